@@ -1,0 +1,121 @@
+"""The option files `conf/<group>/<name>.yaml`: where they lie, and what their header and keys say.
+
+An option's header is a comment: its first line says in plain words when one uses it; lines that begin with
+``# @`` tell the checks what it goes with (see `Option.directives`). Read with PyYAML alone: neither Hydra nor
+Keras is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainrun.registry import PACKAGE
+
+# Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
+SEVERAL = ("metric", "callback")
+DIRECTIVE = re.compile(r"^#\s*@(\w+)\s*(.*)$")
+
+
+def package_conf() -> Path:
+    """Return our own `conf/`: inside the package in a wheel, beside it in a checkout."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
+def search_path() -> list[tuple[str, Path]]:
+    """Return the folders that hold options, nearest first, as (origin, folder)."""
+    mine = Path.cwd() / "conf"
+    ours = package_conf()
+    project = [("project", mine)] if mine.is_dir() and mine.resolve() != ours.resolve() else []
+    return [*project, ("trainrun", ours)]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One YAML of a group.
+
+    Args:
+        group, name: its place: `conf/<group>/<name>.yaml`.
+        origin: ``trainrun`` or ``project``.
+        path: the file.
+    """
+
+    group: str
+    name: str
+    origin: str
+    path: Path
+
+    @functools.cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @functools.cached_property
+    def header(self) -> list[str]:
+        """The comment lines at the top, without their ``#`` and without directives."""
+        lines = []
+        for line in self.text.splitlines():
+            if not line.startswith("#"):
+                break
+            if not DIRECTIVE.match(line):
+                lines.append(line.lstrip("#").strip())
+        return lines
+
+    @property
+    def summary(self) -> str:
+        """The first comment line: when one uses it."""
+        return self.header[0] if self.header else ""
+
+    @functools.cached_property
+    def directives(self) -> dict[str, list[str]]:
+        """What the ``# @name words`` lines say.
+
+        ``@targets``: the kinds of target it fits (binary, multiclass, multilabel, real, none).
+        ``@labels``: the form of labels it wants (ids, one_hot, binary, real, any).
+        ``@predictions``: what it reads (probabilities, logits, scores, ids, real, any).
+        Absent: nothing is demanded.
+        """
+        return {m[1]: m[2].split() for line in self.text.splitlines() if (m := DIRECTIVE.match(line))}
+
+    @functools.cached_property
+    def values(self) -> dict[str, Any]:
+        """The YAML's own keys, without its `defaults` list (interpolations stay as text)."""
+        tree = yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        return {k: v for k, v in tree.items() if k != "defaults"}
+
+    @functools.cached_property
+    def alias_of(self) -> str | None:
+        """The option that this one is a short name for, if it is nothing else."""
+        if self.values or "defaults:" not in self.text:
+            return None
+        tree = yaml.safe_load(self.text)
+        others = [d for d in tree["defaults"] if d != "_self_"]
+        return others[0] if len(others) == 1 and isinstance(others[0], str) else None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The component's `name` and arguments, without the nesting of the groups that take several."""
+        if self.group in SEVERAL and len(self.values) == 1:
+            return next(iter(self.values.values())) or {}
+        return self.values
+
+
+def options(group: str) -> dict[str, Option]:
+    """Return the options of a group by name; a project's file hides ours of the same name."""
+    found: dict[str, Option] = {}
+    for origin, folder in reversed(search_path()):
+        for path in sorted((folder / group).glob("*.yaml")):
+            if not path.stem.startswith("_"):
+                found[path.stem] = Option(group, path.stem, origin, path)
+    return dict(sorted(found.items()))
+
+
+def find(group: str, name: str) -> Option | None:
+    """Return the option `name` of `group`, an alias resolved to what it stands for, or None."""
+    option = options(group).get(name)
+    return find(group, option.alias_of) if option is not None and option.alias_of else option

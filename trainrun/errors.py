@@ -1,0 +1,60 @@
+"""Errors that a user can mend: each knows its exit code and prints as a message, never as a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return `` Did you mean X?`` for the nearest known word, or an empty string.
+
+    Args:
+        word: what was typed.
+        known: the words that would have been right.
+        cutoff: similarity in [0, 1] below which no guess is made.
+    """
+    lowered = {str(k).lower(): str(k) for k in known}
+    near = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=cutoff)
+    return f" Did you mean {lowered[near[0]]}?" if near else ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with the user's input.
+
+    Args:
+        key: where it stands, as typed on the command line (``optimizer.learning_rate``).
+        message: what was expected, what came, why, and the way out; whole sentences.
+    """
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}" if self.key else self.message
+
+
+class UserError(Exception):
+    """The user's input is wrong: exit code 2, a message, no traceback.
+
+    Args:
+        problems: a message, one `Problem`, or all the problems found at once.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Problem | Sequence[Problem]):
+        if isinstance(problems, str):
+            problems = [Problem("", problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: list[Problem] = list(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class TrainingError(Exception):
+    """Training began and failed for a reason that the user should read without our stack: exit code 1."""
+
+    exit_code = 1
