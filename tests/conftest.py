@@ -1,0 +1,28 @@
+"""Shared by all tests: one quiet TensorFlow per process, and a clean place to work in."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import pytest
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch):
+    """Work in an empty folder, as a user does."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def seeded():
+    """Seed every random generator of Keras before the test."""
+    import keras
+
+    keras.utils.set_random_seed(7)

@@ -1,0 +1,104 @@
+"""Every YAML in conf/ against what is installed: names, arguments, defaults, comments, aliases."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from trainrun import registry
+from trainrun.config import options
+from trainrun.construct import reference_group
+
+COMPONENT_GROUPS = [g for g in registry.KERAS if g != "layer"]
+OPTIONS = [o for g in COMPONENT_GROUPS for o in options.options(g).values()]
+WITH_NAME = [o for o in OPTIONS if o.arguments.get("name")]
+# Words that a directive may hold.
+WORDS = {
+    "targets": {"binary", "multiclass", "multilabel", "real", "none"},
+    "labels": {"ids", "one_hot", "binary", "real", "any"},
+    "predictions": {"probabilities", "logits", "scores", "ids", "real", "any"},
+    "inputs": {"numeric", "categorical", "image", "tokens"},
+}
+# Keras requires these, so the YAML's value is ours; the run fills the nulls.
+IDENTIFIERS = "{group}/{name}"
+
+
+def ids(option):
+    return f"{option.group}/{option.name}"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=ids)
+def test_says_in_its_first_line_when_one_uses_it(option):
+    assert len(option.summary) > 10, f"{option.path} begins with no sentence"
+    assert not option.summary.startswith("@")
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if not o.alias_of], ids=ids)
+def test_comments_every_key(option):
+    body = [line for line in option.text.splitlines() if re.match(r"^\s*[\w]+:", line)]
+    bare = [line for line in body if "#" not in line and not re.match(r"^\s*(name|defaults|" + re.escape(option.name) + r"):", line)]
+    assert not bare, f"{option.path}: no comment on {bare}"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=ids)
+def test_directives_use_known_words(option):
+    for directive, words in option.directives.items():
+        assert directive in WORDS, f"{option.path}: unknown directive @{directive}"
+        assert words and set(words) <= WORDS[directive], f"{option.path}: @{directive} {words}"
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.alias_of], ids=ids)
+def test_alias_leads_to_an_option(option):
+    assert options.find(option.group, option.name) is not None, f"{option.path} stands for nothing"
+
+
+@pytest.mark.parametrize("option", WITH_NAME, ids=ids)
+def test_keys_and_defaults_are_the_signature(option):
+    component = registry.find(option.group, option.arguments["name"])
+    if component.origin == "trainrun" and option.group in ("tracking", "hardware", "trainer"):
+        pytest.skip("its keys are the typed schema's")
+    # The first parameters of a model or a loss function are run-time values, not config.
+    target = component.load()
+    signature = {
+        k: p
+        for k, p in inspect.signature(target).parameters.items()
+        if p.kind is not p.VAR_KEYWORD
+        and not (option.group == "model" and p.kind is not p.KEYWORD_ONLY)
+        and not (component.origin == "keras" and k == "name")
+        and k not in ("self", "name", "num_examples")
+    }
+    keys = {k: v for k, v in option.arguments.items() if k != "name"}
+    assert set(keys) == set(signature), f"{option.path}: {set(keys) ^ set(signature)} are in one only"
+    for key, value in keys.items():
+        default = signature[key].default
+        if default is inspect.Parameter.empty or (isinstance(value, str) and "${" in value):
+            continue
+        if value is None and option.name and key in ("from_logits",):
+            continue
+        if reference_group(key) and default is not None and not isinstance(default, str):
+            continue
+        if isinstance(default, tuple):
+            default = list(default)
+        assert value == default, f"{option.path}: {key} is {value!r}, the signature's default is {default!r}"
+
+
+@pytest.mark.parametrize("group", [g for g in COMPONENT_GROUPS if registry.KERAS[g]])
+def test_every_public_class_of_keras_has_an_option_or_a_reason(group):
+    import importlib
+
+    public = importlib.import_module("keras." + registry.KERAS[group].replace("/", "."))
+    classes = {}
+    for name, thing in vars(public).items():
+        if isinstance(thing, type) and not name.startswith("_"):
+            classes.setdefault(thing, set()).add(name)
+    named = {o.arguments.get("name") for o in options.options(group).values()}
+    missing = [names for names in classes.values() if not names & named and not names & set(registry.EXCLUDED[group])]
+    assert not missing, f"keras.{registry.KERAS[group]} has {missing}, conf/{group}/ does not"
+
+
+@pytest.mark.parametrize("group", COMPONENT_GROUPS)
+def test_every_file_of_ours_has_an_option(group):
+    named = {o.arguments.get("name") for o in options.options(group).values()}
+    assert set(registry.own_names(group)) <= named
