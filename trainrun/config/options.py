@@ -119,3 +119,19 @@ def find(group: str, name: str) -> Option | None:
     """Return the option `name` of `group`, an alias resolved to what it stands for, or None."""
     option = options(group).get(name)
     return find(group, option.alias_of) if option is not None and option.alias_of else option
+
+
+def by_component(group: str, component: str, key: str = "") -> Option | None:
+    """Return the option that a component's node came from: by the last word of its key, else by its `name`.
+
+    Args:
+        group: the group.
+        component: the node's `name` (``Huber``).
+        key: where the node stands (``metric.auc_pr``): two options may name one component.
+    """
+    known = options(group)
+    last = known.get(key.rpartition(".")[2])
+    if last is not None and not last.alias_of and last.arguments.get("name", last.name) == component:
+        return last
+    named = [o for o in known.values() if component in (o.name, o.arguments.get("name")) and not o.alias_of]
+    return min(named, key=lambda o: (o.name != component, -len(o.arguments)), default=None)

@@ -1,0 +1,182 @@
+"""Preflight: everything that is wrong with a config, before TensorFlow loads and before a run directory exists."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trainrun import registry
+from trainrun.config import arguments, combinations, compose, diagnose, options, plugins, source
+from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
+from trainrun.dataset import Description
+from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.lengths import LENGTHS
+from trainrun.lengths import parse as parse_length
+
+# Keys that every trainer, dataset … shares with the config and that no signature names.
+SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
+
+
+def overrides(
+    given: Sequence[str], config_name: str | None = None, config_path: str | None = None
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """Compose and check one run.
+
+    Returns:
+        The resolved config (None if there is none to be had), and every problem found.
+    """
+    found = plugins.announce(plugins.early(given))
+    try:
+        config = compose.compose(given, config_name, config_path)
+        tree = compose.plain(config)
+    except Exception as error:
+        # An option that an installed package offers is looked up only now: reading entry points takes a while.
+        if offered := plugins.entry_points():
+            found += plugins.announce(offered)
+        try:
+            tree = compose.plain(compose.compose(given, config_name, config_path))
+        except Exception:
+            faults, tree = diagnose.problems(given, error, config_name, config_path)
+            found += faults
+    if tree is not None:
+        found += problems(tree)
+    return tree, list(dict.fromkeys(found))
+
+
+def sweep(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> tuple[int, list[Problem]]:
+    """Compose and check every point of a sweep; return how many points there are, and all problems, each once."""
+    from hydra.errors import HydraException
+
+    try:
+        points = compose.sweep_points(given)
+    except HydraException as error:
+        return 0, diagnose.problems(given, error, config_name, config_path)[0]
+    found: dict[Problem, list[str]] = {}
+    for point in points:
+        for problem in overrides(point, config_name, config_path)[1]:
+            found.setdefault(problem, " ".join(point))
+    varied = len(points) > 1
+    return len(points), [Problem(p.key, f"{p.message} (first at: {at})") if varied else p for p, at in found.items()]
+
+
+def problems(config: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
+    found = [*_root(config)]
+    for group, key, spec in components(config):
+        found += component_problems(group, key, spec)
+    described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
+    found += [Problem(f"data.{key}", message) for key, message in described.problems]
+    if not any(p.key.endswith(".name") for p in found):
+        found += combinations.problems(config, described)
+    return list(dict.fromkeys(found))
+
+
+def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield (group, key, spec) of every component that a config names at its top."""
+    for group in (*registry.KERAS,):
+        node = config.get(group)
+        if group in options.SEVERAL:
+            for name, spec in (node or {}).items():
+                yield group, f"{group}.{name}", spec
+        elif group in config:
+            yield group, group, node
+
+
+def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in ("seed",):
+        fault = arguments.violation(arguments.RULES[key], config.get(key), None)
+        if fault:
+            yield Problem(key, fault)
+    yield from plugins.announce(config.get("plugins") or [])
+    folder = os.getcwd()
+    if not os.access(folder, os.W_OK):
+        yield Problem("", f"the folder {folder} cannot be written to; runs land in outputs/ below it. Change to a folder of yours.")
+
+
+def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
+    """Return what is wrong with one component: its name, its arguments, and what they name in turn."""
+    if not isinstance(spec, Mapping):
+        if isinstance(spec, str):
+            spec = {"name": spec}
+        else:
+            return [Problem(key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.")]
+    if bad := FORBIDDEN & spec.keys():
+        return [Problem(f"{key}.{k}", "a config names components by `name`; this key is never followed. `trainrun ls` lists the names.") for k in sorted(bad)]
+    if not isinstance(spec.get("name"), str):
+        return [Problem(f"{key}.name", f"expected the name of a {group}, got {spec.get('name')!r}. `trainrun ls {group}` lists them.")]
+    if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in registry.own_names(group)):
+        known = set(options.options(group)) | set(registry.own_names(group))
+        if spec["name"] not in known:
+            return [Problem(f"{key}.name", f"there is no {group} {spec['name']!r}.{did_you_mean(spec['name'], known)} It is one of {', '.join(sorted(known))}.")]
+        return [*_argument_problems(group, key, spec, options.options(group)[spec["name"]].arguments)]
+    try:
+        component, given = resolve(group, spec, key)
+    except UserError as error:
+        return [Problem(f"{key}.name", p.message) for p in error.problems]
+    found: list[Problem] = []
+    said = source.read(component)
+    if said is not None and not said.open and group not in SETTINGS_GROUPS:
+        unknown = [k for k in given if k not in said.parameters]
+        found += [Problem(f"{key}.{k}", unknown_argument(k, component.name, said.parameters)) for k in unknown]
+    option = options.by_component(group, spec["name"], key)
+    defaults = dict(option.arguments) if option else {}
+    for name, text in (said.parameters if said else {}).items():
+        if name not in defaults and text != source.REQUIRED:
+            defaults[name] = _literal(text)
+    return [*found, *_argument_problems(group, key, {"name": component.name, **given}, defaults)]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except ValueError:
+        return None
+
+
+def _argument_problems(group: str, key: str, spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Problem]:
+    for argument, value in spec.items():
+        where = f"{key}.{argument}"
+        if argument == "name":
+            continue
+        inside = reference_group(argument)
+        if inside is not None:
+            for i, nested in enumerate(value if isinstance(value, list) else [value]):
+                place = f"{where}[{i}]" if isinstance(value, list) else where
+                if nested is not None:
+                    yield from component_problems(inside, place, nested)
+            continue
+        if isinstance(value, Mapping) and FORBIDDEN & value.keys():
+            yield Problem(where, f"the keys {', '.join(sorted(FORBIDDEN & value.keys()))} are never followed: a config names components by `name`.")
+            continue
+        if (group, argument) in LENGTHS or argument in LENGTHS:
+            yield from _length_problems(where, value)
+            continue
+        rule = arguments.rule_for(group, str(spec["name"]), argument, defaults.get(argument))
+        fault = arguments.violation(rule, value, defaults.get(argument)) if rule else None
+        if fault:
+            yield Problem(where, fault)
+
+
+def _length_problems(where: str, value: Any) -> Iterator[Problem]:
+    for one in value if isinstance(value, list) else [value]:
+        if one is None:
+            continue
+        try:
+            parse_length(one)
+        except ValueError as error:
+            yield Problem(where, str(error))
+
+
+def describe(config: Mapping[str, Any]) -> Description:
+    """Return what the dataset says of itself before it is loaded; empty for a plug-in's, which only loading tells."""
+    spec = config.get("data")
+    if not isinstance(spec, Mapping) or spec.get("name") not in registry.own_names("data"):
+        return Description()
+    module = importlib.import_module(f"trainrun.data.{spec['name']}")
+    try:
+        return module.describe(**{k: v for k, v in spec.items() if k != "name"})
+    except UserError as error:
+        return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))

@@ -1,0 +1,161 @@
+"""The line between Hydra and us: search path, resolvers, schema; compose a config, or hand over to Hydra.
+
+Hydra is imported by the functions, not by this module: `ls`, `show` and `--help` do without it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.config import options
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+VERSION_BASE = "1.3"
+CONFIG_NAME = "config"
+_ALPHABET = string.ascii_lowercase + string.digits
+_prepared = False
+
+
+def unique(_: str = "") -> str:
+    """Return six random characters: two runs that start in the same second never share a directory."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def prepare() -> None:
+    """Register resolvers, the schema and the search path with Hydra, once a process."""
+    global _prepared
+    if _prepared:
+        return
+    from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+    from omegaconf import OmegaConf
+
+    from trainrun.config import schema
+
+    # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
+    OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
+    schema.store()
+
+    class Nearest(SearchPathPlugin):
+        """The folders of `options.search_path`, the project's before ours."""
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            main = SearchPathQuery(provider="main", path=None)
+            for origin, folder in options.search_path():
+                if origin != "trainrun":
+                    search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
+
+    Plugins.instance().register(Nearest)
+    _prepared = True
+
+
+def compose(
+    overrides: Sequence[str] = (),
+    config_name: str | None = None,
+    config_path: str | None = None,
+    multirun: bool = False,
+) -> DictConfig:
+    """Compose the config of one run, Hydra's own node included; nothing is checked.
+
+    Args:
+        overrides: as typed on the command line.
+        config_name, config_path: Hydra's flags ``-cn`` and ``-cp``; None: ours.
+
+    Raises:
+        Exception: whatever Hydra or OmegaConf raise; `diagnose.problems` turns it into problems.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    prepare()
+    GlobalHydra.instance().clear()
+    folder = Path(config_path or options.package_conf()).absolute()
+    with hydra.initialize_config_dir(str(folder), version_base=VERSION_BASE, job_name="trainrun"):
+        return hydra.compose(config_name or CONFIG_NAME, list(overrides), return_hydra_config=True)
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Return the config without Hydra's node, interpolations resolved, as dicts and lists."""
+    from omegaconf import OmegaConf, open_dict
+
+    copy = config.copy()
+    if "hydra" in copy:
+        with open_dict(copy):
+            copy.pop("hydra")
+    return OmegaConf.to_container(copy, resolve=True, throw_on_missing=True)
+
+
+def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of every point of a sweep, as Hydra's basic sweeper would launch them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    own = [o for o in overrides if not o.startswith(("hydra.", "hydra/", "+hydra", "++hydra", "~hydra"))]
+    parsed = OverridesParser.create().parse_overrides(own)
+    return [list(p) for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None) for p in batch]
+
+
+def hand_over(argv: Sequence[str], task: Callable[[DictConfig], Any]) -> Any:
+    """Let Hydra do the rest of the command line: run `task`, sweep it, or show the config.
+
+    Errors come out as exceptions, not as Hydra's printed text.
+    """
+    import hydra
+
+    prepare()
+    result: list[Any] = []
+
+    def trainrun(config: DictConfig) -> Any:
+        result.append(task(config))
+        return result[-1]
+
+    main = hydra.main(version_base=VERSION_BASE, config_path=str(options.package_conf()), config_name=CONFIG_NAME)
+    with _argv(["trainrun", *argv]), _full_errors():
+        main(trainrun)()
+    return result
+
+
+def arguments(argv: Sequence[str]) -> Any:
+    """Parse Hydra's own flags; the overrides are in `.overrides`.
+
+    Raises:
+        SystemExit: argparse has printed what is wrong (code 2).
+    """
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+    parser.prog = "trainrun"
+    return parser.parse_intermixed_args(list(argv))
+
+
+@contextmanager
+def _argv(argv: list[str]) -> Iterator[None]:
+    saved, sys.argv = sys.argv, argv
+    try:
+        yield
+    finally:
+        sys.argv = saved
+
+
+@contextmanager
+def _full_errors() -> Iterator[None]:
+    # With this variable Hydra raises; without it, it prints and calls sys.exit(1).
+    saved = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if saved is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = saved

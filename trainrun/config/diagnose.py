@@ -1,0 +1,226 @@
+"""Why a config does not compose: every fault of the overrides at once, each with the way out.
+
+Hydra stops at the first fault. Here each override is tried by itself: first the choices of options, then the
+values against the config that the good choices give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.config import compose, options
+from trainrun.errors import Problem, did_you_mean
+
+_SPACES = re.compile(r"\s+")
+
+
+def problems(
+    overrides: Sequence[str], error: Exception, config_name: str | None = None, config_path: str | None = None
+) -> tuple[list[Problem], dict[str, Any] | None]:
+    """Return all faults of `overrides`, and the config as far as the good ones give it.
+
+    Args:
+        overrides: one run's overrides (a sweep's point, not its commas).
+        error: what `compose` raised; told as it stands if nothing better is found.
+        config_name, config_path: as given to `compose`.
+
+    Returns:
+        The problems (at least one), and the resolved config without the faulty overrides, or None.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    found: list[Problem] = []
+    choices, values = [], []
+    groups = _groups(config_path)
+    parser = OverridesParser.create()
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+        except HydraException as parse_error:
+            found.append(Problem(text, _unparsable(text, parse_error)))
+            continue
+        key = override.key_or_group
+        if key in groups and not override.is_delete():
+            bad = _bad_choice(key, override.value(), groups[key])
+            found += bad
+            if not bad:
+                choices.append(text)
+        elif override.package is not None or override.is_delete():
+            choices.append(text)
+        else:
+            values.append((text, override))
+    try:
+        config = compose.compose(choices, config_name, config_path)
+    except Exception as compose_error:
+        found = found or [_from_hydra(compose_error)]
+        return found, None
+    broken = {p.key for p in found}
+    for _, override in values:
+        if override.key_or_group.split(".")[0] in broken:
+            continue  # its option is not known, so neither are its keys
+        fault = _bad_value(config, override, groups)
+        if fault is not None:
+            found.append(fault)
+    try:
+        tree = compose.plain(config)
+    except Exception as interpolation_error:
+        found.append(_from_hydra(interpolation_error))
+        tree = None
+    return found or [_from_hydra(error)], tree
+
+
+def _groups(config_path: str | None) -> dict[str, list[str]]:
+    """Return every group of the search path and its options, `hydra/launcher` and the like included."""
+    import hydra
+
+    folders = [folder for _, folder in options.search_path()]
+    if config_path:
+        folders.append(Path(config_path).absolute())
+    folders.append(Path(hydra.__file__).parent / "conf")
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        for path in folder.rglob("*.yaml"):
+            group = path.parent.relative_to(folder).as_posix()
+            if group != ".":
+                found.setdefault(group, set()).add(path.stem)
+    from hydra.core.config_store import ConfigStore
+
+    for group, node in ConfigStore.instance().repo.get("hydra", {}).items():
+        if isinstance(node, Mapping):
+            found.setdefault(f"hydra/{group}", set()).update(name.removesuffix(".yaml") for name in node)
+    return {group: sorted(names) for group, names in found.items()}
+
+
+def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
+    """Say which of the chosen options do not exist."""
+    if value is None and group in ("experiment", "debug"):
+        return []
+    if value is None:
+        hint = f"{group}=none" if "none" in known else f"one of {', '.join(known[:12])}"
+        return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
+    if isinstance(value, Mapping) or (group not in options.SEVERAL and isinstance(value, list) and len(value) != 1):
+        example = f"{group}={known[0]}" if known else group
+        return [Problem(group, f"expected one option, got {_text(value)}. Write for example {example}; its values go by {group}.key=value.")]
+    shown = [name for name in known if not name.startswith("_")]
+    bad = []
+    for name in value if isinstance(value, list) else [value]:
+        name = _text(name)
+        if name in known or (name == "null" and group in ("experiment", "debug")):
+            continue
+        if "/" in name and name.rsplit("/", 1)[-1] in shown and ".." not in name:
+            continue
+        listing = f" It is one of {', '.join(shown)}." if len(shown) <= 8 else f" `trainrun ls {group}` lists them."
+        bad.append(Problem(group, f"there is no option {name!r}.{did_you_mean(name, shown)}{listing}"))
+    return bad
+
+
+def _text(value: Any) -> str:
+    unquoted = getattr(value, "text", value)
+    return "null" if unquoted is None else str(unquoted)
+
+
+def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> Problem | None:
+    """Try one `key=value` on the composed config; return what is wrong with it, or None once it is in."""
+    from omegaconf import DictConfig, OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    key, value = override.key_or_group, override.value()
+    if key.startswith("hydra."):
+        return None
+    parent_key, _, leaf = key.rpartition(".")
+    try:
+        parent = OmegaConf.select(config, parent_key) if parent_key else config
+    except OmegaConfBaseException:
+        parent = None
+    if not override.is_add() and not override.is_force_add():
+        missing = _first_missing(config, key)
+        if missing is not None:
+            return Problem(key, _unknown_key(config, missing, groups))
+    try:
+        if isinstance(parent, DictConfig) and (override.is_add() or override.is_force_add()):
+            with open_dict(parent):
+                OmegaConf.update(config, key, value, merge=True, force_add=True)
+        else:
+            OmegaConf.update(config, key, value, merge=True)
+    except OmegaConfBaseException as error:
+        return Problem(key, _wrong_type(value, error))
+    return None
+
+
+def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
+    """Return (parent, leaf) of the first part of a dotted key that the config does not have."""
+    from omegaconf import DictConfig, ListConfig
+
+    node, path = config, []
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(node, ListConfig):
+            if not part.isdigit() or int(part) >= len(node):
+                return ".".join(path), part
+            node = node[int(part)]
+        elif isinstance(node, DictConfig) and part in node:
+            node = node._get_node(part)
+            node = node._dereference_node() if node is not None and node._is_interpolation() else node
+        else:
+            return ".".join(path), part
+        path.append(part)
+    return None
+
+
+def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, list[str]]) -> str:
+    from omegaconf import DictConfig, OmegaConf
+
+    parent, leaf = missing
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        return f"{parent} is {node!r}, which has no key {leaf!r} inside."
+    known = [str(k) for k in node if k != "hydra"]
+    if not parent:
+        everything = sorted({*known, *(g for g in groups if not g.startswith("hydra"))})
+        return f"there is no such key or group.{did_you_mean(leaf, everything)} `trainrun --help` lists the groups."
+    # The chosen option's name says which keys these are: optimizer=adam.
+    choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
+    owner = choices.get(parent) or (node.get("name") if "name" in node else None)
+    where = f" in {parent}={owner}" if owner else f" in {parent}"
+    if leaf == "lr" and "learning_rate" in known:
+        return f"no such key{where}. It is called learning_rate."
+    takes = f" It takes {', '.join(k for k in known if k != 'name')}." if known else " It takes no keys."
+    return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"
+
+
+def _wrong_type(value: Any, error: Exception) -> str:
+    text = str(error).splitlines()[0]
+    found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(r"(\w+)\.?$", text)
+    expected = found[1] if found else "another type"
+    words = {
+        "Integer": "a whole number", "int": "a whole number", "Boolean": "true or false", "bool": "true or false",
+        "Float": "a number", "float": "a number", "String": "text", "str": "text", "List": "a list", "list": "a list",
+    }  # fmt: skip
+    hint = f" Write [{value}]." if words.get(expected) == "a list" else ""
+    return f"expected {words.get(expected, expected)}, got {value!r}.{hint}"
+
+
+def _unparsable(text: str, error: Exception) -> str:
+    if "=" not in text:
+        return "an override is key=value, for example optimizer=adam or optimizer.learning_rate=0.01."
+    reason = str(error.__cause__ or error).splitlines()[0]
+    key, _, value = text.partition("=")
+    return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."
+
+
+def _from_hydra(error: Exception) -> Problem:
+    """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
+    import yaml
+
+    cause = error
+    while cause.__cause__ is not None and not isinstance(cause, yaml.YAMLError):
+        cause = cause.__cause__
+    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
+        mark = cause.problem_mark
+        return Problem(f"{mark.name}, line {mark.line + 1}", f"this is not YAML: {cause.problem or cause.context}.")
+    key = str(getattr(cause, "full_key", "") or "")
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip() and not line.strip().startswith(("full_key", "object_type", "reference_type"))]
+    return Problem(key, _SPACES.sub(" ", " ".join(lines[:4])) or type(cause).__name__)

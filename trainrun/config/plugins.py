@@ -1,0 +1,184 @@
+"""The user's own components: `plugins: [./my_losses.py, my_package.metrics]` and the entry points `trainrun.plugins`.
+
+A plug-in is first *announced*: its source is read for `@trainrun.register("loss", "my_loss")`, so that names and
+arguments are known before TensorFlow loads. It is *imported* once the config has passed every check.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainrun import registry
+from trainrun.config import options, source
+from trainrun.errors import Problem, UserError, did_you_mean
+
+ENTRY_POINTS = "trainrun.plugins"
+_FILE = re.compile(r"(\.py$)|^[./~]")
+_imported: set[Path | str] = set()
+
+
+def early(overrides: Sequence[str]) -> list[str]:
+    """Return the plug-ins that a command line and the nearest primary config name, before anything is composed."""
+    named: list[str] = []
+    for _, folder in options.search_path():
+        primary = folder / "config.yaml"
+        if primary.is_file():
+            try:
+                tree = yaml.safe_load(primary.read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError):
+                tree = None
+            if isinstance(tree, dict) and isinstance(tree.get("plugins"), list):
+                named += [p for p in tree["plugins"] if isinstance(p, str)]
+            break
+    for text in overrides:
+        match = re.match(r"^\+{0,2}plugins=\[?(.*?)\]?$", text)
+        if match:
+            named = [p.strip().strip("'\"") for p in match[1].split(",") if p.strip()]
+    return named
+
+
+def announce(plugins: Iterable[str]) -> list[Problem]:
+    """Make the components of the plug-ins known by name, from their source alone.
+
+    Returns:
+        What is wrong with them: a file that is missing, a syntax error, a group that does not exist.
+    """
+    found: list[Problem] = []
+    for plugin in plugins:
+        path = _locate(plugin)
+        if path is None:
+            found.append(Problem("plugins", _missing(plugin)))
+            continue
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        except SyntaxError as error:
+            found.append(Problem("plugins", f"{plugin}, line {error.lineno}: this is not Python: {error.msg}."))
+            continue
+        except (UnicodeDecodeError, ValueError) as error:
+            found.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
+            continue
+        for group, name, node in _registrations(tree):
+            if group not in registry.KERAS:
+                text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, registry.KERAS)}"
+                found.append(Problem("plugins", text))
+                continue
+            component = registry.Component(group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path)
+            registry.announce(component)
+            _offer(component)
+    return found
+
+
+def entry_points() -> list[str]:
+    """Return the modules that installed packages offer under `trainrun.plugins`."""
+    return sorted({point.module for point in importlib.metadata.entry_points(group=ENTRY_POINTS)})
+
+
+def load(plugins: Iterable[str]) -> None:
+    """Import the plug-ins, each once a process.
+
+    Raises:
+        UserError: one of them raised while it was imported; the message names file and line.
+    """
+    problems = announce(plugins)
+    for plugin in plugins if not problems else ():
+        path = _locate(plugin)
+        name = _module_name(plugin, path) if path else plugin
+        if (path or plugin) in _imported:
+            continue
+        try:
+            if path is not None and _FILE.search(plugin):
+                spec = importlib.util.spec_from_file_location(name, path)
+                module = importlib.util.module_from_spec(spec)
+                sys.modules[name] = module
+                spec.loader.exec_module(module)
+            else:
+                importlib.import_module(plugin)
+        except Exception as error:
+            sys.modules.pop(name, None)
+            problems.append(Problem("plugins", f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}"))
+        else:
+            _imported.add(path or plugin)
+    if problems:
+        raise UserError(problems)
+
+
+def _where(error: BaseException, path: Path | None) -> str:
+    """Return `file, line n: ` of the innermost frame inside the plug-in."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if path is not None and Path(f.filename) == path]
+    return f"{path}, line {frames[-1].lineno}: " if frames else ""
+
+
+def _locate(plugin: str) -> Path | None:
+    """Return the source file of a plug-in, without importing it or its parents."""
+    if _FILE.search(plugin):
+        path = Path(plugin).expanduser().absolute()
+        return path if path.is_file() else None
+    top, *rest = plugin.split(".")
+    for folder in ("", *sys.path):
+        base = Path(folder or ".").absolute().joinpath(top, *rest)
+        for candidate in (base.with_name(base.name + ".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    try:
+        spec = importlib.util.find_spec(top)  # an editable install may be found by a hook only
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    base = Path(spec.origin).parent.joinpath(*rest) if rest else Path(spec.origin)
+    return next((c for c in (base, base.with_name(base.name + ".py"), base / "__init__.py") if c.is_file()), None)
+
+
+def _missing(plugin: str) -> str:
+    if not _FILE.search(plugin):
+        return f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
+    path = Path(plugin).expanduser().absolute()
+    near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
+    return f"there is no file {plugin} (looked for {path}).{near}"
+
+
+def _module_name(plugin: str, path: Path) -> str:
+    return f"trainrun_plugin_{path.stem}" if _FILE.search(plugin) else plugin
+
+
+def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | ast.FunctionDef]]:
+    """Yield (group, name, definition) for each `@register("group", "name")` in a module."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            called = getattr(call, "func", None)
+            if not isinstance(call, ast.Call) or getattr(called, "attr", getattr(called, "id", None)) != "register":
+                continue
+            words = [a.value for a in [*call.args, *(k.value for k in call.keywords)] if isinstance(a, ast.Constant)]
+            if words and isinstance(words[0], str):
+                yield words[0], words[1] if len(words) > 1 else node.name, node
+
+
+def _offer(component: registry.Component) -> None:
+    """Make the component an option for Hydra, its arguments read off its signature; a YAML of its name goes first."""
+    said = source.read(component)
+    values: dict[str, Any] = {"name": component.name}
+    for argument, default in (said.parameters if said else {}).items():
+        if argument in ("name", "y_true", "y_pred", "sample_weight", "inputs", "target", "head"):
+            continue
+        try:
+            values[argument] = None if default == source.REQUIRED else ast.literal_eval(default)
+        except ValueError:
+            values[argument] = None
+    if component.group in options.SEVERAL:
+        values = {component.name: values}
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(group=component.group, name=component.name, node=values, provider=component.origin)

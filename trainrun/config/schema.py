@@ -1,0 +1,45 @@
+"""The types of the root config. The groups' own keys are held against their components by `check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Artifacts:
+    """What a run leaves behind besides its record."""
+
+    model: bool = True
+    plots: bool = True
+    report: bool = True
+    verify: bool = False
+
+
+@dataclass
+class Root:
+    """The whole config. `Any` stands where a group's option decides which keys there are."""
+
+    data: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    metric: Any = field(default_factory=dict)
+    optimizer: Any = MISSING
+    schedule: Any = MISSING
+    trainer: Any = MISSING
+    hardware: Any = MISSING
+    callback: Any = field(default_factory=dict)
+    tracking: Any = MISSING
+    seed: int = 42
+    plugins: list[str] = field(default_factory=list)
+    name: str | None = None
+    artifacts: Artifacts = field(default_factory=Artifacts)
+
+
+def store() -> None:
+    """Put the schema into Hydra's ConfigStore, where `conf/trainrun.yaml` names it."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="schema", node=Root, provider="trainrun")
