@@ -52,7 +52,9 @@ def prepare() -> None:
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             main = SearchPathQuery(provider="main", path=None)
             for origin, folder in options.search_path():
-                if origin != "trainrun":
+                if origin == "command line" and not any(e.path == f"file://{folder}" for e in search_path.get_path()):
+                    search_path.append(provider=origin, path=f"file://{folder}")
+                elif origin == "project":
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
 
     Plugins.instance().register(Nearest)

@@ -19,6 +19,8 @@ from trainrun.registry import PACKAGE
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
 SEVERAL = ("metric", "callback")
+# Hydra's -cd: searched after the others.
+extra_folders: list[Path] = []
 DIRECTIVE = re.compile(r"^#\s*@(\w+)\s*(.*)$")
 
 
@@ -33,7 +35,7 @@ def search_path() -> list[tuple[str, Path]]:
     mine = Path.cwd() / "conf"
     ours = package_conf()
     project = [("project", mine)] if mine.is_dir() and mine.resolve() != ours.resolve() else []
-    return [*project, ("trainrun", ours)]
+    return [*project, ("trainrun", ours), *(("command line", folder) for folder in extra_folders)]
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,13 @@ class Option:
 
 def options(group: str) -> dict[str, Option]:
     """Return the options of a group by name; a project's file hides ours of the same name."""
+    return _options(group, tuple(search_path()))
+
+
+@functools.lru_cache(maxsize=256)
+def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Option]:
     found: dict[str, Option] = {}
-    for origin, folder in reversed(search_path()):
+    for origin, folder in reversed(folders):
         for path in sorted((folder / group).glob("*.yaml")):
             if not path.stem.startswith("_"):
                 found[path.stem] = Option(group, path.stem, origin, path)

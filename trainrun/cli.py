@@ -1,0 +1,158 @@
+"""argv -> a verb, or Hydra: a word without `=` is a verb, the rest trains.
+
+Exit codes: 0 done; 2 the user's input is wrong; 1 training failed; 130 interrupted, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
+
+VERBS = {
+    "ls": "what can be named: the groups, or one group's options",
+    "show": "one option: its YAML, docstring and arguments",
+    "check": "validate a config or a sweep without training",
+    "init": "begin a project of your own: conf/, a plug-in, a dataset",
+}
+# Hydra's flags that take a value: the word behind one is no verb.
+_VALUED = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--info", "-i"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the command line says.
+
+    Args:
+        argv: the words after `trainrun`.
+
+    Returns:
+        The exit code.
+    """
+    from trainrun import console
+
+    try:
+        return _dispatch(list(argv))
+    except UserError as error:
+        console.problems(error.problems, title="" if len(error.problems) == 1 else f"{len(error.problems)} problems:")
+        return error.exit_code
+    except TrainingError as error:
+        console.error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.error("interrupted")
+        return 130
+    except BrokenPipeError:
+        # `trainrun ls | head`: the reader has left; Python would complain once more while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv and argv[0] in VERBS:
+        return importlib.import_module(f"trainrun.commands.{argv[0]}").main(argv[1:])
+    if argv and argv[0] == "help" or _wants_help(argv):
+        return importlib.import_module("trainrun.commands.help").main(argv)
+    if argv and argv[0].isidentifier():
+        words = [*VERBS, "help"]
+        hint = did_you_mean(argv[0], words)
+        raise UserError(f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(words)}; an override is key=value, as in optimizer={argv[0]}.")
+    return train(argv)
+
+
+def _wants_help(argv: list[str]) -> bool:
+    return any(word in ("--help", "-h") for word in argv)
+
+
+def train(argv: list[str]) -> int:
+    """Check, then let Hydra run, sweep or show."""
+    from trainrun.config import check, compose, options, plugins
+
+    flags = compose.arguments(argv)
+    if flags.config_dir is not None:
+        folder = Path(flags.config_dir).absolute()
+        if not folder.is_dir():
+            raise UserError(Problem("--config-dir", f"there is no folder {folder}."))
+        options.extra_folders[:] = [folder]
+    if flags.config_path is not None:
+        argv = _absolute_config_path(argv, flags.config_path)
+        flags = compose.arguments(argv)
+    where = (flags.config_name, flags.config_path)
+    if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
+        return _show(argv, flags.overrides, where)
+    if flags.multirun:
+        _, problems = check.sweep(flags.overrides, *where)
+    else:
+        config, problems = check.overrides(flags.overrides, *where)
+    if problems:
+        raise UserError(problems)
+    plugins.load(plugins.early(flags.overrides) if flags.multirun else config["plugins"])
+    return _run(argv, flags)
+
+
+def _absolute_config_path(argv: list[str], given: str) -> list[str]:
+    """Read `-cp` from the user's folder; Hydra would read it from the folder of our source."""
+    path = str(Path(given).absolute())
+    if not Path(path).is_dir():
+        raise UserError(Problem("--config-path", f"there is no folder {path}."))
+    return [path if word == given else word.replace(f"={given}", f"={path}") if word.startswith("--config-path=") else word for word in argv]
+
+
+def _show(argv: list[str], overrides: list[str], where: tuple[str | None, str | None]) -> int:
+    """`--cfg`, `--info`, `--hydra-help` and completion: Hydra's own, our messages."""
+    from trainrun.config import compose, diagnose, plugins
+
+    if overrides:
+        plugins.announce(plugins.early(overrides))
+    try:
+        compose.hand_over(argv, lambda config: None)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except Exception as error:
+        raise UserError(diagnose.problems(overrides, error, *where)[0]) from error
+    return 0
+
+
+def _run(argv: list[str], flags: Any) -> int:
+    """Run the job, or each job of a sweep one after the other; tell failures at the end."""
+    from trainrun import console
+    from trainrun.config import compose
+
+    failures: list[tuple[str, BaseException]] = []
+
+    def task(config: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+
+        from trainrun import runner
+
+        hydra = HydraConfig.get()
+        given = [o for o in hydra.overrides.task]
+        run_dir = Path(hydra.runtime.output_dir)
+        if flags.multirun:
+            console.say(f"\n[{hydra.job.num}] {' '.join(given)}", style="bold")
+        try:
+            return runner.run(compose.plain(config), run_dir, overrides=given, command=["trainrun", *argv])
+        except (Exception, KeyboardInterrupt) as error:
+            # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
+            failures.append((" ".join(given), error))
+            if not flags.multirun or isinstance(error, KeyboardInterrupt):
+                raise _Stop from error
+            console.error(str(error) or type(error).__name__)
+            return None
+
+    try:
+        compose.hand_over(argv, task)
+    except _Stop:
+        raise failures[-1][1] from None
+    if failures:
+        console.table("Failed", ["overrides", "reason"], [[given, str(error).splitlines()[0]] for given, error in failures])
+        return 1
+    return 0
+
+
+class _Stop(BaseException):
+    """Leaves Hydra at once: it is no `Exception`, so that nothing on the way prints it."""

@@ -1,0 +1,44 @@
+"""`trainrun init [DIR]`: a project of the user's own that runs at once."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun import console
+from trainrun.errors import UserError
+from trainrun.registry import PACKAGE
+
+TEMPLATE = PACKAGE / "project"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the project's files; nothing that exists is overwritten."""
+    parser = argparse.ArgumentParser(prog="trainrun init", description="Begin a project: conf/, a plug-in loss and dataset, a README.")
+    parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where; by default here")
+    folder = Path(parser.parse_args(argv).folder).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder, or one that does not exist yet.")
+    files = {source: folder / _target(source) for source in sorted(TEMPLATE.rglob("*")) if source.is_file() and source.suffix != ".pyc"}
+    there = [str(target) for target in files.values() if target.exists()]
+    if there:
+        raise UserError(f"{', '.join(there)} exist already and would be overwritten. Name an empty folder: trainrun init my_project.")
+    try:
+        for source, target in files.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}. Name a folder of yours.") from error
+    for target in files.values():
+        console.say(f"  {target}")
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    console.say(f"Ready. Next: {enter}trainrun", style="green")
+    return 0
+
+
+def _target(source: Path) -> Path:
+    relative = source.relative_to(TEMPLATE)
+    # A file called .gitignore in the package would make git and packagers leave things out.
+    return relative.with_name(".gitignore") if relative.name == "gitignore" else relative

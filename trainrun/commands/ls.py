@@ -1,0 +1,98 @@
+"""`trainrun ls [GROUP]`: what can be named, a line each with its meaning and where it comes from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from trainrun import console, registry
+from trainrun.config import options, plugins
+from trainrun.errors import UserError, did_you_mean
+
+GROUPS = {
+    "data": "what is learnt from",
+    "model": "what is trained",
+    "loss": "what is minimised",
+    "metric": "what is measured; several: metric=[accuracy,auc]",
+    "optimizer": "how the weights move",
+    "schedule": "how the learning rate moves",
+    "trainer": "the loop",
+    "hardware": "the devices and the precision",
+    "callback": "what happens between epochs; several: callback=[a,b]",
+    "tracking": "where the run is recorded",
+    "experiment": "whole settings, with their measured result",
+    "debug": "short runs for CI and for finding faults",
+    "initializer": "starting weights: model.initializer=he_normal",
+    "regularizer": "penalties: model.regularizer=l2",
+    "constraint": "limits on weights: model.constraint=max_norm",
+    "layer": "Keras' layers, for model=layers",
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """List the groups, or the options of one."""
+    parser = argparse.ArgumentParser(prog="trainrun ls", description="What can be named, a line each.")
+    parser.add_argument("group", nargs="?", help="one of " + ", ".join(GROUPS))
+    group = parser.parse_args(argv).group
+    _announce_plugins()
+    if group is None:
+        rows = [[name, str(_count(name)), meaning] for name, meaning in GROUPS.items()]
+        console.table("", ["group", "options", "what it decides"], rows)
+        console.note("`trainrun ls GROUP` lists the options; `trainrun show GROUP/NAME` tells all of one.")
+        return 0
+    if group not in GROUPS:
+        raise UserError(f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}.")
+    console.table("", ["name", "when one uses it", "from"], rows_of(group))
+    return 0
+
+
+def _announce_plugins() -> None:
+    names = [*plugins.early([]), *plugins.entry_points()]
+    if names:
+        problems = plugins.announce(names)
+        if problems:
+            raise UserError(problems)
+
+
+def _count(group: str) -> int:
+    return len(rows_of(group))
+
+
+def rows_of(group: str) -> list[list[str]]:
+    """Return (name with its aliases, meaning, origin) of every option of a group."""
+    if group == "layer":
+        return [[name, "", registry.find("layer", name).origin] for name in registry.names("layer")]
+    found = options.options(group)
+    aliases: dict[str, list[str]] = {}
+    for option in found.values():
+        if option.alias_of:
+            aliases.setdefault(option.alias_of, []).append(option.name)
+    rows = []
+    for option in found.values():
+        if option.alias_of:
+            continue
+        name = ", ".join([option.name, *aliases.get(option.name, [])])
+        rows.append([name, option.summary, _origin(option)])
+    for name in registry.names(group) if group in registry.KERAS else ():
+        component = registry.find(group, name)
+        if component.origin.startswith("plug-in") and name not in found:
+            rows.append([name, registry_summary(component), component.origin])
+    return sorted(rows)
+
+
+def registry_summary(component: registry.Component) -> str:
+    """Return the first line of a plug-in's docstring."""
+    from trainrun.config import source
+
+    said = source.read(component)
+    return said.doc.splitlines()[0] if said and said.doc else ""
+
+
+def _origin(option: options.Option) -> str:
+    if option.origin != "trainrun":
+        return str(option.path)
+    name = option.arguments.get("name")
+    try:
+        return registry.find(option.group, name).origin if name else "trainrun"
+    except UserError:
+        return "trainrun"

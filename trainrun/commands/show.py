@@ -1,0 +1,61 @@
+"""`trainrun show GROUP/NAME`: an option's YAML with its comments, docstring and arguments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from trainrun import console, registry
+from trainrun.commands.ls import GROUPS, _announce_plugins
+from trainrun.config import options, source
+from trainrun.errors import UserError, did_you_mean
+
+
+def main(argv: Sequence[str]) -> int:
+    """Show one option."""
+    parser = argparse.ArgumentParser(prog="trainrun show", description="One option: its YAML, docstring and arguments.")
+    parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
+    what = parser.parse_args(argv).what
+    group, slash, name = what.replace("=", "/", 1).partition("/")
+    _announce_plugins()
+    if not slash or not name:
+        raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(group, GROUPS)}")
+    if group not in GROUPS:
+        raise UserError(f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}.")
+    typed = options.options(group).get(name)
+    option = options.find(group, name)
+    component = _component(group, name, option)
+    if option is not None:
+        if typed is not option:
+            console.note(f"{group}={name} is short for {group}={option.name}")
+        console.say(f"{option.path}", style="bold")
+        console.say(option.text.rstrip(), style="")
+    if component is not None:
+        _show_component(component)
+    return 0
+
+
+def _component(group: str, name: str, option: options.Option | None) -> registry.Component | None:
+    named = option.arguments.get("name") if option is not None else name
+    if option is not None and (named is None or group not in registry.KERAS):
+        return None
+    try:
+        return registry.find(group, named)
+    except UserError:
+        if option is not None:
+            return None
+        known = [*options.options(group), *(registry.names(group) if group in registry.KERAS else [])]
+        raise UserError(f"{group}: there is no option {name!r}.{did_you_mean(name, known)} `trainrun ls {group}` lists them.") from None
+
+
+def _show_component(component: registry.Component) -> None:
+    said = source.read(component)
+    console.say()
+    console.say(f"{component.attribute} ({component.origin}: {component.module})", style="bold")
+    if said is None:
+        return
+    if said.doc:
+        console.say(said.doc)
+    rows = [[k, "(required)" if v == source.REQUIRED else v] for k, v in said.parameters.items()]
+    console.say()
+    console.table("", ["argument", "default"], rows)

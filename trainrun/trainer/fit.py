@@ -1,0 +1,49 @@
+"""Training by Keras' own `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from trainrun.job import Job
+from trainrun.trainer._feed import Feed, in_order
+
+# More batches than this in one compiled call would leave the progress bar and Ctrl-C waiting.
+LONGEST_EXECUTION = 64
+
+
+class Fit:
+    """Keras' `fit`, fed by a pipeline whose order is a function of (seed, epoch, step).
+
+    Args:
+        validation_freq: validate every so many epochs.
+        steps_per_execution: batches in one compiled call; ``auto`` takes what `job` has steps for, at most 64.
+    """
+
+    def __init__(self, validation_freq: int = 1, steps_per_execution: int | str = "auto"):
+        self.validation_freq = validation_freq
+        self.steps_per_execution = steps_per_execution
+
+    def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
+        """Train `job.model` in place.
+
+        Returns:
+            The history: name -> one value an epoch.
+        """
+        steps = job.plan.steps_per_epoch
+        automatic = self.steps_per_execution == "auto"
+        job.model.steps_per_execution = min(steps, LONGEST_EXECUTION) if automatic else int(self.steps_per_execution)
+        if job.model.run_eagerly:
+            job.model.steps_per_execution = 1
+        feed = Feed(job.train, job.plan)
+        validation = None if job.validation is None else in_order(job.validation, job.plan.batch_size)
+        history = job.model.fit(
+            feed.dataset(),
+            epochs=job.plan.epochs,
+            validation_data=validation,
+            validation_freq=self.validation_freq,
+            callbacks=[feed, *callbacks],
+            verbose=0,
+        )
+        return {name: [float(v) for v in values] for name, values in history.history.items()}
