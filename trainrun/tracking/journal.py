@@ -1,0 +1,186 @@
+"""`journal.jsonl`: every metric and event of a run, one JSON record a line, appended and never rewritten.
+
+A record is ``{"seq": n, "time": unix seconds, "kind": …, …}``; `seq` counts from 0 without gaps. Kinds:
+
+| kind | fields |
+|---|---|
+| ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, versions, git, pid, host |
+| ``epoch`` | epoch (1 for the first), step (updates done), metrics |
+| ``batch`` | epoch, step, metrics |
+| ``metrics`` | metrics of the finished run, such as ``test_loss``; epoch, step |
+| ``artifact`` | path (relative to the run directory); for the model also inputs, output, requirements |
+| ``event`` | event (its name) and whatever belongs to it |
+| ``end`` | status, reason |
+
+JSON has no NaN and no infinity: they are written ``{"$float": "nan"}`` and read back as floats. (A key of the
+user's own that begins with ``$`` gets a second one on the way out and loses it on the way in.)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FLOAT = "$float"
+
+
+class Contents(NamedTuple):
+    """What a journal holds.
+
+    Args:
+        records: those that could be read, in the order of the file.
+        damage: one sentence for each line that could not; empty for a whole journal.
+    """
+
+    records: list[dict[str, Any]]
+    damage: list[str]
+
+
+class Journal:
+    """Append records to a journal; safe to call from several threads.
+
+    An existing file is continued. If its last line was cut short, as by a power failure, that line is taken
+    out, and kept as text in an event ``torn_line``.
+
+    Args:
+        path: the file; its folder exists.
+        listener: called after each record, for whoever reads along.
+    """
+
+    def __init__(self, path: str | Path, listener: Callable[[], None] | None = None):
+        self.path = Path(path)
+        self.listener = listener
+        self._lock = threading.Lock()
+        torn = _mend(self.path)
+        found = read(self.path) if self.path.exists() else Contents([], [])
+        self.damage = found.damage
+        self._next = max((r["seq"] for r in found.records if isinstance(r.get("seq"), int)), default=-1) + 1
+        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open until `close`
+        if torn is not None:
+            self.damage = [*self.damage, "its last line was cut short"]
+            self.write("event", event="torn_line", text=torn)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest record, -1 if there is none."""
+        return self._next - 1
+
+    def write(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Append a record and return it; it has left this process when the call returns."""
+        with self._lock:
+            record = {"seq": self._next, "time": time.time(), "kind": kind, **fields}
+            # One write of whole lines: a reader meanwhile sees a record whole or not at all.
+            data = (encode(record) + "\n").encode()
+            while data:
+                data = data[self._file.write(data) :]
+            self._next += 1
+        if self.listener is not None:
+            self.listener()
+        return record
+
+    def sync(self) -> None:
+        """Wait until the disk has it."""
+        with self._lock:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; more than once does no harm."""
+        with self._lock:
+            if not self._file.closed:
+                os.fsync(self._file.fileno())
+                self._file.close()
+
+
+def read(path: str | Path) -> Contents:
+    """Return what a journal holds, whole lines and damaged ones told apart."""
+    records, damage = [], []
+    lines = Path(path).read_bytes().split(b"\n")
+    for i, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = decode(line.decode())
+            if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+                raise ValueError("not a record")
+        except (ValueError, RecursionError):
+            last = i == len(lines)
+            damage.append(f"line {i} was cut short" if last else f"line {i} is no record")
+        else:
+            records.append(record)
+    return Contents(records, damage)
+
+
+def encode(record: Mapping[str, Any]) -> str:
+    """Return strict JSON in one line; numpy's numbers and arrays become plain ones."""
+    try:
+        text = json.dumps(record, allow_nan=False, default=_plain, separators=(",", ":"))
+        if '"$' not in text:
+            return text
+    except ValueError:
+        pass
+    return json.dumps(_mark(record), allow_nan=False, default=_plain, separators=(",", ":"))
+
+
+def decode(text: str) -> Any:
+    """Return what `encode` wrote; refuses the NaN and Infinity that are not JSON."""
+    return json.loads(text, object_hook=_unmark, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return _mark(value.tolist())
+    if hasattr(value, "numpy"):
+        return _mark(value.numpy().tolist())
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return str(value)
+
+
+def _mark(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {FLOAT: str(float(value))}
+    if isinstance(value, Mapping):
+        return {
+            f"${k}" if isinstance(k, str) and k.startswith("$") else k: _mark(v) for k, v in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_mark(v) for v in value]
+    return _plain(value) if hasattr(value, "tolist") or hasattr(value, "numpy") else value
+
+
+def _unmark(tree: dict[str, Any]) -> Any:
+    if len(tree) == 1 and tree.get(FLOAT) in ("nan", "inf", "-inf"):
+        return float(tree[FLOAT])
+    return {k[1:] if k.startswith("$$") else k: v for k, v in tree.items()}
+
+
+def _mend(path: Path) -> str | None:
+    """Make the file end with a whole line; return the text of one that was cut short."""
+    if not path.exists():
+        return None
+    data = path.read_bytes()
+    if not data or data.endswith(b"\n"):
+        return None
+    begin = data.rfind(b"\n") + 1
+    tail = data[begin:].decode(errors="replace")
+    with open(path, "r+b") as file:
+        try:
+            whole = isinstance(decode(tail), dict)
+        except ValueError:
+            whole = False
+        if whole:  # only its line end was lost
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+            return None
+        file.truncate(begin)
+    return tail
