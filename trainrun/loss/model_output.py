@@ -1,0 +1,44 @@
+"""The model's output as the loss, for tasks that minimize a function instead of fitting labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def model_output(y_true: Any, y_pred: Any) -> Any:
+    """Return the model's output, averaged over all axes but the first.
+
+    Args:
+        y_true: not read.
+        y_pred: the model's output, shape `[batch, ...]`.
+
+    Returns:
+        Shape `[batch]`.
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    return ops.mean(y_pred, axis=list(range(1, len(y_pred.shape)))) if len(y_pred.shape) > 1 else y_pred
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class ModelOutput(keras.losses.Loss):
+    """Minimize what the model computes: `loss = mean(y_pred)`.
+
+    Args:
+        reduction: how the batch's values become one number.
+        dtype: the dtype of the computation.
+
+    Example:
+        >>> float(ModelOutput()([0.0, 0.0], [[1.0], [3.0]]))
+        2.0
+    """
+
+    def __init__(
+        self, reduction: str = "sum_over_batch_size", name: str = "model_output", dtype: Any = None
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return model_output(y_true, y_pred)

@@ -1,0 +1,50 @@
+"""Mean prediction of each batch, averaged over batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def mean_pred(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    """Return the mean of one batch's predictions.
+
+    Args:
+        y_true: not read.
+        y_pred: predictions, shape `[batch, ...]`.
+        sample_weight: None, or one weight an example, `[batch]`.
+
+    Returns:
+        A scalar in the predictions' unit; 0.0 if all weights are 0.
+
+    Example:
+        >>> model.compile(loss="mse", metrics=[mean_pred])  # the mean over the epoch's batches
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+    if sample_weight is None:
+        return ops.mean(y_pred)
+    weight = ops.reshape(ops.cast(sample_weight, y_pred.dtype), [-1])
+    each = ops.mean(y_pred, axis=tuple(range(1, len(y_pred.shape)))) if len(y_pred.shape) > 1 else y_pred
+    return ops.divide_no_nan(ops.sum(weight * each), ops.sum(weight))
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class MeanPred(keras.metrics.Mean):
+    """Mean over the batches of each batch's mean prediction.
+
+    It differs from the epoch's mean prediction (`metric=mean`) where the last batch is smaller than the
+    others or batches' weights differ: every batch counts alike.
+
+    Args:
+        dtype: the dtype of sum and result.
+    """
+
+    def __init__(self, name: str = "mean_pred", dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add one batch; `sample_weight` weighs examples inside it, batches count alike."""
+        super().update_state(mean_pred(y_true, y_pred, sample_weight))

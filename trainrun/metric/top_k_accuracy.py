@@ -1,0 +1,62 @@
+"""Top-k accuracy by the form of the labels: class ids or one-hot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5, labels: str | None = None) -> Any:
+    """Return for each label whether it is among the `k` highest predictions, 1.0 or 0.0.
+
+    Args:
+        y_true: class ids `[batch, ...]` or one-hot `[batch, ..., classes]`.
+        y_pred: a score for each class, `[batch, ..., classes]`.
+        k: how many guesses are allowed.
+        labels: ``ids`` or ``one_hot``; None: told from the shapes.
+
+    Returns:
+        `[batch, ...]`.
+
+    Raises:
+        ValueError: `labels` is neither.
+    """
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    if labels is None:
+        labels = "one_hot" if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] != 1 else "ids"
+    # Keras would fail in the graph, far from the cause, for fewer classes than guesses.
+    k = min(k, y_pred.shape[-1])
+    if labels == "ids":
+        return keras.metrics.sparse_top_k_categorical_accuracy(y_true, y_pred, k=k)
+    if labels == "one_hot":
+        return keras.metrics.top_k_categorical_accuracy(y_true, y_pred, k=k)
+    raise ValueError(f"labels={labels!r}: expected ids or one_hot, the form of y_true.")
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class TopKAccuracy(keras.metrics.MeanMetricWrapper):
+    """How often the right class is among the `k` most probable ones, over the epoch.
+
+    Args:
+        k: how many guesses are allowed; with no more classes than that the answer is always right.
+        labels: ``ids`` or ``one_hot``: the form of `y_true`. The run fills it in by the loss; None tells it
+            from the shapes.
+        dtype: the dtype of the computation.
+    """
+
+    def __init__(
+        self, k: int = 5, labels: str | None = None, name: str = "top_k_accuracy", dtype: Any = None
+    ) -> None:
+        if labels not in (None, "ids", "one_hot"):
+            raise ValueError(f"labels={labels!r}: expected ids or one_hot, the form of y_true.")
+        if k < 1:
+            raise ValueError(f"k={k}: expected at least one guess.")
+        super().__init__(top_k_accuracy, name=name, dtype=dtype, k=k, labels=labels)
+        self.k = k
+        self.labels = labels
+        self._direction = "up"
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "k": self.k, "labels": self.labels}
