@@ -26,7 +26,7 @@ class JournalCallback(keras.callbacks.Callback):
         self._base = 0  # updates done before this epoch
         self._written = 0
         if every_steps:
-            # Set here and not defined in the class: Keras then skips the call per batch where nobody needs it.
+            # Only where it is asked for: a call per batch would be a cost.
             self.on_train_batch_end = self._on_train_batch_end
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:

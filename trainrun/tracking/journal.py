@@ -4,7 +4,7 @@ A record is ``{"seq": n, "time": unix seconds, "kind": …, …}``; `seq` counts
 
 | kind | fields |
 |---|---|
-| ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, versions, git, pid, host |
+| ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, … |
 | ``epoch`` | epoch (1 for the first), step (updates done), metrics |
 | ``batch`` | epoch, step, metrics |
 | ``metrics`` | metrics of the finished run, such as ``test_loss``; epoch, step |

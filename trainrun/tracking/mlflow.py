@@ -1,7 +1,7 @@
 """The journal's records in MLflow. The only module that imports mlflow, and only in the replay's thread.
 
-Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address, nothing
-that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
+Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
+nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
 """
 
 from __future__ import annotations

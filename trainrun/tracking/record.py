@@ -5,14 +5,14 @@
     … train(callbacks=[…, recorder.callback()]) …
     recorder.metrics({"test_loss": 0.3}, epoch=10, step=450)
     recorder.model("model.keras", inputs=data.inputs, output_shape=(10,))
-    identity = recorder.identity(timeout=10)                # for summary.json: {tracking_uri, experiment_id, run_id}
+    identity = recorder.identity(timeout=10)                # for summary.json; a dict or None
     recorder.artifacts(["config.yaml", "summary.json", "report.html", *plots])
     ended = recorder.end("FINISHED")                        # ended.mlflow, ended.undelivered
 
-All of it goes to `journal.jsonl` at once. Where `settings` names a tracking server, a background thread replays
-the journal to it; nothing here waits for that but `identity` and `end`, each with a limit, and nothing here
-raises because of it. Passwords in addresses, and values of keys such as ``password`` and ``token``, are hidden
-before anything is written.
+All of it goes to `journal.jsonl` at once. Where `settings` names a tracking server, a background thread
+replays the journal to it; nothing here waits for that but `identity` and `end`, each with a limit, and nothing
+here raises because of it. Passwords in addresses, and values of keys such as ``password`` and ``token``, are
+hidden before anything is written.
 """
 
 from __future__ import annotations

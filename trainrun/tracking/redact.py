@@ -15,7 +15,7 @@ _ASSIGNED = re.compile(rf"((?:^|[?&;\s_.+-]){_SECRET_WORDS}\s*=\s*)[^\s&;,)\]}}]
 
 
 def text(value: str) -> str:
-    """Return a text without `user:password@` in addresses and without the values of `password=…` and the like.
+    """Return a text without `user:password@` in addresses and without the values of `password=…` and such.
 
     Example:
         >>> text("https://me:pw@host/path?token=abc")

@@ -24,8 +24,8 @@ class Sink(Protocol):
 class Replay:
     """Read along with a journal and deliver its records in batches.
 
-    The file is the only queue, so nothing is held in memory and nothing is delivered that is not on disk. When
-    the sink fails, one warning is given and the delivery stops; the journal has everything.
+    The file is the only queue, so nothing is held in memory and nothing is delivered that is not on disk.
+    When the sink fails, one warning is given and the delivery stops; the journal has everything.
 
     Args:
         path: the journal.
@@ -120,7 +120,8 @@ def describe(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = redact.text(lines[0] if lines else type(error).__name__)
     reason = reason if len(reason) <= 200 else reason[:199] + "…"
-    return f"tracking has stopped ({type(error).__name__}: {reason}); the run goes on and its journal keeps everything."
+    reason = f"{type(error).__name__}: {reason}"
+    return f"tracking has stopped ({reason}); the run goes on and its journal keeps everything."
 
 
 def wait_for(condition: Callable[[], bool], timeout: float, step: float = 0.02) -> bool:

@@ -1,0 +1,137 @@
+"""What a run ran on: packages, devices, and the code's commit with what was changed since."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trainrun.tracking import redact
+
+FILE = "environment.txt"
+# What a result may depend on; for summary.json.
+VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "mlflow", "hydra-core", "scikit-learn")
+_VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTHONHASHSEED", "SLURM_JOB_ID")
+DIFF_LIMIT = 1_000_000  # characters
+
+
+def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
+    """Return the versions of `packages` that are installed, and of Python; nothing is imported."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
+    """Return `{commit, dirty}` of the checkout that `folder` is in, or None if it is in none.
+
+    Args:
+        folder: by default the working directory.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    # New files do not count: runs' outputs are such.
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit.strip(), "dirty": bool((changed or "").strip())}
+
+
+def git_diff(folder: str | Path | None = None) -> str:
+    """Return what differs from the commit, passwords in addresses hidden; empty outside a checkout."""
+    text = redact.text(_git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff") or "")
+    return text if len(text) <= DIFF_LIMIT else text[:DIFF_LIMIT] + "\n… (cut here: the diff is larger)\n"
+
+
+def describe(devices: Sequence[str] = (), folder: str | Path | None = None) -> str:
+    """Return the text of `environment.txt`.
+
+    Args:
+        devices: what the run used, a line each.
+        folder: whose git state to tell; by default the working directory.
+    """
+    git = git_state(folder)
+    lines = [
+        f"python    {sys.version.split()[0]} ({platform.python_implementation()})",
+        f"platform  {platform.platform()}",
+        f"cpu       {_processor()}, {_cores()} cores to use",
+        f"memory    {_memory()}",
+        *(f"device    {d}" for d in devices),
+        f"git       {git['commit']}{' with changes, below' if git['dirty'] else ''}"
+        if git
+        else "git       none",
+        "",
+        *_section("Variables", (f"{k}={redact.text(v)}" for k, v in _variables())),
+        *_section("Packages", packages()),
+    ]
+    if git and git["dirty"]:
+        lines += _section("Changes since the commit", git_diff(folder).splitlines())
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write(run_dir: str | Path, devices: Sequence[str] = (), folder: str | Path | None = None) -> Path:
+    """Write `environment.txt`; see `describe`."""
+    path = Path(run_dir) / FILE
+    path.write_text(describe(devices, folder), encoding="utf-8", errors="replace")
+    return path
+
+
+def packages() -> list[str]:
+    """Return the installed packages as `name==version`, sorted."""
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return [f"{name}=={found[name]}" for name in sorted(found, key=str.lower)]
+
+
+def _section(title: str, lines: Any) -> list[str]:
+    lines = list(lines)
+    return [title, "-" * len(title), *lines, ""] if lines else []
+
+
+def _variables() -> list[tuple[str, str]]:
+    return [(k, v) for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)]
+
+
+def _git(folder: str | Path | None, *arguments: str) -> str | None:
+    # Without locks: a run must not stand in the way of the user's own git.
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder or os.getcwd(),
+            env=environment,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
+    except (ValueError, OSError, AttributeError):
+        return "unknown"

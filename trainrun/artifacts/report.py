@@ -1,0 +1,138 @@
+"""`report.html`: a run on one page that needs nothing else, made from the files of its directory."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.artifacts import environment, plots, result
+from trainrun.artifacts import summary as summaries
+from trainrun.tracking import redact
+
+FILE = "report.html"
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+# The order on the page; others follow by name.
+ORDER = (
+    "curves",
+    "confusion_matrix",
+    "roc",
+    "precision_recall",
+    "predicted_vs_true",
+    "residuals",
+    "images",
+    "masks",
+)
+CAPTIONS = {
+    "curves": "Learning curves",
+    "confusion_matrix": "Confusion matrix",
+    "roc": "ROC",
+    "precision_recall": "Precision and recall",
+    "predicted_vs_true": "Predicted against true",
+    "residuals": "Residuals",
+    "images": "Some images",
+    "masks": "Some masks",
+}
+_DETAILS = {
+    "steps": "steps",
+    "parameters": "parameters",
+    "seed": "seed",
+    "weights_sha256": "weights",
+    "data_sha256": "data",
+    "resumed_from": "resumed from",
+}
+
+
+def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: str | None = None) -> Path:
+    """Write `report.html` from what the run directory holds.
+
+    Args:
+        run_dir: with `config.yaml`, `environment.txt` and `plots/`, as far as they exist.
+        summary: the content of `summary.json`; None: read it.
+        title: by default the run's id.
+    """
+    folder = Path(run_dir)
+    summary = summary or summaries.read(folder)
+    page = render(
+        title=title or summary["run_id"],
+        summary=summary,
+        pictures=_pictures(folder / plots.FOLDER),
+        config=_text(folder / "config.yaml"),
+        environment=_text(folder / environment.FILE),
+    )
+    path = folder / FILE
+    new = path.with_name(f".{FILE}.{os.getpid()}")
+    new.write_text(page, encoding="utf-8", errors="replace")
+    os.replace(new, path)
+    return path
+
+
+def render(
+    title: str, summary: Mapping[str, Any], pictures: list[dict[str, str]], config: str, environment: str
+) -> str:
+    """Return the page; whatever is put in is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    rows = result.rows(summary)
+    kept = [i for i in range(len(result.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
+    name = result.monitored(summary)
+    seconds = summary["seconds"]
+    speed = summary.get("examples_per_second")
+    facts = [
+        ("epochs", f"{summary['epochs']:,}"),
+        *[("best epoch", str(summary["best"][name]["epoch"]))] * (name is not None),
+        ("training", f"{seconds['train']:.1f} s"),
+        ("in all", f"{seconds['total']:.1f} s"),
+        *[("examples a second", f"{speed:,.0f}")] * bool(speed),
+    ]
+    details = [
+        (label, _plain(summary.get(key))) for key, label in _DETAILS.items() if summary.get(key) is not None
+    ]
+    git = summary.get("git")
+    if git:
+        details.append(("git commit", git["commit"] + (" with changes" if git.get("dirty") else "")))
+    if summary.get("mlflow"):
+        mlflow = summary["mlflow"]
+        details.append(("MLflow run", f"{mlflow['run_id']} in {redact.text(mlflow['tracking_uri'])}"))
+    details += [(package, version) for package, version in summary.get("versions", {}).items()]
+    return template.render(
+        title=title,
+        status=summary["status"],
+        overrides=[redact.text(o) for o in summary["overrides"]],
+        facts=facts,
+        columns=[result.COLUMNS[i] for i in kept],
+        rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],
+        details=details,
+        pictures=pictures,
+        config=config,
+        environment=environment,
+    )
+
+
+def _pictures(folder: Path) -> list[dict[str, str]]:
+    files = sorted(
+        folder.glob("*.png"), key=lambda p: (ORDER.index(p.stem) if p.stem in ORDER else 99, p.stem)
+    )
+    return [
+        {
+            "name": file.stem,
+            "caption": CAPTIONS.get(file.stem, file.stem.replace("_", " ")),
+            "data": base64.b64encode(file.read_bytes()).decode(),
+        }
+        for file in files
+    ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else json.dumps(value)
+
+
+def _text(path: Path) -> str:
+    return redact.text(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""

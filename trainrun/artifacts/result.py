@@ -1,0 +1,102 @@
+"""What one sees when a run ends: a table of its metrics, and where everything is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+
+COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
+# Of the run, not of the model.
+LEFT_OUT = ("learning_rate", "step")
+
+
+def rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the table's rows, one a metric, the loss first; cells as in `COLUMNS`.
+
+    `best` is the best validation value and the epoch of it; without validation, the best training value.
+    """
+    metrics, best = summary["metrics"], summary.get("best") or {}
+    names = list(dict.fromkeys(_base(name) for name in metrics))
+    names = sorted((n for n in names if n not in LEFT_OUT), key=lambda n: n != "loss")
+    table = []
+    for name in names:
+        top = best.get(f"val_{name}") or best.get(name) or {}
+        cells = [metrics.get(name), metrics.get(f"val_{name}"), metrics.get(f"test_{name}"), top.get("value")]
+        table.append([name, *(_number(c) for c in cells), str(top.get("epoch", ""))])
+    return table
+
+
+def monitored(summary: Mapping[str, Any]) -> str | None:
+    """Return the metric whose best epoch is called the run's: the validation loss, else the training loss."""
+    best = summary.get("best") or {}
+    return next((name for name in ("val_loss", "loss") if name in best), None)
+
+
+def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) -> None:
+    """Print the end of a run.
+
+    Args:
+        summary: the content of `summary.json`.
+        run_dir: the run's directory.
+        undelivered: records that the tracking server does not have.
+    """
+    table = rows(summary)
+    # A column without a single number says nothing.
+    kept = [i for i in range(len(COLUMNS)) if i == 0 or any(r[i] for r in table)]
+    console.say()
+    if table:
+        name = monitored(summary)
+        marked = [i for i, r in enumerate(table) if name in (r[0], f"val_{r[0]}")]
+        console.table("", [COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in table], marked)
+        console.say()
+        if name is not None:
+            top = summary["best"][name]
+            console.pieces(
+                [
+                    ("best epoch  ", "dim"),
+                    (f"{top['epoch']}", "bold green"),
+                    (f" of {summary['epochs']}, {name} {_number(top['value'])}", ""),
+                ]
+            )
+    seconds = summary["seconds"]
+    speed = summary.get("examples_per_second")
+    rate = f", {speed:,.0f} examples a second" if speed else ""
+    _line("time", f"{seconds['total']:.1f} s, of it {seconds['train']:.1f} s training{rate}")
+    _line("run", _short(Path(run_dir)))
+    mlflow = summary.get("mlflow")
+    if mlflow:
+        _line("MLflow", f"run {mlflow['run_id']} in {_short_uri(mlflow['tracking_uri'])}")
+    if undelivered:
+        console.warn(f"{undelivered} records are not in the tracking server; the run's journal has them all.")
+
+
+def _line(label: str, text: str) -> None:
+    console.pieces([(f"{label:<12}", "dim"), (text, "")])
+
+
+def _base(name: str) -> str:
+    return name.removeprefix("val_").removeprefix("test_")
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    value = float(value)
+    if value == 0 or (1e-3 <= abs(value) < 1e5):
+        return f"{value:.4f}"
+    return f"{value:.3e}" if abs(value) < float("inf") else f"{value:g}"
+
+
+def _short(path: Path) -> str:
+    """Return the path from here, if that is shorter to read."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _short_uri(uri: str) -> str:
+    prefix = "sqlite:///"
+    return prefix + _short(Path(uri.removeprefix(prefix))) if uri.startswith(prefix) else uri

@@ -1,0 +1,174 @@
+"""`summary.json`: a run in one small file, for tables, sweeps and scripts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FILE = "summary.json"
+STATUSES = ("FINISHED", "FAILED", "KILLED", "PRUNED")
+SECONDS = ("import", "data", "build", "train", "evaluate", "save", "total")
+
+
+def build(
+    *,
+    run_id: str,
+    status: str,
+    seed: int,
+    overrides: Sequence[str] = (),
+    metrics: Mapping[str, float] | None = None,
+    best: Mapping[str, Mapping[str, Any]] | None = None,
+    epochs: int = 0,
+    steps: int = 0,
+    parameters: int | None = None,
+    seconds: Mapping[str, float] | None = None,
+    examples_per_second: float | None = None,
+    weights_sha256: str | None = None,
+    data_sha256: str | None = None,
+    versions: Mapping[str, str] | None = None,
+    git: Mapping[str, Any] | None = None,
+    mlflow: Mapping[str, str] | None = None,
+    resumed_from: str | None = None,
+) -> dict[str, Any]:
+    """Return the summary's content, its keys always the same and in the same order.
+
+    Args:
+        run_id: the name of the run's directory.
+        status: one of `STATUSES`.
+        metrics: final ones, name -> number; validation's begin with ``val_``, test's with ``test_``.
+        best: see `best_epochs`.
+        epochs, steps: done in all, those before a resume included.
+        parameters: weights of the model, trainable or not.
+        seconds: by phase (`SECONDS`); those that are absent are 0.
+        examples_per_second: in training, without validation.
+        weights_sha256: see the function of that name.
+        data_sha256: `dataset.digest()`.
+        git: `environment.git_state()`.
+        mlflow: `tracking_uri`, `experiment_id`, `run_id`, or None.
+        resumed_from: the run that this one continues.
+
+    Raises:
+        ValueError: the status is none.
+    """
+    if status not in STATUSES:
+        raise ValueError(f"status is one of {', '.join(STATUSES)}; got {status!r}.")
+    return {
+        "run_id": run_id,
+        "status": status,
+        "overrides": list(overrides),
+        "metrics": dict(metrics or {}),
+        "best": {k: dict(v) for k, v in (best or {}).items()},
+        "epochs": epochs,
+        "steps": steps,
+        "parameters": parameters,
+        "seconds": {k: round(float((seconds or {}).get(k, 0.0)), 4) for k in SECONDS},
+        "examples_per_second": examples_per_second,
+        "seed": seed,
+        "weights_sha256": weights_sha256,
+        "data_sha256": data_sha256,
+        "versions": dict(versions or {}),
+        "git": dict(git) if git else None,
+        "mlflow": dict(mlflow) if mlflow else None,
+        "resumed_from": resumed_from,
+    }
+
+
+def write(run_dir: str | Path, summary: Mapping[str, Any]) -> Path:
+    """Write `summary.json`, whole or not at all.
+
+    JSON has no NaN and no infinity: they are written as the strings "nan", "inf" and "-inf".
+    """
+    path = Path(run_dir) / FILE
+    new = path.with_name(f".{FILE}.{os.getpid()}")
+    text = json.dumps(_legal(summary), indent=2, allow_nan=False, ensure_ascii=False)
+    with open(new, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    return path
+
+
+def read(run_dir: str | Path) -> dict[str, Any]:
+    """Return what `write` wrote, NaN and infinity as floats again."""
+    summary = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))
+    summary["metrics"] = {k: _number(v) for k, v in summary.get("metrics", {}).items()}
+    for entry in summary.get("best", {}).values():
+        entry["value"] = _number(entry.get("value"))
+    return summary
+
+
+def best_epochs(
+    history: Mapping[str, Sequence[float]], directions: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return each metric's best value and the epoch of it, counted from 1.
+
+    Args:
+        history: name -> one number an epoch.
+        directions: metric (without ``val_``) -> ``min`` or ``max``; others go by `direction`.
+    """
+    best = {}
+    for name, values in history.items():
+        base = name.removeprefix("val_")
+        way = (directions or {}).get(base) or direction(base)
+        finite = [(float(v), i) for i, v in enumerate(values, start=1) if math.isfinite(float(v))]
+        if way is None or not finite:
+            continue
+        # The first of equals: nobody waits longer for the same.
+        value, epoch = min(finite) if way == "min" else max(finite, key=lambda v: (v[0], -v[1]))
+        best[name] = {"value": value, "epoch": epoch}
+    return best
+
+
+_MAX = (
+    "acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "f_beta", "iou", "ks",
+    "r2", "cosine", "true_", "dice_coef", "correlation",
+)  # fmt: skip
+_MIN = (
+    "loss", "error", "mse", "mae", "mape", "msle", "rmse", "crossentropy", "hinge", "divergence", "poisson",
+    "false_", "log_cosh", "logcosh", "penalty", "perplexity", "regularization",
+)  # fmt: skip
+
+
+def direction(name: str) -> str | None:
+    """Return whether a metric is to fall (``min``) or to rise (``max``), by its name; None: nobody knows."""
+    name = name.lower()
+    if any(word in name for word in _MIN):
+        return "min"
+    return "max" if any(word in name for word in _MAX) else None
+
+
+def weights_sha256(model: Any) -> str:
+    """Return the sha256 of a Keras model's weights: names, dtypes, shapes and bytes, in the model's order.
+
+    The names are the variables' own (``kernel``), without the layers': Keras numbers those by process.
+    """
+    import numpy as np
+
+    sha = hashlib.sha256()
+    for variable, value in zip(model.weights, model.get_weights(), strict=True):
+        value = np.ascontiguousarray(value)
+        sha.update(f"{variable.name}{value.dtype}{value.shape}".encode())
+        sha.update(value.tobytes())
+    return sha.hexdigest()
+
+
+def _legal(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _legal(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_legal(v) for v in value]
+    if hasattr(value, "tolist"):
+        return _legal(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("nan", "inf", "-inf") else value
