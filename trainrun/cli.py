@@ -21,7 +21,20 @@ VERBS = {
     "init": "begin a project of your own: conf/, a plug-in, a dataset",
 }
 # Hydra's flags that take a value: the word behind one is no verb.
-_VALUED = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--info", "-i"}
+_VALUED = {
+    "--cfg",
+    "-c",
+    "--package",
+    "-p",
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--config-dir",
+    "-cd",
+    "--info",
+    "-i",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,7 +51,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _dispatch(list(argv))
     except UserError as error:
-        console.problems(error.problems, title="" if len(error.problems) == 1 else f"{len(error.problems)} problems:")
+        console.problems(
+            error.problems, title="" if len(error.problems) == 1 else f"{len(error.problems)} problems:"
+        )
         return error.exit_code
     except TrainingError as error:
         console.error(str(error))
@@ -55,12 +70,14 @@ def main(argv: Sequence[str]) -> int:
 def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] in VERBS:
         return importlib.import_module(f"trainrun.commands.{argv[0]}").main(argv[1:])
-    if argv and argv[0] == "help" or _wants_help(argv):
+    if (argv and argv[0] == "help") or _wants_help(argv):
         return importlib.import_module("trainrun.commands.help").main(argv)
     if argv and argv[0].isidentifier():
         words = [*VERBS, "help"]
         hint = did_you_mean(argv[0], words)
-        raise UserError(f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(words)}; an override is key=value, as in optimizer={argv[0]}.")
+        raise UserError(
+            f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(words)}; an override is key=value, as in optimizer={argv[0]}."
+        )
     return train(argv)
 
 
@@ -99,7 +116,14 @@ def _absolute_config_path(argv: list[str], given: str) -> list[str]:
     path = str(Path(given).absolute())
     if not Path(path).is_dir():
         raise UserError(Problem("--config-path", f"there is no folder {path}."))
-    return [path if word == given else word.replace(f"={given}", f"={path}") if word.startswith("--config-path=") else word for word in argv]
+    return [
+        path
+        if word == given
+        else word.replace(f"={given}", f"={path}")
+        if word.startswith("--config-path=")
+        else word
+        for word in argv
+    ]
 
 
 def _show(argv: list[str], overrides: list[str], where: tuple[str | None, str | None]) -> int:
@@ -149,7 +173,11 @@ def _run(argv: list[str], flags: Any) -> int:
     except _Stop:
         raise failures[-1][1] from None
     if failures:
-        console.table("Failed", ["overrides", "reason"], [[given, str(error).splitlines()[0]] for given, error in failures])
+        console.table(
+            "Failed",
+            ["overrides", "reason"],
+            [[given, str(error).splitlines()[0]] for given, error in failures],
+        )
         return 1
     return 0
 

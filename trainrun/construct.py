@@ -33,7 +33,9 @@ def reference_group(argument: str) -> str | None:
     return REFERENCES.get(argument.rsplit("_", 1)[-1])
 
 
-def construct(group: str, spec: str | Mapping[str, Any], form: str = "class", key: str = "", **runtime: Any) -> Any:
+def construct(
+    group: str, spec: str | Mapping[str, Any], form: str = "class", key: str = "", **runtime: Any
+) -> Any:
     """Build a component.
 
     Args:
@@ -54,7 +56,9 @@ def construct(group: str, spec: str | Mapping[str, Any], form: str = "class", ke
     target = component.load(form)
     known = parameters(target)
     arguments = {
-        name: _nested(value, group_inside, f"{key}.{name}", runtime) if (group_inside := reference_group(name)) else value
+        name: _nested(value, group_inside, f"{key}.{name}", runtime)
+        if (group_inside := reference_group(name))
+        else value
         for name, value in arguments.items()
     }
     if known is not None:
@@ -65,7 +69,9 @@ def construct(group: str, spec: str | Mapping[str, Any], form: str = "class", ke
         arguments |= {k: v for k, v in runtime.items() if k in known and arguments.get(k) is None}
         unknown = [k for k in arguments if k not in known]
         if unknown:
-            raise UserError([Problem(f"{key}.{k}", unknown_argument(k, component.name, known)) for k in unknown])
+            raise UserError(
+                [Problem(f"{key}.{k}", unknown_argument(k, component.name, known)) for k in unknown]
+            )
     if form == "function":
         return functools.partial(target, **arguments) if arguments else target
     try:
@@ -76,16 +82,28 @@ def construct(group: str, spec: str | Mapping[str, Any], form: str = "class", ke
         raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
 
 
-def resolve(group: str, spec: str | Mapping[str, Any], key: str = "") -> tuple[registry.Component, dict[str, Any]]:
+def resolve(
+    group: str, spec: str | Mapping[str, Any], key: str = ""
+) -> tuple[registry.Component, dict[str, Any]]:
     """Return the component that a spec names and its arguments over its option's defaults; nothing is imported."""
     key = key or group
     if isinstance(spec, str):
         spec = {"name": spec}
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-        raise UserError(Problem(key, f"expected a name or a mapping with a name, got {spec!r}. For example {{name: l2, l2: 0.01}}."))
+        raise UserError(
+            Problem(
+                key,
+                f"expected a name or a mapping with a name, got {spec!r}. For example {{name: l2, l2: 0.01}}.",
+            )
+        )
     arguments = {k: v for k, v in spec.items() if k != "name"}
     for forbidden in FORBIDDEN & arguments.keys():
-        raise UserError(Problem(f"{key}.{forbidden}", "a config names components by `name`; this key is never followed. `trainrun ls` lists the names."))
+        raise UserError(
+            Problem(
+                f"{key}.{forbidden}",
+                "a config names components by `name`; this key is never followed. `trainrun ls` lists the names.",
+            )
+        )
     option = options.find(group, spec["name"])
     if option is None:
         return registry.find(group, spec["name"]), arguments
@@ -100,7 +118,9 @@ def parameters(target: Any) -> dict[str, inspect.Parameter] | None:
     if isinstance(target, type):
         # A Keras class may take `**kwargs` on top of what its own __init__ names: its base class' arguments.
         for base in target.__mro__[1:]:
-            if base.__name__ in ("Layer", "Operation", "object") or not any(p.kind is p.VAR_KEYWORD for p in found.values()):
+            if base.__name__ in ("Layer", "Operation", "object") or not any(
+                p.kind is p.VAR_KEYWORD for p in found.values()
+            ):
                 break
             found = {**inspect.signature(base.__init__).parameters, **found}
         if "kwargs" in found and any(base.__name__ == "Layer" for base in target.__mro__):

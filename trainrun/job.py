@@ -36,7 +36,15 @@ class Plan:
         return self.epochs * self.steps_per_epoch
 
     @classmethod
-    def of(cls, examples: int, epochs: int, batch_size: int, steps_per_epoch: int | None, seed: int, shuffle: bool) -> Plan:
+    def of(
+        cls,
+        examples: int,
+        epochs: int,
+        batch_size: int,
+        steps_per_epoch: int | None,
+        seed: int,
+        shuffle: bool,
+    ) -> Plan:
         """Return the plan for so many training examples; `steps_per_epoch` cuts each epoch short."""
         whole = -(-examples // batch_size)
         steps = min(steps_per_epoch or whole, whole)

@@ -121,7 +121,11 @@ def _plain(name: str) -> str:
 
 def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
     """Return the class or function of `module` that bears the file's name."""
-    own = [v for k, v in vars(module).items() if _plain(k) == _plain(name) and getattr(v, "__module__", "") == module.__name__]
+    own = [
+        v
+        for k, v in vars(module).items()
+        if _plain(k) == _plain(name) and getattr(v, "__module__", "") == module.__name__
+    ]
     own.sort(key=lambda v: isinstance(v, type), reverse=classes_first)
     if not own:
         raise AttributeError(f"{module.__file__} defines nothing named {name}")
@@ -132,12 +136,18 @@ def _function_of(component: Component, module: Any) -> Callable[..., Any]:
     """Return the function form: `keras.losses.huber` of `Huber`, `focal` of `Focal`."""
     if component.origin == "keras":
         public = importlib.import_module("keras." + KERAS[component.group].replace("/", "."))
-        found = [v for k, v in vars(public).items() if _plain(k) == _plain(component.attribute) and not isinstance(v, type)]
+        found = [
+            v
+            for k, v in vars(public).items()
+            if _plain(k) == _plain(component.attribute) and not isinstance(v, type)
+        ]
     else:
         found = [_match(module, component.attribute, classes_first=False)]
         found = [v for v in found if not isinstance(v, type)]
     if not found:
-        raise UserError(f"{component.group}={component.name} has no function form; leave out form='function'.")
+        raise UserError(
+            f"{component.group}={component.name} has no function form; leave out form='function'."
+        )
     return found[0]
 
 
@@ -185,7 +195,9 @@ def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any
         ... def my_loss(y_true, y_pred): ...
     """
     if group not in KERAS:
-        raise UserError(f"register({group!r}): no such group; the groups are {', '.join(KERAS)}.{did_you_mean(group, KERAS)}")
+        raise UserError(
+            f"register({group!r}): no such group; the groups are {', '.join(KERAS)}.{did_you_mean(group, KERAS)}"
+        )
 
     def keep(thing: Callable[..., Any]) -> Callable[..., Any]:
         known = name or thing.__name__
@@ -194,7 +206,9 @@ def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any
         _registered.setdefault(group, {})[known] = thing
         announced = _announced.get(group, {}).get(known)
         if announced is None:
-            announce(Component(group, known, f"plug-in {thing.__module__}", thing.__module__, thing.__name__, path))
+            announce(
+                Component(group, known, f"plug-in {thing.__module__}", thing.__module__, thing.__name__, path)
+            )
         return thing
 
     return keep
@@ -213,7 +227,9 @@ def find(group: str, name: str) -> Component:
         UserError: there is none, or it is one that a YAML cannot name; the message says why and what to try.
     """
     if group not in KERAS:
-        raise UserError(f"{group}: no such group.{did_you_mean(group, KERAS)} The groups are {', '.join(KERAS)}.")
+        raise UserError(
+            f"{group}: no such group.{did_you_mean(group, KERAS)} The groups are {', '.join(KERAS)}."
+        )
     if name in _announced.get(group, {}):
         return _announced[group][name]
     if name in own_names(group):
@@ -223,7 +239,9 @@ def find(group: str, name: str) -> Component:
         module, attribute = keras_names(group)[name]
         return Component(group, name, "keras", module, attribute, _source(module))
     because = f": {reason}" if reason else f".{did_you_mean(name, names(group))}"
-    raise UserError(f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is.")
+    raise UserError(
+        f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."
+    )
 
 
 def _source(module: str) -> Path | None:

@@ -46,7 +46,9 @@ class Feed(keras.callbacks.Callback):
             yield self.order()
 
         indices = tf.data.Dataset.from_generator(orders, output_signature=tf.TensorSpec([None], tf.int64))
-        indices = indices.flat_map(lambda o: tf.data.Dataset.from_tensor_slices(o).batch(self.plan.batch_size))
+        indices = indices.flat_map(
+            lambda o: tf.data.Dataset.from_tensor_slices(o).batch(self.plan.batch_size)
+        )
         return _options(indices.map(gather(self.split)), self.plan.steps_per_epoch)
 
 
@@ -60,7 +62,9 @@ def in_order(split: Split, batch_size: int) -> tf.data.Dataset:
 def gather(split: Split) -> Any:
     """Return a function from indices `[batch]` to `(x, y)` or `(x, y, weight)`, over arrays held by the graph."""
     with tf.device("cpu:0"):
-        held = tf.nest.map_structure(tf.constant, (split.x, split.y) + (() if split.weight is None else (split.weight,)))
+        held = tf.nest.map_structure(
+            tf.constant, (split.x, split.y) + (() if split.weight is None else (split.weight,))
+        )
     return lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held)
 
 
@@ -69,4 +73,8 @@ def _options(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     options.deterministic = True
     # The arrays are in memory already: sharding by file makes no sense, and no thread pool is worth its start.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE).with_options(options)
+    return (
+        dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )

@@ -33,7 +33,9 @@ class Fit:
         """
         steps = job.plan.steps_per_epoch
         automatic = self.steps_per_execution == "auto"
-        job.model.steps_per_execution = min(steps, LONGEST_EXECUTION) if automatic else int(self.steps_per_execution)
+        job.model.steps_per_execution = (
+            min(steps, LONGEST_EXECUTION) if automatic else int(self.steps_per_execution)
+        )
         if job.model.run_eagerly:
             job.model.steps_per_execution = 1
         feed = Feed(job.train, job.plan)

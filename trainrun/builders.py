@@ -1,0 +1,303 @@
+"""Config -> Keras objects. Config stops here: what comes out is a `Job`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainrun import targets
+from trainrun.checkpoint import Checkpoint
+from trainrun.config import combinations, options
+from trainrun.construct import construct, parameters, resolve
+from trainrun.dataset import Dataset, Description, Split
+from trainrun.errors import Problem, UserError
+from trainrun.job import Job, Plan
+from trainrun.lengths import LENGTHS
+from trainrun.lengths import parse as parse_length
+from trainrun.loss.auto import auto as auto_loss
+from trainrun.metric.auto import auto as auto_metrics
+from trainrun.progress import Progress
+
+# Callback arguments that are paths: a relative one lies in the run's directory.
+PATHS = ("filepath", "filename", "log_dir", "backup_dir")
+ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
+
+
+def dataset(config: Mapping[str, Any]) -> Dataset:
+    """Load the data, limit it, and hold the whole config against what it turned out to be.
+
+    Raises:
+        UserError: the data is faulty, or something in the config does not fit it.
+    """
+    data = construct("data", config["data"])
+    data = _limited(data, config["trainer"].get("limit"))
+    kinds = tuple(i.kind for i in data.inputs)
+    known = Description(data.task, data.target.kind, len(data.target.classes) or None, len(data.train), kinds)
+    problems = combinations.problems(config, known)
+    if problems:
+        raise UserError(problems)
+    return data
+
+
+def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
+    """Build, bridge and compile.
+
+    Args:
+        config: resolved and checked.
+        data: as loaded.
+        strategy: the `tf.distribute.Strategy` to build under.
+
+    Raises:
+        UserError: only building could tell that something does not fit.
+    """
+    settings = config["trainer"]
+    seed = config["seed"]
+    plan = Plan.of(
+        len(data.train),
+        settings["epochs"],
+        settings["batch_size"],
+        settings["steps_per_epoch"],
+        seed,
+        settings["shuffle"],
+    )
+    loss_option, loss_spec = _loss_option(config["loss"], data)
+    with strategy.scope():
+        keras.utils.set_random_seed(seed)
+        model = construct(
+            "model",
+            config["model"],
+            inputs=data.inputs,
+            target=data.target,
+            head=_head(loss_option, loss_spec, data),
+        )
+        output = _output_kind(model, loss_option, data)
+        reads = loss_option.directives.get("predictions", ["any"])
+        form = targets.choose(loss_option.directives.get("labels", []), data.target)
+        _report_penalty(model)
+        model.compile(
+            optimizer=optimizer(config, plan),
+            loss=construct(
+                "loss", loss_spec, **_lengths(plan), **targets.arguments(data.target, form, output, reads)
+            ),
+            **{_metrics_argument(data): metrics(config["metric"], data, form, output, plan)},
+            run_eagerly=settings["run_eagerly"],
+            jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
+        )
+    weights = _class_weights(settings["class_weight"], data)
+    train, validation, test = (
+        None if s is None else _encoded(s, data, form) for s in (data.train, data.validation, data.test)
+    )
+    if weights is not None:
+        own = (
+            weights[data.train.y.reshape(len(data.train), -1)[:, 0]]
+            if data.target.shape == ()
+            else weights[data.train.y]
+        )
+        train = replace(train, weight=(own if train.weight is None else own * train.weight).astype("float32"))
+    if (fault := _shape_fault(model, data)) is not None:
+        raise UserError(fault)
+    return Job(model, data, train, validation, test, plan, _to_probabilities(output, data))
+
+
+def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimizer:
+    """Return the optimizer, with the schedule as its learning rate where there is one."""
+    spec = _in_steps("optimizer", config["optimizer"], plan)
+    if config["schedule"]["name"] not in ("constant", "none"):
+        spec["learning_rate"] = construct(
+            "schedule", _in_steps("schedule", config["schedule"], plan), **_lengths(plan)
+        )
+    return construct("optimizer", spec, **_lengths(plan))
+
+
+def metrics(
+    nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+) -> list[keras.metrics.Metric]:
+    """Return the metrics, each wrapped where it wants other labels or predictions than the loss and model give.
+
+    Args:
+        nodes: the config's `metric` node, name -> spec.
+        data: the data, for class counts.
+        form: the form of the labels that the loss gets.
+        output: what the model says: ``probabilities``, ``logits``, ``scores`` or ``real``.
+        plan: for run-time values (`total_steps`, `steps_per_epoch`).
+    """
+    specs: dict[str, Mapping[str, Any]] = {}
+    for name, spec in nodes.items():
+        if spec.get("name") == "auto":
+            for chosen in auto_metrics(data.task, data.target.kind):
+                found = options.find("metric", chosen)
+                specs.setdefault(found.name, found.arguments)
+        else:
+            specs[name] = spec
+    return [_metric(name, spec, data, form, output, plan) for name, spec in specs.items()]
+
+
+def _metric(
+    name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+) -> keras.metrics.Metric:
+    option = options.by_component("metric", spec["name"], f"metric.{name}")
+    directives = option.directives if option else {}
+    reads = directives.get("predictions", ["any"])
+    wanted = targets.choose(directives.get("labels", []), data.target, prefer=form)
+    runtime = {**_lengths(plan), **targets.arguments(data.target, wanted, output, reads), "name": name}
+    metric = construct("metric", spec, key=f"metric.{name}", **runtime)
+    return targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+
+
+def trainer(config: Mapping[str, Any]) -> Any:
+    """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out."""
+    component, arguments = resolve("trainer", config["trainer"])
+    known = parameters(component.load())
+    return construct(
+        "trainer", {"name": component.name, **{k: v for k, v in arguments.items() if k in known}}
+    )
+
+
+def around(
+    callbacks: list[keras.callbacks.Callback], journal: keras.callbacks.Callback, run_dir: Path, job: Job
+) -> list[keras.callbacks.Callback]:
+    """Return the run's own callbacks around the user's: the first fill the logs, the last show them."""
+    plan = job.plan
+    rate = construct("callback", "learning_rate_logger")
+    show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
+    return [rate, *callbacks, Checkpoint(run_dir), journal, show]
+
+
+def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that the config names, their relative paths inside the run's directory."""
+    built, plan = [], job.plan
+    for name, spec in config["callback"].items():
+        spec = _in_steps("callback", spec, plan)
+        for argument in PATHS:
+            if isinstance(spec.get(argument), str):
+                path = run_dir / spec[argument]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                spec[argument] = str(path)
+        built.append(construct("callback", spec, key=f"callback.{name}", **_lengths(plan)))
+    if config["trainer"].get("max_time") is not None:
+        built.append(construct("callback", {"name": "time_limit", "max_time": config["trainer"]["max_time"]}))
+    return built
+
+
+def _limited(data: Dataset, limit: int | None) -> Dataset:
+    if limit is None:
+        return data
+    first = {s: getattr(data, s) for s in ("train", "validation", "test")}
+    return replace(
+        data, **{k: None if v is None else v.take(np.arange(min(limit, len(v)))) for k, v in first.items()}
+    )
+
+
+def _lengths(plan: Plan) -> dict[str, int]:
+    return {"total_steps": plan.total_steps, "steps_per_epoch": plan.steps_per_epoch, "epochs": plan.epochs}
+
+
+def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Turn lengths such as `0.5run` or `3epochs` into steps."""
+
+    def steps(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [steps(v) for v in value]
+        return None if value is None else parse_length(value).steps(plan.total_steps, plan.steps_per_epoch)
+
+    return {k: steps(v) if (group, k) in LENGTHS else v for k, v in spec.items()}
+
+
+def _loss_option(spec: Mapping[str, Any], data: Dataset) -> tuple[options.Option, Mapping[str, Any]]:
+    """Return the loss's option (its directives say what it wants) and its spec; `auto` is resolved by the task."""
+    if spec["name"] == "auto":
+        option = options.find("loss", auto_loss(data.task, data.target.kind))
+        return option, option.arguments
+    option = options.by_component("loss", spec["name"], "loss")
+    # A plug-in's loss without a YAML demands nothing.
+    return option or options.Option(
+        "loss", spec["name"], "plug-in", options.package_conf() / "loss" / "none.yaml"
+    ), spec
+
+
+def _head(option: options.Option, spec: Mapping[str, Any], data: Dataset) -> str | None:
+    """Return the activation of the model's last layer: what the loss reads decides."""
+    reads = option.directives.get("predictions", ["any"])
+    if data.target.kind in ("real", "none"):
+        return "softplus" if "positive" in reads else None
+    if reads == ["scores"] or spec.get("from_logits") is True:
+        return None
+    return ACTIVATION[data.target.kind]
+
+
+def _output_kind(model: keras.Model, option: options.Option, data: Dataset) -> str:
+    """Return what the model's output means, by its last layer: a model from a file or YAML has its own head."""
+    if data.target.kind in ("real", "none"):
+        return "real"
+    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
+    if activation in ("sigmoid", "softmax"):
+        return "probabilities"
+    return "scores" if option.directives.get("predictions") == ["scores"] else "logits"
+
+
+def _to_probabilities(output: str, data: Dataset) -> str:
+    return ACTIVATION.get(data.target.kind, "identity") if output in ("logits", "scores") else "identity"
+
+
+def _metrics_argument(data: Dataset) -> str:
+    # Keras leaves sample weights out of `metrics`; a dataset that brings its own weights wants them counted.
+    return "weighted_metrics" if data.train.weight is not None else "metrics"
+
+
+def _encoded(split: Split, data: Dataset, form: str) -> Split:
+    return replace(split, y=targets.encode(split.y, data.target, form))
+
+
+def _class_weights(setting: Any, data: Dataset) -> np.ndarray | None:
+    """Return each class's weight, shape `[classes]`; `balanced` is examples / (classes · examples of the class)."""
+    if setting is None:
+        return None
+    count = len(data.target.classes)
+    if setting == "balanced":
+        return len(data.train.y.ravel()) / (
+            count * np.maximum(np.bincount(data.train.y.ravel(), minlength=count), 1)
+        )
+    return np.array([float(setting.get(i, setting.get(str(i), 1.0))) for i in range(count)])
+
+
+def _shape_fault(model: keras.Model, data: Dataset) -> Problem | None:
+    """Say so if the model's own output cannot be held against the labels."""
+    wanted = (None, *data.target.shape, data.target.outputs)
+    got = tuple(model.output_shape) if not isinstance(model.output_shape, list | dict) else None
+    if data.target.kind == "none" or got is None or len(got) != len(wanted) or got[-1] in (None, wanted[-1]):
+        return None
+    return Problem(
+        "model",
+        f"its last layer has {got[-1]} units; data={data.name} needs {wanted[-1]} "
+        f"({len(data.target.classes) or data.target.outputs} {'classes' if data.target.classes else 'outputs'}). "
+        "Change the last layer, or take a model whose head the data decides.",
+    )
+
+
+def _report_penalty(model: keras.Model) -> None:
+    """Let Keras log `data_loss` and `penalty` beside their sum `loss`, where the model has penalties.
+
+    `compute_loss` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
+    """
+    if not model.losses:
+        return
+    whole = model.compute_loss
+    penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
+    model.trainrun_metrics = [data_loss, penalty]
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        extra = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
+        examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+        penalty.update_state(extra, sample_weight=examples)
+        data_loss.update_state(loss - extra, sample_weight=examples)
+        return loss
+
+    model.compute_loss = compute_loss

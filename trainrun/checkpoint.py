@@ -1,0 +1,76 @@
+"""`checkpoints/last.npz` and `best.npz`: weights, optimizer and position, each file whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainrun import optimizer_state
+
+FOLDER = "checkpoints"
+LAST, BEST = "last.npz", "best.npz"
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Write a checkpoint after every epoch, and another where the monitored loss is the lowest so far.
+
+    Args:
+        run_dir: the run's directory.
+        monitor: the log whose lowest value is best; `loss` stands in where there is no validation.
+    """
+
+    def __init__(self, run_dir: Path, monitor: str = "val_loss"):
+        super().__init__()
+        self.folder, self.monitor, self.lowest = run_dir / FOLDER, monitor, math.inf
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        logs = logs or {}
+        state = snapshot(self.model, epoch + 1)
+        write(self.folder / LAST, state)
+        value = float(logs.get(self.monitor, logs.get("loss", math.nan)))
+        if value < self.lowest:
+            self.lowest = value
+            write(self.folder / BEST, state)
+
+
+def snapshot(model: keras.Model, epoch: int) -> dict[str, np.ndarray]:
+    """Return weights, generator states and optimizer state as arrays, and the number of epochs done."""
+    state = {f"weights/{i}/{v.path}": np.asarray(v) for i, v in enumerate(model.variables)}
+    if model.optimizer is not None and model.optimizer.built:
+        state |= {f"optimizer/{name}": value for name, value in optimizer_state.get(model.optimizer).items()}
+    state["position"] = np.frombuffer(json.dumps({"epoch": epoch}).encode(), dtype="uint8")
+    return state
+
+
+def write(path: Path, state: Mapping[str, np.ndarray]) -> None:
+    """Write the arrays to a new file, have it on disk, and only then give it its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(new, "wb") as file:
+        np.savez(file, **state)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+
+
+def restore(path: Path, model: keras.Model) -> int:
+    """Put a checkpoint back into a compiled model of the same build.
+
+    Returns:
+        The number of epochs done when it was written.
+    """
+    with np.load(path, allow_pickle=False) as state:
+        for i, variable in enumerate(model.variables):
+            variable.assign(state[f"weights/{i}/{variable.path}"])
+        slots = {k.removeprefix("optimizer/"): state[k] for k in state.files if k.startswith("optimizer/")}
+        if slots:
+            model.optimizer.build(model.trainable_variables)
+            optimizer_state.set(model.optimizer, slots)
+        return int(json.loads(state["position"].tobytes())["epoch"])

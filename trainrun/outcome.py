@@ -1,0 +1,222 @@
+"""What a run leaves: metrics of every split, the model, pictures, summary, report, and a true status."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+
+from trainrun import console
+from trainrun.artifacts import environment, plots, report, result, summary
+from trainrun.clock import Clock
+from trainrun.errors import TrainingError
+from trainrun.interrupt import Interrupted
+from trainrun.job import Job
+from trainrun.tracking.record import Recorder
+
+MODEL = "model.keras"
+
+
+class Outcome:
+    """Collects what a run has come to and writes it down.
+
+    Args:
+        run_dir: the run's directory.
+        config: resolved.
+        job: what is trained.
+        clock: where the time goes.
+        overrides, command: as typed.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        job: Job,
+        clock: Clock,
+        overrides: Sequence[str],
+        command: Sequence[str],
+    ):
+        self.run_dir, self.config, self.job, self.clock, self.overrides = (
+            run_dir,
+            config,
+            job,
+            clock,
+            list(overrides),
+        )
+        self.history: dict[str, list[float]] = {}
+        self.metrics: dict[str, float] = {}
+        self.predictions: np.ndarray | None = None
+        (run_dir / "config.yaml").write_text(
+            yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+        environment.write(run_dir, [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()])
+        self.versions, self.git, self.digest = (
+            environment.versions(),
+            environment.git_state(),
+            job.dataset.digest(),
+        )
+        self.recorder = Recorder(
+            run_dir, config["tracking"], config["name"] or " ".join(overrides) or "default"
+        )
+        self.recorder.start(
+            run_id=run_dir.name,
+            config=config,
+            overrides=self.overrides,
+            command=shlex.join(command),
+            dataset={"name": job.dataset.name, "digest": self.digest},
+            versions=self.versions,
+            git=self.git,
+            seed=config["seed"],
+        )
+
+    @contextmanager
+    def truthful(self) -> Iterator[None]:
+        """Mark the run FAILED or KILLED if what stands inside the `with` does not come to its end."""
+        try:
+            yield
+        except (Interrupted, KeyboardInterrupt) as stop:
+            self._close("KILLED", str(stop) or "interrupted")
+            raise
+        except Exception as error:
+            console.log(traceback.format_exc())
+            self._close("FAILED", f"{type(error).__name__}: {error}")
+            raise TrainingError(
+                f"{_own_frame(error)}{type(error).__name__}: {error}\nThe whole traceback is in {self.run_dir / 'run.log'}"
+            ) from error
+        finally:
+            console.detach()
+
+    def evaluate(self, history: dict[str, list[float]]) -> None:
+        """Measure the trained model on every split, and predict the split that the pictures show."""
+        from trainrun.trainer._feed import in_order
+
+        job = self.job
+        self.history = history
+        self.metrics = {
+            name: values[-1] for name, values in history.items() if values and not name.startswith("val_")
+        }
+        for prefix, split in (("val_", job.validation), ("test_", job.test)):
+            if split is not None and len(split):
+                found = job.model.evaluate(in_order(split, job.plan.batch_size), return_dict=True, verbose=0)
+                self.metrics |= {prefix + name: float(value) for name, value in found.items()}
+        self.recorder.metrics(
+            {k: v for k, v in self.metrics.items() if k.startswith("test_")},
+            epoch=self.epochs,
+            step=self.steps,
+        )
+        _, shown = self._shown()
+        if shown is not None and job.dataset.target.kind != "none":
+            output = job.model.predict(in_order(shown, job.plan.batch_size), verbose=0)
+            self.predictions = (
+                keras.ops.convert_to_numpy(getattr(keras.ops, job.probabilities)(output))
+                if job.probabilities != "identity"
+                else output
+            )
+
+    def save(self) -> None:
+        """Write the model and the pictures."""
+        wanted = self.config["artifacts"]
+        if wanted["model"]:
+            plain = inference_model(self.job.model)
+            plain.save(self.run_dir / MODEL)
+            if wanted["verify"]:
+                self._verify(plain)
+            self.recorder.model(MODEL, self.job.dataset.inputs, [*plain.output_shape[1:]])
+        if wanted["plots"]:
+            part, _ = self._shown()
+            split = getattr(self.job.dataset, part) if part else None
+            plots.write(self.run_dir, self.history, self.job.dataset, split, self.predictions, part or "")
+
+    def end(self) -> dict[str, Any]:
+        """Close the record and show the result; return the summary."""
+        content = self._close("FINISHED")
+        result.show(content, self.run_dir, self.undelivered)
+        return content
+
+    @property
+    def epochs(self) -> int:
+        return max((len(v) for k, v in self.history.items() if not k.startswith("val_")), default=0)
+
+    @property
+    def steps(self) -> int:
+        return int(self.job.model.optimizer.iterations)
+
+    def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
+        seconds, job = self.clock.seconds, self.job
+        trained = self.epochs * job.plan.examples
+        content = summary.build(
+            run_id=self.run_dir.name,
+            status=status,
+            seed=self.config["seed"],
+            overrides=self.overrides,
+            metrics=self.metrics,
+            best=summary.best_epochs(self.history),
+            epochs=self.epochs,
+            steps=self.steps,
+            parameters=job.model.count_params(),
+            seconds=seconds,
+            examples_per_second=round(trained / seconds["train"], 1)
+            if trained and seconds.get("train")
+            else None,
+            weights_sha256=summary.weights_sha256(job.model),
+            data_sha256=self.digest,
+            versions=self.versions,
+            git=self.git,
+            mlflow=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
+        )
+        summary.write(self.run_dir, content)
+        if self.config["artifacts"]["report"] and status == "FINISHED":
+            report.write(self.run_dir, content)
+        self.recorder.artifacts(
+            ["config.yaml", "environment.txt", "summary.json", "report.html", plots.FOLDER]
+        )
+        self.undelivered = self.recorder.end(status, reason).undelivered
+        return content
+
+    def _shown(self) -> tuple[str, Any]:
+        """Return the split that pictures show: the one furthest from training that there is."""
+        for part in ("test", "validation", "train"):
+            split = getattr(self.job, part)
+            if split is not None and len(split):
+                return part, split
+        return "", None
+
+    def _verify(self, model: keras.Model) -> None:
+        loaded = keras.saving.load_model(self.run_dir / MODEL, safe_mode=True)
+        few = self.job.train.take(np.arange(min(8, len(self.job.train)))).x
+        said, says = model.predict(few, verbose=0), loaded.predict(few, verbose=0)
+        if not np.array_equal(np.asarray(said), np.asarray(says)):
+            raise TrainingError(f"{MODEL} was loaded back and does not predict what the trained model does.")
+        console.say(f"{MODEL} loaded back: the same predictions")
+
+
+def inference_model(model: keras.Model) -> keras.Model:
+    """Return the model as a plain functional one that shares the weights: no loss, no metrics, no patches.
+
+    A compiled model would save our metric wrappers by name, and load only where trainrun is imported.
+    """
+    return keras.Model(
+        model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs[0], name=model.name
+    )
+
+
+def _own_frame(error: BaseException) -> str:
+    """Return `file, line n: ` of the innermost frame of the user's own code, if there is one."""
+    site = (sys.prefix, sys.base_prefix)
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith(site) and "/trainrun/" not in f.filename
+    ]
+    frames = [f for f in frames if not f.filename.startswith("<")]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""

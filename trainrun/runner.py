@@ -1,0 +1,95 @@
+"""The story of one run, from a checked config to its directory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+from trainrun.clock import Clock
+from trainrun.construct import construct
+from trainrun.errors import UserError
+from trainrun.interrupt import interruptible
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `run` returns.
+
+    Args:
+        run_dir: the run's directory.
+        status: FINISHED; a run that failed raises instead.
+        metrics: final, name -> number; `val_` and `test_` before those of the other splits.
+        history: name -> one value an epoch.
+        summary: what summary.json holds.
+        model: the trained Keras model.
+    """
+
+    run_dir: Path
+    status: str
+    metrics: dict[str, float]
+    history: dict[str, list[float]]
+    summary: dict[str, Any]
+    model: Any
+
+
+def run(
+    config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str] = (), command: Sequence[str] = ()
+) -> RunResult:
+    """Train what the config says and leave the record in `run_dir`.
+
+    Args:
+        config: resolved and checked (`trainrun.compose`).
+        run_dir: exists and is this run's alone.
+        overrides, command: as typed, for the record.
+
+    Raises:
+        UserError: the input turned out to be wrong before training began; the directory is gone again.
+        TrainingError: training failed; the directory tells how far it came.
+        Interrupted: SIGINT or SIGTERM; the record says KILLED.
+    """
+    clock = Clock()
+    console.attach(run_dir / "run.log")
+    try:
+        with clock("import"):  # TensorFlow
+            from trainrun import builders
+            from trainrun.outcome import Outcome
+
+            strategy = construct("hardware", config["hardware"])
+        with clock("data"):
+            data = builders.dataset(config)
+        with clock("build"):
+            job = builders.job(config, data, strategy)
+            trainer = builders.trainer(config)
+            callbacks = builders.callbacks(config, run_dir, job)
+    except UserError:
+        discard(run_dir)
+        raise
+    outcome = Outcome(run_dir, config, job, clock, overrides, command)
+    with interruptible(), outcome.truthful():
+        with clock("train"):
+            history = trainer.train(
+                job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job)
+            )
+        with clock("evaluate"):
+            outcome.evaluate(history)
+        with clock("save"):
+            outcome.save()
+        summary = outcome.end()
+    return RunResult(run_dir, summary["status"], outcome.metrics, history, summary, job.model)
+
+
+def discard(run_dir: Path) -> None:
+    """Remove the directory of a run that never began, and the folders that it alone stood in."""
+    console.detach()
+    shutil.rmtree(run_dir, ignore_errors=True)
+    for parent in run_dir.parents:
+        if parent == Path.cwd() or not parent.is_relative_to(Path.cwd()):
+            break
+        try:
+            parent.rmdir()
+        except OSError:
+            break

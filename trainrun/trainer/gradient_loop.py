@@ -1,0 +1,77 @@
+"""Gradient descent on the whole training data until the gradient vanishes, in one compiled graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainrun.job import Job
+
+
+def objective(job: Job) -> tf.Tensor:
+    """Return loss plus penalties over the whole training data, a scalar."""
+    model, split = job.model, job.train
+    x = tf.nest.map_structure(tf.convert_to_tensor, split.x)
+    weight = None if split.weight is None else tf.convert_to_tensor(split.weight)
+    return model.compute_loss(
+        x=x, y=tf.convert_to_tensor(split.y), y_pred=model(x, training=True), sample_weight=weight
+    )
+
+
+def descend(job: Job) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Take one step of the optimizer; return the objective before it and the gradients."""
+    with tf.GradientTape() as tape:
+        loss = objective(job)
+    variables = job.model.trainable_variables
+    gradients = tape.gradient(loss, [v.value for v in variables])
+    job.model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return loss, gradients
+
+
+def report(
+    job: Job, callbacks: Sequence[keras.callbacks.Callback], steps: int, extra: dict[str, Any]
+) -> dict[str, list[float]]:
+    """Tell the callbacks of the finished loop as of one epoch, and return the history."""
+    logs = {"loss": float(objective(job)), **extra, "iterations": float(steps)}
+    every = keras.callbacks.CallbackList(list(callbacks), model=job.model, epochs=1, steps=1)
+    every.on_train_begin()
+    every.on_epoch_begin(0)
+    every.on_epoch_end(0, logs)
+    every.on_train_end(logs)
+    return {name: [float(value)] for name, value in logs.items()}
+
+
+class GradientLoop:
+    """Step until every partial derivative is below `tolerance`, in one `tf.while_loop`.
+
+    Args:
+        tolerance: stop when max |∂loss/∂w| is below it.
+        max_steps: give up after so many steps.
+    """
+
+    def __init__(self, tolerance: float = 1e-5, max_steps: int = 100_000):
+        self.tolerance, self.max_steps = tolerance, max_steps
+
+    def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
+        """Train in place; the history has one entry: the loss, the last gradient and the number of steps."""
+        job.model.optimizer.build(job.model.trainable_variables)
+
+        @tf.function(jit_compile=False)
+        def run() -> tuple[tf.Tensor, tf.Tensor]:
+            def steep(step: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+                return tf.logical_and(slope >= self.tolerance, step < self.max_steps)
+
+            def body(step: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                _, gradients = descend(job)
+                return step + 1, tf.reduce_max(
+                    [tf.cast(tf.reduce_max(tf.abs(g)), slope.dtype) for g in gradients]
+                )
+
+            start = (tf.constant(0), tf.constant(float("inf"), keras.config.floatx()))
+            return tf.while_loop(steep, body, start)
+
+        steps, slope = run()
+        return report(job, callbacks, int(steps), {"gradient": float(slope)})
