@@ -154,7 +154,7 @@ def _run(argv: list[str], flags: Any) -> int:
         from trainrun import runner
 
         hydra = HydraConfig.get()
-        given = [o for o in hydra.overrides.task]
+        given = list(hydra.overrides.task)
         run_dir = Path(hydra.runtime.output_dir)
         if flags.multirun:
             console.say(f"\n[{hydra.job.num}] {' '.join(given)}", style="bold")

@@ -15,7 +15,9 @@ def main(argv: Sequence[str]) -> int:
     flags = compose.arguments(argv)
     where = (flags.config_name, flags.config_path)
     if flags.help:
-        console.say("trainrun check [-m] [overrides]: validate a config, or every point of a sweep, without training.")
+        console.say(
+            "trainrun check [-m] [overrides]: validate a config, or every point of a sweep, without training."
+        )
         return 0
     if flags.multirun:
         points, problems = check.sweep(flags.overrides, *where)

@@ -45,7 +45,11 @@ def main(argv: Sequence[str]) -> int:
         if group == "layer":
             continue
         found = [o.name for o in options.options(group).values() if not o.alias_of]
-        shown = ", ".join(found) if len(found) <= 9 else ", ".join(found[:9]) + f", … ({len(found)}: trainrun ls {group})"
+        shown = (
+            ", ".join(found)
+            if len(found) <= 9
+            else ", ".join(found[:9]) + f", … ({len(found)}: trainrun ls {group})"
+        )
         lines.append(f"{group:<{width}}  {shown}")
     _part("Groups and their options (group=option; an option's keys go by group.key=value)", "\n".join(lines))
     _part("Verbs", "\n".join(f"{verb:<6}  {meaning}" for verb, meaning in VERBS.items()))

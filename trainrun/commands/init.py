@@ -16,15 +16,23 @@ TEMPLATE = PACKAGE / "project"
 
 def main(argv: Sequence[str]) -> int:
     """Write the project's files; nothing that exists is overwritten."""
-    parser = argparse.ArgumentParser(prog="trainrun init", description="Begin a project: conf/, a plug-in loss and dataset, a README.")
+    parser = argparse.ArgumentParser(
+        prog="trainrun init", description="Begin a project: conf/, a plug-in loss and dataset, a README."
+    )
     parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where; by default here")
     folder = Path(parser.parse_args(argv).folder).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder, or one that does not exist yet.")
-    files = {source: folder / _target(source) for source in sorted(TEMPLATE.rglob("*")) if source.is_file() and source.suffix != ".pyc"}
+    files = {
+        source: folder / _target(source)
+        for source in sorted(TEMPLATE.rglob("*"))
+        if source.is_file() and source.suffix != ".pyc"
+    }
     there = [str(target) for target in files.values() if target.exists()]
     if there:
-        raise UserError(f"{', '.join(there)} exist already and would be overwritten. Name an empty folder: trainrun init my_project.")
+        raise UserError(
+            f"{', '.join(there)} exist already and would be overwritten. Name an empty folder: trainrun init my_project."
+        )
     try:
         for source, target in files.items():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
         console.note("`trainrun ls GROUP` lists the options; `trainrun show GROUP/NAME` tells all of one.")
         return 0
     if group not in GROUPS:
-        raise UserError(f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}.")
+        raise UserError(
+            f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}."
+        )
     console.table("", ["name", "when one uses it", "from"], rows_of(group))
     return 0
 

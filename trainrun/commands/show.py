@@ -13,7 +13,9 @@ from trainrun.errors import UserError, did_you_mean
 
 def main(argv: Sequence[str]) -> int:
     """Show one option."""
-    parser = argparse.ArgumentParser(prog="trainrun show", description="One option: its YAML, docstring and arguments.")
+    parser = argparse.ArgumentParser(
+        prog="trainrun show", description="One option: its YAML, docstring and arguments."
+    )
     parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
     what = parser.parse_args(argv).what
     group, slash, name = what.replace("=", "/", 1).partition("/")
@@ -21,7 +23,9 @@ def main(argv: Sequence[str]) -> int:
     if not slash or not name:
         raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(group, GROUPS)}")
     if group not in GROUPS:
-        raise UserError(f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}.")
+        raise UserError(
+            f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}."
+        )
     typed = options.options(group).get(name)
     option = options.find(group, name)
     component = _component(group, name, option)
@@ -45,7 +49,9 @@ def _component(group: str, name: str, option: options.Option | None) -> registry
         if option is not None:
             return None
         known = [*options.options(group), *(registry.names(group) if group in registry.KERAS else [])]
-        raise UserError(f"{group}: there is no option {name!r}.{did_you_mean(name, known)} `trainrun ls {group}` lists them.") from None
+        raise UserError(
+            f"{group}: there is no option {name!r}.{did_you_mean(name, known)} `trainrun ls {group}` lists them."
+        ) from None
 
 
 def _show_component(component: registry.Component) -> None:

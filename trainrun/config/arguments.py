@@ -35,11 +35,21 @@ class Rule:
     def expects(self) -> str:
         """Say what is allowed, as a phrase."""
         if self.choices:
-            text = "one of " + ", ".join(str(c).lower() if isinstance(c, bool) else str(c) for c in self.choices)
+            text = "one of " + ", ".join(
+                str(c).lower() if isinstance(c, bool) else str(c) for c in self.choices
+            )
         else:
-            text = {"number": "a number", "int": "a whole number", "bool": "true or false", "text": "text", "list": "a list"}[self.kind]
+            text = {
+                "number": "a number",
+                "int": "a whole number",
+                "bool": "true or false",
+                "text": "text",
+                "list": "a list",
+            }[self.kind]
             if self.low > -math.inf and self.high < math.inf:
-                text += f" in {'(' if self.above else '['}{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+                text += (
+                    f" in {'(' if self.above else '['}{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+                )
             elif self.low > -math.inf:
                 text += f" above {self.low:g}" if self.above else f" of at least {self.low:g}"
             elif self.high < math.inf:
@@ -117,7 +127,9 @@ RULES: dict[str, Rule] = {
     # losses and metrics
     "from_logits": Rule("bool", null=True),
     "label_smoothing": SHARE,
-    "reduction": Rule(choices=("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)),
+    "reduction": Rule(
+        choices=("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+    ),
     "delta": POSITIVE,
     "gamma": NOT_NEGATIVE,
     "loss.focal.alpha": Rule(low=0, high=1, null=True, each=True),
@@ -182,7 +194,12 @@ RULES: dict[str, Rule] = {
 
 def rule_for(group: str, component: str, argument: str, default: Any) -> Rule | None:
     """Return what an argument may be: by its name, else by the type of its default; None: anything."""
-    for key in (f"{group}.{component}.{argument}", f"{component}.{argument}", f"{group}.{argument}", argument):
+    for key in (
+        f"{group}.{component}.{argument}",
+        f"{component}.{argument}",
+        f"{group}.{argument}",
+        argument,
+    ):
         if key in RULES:
             return RULES[key]
     if isinstance(default, bool):

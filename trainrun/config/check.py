@@ -46,7 +46,9 @@ def overrides(
     return tree, list(dict.fromkeys(found))
 
 
-def sweep(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> tuple[int, list[Problem]]:
+def sweep(
+    given: Sequence[str], config_name: str | None = None, config_path: str | None = None
+) -> tuple[int, list[Problem]]:
     """Compose and check every point of a sweep; return how many points there are, and all problems, each once."""
     from hydra.errors import HydraException
 
@@ -59,7 +61,9 @@ def sweep(given: Sequence[str], config_name: str | None = None, config_path: str
         for problem in overrides(point, config_name, config_path)[1]:
             found.setdefault(problem, " ".join(point))
     varied = len(points) > 1
-    return len(points), [Problem(p.key, f"{p.message} (first at: {at})") if varied else p for p, at in found.items()]
+    return len(points), [
+        Problem(p.key, f"{p.message} (first at: {at})") if varied else p for p, at in found.items()
+    ]
 
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
@@ -93,7 +97,10 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     yield from plugins.announce(config.get("plugins") or [])
     folder = os.getcwd()
     if not os.access(folder, os.W_OK):
-        yield Problem("", f"the folder {folder} cannot be written to; runs land in outputs/ below it. Change to a folder of yours.")
+        yield Problem(
+            "",
+            f"the folder {folder} cannot be written to; runs land in outputs/ below it. Change to a folder of yours.",
+        )
 
 
 def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
@@ -102,15 +109,35 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
         if isinstance(spec, str):
             spec = {"name": spec}
         else:
-            return [Problem(key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.")]
+            return [
+                Problem(
+                    key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>."
+                )
+            ]
     if bad := FORBIDDEN & spec.keys():
-        return [Problem(f"{key}.{k}", "a config names components by `name`; this key is never followed. `trainrun ls` lists the names.") for k in sorted(bad)]
+        return [
+            Problem(
+                f"{key}.{k}",
+                "a config names components by `name`; this key is never followed. `trainrun ls` lists the names.",
+            )
+            for k in sorted(bad)
+        ]
     if not isinstance(spec.get("name"), str):
-        return [Problem(f"{key}.name", f"expected the name of a {group}, got {spec.get('name')!r}. `trainrun ls {group}` lists them.")]
+        return [
+            Problem(
+                f"{key}.name",
+                f"expected the name of a {group}, got {spec.get('name')!r}. `trainrun ls {group}` lists them.",
+            )
+        ]
     if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in registry.own_names(group)):
         known = set(options.options(group)) | set(registry.own_names(group))
         if spec["name"] not in known:
-            return [Problem(f"{key}.name", f"there is no {group} {spec['name']!r}.{did_you_mean(spec['name'], known)} It is one of {', '.join(sorted(known))}.")]
+            return [
+                Problem(
+                    f"{key}.name",
+                    f"there is no {group} {spec['name']!r}.{did_you_mean(spec['name'], known)} It is one of {', '.join(sorted(known))}.",
+                )
+            ]
         return [*_argument_problems(group, key, spec, options.options(group)[spec["name"]].arguments)]
     try:
         component, given = resolve(group, spec, key)
@@ -120,7 +147,9 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
     said = source.read(component)
     if said is not None and not said.open and group not in SETTINGS_GROUPS:
         unknown = [k for k in given if k not in said.parameters]
-        found += [Problem(f"{key}.{k}", unknown_argument(k, component.name, said.parameters)) for k in unknown]
+        found += [
+            Problem(f"{key}.{k}", unknown_argument(k, component.name, said.parameters)) for k in unknown
+        ]
     option = options.by_component(group, spec["name"], key)
     defaults = dict(option.arguments) if option else {}
     for name, text in (said.parameters if said else {}).items():
@@ -136,7 +165,9 @@ def _literal(text: str) -> Any:
         return None
 
 
-def _argument_problems(group: str, key: str, spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Problem]:
+def _argument_problems(
+    group: str, key: str, spec: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[Problem]:
     for argument, value in spec.items():
         where = f"{key}.{argument}"
         if argument == "name":
@@ -149,7 +180,10 @@ def _argument_problems(group: str, key: str, spec: Mapping[str, Any], defaults: 
                     yield from component_problems(inside, place, nested)
             continue
         if isinstance(value, Mapping) and FORBIDDEN & value.keys():
-            yield Problem(where, f"the keys {', '.join(sorted(FORBIDDEN & value.keys()))} are never followed: a config names components by `name`.")
+            yield Problem(
+                where,
+                f"the keys {', '.join(sorted(FORBIDDEN & value.keys()))} are never followed: a config names components by `name`.",
+            )
             continue
         if (group, argument) in LENGTHS or argument in LENGTHS:
             yield from _length_problems(where, value)

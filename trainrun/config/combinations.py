@@ -57,7 +57,9 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     return [problem for rule in rules for problem in rule(config, data)]
 
 
-def named(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, options.Option, Mapping[str, Any]]]:
+def named(
+    config: Mapping[str, Any], group: str
+) -> Iterator[tuple[str, str, options.Option, Mapping[str, Any]]]:
     """Yield (key, option's name, option, node) of each component of a group, `auto` and `none` left out."""
     node = config.get(group) or {}
     nodes = node.items() if group in options.SEVERAL else [(group, node)]
@@ -118,7 +120,10 @@ def nesterov(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Nesterov's step needs a momentum."""
     optimizer = config.get("optimizer") or {}
     if optimizer.get("nesterov") is True and not optimizer.get("momentum", 1):
-        yield Problem("optimizer.nesterov", "true needs a momentum above 0; optimizer.momentum is 0. Try optimizer.momentum=0.9, or optimizer=nag.")
+        yield Problem(
+            "optimizer.nesterov",
+            "true needs a momentum above 0; optimizer.momentum is 0. Try optimizer.momentum=0.9, or optimizer=nag.",
+        )
 
 
 def clipping(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -126,7 +131,10 @@ def clipping(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     optimizer = config.get("optimizer") or {}
     given = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(k) is not None]
     if len(given) > 1:
-        yield Problem(f"optimizer.{given[0]}", f"only one way of clipping at a time; {' and '.join(given)} are set. Set the others to null.")
+        yield Problem(
+            f"optimizer.{given[0]}",
+            f"only one way of clipping at a time; {' and '.join(given)} are set. Set the others to null.",
+        )
 
 
 def batch_size(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -152,14 +160,22 @@ def classes(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     for key, _, _, spec in [*named(config, "metric"), *named(config, "loss")]:
         count = spec.get("num_classes")
         if isinstance(count, int) and count != data.classes:
-            yield Problem(f"{key}.num_classes", f"expected {data.classes} ({source}), got {count}. Leave it null and the data fills it in.")
+            yield Problem(
+                f"{key}.num_classes",
+                f"expected {data.classes} ({source}), got {count}. Leave it null and the data fills it in.",
+            )
     for key, _, _, spec in named(config, "loss"):
         alpha = spec.get("alpha")
         if isinstance(alpha, list) and data.target == "multiclass" and len(alpha) != data.classes:
             yield Problem(f"{key}.alpha", f"expected {data.classes} weights ({source}), got {len(alpha)}.")
     model = config.get("model") or {}
     layers = model.get("layers")
-    if model.get("name") == "layers" and model.get("add_head") is False and isinstance(layers, list) and layers:
+    if (
+        model.get("name") == "layers"
+        and model.get("add_head") is False
+        and isinstance(layers, list)
+        and layers
+    ):
         last = layers[-1] if isinstance(layers[-1], Mapping) else {}
         wanted = 1 if data.target == "binary" else data.classes
         if isinstance(last.get("units"), int) and last["units"] != wanted:
@@ -176,7 +192,10 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
     if weights is None:
         return
     if weights != "balanced" and not isinstance(weights, Mapping):
-        yield Problem(key, f"expected null, balanced, or a weight for each class such as {{0: 1.0, 1: 5.0}}, got {weights!r}.")
+        yield Problem(
+            key,
+            f"expected null, balanced, or a weight for each class such as {{0: 1.0, 1: 5.0}}, got {weights!r}.",
+        )
         return
     if data.target in ("real", "none"):
         yield Problem(key, f"data={config['data']['name']} has no classes to weigh. Leave it null.")
@@ -197,7 +216,10 @@ def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator
     for key, _, _, spec in named(config, "callback"):
         monitor = spec.get("monitor")
         if isinstance(monitor, str) and monitor.startswith("val_"):
-            yield Problem(f"{key}.monitor", f"{monitor} needs validation data, and data.validation is 0. Try data.validation=0.2, or {key}.monitor={monitor[4:]}.")
+            yield Problem(
+                f"{key}.monitor",
+                f"{monitor} needs validation data, and data.validation is 0. Try data.validation=0.2, or {key}.monitor={monitor[4:]}.",
+            )
 
 
 def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -206,7 +228,10 @@ def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         return
     for key, _, _, spec in named(config, "callback"):
         if spec["name"] == "SwapEMAWeights":
-            yield Problem(key, "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.")
+            yield Problem(
+                key,
+                "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.",
+            )
 
 
 def boundaries(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -214,4 +239,7 @@ def boundaries(config: Mapping[str, Any], data: Description) -> Iterator[Problem
     schedule = config.get("schedule") or {}
     edges, values = schedule.get("boundaries"), schedule.get("values")
     if isinstance(edges, list) and isinstance(values, list) and len(values) != len(edges) + 1:
-        yield Problem("schedule.values", f"expected one more value than boundaries, {len(edges) + 1}, got {len(values)}.")
+        yield Problem(
+            "schedule.values",
+            f"expected one more value than boundaries, {len(edges) + 1}, got {len(values)}.",
+        )

@@ -52,7 +52,9 @@ def prepare() -> None:
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             main = SearchPathQuery(provider="main", path=None)
             for origin, folder in options.search_path():
-                if origin == "command line" and not any(e.path == f"file://{folder}" for e in search_path.get_path()):
+                if origin == "command line" and not any(
+                    e.path == f"file://{folder}" for e in search_path.get_path()
+                ):
                     search_path.append(provider=origin, path=f"file://{folder}")
                 elif origin == "project":
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
@@ -121,7 +123,9 @@ def hand_over(argv: Sequence[str], task: Callable[[DictConfig], Any]) -> Any:
         result.append(task(config))
         return result[-1]
 
-    main = hydra.main(version_base=VERSION_BASE, config_path=str(options.package_conf()), config_name=CONFIG_NAME)
+    main = hydra.main(
+        version_base=VERSION_BASE, config_path=str(options.package_conf()), config_name=CONFIG_NAME
+    )
     with _argv(["trainrun", *argv]), _full_errors():
         main(trainrun)()
     return result

@@ -102,9 +102,16 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
     if value is None:
         hint = f"{group}=none" if "none" in known else f"one of {', '.join(known[:12])}"
         return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
-    if isinstance(value, Mapping) or (group not in options.SEVERAL and isinstance(value, list) and len(value) != 1):
+    if isinstance(value, Mapping) or (
+        group not in options.SEVERAL and isinstance(value, list) and len(value) != 1
+    ):
         example = f"{group}={known[0]}" if known else group
-        return [Problem(group, f"expected one option, got {_text(value)}. Write for example {example}; its values go by {group}.key=value.")]
+        return [
+            Problem(
+                group,
+                f"expected one option, got {_text(value)}. Write for example {example}; its values go by {group}.key=value.",
+            )
+        ]
     shown = [name for name in known if not name.startswith("_")]
     bad = []
     for name in value if isinstance(value, list) else [value]:
@@ -113,7 +120,9 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
             continue
         if "/" in name and name.rsplit("/", 1)[-1] in shown and ".." not in name:
             continue
-        listing = f" It is one of {', '.join(shown)}." if len(shown) <= 8 else f" `trainrun ls {group}` lists them."
+        listing = (
+            f" It is one of {', '.join(shown)}." if len(shown) <= 8 else f" `trainrun ls {group}` lists them."
+        )
         bad.append(Problem(group, f"there is no option {name!r}.{did_you_mean(name, shown)}{listing}"))
     return bad
 
@@ -131,7 +140,7 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
     key, value = override.key_or_group, override.value()
     if key.startswith("hydra."):
         return None
-    parent_key, _, leaf = key.rpartition(".")
+    parent_key, _, _ = key.rpartition(".")
     try:
         parent = OmegaConf.select(config, parent_key) if parent_key else config
     except OmegaConfBaseException:
@@ -193,7 +202,9 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
 
 def _wrong_type(value: Any, error: Exception) -> str:
     text = str(error).splitlines()[0]
-    found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(r"(\w+)\.?$", text)
+    found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
+        r"(\w+)\.?$", text
+    )
     expected = found[1] if found else "another type"
     words = {
         "Integer": "a whole number", "int": "a whole number", "Boolean": "true or false", "bool": "true or false",
@@ -220,7 +231,13 @@ def _from_hydra(error: Exception) -> Problem:
         cause = cause.__cause__
     if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
         mark = cause.problem_mark
-        return Problem(f"{mark.name}, line {mark.line + 1}", f"this is not YAML: {cause.problem or cause.context}.")
+        return Problem(
+            f"{mark.name}, line {mark.line + 1}", f"this is not YAML: {cause.problem or cause.context}."
+        )
     key = str(getattr(cause, "full_key", "") or "")
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip() and not line.strip().startswith(("full_key", "object_type", "reference_type"))]
+    lines = [
+        line.strip()
+        for line in str(cause).splitlines()
+        if line.strip() and not line.strip().startswith(("full_key", "object_type", "reference_type"))
+    ]
     return Problem(key, _SPACES.sub(" ", " ".join(lines[:4])) or type(cause).__name__)

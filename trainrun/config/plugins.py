@@ -63,7 +63,9 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except SyntaxError as error:
-            found.append(Problem("plugins", f"{plugin}, line {error.lineno}: this is not Python: {error.msg}."))
+            found.append(
+                Problem("plugins", f"{plugin}, line {error.lineno}: this is not Python: {error.msg}.")
+            )
             continue
         except (UnicodeDecodeError, ValueError) as error:
             found.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
@@ -73,7 +75,9 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, registry.KERAS)}"
                 found.append(Problem("plugins", text))
                 continue
-            component = registry.Component(group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path)
+            component = registry.Component(
+                group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path
+            )
             registry.announce(component)
             _offer(component)
     return found
@@ -106,7 +110,12 @@ def load(plugins: Iterable[str]) -> None:
                 importlib.import_module(plugin)
         except Exception as error:
             sys.modules.pop(name, None)
-            problems.append(Problem("plugins", f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}"))
+            problems.append(
+                Problem(
+                    "plugins",
+                    f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}",
+                )
+            )
         else:
             _imported.add(path or plugin)
     if problems:
@@ -115,7 +124,9 @@ def load(plugins: Iterable[str]) -> None:
 
 def _where(error: BaseException, path: Path | None) -> str:
     """Return `file, line n: ` of the innermost frame inside the plug-in."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if path is not None and Path(f.filename) == path]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if path is not None and Path(f.filename) == path
+    ]
     return f"{path}, line {frames[-1].lineno}: " if frames else ""
 
 
@@ -137,12 +148,16 @@ def _locate(plugin: str) -> Path | None:
     if spec is None or spec.origin is None:
         return None
     base = Path(spec.origin).parent.joinpath(*rest) if rest else Path(spec.origin)
-    return next((c for c in (base, base.with_name(base.name + ".py"), base / "__init__.py") if c.is_file()), None)
+    return next(
+        (c for c in (base, base.with_name(base.name + ".py"), base / "__init__.py") if c.is_file()), None
+    )
 
 
 def _missing(plugin: str) -> str:
     if not _FILE.search(plugin):
-        return f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
+        return (
+            f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
+        )
     path = Path(plugin).expanduser().absolute()
     near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
     return f"there is no file {plugin} (looked for {path}).{near}"
@@ -159,9 +174,16 @@ def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | 
             continue
         for call in node.decorator_list:
             called = getattr(call, "func", None)
-            if not isinstance(call, ast.Call) or getattr(called, "attr", getattr(called, "id", None)) != "register":
+            if (
+                not isinstance(call, ast.Call)
+                or getattr(called, "attr", getattr(called, "id", None)) != "register"
+            ):
                 continue
-            words = [a.value for a in [*call.args, *(k.value for k in call.keywords)] if isinstance(a, ast.Constant)]
+            words = [
+                a.value
+                for a in [*call.args, *(k.value for k in call.keywords)]
+                if isinstance(a, ast.Constant)
+            ]
             if words and isinstance(words[0], str):
                 yield words[0], words[1] if len(words) > 1 else node.name, node
 
@@ -181,4 +203,6 @@ def _offer(component: registry.Component) -> None:
         values = {component.name: values}
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(group=component.group, name=component.name, node=values, provider=component.origin)
+    ConfigStore.instance().store(
+        group=component.group, name=component.name, node=values, provider=component.origin
+    )

@@ -96,7 +96,9 @@ def _parameters(function: ast.FunctionDef) -> tuple[dict[str, str], bool]:
     """Return name -> default as written, and whether there is a `**kwargs`."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
-    defaults = [REQUIRED] * (len(positional) - len(arguments.defaults)) + [ast.unparse(d) for d in arguments.defaults]
+    defaults = [REQUIRED] * (len(positional) - len(arguments.defaults)) + [
+        ast.unparse(d) for d in arguments.defaults
+    ]
     found = dict(zip([a.arg for a in positional], defaults, strict=True))
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         found[argument.arg] = REQUIRED if default is None else ast.unparse(default)

@@ -9,7 +9,10 @@ import tensorflow as tf
 
 
 def auto(
-    precision: str = "float32", deterministic: bool = False, threads: int | None = None, device: str | None = None
+    precision: str = "float32",
+    deterministic: bool = False,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> tf.distribute.Strategy:
     """Set TensorFlow up for this run and return the strategy to build under.
 
@@ -32,7 +35,9 @@ def auto(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     elif os.environ.get("TF_DETERMINISTIC_OPS") != "1":
-        tf.config.experimental.disable_op_determinism() if hasattr(tf.config.experimental, "disable_op_determinism") else None
+        tf.config.experimental.disable_op_determinism() if hasattr(
+            tf.config.experimental, "disable_op_determinism"
+        ) else None
     if precision == "float64":
         keras.config.set_floatx("float64")
     keras.config.set_dtype_policy(precision)

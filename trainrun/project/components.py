@@ -12,7 +12,9 @@ from trainrun.dataset import Dataset, InputSpec, Split, TargetSpec
 class Lopsided(keras.losses.Loss):
     """Squared error that counts predictions above the truth `over` times as much."""
 
-    def __init__(self, over: float = 3.0, name: str = "lopsided", reduction: str = "sum_over_batch_size", dtype=None):
+    def __init__(
+        self, over: float = 3.0, name: str = "lopsided", reduction: str = "sum_over_batch_size", dtype=None
+    ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.over = over
 
