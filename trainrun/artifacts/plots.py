@@ -109,7 +109,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     bases.sort(key=lambda n: (n != "loss", n == "learning_rate"))
     best = best_epochs(history)
     bases = [n for n in bases if n != "step"][:MOST_PANELS]
-    figure, panels = _figure(len(bases), width=4.0, height=2.9)
+    figure, panels = _figure(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
     epochs = max(len(v) for v in history.values())
     for axes, base in zip(panels, bases, strict=True):
         values = [
@@ -129,7 +129,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
             top = best.get(f"val_{base}") if label == "validation" else None
             if top is not None:
                 axes.plot(
-                    top["epoch"] * every,
+                    top["epoch"],
                     top["value"],
                     "o",
                     ms=9,
@@ -147,6 +147,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         if epochs == 1:
             axes.set_xlim(0.5, 1.5)
+            axes.set_xticks([1])
         if base != "learning_rate":
             axes.legend(frameon=False, fontsize=8)
     return figure
@@ -157,7 +158,7 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
     size = len(names)
     counts = curves.confusion(y, guess, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(max(0.55 * size + 2.2, 4.2), 11)
+    side = min(max(0.38 * size + 2.2, 4.2), 11)
     figure, (axes,) = _figure(1, width=side + 0.6, height=side)
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if size <= MOST_NAMES:
@@ -175,7 +176,8 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
     axes.set_title(f"{part}: {right:.1%} of {counts.sum():,} right", loc="left")
     axes.grid(False)
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label("share of the true class")
+    bar.set_label("share of the true class", size=9, color=INK)
+    bar.ax.tick_params(labelsize=8, colors="#444444", length=3)
     bar.outline.set_visible(False)
     return figure
 

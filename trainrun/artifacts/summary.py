@@ -104,16 +104,24 @@ def read(run_dir: str | Path) -> dict[str, Any]:
 
 
 def best_epochs(
-    history: Mapping[str, Sequence[float]], directions: Mapping[str, str] | None = None
+    history: Mapping[str, Sequence[float]],
+    directions: Mapping[str, str] | None = None,
+    validation_freq: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return each metric's best value and the epoch of it, counted from 1.
 
     Args:
         history: name -> one number an epoch.
         directions: metric (without ``val_``) -> ``min`` or ``max``; others go by `direction`.
+        validation_freq: epochs from one validation to the next; None: by the lengths.
     """
     best = {}
+    epochs = max(map(len, history.values()), default=0)
     for name, values in history.items():
+        # Validation every n epochs: its values belong to every n-th.
+        every = (
+            validation_freq if validation_freq and name.startswith("val_") else epochs // max(len(values), 1)
+        )
         base = name.removeprefix("val_")
         way = (directions or {}).get(base) or direction(base)
         finite = [(float(v), i) for i, v in enumerate(values, start=1) if math.isfinite(float(v))]
@@ -121,7 +129,7 @@ def best_epochs(
             continue
         # The first of equals: nobody waits longer for the same.
         value, epoch = min(finite) if way == "min" else max(finite, key=lambda v: (v[0], -v[1]))
-        best[name] = {"value": value, "epoch": epoch}
+        best[name] = {"value": value, "epoch": epoch * every}
     return best
 
 

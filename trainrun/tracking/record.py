@@ -5,7 +5,7 @@
     … train(callbacks=[…, recorder.callback()]) …
     recorder.metrics({"test_loss": 0.3}, epoch=10, step=450)
     recorder.model("model.keras", inputs=data.inputs, output_shape=(10,))
-    identity = recorder.identity(timeout=10)                # for summary.json; a dict or None
+    identity = recorder.identity(timeout=10)                # for summary.json; or None
     recorder.artifacts(["config.yaml", "summary.json", "report.html", *plots])
     ended = recorder.end("FINISHED")                        # ended.mlflow, ended.undelivered
 
