@@ -24,6 +24,9 @@ WORDS = {
 # Variations: options of a class that another option shows with its own defaults. Option -> keys that differ.
 VARIATIONS = {
     "metric/auc_pr": {"curve"},
+    "optimizer/adam_then_sgd": {"switch_at"},
+    "optimizer/nag": {"momentum", "nesterov"},
+    "optimizer/sgdm": {"momentum"},
 }
 
 
@@ -40,7 +43,11 @@ def test_says_in_its_first_line_when_one_uses_it(option):
 @pytest.mark.parametrize("option", [o for o in OPTIONS if not o.alias_of], ids=ids)
 def test_comments_every_key(option):
     body = [line for line in option.text.splitlines() if re.match(r"^\s*[\w]+:", line)]
-    bare = [line for line in body if "#" not in line and not re.match(r"^\s*(name|defaults|" + re.escape(option.name) + r"):", line)]
+    bare = [
+        line
+        for line in body
+        if "#" not in line and not re.match(r"^\s*(name|defaults|" + re.escape(option.name) + r"):", line)
+    ]
     assert not bare, f"{option.path}: no comment on {bare}"
 
 
@@ -101,7 +108,9 @@ def test_every_public_class_of_keras_has_an_option_or_a_reason(group):
         if isinstance(thing, type) and not name.startswith("_"):
             classes.setdefault(thing, set()).add(name)
     named = {o.arguments.get("name") for o in options.options(group).values()}
-    missing = [names for names in classes.values() if not names & named and not names & set(registry.EXCLUDED[group])]
+    missing = [
+        names for names in classes.values() if not names & named and not names & set(registry.EXCLUDED[group])
+    ]
     assert not missing, f"keras.{registry.KERAS[group]} has {missing}, conf/{group}/ does not"
 
 

@@ -1,0 +1,104 @@
+"""Hands over to the second optimizer of `adam_then_sgd` when a metric stops improving."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class SwitchOnPlateau(keras.callbacks.Callback):
+    """Calls the optimizer's `switch()` once `monitor` has not improved for `patience` epochs.
+
+    Args:
+        monitor: the metric to watch, as it is named in the logs; default `val_loss`.
+        min_delta: smallest change that counts as an improvement, at least 0; default 0.
+        patience: number of epochs without improvement before the switch, at least 1; default 5.
+        mode: `min`, `max`, or `auto`: `max` if the metric's name says that more is better; default `auto`.
+
+    Raises:
+        ValueError: an argument is out of range, the optimizer has no `switch()`, or `monitor` is not logged.
+    """
+
+    MORE_IS_BETTER = (
+        "acc",
+        "auc",
+        "f1",
+        "fbeta",
+        "iou",
+        "precision",
+        "recall",
+        "r2",
+        "ks",
+        "similarity",
+        "positives",
+    )
+
+    def __init__(
+        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 5, mode: str = "auto"
+    ):
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be auto, min or max; got {mode!r}.")
+        if patience < 1 or min_delta < 0:
+            raise ValueError(
+                f"patience must be at least 1 and min_delta at least 0; got {patience}, {min_delta}."
+            )
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.patience = patience
+        self.mode = mode
+        if mode == "auto":
+            words = monitor.removeprefix("val_").lower().split("_")
+            more = any(word.startswith(good) for word in words for good in self.MORE_IS_BETTER)
+            mode = "max" if more and "false" not in words else "min"
+        self.sign = 1 if mode == "max" else -1
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best = -math.inf
+        self.wait = 0
+        self.switched_epoch: int | None = None
+
+    def _optimizer(self) -> Any:
+        # Mixed precision wraps the optimizer.
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if not hasattr(optimizer, "switch"):
+            raise ValueError(
+                f"switch_on_plateau needs an optimizer that can switch; {type(optimizer).__name__} cannot. "
+                "Take optimizer=adam_then_sgd optimizer.switch_at=null."
+            )
+        return optimizer
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._optimizer()
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.switched_epoch is not None:
+            return
+        logs = logs or {}
+        if self.monitor not in logs:
+            raise ValueError(
+                f"switch_on_plateau watches {self.monitor}, which is not logged; there are {', '.join(logs)}."
+            )
+        value = self.sign * float(logs[self.monitor])
+        if value > self.best + self.min_delta:
+            self.best, self.wait = value, 0
+            return
+        self.wait += 1
+        if self.wait >= self.patience:
+            self._optimizer().switch()
+            self.switched_epoch = epoch
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {
+            "monitor": self.monitor,
+            "min_delta": self.min_delta,
+            "patience": self.patience,
+            "mode": self.mode,
+        }

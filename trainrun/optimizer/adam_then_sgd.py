@@ -1,0 +1,184 @@
+"""One optimizer first, another from some step on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from trainrun.optimizer._shared import Wrapper, branch
+
+
+class _Continued(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that goes on where the optimizer before left off.
+
+    Args:
+        schedule: the schedule of the whole run.
+        before: the optimizer whose steps came first.
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, before: keras.optimizers.Optimizer
+    ):
+        self.schedule = schedule
+        self.before = before
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(step + self.before._iterations)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}  # It lives only inside AdamThenSGD, which saves the schedule of the whole run instead.
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class AdamThenSGD(Wrapper):
+    """Trains with one optimizer first and refines with another.
+
+    `phase` is 0 while `first` moves the weights and 1 when `second` does; it is part of the saved state, as
+    are both optimizers' slots. It becomes 1 after `switch_at` batches, or when `switch()` is called (the
+    callback `switch_on_plateau` does), and never goes back. `second` begins with fresh slots and a step count
+    of zero.
+
+    `learning_rate` is that of the optimizer in charge and can be read and set here.
+
+    Args:
+        first: the optimizer to begin with: an object, Keras' name of one, `sgdm`, `nag`, or a serialized
+            config. It may have its own clipping and weight decay; the other shared arguments belong here.
+            Default `adam`.
+        second: the optimizer to end with, likewise; default `sgdm`, SGD with momentum 0.9.
+        switch_at: number of batches before the switch, at least 0; None, the default: only `switch()` does.
+        learning_rate: step size of both, a float or a `LearningRateSchedule` of the whole run's batches;
+            None, the default: each its own.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: `switch_at` is no number of batches, or one of the two has an argument that belongs here.
+
+    Reference:
+        Keskar and Socher 2017, Improving Generalization Performance by Switching from Adam to SGD,
+        https://arxiv.org/abs/1712.07628 (they find the moment of the switch by projection; here it is given)
+    """
+
+    def __init__(
+        self,
+        first: Any = "adam",
+        second: Any = "sgdm",
+        switch_at: int | None = None,
+        learning_rate: Any = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            name=name,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+        )
+        if switch_at is not None and (
+            isinstance(switch_at, bool) or not isinstance(switch_at, int) or switch_at < 0
+        ):
+            raise ValueError(
+                f"switch_at must be a whole number of batches, at least 0, or None; got {switch_at!r}. "
+                "Lengths such as 0.5run are for YAML and the command line, which know the run."
+            )
+        self.switch_at = switch_at
+        self.phase = self.add_variable((), dtype="int", aggregation="only_first_replica", name="phase")
+        self.first = self._wrap(first, "first")
+        self.second = self._wrap(second, "second")
+        if learning_rate is not None:
+            self._set_both(learning_rate)
+
+    @property
+    def inners(self) -> tuple[keras.optimizers.Optimizer, ...]:
+        return (self.first, self.second)
+
+    @property
+    def learning_rate(self) -> Any:
+        """That of the optimizer in charge: reading gives its value now, setting a number changes it.
+
+        Setting a schedule sets it for both.
+        """
+        return ops.where(ops.equal(self.phase, 0), self.first.learning_rate, self.second.learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            self._set_both(learning_rate)
+        else:
+            self.inners[int(self.phase.numpy())].learning_rate = learning_rate
+
+    def _set_both(self, learning_rate: Any) -> None:
+        self.first.learning_rate = learning_rate
+        if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            learning_rate = _Continued(learning_rate, self.first)
+        self.second.learning_rate = learning_rate
+
+    def switch(self) -> None:
+        """Hand over to `second`, from the next update on."""
+        self.phase.assign(1)
+
+    def build(self, variables: list[Any]) -> None:
+        if not self.built:
+            super().build(variables)
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        grads = list(grads)
+        if not grads:
+            return
+        if self.switch_at is not None:
+            due = ops.cast(ops.greater_equal(self._iterations, self.switch_at), self.phase.dtype)
+            self.phase.assign(ops.maximum(self.phase, due))
+        super().apply(grads, trainable_variables)
+        # Each counts the batches it was in charge of: bias corrections begin anew.
+        self.first._iterations.assign_add(1 - self.phase)
+        self.second._iterations.assign_add(ops.convert_to_tensor(self.phase))
+
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
+    ) -> None:
+        branch(
+            lambda: ops.equal(self.phase, 0),
+            lambda grads: self._step_with(self.first, grads, trainable_variables),
+            lambda grads: self._step_with(self.second, grads, trainable_variables),
+            grads,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        first, second = map(keras.saving.serialize_keras_object, self.inners)
+        shared = isinstance(self.second._learning_rate, _Continued)
+        if shared:
+            # Overruled by learning_rate below, but it has to be something that can be rebuilt.
+            second["config"]["learning_rate"] = first["config"]["learning_rate"]
+        return {
+            **super().get_config(),
+            "first": first,
+            "second": second,
+            "switch_at": self.switch_at,
+            "learning_rate": first["config"]["learning_rate"] if shared else None,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> AdamThenSGD:
+        config = dict(config)
+        for role in ("first", "second"):
+            if isinstance(config.get(role), dict):
+                config[role] = keras.saving.deserialize_keras_object(
+                    config[role], custom_objects=custom_objects
+                )
+        return super().from_config(config, custom_objects)

@@ -1,0 +1,143 @@
+"""Adam that touches only the rows of an embedding that the batch used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from trainrun.optimizer._shared import Optimizer, deduplicated
+
+
+def update(
+    param: Any,
+    gradient: Any,
+    slots: tuple[Any, Any],
+    *,
+    learning_rate: Any,
+    step: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Any, tuple[Any, Any]]:
+    """Return the parameter, or some rows of it, and its slots after one step of Adam.
+
+    Args:
+        param, gradient: of one shape and dtype.
+        slots: first and second moment.
+        step: number of this update, from 1.
+    """
+    m, v = slots
+    dtype = param.dtype
+    step = ops.cast(step, dtype)
+    m = m + (gradient - m) * (1 - beta_1)
+    v = v + (ops.square(gradient) - v) * (1 - beta_2)
+    root_correction = ops.sqrt(1 - ops.power(ops.cast(beta_2, dtype), step))
+    mean_correction = 1 - ops.power(ops.cast(beta_1, dtype), step)
+    rate = learning_rate * root_correction / mean_correction
+    return param - m * rate / (ops.sqrt(v) + epsilon), (m, v)
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class LazyAdam(Optimizer):
+    """Adam whose moments and weights move only in the rows that a sparse gradient has.
+
+    For a dense gradient it is Adam:
+    `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `w ← w − lr · √(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε)`.
+    For a sparse one (`tf.IndexedSlices`, as `Embedding` gives), the gradients of one row are summed, then
+    these three lines hold for the rows that are there; all others, moments included, stay as they were.
+    `t` counts all updates, not those of a row. This is cheaper than Adam for a large vocabulary, and differs
+    from it: Adam's moments decay in absent rows too, and go on moving them.
+
+    `weight_decay` acts on all rows. Where only the dense sum of a sparse gradient is known
+    (`gradient_accumulation_steps`, `loss_scale_factor`), a row counts as absent if its gradient is all zero.
+
+    Args:
+        learning_rate: step size, a float or a `LearningRateSchedule`; default 0.001.
+        beta_1: decay of the first moment, in [0, 1); default 0.9.
+        beta_2: decay of the second moment, in [0, 1); default 0.999.
+        epsilon: added to `√v`, as in `keras.optimizers.Adam`; default 1e-7.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
+
+    Reference:
+        Kingma and Ba 2015, Adam: A Method for Stochastic Optimization, https://arxiv.org/abs/1412.6980;
+        the lazy variant is that of TensorFlow 1's `tf.contrib.opt.LazyAdamOptimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            name=name,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._means, self._squares = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        kept = [variable, self._means[index], self._squares[index]]
+        old = [ops.convert_to_tensor(k) for k in kept]
+        gradient = deduplicated(gradient)
+        if isinstance(gradient, tf.IndexedSlices):
+            rows = gradient.indices
+            new = self._updated([tf.gather(o, rows) for o in old], gradient.values, learning_rate)
+            new = [tf.IndexedSlices(n, rows) for n in new]
+        else:
+            new = self._updated(old, gradient, learning_rate)
+            if self._var_key(variable) in self._sparse_keys:
+                axes = list(range(1, len(variable.shape)))
+                present = ops.any(ops.not_equal(gradient, 0), axis=axes, keepdims=True)
+                new = [ops.where(present, n, o) for n, o in zip(new, old, strict=True)]
+        for variable_or_slot, value in zip(kept, new, strict=True):
+            self.assign(variable_or_slot, value)
+
+    def _updated(self, old: list[Any], gradient: Any, learning_rate: Any) -> list[Any]:
+        param, m, v = old
+        param, slots = update(
+            param,
+            ops.cast(gradient, param.dtype),
+            (m, v),
+            learning_rate=ops.cast(learning_rate, param.dtype),
+            step=self.iterations + 1,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+        )
+        return [param, *slots]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

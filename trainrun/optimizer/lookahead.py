@@ -1,0 +1,169 @@
+"""Lookahead: slow weights that follow another optimizer's fast ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from trainrun.optimizer._shared import Wrapper
+
+
+def synchronize(fast: Any, slow: Any, slow_step_size: float) -> Any:
+    """Return the weights that fast and slow ones both take at a synchronization: `slow + α (fast − slow)`."""
+    return slow + slow_step_size * (fast - slow)
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class Lookahead(Wrapper):
+    """Wraps an optimizer: every `sync_period` updates its weights are drawn back towards slow ones.
+
+    With `φ` the slow weights, `θ` the fast ones that `inner` moves, `k = sync_period` and
+    `α = slow_step_size`: `φ₀ = θ₀`; after each k-th update `φ ← φ + α (θ − φ)` and `θ ← φ`.
+    The slow weights begin as the weights before the first update. The model holds the fast ones, which equal
+    the slow ones after every k-th update. The inner optimizer's own state is left as it is.
+
+    `learning_rate` is the inner optimizer's and can be read and set here.
+
+    Args:
+        inner: the optimizer to wrap: an object, Keras' name of one, `sgdm`, `nag`, or a serialized config. It
+            may have its own clipping and weight decay; the other shared arguments belong here. Default `adam`.
+        sync_period: number of updates between synchronizations (the paper's k), at least 1; default 6.
+        slow_step_size: the paper's α, in (0, 1]; default 0.5.
+        learning_rate: step size of the inner optimizer, a float or a `LearningRateSchedule`; None, the
+            default: its own.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: `sync_period` or `slow_step_size` is out of range, or `inner` has what belongs here.
+
+    Reference:
+        Zhang et al. 2019, Lookahead Optimizer: k steps forward, 1 step back, algorithm 1,
+        https://arxiv.org/abs/1907.08610
+    """
+
+    def __init__(
+        self,
+        inner: Any = "adam",
+        sync_period: int = 6,
+        slow_step_size: float = 0.5,
+        learning_rate: Any = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            name=name,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+        )
+        if isinstance(sync_period, bool) or not isinstance(sync_period, int) or sync_period < 1:
+            raise ValueError(
+                f"sync_period must be a whole number, at least 1; got {sync_period!r}."
+            )
+        if not 0 < slow_step_size <= 1:
+            raise ValueError(f"slow_step_size must lie in (0, 1]; got {slow_step_size!r}.")
+        self.sync_period = sync_period
+        self.slow_step_size = slow_step_size
+        self.inner = self._wrap(inner, "inner")
+        if learning_rate is not None:
+            self.inner.learning_rate = learning_rate
+
+    @property
+    def inners(self) -> tuple[keras.optimizers.Optimizer, ...]:
+        return (self.inner,)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The inner optimizer's: reading gives its value now, setting changes it."""
+        return self.inner.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        self.inner.learning_rate = learning_rate
+
+    def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._slow = self.add_optimizer_variables(variables, "slow")
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        grads = list(grads)
+        if not grads:
+            return
+        super().apply(grads, trainable_variables)
+        self.inner._iterations.assign_add(1)
+
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
+    ) -> None:
+        # Taken at the first update and not in build, so that weights loaded in between count.
+        self._where(ops.equal(self.iterations, 0), self._begin, trainable_variables)
+        self._step_with(self.inner, grads, trainable_variables)
+        due = ops.equal((self.iterations + 1) % self.sync_period, 0)
+        self._where(due, self._synchronize, trainable_variables)
+
+    def _begin(self, variable: Any) -> None:
+        self.assign(self._slow[self._get_variable_index(variable)], variable)
+
+    def _synchronize(self, variable: Any) -> None:
+        slow = self._slow[self._get_variable_index(variable)]
+        fast, held = ops.convert_to_tensor(variable), ops.convert_to_tensor(slow)
+        weights = synchronize(fast, held, self.slow_step_size)
+        self.assign(slow, weights)
+        self.assign(variable, weights)
+
+    def _where(self, due: Any, act: Callable[[Any], None], variables: list[Any]) -> None:
+        """Do something to each copy of each variable, if `due`."""
+
+        def one(variable: Any, due: Any) -> None:
+            def yes() -> tf.Tensor:
+                act(variable)
+                return tf.constant(0)
+
+            tf.cond(due, yes, lambda: tf.constant(0))
+
+        def everywhere(distribution: tf.distribute.Strategy, due: Any) -> None:
+            for variable in variables:
+                held = variable.value if isinstance(variable, keras.Variable) else variable
+                distribution.extended.update(held, one, args=(due,), group=False)
+
+        tf.__internal__.distribute.interim.maybe_merge_call(everywhere, self._distribution_strategy, due)
+
+    def get_config(self) -> dict[str, Any]:
+        inner = keras.saving.serialize_keras_object(self.inner)
+        return {
+            **super().get_config(),
+            "inner": inner,
+            "sync_period": self.sync_period,
+            "slow_step_size": self.slow_step_size,
+            "learning_rate": inner["config"]["learning_rate"],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Lookahead:
+        config = dict(config)
+        if isinstance(config.get("inner"), dict):
+            config["inner"] = keras.saving.deserialize_keras_object(
+                config["inner"], custom_objects=custom_objects
+            )
+        return super().from_config(config, custom_objects)

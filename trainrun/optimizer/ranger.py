@@ -1,0 +1,74 @@
+"""Ranger: Lookahead over RAdam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from trainrun.optimizer.lookahead import Lookahead
+from trainrun.optimizer.radam import RAdam
+
+OF_RADAM = ("beta_1", "beta_2", "epsilon", "rho_threshold")
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class Ranger(Lookahead):
+    """Lookahead whose fast weights are moved by RAdam: see `Lookahead` and `RAdam` for the formulas.
+
+    Args:
+        learning_rate: step size of RAdam, a float or a `LearningRateSchedule`; default 0.001.
+        beta_1, beta_2, epsilon, rho_threshold: as in `RAdam`; defaults 0.9, 0.999, 1e-7, 4.
+        sync_period: number of updates between synchronizations, at least 1; default 6.
+        slow_step_size: how far the slow weights go towards the fast ones, in (0, 1]; default 0.5.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: an argument is out of the range that `Lookahead` or `RAdam` gives.
+
+    Reference:
+        Liu et al. 2020, https://arxiv.org/abs/1908.03265; Zhang et al. 2019, https://arxiv.org/abs/1907.08610;
+        joined by L. Wright, https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        rho_threshold: float = 4.0,
+        sync_period: int = 6,
+        slow_step_size: float = 0.5,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            inner=RAdam(learning_rate, beta_1, beta_2, epsilon, rho_threshold),
+            sync_period=sync_period,
+            slow_step_size=slow_step_size,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["inner"]
+        return {**config, **{k: getattr(self.inner, k) for k in OF_RADAM}}

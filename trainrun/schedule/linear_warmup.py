@@ -1,0 +1,51 @@
+"""A linear warm-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises in a straight line, then holds.
+
+    `lr(step) = learning_rate · (f + (1 − f) · min(step / warmup_steps, 1))` with `f = start_factor`, so that
+    step `warmup_steps` is the first at the full rate; with `warmup_steps` 0, that is the first step.
+    For a warm-up that is followed by a decay take `cosine_decay` with `warmup_target`.
+
+    Args:
+        learning_rate: the rate after the warm-up.
+        warmup_steps: number of steps to rise over, at least 0.
+        start_factor: share of the rate at step 0, in [0, 1]; default 0.1. 0 wastes the first step.
+
+    Raises:
+        ValueError: `warmup_steps` is negative or `start_factor` outside [0, 1].
+
+    Reference:
+        Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2, https://arxiv.org/abs/1706.02677
+    """
+
+    def __init__(self, learning_rate: float, warmup_steps: int, start_factor: float = 0.1):
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be at least 0; got {warmup_steps}.")
+        if not 0 <= start_factor <= 1:
+            raise ValueError(f"start_factor must lie in [0, 1]; got {start_factor}.")
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.start_factor = start_factor
+
+    def __call__(self, step: Any) -> Any:
+        # An integer minimum first: float32 cannot hold every step of a very long run.
+        done = ops.cast(ops.minimum(step, self.warmup_steps), "float32")
+        share = done / self.warmup_steps if self.warmup_steps else ops.ones_like(done)
+        return self.learning_rate * (self.start_factor + (1.0 - self.start_factor) * share)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "start_factor": self.start_factor,
+        }

@@ -1,0 +1,102 @@
+"""The one-cycle schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises to a high rate and falls far below its start, once.
+
+    With `first = max_learning_rate / div_factor` and `last = first / final_div_factor`, the rate goes
+    `first → max → last`; the peak is at step `pct_start · total_steps − 1` and the end at `total_steps − 1`.
+    With `three_phase` it goes `first → max → first → last`, the middle fall ending at
+    `2 · pct_start · total_steps − 2`. Between `a` and `b`, a share `p` of the way, the rate is
+    `b + (a − b)/2 · (1 + cos πp)`, or `a + (b − a) p` if linear. From the end on it stays at `last`.
+    These are the formulas of PyTorch's `OneCycleLR`; the momentum, which that one cycles too, stays as it is.
+
+    Args:
+        max_learning_rate: the rate at the peak.
+        total_steps: number of steps of the cycle, at least 2.
+        pct_start: share of the cycle spent rising, in (0, 1), at most 0.5 with `three_phase`; default 0.3.
+        anneal_strategy: `cos` or `linear`; default `cos`.
+        div_factor: peak over first rate; default 25.
+        final_div_factor: first rate over last; default 1e4.
+        three_phase: fall as long as it rose, then far down; default False.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Reference:
+        Smith and Topin 2018, Super-Convergence, https://arxiv.org/abs/1708.07120;
+        https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html
+    """
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+    ):
+        if total_steps < 2:
+            raise ValueError(f"total_steps must be at least 2; got {total_steps}.")
+        if not 0 < pct_start < 1 or (three_phase and pct_start > 0.5):
+            raise ValueError(f"pct_start must lie in (0, 1), with three_phase in (0, 0.5]; got {pct_start}.")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy must be cos or linear; got {anneal_strategy!r}.")
+        if div_factor <= 0 or final_div_factor <= 0:
+            raise ValueError(
+                f"div_factor and final_div_factor must be above 0; got {div_factor}, {final_div_factor}."
+            )
+        self.max_learning_rate = max_learning_rate
+        self.total_steps = total_steps
+        self.pct_start = pct_start
+        self.anneal_strategy = anneal_strategy
+        self.div_factor = div_factor
+        self.final_div_factor = final_div_factor
+        self.three_phase = three_phase
+
+    def _phases(self) -> list[tuple[float, float, float]]:
+        """Each phase's last step, the rate it begins with and the rate it ends with."""
+        top = self.max_learning_rate
+        first = top / self.div_factor
+        last = first / self.final_div_factor
+        peak = self.pct_start * self.total_steps - 1
+        end = self.total_steps - 1
+        if self.three_phase:
+            return [(peak, first, top), (2 * peak, top, first), (end, first, last)]
+        return [(peak, first, top), (end, top, last)]
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(ops.minimum(step, self.total_steps - 1), "float32")
+        rate = None
+        begin = 0.0
+        for end, before, after in self._phases():
+            share = ops.clip((step - begin) / max(end - begin, 1e-9), 0.0, 1.0)
+            if self.anneal_strategy == "cos":
+                here = after + (before - after) / 2 * (1 + ops.cos(math.pi * share))
+            else:
+                here = before + (after - before) * share
+            rate = here if rate is None else ops.where(step <= begin, rate, here)
+            begin = max(end, 0.0)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "max_learning_rate": self.max_learning_rate,
+            "total_steps": self.total_steps,
+            "pct_start": self.pct_start,
+            "anneal_strategy": self.anneal_strategy,
+            "div_factor": self.div_factor,
+            "final_div_factor": self.final_div_factor,
+            "three_phase": self.three_phase,
+        }
