@@ -2,7 +2,58 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from trainrun.errors import UserError
+from trainrun.runner import RunResult
+
+
+def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the config of one run, resolved and checked, as plain dicts and lists.
+
+    Args:
+        overrides: as on the command line: ``["optimizer=adam", "trainer.epochs=3"]``.
+
+    Raises:
+        UserError: with every problem found; nothing was written.
+    """
+    from trainrun.config import check
+
+    config, problems = check.overrides(list(overrides))
+    if problems:
+        raise UserError(problems)
+    return config
+
+
+def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> RunResult:
+    """Train one run, as the command line does, and return its result with the trained model.
+
+    Args:
+        overrides: as on the command line.
+        run_dir: where to leave the record; by default a new folder below `outputs/runs`.
+
+    Raises:
+        UserError: the input is wrong.
+        TrainingError: training failed.
+
+    Example:
+        >>> result = trainrun.run(["data=iris", "trainer.epochs=30"])
+        >>> result.metrics["val_accuracy"], result.model
+    """
+    from trainrun import runner
+    from trainrun.config import compose as composition
+    from trainrun.config import plugins
+
+    config = compose(overrides)
+    plugins.load(config["plugins"])
+    folder = Path(run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{composition.unique()}"))
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
 
 
 def build(group: str, name: str, form: str = "class", **arguments: Any) -> Any:

@@ -188,7 +188,7 @@ RULES: dict[str, Rule] = {
     "hardware.deterministic": FLAG,
     "hardware.threads": COUNT_OR_NULL,
     # run
-    "seed": Rule("int", low=0, high=2**32 - 1),
+    "seed": Rule("int", low=0),
 }
 
 

@@ -89,9 +89,14 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
                 found.setdefault(group, set()).add(path.stem)
     from hydra.core.config_store import ConfigStore
 
-    for group, node in ConfigStore.instance().repo.get("hydra", {}).items():
-        if isinstance(node, Mapping):
-            found.setdefault(f"hydra/{group}", set()).update(name.removesuffix(".yaml") for name in node)
+    def stored(node: Mapping[str, Any], group: str) -> None:
+        for name, inside in node.items():
+            if isinstance(inside, Mapping):
+                stored(inside, f"{group}/{name}" if group else name)
+            elif group:
+                found.setdefault(group, set()).add(name.removesuffix(".yaml"))
+
+    stored(ConfigStore.instance().repo, "")  # plug-ins' components and Hydra's own
     return {group: sorted(names) for group, names in found.items()}
 
 

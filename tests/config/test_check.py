@@ -1,0 +1,181 @@
+"""Wrong input: each fault named by key, with what was expected, what came and the way out; all at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainrun.config import check
+from trainrun.errors import Problem
+
+
+def faults(*overrides: str) -> list[Problem]:
+    return check.overrides(list(overrides))[1]
+
+
+# overrides -> (key of the problem, words of its message)
+WRONG = {
+    # misspelt keys and options
+    "optimizr=adam": ("optimizr", "Did you mean optimizer?"),
+    "loss=focl": ("loss", "Did you mean focal?"),
+    "metric=[accuracy,auk]": ("metric", "Did you mean auc?"),
+    "optimizer.learning_rat=1": ("optimizer.learning_rat", "Did you mean learning_rate?"),
+    "optimizer.lr=0.1": ("optimizer.lr", "It is called learning_rate."),
+    "trainer.epoch=3": ("trainer.epoch", "Did you mean epochs?"),
+    "data=digit": ("data", "Did you mean digits?"),
+    "model=mpl": ("model", "no option 'mpl'"),
+    "callback=earlystopping": ("callback", "Did you mean early_stopping?"),
+    "schedule=cosine": ("schedule", "Did you mean cosine_decay"),
+    "experiment=digit_cnn": ("experiment", "Did you mean digits_cnn?"),
+    "debug=smoek": ("debug", "Did you mean smoke?"),
+    "hardware=gpuu": ("hardware", "no option 'gpuu'"),
+    "tracking=mlflo": ("tracking", "Did you mean mlflow?"),
+    "data.name.inner=1": ("data.name.inner", "has no key 'inner' inside"),
+    "foo=1": ("foo", "no such key or group"),
+    "optimizer": ("optimizer", "an override is key=value"),
+    "loss=../../etc/passwd": ("loss", "no option '../../etc/passwd'"),
+    "loss={a: 1}": ("loss", "expected one option"),
+    "loss=[huber,mse]": ("loss", "expected one option"),
+    "callback=null": ("callback", "Write callback=none."),
+    "+optimizer.wings=2": ("optimizer.wings", "has no argument wings"),
+    "+loss._target_=os.system": ("loss._target_", "never followed"),
+    "loss.name=os.system": ("loss.name", "no 'os.system'"),
+    "optimizer.name=Optimizer": ("optimizer.name", "a base class"),
+    # wrong types
+    "seed=abc": ("seed", "expected a whole number, got 'abc'"),
+    "artifacts.model=maybe": ("artifacts.model", "expected true or false"),
+    "plugins=3": ("plugins", "expected a list"),
+    "optimizer.learning_rate=fast": ("optimizer.learning_rate", "expected a number above 0, got 'fast'"),
+    "trainer.epochs=3.5": ("trainer.epochs", "expected a whole number"),
+    "trainer.shuffle=7": ("trainer.shuffle", "expected true or false, got 7"),
+    "optimizer.amsgrad=5": ("optimizer.amsgrad", "expected true or false, got 5"),
+    "model.units=big": ("model.units", "or a list of such"),
+    "trainer.class_weight=heavy": ("trainer.class_weight", "expected null, balanced"),
+    # out of range
+    "seed=-1": ("seed", "of at least 0, got -1"),
+    "optimizer.learning_rate=-1": ("optimizer.learning_rate", "expected a number above 0, got -1"),
+    "optimizer.learning_rate=.nan": ("optimizer.learning_rate", "expected a number above 0"),
+    "optimizer.beta_1=1": ("optimizer.beta_1", "in [0, 1), got 1"),
+    "trainer.epochs=0": ("trainer.epochs", "of at least 1, got 0"),
+    "trainer.batch_size=0": ("trainer.batch_size", "of at least 1, got 0"),
+    "model.dropout=1.5": ("model.dropout", "in [0, 1), got 1.5"),
+    "data.validation=1.2": ("data.validation", "got 1.2"),
+    "hardware.precision=f32": ("hardware.precision", "expected one of float32"),
+    "trainer.class_weight={11: 2.0}": ("trainer.class_weight", "expected class ids (0 to 9)"),
+    # combinations
+    "loss=focal data=diabetes": ("loss", "loss=focal needs labels of two classes or class labels; data=diabetes is regression"),
+    "loss=huber": ("loss", "Try loss=sparse_categorical_crossentropy"),
+    "metric=rmse": ("metric.root_mean_squared_error", "needs real numbers"),
+    "metric=auc data=diabetes": ("metric.auc", "Try metric=[rmse,mae]"),
+    "model=cnn data=iris": ("model", "model=cnn takes image input"),
+    "model=quadratic": ("model", "needs no labels at all"),
+    "optimizer=sgd optimizer.nesterov=true": ("optimizer.nesterov", "needs a momentum above 0"),
+    "optimizer.clipnorm=1 optimizer.clipvalue=1": ("optimizer.clipnorm", "only one way of clipping"),
+    "schedule=cosine_decay callback=reduce_lr_on_plateau": ("callback.reduce_lr_on_plateau", "sets the learning rate, and so does"),
+    "schedule.decay_steps=fast schedule=cosine_decay": ("schedule.decay_steps", "expected a length"),
+    "trainer.batch_size=5000": ("trainer.batch_size", "at most the number of training examples"),
+    "data=diabetes trainer.class_weight=balanced": ("trainer.class_weight", "no classes to weigh"),
+    "data.validation=0 callback=early_stopping": ("callback.early_stopping.monitor", "val_loss needs validation data"),
+    "callback=swap_ema_weights": ("callback.swap_ema_weights", "Set optimizer.use_ema=true"),
+    "model=layers model.add_head=false model.layers=[{name: Dense, units: 3}]": ("model.layers[0].units", "expected 10 units"),
+    # what components name in turn
+    "model.regularizer=l3": ("model.regularizer.name", "Did you mean"),
+    "model.regularizer={name: l2, l2: -1}": ("model.regularizer.l2", "at least 0, got -1"),
+    "model.regularizer={name: l2, l: 1}": ("model.regularizer.l", "has no argument l"),
+    "model.regularizer={class_name: L2}": ("model.regularizer.class_name", "never followed"),
+    "model.initializer=5": ("model.initializer", "expected keys under"),
+    "model=layers model.layers=[{name: Dens}]": ("model.layers[0].name", "Did you mean Dense?"),
+    "model=layers model.layers=[{name: Lambda}]": ("model.layers[0].name", "takes Python code"),
+    "optimizer=lookahead optimizer.inner=adm": ("optimizer.inner.name", "Did you mean"),
+    # plug-ins and files
+    "plugins=[./nowhere.py]": ("plugins", "there is no file ./nowhere.py"),
+    "plugins=[no_such_module_at_all]": ("plugins", "there is no module"),
+    "data=csv data.path=nowhere.csv data.target=y": ("data.path", "nowhere.csv"),
+}  # fmt: skip
+
+
+def split(text: str) -> list[str]:
+    """Split overrides at the blanks that are outside of brackets."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == " " and depth == 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return words
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_names_the_key_and_the_way_out(text, inside):
+    key, words = WRONG[text]
+    found = faults(*split(text))
+    assert [p for p in found if p.key == key and words in p.message], found
+    assert not list(inside.iterdir()), "left something behind"
+
+
+FINE = [
+    "",
+    "loss=focal",
+    "loss=mse data=diabetes",
+    "metric=[accuracy,auc,ks] data=breast_cancer",
+    "metric=none",
+    "loss=categorical_hinge data=iris model=linear metric=acc",
+    "optimizer=nag",
+    "optimizer=lookahead optimizer.inner=sgd",
+    "optimizer=lookahead optimizer.inner={name: sgd, momentum: 0.9}",
+    "optimizer=adam_then_sgd",
+    "schedule=cosine_decay schedule.decay_steps=0.5run",
+    "schedule=piecewise_constant_decay",
+    "callback=[early_stopping,csv_logger]",
+    "model.regularizer={name: l2, l2: 0.01} model.initializer=he_normal",
+    "model=layers model.layers=[{name: Flatten}, {name: Dense, units: 16, kernel_regularizer: l2}]",
+    "trainer.class_weight=balanced",
+    "trainer.class_weight={0: 2.0}",
+    "debug=smoke",
+    "debug=overfit",
+    "debug=limit",
+    "hardware=cpu hardware.deterministic=true hardware.threads=1",
+    "experiment=quadratic trainer=minimize",
+    "tracking=none",
+    "name=my-run seed=7",
+]
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_finds_nothing_wrong_with_a_good_config(text, inside):
+    assert faults(*(split(text) if text else [])) == []
+
+
+def test_finds_all_problems_at_once(inside):
+    found = faults("optimizr=adam", "loss=focl", "trainer.epochs=0", "seed=x", "hardware.precision=f32", "data=diabetes", "metric=auc")
+    assert {p.key for p in found} >= {"optimizr", "loss", "trainer.epochs", "seed", "hardware.precision", "metric.auc"}
+
+
+def test_a_sweep_is_checked_at_every_point_and_each_fault_told_once(inside):
+    points, found = check.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
+    assert points == 8
+    assert [p.key for p in found].count("trainer.epochs") == 1
+    assert any("Did you mean focal?" in p.message for p in found)
+
+
+def test_broken_yaml_is_named_by_file_and_line(inside):
+    (inside / "conf" / "loss").mkdir(parents=True)
+    (inside / "conf" / "loss" / "mine.yaml").write_text("# Mine.\nname: [unclosed\n")
+    found = faults("loss=mine")
+    assert any("mine.yaml" in str(p) and "line" in str(p) and "not YAML" in p.message for p in found), found
+
+
+def test_a_project_option_hides_ours_of_the_same_name(inside):
+    (inside / "conf" / "optimizer").mkdir(parents=True)
+    (inside / "conf" / "optimizer" / "adam.yaml").write_text("# Mine.\nname: Adam\nlearning_rate: 0.5 # fast\n")
+    config, found = check.overrides([])
+    assert found == []
+    assert config["optimizer"] == {"name": "Adam", "learning_rate": 0.5}
+
+
+def test_a_project_config_sets_its_own_defaults(inside):
+    (inside / "conf").mkdir()
+    (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - override data: iris\n  - _self_\nseed: 5\n")
+    config, found = check.overrides([])
+    assert found == []
+    assert (config["data"]["name"], config["seed"], config["model"]["name"]) == ("iris", 5, "mlp")

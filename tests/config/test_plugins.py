@@ -1,0 +1,84 @@
+"""Plug-ins: announced from their source, imported after the checks, failing in one clear line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from trainrun import registry
+from trainrun.config import check, plugins
+from trainrun.errors import UserError
+
+LOSS = '''
+import trainrun
+
+@trainrun.register("loss", "{name}")
+def {name}(y_true, y_pred, power=2.0):
+    """Error to a power."""
+    return abs(y_true - y_pred) ** power
+'''
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch):
+    monkeypatch.setattr(registry, "_announced", {})
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+def test_a_plugin_is_an_option_without_any_yaml(inside):
+    (inside / "mine.py").write_text(LOSS.format(name="powered"))
+    config, found = check.overrides(["plugins=[./mine.py]", "loss=powered", "loss.power=3"])
+    assert found == []
+    assert config["loss"] == {"name": "powered", "power": 3}
+
+
+def test_a_misspelt_plugin_argument_is_found_before_it_is_imported(inside):
+    (inside / "mine2.py").write_text(LOSS.format(name="powered2") + "\nraise RuntimeError('imported')\n")
+    _, found = check.overrides(["plugins=[./mine2.py]", "loss=powered2", "loss.pover=3"])
+    assert [(p.key, "Did you mean power?" in p.message) for p in found] == [("loss.pover", True)]
+
+
+def test_an_import_error_names_file_and_line(inside):
+    (inside / "broken.py").write_text("x = 1\ny = x / 0\n")
+    with pytest.raises(UserError) as caught:
+        plugins.load(["./broken.py"])
+    assert f"{inside / 'broken.py'}, line 2: ZeroDivisionError" in str(caught.value)
+
+
+def test_a_syntax_error_names_file_and_line(inside):
+    (inside / "bad.py").write_text("x = 1\ndef f(:\n")
+    _, found = check.overrides(["plugins=[./bad.py]"])
+    assert any("./bad.py, line 2: this is not Python" in p.message for p in found)
+
+
+def test_an_unknown_group_is_refused(inside):
+    (inside / "odd.py").write_text("import trainrun\n@trainrun.register('los', 'x')\ndef x(): ...\n")
+    _, found = check.overrides(["plugins=[./odd.py]"])
+    assert any("Did you mean loss?" in p.message for p in found)
+
+
+def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monkeypatch):
+    package = inside / "parent_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('the parent was imported')\n")
+    (package / "inner.py").write_text(LOSS.format(name="inner_loss"))
+    monkeypatch.syspath_prepend(str(inside))
+    config, found = check.overrides(["plugins=[parent_package.inner]", "loss=inner_loss"])
+    assert found == [] and config["loss"]["name"] == "inner_loss"
+
+
+def test_an_installed_package_offers_its_components(tmp_path):
+    site = tmp_path / "site"
+    (site / "offered-1.0.dist-info").mkdir(parents=True)
+    (site / "offered-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: offered\nVersion: 1.0\n")
+    (site / "offered-1.0.dist-info" / "entry_points.txt").write_text("[trainrun.plugins]\noffered = offered\n")
+    (site / "offered.py").write_text(LOSS.format(name="offered_loss"))
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from trainrun.cli import main; sys.exit(main(sys.argv[1:]))"
+    where = tmp_path / "empty"
+    where.mkdir()
+    done = subprocess.run([sys.executable, "-c", code, "check", "loss=offered_loss"], cwd=where, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = subprocess.run([sys.executable, "-c", code, "ls", "loss"], cwd=where, capture_output=True, text=True, check=True)
+    assert "offered_loss" in listed.stdout and "plug-in offered" in listed.stdout
