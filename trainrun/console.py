@@ -144,7 +144,7 @@ def table(
     rows: Iterable[Sequence[Any]],
     marked: Iterable[int] = (),
 ) -> None:
-    """Print a table; a terminal that is too narrow folds the last column, never a path in the others.
+    """Print a table; a terminal that is too narrow folds the widest column, between words.
 
     Args:
         title: the line above; may be empty.
@@ -177,16 +177,17 @@ def format_table(
 
     Args:
         title, columns, cells: see `table`.
-        room: columns of the terminal to stay within, by folding the last column; None: as wide as need be.
+        room: columns of the terminal to stay within, by folding the widest column; None: as wide as need be.
         fold: filled with the row that each line below the heading belongs to.
     """
     import textwrap
 
     number = [any(r[i] for r in cells) and all(_is_number(r[i]) for r in cells) for i in range(len(columns))]
-    sizes = [max(len(c), *(len(r[i]) for r in cells), 0) for i, c in enumerate(columns)]
-    if room is not None and len(sizes) > 1:
-        left = room - sum(sizes[:-1]) - 2 * (len(sizes) - 1)
-        sizes[-1] = min(sizes[-1], max(left, 16))
+    sizes = [max([len(c), *(len(r[i]) for r in cells)]) for i, c in enumerate(columns)]
+    folded = sizes.index(max(sizes)) if sizes else 0
+    if room is not None and sizes:
+        left = room - sum(sizes) + sizes[folded] - 2 * (len(sizes) - 1)
+        sizes[folded] = min(sizes[folded], max(left, 16))
 
     def line(row: Sequence[str]) -> str:
         placed = [c.rjust(s) if right else c.ljust(s) for c, s, right in zip(row, sizes, number, strict=True)]
@@ -195,11 +196,15 @@ def format_table(
     lines = [title] if title else []
     lines += [line(columns)] if any(columns) else []
     for i, row in enumerate(cells):
-        last = textwrap.wrap(row[-1], sizes[-1], break_long_words=False, break_on_hyphens=False) or [""]
-        if room is None:
-            last = [row[-1]]
-        for j, text in enumerate(last):
-            lines.append(line([*(row[:-1] if j == 0 else [""] * (len(row) - 1)), text]))
+        texts = [row[folded]]
+        if room is not None:
+            # Never within a word: a path stays whole.
+            texts = textwrap.wrap(
+                row[folded], sizes[folded], break_long_words=False, break_on_hyphens=False
+            ) or [""]
+        for j, text in enumerate(texts):
+            around = row if j == 0 else [""] * len(row)
+            lines.append(line([*around[:folded], text, *around[folded + 1 :]]))
             if fold is not None:
                 fold.append(i)
     return lines

@@ -51,6 +51,7 @@ class Progress(keras.callbacks.Callback):
         self._began = 0.0
         self._epoch_began = 0.0
         self._first_epoch: int | None = None
+        self._trained: float | None = None  # seconds of this epoch before its validation
         self._logs: Mapping[str, Any] = {}
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -61,7 +62,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if self._first_epoch is None:
             self._first_epoch = epoch
-        self._epoch, self._step, self._logs = epoch, 0, {}
+        self._epoch, self._step, self._logs, self._trained = epoch, 0, {}, None
         self._epoch_began = self._said = self.clock()
         self._draw("the first step is being compiled" if epoch == self._first_epoch else "")
 
@@ -80,15 +81,17 @@ class Progress(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self._first_epoch is not None:
+            self._trained = self.clock() - self._epoch_began
             self._draw("validation")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         seconds = max(self.clock() - self._epoch_began, 1e-9)
+        training = max(self._trained or seconds, 1e-9)
         logs = dict(logs or {})
         shown = {
             "epoch": f"{epoch + 1}/{self.epochs}",
-            **{self._short(k): number(v) for k, v in _ordered(logs).items()},
-            "ex/s": rate(self._seen() / seconds),
+            **{short(k): show(k, v) for k, v in _ordered(logs).items()},
+            "ex/s": rate(self._seen() / training),
             "time": duration(seconds),
         }
         if list(shown) != self._headings:
@@ -114,7 +117,7 @@ class Progress(keras.callbacks.Callback):
         spent = max(self.clock() - self._epoch_began, 1e-9)
         parts = [f"epoch {self._epoch + 1}/{self.epochs}"]
         parts += [f"step {self._step}/{self.steps}" if self.steps else f"step {self._step}"]
-        parts += [f"{self._short(k)} {number(v)}" for k, v in _ordered(self._logs).items()]
+        parts += [f"{short(k)} {show(k, v)}" for k, v in _ordered(self._logs).items()]
         parts += [f"{rate(self._seen() / spent)} ex/s"]
         left = self._left()
         return "  ".join([*parts, f"{duration(left)} left"] if left is not None else parts)
@@ -149,7 +152,7 @@ class Progress(keras.callbacks.Callback):
             parts += [
                 piece
                 for k, v in _ordered(self._logs).items()
-                for piece in ((f"  {self._short(k)} ", "dim"), (number(v), ""))
+                for piece in ((f"  {short(k)} ", "dim"), (show(k, v), ""))
             ]
             parts += [(f"  {rate(self._seen() / spent)} ex/s", "dim")] if self._step else []
         console.status(parts)
@@ -178,9 +181,15 @@ class Progress(keras.callbacks.Callback):
         whole = "  ".join(v.rjust(sizes[k]) for k, v in cells.items())
         console.pieces([("  ".join(cells[k].rjust(sizes[k]) for k in kept), style)], logged=whole)
 
-    @staticmethod
-    def _short(name: str) -> str:
-        return "lr" if name == "learning_rate" else name
+
+def short(name: str) -> str:
+    """Return a metric's heading."""
+    return "lr" if name == "learning_rate" else name
+
+
+def show(name: str, value: Any) -> str:
+    """Write a metric's value; of a learning rate, what counts is its first digits."""
+    return f"{float(value):.3g}" if name == "learning_rate" else number(value)
 
 
 def _ordered(logs: Mapping[str, Any]) -> dict[str, Any]:
