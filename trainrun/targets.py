@@ -55,6 +55,9 @@ def choose(labels: Sequence[str], target: TargetSpec, prefer: str | None = None)
     fits = FORMS[target.kind]
     if not labels or "any" in labels or target.kind == "none":
         return prefer or "any"
+    if target.kind == "binary" and "binary" in labels:
+        # With one output, ids would be read by an argmax over it, which is always 0.
+        return "binary"
     if prefer in labels and prefer in fits:
         return prefer
     for word in labels:
@@ -105,7 +108,9 @@ def encode(y: np.ndarray, target: TargetSpec, form: str) -> np.ndarray:
     return np.eye(count, dtype="float32")[y]
 
 
-def arguments(target: TargetSpec, labels: str, predictions: str, reads: Iterable[str]) -> dict[str, Any]:
+def arguments(
+    target: TargetSpec, labels: str, predictions: str, reads: Iterable[str], weighted: bool = False
+) -> dict[str, Any]:
     """Return a loss' or metric's run-time arguments for `construct`: used where its YAML says null.
 
     Args:
@@ -113,6 +118,7 @@ def arguments(target: TargetSpec, labels: str, predictions: str, reads: Iterable
         labels: the form of labels that it will be given.
         predictions: what the model gives: ``probabilities``, ``logits``, ``scores`` or ``real``.
         reads: the words of its ``@predictions``.
+        weighted: whether examples have weights of their own.
     """
     found: dict[str, Any] = {
         "labels": labels,
@@ -123,6 +129,9 @@ def arguments(target: TargetSpec, labels: str, predictions: str, reads: Iterable
     if target.kind in ELEMENTWISE:
         # F1Score without a threshold calls the highest output positive, which for a single output is always.
         found["threshold"] = 0.5
+    if weighted:
+        # The IoUs count in int unless told otherwise, and would cut a weight of 0.7 down to 0.
+        found["dtype"] = keras.config.floatx()
     return found
 
 
@@ -142,7 +151,7 @@ def adapt(
     """
     have, want = labels
     given, reads = predictions
-    read = _reading(given, reads)
+    read = _reading(given, reads, target.kind)
     adapted = Adapted(
         metric,
         kind=target.kind,
@@ -154,11 +163,12 @@ def adapt(
     return adapted if adapted.does_something else metric
 
 
-def _reading(given: str, reads: Sequence[str]) -> str:
+def _reading(given: str, reads: Sequence[str], kind: str) -> str:
     """Return the form of predictions to hand over: as they are if that will do, else the first wanted."""
     if not reads or given in reads or "any" in reads:
         return given
-    return reads[0]
+    # "real probabilities" means probabilities where the target is classes.
+    return next((word for word in reads if (word == "real") == (kind == "real")), reads[0])
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -238,9 +248,9 @@ class Adapted(keras.metrics.Metric):
         else:
             ids = ops.cast(ops.squeeze(y, -1) if have == "binary" else y, "int32")
         if want == "one_hot":
-            return ops.one_hot(ids, self.classes, dtype=self.dtype)
+            return ops.one_hot(ids, self.classes, dtype=keras.config.floatx())
         if want == "binary":
-            return ops.cast(ops.expand_dims(ids, -1), self.dtype)
+            return ops.cast(ops.expand_dims(ids, -1), keras.config.floatx())
         return ids
 
     def _predictions(self, y: Any) -> Any:
@@ -248,7 +258,8 @@ class Adapted(keras.metrics.Metric):
         margins = ("logits", "scores")
         if have == want or (have in margins and want in margins) or self.kind in ("real", "none"):
             return y
-        y = ops.cast(y, self.dtype)
+        # Not the metric's dtype: the IoUs count in int.
+        y = ops.cast(y, keras.config.floatx())
         single = self.kind in ELEMENTWISE
         if want == "ids":
             if not single:

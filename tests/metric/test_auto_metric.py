@@ -1,0 +1,40 @@
+"""Which metrics `metric=auto` picks: those of the presets, and they fit."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from trainrun.config import options
+from trainrun.metric.auto import auto
+
+PRESETS = {
+    "binary": ("classification", "binary"),
+    "multiclass": ("classification", "multiclass"),
+    "multilabel": ("classification", "multilabel"),
+    "regression": ("regression", "real"),
+    "segmentation": ("segmentation", "multiclass"),
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_picks_what_the_preset_lists_and_it_fits_the_target(preset):
+    task, target = PRESETS[preset]
+    listed = yaml.safe_load(options.options("metric")[preset].text)["defaults"]
+    assert auto(task, target) == listed
+    for name in listed:
+        assert target in options.find("metric", name).directives["targets"]
+
+
+def test_minimization_has_no_metrics():
+    assert auto("minimization", "none") == []
+    assert options.find("metric", "none").arguments == {}
+
+
+def test_an_image_of_two_classes_is_segmented_too():
+    assert auto("segmentation", "binary") == auto("segmentation", "multiclass")
+
+
+def test_refuses_an_unknown_target():
+    with pytest.raises(ValueError, match="binary, multiclass"):
+        auto("classification", "ordinal")
