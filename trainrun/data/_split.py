@@ -1,0 +1,131 @@
+"""Training, validation and test parts: seeded, stratified, and the standardization fitted on the first alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trainrun.data._order import SPLIT, bits, shuffled
+from trainrun.errors import Problem, UserError
+
+
+def sizes(n: int, validation: float, test: float) -> tuple[int, int, int]:
+    """Return how many of `n` examples go to training, validation and test.
+
+    Args:
+        n: the number of examples.
+        validation, test: shares of all examples, in [0, 1); a share above 0 gets at least one example.
+    """
+    held_out = [max(1, int(n * share + 0.5)) if share else 0 for share in (validation, test)]
+    return n - sum(held_out), *held_out
+
+
+def share_problems(n: int | None, validation: float, test: float) -> tuple[tuple[str, str], ...]:
+    """Return what is wrong with the shares, as `Description.problems`."""
+    if validation + test >= 1:
+        return (
+            (
+                "test",
+                f"expected data.validation + data.test below 1, so that examples to train on are left, got {validation} + {test}.",
+            ),
+        )
+    if n is not None and sizes(n, validation, test)[0] < 1:
+        return (
+            (
+                "test",
+                f"{n} examples are too few to hold out {validation} and {test} of them. Try data.validation=0 data.test=0.",
+            ),
+        )
+    return ()
+
+
+def split(
+    n: int,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of the training, validation and test examples: disjoint, together all, each ascending.
+
+    With labels, each class keeps its share in every part, up to one example.
+
+    Args:
+        n: the number of examples.
+        validation, test: shares of all examples; see `sizes`.
+        seed: which split; another seed, another split.
+        labels: class ids `[n]` to stratify by, or None.
+        classes: their names, for messages.
+
+    Raises:
+        UserError: nothing would be left to train on, or a class is too small to be in every part.
+    """
+    if problems := share_problems(n, validation, test):
+        raise UserError([Problem(f"data.{key}", message) for key, message in problems])
+    _, n_validation, n_test = sizes(n, validation, test)
+    order = shuffled(bits(seed, SPLIT, 0, n))
+    if labels is not None:
+        _check_classes(labels, 1 + bool(n_validation) + bool(n_test), classes)
+        # Class by class, at random within one: picking at even distances then gives each class its share.
+        order = order[np.argsort(labels[order], kind="stable")]
+    offsets = bits(seed, SPLIT, 1, 2)
+    rest, test_part = _every(order, n_test, int(offsets[0]))
+    train, validation_part = _every(rest, n_validation, int(offsets[1]))
+    if labels is not None and len(lost := np.setdiff1d(labels, labels[train])):
+        name = classes[lost[0]] if len(classes) else lost[0]
+        raise UserError(
+            Problem(
+                "data.test",
+                f"validation {validation} and test {test} leave no example of class {name} to train on. Take smaller shares.",
+            )
+        )
+    return np.sort(train), np.sort(validation_part), np.sort(test_part)
+
+
+def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices that are left, and `count` of them picked at even distances from a random start."""
+    n = len(order)
+    position = np.arange(n + 1, dtype="int64") * count + offset % max(n, 1)
+    picked = np.diff(position // max(n, 1)) > 0
+    return order[~picked], order[picked]
+
+
+def _check_classes(labels: np.ndarray, parts: int, classes: Sequence[str]) -> None:
+    ids, counts = np.unique(labels, return_counts=True)
+    small = [
+        (classes[i] if len(classes) else str(i), c) for i, c in zip(ids, counts, strict=True) if c < parts
+    ]
+    if small:
+        listed = ", ".join(f"{name} ({count})" for name, count in small[:10]) + (
+            " …" if len(small) > 10 else ""
+        )
+        raise UserError(
+            Problem(
+                "data.validation",
+                f"expected at least {parts} examples of each class, one for each part of the split; too few of {listed}. "
+                "Add examples, merge classes, or set data.validation=0 or data.test=0.",
+            )
+        )
+
+
+def standardizer(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each column's mean and standard deviation, float64 `[d]`; a constant column's deviation is 1.
+
+    Args:
+        train: the training part, `[n, d]`. Fitted on nothing else, so that nothing of the test part leaks.
+    """
+    wide = train.astype("float64")
+    mean, std = wide.mean(axis=0), wide.std(axis=0)
+    # Rounding leaves a constant column a deviation of about 1e-16 times its value, not 0.
+    constant = std <= 10 * np.finfo("float64").eps * np.maximum(np.abs(mean), np.finfo("float64").tiny)
+    return mean, np.where(constant, 1.0, std)
+
+
+def standardized(parts: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Return the parts as float32 with mean 0 and deviation 1 by the first of them, and what was fitted."""
+    mean, std = standardizer(parts[0])
+    return [((p - mean) / std).astype("float32") for p in parts], {"mean": mean.tolist(), "std": std.tolist()}

@@ -1,0 +1,43 @@
+"""Two classes of tumour by 30 measurements of cells: small, clean, nearly separable by a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainrun.data import _arrays
+from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+
+EXAMPLES = 569
+
+
+def breast_cancer(
+    *, validation: float = 0.2, test: float = 0.2, standardize: bool = True, seed: int = 42
+) -> Dataset:
+    """Return scikit-learn's copy, split and stratified.
+
+    Args:
+        validation, test: shares of all examples; 0: no such part.
+        standardize: give each column mean 0 and deviation 1, by the training part.
+        seed: of the split.
+    """
+    from sklearn.datasets import load_breast_cancer
+
+    raw = load_breast_cancer()
+    return _arrays.dataset(
+        "breast_cancer",
+        "classification",
+        InputSpec("numeric", "numeric", (raw.data.shape[1],)),
+        raw.data,
+        TargetSpec("binary", tuple(map(str, raw.target_names)), 1),
+        raw.target,
+        features=[str(f) for f in raw.feature_names],
+        validation=validation,
+        test=test,
+        standardize=standardize,
+        seed=seed,
+    )
+
+
+def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+    """Return what is known without loading."""
+    return _arrays.description("classification", "binary", 2, EXAMPLES, ("numeric",), validation, test)

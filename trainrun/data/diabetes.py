@@ -1,0 +1,51 @@
+"""Progress of diabetes after a year by ten measurements: a small, noisy regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainrun.data import _arrays
+from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+
+EXAMPLES = 442
+
+
+def diabetes(
+    *,
+    validation: float = 0.2,
+    test: float = 0.2,
+    standardize: bool = True,
+    standardize_target: bool = False,
+    seed: int = 42,
+) -> Dataset:
+    """Return scikit-learn's copy, the columns as measured, split.
+
+    Args:
+        validation, test: shares of all examples; 0: no such part.
+        standardize: give each column mean 0 and deviation 1, by the training part.
+        standardize_target: the same for the target, which runs from 25 to 346; predictions and errors are then
+            in units of its deviation.
+        seed: of the split.
+    """
+    from sklearn.datasets import load_diabetes
+
+    raw = load_diabetes(scaled=False)
+    return _arrays.dataset(
+        "diabetes",
+        "regression",
+        InputSpec("numeric", "numeric", (raw.data.shape[1],)),
+        raw.data,
+        TargetSpec("real"),
+        raw.target[:, None],
+        features=[str(f) for f in raw.feature_names],
+        validation=validation,
+        test=test,
+        standardize=standardize,
+        standardize_target=standardize_target,
+        seed=seed,
+    )
+
+
+def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+    """Return what is known without loading."""
+    return _arrays.description("regression", "real", None, EXAMPLES, ("numeric",), validation, test)

@@ -1,0 +1,39 @@
+"""Handwritten digits, 8x8 pixels: enough of an image to try a convolution, small enough to train in seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainrun.data import _arrays
+from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+
+EXAMPLES = 1797
+
+
+def digits(*, validation: float = 0.2, test: float = 0.2, seed: int = 42) -> Dataset:
+    """Return scikit-learn's copy as images `[8, 8, 1]` in [0, 1], split and stratified.
+
+    Args:
+        validation, test: shares of all examples; 0: no such part.
+        seed: of the split.
+    """
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    return _arrays.dataset(
+        "digits",
+        "classification",
+        InputSpec("image", "image", (8, 8, 1)),
+        raw.images[..., None] / 16.0,
+        TargetSpec("multiclass", tuple(map(str, raw.target_names)), 10),
+        raw.target,
+        validation=validation,
+        test=test,
+        seed=seed,
+        preprocessing={"scale": 1 / 16},
+    )
+
+
+def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+    """Return what is known without loading."""
+    return _arrays.description("classification", "multiclass", 10, EXAMPLES, ("image",), validation, test)

@@ -1,0 +1,27 @@
+"""No data: for models whose output is itself what is to be minimised, such as `model=quadratic`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+
+
+def none(*, examples: int = 1) -> Dataset:
+    """Return placeholders: zeros as input `[examples, 1]` and as target, no validation or test part.
+
+    Args:
+        examples: how many; with `trainer.batch_size` it says how many steps an epoch has.
+    """
+    zeros = np.zeros((examples, 1), "float32")
+    target = TargetSpec("none")
+    return Dataset(
+        "none", "minimization", (InputSpec("nothing", "numeric", (1,)),), target, Split(zeros, zeros)
+    )
+
+
+def describe(*, examples: int = 1) -> Description:
+    """Return what is known without loading."""
+    if examples < 1:
+        return Description(problems=(("examples", f"expected at least 1, got {examples}."),))
+    return Description("minimization", "none", None, examples, ("numeric",))

@@ -1,0 +1,282 @@
+"""Made-up data whose size and difficulty you set: imbalanced classes, blobs, regression, segmentation, sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trainrun.data import _arrays
+from trainrun.data._order import SYNTHETIC, bits, shuffled
+from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.errors import Problem, UserError, did_you_mean
+
+# The noise that makes each kind neither trivial nor hopeless.
+NOISE = {"imbalanced": 0.5, "blobs": 0.5, "regression": 1.0, "segmentation": 0.2, "sequences": 0.0}
+# The columns that carry the classes of `imbalanced` and `blobs`; the others are noise.
+INFORMATIVE = 5
+
+
+def synthetic(
+    *,
+    kind: str = "imbalanced",
+    examples: int = 2000,
+    noise: float | None = None,
+    features: int = 20,
+    classes: int = 2,
+    share: float = 0.05,
+    size: int = 16,
+    length: int = 16,
+    vocabulary: int = 20,
+    validation: float = 0.2,
+    test: float = 0.2,
+    standardize: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return made-up examples; the same arguments give the same bytes on every machine.
+
+    Kinds:
+        ``imbalanced``: two classes, the rarer one in two clouds on either side of the other, so that no line
+            parts them. `features`, `share`.
+        ``blobs``: a cloud of points for each of `classes`. `features`, `classes`.
+        ``regression``: Friedman's first function, 10 sin(π a b) + 20 (c − ½)² + 10 d + 5 e of the first five
+            columns, uniform in [0, 1]. `features`.
+        ``segmentation``: images `[size, size, 1]` with one to three bright discs or rectangles on a darker
+            ground; the label of a pixel is whether it lies in one. `size`.
+        ``sequences``: tokens `[length]`, among them one marker of each class; the class is the marker that comes
+            first, which only a model that minds the order can tell. `length`, `vocabulary`, `classes`.
+
+    Args:
+        kind: see above.
+        examples: how many, before the split.
+        noise: deviation of the points around their cloud's centre, whose distance is about 2; of the number to
+            predict; of the pixels; for ``sequences`` the share of labels drawn at random, in [0, 1]. None: the
+            kind's own (`NOISE`).
+        features: number of columns.
+        classes: number of classes.
+        share: share of the rarer class, in (0, 0.5].
+        size: height and width of the images, in pixels.
+        length: tokens of a sequence.
+        vocabulary: number of different tokens; 0 is not used, 1 to `classes` are the markers.
+        validation, test: shares of all examples; 0: no such part.
+        standardize: give numeric columns mean 0 and deviation 1, by the training part.
+        seed: of the examples and of the split.
+
+    Reference:
+        Friedman, Multivariate adaptive regression splines, 1991.
+    """
+    problems = _problems(kind, examples, noise, features, classes, share, size, length, vocabulary)
+    if problems:
+        raise UserError([Problem(f"data.{key}", message) for key, message in problems])
+    draw = _Draw(seed)
+    noise = NOISE[kind] if noise is None else noise
+    make: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+        "imbalanced": lambda: imbalanced(draw, examples, noise, features, share),
+        "blobs": lambda: blobs(draw, examples, noise, features, classes),
+        "regression": lambda: regression(draw, examples, noise, features),
+        "segmentation": lambda: segmentation(draw, examples, noise, size),
+        "sequences": lambda: sequences(draw, examples, noise, length, vocabulary, classes),
+    }
+    x, y = make[kind]()
+    task, target, spec = _meaning(kind, features, classes, size, length, vocabulary)
+    return _arrays.dataset(
+        f"synthetic_{kind}",
+        task,
+        spec,
+        x,
+        target,
+        y,
+        features=[f"x{i}" for i in range(features)] if spec.kind == "numeric" else (),
+        validation=validation,
+        test=test,
+        standardize=standardize,
+        seed=seed,
+    )
+
+
+def describe(
+    *,
+    kind: str = "imbalanced",
+    examples: int = 2000,
+    noise: float | None = None,
+    features: int = 20,
+    classes: int = 2,
+    share: float = 0.05,
+    size: int = 16,
+    length: int = 16,
+    vocabulary: int = 20,
+    validation: float = 0.2,
+    test: float = 0.2,
+    **_: Any,
+) -> Description:
+    """Return what is known without making anything."""
+    problems = _problems(kind, examples, noise, features, classes, share, size, length, vocabulary)
+    if problems:
+        return Description(problems=problems)
+    task, target, spec = _meaning(kind, features, classes, size, length, vocabulary)
+    return _arrays.description(
+        task, target.kind, len(target.classes) or None, examples, (spec.kind,), validation, test
+    )
+
+
+def _meaning(
+    kind: str, features: int, classes: int, size: int, length: int, vocabulary: int
+) -> tuple[str, TargetSpec, InputSpec]:
+    """Return the task, the target and the input of a kind."""
+    numeric = InputSpec("numeric", "numeric", (features,))
+    names = tuple(f"class {i}" for i in range(classes))
+    several = TargetSpec("binary", names) if classes == 2 else TargetSpec("multiclass", names, classes)
+    if kind == "imbalanced":
+        return "classification", TargetSpec("binary", ("common", "rare")), numeric
+    if kind == "blobs":
+        return "classification", several, numeric
+    if kind == "regression":
+        return "regression", TargetSpec("real"), numeric
+    if kind == "segmentation":
+        mask = TargetSpec("binary", ("ground", "shape"), 1, (size, size))
+        return "segmentation", mask, InputSpec("image", "image", (size, size, 1))
+    return "classification", several, InputSpec("tokens", "tokens", (length,), (vocabulary,))
+
+
+def _problems(
+    kind: str,
+    examples: int,
+    noise: float | None,
+    features: int,
+    classes: int,
+    share: float,
+    size: int,
+    length: int,
+    vocabulary: int,
+) -> tuple[tuple[str, str], ...]:
+    if kind not in NOISE:
+        return (
+            ("kind", f"expected one of {', '.join(NOISE)}, got {kind!r}.{did_you_mean(str(kind), NOISE)}"),
+        )
+    found = []
+    if examples < 1:
+        found.append(("examples", f"expected at least 1, got {examples}."))
+    least = INFORMATIVE if kind == "regression" else 1
+    if kind in ("imbalanced", "blobs", "regression") and features < least:
+        found.append(("features", f"kind={kind} needs at least {least}, got {features}."))
+    if kind in ("blobs", "sequences") and classes < 2:
+        found.append(("classes", f"expected at least 2, got {classes}."))
+    if kind == "imbalanced" and not 0 < share <= 0.5:
+        found.append(("share", f"expected the share of the rarer class in (0, 0.5], got {share}."))
+    if kind == "segmentation" and size < 8:
+        found.append(("size", f"expected at least 8 pixels, got {size}."))
+    if kind == "sequences":
+        if length < classes:
+            found.append(
+                ("length", f"expected at least {classes}, room for one marker of each class, got {length}.")
+            )
+        if vocabulary < classes + 2:
+            found.append(
+                (
+                    "vocabulary",
+                    f"expected at least {classes + 2}: 0, a marker of each class and one token more; got {vocabulary}.",
+                )
+            )
+        if noise is not None and noise > 1:
+            found.append(
+                ("noise", f"for kind=sequences it is the share of random labels, in [0, 1]; got {noise}.")
+            )
+    return tuple(found)
+
+
+class _Draw:
+    """Random numbers from Philox' raw bits by sums and products alone, so that every machine draws the same.
+
+    Args:
+        seed: the same seed, the same numbers; each call goes on with a new stream.
+    """
+
+    def __init__(self, seed: int):
+        self.seed, self.calls = seed, 0
+
+    def raw(self, n: int) -> np.ndarray:
+        self.calls += 1
+        return bits(self.seed, SYNTHETIC, self.calls, n)
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        """Return numbers in [0, 1)."""
+        return ((self.raw(int(np.prod(shape))) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+
+    def normal(self, *shape: int) -> np.ndarray:
+        """Return numbers of mean 0 and deviation 1: twelve uniform ones less 6, which is normal to the eye."""
+        twelve = self.uniform(12, *shape)
+        total = np.zeros(shape)
+        for one in twelve:
+            total += one
+        return total - 6.0
+
+    def integers(self, high: int, *shape: int) -> np.ndarray:
+        """Return whole numbers in [0, high)."""
+        return (self.uniform(*shape) * high).astype("int64")
+
+
+def _centres(draw: _Draw, count: int, features: int) -> np.ndarray:
+    """Return corners of a cube with edges of 2 in the informative columns, all different if there are enough."""
+    columns = min(features, INFORMATIVE)
+    corners = 2.0 * ((np.arange(2**columns)[:, None] >> np.arange(columns)) & 1) - 1.0
+    chosen = corners[np.resize(shuffled(draw.raw(len(corners))), count)]
+    return np.pad(chosen, ((0, 0), (0, features - columns)))
+
+
+def imbalanced(
+    draw: _Draw, examples: int, noise: float, features: int, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return points `[n, features]` and classes `[n]`; the rarer class is 1."""
+    y = (shuffled(draw.raw(examples)) < round(share * examples)).astype("int64")
+    side = 2.0 * draw.integers(2, examples) - 1.0
+    x = noise * draw.normal(examples, features) + (y * side)[:, None] * _centres(draw, 1, features)
+    return x, y
+
+
+def blobs(
+    draw: _Draw, examples: int, noise: float, features: int, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return points `[n, features]` and classes `[n]`, as many of each class, up to one."""
+    y = shuffled(draw.raw(examples)) % classes
+    return _centres(draw, classes, features)[y] + noise * draw.normal(examples, features), y
+
+
+def regression(draw: _Draw, examples: int, noise: float, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points `[n, features]` in [0, 1) and Friedman's function of them with noise, `[n, 1]`."""
+    x = draw.uniform(examples, features)
+    a, b, c, d, e = x[:, :5].T
+    y = 10 * np.sin(np.pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e + noise * draw.normal(examples)
+    return x, y[:, None]
+
+
+def segmentation(draw: _Draw, examples: int, noise: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images `[n, size, size, 1]`, about 0 on the ground and 0.5 to 1 in shapes, and masks `[n, size, size]`."""
+    row, column = np.mgrid[:size, :size]
+    count = 1 + draw.integers(3, examples)
+    image, mask = np.zeros((examples, size, size)), np.zeros((examples, size, size), bool)
+    for i in range(3):
+        centre = (draw.uniform(2, examples) * size)[:, :, None, None]
+        radius = (2 + draw.uniform(2, examples) * (size / 4 - 1))[:, :, None, None]
+        away = np.abs(row - centre[0]) / radius[0], np.abs(column - centre[1]) / radius[1]
+        disc = away[0] ** 2 + away[1] ** 2 <= 1
+        rectangle = np.maximum(*away) <= 1
+        round_one = draw.integers(2, examples)[:, None, None] == 1
+        inside = np.where(round_one, disc, rectangle) & (i < count)[:, None, None]
+        image = np.where(inside, 0.5 + 0.5 * draw.uniform(examples)[:, None, None], image)
+        mask |= inside
+    return (image + noise * draw.normal(examples, size, size))[..., None], mask.astype("int64")
+
+
+def sequences(
+    draw: _Draw, examples: int, noise: float, length: int, vocabulary: int, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return tokens `[n, length]` and classes `[n]`."""
+    tokens = classes + 1 + draw.integers(vocabulary - classes - 1, examples, length)
+    places = np.argsort(draw.raw(examples * length).reshape(examples, length), axis=1, kind="stable")[
+        :, :classes
+    ]
+    # Marker k+1 stands at places[:, k]; how often each token occurs says nothing of the class.
+    np.put_along_axis(tokens, places, np.arange(1, classes + 1)[None], axis=1)
+    y = np.argmin(places, axis=1)
+    return tokens, np.where(draw.uniform(examples) < noise, draw.integers(classes, examples), y)

@@ -1,0 +1,41 @@
+"""Three growers of wine by 13 chemical measurements of very different size, so standardization matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainrun.data import _arrays
+from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+
+EXAMPLES = 178
+
+
+def wine(*, validation: float = 0.2, test: float = 0.2, standardize: bool = True, seed: int = 42) -> Dataset:
+    """Return scikit-learn's copy, split and stratified.
+
+    Args:
+        validation, test: shares of all examples; 0: no such part.
+        standardize: give each column mean 0 and deviation 1, by the training part.
+        seed: of the split.
+    """
+    from sklearn.datasets import load_wine
+
+    raw = load_wine()
+    return _arrays.dataset(
+        "wine",
+        "classification",
+        InputSpec("numeric", "numeric", (raw.data.shape[1],)),
+        raw.data,
+        TargetSpec("multiclass", tuple(map(str, raw.target_names)), len(raw.target_names)),
+        raw.target,
+        features=[str(f) for f in raw.feature_names],
+        validation=validation,
+        test=test,
+        standardize=standardize,
+        seed=seed,
+    )
+
+
+def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+    """Return what is known without loading."""
+    return _arrays.description("classification", "multiclass", 3, EXAMPLES, ("numeric",), validation, test)

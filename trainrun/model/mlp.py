@@ -1,0 +1,60 @@
+"""A multi-layer perceptron: dense layers one after another. Takes every kind of input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.model._blocks import check_activation, hidden, listed
+from trainrun.model._blocks import head as add_head
+from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._weights import Weights
+
+
+def mlp(
+    inputs: tuple[InputSpec, ...],
+    target: TargetSpec,
+    head: str | None,
+    *,
+    units: int | list[int] = (64, 32),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    embedding: int | None = None,
+    initializer: Any = "glorot_uniform",
+    regularizer: Any = None,
+    bias_regularizer: Any = None,
+    activity_regularizer: Any = None,
+    constraint: Any = None,
+) -> keras.Model:
+    """Return dense layers over all inputs side by side.
+
+    Args:
+        inputs, target: of the data.
+        head: activation of the last layer.
+        units: width of each hidden layer; empty: none.
+        activation: of the hidden layers.
+        dropout: share of each hidden layer's outputs set to 0 while training.
+        batch_norm: normalize before each activation.
+        embedding: width of the tokens' embedding; None: by the vocabulary.
+        initializer, regularizer, constraint: of the kernels.
+        bias_regularizer: of the biases.
+        activity_regularizer: of the hidden layers' outputs.
+    """
+    check_activation(activation)
+    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    opened, pairs = open_inputs(inputs)
+    x = flat(pairs, embedding=embedding)
+    for i, width in enumerate(listed(units)):
+        x = hidden(
+            x,
+            width,
+            weights,
+            activation=activation,
+            batch_norm=batch_norm,
+            dropout=dropout,
+            name=f"hidden_{i + 1}",
+        )
+    return keras.Model(opened, add_head(x, target, head, weights, activity=not listed(units)), name="mlp")

@@ -1,0 +1,60 @@
+"""A perceptron whose hidden units are mostly silent: the sum of their outputs is added to the loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.model._blocks import check_activation, hidden, listed
+from trainrun.model._blocks import head as add_head
+from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._weights import Weights
+
+
+def sparse_mlp(
+    inputs: tuple[InputSpec, ...],
+    target: TargetSpec,
+    head: str | None,
+    *,
+    units: int | list[int] = (64,),
+    activation: str = "relu",
+    l1: float = 0.001,
+    l2: float = 0.0,
+    dropout: float = 0.0,
+    embedding: int | None = None,
+    initializer: Any = "glorot_uniform",
+    regularizer: Any = None,
+    bias_regularizer: Any = None,
+    activity_regularizer: Any = None,
+    constraint: Any = None,
+) -> keras.Model:
+    """Return dense layers, each followed by a layer that adds `(l1 Σ|h| + l2 Σh²) / batch` to the loss.
+
+    That layer is Keras' `ActivityRegularization`, which calls `add_loss` and passes its input on. The penalty is an
+    example's, averaged over the batch, so it does not grow with the batch's size.
+
+    Args:
+        inputs, target: of the data.
+        head: activation of the last layer.
+        units: width of each hidden layer.
+        activation: of the hidden layers.
+        l1: factor of the outputs' absolute values: many outputs become 0.
+        l2: factor of their squares: no output becomes large.
+        dropout: share of each hidden layer's outputs set to 0 while training, after the penalty.
+        embedding: width of the tokens' embedding; None: by the vocabulary.
+        initializer, regularizer, constraint: of the kernels.
+        bias_regularizer: of the biases.
+        activity_regularizer: a further penalty on the hidden layers' outputs.
+    """
+    check_activation(activation)
+    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    opened, pairs = open_inputs(inputs)
+    x = flat(pairs, embedding=embedding)
+    for i, width in enumerate(listed(units)):
+        x = hidden(x, width, weights, activation=activation, name=f"hidden_{i + 1}")
+        x = layers.ActivityRegularization(l1=l1, l2=l2, name=f"sparse_{i + 1}")(x)
+        x = layers.Dropout(dropout)(x) if dropout else x
+    return keras.Model(opened, add_head(x, target, head, weights), name="sparse_mlp")
