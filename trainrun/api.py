@@ -49,7 +49,9 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
 
     config = compose(overrides)
     plugins.load(config["plugins"])
-    folder = Path(run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{composition.unique()}"))
+    folder = Path(
+        run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{composition.unique()}")
+    )
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
     folder.mkdir(parents=True, exist_ok=True)

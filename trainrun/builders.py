@@ -34,7 +34,7 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
     """
-    data = construct("data", config["data"])
+    data = construct("data", config["data"], complete=True)
     data = _limited(data, config["trainer"].get("limit"))
     kinds = tuple(i.kind for i in data.inputs)
     known = Description(data.task, data.target.kind, len(data.target.classes) or None, len(data.train), kinds)
@@ -145,17 +145,16 @@ def _metric(
     reads = directives.get("predictions", ["any"])
     wanted = targets.choose(directives.get("labels", []), data.target, prefer=form)
     runtime = {**_lengths(plan), **targets.arguments(data.target, wanted, output, reads), "name": name}
-    metric = construct("metric", spec, key=f"metric.{name}", **runtime)
+    metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
     return targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
 
 
 def trainer(config: Mapping[str, Any]) -> Any:
     """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out."""
-    component, arguments = resolve("trainer", config["trainer"])
+    spec = config["trainer"]
+    component, _ = resolve("trainer", spec)
     known = parameters(component.load())
-    return construct(
-        "trainer", {"name": component.name, **{k: v for k, v in arguments.items() if k in known}}
-    )
+    return construct("trainer", {k: v for k, v in spec.items() if k == "name" or k in known}, complete=True)
 
 
 def around(
@@ -178,9 +177,9 @@ def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.
                 path = run_dir / spec[argument]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 spec[argument] = str(path)
-        built.append(construct("callback", spec, key=f"callback.{name}", **_lengths(plan)))
+        built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **_lengths(plan)))
     if config["trainer"].get("max_time") is not None:
-        built.append(construct("callback", {"name": "time_limit", "max_time": config["trainer"]["max_time"]}))
+        built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
     return built
 
 

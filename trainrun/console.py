@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -95,6 +97,31 @@ def pieces(parts: Sequence[tuple[str, str]], logged: str | None = None) -> None:
     log("".join(text for text, _ in parts).rstrip() if logged is None else logged)
     if not _quiet:
         _emit(sys.stdout, parts)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Send what libraries write to standard error inside the `with` to run.log instead.
+
+    TensorFlow's C++ part writes a dozen lines while it is imported, before any setting of its log level counts.
+    With TF_CPP_MIN_LOG_LEVEL below 3 in the environment everything is shown.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile("w+", errors="replace") as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            for line in caught:
+                log(line.rstrip())
 
 
 def note(text: str) -> None:

@@ -34,7 +34,7 @@ def reference_group(argument: str) -> str | None:
 
 
 def construct(
-    group: str, spec: str | Mapping[str, Any], form: str = "class", key: str = "", **runtime: Any
+    group: str, spec: str | Mapping[str, Any], form: str = "class", key: str = "", complete: bool = False, **runtime: Any
 ) -> Any:
     """Build a component.
 
@@ -45,6 +45,7 @@ def construct(
         form: ``class`` gives the object (a model's or dataset's function is called); ``function`` gives the
             function with its arguments bound.
         key: where the spec stands in the config, for messages; by default the group.
+        complete: the spec has all its arguments (a node of a composed config): no defaults of an option are added.
         runtime: values known only now (`num_classes`, `total_steps`, `seed` …): given to the component if it
             has such an argument and the config leaves it null.
 
@@ -53,6 +54,8 @@ def construct(
     """
     key = key or group
     component, arguments = resolve(group, spec, key)
+    if complete and isinstance(spec, Mapping):
+        arguments = {k: v for k, v in arguments.items() if k in spec}
     target = component.load(form)
     known = parameters(target)
     arguments = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -58,3 +61,21 @@ class TrainingError(Exception):
     """Training began and failed for a reason that the user should read without our stack: exit code 1."""
 
     exit_code = 1
+
+
+def broken(error: BaseException, run_dir: Path) -> TrainingError:
+    """Return what the user reads of an exception in a run: where in their own code, what, and where the rest is.
+
+    The traceback is written to the run's log.
+    """
+    from trainrun import console
+
+    console.log("".join(traceback.format_exception(error)))
+    ours, site = str(Path(__file__).parent), (sys.prefix, sys.base_prefix, "<")
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, *site))
+    ]
+    where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
+    return TrainingError(
+        f"{where}{type(error).__name__}: {error}\nThe whole traceback is in {run_dir / 'run.log'}"
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +16,7 @@ import yaml
 from trainrun import console
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
-from trainrun.errors import TrainingError
+from trainrun.errors import TrainingError, broken
 from trainrun.interrupt import Interrupted
 from trainrun.job import Job
 from trainrun.tracking.record import Recorder
@@ -208,15 +206,3 @@ def inference_model(model: keras.Model) -> keras.Model:
     return keras.Model(
         model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs[0], name=model.name
     )
-
-
-def _own_frame(error: BaseException) -> str:
-    """Return `file, line n: ` of the innermost frame of the user's own code, if there is one."""
-    site = (sys.prefix, sys.base_prefix)
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith(site) and "/trainrun/" not in f.filename
-    ]
-    frames = [f for f in frames if not f.filename.startswith("<")]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""

@@ -11,7 +11,7 @@ from typing import Any
 from trainrun import console
 from trainrun.clock import Clock
 from trainrun.construct import construct
-from trainrun.errors import UserError
+from trainrun.errors import UserError, broken
 from trainrun.interrupt import interruptible
 
 
@@ -54,11 +54,11 @@ def run(
     clock = Clock()
     console.attach(run_dir / "run.log")
     try:
-        with clock("import"):  # TensorFlow
+        with clock("import"), console.hushed():  # TensorFlow
             from trainrun import builders
             from trainrun.outcome import Outcome
 
-            strategy = construct("hardware", config["hardware"])
+            strategy = construct("hardware", config["hardware"], complete=True)
         with clock("data"):
             data = builders.dataset(config)
         with clock("build"):
@@ -68,6 +68,8 @@ def run(
     except UserError:
         discard(run_dir)
         raise
+    except Exception as error:
+        raise broken(error, run_dir) from error
     outcome = Outcome(run_dir, config, job, clock, overrides, command)
     with interruptible(), outcome.truthful():
         with clock("train"):

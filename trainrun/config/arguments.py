@@ -182,7 +182,6 @@ RULES: dict[str, Rule] = {
     "trainer.steps_per_execution": Rule("int", low=1, words=("auto",)),
     "trainer.jit_compile": Rule("bool", words=("auto",)),
     "trainer.run_eagerly": FLAG,
-    "trainer.max_time": Rule("number", low=0, above=True, null=True),
     # hardware
     "hardware.precision": Rule(choices=("float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")),
     "hardware.deterministic": FLAG,

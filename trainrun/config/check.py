@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun import registry
 from trainrun.config import arguments, combinations, compose, diagnose, options, plugins, source
 from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
 from trainrun.dataset import Description
+from trainrun.duration import seconds
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
 
 # Keys that every trainer, dataset … shares with the config and that no signature names.
+# Arguments that are durations: 90s, 10m, 1h30m.
+DURATIONS = ("max_time",)
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
 
 
@@ -185,8 +188,9 @@ def _argument_problems(
                 f"the keys {', '.join(sorted(FORBIDDEN & value.keys()))} are never followed: a config names components by `name`.",
             )
             continue
-        if (group, argument) in LENGTHS or argument in LENGTHS:
-            yield from _length_problems(where, value)
+        if (group, argument) in LENGTHS or argument in DURATIONS:
+            read = parse_length if (group, argument) in LENGTHS else seconds
+            yield from _unread(where, value, read)
             continue
         rule = arguments.rule_for(group, str(spec["name"]), argument, defaults.get(argument))
         fault = arguments.violation(rule, value, defaults.get(argument)) if rule else None
@@ -194,12 +198,13 @@ def _argument_problems(
             yield Problem(where, fault)
 
 
-def _length_problems(where: str, value: Any) -> Iterator[Problem]:
+def _unread(where: str, value: Any, read: Callable[[Any], Any]) -> Iterator[Problem]:
+    """Yield what `read` says of a value, or of each of a list, that it cannot read."""
     for one in value if isinstance(value, list) else [value]:
         if one is None:
             continue
         try:
-            parse_length(one)
+            read(one)
         except ValueError as error:
             yield Problem(where, str(error))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from trainrun import registry
+from trainrun import console, registry
 from trainrun.config import options, source
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -101,13 +101,14 @@ def load(plugins: Iterable[str]) -> None:
         if (path or plugin) in _imported:
             continue
         try:
-            if path is not None and _FILE.search(plugin):
-                spec = importlib.util.spec_from_file_location(name, path)
-                module = importlib.util.module_from_spec(spec)
-                sys.modules[name] = module
-                spec.loader.exec_module(module)
-            else:
-                importlib.import_module(plugin)
+            with console.hushed():
+                if path is not None and _FILE.search(plugin):
+                    spec = importlib.util.spec_from_file_location(name, path)
+                    module = importlib.util.module_from_spec(spec)
+                    sys.modules[name] = module
+                    spec.loader.exec_module(module)
+                else:
+                    importlib.import_module(plugin)
         except Exception as error:
             sys.modules.pop(name, None)
             problems.append(

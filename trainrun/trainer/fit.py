@@ -46,6 +46,7 @@ class Fit:
             validation_data=validation,
             validation_freq=self.validation_freq,
             callbacks=[feed, *callbacks],
+            shuffle=False,  # the feed has shuffled; Keras would warn that it does not
             verbose=0,
         )
         return {name: [float(v) for v in values] for name, values in history.history.items()}

@@ -1,0 +1,33 @@
+"""Durations as people write them: 90s, 10m, 1h30m."""
+
+from __future__ import annotations
+
+import re
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(limit: str | float) -> float:
+    """Return the seconds of a duration.
+
+    Args:
+        limit: ``90``, ``90s``, ``10m``, ``1h30m``, ``1.5h``, ``2d``; more than zero.
+
+    Raises:
+        ValueError: it is none of these.
+
+    Example:
+        >>> seconds("1h30m")
+        5400.0
+    """
+    text = str(limit).strip().lower().replace(" ", "")
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        total = sum(float(number) * UNITS[unit] for number, unit in parts)
+    elif re.fullmatch(r"\d+(?:\.\d+)?", text):
+        total = float(text)
+    else:
+        total = 0.0
+    if isinstance(limit, bool) or total <= 0:
+        raise ValueError(f"expected a duration such as 30s, 10m or 1h30m, more than zero; got {limit!r}.")
+    return total
