@@ -16,7 +16,7 @@ from trainrun.config import options
 from trainrun.construct import construct
 from trainrun.dataset import TargetSpec
 from trainrun.errors import UserError
-from trainrun.targets import FORMS, Adapted, adapt, arguments, choose, encode
+from trainrun.targets import FORMS, Adapted, adapt, arguments, choose, encode, weights
 
 RNG = np.random.default_rng(11)
 N = 240
@@ -125,6 +125,34 @@ class TestEncode:
             assert len(encode(y.get(target.kind, BITS), target, form)) == N
 
 
+class TestWeights:
+    def test_none_stays_none(self):
+        assert weights(IDS, MULTICLASS) is None
+
+    def test_class_and_example_weights_multiply(self):
+        expected = WEIGHT * np.select([IDS == 0, IDS == 2], [3.0, 0.5], 1.0)
+        found = weights(IDS, MULTICLASS, WEIGHT, {0: 3.0, 2: 0.5})
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(weights(BITS, BINARY, None, {"1": 4.0}), 1 + 3 * BITS)
+
+    def test_pixels_weigh_as_their_image_and_their_class(self):
+        y, weight = RNG.integers(0, 3, (6, 4, 5)), RNG.uniform(size=6)
+        found = weights(y, SCENE, weight, {1: 5.0})
+        np.testing.assert_allclose(found, weight[:, None, None] * np.where(y == 1, 5.0, 1.0), rtol=1e-6)
+        p = RNG.dirichlet([1, 1, 1], (6, 4, 5)).astype("float32")
+        value = trainrun.build("loss", "scce")(y, p, sample_weight=found)
+        each = -np.log(np.take_along_axis(p, y[..., None], -1))[..., 0]
+        assert float(value) == pytest.approx((each * found).mean(), rel=1e-4)
+
+    @pytest.mark.parametrize(
+        "target, given", [(TARGET_REAL, {0: 1.0}), (MULTILABEL, {0: 1.0}), (BINARY, {2: 1.0})]
+    )
+    def test_refuses_classes_that_are_not_there(self, target, given):
+        with pytest.raises(UserError, match="class weight"):
+            weights(BITS, target, None, given)
+
+
 def build(name, target, labels, predictions, **spec):
     """Build a metric as a run does: by its directives, filled in and adapted."""
     option = options.find("metric", name)
@@ -226,14 +254,19 @@ PIXELS = {
 }
 
 
-@pytest.mark.parametrize("weighted", [None, "image", "pixel"])
+@pytest.mark.parametrize("weighted", [None, "image", "axes", "pixel"])
 @pytest.mark.parametrize("labels", ["ids", "one_hot"])
 @pytest.mark.parametrize("name", PIXELS)
 def test_every_pixel_is_an_example(name, labels, weighted):
-    weight = {None: None, "image": RNG.uniform(size=12), "pixel": RNG.uniform(size=(12, 4, 5))}[weighted]
+    shape = {None: None, "image": (12,), "axes": (12, 1, 1), "pixel": (12, 4, 5)}[weighted]
+    weight = None if shape is None else RNG.uniform(size=shape)
     metric = build(name, SCENE, labels, "logits", **({"dtype": "float32"} if "iou" in name else {}))
     metric.update_state(encode(SCENE_IDS, SCENE, labels), SCENE_LOGITS, sample_weight=weight)
-    each = np.repeat(weight, 20) if weighted == "image" else None if weight is None else weight.ravel()
+    each = (
+        None
+        if weight is None
+        else np.broadcast_to(weight.reshape(12, *weight.shape[1:] or (1, 1)), (12, 4, 5)).ravel()
+    )
     assert float(metric.result()) == pytest.approx(PIXELS[name](each), rel=1e-4)
 
 
@@ -397,3 +430,45 @@ def test_every_metric_works_for_every_target_that_it_says_it_fits(kind, name):
     result = metric.result()
     assert result.shape == ()
     assert np.isfinite(result)
+
+
+def losses_for(target):
+    """Yield every loss that says it fits the target, but `ctc`, whose labels are sequences."""
+    for name, option in options.options("loss").items():
+        if (
+            option.arguments.get("name", "auto") not in ("auto", "CTC")
+            and target.kind in option.directives["targets"]
+        ):
+            yield name
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    list(itertools.chain.from_iterable(((k, n) for n in losses_for(t)) for k, t in TARGETS.items())),
+)
+def test_every_loss_has_a_gradient_for_every_target_that_it_says_it_fits(kind, name):
+    target, option = TARGETS[kind], options.find("loss", name)
+    y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
+        kind, RNG.uniform(1, 2, (N, 2)).astype("float32")
+    )
+    reads = option.directives["predictions"]
+    given = "real" if kind in ("real", "none") else next(w for w in reads if w != "real" or len(reads) == 1)
+    form = choose(option.directives["labels"], target)
+    raw = {"binary": MARGIN, "multiclass": LOGITS, "multilabel": LOGITS}.get(kind, y + 0.1)
+    raw = raw / np.linalg.norm(raw, axis=-1, keepdims=True) if name == "circle" else raw
+    head = {"probabilities": scipy.special.softmax if kind == "multiclass" else scipy.special.expit}
+    p = (
+        head["probabilities"](raw, **({"axis": -1} if kind == "multiclass" else {}))
+        if given == "probabilities"
+        else raw
+    )
+    loss = construct("loss", name, **arguments(target, form, given, reads))
+    with tf.GradientTape() as tape:
+        p = tf.constant(p)
+        tape.watch(p)
+        value = loss(encode(y, target, form), p, sample_weight=WEIGHT)
+    gradient = tape.gradient(value, p)
+    assert value.shape == ()
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0

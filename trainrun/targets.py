@@ -15,7 +15,7 @@ Labels of -1 and 1 are no form of their own: Keras' hinges make them of 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -106,6 +106,47 @@ def encode(y: np.ndarray, target: TargetSpec, form: str) -> np.ndarray:
             "Take a loss that reads ids and has ignore_class, or mend the data."
         )
     return np.eye(count, dtype="float32")[y]
+
+
+def weights(
+    y: np.ndarray,
+    target: TargetSpec,
+    weight: np.ndarray | None = None,
+    class_weight: Mapping[int, float] | None = None,
+) -> np.ndarray | None:
+    """Return the weight of each label: that of its example times that of its class.
+
+    Keras' `fit(class_weight=...)` takes neither images of labels nor a batch of arrays; this does.
+
+    Args:
+        y: labels as the dataset has them, before `encode`.
+        target: the data's target.
+        weight: one weight an example, `[n]`, or a label, `[n, *shape]`; None: all 1.
+        class_weight: class id -> weight; classes left out weigh 1.
+
+    Returns:
+        float32 `[n, *shape]`: Keras would multiply `[n]` with an image's last axis. None if both are None.
+
+    Raises:
+        UserError: class weights for a target without single classes, or for a class that does not exist.
+    """
+    if weight is None and class_weight is None:
+        return None
+    shape = (len(y), *target.shape)
+    found = np.ones(shape, "float32")
+    if weight is not None:
+        weight = np.asarray(weight, "float32")
+        found *= weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
+    if class_weight is not None:
+        count = max(len(target.classes), target.outputs)
+        if target.kind not in ("binary", "multiclass"):
+            raise UserError(f"class weights need one class an example; a {target.kind} target has none.")
+        if stray := [k for k in class_weight if not 0 <= int(k) < count]:
+            raise UserError(f"class weight for class {stray[0]}: the classes are 0 to {count - 1}.")
+        table = np.ones(count, "float32")
+        table[[int(k) for k in class_weight]] = list(class_weight.values())
+        found *= table[np.asarray(y).reshape(shape)]
+    return found
 
 
 def arguments(
@@ -280,8 +321,8 @@ class Adapted(keras.metrics.Metric):
         if weight is not None:
             weight = ops.convert_to_tensor(weight)
             missing = self.flat + 1 - len(weight.shape)
-            shape = [*ops.shape(weight), *[1] * missing] if missing > 0 else spread
-            weight = ops.reshape(ops.broadcast_to(ops.reshape(weight, shape), spread), [-1])
+            weight = ops.reshape(weight, [*ops.shape(weight), *[1] * missing])
+            weight = ops.reshape(ops.broadcast_to(weight, spread), [-1])
         return self._merged(y_true), self._merged(y_pred), weight
 
     def _merged(self, y: Any) -> Any:
