@@ -24,13 +24,15 @@ REFERENCES = {
     "cell": "layer",
     "cells": "layer",
 }
+# Arguments that end like those but hold plain words: Muon's are parts of layers' names.
+WORDS = {"exclude_layers"}
 # Keys by which Keras' own deserialization would import a module of the config's choice.
 FORBIDDEN = {"_target_", "class_name", "module", "registered_name"}
 
 
 def reference_group(argument: str) -> str | None:
     """Return the group of components that an argument's value names, by the argument's last word."""
-    return REFERENCES.get(argument.rsplit("_", 1)[-1])
+    return None if argument in WORDS else REFERENCES.get(argument.rsplit("_", 1)[-1])
 
 
 def construct(

@@ -27,13 +27,34 @@ SHORT = {
 }
 
 
+def totals(gradient: tf.IndexedSlices) -> tuple[Any, Any, Any]:
+    """Sum the rows of a sparse gradient that have the same index.
+
+    Not by `tf.unique`: all shapes here are known before it runs, which XLA needs. It compiles `tf.unique` too, but
+    a result that goes through it twice keeps rows that are not there (TensorFlow 2.21).
+
+    Returns:
+        `(indices, values, first)`: the indices, sorted; for each of them the sum of all rows of that index, so
+        that equal indices have equal values; and whether it is the first of its index.
+    """
+    order = tf.argsort(gradient.indices, stable=True)
+    indices = tf.gather(gradient.indices, order)
+    first = tf.concat([tf.ones_like(indices[:1], tf.bool), indices[1:] != indices[:-1]], axis=0)
+    segment = tf.cumsum(tf.cast(first, tf.int32)) - 1
+    sums = tf.math.unsorted_segment_sum(tf.gather(gradient.values, order), segment, tf.shape(indices)[0])
+    return indices, tf.gather(sums, segment), first
+
+
 def deduplicated(gradient: Any) -> Any:
-    """Sum a sparse gradient's rows of one index; a dense gradient comes back as it is."""
+    """Return a sparse gradient whose rows of one index are summed into the first of them, the others zero.
+
+    A dense gradient comes back as it is.
+    """
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    indices, position = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.shape(indices)[0])
-    return tf.IndexedSlices(values, indices, gradient.dense_shape)
+    indices, values, first = totals(gradient)
+    first = tf.reshape(first, [-1] + [1] * (values.shape.rank - 1))
+    return tf.IndexedSlices(tf.where(first, values, 0), indices, gradient.dense_shape)
 
 
 def densified(gradient: Any, variable: Any) -> Any:
@@ -139,6 +160,9 @@ class Wrapper(Optimizer):
     def _step_with(self, inner: keras.optimizers.Optimizer, grads: list[Any], variables: list[Any]) -> None:
         """Let `inner` clip, decay and update; its counter is the caller's business."""
         grads = inner._clip_gradients(grads)
+        if not isinstance(inner, Optimizer):
+            # Keras squares a sparse gradient's rows before it sums those that two replicas share.
+            grads = [densified(g, v) for g, v in zip(grads, variables, strict=True)]
         inner._apply_weight_decay(variables)
         inner._backend_update_step(grads, variables, inner.learning_rate)
 
@@ -213,6 +237,6 @@ def branch(
 
 
 def _done(update: Callable[[list[Any]], None], grads: list[Any]) -> tf.Tensor:
-    # tf.cond wants the same kind of result from both branches.
-    update(grads)
-    return tf.constant(0)
+    # Summing over replicas wants all its gradients from one graph, here that of the tf.cond's branch.
+    update([tf.nest.map_structure(tf.identity, g, expand_composites=True) for g in grads])
+    return tf.constant(0)  # tf.cond wants the same kind of result from both branches.

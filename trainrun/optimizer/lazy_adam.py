@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from trainrun.optimizer._shared import Optimizer, deduplicated
+from trainrun.optimizer._shared import Optimizer, totals
 
 
 def update(
@@ -111,10 +111,10 @@ class LazyAdam(Optimizer):
         index = self._get_variable_index(variable)
         kept = [variable, self._means[index], self._squares[index]]
         old = [ops.convert_to_tensor(k) for k in kept]
-        gradient = deduplicated(gradient)
         if isinstance(gradient, tf.IndexedSlices):
-            rows = gradient.indices
-            new = self._updated([tf.gather(o, rows) for o in old], gradient.values, learning_rate)
+            # A row that occurs twice is computed twice, to the same values: writing both is harmless.
+            rows, values, _ = totals(gradient)
+            new = self._updated([tf.gather(o, rows) for o in old], values, learning_rate)
             new = [tf.IndexedSlices(n, rows) for n in new]
         else:
             new = self._updated(old, gradient, learning_rate)

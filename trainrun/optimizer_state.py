@@ -1,0 +1,79 @@
+"""An optimizer's whole state as arrays: out of one optimizer, into another, bit for bit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainrun.errors import Problem, UserError
+
+
+def get(optimizer: Any) -> dict[str, np.ndarray]:
+    """Return every variable of an optimizer: iterations, learning rate, slots, averages, accumulators, loss scale.
+
+    Wrapped optimizers' variables are among them. A name is the variable's place and what it is
+    (`0002.momentum`), without the names of layers, so that another model of the same architecture takes it.
+    A learning rate that is a schedule has no variable: it follows from the iterations.
+
+    Args:
+        optimizer: a built Keras optimizer.
+
+    Raises:
+        UserError: the optimizer is not built yet, so that most of its state does not exist.
+    """
+    return {key: np.array(variable.numpy()) for key, variable in _named(optimizer).items()}
+
+
+def set(optimizer: Any, state: Mapping[str, np.ndarray]) -> None:
+    """Give an optimizer the state that `get` returned. Nothing is changed if anything does not fit.
+
+    Args:
+        optimizer: a built Keras optimizer of the same class and arguments, for a model of the same shapes.
+        state: what `get` returned.
+
+    Raises:
+        UserError: an entry is missing, superfluous, or of another shape or type; the message names all of them.
+    """
+    named = _named(optimizer)
+    problems = [
+        Problem(key, f"this entry is missing; {variable.path} needs {_kind(variable)}.")
+        for key, variable in named.items()
+        if key not in state
+    ]
+    problems += [
+        Problem(str(key), f"{type(optimizer).__name__} has no such entry; is it of the same class and arguments?")
+        for key in state
+        if key not in named
+    ]
+    for key in named.keys() & state.keys():
+        expected, got = _kind(named[key]), _kind(np.asarray(state[key]))
+        if expected != got:
+            problems.append(Problem(key, f"{named[key].path} needs {expected}; got {got}."))
+    if problems:
+        raise UserError(sorted(problems, key=lambda problem: problem.key))
+    for key, variable in named.items():
+        variable.assign(state[key])
+
+
+def _named(optimizer: Any) -> dict[str, Any]:
+    if not optimizer.built:
+        raise UserError(
+            f"{type(optimizer).__name__} is not built, so its state is not there yet. "
+            "Call optimizer.build(model.trainable_variables) first."
+        )
+    return {f"{i:04d}.{_what(optimizer, v)}": v for i, v in enumerate(optimizer.variables)}
+
+
+def _what(optimizer: Any, variable: Any) -> str:
+    """Return what a variable is, `momentum` or `iteration`: its name without that of the model's variable."""
+    prefixes = [v.path.replace("/", "_") + "_" for v in optimizer._trainable_variables if hasattr(v, "path")]
+    fitting = [p for p in prefixes if variable.name.startswith(p)]
+    # Variables that Keras names by itself are numbered on through the process: `variable_12`.
+    return re.sub(r"^variable_\d+$", "variable", variable.name.removeprefix(max(fitting, key=len, default="")))
+
+
+def _kind(value: Any) -> str:
+    return f"{np.dtype(value.dtype) if isinstance(value, np.ndarray) else value.dtype}{list(value.shape)}"
