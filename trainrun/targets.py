@@ -5,10 +5,11 @@ form, or another form of predictions than the model gives, is wrapped (`adapt`),
 with any loss that fits the task:
 
     form = choose(option.directives["labels"], target)              # of the loss
-    y = encode(split.y, target, form)
+    y, w = encode(split.y, target, form), weights(split.y, target, split.weight)
     mine = choose(metric_option.directives["labels"], target, prefer=form)
-    metric = construct("metric", spec, **arguments(target, labels=mine, predictions=..., reads=...))
-    metric = adapt(metric, target, labels=(form, mine), predictions=("logits", ["probabilities"]))
+    reads = metric_option.directives["predictions"]
+    metric = construct("metric", spec, name=key, **arguments(target, mine, "logits", reads, weighted=w is
+    not None)) metric = adapt(metric, target, labels=(form, mine), predictions=("logits", reads))
 
 Labels of -1 and 1 are no form of their own: Keras' hinges make them of 0 and 1.
 """

@@ -1,0 +1,51 @@
+"""Presets, aliases and several metrics at once, as Hydra composes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainrun.config import options
+
+
+@pytest.fixture(scope="module")
+def compose():
+    """Compose the group `metric` alone."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(options.package_conf()), version_base="1.3"):
+        yield lambda *words: dict(compose(overrides=list(words)).get("metric", {}))
+
+
+@pytest.mark.parametrize(
+    "word, names",
+    [
+        ("acc", ["accuracy"]),
+        ("[accuracy,auc,ks]", ["accuracy", "auc", "ks"]),
+        ("[rmse,r2]", ["root_mean_squared_error", "r2_score"]),
+        ("binary", ["accuracy", "auc", "auc_pr"]),
+        ("regression", ["root_mean_squared_error", "mean_absolute_error", "r2_score"]),
+        ("[segmentation,ks]", ["mean_iou", "accuracy", "ks"]),
+        ("none", []),
+        ("auto", ["auto"]),
+    ],
+)
+def test_group_holds_the_metrics_named(compose, word, names):
+    found = compose(f"+metric={word}")
+    assert list(found) == names
+    assert all(v.name for v in found.values())
+
+
+def test_arguments_of_one_of_several_can_be_set(compose):
+    found = compose("+metric=[auc,ks]", "metric.ks.bins=50")
+    assert (found["ks"].bins, found["auc"].num_thresholds) == (50, 200)
+
+
+@pytest.mark.parametrize("name", [n for n in options.options("metric") if n != "none"])
+def test_every_option_composes_alone(compose, name):
+    found = compose(f"+metric={name}")
+    option = options.find("metric", name)
+    if option.arguments:
+        assert list(found) == [option.name], "the YAML nests under its own name"
+    assert found
