@@ -351,6 +351,19 @@ class TestAdapted:
             m.update_state(IDS, LOGITS)
         assert float(again.result()) == float(metric.result())
 
+    def test_a_compiled_model_saves_and_loads_with_it(self, tmp_path):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        names = ["accuracy", "f1_score", "ks", "mean_pred", "mean"]
+        metrics = [build(n, BINARY, "binary", "logits") for n in names]
+        model.compile(loss=trainrun.build("loss", "focal", from_logits=True), metrics=metrics)
+        model.train_on_batch(MARGIN, BITS[:, None])
+        before = model.evaluate(MARGIN, BITS[:, None], batch_size=N, verbose=0, return_dict=True)
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        after = again.evaluate(MARGIN, BITS[:, None], batch_size=N, verbose=0, return_dict=True)
+        assert after == pytest.approx(before, rel=1e-5)
+        assert set(names) < set(after)
+
     @pytest.mark.parametrize("jit", [False, True])
     def test_in_fit_with_weights(self, jit):
         """Losses that read ids, metrics that read one-hot labels, class ids and probabilities."""

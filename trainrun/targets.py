@@ -8,8 +8,9 @@ with any loss that fits the task:
     y, w = encode(split.y, target, form), weights(split.y, target, split.weight)
     mine = choose(metric_option.directives["labels"], target, prefer=form)
     reads = metric_option.directives["predictions"]
-    metric = construct("metric", spec, name=key, **arguments(target, mine, "logits", reads, weighted=w is
-    not None)) metric = adapt(metric, target, labels=(form, mine), predictions=("logits", reads))
+    given = arguments(target, mine, "logits", reads, weighted=w is not None)
+    metric = construct("metric", spec, name=key, **given)
+    metric = adapt(metric, target, labels=(form, mine), predictions=("logits", reads))
 
 Labels of -1 and 1 are no form of their own: Keras' hinges make them of 0 and 1.
 """
