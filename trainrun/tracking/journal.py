@@ -18,6 +18,7 @@ user's own that begins with ``$`` gets a second one on the way out and loses it 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -75,10 +76,12 @@ class Journal:
         """Append a record and return it; it has left this process when the call returns."""
         with self._lock:
             record = {"seq": self._next, "time": time.time(), "kind": kind, **fields}
-            # One write of whole lines: a reader meanwhile sees a record whole or not at all.
             data = (encode(record) + "\n").encode()
-            while data:
-                data = data[self._file.write(data) :]
+            if self._file.closed:  # a latecomer, such as the replay's thread after the end of the run
+                with open(self.path, "ab", buffering=0) as file:
+                    _put(file, data)
+            else:
+                _put(self._file, data)
             self._next += 1
         if self.listener is not None:
             self.listener()
@@ -162,6 +165,12 @@ def _unmark(tree: dict[str, Any]) -> Any:
     if len(tree) == 1 and tree.get(FLOAT) in ("nan", "inf", "-inf"):
         return float(tree[FLOAT])
     return {k[1:] if k.startswith("$$") else k: v for k, v in tree.items()}
+
+
+def _put(file: io.RawIOBase, data: bytes) -> None:
+    """Write whole lines at once: a reader meanwhile sees a record whole or not at all."""
+    while data:
+        data = data[file.write(data) :]
 
 
 def _mend(path: Path) -> str | None:

@@ -212,8 +212,7 @@ class Recorder:
         if self._replay is not None:
             limit = self.settings.get("timeout", 30.0) if timeout is None else timeout
             undelivered = self._replay.close(limit)
-        if not undelivered:
-            self.journal.close()
+        self.journal.close()
         self._ended = Ended(self._identity, undelivered)
         return self._ended
 

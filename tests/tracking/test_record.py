@@ -1,0 +1,138 @@
+"""The recorder without a server, with a broken one, and the secrets that pass through it."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from trainrun.tracking import journal
+from trainrun.tracking.record import Recorder, flatten
+from trainrun.tracking.status import status
+
+SECRET = "hunter2"
+
+
+class Broken:
+    def deliver(self, records):
+        raise TimeoutError("no answer")
+
+
+def model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def fit(callback, epochs=2):
+    x = np.ones((64, 2), "float32")
+    model().fit(x, x[:, :1], batch_size=8, epochs=epochs, verbose=0, callbacks=[callback])
+
+
+def start(recorder, **more):
+    recorder.start(run_id="r1", config={"loss": {"name": "huber"}}, **more)
+
+
+def test_writes_epochs_with_their_steps(tmp_path):
+    recorder = Recorder(tmp_path)
+    start(recorder)
+    fit(recorder.callback())
+    ended = recorder.end("FINISHED")
+    records = journal.read(tmp_path / "journal.jsonl").records
+    assert [r["kind"] for r in records] == ["start", "epoch", "epoch", "end"]
+    assert [(r["epoch"], r["step"]) for r in records[1:3]] == [(1, 8), (2, 16)]
+    assert all(isinstance(r["metrics"]["loss"], float) for r in records[1:3])
+    assert ended == (None, 0)
+
+
+def test_writes_steps_where_asked(tmp_path):
+    recorder = Recorder(tmp_path, {"name": "none", "every_steps": 3})
+    start(recorder)
+    fit(recorder.callback())
+    recorder.end("FINISHED")
+    batches = [r for r in journal.read(tmp_path / "journal.jsonl").records if r["kind"] == "batch"]
+    assert [(r["epoch"], r["step"]) for r in batches] == [(1, 3), (1, 6), (2, 9), (2, 12), (2, 15)]
+
+
+def test_training_goes_on_when_the_sink_fails_with_one_warning(tmp_path):
+    warnings = []
+    recorder = Recorder(tmp_path, {"name": "none", "interval": 0.01}, warn=warnings.append, sink=Broken())
+    start(recorder)
+    fit(recorder.callback(), epochs=5)
+    recorder.metrics({"test_loss": math.nan}, epoch=5)
+    ended = recorder.end("FINISHED")
+    assert ended.undelivered == 8
+    assert len(warnings) == 1
+    assert "no answer" in warnings[0]
+    records = journal.read(tmp_path / "journal.jsonl").records
+    assert len(records) == 8
+    assert records[-1]["status"] == "FINISHED"
+
+
+def test_secrets_reach_no_file(tmp_path):
+    recorder = Recorder(tmp_path, {"name": "none"}, name=f"tracking.uri=http://u:{SECRET}@h")
+    recorder.start(
+        run_id="r1",
+        config={"tracking": {"uri": f"http://me:{SECRET}@host"}, "data": {"password": SECRET}},
+        overrides=[f"tracking.uri=http://me:{SECRET}@host"],
+        command=f"trainrun tracking.uri=http://me:{SECRET}@host",
+        dataset={"name": "csv", "digest": "0", "source": f"http://me:{SECRET}@host/x.csv"},
+        tags={"note": f"ftp://me:{SECRET}@host"},
+        more=[f"http://me:{SECRET}@host"],
+    )
+    recorder.event("retry", message=f"http://me:{SECRET}@host refused")
+    recorder.end("FAILED", reason=f"http://me:{SECRET}@host is down")
+    for file in tmp_path.iterdir():
+        assert SECRET not in file.read_text()
+
+
+def test_artifacts_are_relative_and_what_is_missing_is_left_out(tmp_path):
+    (tmp_path / "plots").mkdir()
+    for name in ("plots/a.png", "plots/b.png", "config.yaml"):
+        (tmp_path / name).write_text("x")
+    recorder = Recorder(tmp_path)
+    start(recorder)
+    recorder.artifacts(["config.yaml", tmp_path / "plots", "nothing.html"])
+    recorder.end("FINISHED")
+    records = journal.read(tmp_path / "journal.jsonl").records
+    assert [r["path"] for r in records if r["kind"] == "artifact"] == [
+        "config.yaml",
+        "plots/a.png",
+        "plots/b.png",
+    ]
+
+
+def test_the_first_end_counts(tmp_path):
+    recorder = Recorder(tmp_path)
+    start(recorder)
+    recorder.end("FAILED", reason="it broke")
+    recorder.end("FINISHED")
+    assert status(tmp_path)[:2] == ("FAILED", "it broke")
+
+
+def test_flatten_keeps_lists_and_empty_branches():
+    tree = {"a": {"b": {"c": 1}, "d": {}}, "l": [{"name": "dense"}], "n": None}
+    assert flatten(tree) == {"a.b.c": 1, "a.d": {}, "l": [{"name": "dense"}], "n": None}
+
+
+def test_status_of_a_run_whose_process_is_gone(tmp_path):
+    recorder = Recorder(tmp_path)
+    start(recorder)
+    recorder.journal.write("epoch", epoch=1, step=8, metrics={"loss": 0.5})
+    recorder.journal.close()
+    assert status(tmp_path).status == "RUNNING"
+    path = tmp_path / "journal.jsonl"
+    import os
+
+    path.write_text(path.read_text().replace(f'"pid":{os.getpid()}', '"pid":99999999'))
+    found = status(tmp_path)
+    assert (found.status, found.epochs, found.metrics) == ("KILLED", 1, {"loss": 0.5})
+
+
+@pytest.mark.parametrize("content", [None, "", "nonsense\n"])
+def test_status_of_a_directory_that_tells_nothing(tmp_path, content):
+    if content is not None:
+        (tmp_path / "journal.jsonl").write_text(content)
+    assert status(tmp_path).status == "UNKNOWN"
