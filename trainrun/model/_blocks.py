@@ -65,9 +65,13 @@ def convolution(
     activation: str | None,
     batch_norm: bool = False,
     dropout: float = 0.0,
+    activity: bool = True,
     name: str | None = None,
 ) -> Any:
-    """Return a convolution's output, padded to the image's size: convolution, norm, activation, dropout."""
+    """Return a convolution's output, padded to the image's size: convolution, norm, activation, dropout.
+
+    `activity` false leaves its outputs out of the activity penalty.
+    """
     conv = layers.Conv2D(
         filters,
         kernel_size,
@@ -76,17 +80,29 @@ def convolution(
         activation=None if batch_norm else activation,
         use_bias=not batch_norm,
         name=name,
-        **weights.conv(activity=not batch_norm, bias=not batch_norm),
+        **weights.conv(activity=activity and not batch_norm, bias=not batch_norm),
     )
-    return _finished(conv(x), weights, activation, batch_norm, dropout)
+    return _finished(conv(x), weights, activation, batch_norm, dropout, activity)
 
 
-def _finished(x: Any, weights: Weights, activation: str | None, batch_norm: bool, dropout: float) -> Any:
+def _finished(
+    x: Any, weights: Weights, activation: str | None, batch_norm: bool, dropout: float, activity: bool = True
+) -> Any:
     if batch_norm:
-        x = layers.BatchNormalization()(x)
+        x = normalized(x)
         if activation is not None:
-            x = layers.Activation(activation, activity_regularizer=weights.activity_regularizer)(x)
+            penalty = weights.activity_regularizer if activity else None
+            x = layers.Activation(activation, activity_regularizer=penalty)(x)
     return layers.Dropout(dropout)(x) if dropout else x
+
+
+def normalized(x: Any) -> Any:
+    """Return the batch's values with mean 0 and deviation 1 by channel.
+
+    The moments are taken over the batch of all replicas, or two devices would not train as one does. The running
+    ones forget within tens of steps: with Keras' 0.99, short runs would validate with moments still near their start.
+    """
+    return layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
 
 
 def head(x: Any, target: TargetSpec, activation: str | None, weights: Weights, activity: bool = False) -> Any:

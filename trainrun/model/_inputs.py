@@ -47,7 +47,9 @@ def embedding_size(values: int) -> int:
     return min(50, math.ceil(1.6 * values**0.56))
 
 
-def flat(pairs: Sequence[Pair], *, embedding: int | None = None, one_hot: bool = False) -> Any:
+def flat(
+    pairs: Sequence[Pair], *, embedding: int | None = None, one_hot: bool = False, embed: bool = False
+) -> Any:
     """Return all inputs side by side, `[batch, d]`.
 
     Images are flattened; categorical codes become one-hot, or embedded where a column has many values; tokens are
@@ -57,15 +59,16 @@ def flat(pairs: Sequence[Pair], *, embedding: int | None = None, one_hot: bool =
         pairs: from `open_inputs`.
         embedding: width of the tokens' embedding; None: by the vocabulary.
         one_hot: never embed: of tokens, the share of each is taken. For linear models.
+        embed: embed every categorical column, however few its values.
     """
     parts = []
     for spec, tensor in pairs:
         if spec.kind == "numeric":
             parts.append(tensor)
         elif spec.kind == "image":
-            parts.append(layers.Flatten(name=f"{spec.name}_flat")(tensor))
+            parts.append(layers.Flatten()(tensor))
         elif spec.kind == "categorical":
-            parts += columns(spec, tensor, one_hot)
+            parts += columns(spec, tensor, one_hot, embed)
         elif one_hot:
             parts.append(ops.mean(ops.one_hot(tensor, spec.cardinalities[0]), axis=1))
         else:
@@ -73,7 +76,7 @@ def flat(pairs: Sequence[Pair], *, embedding: int | None = None, one_hot: bool =
             embedded = layers.Embedding(spec.cardinalities[0], width, name=f"{spec.name}_embedding")(tensor)
             parts.append(layers.GlobalAveragePooling1D(name=f"{spec.name}_mean")(embedded))
     flattened = [p if len(p.shape) == 2 else layers.Flatten()(p) for p in parts]
-    return flattened[0] if len(flattened) == 1 else layers.Concatenate(name="side_by_side")(flattened)
+    return flattened[0] if len(flattened) == 1 else layers.Concatenate()(flattened)
 
 
 def columns(spec: InputSpec, tensor: Any, one_hot: bool = False, embed: bool = False) -> list[Any]:
