@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -132,12 +133,18 @@ sys.stderr.write("\\nPROBE" + json.dumps([code or 0, heavy]))
         (["check"], 0),
         (["shw"], 2),
     ],
-    ids=" ".join,
+    ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),
 )
 def test_stays_light(argv, code, tmp_path):
     probe = PROBE.format(argv=argv, heavy=HEAVY)
+    environment = {**os.environ, "COMP_LINE": "trainrun optimizer=a"}
     done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, cwd=tmp_path, check=False
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        env=environment,
     )
     got, heavy = json.loads(done.stderr.rsplit("PROBE", 1)[1])
     assert heavy == [], f"{argv} loaded {heavy}"

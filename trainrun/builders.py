@@ -88,20 +88,11 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
             run_eagerly=settings["run_eagerly"],
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
-    weights = _class_weights(settings["class_weight"], data)
-    train, validation, test = (
-        None if s is None else _encoded(s, data, form) for s in (data.train, data.validation, data.test)
-    )
-    if weights is not None:
-        own = (
-            weights[data.train.y.reshape(len(data.train), -1)[:, 0]]
-            if data.target.shape == ()
-            else weights[data.train.y]
-        )
-        train = replace(train, weight=(own if train.weight is None else own * train.weight).astype("float32"))
+    splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
+    splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
     if (fault := _shape_fault(model, data)) is not None:
         raise UserError(fault)
-    return Job(model, data, train, validation, test, plan, _to_probabilities(output, data))
+    return Job(model, data, **splits, plan=plan, probabilities=_to_probabilities(output, data))
 
 
 def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimizer:
@@ -144,7 +135,12 @@ def _metric(
     directives = option.directives if option else {}
     reads = directives.get("predictions", ["any"])
     wanted = targets.choose(directives.get("labels", []), data.target, prefer=form)
-    runtime = {**_lengths(plan), **targets.arguments(data.target, wanted, output, reads), "name": name}
+    weighted = data.train.weight is not None
+    runtime = {
+        **_lengths(plan),
+        **targets.arguments(data.target, wanted, output, reads, weighted),
+        "name": name,
+    }
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
     return targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
 
@@ -248,20 +244,21 @@ def _metrics_argument(data: Dataset) -> str:
     return "weighted_metrics" if data.train.weight is not None else "metrics"
 
 
-def _encoded(split: Split, data: Dataset, form: str) -> Split:
-    return replace(split, y=targets.encode(split.y, data.target, form))
-
-
-def _class_weights(setting: Any, data: Dataset) -> np.ndarray | None:
-    """Return each class's weight, shape `[classes]`; `balanced` is examples / (classes · examples of the class)."""
-    if setting is None:
+def _encoded(split: Split | None, data: Dataset, form: str) -> Split | None:
+    if split is None:
         return None
-    count = len(data.target.classes)
+    weight = targets.weights(split.y, data.target, split.weight)
+    return replace(split, y=targets.encode(split.y, data.target, form), weight=weight)
+
+
+def _weights(setting: Any, data: Dataset) -> np.ndarray | None:
+    """Return the training labels' weights; `balanced` is examples / (classes · examples of the class)."""
     if setting == "balanced":
-        return len(data.train.y.ravel()) / (
-            count * np.maximum(np.bincount(data.train.y.ravel(), minlength=count), 1)
-        )
-    return np.array([float(setting.get(i, setting.get(str(i), 1.0))) for i in range(count)])
+        counts = np.bincount(data.train.y.ravel(), minlength=len(data.target.classes))
+        setting = {i: counts.sum() / (len(counts) * max(count, 1)) for i, count in enumerate(counts)}
+    elif setting is not None:
+        setting = {int(label): float(weight) for label, weight in setting.items()}
+    return targets.weights(data.train.y, data.target, data.train.weight, setting)
 
 
 def _shape_fault(model: keras.Model, data: Dataset) -> Problem | None:

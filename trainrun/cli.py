@@ -100,7 +100,7 @@ def train(argv: list[str]) -> int:
         flags = compose.arguments(argv)
     where = (flags.config_name, flags.config_path)
     if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
-        return _show(argv, flags.overrides, where)
+        return _show(argv, flags, where)
     if flags.multirun:
         _, problems = check.sweep(flags.overrides, *where)
     else:
@@ -126,10 +126,16 @@ def _absolute_config_path(argv: list[str], given: str) -> list[str]:
     ]
 
 
-def _show(argv: list[str], overrides: list[str], where: tuple[str | None, str | None]) -> int:
+def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> int:
     """`--cfg`, `--info`, `--hydra-help` and completion: Hydra's own, our messages."""
+    overrides = flags.overrides
     from trainrun.config import compose, diagnose, plugins
 
+    if flags.shell_completion:
+        from trainrun.commands import complete
+
+        complete.words(os.environ.get("COMP_LINE", ""))
+        overrides = []
     if overrides:
         plugins.announce(plugins.early(overrides))
     try:
@@ -137,6 +143,8 @@ def _show(argv: list[str], overrides: list[str], where: tuple[str | None, str | 
     except SystemExit as stop:
         return int(stop.code or 0)
     except Exception as error:
+        if flags.shell_completion:
+            return 0  # somebody is typing: no message may disturb the line
         raise UserError(diagnose.problems(overrides, error, *where)[0]) from error
     return 0
 

@@ -86,11 +86,9 @@ class Outcome:
             self._close("KILLED", str(stop) or "interrupted")
             raise
         except Exception as error:
-            console.log(traceback.format_exc())
+            told = broken(error, self.run_dir)
             self._close("FAILED", f"{type(error).__name__}: {error}")
-            raise TrainingError(
-                f"{_own_frame(error)}{type(error).__name__}: {error}\nThe whole traceback is in {self.run_dir / 'run.log'}"
-            ) from error
+            raise told from error
         finally:
             console.detach()
 

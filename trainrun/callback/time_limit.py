@@ -10,6 +10,7 @@ import keras
 
 from trainrun.duration import seconds
 
+
 @keras.saving.register_keras_serializable("trainrun")
 class TimeLimit(keras.callbacks.Callback):
     """Stop training after so much time, at the end of the step in which it runs out.

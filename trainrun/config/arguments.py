@@ -102,7 +102,7 @@ RULES: dict[str, Rule] = {
     # optimizers
     "learning_rate": POSITIVE,
     "lookahead.learning_rate": POSITIVE_OR_NULL,
-    "initial_learning_rate": POSITIVE,
+    "initial_learning_rate": POSITIVE_OR_NULL,
     "max_learning_rate": POSITIVE_OR_NULL,
     "end_learning_rate": NOT_NEGATIVE,
     "momentum": DECAY,

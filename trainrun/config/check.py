@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,9 +18,9 @@ from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
 
-# Keys that every trainer, dataset … shares with the config and that no signature names.
 # Arguments that are durations: 90s, 10m, 1h30m.
 DURATIONS = ("max_time",)
+# Groups whose options hold more keys than their component's signature: the run's own settings.
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
 
 
@@ -31,7 +32,7 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    found = plugins.announce(plugins.early(given))
+    found = [*plugins.announce(plugins.early(given)), *_listed(given)]
     try:
         config = compose.compose(given, config_name, config_path)
         tree = compose.plain(config)
@@ -47,6 +48,17 @@ def overrides(
     if tree is not None:
         found += problems(tree)
     return tree, list(dict.fromkeys(found))
+
+
+def _listed(given: Sequence[str]) -> Iterator[Problem]:
+    """Refuse `loss=[huber,mse]`: Hydra would merge the two into something that is neither."""
+    for text in given:
+        match = re.match(r"^(\w+)=\[(.*,.*)\]$", text)
+        if match and match[1] in registry.KERAS and match[1] not in options.SEVERAL:
+            several = match[2].replace(" ", "")
+            yield Problem(
+                match[1], f"expected one option, got a list. For a run with each: -m {match[1]}={several}."
+            )
 
 
 def sweep(
@@ -145,7 +157,16 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
     try:
         component, given = resolve(group, spec, key)
     except UserError as error:
-        return [Problem(f"{key}.name", p.message) for p in error.problems]
+        known = list(options.options(group))
+        return [
+            Problem(
+                f"{key}.name",
+                p.message
+                if "Did you mean" in p.message
+                else p.message + did_you_mean(spec["name"], known, 0.5),
+            )
+            for p in error.problems
+        ]
     found: list[Problem] = []
     said = source.read(component)
     if said is not None and not said.open and group not in SETTINGS_GROUPS:

@@ -51,7 +51,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
             then knows, calls these rules again.
     """
     rules = (
-        targets, inputs, rate_set_twice, nesterov, clipping, batch_size, classes, class_weights, validation_missing,
+        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing,
         ema, boundaries,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
@@ -114,6 +114,21 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
                 f"callback={name} sets the learning rate, and so does schedule={config['schedule']['name']}. "
                 f"Take one of them: schedule=constant, or leave the callback out.",
             )
+
+
+def rate_to_start_from(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A schedule moves a rate that is known: an optimizer that wraps others may leave it to them."""
+    schedule, optimizer = config.get("schedule") or {}, config.get("optimizer") or {}
+    if (
+        schedule.get("name") in (None, "constant", "none")
+        or schedule.get("initial_learning_rate", 1) is not None
+    ):
+        return
+    yield Problem(
+        "schedule.initial_learning_rate",
+        f"a schedule needs a rate to start from, and optimizer={optimizer.get('name')} leaves it to the optimizers inside. "
+        "Set optimizer.learning_rate, for example to 0.001.",
+    )
 
 
 def nesterov(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

@@ -213,7 +213,7 @@ def _wrong_type(value: Any, error: Exception) -> str:
     expected = found[1] if found else "another type"
     words = {
         "Integer": "a whole number", "int": "a whole number", "Boolean": "true or false", "bool": "true or false",
-        "Float": "a number", "float": "a number", "String": "text", "str": "text", "List": "a list", "list": "a list",
+        "Float": "a number", "float": "a number", "String": "text", "str": "text", "List": "a list", "list": "a list", "tuple": "a list",
     }  # fmt: skip
     hint = f" Write [{value}]." if words.get(expected) == "a list" else ""
     return f"expected {words.get(expected, expected)}, got {value!r}.{hint}"

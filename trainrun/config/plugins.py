@@ -42,7 +42,7 @@ def early(overrides: Sequence[str]) -> list[str]:
                 named += [p for p in tree["plugins"] if isinstance(p, str)]
             break
     for text in overrides:
-        match = re.match(r"^\+{0,2}plugins=\[?(.*?)\]?$", text)
+        match = re.match(r"^\+{0,2}plugins=\[(.*)\]$", text)
         if match:
             named = [p.strip().strip("'\"") for p in match[1].split(",") if p.strip()]
     return named
