@@ -85,10 +85,10 @@ def render(
     speed = summary.get("examples_per_second")
     facts = [
         ("epochs", f"{summary['epochs']:,}"),
-        *[("best epoch", str(summary["best"][name]["epoch"]))] * (name is not None),
+        *([("best epoch", str(summary["best"][name]["epoch"]))] if name else []),
         ("training", f"{seconds['train']:.1f} s"),
         ("in all", f"{seconds['total']:.1f} s"),
-        *[("examples a second", f"{speed:,.0f}")] * bool(speed),
+        *([("examples a second", f"{speed:,.0f}")] if speed else []),
     ]
     details = [
         (label, _plain(summary.get(key))) for key, label in _DETAILS.items() if summary.get(key) is not None

@@ -1,0 +1,63 @@
+"""environment.txt and the state of the checkout."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+
+import keras
+
+from trainrun.artifacts import environment
+
+
+def git(folder, *arguments):
+    who = ["-c", "user.name=me", "-c", "user.email=me@localhost", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def checkout(folder):
+    git(folder, "init", "-q")
+    (folder / "a.py").write_text("x = 1\n")
+    git(folder, "add", "a.py")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+def test_versions_are_the_installed_ones():
+    found = environment.versions()
+    assert found["python"] == platform.python_version()
+    assert found["keras"] == keras.__version__
+    assert environment.versions(["no-such-package"]) == {"python": platform.python_version()}
+
+
+def test_git_state_outside_a_checkout_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert environment.git_state(tmp_path) is None
+    assert environment.git_diff(tmp_path) == ""
+
+
+def test_git_state_of_a_clean_and_of_a_changed_checkout(tmp_path):
+    checkout(tmp_path)
+    state = environment.git_state(tmp_path)
+    assert len(state["commit"]) == 40
+    assert state["dirty"] is False
+    (tmp_path / "outputs.txt").write_text("a run's output is no change of the code")
+    assert environment.git_state(tmp_path)["dirty"] is False
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert environment.git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
+
+
+def test_without_git_there_is_no_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.git_state(tmp_path) is None
+
+
+def test_the_file_tells_packages_devices_and_changes_without_secrets(tmp_path, monkeypatch):
+    checkout(tmp_path)
+    (tmp_path / "a.py").write_text("uri = 'http://me:hunter2@host'\n")
+    monkeypatch.setenv("TF_SOMETHING", "http://me:hunter2@host")
+    text = environment.write(tmp_path, ["GPU:0 of some kind"], tmp_path).read_text()
+    assert f"keras=={keras.__version__}" in text
+    assert "device    GPU:0 of some kind" in text
+    assert "+uri = 'http://***@host'" in text
+    assert "hunter2" not in text
