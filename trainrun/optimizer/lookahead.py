@@ -76,9 +76,7 @@ class Lookahead(Wrapper):
             gradient_accumulation_steps=gradient_accumulation_steps,
         )
         if isinstance(sync_period, bool) or not isinstance(sync_period, int) or sync_period < 1:
-            raise ValueError(
-                f"sync_period must be a whole number, at least 1; got {sync_period!r}."
-            )
+            raise ValueError(f"sync_period must be a whole number, at least 1; got {sync_period!r}.")
         if not 0 < slow_step_size <= 1:
             raise ValueError(f"slow_step_size must lie in (0, 1]; got {slow_step_size!r}.")
         self.sync_period = sync_period
@@ -110,14 +108,16 @@ class Lookahead(Wrapper):
         grads = list(grads)
         if not grads:
             return
+        if not self.built:
+            self.build(list(trainable_variables))
+        # Taken before the first update and not in build, so that weights loaded in between count.
+        self._where(ops.equal(self._iterations, 0), self._begin, self._trainable_variables)
         super().apply(grads, trainable_variables)
         self.inner._iterations.assign_add(1)
 
     def _backend_update_step(
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
     ) -> None:
-        # Taken at the first update and not in build, so that weights loaded in between count.
-        self._where(ops.equal(self.iterations, 0), self._begin, trainable_variables)
         self._step_with(self.inner, grads, trainable_variables)
         due = ops.equal((self.iterations + 1) % self.sync_period, 0)
         self._where(due, self._synchronize, trainable_variables)

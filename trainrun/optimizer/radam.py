@@ -21,13 +21,13 @@ def rectification(step: Any, beta_2: float, rho_threshold: float) -> tuple[Any, 
     Returns:
         `(tractable, factor)`: a boolean, and a float64 that is 1 where it is not tractable.
     """
-    # float64: rho_t is a difference of two numbers near 2000, and 3.9975 (step 4) must not pass for 4.
+    # float64 (and no ops.cast, which would pass beta_2 through float32): rho_t is a difference of two numbers near 2000, and 3.9975 (step 4) must not pass for 4.
     step = ops.cast(step, "float64")
     rho_end = 2.0 / (1.0 - beta_2) - 1.0
-    power = ops.power(ops.cast(beta_2, "float64"), step)
+    power = ops.power(ops.convert_to_tensor(beta_2, "float64"), step)
     rho = rho_end - 2.0 * step * power / (1.0 - power)
     tractable = rho > rho_threshold
-    safe = ops.where(tractable, rho, ops.cast(rho_end, "float64"))
+    safe = ops.where(tractable, rho, ops.convert_to_tensor(rho_end, "float64"))
     factor = ops.sqrt((safe - 4.0) * (safe - 2.0) * rho_end / ((rho_end - 4.0) * (rho_end - 2.0) * safe))
     return tractable, factor
 
@@ -56,8 +56,10 @@ def update(
     m = m + (gradient - m) * (1 - beta_1)
     v = v + (ops.square(gradient) - v) * (1 - beta_2)
     step = ops.cast(step, "float64")
-    mean_correction = ops.cast(1.0 - ops.power(ops.cast(beta_1, "float64"), step), dtype)
-    root_correction = ops.cast(ops.sqrt(1.0 - ops.power(ops.cast(beta_2, "float64"), step)), dtype)
+    mean_correction = ops.cast(1.0 - ops.power(ops.convert_to_tensor(beta_1, "float64"), step), dtype)
+    root_correction = ops.cast(
+        ops.sqrt(1.0 - ops.power(ops.convert_to_tensor(beta_2, "float64"), step)), dtype
+    )
     tractable, factor = rectification(step, beta_2, rho_threshold)
     mean = m / mean_correction
     adaptive = mean * ops.cast(factor, dtype) * root_correction / (ops.sqrt(v) + epsilon)
@@ -132,9 +134,7 @@ class RAdam(Optimizer):
                 f"rho_threshold must be at least 4, or r_t is no real number; got {rho_threshold}."
             )
         if not 0.6 < beta_2 < 1:
-            raise ValueError(
-                f"beta_2 must lie in (0.6, 1), or r_t is undefined; got {beta_2}."
-            )
+            raise ValueError(f"beta_2 must lie in (0.6, 1), or r_t is undefined; got {beta_2}.")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
