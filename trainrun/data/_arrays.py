@@ -37,7 +37,8 @@ def dataset(
         target, y: class ids, or real numbers `[n, outputs]`.
         validation, test, seed: of the split; classes are stratified unless `stratify` is false.
         standardize: give numeric columns mean 0 and deviation 1, by the training part.
-        standardize_target: the same for a real target.
+        standardize_target: record mean and deviation of a real target, by which the model learns it; the labels
+            themselves, and what is measured and predicted, stay in their unit.
         weight: one an example, or None.
         preprocessing: what was done before, for the record.
     """
@@ -51,7 +52,7 @@ def dataset(
         xs, record["standardize"] = standardized(xs)
         record["standardize"]["columns"] = list(features)
     if standardize_target and target.kind == "real":
-        ys, record["standardize_target"] = standardized(ys)
+        _, record["standardize_target"] = standardized(ys)
     dtype = "float32" if target.kind in ("real", "none", "multilabel") else "int64"
     weights = [None if weight is None else weight[i].astype("float32") for i in indices]
     parts = [

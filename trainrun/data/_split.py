@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,22 +94,29 @@ def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.n
     return order[~picked], order[picked]
 
 
+def class_problem(counts: Mapping[str, int], parts: int) -> str | None:
+    """Say which classes have fewer examples than the split has parts, or None.
+
+    Args:
+        counts: class's name -> how many.
+        parts: the number of parts: training, and validation and test if there are such.
+    """
+    small = [f"{name} ({count})" for name, count in counts.items() if count < parts]
+    if not small:
+        return None
+    listed = ", ".join(small[:10]) + (" …" if len(small) > 10 else "")
+    return (
+        f"expected at least {parts} examples of each class, one for each part of the split; too few of {listed}. "
+        "Add examples, merge classes, or set data.validation=0 or data.test=0."
+    )
+
+
 def _check_classes(labels: np.ndarray, parts: int, classes: Sequence[str]) -> None:
     ids, counts = np.unique(labels, return_counts=True)
-    small = [
-        (classes[i] if len(classes) else str(i), c) for i, c in zip(ids, counts, strict=True) if c < parts
-    ]
-    if small:
-        listed = ", ".join(f"{name} ({count})" for name, count in small[:10]) + (
-            " …" if len(small) > 10 else ""
-        )
-        raise UserError(
-            Problem(
-                "data.validation",
-                f"expected at least {parts} examples of each class, one for each part of the split; too few of {listed}. "
-                "Add examples, merge classes, or set data.validation=0 or data.test=0.",
-            )
-        )
+    names = [str(classes[i]) if len(classes) else str(i) for i in ids]
+    problem = class_problem(dict(zip(names, counts.tolist(), strict=True)), parts)
+    if problem:
+        raise UserError(Problem("data.validation", problem))
 
 
 def standardizer(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

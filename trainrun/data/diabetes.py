@@ -15,7 +15,7 @@ def diabetes(
     validation: float = 0.2,
     test: float = 0.2,
     standardize: bool = True,
-    standardize_target: bool = False,
+    standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
     """Return scikit-learn's copy, the columns as measured, split.
@@ -23,8 +23,8 @@ def diabetes(
     Args:
         validation, test: shares of all examples; 0: no such part.
         standardize: give each column mean 0 and deviation 1, by the training part.
-        standardize_target: the same for the target, which runs from 25 to 346; predictions and errors are then
-            in units of its deviation.
+        standardize_target: learn the target, which runs from 25 to 346, in deviations from its mean; metrics
+            and predictions stay in its unit.
         seed: of the split.
     """
     from sklearn.datasets import load_diabetes

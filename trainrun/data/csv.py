@@ -1,0 +1,281 @@
+"""Your own table: a CSV file with a header. Categories and numbers are told apart, faults named by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainrun.data import _lines, _table
+from trainrun.data._lines import Wanted
+from trainrun.data._split import class_problem, share_problems, sizes, split, standardized
+from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+from trainrun.errors import Problem, UserError
+
+# The preflight reads files up to this size whole (about half a second), of larger ones the header only.
+SMALL = 2_000_000
+# The code of a category that the training part does not have.
+UNKNOWN = 0
+
+
+def csv(
+    *,
+    path: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    categorical: Sequence[str] | None = None,
+    missing: str = "error",
+    task: str = "auto",
+    delimiter: str = ",",
+    weight: str | None = None,
+    validation: float = 0.2,
+    test: float = 0.2,
+    stratify: bool = True,
+    standardize: bool = True,
+    standardize_target: bool = False,
+    seed: int = 42,
+) -> Dataset:
+    """Return the file's rows, split; numbers and categories are two inputs where there are both.
+
+    What a column is: numbers, if more than half of its values are (the others are then faults, named by line);
+    otherwise categories. A value is missing if the field is empty or says NA, N/A, NaN, null, none or ?.
+    Everything is fitted on the training part only: fillings, categories, means and deviations. A category that it
+    does not have gets code 0, "unknown".
+
+    Args:
+        path: the file, text in UTF-8, its first line the columns' names.
+        target: the column to predict.
+        features: the columns to predict from; None: all others.
+        categorical: those of them that are categories, all others being numbers; None: told by their values.
+        missing: ``error``; ``drop`` leaves out rows that miss anything; ``mean_or_mode`` and ``median_or_mode``
+            fill numbers with the mean or median and categories with the most frequent. A row without target or
+            weight is dropped by all but ``error``.
+        task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
+            20 different whole numbers.
+        delimiter: what parts the fields.
+        weight: a column with each example's weight in the loss, or None.
+        validation, test: shares of all examples; 0: no such part.
+        stratify: keep the classes' shares in each part.
+        standardize: give each column of numbers mean 0 and deviation 1.
+        standardize_target: the same for a target of numbers.
+        seed: of the split.
+
+    Raises:
+        UserError: all that is wrong with the file or the arguments.
+    """
+    wanted = Wanted(target, features, categorical, weight, missing, task)
+    found = _lines.look(path, delimiter, wanted)
+    found.faults += share_problems(None, validation, test)
+    _raise(found.faults)
+    try:
+        table = _table.read(path, delimiter, wanted, found)
+    except _table.Odd as error:
+        _raise(_lines.scan(path, delimiter, wanted, found).faults)
+        raise UserError(Problem("data.path", f"{path} cannot be read as CSV: {error}")) from error
+    if (table.missing and missing == "error") or any(n == _length(table) for n in table.missing.values()):
+        _raise(_lines.scan(path, delimiter, wanted, found).faults)
+    inputs = wanted.inputs(found.header)
+    keep = _kept(table, wanted, inputs)
+    labels, spec = _target(table, wanted, keep)
+    weights = table.numbers[weight][keep] if weight else None
+    if weights is not None and (weights.min() < 0 or weights.max() == 0):
+        raise UserError(
+            Problem(
+                "data.weight",
+                f"column {weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}.",
+            )
+        )
+    parts = split(
+        len(keep),
+        validation=validation,
+        test=test,
+        seed=seed,
+        labels=labels if stratify and spec.classes else None,
+        classes=spec.classes,
+    )
+    record: dict[str, Any] = {
+        "target": target,
+        "missing": table.missing,
+        "dropped_rows": _length(table) - len(keep),
+    }
+    numeric = [c for c in inputs if c in table.numbers]
+    categories = [c for c in inputs if c in table.texts]
+    record["columns"] = {"numeric": numeric, "categorical": categories}
+    record["fill"], record["categories"] = {}, {}
+    arrays: dict[str, list[np.ndarray]] = {}
+    specs = []
+    if numeric:
+        filled = [_filled(table.numbers[c][keep], parts[0], missing, c, record) for c in numeric]
+        arrays["numeric"] = [np.stack(filled, axis=1)[part] for part in parts]
+        if standardize:
+            arrays["numeric"], record["standardize"] = standardized(arrays["numeric"])
+            record["standardize"]["columns"] = numeric
+        specs.append(InputSpec("numeric", "numeric", (len(numeric),)))
+    if categories:
+        codes = [_coded(*table.texts[c], keep, parts[0], c, record) for c in categories]
+        arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
+        counts = tuple(len(record["categories"][c]) for c in categories)
+        specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
+    ys = [labels[part] for part in parts]
+    if standardize_target and spec.kind == "real":
+        ys, record["standardize_target"] = standardized(ys)
+    return Dataset(
+        Path(path).stem,
+        "regression" if spec.kind == "real" else "classification",
+        tuple(specs),
+        spec,
+        *_splits(specs, arrays, ys, [None if weights is None else weights[part] for part in parts]),
+        features=tuple(numeric),
+        preprocessing=record,
+    )
+
+
+def describe(
+    *,
+    path: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    categorical: Sequence[str] | None = None,
+    missing: str = "error",
+    task: str = "auto",
+    delimiter: str = ",",
+    weight: str | None = None,
+    validation: float = 0.2,
+    test: float = 0.2,
+    stratify: bool = True,
+    **_: Any,
+) -> Description:
+    """Return what the header tells and, of a small file, its rows."""
+    wanted = Wanted(target, features, categorical, weight, missing, task)
+    found = _lines.look(path, delimiter, wanted)
+    shares = share_problems(None, validation, test)
+    if found.faults or shares:
+        return Description(problems=(*found.faults, *shares))
+    if Path(path).expanduser().stat().st_size > SMALL:
+        known = {"regression": "real"}.get(task)
+        return Description("regression" if known else None, known)
+    _lines.scan(path, delimiter, wanted, found)
+    if not found.faults:
+        found.faults += share_problems(found.rows, validation, test)
+        small = (
+            class_problem(found.classes, 1 + bool(validation) + bool(test))
+            if stratify and missing == "error"
+            else None
+        )
+        found.faults += [("target", small)] if small else []
+    if found.faults:
+        return Description(problems=tuple(found.faults))
+    kind = "real" if not found.classification else "binary" if len(found.classes) == 2 else "multiclass"
+    return Description(
+        "classification" if found.classification else "regression",
+        kind,
+        len(found.classes) or None,
+        sizes(found.rows, validation, test)[0],
+        tuple(kind for kind in ("numeric", "categorical") if getattr(found, kind)),
+    )
+
+
+def _raise(faults: Sequence[tuple[str, str]]) -> None:
+    if faults:
+        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
+
+
+def _length(table: _table.Table) -> int:
+    return len(next(iter(table.numbers.values()), next(iter(table.texts.values()), ((),))[0]))
+
+
+def _kept(table: _table.Table, wanted: Wanted, inputs: Sequence[str]) -> np.ndarray:
+    """Return the indices of the rows that the missing-value policy leaves."""
+    demanded = [
+        wanted.target,
+        *([wanted.weight] if wanted.weight else []),
+        *(inputs if wanted.missing == "drop" else []),
+    ]
+    keep = np.ones(_length(table), bool)
+    for name in demanded:
+        keep &= ~np.isnan(table.numbers[name]) if name in table.numbers else table.texts[name][0] >= 0
+    if not keep.any():
+        raise UserError(
+            Problem(
+                "data.missing",
+                "every row misses something, so none is left. Try data.missing=mean_or_mode, or fewer data.features.",
+            )
+        )
+    return np.flatnonzero(keep)
+
+
+def _target(table: _table.Table, wanted: Wanted, keep: np.ndarray) -> tuple[np.ndarray, TargetSpec]:
+    """Return class ids `[n]` or numbers `[n, 1]`, and what they mean."""
+    name = wanted.target
+    if name in table.numbers:
+        values = table.numbers[name][keep]
+        unique, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+        # Many different numbers are no classes; do not name them all to find out.
+        shown = unique[: _lines.CLASSES_UP_TO + 1]
+        texts = [_lines.class_name(repr(float(v))) for v in shown]
+    else:
+        codes, all_texts = table.texts[name]
+        present, codes, counts = np.unique(codes[keep], return_inverse=True, return_counts=True)
+        texts = [all_texts[i] for i in present]
+    is_class, classes = _lines.classes_of(
+        dict(zip(texts, counts.tolist(), strict=False)), name in table.numbers, wanted.task
+    )
+    if not is_class:
+        return values[:, None], TargetSpec("real")
+    if len(classes) < 2:
+        raise UserError(Problem("data.target", _lines.one_class(name, classes)))
+    ids = {c: i for i, c in enumerate(classes)}
+    labels = np.array([ids[_lines.class_name(t)] for t in texts])[codes]
+    if len(classes) == 2:
+        return labels, TargetSpec("binary", tuple(classes))
+    return labels, TargetSpec("multiclass", tuple(classes), len(classes))
+
+
+def _filled(
+    values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any]
+) -> np.ndarray:
+    """Return a column with its gaps filled by the training part's mean or median."""
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return values
+    known = values[train][~gaps[train]]
+    statistic = np.median if missing == "median_or_mode" else np.mean
+    record["fill"][name] = float(statistic(known)) if len(known) else 0.0
+    return np.where(gaps, record["fill"][name], values)
+
+
+def _coded(
+    codes: np.ndarray,
+    texts: list[str],
+    keep: np.ndarray,
+    train: np.ndarray,
+    name: str,
+    record: dict[str, Any],
+) -> np.ndarray:
+    """Return a column of categories as codes: 0 unknown, then those of the training part in order."""
+    codes = codes[keep]
+    present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
+    mode = int(present[counts.argmax()]) if len(present) else -1
+    if (codes < 0).any() and mode >= 0:
+        record["fill"][name] = texts[mode]
+    recode = np.full(len(texts) + 1, UNKNOWN, "int64")
+    recode[present] = 1 + np.arange(len(present))
+    record["categories"][name] = ["<unknown>", *(texts[i] for i in present)]
+    return recode[np.where(codes < 0, mode, codes)]
+
+
+def _splits(
+    specs: Sequence[InputSpec],
+    arrays: dict[str, list[np.ndarray]],
+    ys: list[np.ndarray],
+    weights: list[np.ndarray | None],
+) -> list[Split | None]:
+    parts: list[Split | None] = []
+    for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
+        xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}
+        x = xs if len(xs) > 1 else next(iter(xs.values()))
+        y = y.astype("float32" if y.dtype.kind == "f" else "int64")
+        parts.append(Split(x, y, None if weight is None else weight.astype("float32")) if len(y) else None)
+    return parts
