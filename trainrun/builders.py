@@ -22,6 +22,7 @@ from trainrun.lengths import parse as parse_length
 from trainrun.loss.auto import auto as auto_loss
 from trainrun.metric.auto import auto as auto_metrics
 from trainrun.progress import Progress
+from trainrun.units import Unit
 
 # Callback arguments that are paths: a relative one lies in the run's directory.
 PATHS = ("filepath", "filename", "log_dir", "backup_dir")
@@ -142,7 +143,9 @@ def _metric(
         "name": name,
     }
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
-    return targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+    metric = targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+    unit = Unit.of(data)
+    return metric if unit is None else unit.metric(metric)
 
 
 def trainer(config: Mapping[str, Any]) -> Any:
@@ -248,7 +251,8 @@ def _encoded(split: Split | None, data: Dataset, form: str) -> Split | None:
     if split is None:
         return None
     weight = targets.weights(split.y, data.target, split.weight)
-    return replace(split, y=targets.encode(split.y, data.target, form), weight=weight)
+    y, unit = targets.encode(split.y, data.target, form), Unit.of(data)
+    return replace(split, y=y if unit is None else unit.standard(y), weight=weight)
 
 
 def _weights(setting: Any, data: Dataset) -> np.ndarray | None:

@@ -36,7 +36,12 @@ def reference_group(argument: str) -> str | None:
 
 
 def construct(
-    group: str, spec: str | Mapping[str, Any], form: str = "class", key: str = "", complete: bool = False, **runtime: Any
+    group: str,
+    spec: str | Mapping[str, Any],
+    form: str = "class",
+    key: str = "",
+    complete: bool = False,
+    **runtime: Any,
 ) -> Any:
     """Build a component.
 

@@ -20,6 +20,7 @@ from trainrun.errors import TrainingError, broken
 from trainrun.interrupt import Interrupted
 from trainrun.job import Job
 from trainrun.tracking.record import Recorder
+from trainrun.units import Unit
 
 MODEL = "model.keras"
 
@@ -112,18 +113,15 @@ class Outcome:
         )
         _, shown = self._shown()
         if shown is not None and job.dataset.target.kind != "none":
-            output = job.model.predict(in_order(shown, job.plan.batch_size), verbose=0)
-            self.predictions = (
-                keras.ops.convert_to_numpy(getattr(keras.ops, job.probabilities)(output))
-                if job.probabilities != "identity"
-                else output
+            self.predictions = self._readable(
+                job.model.predict(in_order(shown, job.plan.batch_size), verbose=0)
             )
 
     def save(self) -> None:
         """Write the model and the pictures."""
         wanted = self.config["artifacts"]
         if wanted["model"]:
-            plain = inference_model(self.job.model)
+            plain = inference_model(self.job)
             plain.save(self.run_dir / MODEL)
             if wanted["verify"]:
                 self._verify(plain)
@@ -187,6 +185,15 @@ class Outcome:
                 return part, split
         return "", None
 
+    def _readable(self, output: np.ndarray) -> np.ndarray:
+        """Return the model's output as probabilities, or as numbers in the target's unit."""
+        unit = Unit.of(self.job.dataset)
+        if unit is not None:
+            return unit.own(output)
+        if self.job.probabilities == "identity":
+            return output
+        return keras.ops.convert_to_numpy(getattr(keras.ops, self.job.probabilities)(output))
+
     def _verify(self, model: keras.Model) -> None:
         loaded = keras.saving.load_model(self.run_dir / MODEL, safe_mode=True)
         few = self.job.train.take(np.arange(min(8, len(self.job.train)))).x
@@ -196,11 +203,15 @@ class Outcome:
         console.say(f"{MODEL} loaded back: the same predictions")
 
 
-def inference_model(model: keras.Model) -> keras.Model:
+def inference_model(job: Job) -> keras.Model:
     """Return the model as a plain functional one that shares the weights: no loss, no metrics, no patches.
 
-    A compiled model would save our metric wrappers by name, and load only where trainrun is imported.
+    A compiled model would save our metric wrappers by name, and load only where trainrun is imported. A real
+    target that was standardized comes out in its own unit.
     """
+    unit, model = Unit.of(job.dataset), job.model
+    if unit is not None:
+        return unit.model(model)
     return keras.Model(
         model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs[0], name=model.name
     )
