@@ -84,12 +84,24 @@ def construct(
             )
     if form == "function":
         return functools.partial(target, **arguments) if arguments else target
+    if group in ("loss", "metric") and known is not None and "y_true" in known:
+        return _wrapped(group, component.name, target, arguments)
     try:
         return target(**arguments)
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
+
+
+def _wrapped(group: str, name: str, function: Any, arguments: dict[str, Any]) -> Any:
+    """Return the Keras object of a plain function `(y_true, y_pred, …)`, its other arguments bound."""
+    import keras
+
+    shown = arguments.pop("name", None) or name
+    bound = functools.update_wrapper(functools.partial(function, **arguments), function)
+    bound.__name__ = shown
+    return keras.metrics.MeanMetricWrapper(bound, name=shown) if group == "metric" else bound
 
 
 def resolve(
