@@ -57,9 +57,10 @@ def attach(path: str | Path) -> None:
 
 
 def detach() -> None:
-    """Stop copying to the file of `attach`."""
+    """Stop copying to the file of `attach`, and take the status line away."""
     global _log
     with _lock:
+        status(())
         if _log is not None:
             _log.close()
         _log = None

@@ -77,6 +77,13 @@ def test_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert summary.read(tmp_path)["run_id"] == "old"
 
 
+def test_holds_no_password():
+    built = summary.build(
+        run_id="r", status="FINISHED", seed=1, overrides=["tracking.uri=http://me:hunter2@h"]
+    )
+    assert built["overrides"] == ["tracking.uri=http://***@h"]
+
+
 def test_refuses_a_status_that_is_none():
     with pytest.raises(ValueError, match="FINISHED, FAILED, KILLED, PRUNED; got 'DONE'"):
         summary.build(run_id="r", status="DONE", seed=1)

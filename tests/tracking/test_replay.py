@@ -115,3 +115,32 @@ def test_begins_where_it_is_told(book):
     replay.start()
     assert replay.close(10) == 0
     assert [r["seq"] for r in sink.records] == [3, 4]
+
+
+def test_leaves_the_first_step_to_itself_until_a_second_record_comes(book):
+    sink = Memory()
+    replay = Replay(book.path, sink, lambda text: None, 0.01, hold=60)
+    book.listener = replay.notify
+    book.write("start")
+    replay.start()
+    time.sleep(0.1)
+    assert sink.calls == 0
+    book.write("epoch")
+    for _ in range(500):
+        if len(sink.records) == 2:
+            break
+        time.sleep(0.01)
+    assert len(sink.records) == 2
+    assert replay.close(10) == 0
+
+
+@pytest.mark.parametrize("action", ["hurry", "close"])
+def test_holds_nothing_back_from_who_waits(book, action):
+    sink = Memory()
+    replay = Replay(book.path, sink, lambda text: None, 0.01, hold=60)
+    book.write("start")
+    replay.start()
+    if action == "hurry":
+        replay.hurry()
+    assert replay.close(10) == 0
+    assert len(sink.records) == 1

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.tracking import redact
+
 FILE = "summary.json"
 STATUSES = ("FINISHED", "FAILED", "KILLED", "PRUNED")
 SECONDS = ("import", "data", "build", "train", "evaluate", "save", "total")
@@ -40,6 +42,7 @@ def build(
     Args:
         run_id: the name of the run's directory.
         status: one of `STATUSES`.
+        overrides: as typed; passwords in addresses are hidden here.
         metrics: final ones, name -> number; validation's begin with ``val_``, test's with ``test_``.
         best: see `best_epochs`.
         epochs, steps: done in all, those before a resume included.
@@ -60,7 +63,7 @@ def build(
     return {
         "run_id": run_id,
         "status": status,
-        "overrides": list(overrides),
+        "overrides": [redact.text(o) for o in overrides],
         "metrics": dict(metrics or {}),
         "best": {k: dict(v) for k, v in (best or {}).items()},
         "epochs": epochs,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trainrun.tracking.callback import JournalCallback
 
 JOURNAL = "journal.jsonl"
+HOLD = 5.0  # seconds that the first epoch gets to itself; a longer one shares with the import of mlflow
 
 
 class Ended(NamedTuple):
@@ -76,9 +77,13 @@ class Recorder:
         sink = sink or self._sink()
         self._replay = None
         if sink is not None:
-            first = self.journal.last + 1
             self._replay = Replay(
-                self.journal.path, sink, warn, self.settings.get("interval", 1.0), skip=first
+                self.journal.path,
+                sink,
+                warn,
+                interval=self.settings.get("interval", 1.0),
+                skip=self.journal.last + 1,
+                hold=HOLD,
             )
             self.journal.listener = self._replay.notify
         self._ended: Ended | None = None
@@ -187,6 +192,7 @@ class Recorder:
         replay = self._replay
         if replay is None or not self.settings_name_mlflow:
             return None
+        replay.hurry()
         wait_for(lambda: self._identity is not None or replay.failure is not None, timeout)
         return self._identity
 

@@ -33,6 +33,8 @@ class Replay:
         warn: says one line to the user.
         interval: seconds that records may wait to be sent together.
         skip: records with a smaller `seq` were delivered before.
+        hold: seconds to wait for a second record before the sink is touched. A sink's first call imports a
+            large library, and Python imports and compiles a model's first step on one core only.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Replay:
         warn: Callable[[str], None],
         interval: float = 1.0,
         skip: int = 0,
+        hold: float = 0.0,
     ):
         self.path = Path(path)
         self.sink = sink
@@ -52,6 +55,8 @@ class Replay:
         self._offset = 0
         self._closing = threading.Event()
         self._something = threading.Event()
+        self._hold = hold
+        self._released = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trainrun-replay", daemon=True)
 
     def start(self) -> None:
@@ -61,6 +66,12 @@ class Replay:
     def notify(self) -> None:
         """Say that the journal has grown; the journal's `listener`."""
         self._something.set()
+        if self._thread.is_alive():
+            self._released.set()
+
+    def hurry(self) -> None:
+        """Hold nothing back any longer: somebody waits."""
+        self._released.set()
 
     def close(self, timeout: float) -> int:
         """Wait until everything is delivered, but no longer than `timeout` seconds.
@@ -70,12 +81,14 @@ class Replay:
         """
         self._closing.set()
         self._something.set()
+        self._released.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
         records = journal.read(self.path).records
         return sum(r["seq"] >= self._next for r in records)
 
     def _run(self) -> None:
+        self._released.wait(self._hold)
         while self.failure is None:
             closing = self._closing.is_set()
             try:
