@@ -44,7 +44,9 @@ def set(optimizer: Any, state: Mapping[str, np.ndarray]) -> None:
         if key not in state
     ]
     problems += [
-        Problem(str(key), f"{type(optimizer).__name__} has no such entry; is it of the same class and arguments?")
+        Problem(
+            str(key), f"{type(optimizer).__name__} has no such entry; is it of the same class and arguments?"
+        )
         for key in state
         if key not in named
     ]
@@ -72,7 +74,9 @@ def _what(optimizer: Any, variable: Any) -> str:
     prefixes = [v.path.replace("/", "_") + "_" for v in optimizer._trainable_variables if hasattr(v, "path")]
     fitting = [p for p in prefixes if variable.name.startswith(p)]
     # Variables that Keras names by itself are numbered on through the process: `variable_12`.
-    return re.sub(r"^variable_\d+$", "variable", variable.name.removeprefix(max(fitting, key=len, default="")))
+    return re.sub(
+        r"^variable_\d+$", "variable", variable.name.removeprefix(max(fitting, key=len, default=""))
+    )
 
 
 def _kind(value: Any) -> str:
