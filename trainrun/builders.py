@@ -213,9 +213,7 @@ def _loss_option(spec: Mapping[str, Any], data: Dataset) -> tuple[options.Option
         return option, option.arguments
     option = options.by_component("loss", spec["name"], "loss")
     # A plug-in's loss without a YAML demands nothing.
-    return option or options.Option(
-        "loss", spec["name"], "plug-in", options.package_conf() / "loss" / "none.yaml"
-    ), spec
+    return option or options.Option("loss", spec["name"], "plug-in", None), spec
 
 
 def _head(option: options.Option, spec: Mapping[str, Any], data: Dataset) -> str | None:

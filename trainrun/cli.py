@@ -163,14 +163,15 @@ def _run(argv: list[str], flags: Any) -> int:
 
         hydra = HydraConfig.get()
         given = list(hydra.overrides.task)
-        run_dir = Path(hydra.runtime.output_dir)
+        run_dir, trial = Path(hydra.runtime.output_dir), ""
         if flags.multirun:
-            console.say(f"\n[{hydra.job.num}] {' '.join(given)}", style="bold")
+            trial = f"[{hydra.job.num}] {' '.join(o for o in given if o not in flags.overrides)}"
+            console.say(f"\n{trial}", style="bold")
         try:
             return runner.run(compose.plain(config), run_dir, overrides=given, command=["trainrun", *argv])
         except (Exception, KeyboardInterrupt) as error:
             # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
-            failures.append((" ".join(given), error))
+            failures.append((trial, error))
             if not flags.multirun or isinstance(error, KeyboardInterrupt):
                 raise _Stop from error
             console.error(str(error) or type(error).__name__)
@@ -183,7 +184,7 @@ def _run(argv: list[str], flags: Any) -> int:
     if failures:
         console.table(
             "Failed",
-            ["overrides", "reason"],
+            ["trial", "reason"],
             [[given, str(error).splitlines()[0]] for given, error in failures],
         )
         return 1

@@ -45,17 +45,17 @@ class Option:
     Args:
         group, name: its place: `conf/<group>/<name>.yaml`.
         origin: ``trainrun`` or ``project``.
-        path: the file.
+        path: the file; None for a plug-in's component that has none.
     """
 
     group: str
     name: str
     origin: str
-    path: Path
+    path: Path | None
 
     @functools.cached_property
     def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        return self.path.read_text(encoding="utf-8") if self.path is not None else ""
 
     @functools.cached_property
     def header(self) -> list[str]:

@@ -202,6 +202,8 @@ def _offer(component: registry.Component) -> None:
             values[argument] = None
     if component.group in options.SEVERAL:
         values = {component.name: values}
+    if component.name in options.options(component.group):
+        return
     from hydra.core.config_store import ConfigStore
 
     ConfigStore.instance().store(
