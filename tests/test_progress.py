@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trainrun import console
-from trainrun.progress import PATIENCE, Progress, duration, number, rate
+from trainrun.progress import PATIENCE, Progress, duration, number, rate, short
 
 
 class Clock:
@@ -170,6 +170,21 @@ def test_number(value, text):
 @pytest.mark.parametrize(("value", "text"), [(0.04, "0.0s"), (59.9, "60s"), (61, "1m01s"), (3725, "1h02m")])
 def test_duration(value, text):
     assert duration(value) in (text, "1m00s")
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("learning_rate", "lr"),
+        ("val_root_mean_squared_error", "val_rmse"),
+        ("mean_squared_error", "mse"),
+        ("sparse_categorical_accuracy", "sparse_cat_accuracy"),
+        ("val_accuracy", "val_accuracy"),
+        ("my_own_metric_of_long_name", "my_own_metric_of_long_name"),
+    ],
+)
+def test_headings_are_short(name, heading):
+    assert short(name) == heading
 
 
 @pytest.mark.parametrize(("value", "text"), [(3.21, "3.2"), (950, "950"), (12345, "12.3k"), (2.5e6, "2.5M")])

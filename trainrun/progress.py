@@ -13,6 +13,18 @@ from trainrun import console
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 PATIENCE = 10.0  # seconds between two lines within an epoch where no bar can be drawn
+# Each of these stands in for its words in headings of more than twelve letters.
+_BRIEF = {
+    "learning_rate": "lr",
+    "root_mean_squared_error": "rmse",
+    "mean_squared_logarithmic_error": "msle",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "categorical_crossentropy": "cce",
+    "binary_crossentropy": "bce",
+    "categorical": "cat",
+}
 
 
 class Progress(keras.callbacks.Callback):
@@ -183,8 +195,10 @@ class Progress(keras.callbacks.Callback):
 
 
 def short(name: str) -> str:
-    """Return a metric's heading."""
-    return "lr" if name == "learning_rate" else name
+    """Return a metric's heading; long names of Keras' become the field's usual short ones."""
+    for long, brief in _BRIEF.items():
+        name = name.replace(long, brief) if len(name) > 12 else name
+    return name
 
 
 def show(name: str, value: Any) -> str:

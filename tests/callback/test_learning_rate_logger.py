@@ -49,6 +49,15 @@ def test_in_each_step_where_asked():
     np.testing.assert_allclose(seen, [1, 1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["radam", "lookahead", "adam_then_sgd"])
+def test_of_our_own_optimizers_on_a_schedule(name):
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3, 7], [1e-2, 1e-3, 1e-4])
+    more = {"switch_at": 6} if name == "adam_then_sgd" else {}
+    optimizer = trainrun.build("optimizer", name, learning_rate=schedule, **more)
+    history = fit(optimizer, trainrun.build("callback", "learning_rate_logger"))
+    np.testing.assert_allclose(history["learning_rate"], [1e-2, 1e-3, 1e-4], rtol=1e-6)
+
+
 class Wrapper:
     """An optimizer around others, as Lookahead and AdamThenSGD are."""
 
