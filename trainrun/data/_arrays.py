@@ -52,7 +52,7 @@ def dataset(
         xs, record["standardize"] = standardized(xs)
         record["standardize"]["columns"] = list(features)
     if standardize_target and target.kind == "real":
-        _, record["standardize_target"] = standardized(ys)
+        record["standardize_target"] = standardized(ys)[1]
     dtype = "float32" if target.kind in ("real", "none", "multilabel") else "int64"
     weights = [None if weight is None else weight[i].astype("float32") for i in indices]
     parts = [

@@ -28,6 +28,11 @@ TASKS = ("auto", "classification", "regression")
 Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
 
 
+def separator(delimiter: str) -> str:
+    """Return the delimiter meant: a shell hands over a tab as backslash and t, or one writes tab."""
+    return {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
+
+
 def is_missing(text: str) -> bool:
     """Return whether a field holds no value."""
     return text.strip().lower() in MISSING
@@ -150,7 +155,7 @@ def look(path: str | None, delimiter: str, wanted: Wanted) -> Findings:
         found.faults.append(("path", fault))
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         found.faults.append(
-            ("delimiter", f'expected one character, got {delimiter!r}. For tab: data.delimiter="\\t".')
+            ("delimiter", f"expected one character, got {delimiter!r}. For a tab: data.delimiter=tab.")
         )
     for key, value, choices in (("missing", wanted.missing, POLICIES), ("task", wanted.task, TASKS)):
         if value not in choices:
@@ -200,7 +205,7 @@ def _header_faults(header: list[str], delimiter: str, wanted: Wanted, where: Pat
         )
     others = [d for d in (",", ";", "\t", "|") if d != delimiter and d in "".join(header)]
     hint = (
-        f' Or the fields are parted by {others[0]!r}: data.delimiter="{others[0]}".'
+        f" Or the fields are parted by {others[0]!r}: data.delimiter={_typed(others[0])}."
         if others and len(header) == 1
         else ""
     )
@@ -228,6 +233,10 @@ def _header_faults(header: list[str], delimiter: str, wanted: Wanted, where: Pat
         yield "features", "no columns are left to predict from."
     if wanted.weight and wanted.weight == wanted.target:
         yield "weight", f"{wanted.weight!r} is the target. Name another column, or null."
+
+
+def _typed(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else f'"{delimiter}"'
 
 
 def _listed(header: Sequence[str]) -> str:

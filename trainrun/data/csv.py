@@ -34,7 +34,7 @@ def csv(
     test: float = 0.2,
     stratify: bool = True,
     standardize: bool = True,
-    standardize_target: bool = False,
+    standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
     """Return the file's rows, split; numbers and categories are two inputs where there are both.
@@ -54,18 +54,20 @@ def csv(
             weight is dropped by all but ``error``.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
             20 different whole numbers.
-        delimiter: what parts the fields.
+        delimiter: what parts the fields; ``tab`` for a tab.
         weight: a column with each example's weight in the loss, or None.
         validation, test: shares of all examples; 0: no such part.
         stratify: keep the classes' shares in each part.
         standardize: give each column of numbers mean 0 and deviation 1.
-        standardize_target: the same for a target of numbers.
+        standardize_target: learn a target of numbers in deviations from its mean; metrics and predictions stay
+            in its unit.
         seed: of the split.
 
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
     wanted = Wanted(target, features, categorical, weight, missing, task)
+    delimiter = _lines.separator(delimiter)
     found = _lines.look(path, delimiter, wanted)
     found.faults += share_problems(None, validation, test)
     _raise(found.faults)
@@ -120,7 +122,8 @@ def csv(
         specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
     ys = [labels[part] for part in parts]
     if standardize_target and spec.kind == "real":
-        ys, record["standardize_target"] = standardized(ys)
+        # The labels stay in their unit; the model is given mean and deviation.
+        record["standardize_target"] = standardized(ys)[1]
     return Dataset(
         Path(path).stem,
         "regression" if spec.kind == "real" else "classification",
@@ -149,6 +152,7 @@ def describe(
 ) -> Description:
     """Return what the header tells and, of a small file, its rows."""
     wanted = Wanted(target, features, categorical, weight, missing, task)
+    delimiter = _lines.separator(delimiter)
     found = _lines.look(path, delimiter, wanted)
     shares = share_problems(None, validation, test)
     if found.faults or shares:

@@ -33,7 +33,7 @@ def npz(
     test: float = 0.2,
     stratify: bool = True,
     standardize: bool = True,
-    standardize_target: bool = False,
+    standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
     """Return the file's arrays, split. Nothing in the file is run: pickled objects are refused.
@@ -55,7 +55,8 @@ def npz(
         validation, test: shares of all examples; 0: no such part.
         stratify: keep the classes' shares in each part.
         standardize: give each column of numbers mean 0 and deviation 1, by the training part.
-        standardize_target: the same for a target of numbers.
+        standardize_target: learn a target of numbers in deviations from its mean; metrics and predictions stay
+            in its unit.
         seed: of the split.
 
     Raises:

@@ -1,0 +1,142 @@
+"""Arrays from a file: their meaning told by type and shape, faults told in words, nothing unpickled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainrun.construct import construct
+from trainrun.data.npz import describe
+from trainrun.errors import UserError
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (30, 6, 5, 3), dtype="uint8")
+NUMBERS = RNG.normal(2, 3, (30, 4))
+TWO, FOUR = np.arange(30) % 2, np.arange(30) % 4
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(**arrays):
+        path = tmp_path / "mine.npz"
+        np.savez(path, **arrays)
+        return str(path)
+
+    return save
+
+
+def load(path, **arguments):
+    return construct("data", {"name": "npz", "path": path, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "arguments", "kind", "shape", "target"),
+    [
+        (IMAGES, FOUR, {}, "image", (6, 5, 3), "multiclass"),
+        (IMAGES[..., 0], TWO, {}, "image", (6, 5, 1), "binary"),
+        (NUMBERS.reshape(30, 2, 2), TWO == 1, {}, "image", (2, 2, 1), "binary"),
+        (NUMBERS, NUMBERS[:, 0], {}, "numeric", (4,), "real"),
+        (NUMBERS, NUMBERS[:, :2], {}, "numeric", (4,), "real"),
+        (NUMBERS[:, 0], TWO, {}, "numeric", (1,), "binary"),
+        (NUMBERS, np.array(["a", "b", "c"])[np.arange(30) % 3], {}, "numeric", (4,), "multiclass"),
+        (NUMBERS, np.arange(30), {}, "numeric", (4,), "real"),
+        (NUMBERS, TWO, {"task": "regression"}, "numeric", (4,), "real"),
+        (NUMBERS, FOUR[:, None] > [0, 1, 2], {}, "numeric", (4,), "multilabel"),
+        (FOUR[:, None] + [0, 1, 2], TWO, {}, "tokens", (3,), "binary"),
+        (FOUR[:, None] + [0, 1, 2], TWO, {"kind": "categorical"}, "categorical", (3,), "binary"),
+        (FOUR[:, None] + [0, 1, 2], TWO, {"kind": "numeric"}, "numeric", (3,), "binary"),
+        (FOUR[:, None] - [1, 1], TWO, {}, "numeric", (2,), "binary"),
+        (IMAGES, IMAGES[..., 0] % 2, {}, "image", (6, 5, 3), "binary"),
+    ],
+)
+def test_meaning_is_told_by_type_and_shape(save, x, y, arguments, kind, shape, target):
+    path = save(x=x, y=y)
+    data, said = load(path, **arguments), describe(path=path, **arguments)
+    assert (data.inputs[0].kind, data.inputs[0].shape, data.target.kind) == (kind, shape, target)
+    assert (said.inputs, said.target, said.task, said.examples) == ((kind,), target, data.task, 18)
+    assert said.classes == (len(data.target.classes) or None)
+    assert data.task == (
+        "segmentation" if y.ndim == 3 else "regression" if target == "real" else "classification"
+    )
+
+
+def test_bytes_become_numbers_up_to_one(save):
+    data = load(save(x=IMAGES, y=FOUR))
+    parts = np.concatenate([data.train.x, data.validation.x, data.test.x])
+    assert sorted(parts.ravel()) == pytest.approx(sorted(IMAGES.ravel() / 255.0), abs=1e-6)
+    assert data.target.classes == ("0", "1", "2", "3")
+
+
+def test_class_ids_follow_the_sorted_labels(save):
+    data = load(save(x=NUMBERS, y=np.array([7, -1, 30])[np.arange(30) % 3]))
+    assert data.target.classes == ("-1", "7", "30") and set(data.train.y) == {0, 1, 2}
+
+
+def test_cardinalities_are_the_highest_codes(save):
+    x = FOUR[:, None] + [0, 10]
+    assert load(save(x=x, y=TWO)).inputs[0].cardinalities == (14,)
+    assert load(save(x=x, y=TWO), kind="categorical").inputs[0].cardinalities == (4, 14)
+
+
+def test_segmentation_keeps_the_masks_with_their_images(save):
+    data = load(save(x=IMAGES, y=IMAGES[..., 0] > 100))
+    assert data.target.shape == (6, 5)
+    assert np.array_equal(data.test.y, data.test.x[..., 0] > 100.5 / 255)
+
+
+def test_other_keys_and_weights(save):
+    path = save(inputs=NUMBERS, labels=TWO, w=np.arange(30.0))
+    data = load(path, x="inputs", y="labels", weight="w", standardize=False)
+    rows = {float(np.float32(r[0])): i for i, r in enumerate(NUMBERS)}
+    assert [rows[float(r[0])] for r in data.test.x] == data.test.weight.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "arguments", "key", "expected"),
+    [
+        ({"x": NUMBERS, "label": TWO}, {}, "y", "has no array 'y'"),
+        ({"x": NUMBERS, "y": TWO[:9]}, {}, "y", "array 'y' has 9 examples, 'x' has 30"),
+        ({"x": NUMBERS[:0], "y": TWO[:0]}, {}, "x", "holds no examples"),
+        (
+            {"x": np.array([{"a": 1}] * 30, dtype=object), "y": TWO},
+            {},
+            "x",
+            "holds Python objects, which are never loaded",
+        ),
+        ({"x": NUMBERS.astype(str), "y": TWO}, {}, "x", "expected numbers"),
+        (
+            {"x": np.where(NUMBERS > 6, np.nan, NUMBERS), "y": TWO},
+            {},
+            "x",
+            "hold NaN or infinity, the first is example",
+        ),
+        ({"x": NUMBERS, "y": TWO * 0}, {}, "y", "there is one class only"),
+        ({"x": NUMBERS, "y": IMAGES[..., 0] % 3}, {}, "y", "class labels need the shape"),
+        ({"x": NUMBERS, "y": TWO}, {"kind": "tokens"}, "x", "tokens need whole numbers from 0 on"),
+        ({"x": NUMBERS, "y": TWO}, {"kind": "image"}, "x", "images need three or four axes"),
+        ({"x": NUMBERS, "y": TWO}, {"kind": "picture"}, "kind", "expected null or one of numeric, image"),
+        ({"x": NUMBERS, "y": TWO}, {"task": "regresion"}, "task", "Did you mean regression?"),
+        ({"x": NUMBERS, "y": np.array(["a", "b"])[TWO]}, {"task": "regression"}, "y", "the target is text"),
+        ({"x": NUMBERS, "y": TWO}, {"test": 0.9}, "test", "below 1"),
+    ],
+)
+def test_faults_are_told_by_preflight_and_loading(save, arrays, arguments, key, expected):
+    path = save(**arrays)
+    with pytest.raises(UserError) as caught:
+        load(path, **arguments)
+    assert any(p.key == f"data.{key}" and expected in p.message for p in caught.value.problems), caught.value
+    assert any(k == key and expected in m for k, m in describe(path=path, **arguments).problems)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 cut short"])
+def test_damaged_files_are_refused(tmp_path, content):
+    path = tmp_path / "mine.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"data\.path: .*(empty|is no \.npz file)"):
+        load(str(path))
+    assert describe(path=str(path)).problems[0][0] == "path"
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"data\.path: there is no file"):
+        load(str(tmp_path / "none.npz"))
