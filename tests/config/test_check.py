@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import check
+from trainrun.config import check, options
 from trainrun.errors import Problem
 
 
@@ -148,8 +148,23 @@ def test_finds_nothing_wrong_with_a_good_config(text, inside):
 
 
 def test_finds_all_problems_at_once(inside):
-    found = faults("optimizr=adam", "loss=focl", "trainer.epochs=0", "seed=x", "hardware.precision=f32", "data=diabetes", "metric=auc")
-    assert {p.key for p in found} >= {"optimizr", "loss", "trainer.epochs", "seed", "hardware.precision", "metric.auc"}
+    found = faults(
+        "optimizr=adam",
+        "loss=focl",
+        "trainer.epochs=0",
+        "seed=x",
+        "hardware.precision=f32",
+        "data=diabetes",
+        "metric=auc",
+    )
+    assert {p.key for p in found} >= {
+        "optimizr",
+        "loss",
+        "trainer.epochs",
+        "seed",
+        "hardware.precision",
+        "metric.auc",
+    }
 
 
 def test_a_sweep_is_checked_at_every_point_and_each_fault_told_once(inside):
@@ -168,15 +183,30 @@ def test_broken_yaml_is_named_by_file_and_line(inside):
 
 def test_a_project_option_hides_ours_of_the_same_name(inside):
     (inside / "conf" / "optimizer").mkdir(parents=True)
-    (inside / "conf" / "optimizer" / "adam.yaml").write_text("# Mine.\nname: Adam\nlearning_rate: 0.5 # fast\n")
+    (inside / "conf" / "optimizer" / "adam.yaml").write_text(
+        "# Mine.\nname: Adam\nlearning_rate: 0.5 # fast\n"
+    )
     config, found = check.overrides([])
     assert found == []
     assert config["optimizer"] == {"name": "Adam", "learning_rate": 0.5}
 
 
 def test_a_project_config_sets_its_own_defaults(inside):
+    ours = (options.package_conf() / "config.yaml").read_text(encoding="utf-8")
     (inside / "conf").mkdir()
-    (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - override data: iris\n  - _self_\nseed: 5\n")
+    (inside / "conf" / "config.yaml").write_text(ours.replace("data: digits", "data: iris") + "seed: 5\n")
     config, found = check.overrides([])
     assert found == []
     assert (config["data"]["name"], config["seed"], config["model"]["name"]) == ("iris", 5, "mlp")
+    config, found = check.overrides(["experiment=digits_cnn"])
+    assert (found, config["data"]["name"]) == ([], "digits"), (
+        "an experiment stands over the project's defaults"
+    )
+
+
+def test_a_project_config_that_leaves_a_group_out_is_told_so(inside):
+    (inside / "conf").mkdir()
+    (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - data: iris\n  - _self_\n")
+    _, found = check.overrides([])
+    assert any("model" in str(p) for p in found), found
+    assert len(found) < 12 and all(p.message for p in found)

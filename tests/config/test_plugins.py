@@ -72,13 +72,25 @@ def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monk
 def test_an_installed_package_offers_its_components(tmp_path):
     site = tmp_path / "site"
     (site / "offered-1.0.dist-info").mkdir(parents=True)
-    (site / "offered-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: offered\nVersion: 1.0\n")
-    (site / "offered-1.0.dist-info" / "entry_points.txt").write_text("[trainrun.plugins]\noffered = offered\n")
+    (site / "offered-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: offered\nVersion: 1.0\n"
+    )
+    (site / "offered-1.0.dist-info" / "entry_points.txt").write_text(
+        "[trainrun.plugins]\noffered = offered\n"
+    )
     (site / "offered.py").write_text(LOSS.format(name="offered_loss"))
     code = f"import sys; sys.path.insert(0, {str(site)!r}); from trainrun.cli import main; sys.exit(main(sys.argv[1:]))"
     where = tmp_path / "empty"
     where.mkdir()
-    done = subprocess.run([sys.executable, "-c", code, "check", "loss=offered_loss"], cwd=where, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", "loss=offered_loss"],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
-    listed = subprocess.run([sys.executable, "-c", code, "ls", "loss"], cwd=where, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [sys.executable, "-c", code, "ls", "loss"], cwd=where, capture_output=True, text=True, check=True
+    )
     assert "offered_loss" in listed.stdout and "plug-in offered" in listed.stdout

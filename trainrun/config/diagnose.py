@@ -65,10 +65,15 @@ def problems(
         fault = _bad_value(config, override, groups)
         if fault is not None:
             found.append(fault)
+    from omegaconf import OmegaConf
+
+    for key in sorted(k for k in OmegaConf.missing_keys(config) if not k.startswith("hydra")):
+        wanted = f"{key}=…" if key in groups else f"{key}=value"
+        found.append(Problem(key, f"nothing is chosen. Write {wanted}, or a line for it in the defaults of conf/config.yaml."))
     try:
         tree = compose.plain(config)
     except Exception as interpolation_error:
-        found.append(_from_hydra(interpolation_error))
+        found = found or [_from_hydra(interpolation_error)]
         tree = None
     return found or [_from_hydra(error)], tree
 
