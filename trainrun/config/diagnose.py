@@ -67,7 +67,7 @@ def problems(
             found.append(fault)
     from omegaconf import OmegaConf
 
-    for key in sorted(k for k in OmegaConf.missing_keys(config) if not k.startswith("hydra")):
+    for key in (str(k) for k in config if OmegaConf.is_missing(config, k)):
         wanted = f"{key}=…" if key in groups else f"{key}=value"
         found.append(Problem(key, f"nothing is chosen. Write {wanted}, or a line for it in the defaults of conf/config.yaml."))
     try:
