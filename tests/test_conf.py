@@ -13,7 +13,8 @@ from trainrun.construct import reference_group
 
 COMPONENT_GROUPS = [g for g in registry.KERAS if g != "layer"]
 OPTIONS = [o for g in COMPONENT_GROUPS for o in options.options(g).values()]
-WITH_NAME = [o for o in OPTIONS if o.arguments.get("name")]
+# The tracking options are settings of one recorder, not components.
+WITH_NAME = [o for o in OPTIONS if o.arguments.get("name") and o.group != "tracking"]
 # Words that a directive may hold.
 WORDS = {
     "targets": {"binary", "multiclass", "multilabel", "real", "none"},

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -322,3 +325,21 @@ def test_training_errors_reach_python_as_such(inside):
     with pytest.raises(UserError, match="Did you mean focal"):
         trainrun.run(["loss=focl"])
     assert issubclass(TrainingError, Exception) and not list(inside.iterdir())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_order_and_the_record_says_killed(number, code, tmp_path):
+    command = [sys.executable, "-m", "trainrun", "data=iris", "tracking=none", "trainer.epochs=100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("3/100000") or " 3/100000" in line:
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    run_dir = only_run(tmp_path)
+    assert process.returncode == code, err
+    assert "Traceback" not in err and signal.Signals(number).name in err
+    summary = summary_of(run_dir)
+    assert summary["status"] == "KILLED" and summary["epochs"] >= 2
+    last = json.loads((run_dir / "journal.jsonl").read_text().splitlines()[-1])
+    assert (last["kind"], last["status"]) == ("end", "KILLED")

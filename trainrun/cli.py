@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
+from trainrun.interrupt import Interrupted
 
 VERBS = {
     "ls": "what can be named: the groups, or one group's options",
@@ -58,6 +59,9 @@ def main(argv: Sequence[str]) -> int:
     except TrainingError as error:
         console.error(str(error))
         return error.exit_code
+    except Interrupted as stop:
+        console.error(str(stop))
+        return stop.exit_code
     except KeyboardInterrupt:
         console.error("interrupted")
         return 130
@@ -169,10 +173,10 @@ def _run(argv: list[str], flags: Any) -> int:
             console.say(f"\n{trial}", style="bold")
         try:
             return runner.run(compose.plain(config), run_dir, overrides=given, command=["trainrun", *argv])
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, Interrupted) as error:
             # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
             failures.append((trial, error))
-            if not flags.multirun or isinstance(error, KeyboardInterrupt):
+            if not flags.multirun or not isinstance(error, Exception):
                 raise _Stop from error
             console.error(str(error) or type(error).__name__)
             return None

@@ -19,6 +19,7 @@ from trainrun.clock import Clock
 from trainrun.errors import TrainingError, broken
 from trainrun.interrupt import Interrupted
 from trainrun.job import Job
+from trainrun.tracking import redact
 from trainrun.tracking.record import Recorder
 from trainrun.units import Unit
 
@@ -56,7 +57,7 @@ class Outcome:
         self.metrics: dict[str, float] = {}
         self.predictions: np.ndarray | None = None
         (run_dir / "config.yaml").write_text(
-            yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
+            yaml.safe_dump(redact.tree(dict(config)), sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
         environment.write(run_dir, [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()])
         self.versions, self.git, self.digest = (
@@ -84,14 +85,22 @@ class Outcome:
         try:
             yield
         except (Interrupted, KeyboardInterrupt) as stop:
+            self._catch_up()
             self._close("KILLED", str(stop) or "interrupted")
             raise
         except Exception as error:
             told = broken(error, self.run_dir)
+            self._catch_up()
             self._close("FAILED", f"{type(error).__name__}: {error}")
             raise told from error
         finally:
             console.detach()
+
+    def _catch_up(self) -> None:
+        """Take what Keras has noted of the epochs that were finished before training broke off."""
+        noted = getattr(getattr(self.job.model, "history", None), "history", {})
+        self.history = self.history or {k: [float(v) for v in values] for k, values in noted.items()}
+        self.metrics = self.metrics or {k: values[-1] for k, values in self.history.items() if values}
 
     def evaluate(self, history: dict[str, list[float]]) -> None:
         """Measure the trained model on every split, and predict the split that the pictures show."""

@@ -171,6 +171,8 @@ def keras_names(group: str) -> dict[str, tuple[str, str]]:
 @functools.cache
 def own_names(group: str) -> dict[str, Path]:
     """Return the files of `trainrun/<group>/` that define a component, by name."""
+    if group == "tracking":
+        return {}  # its files are the parts of one recorder; its options are settings of that
     return {p.stem: p for p in sorted((PACKAGE / group).glob("*.py")) if not p.stem.startswith("_")}
 
 

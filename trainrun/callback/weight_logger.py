@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 
-@keras.saving.register_keras_serializable("trainrun")
 class WeightLogger(keras.callbacks.Callback):
     """Add every weight that is a single number to the logs of each epoch, by its name.
 
