@@ -97,7 +97,8 @@ def _checked(path: str | None) -> Path:
         raise _fault(
             f"{where} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
         ) from error
-    nodes = list(_nodes(config))
+    # How it was compiled is not read: losses and optimizers are this run's.
+    nodes = list(_nodes(config.get("config")))
     if code := [
         n.get("config", {}).get("name", "?") for n in nodes if n.get("class_name") in ("Lambda", "__lambda__")
     ]:
@@ -108,7 +109,22 @@ def _checked(path: str | None) -> Path:
     for node in nodes:
         if node.get("class_name") in OWN_LAYERS:
             importlib.import_module(OWN_LAYERS[node["class_name"]])
+    if unknown := sorted({str(n["class_name"]) for n in nodes if not _known(n)}):
+        raise _fault(
+            f"{where} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded. "
+            "Name the file that registers it: plugins=[./my_layers.py]."
+        )
     return where
+
+
+def _known(node: dict[str, Any]) -> bool:
+    """Return whether Keras can build what a node names: its own class, or a registered one."""
+    own = str(node.get("module") or "").partition(".")[0] in ("keras", "builtins")
+    return (
+        own
+        or not node.get("registered_name")
+        or keras.saving.get_registered_object(node["registered_name"]) is not None
+    )
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

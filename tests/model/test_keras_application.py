@@ -1,0 +1,75 @@
+"""Networks of keras.applications on the data's images; the smallest of them, for time."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from examples import BINARY, IMAGE, values
+
+from trainrun.construct import construct
+from trainrun.dataset import InputSpec
+from trainrun.errors import UserError
+
+TINY = {"application": "MobileNetV2", "options": {"alpha": 0.35}}
+
+
+def build(inputs=(IMAGE,), **arguments):
+    return construct(
+        "model",
+        {"name": "keras_application", **TINY, **arguments},
+        inputs=inputs,
+        target=BINARY,
+        head="sigmoid",
+    )
+
+
+def base(model):
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def test_small_grey_images_are_resized_and_tripled(tmp_path):
+    model, x = build(), values((IMAGE,))
+    assert base(model).input_shape == (None, 32, 32, 3)
+    output = np.asarray(model(x))
+    assert output.shape == (6, 1) and np.isfinite(output).all()
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "m.keras")(x), output)
+
+
+def test_pixels_reach_the_network_in_its_own_range():
+    model = build((InputSpec("image", "image", (32, 32, 3)),))
+    before = keras.Model(model.input, base(model)._inbound_nodes[-1].input_tensors[0])
+    x = np.linspace(0, 1, 32 * 32 * 3, dtype="float32").reshape(1, 32, 32, 3)
+    expected = keras.applications.mobilenet_v2.preprocess_input(255 * x.copy())
+    np.testing.assert_allclose(before(x), expected, atol=1e-5)
+
+
+def test_only_the_head_learns_on_request():
+    model = build(trainable=False)
+    assert [w.path.split("/")[0] for w in model.trainable_weights] == ["head", "head"]
+
+
+def test_penalty_counts_every_kernel_and_seeds_repeat_the_start():
+    arguments = {"regularizer": {"name": "l2", "l2": 0.1}, "initializer": {"name": "he_normal", "seed": 3}}
+    model, again = build(**arguments), build(**arguments)
+    kernels = [np.asarray(w, "float64") for w in model.trainable_weights if "kernel" in w.path]
+    assert float(sum(model.losses)) == pytest.approx(0.1 * sum((k**2).sum() for k in kernels), rel=1e-4)
+    assert len(kernels) == 53
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            {"application": "MobileNetV22"},
+            r"model\.application: expected one of .*Did you mean MobileNetV2\?",
+        ),
+        ({"options": {"alfa": 1}}, "MobileNetV2 refused: .*alfa"),
+        ({"weights": "no_such.weights.h5"}, "MobileNetV2 refused: The `weights` argument"),
+    ],
+)
+def test_faults_are_told_in_words(arguments, says):
+    with pytest.raises(UserError, match=says):
+        build(**arguments)
