@@ -297,6 +297,14 @@ def test_other_delimiters(write, delimiter):
     assert load(path, delimiter=delimiter).digest() == load(write(people(), "other.csv")).digest()
 
 
+def test_columns_named_like_numbers_are_found_by_number(write):
+    path = write("2019,2020,2021\n" + "".join(f"{i},{i % 5},{i % 2}\n" for i in range(40)))
+    data = load(path, 2021, features=[2019])
+    assert data.features == ("2019",) and data.preprocessing["target"] == "2021"
+    assert describe(path=path, target=2021, features=[2019]).target == "binary"
+    assert "there is no file 7" in faults(7)
+
+
 def test_unused_columns_do_not_matter(write):
     path = write(people(change={9: "abc,Rome,5,yes", 10: ",Rome,5,no"}))
     assert load(path, features=["city", "income"]).preprocessing["missing"] == {}

@@ -64,6 +64,16 @@ class Wanted:
     missing: str = "error"
     task: str = "auto"
 
+    def __post_init__(self) -> None:
+        # A column named 2019 comes from the command line as a number.
+        for name in ("target", "weight"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else str(value))
+        for name in ("features", "categorical"):
+            value = getattr(self, name)
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                object.__setattr__(self, name, [str(v) for v in value])
+
     def inputs(self, header: Sequence[str]) -> list[str]:
         """Return the feature columns: those named, or all but target and weight."""
         if self.features is not None:
@@ -135,7 +145,7 @@ def file_fault(path: str | None, ending: str) -> str | None:
     """Say what is wrong with a path, or None: not given, not there, a folder, empty."""
     if path is None:
         return f"expected the path of a file, got null. For example data.path=my_data{ending}."
-    where = Path(path).expanduser()
+    where = Path(str(path)).expanduser()
     if not where.exists():
         near = sorted(p.name for p in where.parent.glob(f"*{ending}")) if where.parent.is_dir() else []
         guess = did_you_mean(where.name, near)

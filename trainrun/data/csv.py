@@ -67,6 +67,7 @@ def csv(
         UserError: all that is wrong with the file or the arguments.
     """
     wanted = Wanted(target, features, categorical, weight, missing, task)
+    path, weight = None if path is None else str(path), wanted.weight
     delimiter = _lines.separator(delimiter)
     found = _lines.look(path, delimiter, wanted)
     found.faults += share_problems(None, validation, test)
@@ -98,7 +99,7 @@ def csv(
         classes=spec.classes,
     )
     record: dict[str, Any] = {
-        "target": target,
+        "target": wanted.target,
         "missing": table.missing,
         "dropped_rows": _length(table) - len(keep),
     }
@@ -152,6 +153,7 @@ def describe(
 ) -> Description:
     """Return what the header tells and, of a small file, its rows."""
     wanted = Wanted(target, features, categorical, weight, missing, task)
+    path = None if path is None else str(path)
     delimiter = _lines.separator(delimiter)
     found = _lines.look(path, delimiter, wanted)
     shares = share_problems(None, validation, test)

@@ -62,6 +62,7 @@ def npz(
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
+    path = None if path is None else str(path)
     _raise([*_headers(path, x, y, weight, kind, task)[1], *share_problems(None, validation, test)])
     arrays, faults = _load(path, [k for k in (x, y, weight) if k])
     _raise(faults)
@@ -102,6 +103,7 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what shapes and types tell and, if it is small, the target."""
+    path = None if path is None else str(path)
     shapes, faults = _headers(path, x, y, weight, kind, task)
     faults += share_problems(shapes[x][0][0] if not faults else None, validation, test)
     if faults:

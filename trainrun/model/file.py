@@ -70,7 +70,7 @@ def _checked(path: str | None) -> Path:
         raise _fault(
             "expected the path of a .keras file, got null. For example model.path=outputs/runs/…/model.keras."
         )
-    where = Path(path).expanduser()
+    where = Path(str(path)).expanduser()
     if not where.exists():
         near = sorted(p.name for p in where.parent.glob("*.keras")) if where.parent.is_dir() else []
         raise _fault(
