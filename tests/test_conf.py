@@ -19,12 +19,15 @@ WITH_NAME = [o for o in OPTIONS if o.arguments.get("name") and o.group != "track
 WORDS = {
     "targets": {"binary", "multiclass", "multilabel", "real", "none"},
     "labels": {"ids", "one_hot", "binary", "real", "any"},
-    "predictions": {"probabilities", "logits", "scores", "ids", "real", "any"},
+    "predictions": {"probabilities", "logits", "scores", "ids", "real", "positive", "any"},
+    "unit": {"own"},
     "inputs": {"numeric", "categorical", "image", "tokens"},
 }
 # Variations: options of a class that another option shows with its own defaults. Option -> keys that differ.
 VARIATIONS = {
     "metric/auc_pr": {"curve"},
+    "metric/concordance_correlation": {"axis"},
+    "metric/pearson_correlation": {"axis"},
     "optimizer/adam_then_sgd": {"switch_at"},
     "optimizer/nag": {"momentum", "nesterov"},
     "optimizer/sgdm": {"momentum"},

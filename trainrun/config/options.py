@@ -79,7 +79,8 @@ class Option:
 
         ``@targets``: the kinds of target it fits (binary, multiclass, multilabel, real, none).
         ``@labels``: the form of labels it wants (ids, one_hot, binary, real, any).
-        ``@predictions``: what it reads (probabilities, logits, scores, ids, real, any).
+        ``@predictions``: what it reads (probabilities, logits, scores, ids, real, positive, any).
+        ``@unit own``: it reads a real target in its own unit, not in deviations from the mean.
         Absent: nothing is demanded.
         """
         return {m[1]: m[2].split() for line in self.text.splitlines() if (m := DIRECTIVE.match(line))}
