@@ -14,7 +14,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "trainrun"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "project" not in p.relative_to(PACKAGE).parts)
 HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "matplotlib", "sklearn"}
-COMPONENTS = ("loss", "metric", "optimizer", "schedule", "hardware", "model", "data", "trainer", "callback")
+COMPONENTS = (
+    "loss",
+    "metric",
+    "optimizer",
+    "schedule",
+    "hardware",
+    "model",
+    "data",
+    "trainer",
+    "step",
+    "callback",
+)
 
 
 def imports(path: Path, top_only: bool = False) -> set[str]:

@@ -23,6 +23,7 @@ REFERENCES = {
     "layers": "layer",
     "cell": "layer",
     "cells": "layer",
+    "step": "step",
 }
 # Arguments that end like those but hold plain words: Muon's are parts of layers' names.
 WORDS = {"exclude_layers"}
@@ -86,6 +87,9 @@ def construct(
         return functools.partial(target, **arguments) if arguments else target
     if group in ("loss", "metric") and known is not None and "y_true" in known:
         return _wrapped(group, component.name, target, arguments)
+    if group == "step" and known is not None and "model" in known:
+        # A step as a plain function: it is called for each batch, with a model, and not now.
+        return functools.partial(target, **arguments) if arguments else target
     try:
         return target(**arguments)
     except (TypeError, ValueError) as error:

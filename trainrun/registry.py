@@ -33,6 +33,7 @@ KERAS = {
     "model": None,
     "data": None,
     "trainer": None,
+    "step": None,
     "hardware": None,
     "tracking": None,
 }

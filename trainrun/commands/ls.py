@@ -17,6 +17,7 @@ GROUPS = {
     "optimizer": "how the weights move",
     "schedule": "how the learning rate moves",
     "trainer": "the loop",
+    "step": "one step of trainer=custom: trainer.step=my_step",
     "hardware": "the devices and the precision",
     "callback": "what happens between epochs; several: callback=[a,b]",
     "tracking": "where the run is recorded",

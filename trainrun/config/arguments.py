@@ -182,6 +182,7 @@ RULES: dict[str, Rule] = {
     "trainer.steps_per_execution": Rule("int", low=1, words=("auto",)),
     "trainer.jit_compile": Rule("bool", words=("auto",)),
     "trainer.run_eagerly": FLAG,
+    "trainer.accumulate": COUNT,
     # hardware
     "hardware.precision": Rule(choices=("float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")),
     "hardware.deterministic": FLAG,
