@@ -41,6 +41,8 @@ class Progress(keras.callbacks.Callback):
         clock: for tests; monotonic seconds.
     """
 
+    coarse = True  # content with being called after several steps at once
+
     def __init__(
         self,
         epochs: int,

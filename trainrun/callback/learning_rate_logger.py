@@ -26,6 +26,11 @@ class LearningRateLogger(keras.callbacks.Callback):
         super().__init__()
         self.per_step = per_step
 
+    @property
+    def coarse(self) -> bool:
+        """Whether it is content with being called after several steps at once."""
+        return not self.per_step
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.per_step:
             self._add(logs)

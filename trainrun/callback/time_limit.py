@@ -25,6 +25,8 @@ class TimeLimit(keras.callbacks.Callback):
         ValueError: `limit` is no duration.
     """
 
+    coarse = True  # content with being called after several steps at once
+
     def __init__(self, limit: str | float):
         super().__init__()
         self.limit = limit
