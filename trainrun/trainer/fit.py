@@ -8,6 +8,8 @@ import keras
 
 from trainrun.job import Job
 from trainrun.trainer._feed import Feed, in_order
+from trainrun.trainer._loop import numbers
+from trainrun.trainer._pace import TEST, TRAIN, wants_steps
 
 # More batches than this in one compiled call would leave the progress bar and Ctrl-C waiting.
 LONGEST_EXECUTION = 64
@@ -31,13 +33,7 @@ class Fit:
         Returns:
             The history: name -> one value an epoch.
         """
-        steps = job.plan.steps_per_epoch
-        automatic = self.steps_per_execution == "auto"
-        job.model.steps_per_execution = (
-            min(steps, LONGEST_EXECUTION) if automatic else int(self.steps_per_execution)
-        )
-        if job.model.run_eagerly:
-            job.model.steps_per_execution = 1
+        job.model.steps_per_execution = self._steps(job, callbacks)
         feed = Feed(job.train, job.plan)
         validation = None if job.validation is None else in_order(job.validation, job.plan.batch_size)
         history = job.model.fit(
@@ -49,4 +45,12 @@ class Fit:
             shuffle=False,  # the feed has shuffled; Keras would warn that it does not
             verbose=0,
         )
-        return {name: [float(v) for v in values] for name, values in history.history.items()}
+        return numbers(history)
+
+    def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int:
+        """Return the number of batches in one compiled call."""
+        if job.model.run_eagerly or wants_steps(callbacks, TRAIN + TEST):
+            return 1
+        if self.steps_per_execution != "auto":
+            return int(self.steps_per_execution)
+        return min(job.plan.steps_per_epoch, LONGEST_EXECUTION)

@@ -36,7 +36,9 @@ def report(
 ) -> dict[str, list[float]]:
     """Tell the callbacks of the finished loop as of one epoch, and return the history."""
     logs = {"loss": float(objective(job)), **extra, "iterations": float(steps)}
-    every = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=job.model, epochs=1, steps=1)
+    every = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=job.model, epochs=1, steps=1
+    )
     every.on_train_begin()
     every.on_epoch_begin(0)
     every.on_epoch_end(0, logs)

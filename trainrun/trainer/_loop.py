@@ -1,0 +1,64 @@
+"""Epochs, validation and callbacks, in the order of Keras' `fit`, around whatever trains one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from trainrun.job import Job
+
+Logs = Mapping[str, Any]
+
+
+def loop(
+    job: Job,
+    callbacks: Sequence[keras.callbacks.Callback],
+    train: Callable[[int, keras.callbacks.CallbackList], Logs],
+    validate: Callable[[keras.callbacks.CallbackList], Logs] | None,
+    validation_freq: int,
+) -> dict[str, list[float]]:
+    """Run the epochs of `job.plan`.
+
+    Args:
+        job: what is trained.
+        callbacks: in their order; all hear what they would hear from `fit`.
+        train: trains one epoch: takes its number and the callbacks, returns the logs.
+        validate: measures the validation data, or None.
+        validation_freq: validate every so many epochs.
+
+    Returns:
+        The history: name -> one value an epoch.
+    """
+    model, plan = job.model, job.plan
+    every = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=model, epochs=plan.epochs, steps=plan.steps_per_epoch
+    )
+    model.stop_training = False
+    every.on_train_begin()
+    logs: dict[str, Any] = {}
+    # BackupAndRestore sets it when training begins.
+    first = getattr(model, "_initial_epoch", None) or 0
+    for epoch in range(first, plan.epochs):
+        model.reset_metrics()
+        every.on_epoch_begin(epoch)
+        logs = dict(train(epoch, every))
+        if validate is not None and (epoch + 1) % validation_freq == 0:
+            every.on_test_begin()
+            model.reset_metrics()
+            found = dict(validate(every))
+            every.on_test_end(found)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        every.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    # With use_ema, this is where the averaged weights become the model's.
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    every.on_train_end(logs)
+    return numbers(model.history)
+
+
+def numbers(history: keras.callbacks.History) -> dict[str, list[float]]:
+    """Return a history as plain numbers."""
+    return {name: [float(v) for v in values] for name, values in history.history.items()}

@@ -1,0 +1,62 @@
+"""How many steps to take before Python is heard again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import keras
+
+# Seconds between two returns to Python: the bar moves, Ctrl-C and time limits are heard. A return costs about
+# half a millisecond, a quarter of a percent of this.
+BREATH = 0.2
+# The hooks of training steps, and those of validation.
+TRAIN = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+TEST = ("on_test_batch_begin", "on_test_batch_end")
+
+
+class Pace:
+    """The number of steps in one compiled call: what takes about `BREATH` seconds, by the steps so far.
+
+    Args:
+        fixed: this many, whatever they take; None: by measurement.
+    """
+
+    def __init__(self, fixed: int | None = None):
+        self.fixed = fixed
+        self._seconds: float | None = None  # a step, when last measured
+        self._calls = 0
+
+    def steps(self, left: int) -> int:
+        """Return how many of the `left` steps to take now."""
+        if self.fixed is not None:
+            return min(self.fixed, left)
+        if self._seconds is None:
+            # The first call compiles, and tells nothing of the pace; the second is a short trial.
+            return min(1 if self._calls == 0 else 4, left)
+        return min(max(1, int(BREATH / self._seconds)), left)
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Note what a call took."""
+        self._calls += 1
+        if self._calls > 1:
+            self._seconds = max(seconds / steps, 1e-9)
+
+
+def wants_steps(callbacks: Iterable[keras.callbacks.Callback], hooks: tuple[str, ...] = TRAIN) -> bool:
+    """Tell whether a callback must be called after each single step.
+
+    One that overrides a hook of the steps must, unless it says `coarse = True` (it is content with being called
+    after several), or is one of Keras' that overrides the hook only for the case that it is set to save or
+    trace within an epoch.
+    """
+    return any(_wants(callback, hooks) for callback in callbacks)
+
+
+def _wants(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
+    if getattr(callback, "coarse", False):
+        return False
+    if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
+        return callback.save_freq != "epoch"
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return callback.update_freq != "epoch" or callback._should_trace or callback.write_steps_per_second
+    return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)

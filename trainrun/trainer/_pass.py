@@ -1,0 +1,199 @@
+"""A pass over a split in compiled code: many steps in one call, on one device or on replicas of the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.dataset import Split
+from trainrun.step._accumulate import fraction, reduction
+from trainrun.trainer._feed import HELD
+from trainrun.trainer._pace import Pace
+
+# A larger split than `HELD` is sent to the device in blocks of so many bytes.
+
+BLOCK = 16 * 2**20
+
+Step = Callable[[keras.Model, Any, tf.Tensor, "tf.Tensor | None", Any], tuple[tf.Tensor, Any]]
+
+
+class Pass:
+    """Steps over a split, in the order of the indices that it is called with.
+
+    The order is an argument, made by numpy from (seed, epoch); the compiled code draws nothing and remembers
+    nothing. Batches are gathered, stepped on and measured within one `tf.while_loop`, whose bounds are those of
+    the indices given: one trace serves any number of steps, and the smaller last batch of an epoch too.
+
+    What it saves, on the digits MLP at batch 32 (2 cores): Keras' `fit` takes 3.0 ms a step, of which the step's
+    own kernels take 0.3. The rest is one call of a compiled function, one batch from an iterator, and the
+    callbacks' logs, a step; here they are paid once an epoch.
+
+    Args:
+        model: compiled, built under its strategy.
+        step: what is done with a batch; see `trainrun.step.default`.
+        split: the examples.
+        batch_size: examples a step, over all replicas.
+    """
+
+    def __init__(self, model: keras.Model, step: Step, split: Split, batch_size: int):
+        self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
+        self.strategy = model.distribute_strategy
+        self.replicated = is_replicated(self.strategy)
+        arrays = (split.x, split.y, split.weight)
+        remainder = len(split) % batch_size or batch_size
+        self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
+        self.held = None
+        size = sum(a.nbytes for a in split.arrays())
+        if size <= HELD:
+            with tf.device("cpu:0") if self.replicated else tf.device(None):
+                self.held = tf.nest.map_structure(lambda a: None if a is None else tf.constant(a), arrays)
+        self.block = max(1, int(BLOCK / max(size / max(len(split), 1), 1) / batch_size))
+        if model.jit_compile and not self.replicated:
+            # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
+            self.step = tf.function(step, autograph=False, jit_compile=True)
+        self._steps = self._run if model.run_eagerly else self._compiled(arrays)
+
+    def calls(self, order: np.ndarray, pace: Pace) -> Iterator[tuple[int, int, Callable[[], dict]]]:
+        """Yield the calls that make up a pass.
+
+        Args:
+            order: indices of examples, `[n]` int64.
+            pace: says how many steps to take at once, and is told how long they took.
+
+        Yields:
+            `(first, last, run)`: the numbers of the first and last step of a call, and the call itself, which
+            returns the metrics since their last reset.
+        """
+        steps = -(-len(order) // self.batch_size)
+        if self.held is None:
+            yield from self._sent(order, steps, pace)
+            return
+        at = 0
+        while at < steps:
+            some = pace.steps(steps - at)
+            part = order[at * self.batch_size : (at + some) * self.batch_size]
+            yield at, at + some - 1, _timed(lambda part=part: self._steps(part, self.held), pace, some)
+            at += some
+
+    def _sent(self, order: np.ndarray, steps: int, pace: Pace) -> Iterator[tuple[int, int, Callable]]:
+        """As `calls`, for a split that stays in the host's memory or on disk: the next block is read meanwhile."""
+        some = min(self.block, pace.fixed or self.block)
+        size = some * self.batch_size
+
+        def read(start: int) -> tuple:
+            part = self.split.take(order[start : start + size])
+            return len(part), tf.nest.map_structure(
+                lambda a: None if a is None else tf.convert_to_tensor(a), (part.x, part.y, part.weight)
+            )
+
+        with ThreadPoolExecutor(1) as reader:
+            coming: Future = reader.submit(read, 0)
+            for at in range(0, steps, some):
+                n, data = coming.result()
+                if at + some < steps:
+                    coming = reader.submit(read, (at + some) * self.batch_size)
+                here = np.arange(n, dtype="int64")
+                yield at, min(at + some, steps) - 1, lambda n=here, data=data: self._steps(n, data)
+
+    def _compiled(self, arrays: tuple) -> Callable[[np.ndarray, tuple], dict]:
+        # Not AutoGraph: a step is called as Keras calls a `train_step`, and `tf.cond` is written by hand.
+        index = tf.TensorSpec([None], tf.int64)
+        if self.held is not None:
+            # Captured, not passed: what is passed is copied to the function's device at each call.
+            held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
+            return lambda i, _: held(i)
+        spec = tf.nest.map_structure(
+            lambda a: None if a is None else tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays
+        )
+        return tf.function(self._run, input_signature=[index, spec], autograph=False)
+
+    def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
+        """Step through the batches of `index` and return the metrics."""
+        size = tf.shape(index)[0]
+        body = self._on_replicas if self.replicated else self._on_one
+
+        def one(at: tf.Tensor) -> list[tf.Tensor]:
+            body(index[at : at + self.batch_size], data)
+            return [at + self.batch_size]
+
+        tf.while_loop(lambda at: at < size, one, [tf.constant(0)], parallel_iterations=1)
+        return self.model.get_metrics_result()
+
+    def _on_one(self, index: tf.Tensor, data: tuple) -> None:
+        x, y, weight = gathered(data, index)
+        loss, y_pred = self.step(self.model, x, y, weight, 1.0)
+        self.model._loss_tracker.update_state(loss, sample_weight=tf.shape(index)[0])
+        self.model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+    def _on_replicas(self, index: tf.Tensor, data: tuple) -> None:
+        """Divide a batch among the replicas; the sum of their losses is the loss of the whole batch."""
+        model, replicas = self.model, self.strategy.num_replicas_in_sync
+        size = tf.shape(index)[0]
+        # Gathered where the data lies: on a replica's own device, it would be copied there whole, each step.
+        with tf.device("cpu:0"):
+            weights = None if data[2] is None else tf.gather(data[2], index)
+
+        def replica() -> None:
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            start, stop = number * size // replicas, (number + 1) * size // replicas
+            # A replica for which a small last batch has no example takes one, at a share of nothing: it must take
+            # part in the sum of the gradients, and an empty batch has no mean.
+            with tf.device("cpu:0"):
+                x, y, weight = gathered(data, index[start : tf.maximum(stop, start + 1)])
+            its_weights = None if weights is None else weights[start:stop]
+            if reduction(model) == "sum":
+                share = tf.constant(1.0)
+            else:
+                # Keras divides each replica's loss by their number, as if all had the same part of the batch.
+                share = replicas * fraction(model, size, weights, stop - start, its_weights)
+            loss, y_pred = self.step(model, x, y, weight, share)
+            # Summed over the replicas: (loss of the whole) · size, and size.
+            model._loss_tracker.update_state(
+                loss * replicas, sample_weight=tf.cast(size, loss.dtype) / replicas
+            )
+
+            def measure() -> tf.Tensor:
+                model.compute_metrics(x, y, y_pred, sample_weight=weight)
+                return tf.constant(0)
+
+            if self.some_are_empty:
+                tf.cond(stop > start, measure, lambda: tf.constant(0))
+            else:
+                measure()
+
+        self.strategy.run(replica)
+
+
+def gathered(data: tuple, index: tf.Tensor) -> tuple:
+    """Return the examples `(x, y, weight)` at the indices."""
+    return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), data)
+
+
+def is_replicated(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether a model built under the strategy must be run through it; not so on one device."""
+    with strategy.scope():
+        return tf.distribute.has_strategy()
+
+
+def evaluate(
+    model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
+) -> tuple[tf.Tensor, Any]:
+    """Measure a batch, as a step that moves nothing."""
+    y_pred = model(x, training=False)
+    return model.compute_loss(x, y, y_pred, weight, training=False) * share, y_pred
+
+
+def _timed(run: Callable[[], dict], pace: Pace, steps: int) -> Callable[[], dict]:
+    def timed() -> dict:
+        start = time.perf_counter()
+        logs = run()
+        pace.took(steps, time.perf_counter() - start)
+        return logs
+
+    return timed

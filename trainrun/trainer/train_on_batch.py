@@ -1,0 +1,64 @@
+"""Training by a plain Python loop over batches: the one to step through in a debugger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from trainrun.job import Job
+from trainrun.trainer._feed import batches, order
+from trainrun.trainer._loop import Logs, loop
+from trainrun.trainer.custom import build
+
+
+class TrainOnBatch:
+    """Keras' own step on one numpy batch after another.
+
+    With `trainer.run_eagerly=true` nothing is compiled: breakpoints in a layer, a loss or a metric hold at each
+    batch.
+
+    Args:
+        validation_freq: validate every so many epochs.
+    """
+
+    def __init__(self, validation_freq: int = 1):
+        self.validation_freq = validation_freq
+
+    def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
+        """Train `job.model` in place.
+
+        Returns:
+            The history: name -> one value an epoch.
+        """
+        model, plan = job.model, job.plan
+        model.steps_per_execution = 1
+        build(job)
+        # Not `model.train_on_batch`: since Keras 3.15 it forgets the metrics of the batches before.
+        model.make_train_function()
+        model.make_test_function()
+
+        def train(epoch: int, every: keras.callbacks.CallbackList) -> Logs:
+            logs: Logs = {}
+            indices = order(plan, len(job.train), epoch)
+            for step, batch in enumerate(batches(job.train, indices, plan.batch_size)):
+                every.on_train_batch_begin(step)
+                logs = model.train_function(iter([batch]))
+                every.on_train_batch_end(step, logs)
+                if model.stop_training:
+                    break
+            return logs
+
+        def validate(every: keras.callbacks.CallbackList) -> Logs:
+            logs: Logs = {}
+            indices = np.arange(len(job.validation), dtype="int64")
+            for step, batch in enumerate(batches(job.validation, indices, plan.batch_size)):
+                every.on_test_batch_begin(step)
+                logs = model.test_function(iter([batch]))
+                every.on_test_batch_end(step, logs)
+            return logs
+
+        return loop(
+            job, callbacks, train, validate if job.validation is not None else None, self.validation_freq
+        )
