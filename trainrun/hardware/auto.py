@@ -1,44 +1,40 @@
-"""Devices, precision, determinism: set up once, before the first tensor is made."""
+"""The best device there is: the first GPU, else the CPU."""
 
 from __future__ import annotations
 
-import os
-
-import keras
 import tensorflow as tf
+
+from trainrun import console
+from trainrun.hardware import _settings as settings
+from trainrun.hardware.cpu import cpu
+from trainrun.hardware.gpu import gpu
 
 
 def auto(
     precision: str = "float32",
     deterministic: bool = False,
     threads: int | None = None,
-    device: str | None = None,
+    tf32: bool = True,
 ) -> tf.distribute.Strategy:
-    """Set TensorFlow up for this run and return the strategy to build under.
+    """Set TensorFlow up on the first GPU, or on the CPU where there is none; a line says which.
 
     Args:
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
         deterministic: the same bits on every run of the same config on the same machine.
         threads: of the CPU; None leaves TensorFlow's choice, one per core.
-        device: ``cpu`` hides the GPUs; None takes the first GPU if there is one.
+        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
 
     Returns:
         The default strategy: one device.
+
+    Raises:
+        UserError: TensorFlow has begun to run on other settings in this process.
     """
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    for gpu in tf.config.get_visible_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    if threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    elif os.environ.get("TF_DETERMINISTIC_OPS") != "1":
-        tf.config.experimental.disable_op_determinism() if hasattr(
-            tf.config.experimental, "disable_op_determinism"
-        ) else None
-    if precision == "float64":
-        keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy(precision)
-    return tf.distribute.get_strategy()
+    gpus = settings.physical_gpus()
+    if not gpus:
+        return cpu(precision, deterministic, threads)
+    strategy = gpu(precision=precision, deterministic=deterministic, threads=threads, tf32=tf32)
+    if len(gpus) > 1:
+        # Several GPUs are not taken unasked: they may be somebody else's, and batch norm differs by replica.
+        console.note(f"{len(gpus)} GPUs found: hardware=mirrored trains on all of them")
+    return strategy

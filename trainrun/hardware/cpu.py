@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainrun.hardware.auto import auto
+from trainrun.hardware import _settings as settings
 
 
 def cpu(
-    precision: str = "float32", deterministic: bool = False, threads: int | None = None
+    precision: str = "float32",
+    deterministic: bool = False,
+    threads: int | None = None,
 ) -> tf.distribute.Strategy:
-    """Set TensorFlow up on the CPU; see `auto` for the arguments."""
-    return auto(precision, deterministic, threads, device="cpu")
+    """Set TensorFlow up on the CPU.
+
+    Args:
+        precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
+        deterministic: the same bits on every run of the same config on the same machine.
+        threads: of the CPU; None leaves TensorFlow's choice, one per core.
+
+    Returns:
+        The default strategy: one device.
+
+    Raises:
+        UserError: TensorFlow has begun to run on other settings in this process.
+    """
+    settings.see([])
+    settings.threads(threads)
+    settings.numbers(precision, deterministic, tf32=True)
+    settings.announce("CPU", precision, deterministic)
+    return tf.distribute.get_strategy()

@@ -1,0 +1,74 @@
+"""Several devices of one machine: each has the whole model and a share of every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from trainrun.errors import Problem, UserError
+from trainrun.hardware import _settings as settings
+
+
+def mirrored(
+    devices: Sequence[int] | None = None,
+    virtual_devices: int | None = None,
+    memory_growth: bool = True,
+    memory_limit: int | None = None,
+    precision: str = "float32",
+    deterministic: bool = False,
+    threads: int | None = None,
+    tf32: bool = True,
+) -> tf.distribute.Strategy:
+    """Set TensorFlow up on several GPUs, or on the CPU in so many parts.
+
+    Args:
+        devices: the GPUs' numbers, from 0; None: all.
+        virtual_devices: split the CPU into so many logical devices instead, to try things without GPUs.
+        memory_growth: take memory as it is needed; False takes all of it at once.
+        memory_limit: MB to take at most of each GPU; None: no limit. It is taken at once.
+        precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
+        deterministic: the same bits on every run of the same config on the same machine.
+        threads: of the CPU; None leaves TensorFlow's choice, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+
+    Returns:
+        A `MirroredStrategy`.
+
+    Raises:
+        UserError: there are no such GPUs, or TensorFlow has begun to run on other settings in this process.
+    """
+    if virtual_devices is not None:
+        settings.see([])
+        names = settings.virtual(virtual_devices)
+        what = f"{virtual_devices} parts of the CPU"
+    else:
+        gpus = settings.physical_gpus()
+        if not gpus:
+            raise UserError(
+                Problem(
+                    "hardware",
+                    f"mirrored needs GPUs; TensorFlow found {settings.found()}. "
+                    "To try it on the CPU: hardware.virtual_devices=2.",
+                )
+            )
+        wanted = list(range(len(gpus))) if devices is None else list(devices)
+        if missing := [i for i in wanted if i >= len(gpus)]:
+            raise UserError(
+                Problem(
+                    "hardware.devices",
+                    f"there is no GPU {missing[0]}; TensorFlow found {settings.found()}.",
+                )
+            )
+        chosen = [gpus[i] for i in wanted]
+        settings.see(chosen)
+        settings.memory(chosen, memory_growth, memory_limit)
+        # TensorFlow counts the visible ones anew.
+        names = [f"GPU:{i}" for i in range(len(chosen))]
+        what = ", ".join(settings.described(g) for g in chosen)
+    settings.threads(threads)
+    settings.numbers(precision, deterministic, tf32)
+    settings.announce(
+        f"{what} ({len(names)} {'replica' if len(names) == 1 else 'replicas'})", precision, deterministic
+    )
+    return tf.distribute.MirroredStrategy(names)

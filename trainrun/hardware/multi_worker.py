@@ -1,0 +1,108 @@
+"""Several processes, on one machine or on many: each has the whole model and a share of every batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2 as coordination
+from tensorflow.python.eager import context
+
+from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.hardware import _settings as settings
+from trainrun.hardware._cluster import FIRST_PORT, Cluster, cluster
+
+
+def multi_worker(
+    workers: Sequence[str] | None = None,
+    index: int | None = None,
+    port: int = FIRST_PORT,
+    timeout: int = 60,
+    communication: str = "auto",
+    memory_growth: bool = True,
+    memory_limit: int | None = None,
+    precision: str = "float32",
+    deterministic: bool = False,
+    threads: int | None = None,
+    tf32: bool = True,
+) -> tf.distribute.Strategy:
+    """Join the other workers.
+
+    Args:
+        workers: `host:port` of each, the chief's first; None: as TF_CONFIG or Slurm say.
+        index: which of them this process is.
+        port: of the first worker on each node, under Slurm.
+        timeout: seconds to wait for the other workers at the start, and after which one that is silent counts
+            as dead.
+        communication: ``auto``, ``ring`` (works everywhere) or ``nccl`` (GPUs).
+        memory_growth: take memory as it is needed; False takes all of it at once.
+        memory_limit: MB to take at most of each GPU; None: no limit. It is taken at once.
+        precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
+        deterministic: the same bits on every run of the same config on the same machines.
+        threads: of the CPU; None leaves TensorFlow's choice, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+
+    Returns:
+        A `MultiWorkerMirroredStrategy`.
+
+    Raises:
+        UserError: the addresses are wrong, or TensorFlow has begun to run in this process.
+        TrainingError: the others did not come in time.
+    """
+    group = cluster(workers, index, os.environ, port)
+    gpus = settings.physical_gpus()
+    settings.memory(gpus, memory_growth, memory_limit)
+    settings.threads(threads)
+    settings.numbers(precision, deterministic, tf32)
+    settings.announce(
+        f"worker {group.index + 1} of {len(group.workers)} ({group.source}), "
+        + (", ".join(settings.described(g) for g in gpus) or "CPU"),
+        precision,
+        deterministic,
+    )
+    if context.context()._initialized:
+        raise UserError(Problem("hardware", settings.TOO_LATE))
+    _watch(group, timeout)
+    implementation = getattr(tf.distribute.experimental.CommunicationImplementation, communication.upper())
+    # Under this name the strategy would read the cluster itself, with a chief counted apart.
+    saved = os.environ.pop("TF_CONFIG", None)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(
+            _resolver(group),
+            tf.distribute.experimental.CommunicationOptions(implementation=implementation),
+        )
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise TrainingError(
+            f"the workers did not come together within {timeout} s: {', '.join(group.workers)}. "
+            f"Is trainrun running for each of them, and each address free and reachable? ({str(error).splitlines()[0]})"
+        ) from error
+    finally:
+        if saved is not None:
+            os.environ["TF_CONFIG"] = saved
+
+
+def _resolver(group: Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(group.workers)}),
+        task_type="worker",
+        task_id=group.index,
+        rpc_layer="grpc",
+    )
+
+
+def _watch(group: Cluster, timeout: int) -> None:
+    """Bound the time that a worker waits for another: at the start, and for a sign of life.
+
+    The strategy would set this up by itself, with an hour for the start.
+    """
+    milliseconds = timeout * 1000
+    context.context().configure_coordination_service(
+        "standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=milliseconds,
+        heartbeat_timeout_in_ms=milliseconds,
+        # Workers end by themselves, the chief last: it has the record to close.
+        shutdown_barrier_timeout_in_ms=0,
+        coordinated_jobs=[coordination.CoordinatedJob(name="worker", num_tasks=len(group.workers))],
+    )

@@ -1,0 +1,50 @@
+"""A TPU, in a cloud or attached to the machine."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from trainrun.errors import Problem, UserError
+from trainrun.hardware import _settings as settings
+
+
+def tpu(
+    address: str | None = None,
+    precision: str = "float32",
+    deterministic: bool = False,
+    threads: int | None = None,
+) -> tf.distribute.Strategy:
+    """Connect to a TPU and set it up.
+
+    Args:
+        address: its name or `grpc://` address; ``local`` for one attached to this machine; None: as the
+            environment says (TPU_NAME, KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS).
+        precision: Keras' dtype policy; ``mixed_bfloat16`` is what a TPU is made for.
+        deterministic: the same bits on every run of the same config.
+        threads: of the host's CPU; None leaves TensorFlow's choice, one per core.
+
+    Returns:
+        A `TPUStrategy`.
+
+    Raises:
+        UserError: there is no TPU, with the devices that there are.
+    """
+    settings.threads(threads)
+    settings.numbers(precision, deterministic, tf32=True)
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address or "")
+        if address != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UserError(
+            Problem(
+                "hardware",
+                f"there is no TPU to be reached ({reason}); TensorFlow found {settings.found()}. "
+                "Set hardware.address or TPU_NAME, or take hardware=auto.",
+            )
+        ) from error
+    strategy = tf.distribute.TPUStrategy(resolver)
+    settings.announce(f"TPU ({strategy.num_replicas_in_sync} replicas)", precision, deterministic)
+    return strategy
