@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun import targets
+from trainrun import replicas, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.construct import construct, parameters, resolve
@@ -48,6 +48,15 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
     return data
 
 
+def strategy(config: Mapping[str, Any]) -> Any:
+    """Set the devices up and return their `tf.distribute.Strategy`; what others take from the YAML is left out.
+
+    Raises:
+        UserError: there is no such device, or it is too late to set it up.
+    """
+    return construct("hardware", _own("hardware", config["hardware"]), complete=True)
+
+
 def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
     """Build, bridge and compile.
 
@@ -60,11 +69,14 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
         UserError: only building could tell that something does not fit.
     """
     settings = config["trainer"]
-    seed = config["seed"]
+    seed, replica_count = config["seed"], strategy.num_replicas_in_sync
+    batch_size = replicas.global_batch(
+        settings["batch_size"], config["hardware"].get("scale_batch", "global"), replica_count
+    )
     plan = Plan.of(
         len(data.train),
         settings["epochs"],
-        settings["batch_size"],
+        batch_size,
         settings["steps_per_epoch"],
         seed,
         settings["shuffle"],
@@ -82,7 +94,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
         output = _output_kind(model, loss_option, data)
         reads = loss_option.directives.get("predictions", ["any"])
         form = targets.choose(loss_option.directives.get("labels", []), data.target)
-        _report_penalty(model)
+        _report_penalty(model, replica_count)
         model.compile(
             optimizer=optimizer(config, plan),
             loss=construct(
@@ -92,6 +104,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
             run_eagerly=settings["run_eagerly"],
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
+        replicas.clip_together(model.optimizer, replica_count)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
     if (fault := _shape_fault(model, data)) is not None:
@@ -106,7 +119,10 @@ def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimiz
         spec["learning_rate"] = construct(
             "schedule", _in_steps("schedule", config["schedule"], plan), **_lengths(plan)
         )
-    return construct("optimizer", spec, **_lengths(plan))
+    built = construct("optimizer", spec, **_lengths(plan))
+    if config["hardware"].get("scale_learning_rate") == "linear":
+        replicas.scale_rate(built, plan.batch_size / config["trainer"]["batch_size"])
+    return built
 
 
 def metrics(
@@ -153,10 +169,14 @@ def _metric(
 
 def trainer(config: Mapping[str, Any]) -> Any:
     """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out."""
-    spec = config["trainer"]
-    component, _ = resolve("trainer", spec)
+    return construct("trainer", _own("trainer", config["trainer"]), complete=True)
+
+
+def _own(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a spec that is its component's own arguments."""
+    component, _ = resolve(group, spec)
     known = parameters(component.load())
-    return construct("trainer", {k: v for k, v in spec.items() if k == "name" or k in known}, complete=True)
+    return {k: v for k, v in spec.items() if k == "name" or known is None or k in known}
 
 
 def around(
@@ -280,7 +300,7 @@ def _shape_fault(model: keras.Model, data: Dataset) -> Problem | None:
     )
 
 
-def _report_penalty(model: keras.Model) -> None:
+def _report_penalty(model: keras.Model, replica_count: int) -> None:
     """Let Keras log `data_loss` and `penalty` beside their sum `loss`, where the model has penalties.
 
     `compute_loss` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
@@ -298,7 +318,8 @@ def _report_penalty(model: keras.Model) -> None:
         extra = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
         examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         penalty.update_state(extra, sample_weight=examples)
-        data_loss.update_state(loss - extra, sample_weight=examples)
+        # On several replicas Keras has divided the loss by their number already, for the sum of their gradients.
+        data_loss.update_state(loss * replica_count - extra, sample_weight=examples)
         return loss
 
     model.compute_loss = compute_loss

@@ -10,7 +10,6 @@ from typing import Any
 
 from trainrun import console
 from trainrun.clock import Clock
-from trainrun.construct import construct
 from trainrun.errors import UserError, broken
 from trainrun.interrupt import interruptible
 
@@ -58,7 +57,7 @@ def run(
             from trainrun import builders
             from trainrun.outcome import Outcome
 
-            strategy = construct("hardware", config["hardware"], complete=True)
+            strategy = builders.strategy(config)
         with clock("data"):
             data = builders.dataset(config)
         with clock("build"):
