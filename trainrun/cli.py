@@ -91,7 +91,7 @@ def _wants_help(argv: list[str]) -> bool:
 
 def train(argv: list[str]) -> int:
     """Check, then let Hydra run, sweep or show."""
-    from trainrun.config import check, compose, options, plugins
+    from trainrun.config import compose, options
 
     flags = compose.arguments(argv)
     if flags.config_dir is not None:
@@ -105,6 +105,8 @@ def train(argv: list[str]) -> int:
     where = (flags.config_name, flags.config_path)
     if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
         return _show(argv, flags, where)
+    from trainrun.config import check, plugins
+
     if flags.multirun:
         _, problems = check.sweep(flags.overrides, *where)
     else:
@@ -133,7 +135,7 @@ def _absolute_config_path(argv: list[str], given: str) -> list[str]:
 def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> int:
     """`--cfg`, `--info`, `--hydra-help` and completion: Hydra's own, our messages."""
     overrides = flags.overrides
-    from trainrun.config import compose, diagnose, plugins
+    from trainrun.config import compose
 
     if flags.shell_completion:
         from trainrun.commands import complete
@@ -141,6 +143,8 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
         complete.words(os.environ.get("COMP_LINE", ""))
         overrides = []
     if overrides:
+        from trainrun.config import plugins
+
         plugins.announce(plugins.early(overrides))
     try:
         compose.hand_over(argv, lambda config: None)
@@ -149,7 +153,9 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     except Exception as error:
         if flags.shell_completion:
             return 0  # somebody is typing: no message may disturb the line
-        raise UserError(diagnose.problems(overrides, error, *where)[0]) from error
+        from trainrun.config import diagnose
+
+        raise UserError(diagnose.examine(overrides, *where)[1] or [diagnose.from_hydra(error)]) from error
     return 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 InputKind = Literal["numeric", "image", "categorical", "tokens"]
 TargetKind = Literal["binary", "multiclass", "multilabel", "real", "none"]
@@ -106,6 +108,8 @@ class Dataset:
 
     def digest(self) -> str:
         """Return the sha256 of all arrays' dtypes, shapes and bytes."""
+        import numpy as np
+
         sha = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             for array in part.arrays() if part is not None else ():

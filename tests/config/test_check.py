@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import check, options
+from trainrun.config import check, compose, options
 from trainrun.errors import Problem
 
 
@@ -35,6 +35,7 @@ WRONG = {
     "loss=../../etc/passwd": ("loss", "no option '../../etc/passwd'"),
     "loss={a: 1}": ("loss", "expected one option"),
     "loss=[huber,mse]": ("loss", "expected one option"),
+    "optimizer=adam,sgd": ("optimizer", "trainrun -m optimizer=adam,sgd"),
     "callback=null": ("callback", "Write callback=none."),
     "+optimizer.wings=2": ("optimizer.wings", "has no argument wings"),
     "+loss._target_=os.system": ("loss._target_", "never followed"),
@@ -143,8 +144,11 @@ FINE = [
 
 
 @pytest.mark.parametrize("text", FINE)
-def test_finds_nothing_wrong_with_a_good_config(text, inside):
-    assert faults(*(split(text) if text else [])) == []
+def test_finds_nothing_wrong_with_a_good_config_and_reads_it_as_hydra_does(text, inside):
+    given = split(text) if text else []
+    config, found = check.overrides(given)
+    assert found == []
+    assert config == compose.plain(compose.compose(given))
 
 
 def test_finds_all_problems_at_once(inside):

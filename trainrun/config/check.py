@@ -33,18 +33,13 @@ def overrides(
         The resolved config (None if there is none to be had), and every problem found.
     """
     found = [*plugins.announce(plugins.early(given)), *_listed(given)]
-    try:
-        config = compose.compose(given, config_name, config_path)
-        tree = compose.plain(config)
-    except Exception as error:
-        # An option that an installed package offers is looked up only now: reading entry points takes a while.
-        if offered := plugins.entry_points():
-            found += plugins.announce(offered)
-        try:
-            tree = compose.plain(compose.compose(given, config_name, config_path))
-        except Exception:
-            faults, tree = diagnose.problems(given, error, config_name, config_path)
-            found += faults
+    tree, faults = diagnose.examine(given, config_name, config_path)
+    # What installed packages offer is looked up only when something is missing: reading their entry points takes
+    # a while.
+    if faults and (offered := plugins.entry_points()):
+        found += plugins.announce(offered)
+        tree, faults = diagnose.examine(given, config_name, config_path)
+    found += faults
     if tree is not None:
         found += problems(tree)
     return tree, list(dict.fromkeys(found))
@@ -70,7 +65,7 @@ def sweep(
     try:
         points = compose.sweep_points(given)
     except HydraException as error:
-        return 0, diagnose.problems(given, error, config_name, config_path)[0]
+        return 0, diagnose.examine(given, config_name, config_path)[1] or [diagnose.from_hydra(error)]
     found: dict[Problem, list[str]] = {}
     for point in points:
         for problem in overrides(point, config_name, config_path)[1]:

@@ -17,18 +17,20 @@ from trainrun.errors import Problem, did_you_mean
 _SPACES = re.compile(r"\s+")
 
 
-def problems(
-    overrides: Sequence[str], error: Exception, config_name: str | None = None, config_path: str | None = None
-) -> tuple[list[Problem], dict[str, Any] | None]:
-    """Return all faults of `overrides`, and the config as far as the good ones give it.
+def examine(
+    overrides: Sequence[str], config_name: str | None = None, config_path: str | None = None
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """Compose one run's config, and say everything that keeps it from being whole.
+
+    The options are composed by Hydra; the values are then put in one by one, as Hydra itself does it, so that a
+    faulty one hides none of the others. A test holds the result to Hydra's own.
 
     Args:
         overrides: one run's overrides (a sweep's point, not its commas).
-        error: what `compose` raised; told as it stands if nothing better is found.
         config_name, config_path: as given to `compose`.
 
     Returns:
-        The problems (at least one), and the resolved config without the faulty overrides, or None.
+        The resolved config as far as the good overrides give it (None: not even that), and the problems.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -44,6 +46,9 @@ def problems(
             found.append(Problem(text, _unparsable(text, parse_error)))
             continue
         key = override.key_or_group
+        if override.is_sweep_override():
+            found.append(Problem(key, _sweep_without_flag(key, text)))
+            continue
         if key in groups and not override.is_delete():
             bad = _bad_choice(key, override.value(), groups[key])
             found += bad
@@ -56,8 +61,7 @@ def problems(
     try:
         config = compose.compose(choices, config_name, config_path)
     except Exception as compose_error:
-        found = found or [_from_hydra(compose_error)]
-        return found, None
+        return None, found or [from_hydra(compose_error)]
     broken = {p.key for p in found}
     for _, override in values:
         if override.key_or_group.split(".")[0] in broken:
@@ -69,13 +73,22 @@ def problems(
 
     for key in (str(k) for k in config if OmegaConf.is_missing(config, k)):
         wanted = f"{key}=…" if key in groups else f"{key}=value"
-        found.append(Problem(key, f"nothing is chosen. Write {wanted}, or a line for it in the defaults of conf/config.yaml."))
+        found.append(
+            Problem(
+                key,
+                f"nothing is chosen. Write {wanted}, or a line for it in the defaults of conf/config.yaml.",
+            )
+        )
     try:
         tree = compose.plain(config)
     except Exception as interpolation_error:
-        found = found or [_from_hydra(interpolation_error)]
-        tree = None
-    return found or [_from_hydra(error)], tree
+        return None, found or [from_hydra(interpolation_error)]
+    return tree, found
+
+
+def _sweep_without_flag(key: str, text: str) -> str:
+    value = text.partition("=")[2]
+    return f"{value} names several values. To run each: trainrun -m {text}. For one value with a comma, quote it: '{key}=\"{value}\"'."
 
 
 def _groups(config_path: str | None) -> dict[str, list[str]]:
@@ -232,7 +245,7 @@ def _unparsable(text: str, error: Exception) -> str:
     return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."
 
 
-def _from_hydra(error: Exception) -> Problem:
+def from_hydra(error: Exception) -> Problem:
     """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
     import yaml
 

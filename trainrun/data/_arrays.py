@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data._split import share_problems, sizes, split, standardized
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def dataset(
@@ -42,6 +43,8 @@ def dataset(
         weight: one an example, or None.
         preprocessing: what was done before, for the record.
     """
+    import numpy as np
+
     labels = y if stratify and target.kind in ("binary", "multiclass") and not target.shape else None
     indices = split(
         len(y), validation=validation, test=test, seed=seed, labels=labels, classes=target.classes

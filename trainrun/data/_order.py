@@ -8,8 +8,11 @@ every version of numpy, and any step of any epoch can be returned to at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 # What the bits are for: one seed gives each purpose its own stream.
 EPOCHS, SPLIT, SYNTHETIC = 0, 1, 2
@@ -24,6 +27,8 @@ def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
         number: which stream of that purpose, below 2^56: the epoch, the class …
         n: how many.
     """
+    import numpy as np
+
     key = np.array([seed % 2**64, purpose << 56 | number], dtype="uint64")
     return np.random.Philox(key=key).random_raw(n)
 
@@ -48,6 +53,8 @@ def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
 
 def shuffled(random: np.ndarray) -> np.ndarray:
     """Return the permutation that sorts random words; a tie, one in 2^64, keeps its order."""
+    import numpy as np
+
     return np.argsort(random, kind="stable").astype("int64")
 
 
@@ -74,6 +81,8 @@ def batches(
     Yields:
         Indices, shape `[batch_size]` int64.
     """
+    import numpy as np
+
     order = epoch_order(seed, epoch, n) if shuffle else np.arange(n, dtype="int64")
     last = -(-n // batch_size)
     for step in range(first, last if steps is None else min(steps, last)):

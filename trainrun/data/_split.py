@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def sizes(n: int, validation: float, test: float) -> tuple[int, int, int]:
@@ -64,6 +65,8 @@ def split(
     Raises:
         UserError: nothing would be left to train on, or a class is too small to be in every part.
     """
+    import numpy as np
+
     if problems := share_problems(n, validation, test):
         raise UserError([Problem(f"data.{key}", message) for key, message in problems])
     _, n_validation, n_test = sizes(n, validation, test)
@@ -88,6 +91,8 @@ def split(
 
 def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices that are left, and `count` of them picked at even distances from a random start."""
+    import numpy as np
+
     n = len(order)
     position = np.arange(n + 1, dtype="int64") * count + offset % max(n, 1)
     picked = np.diff(position // max(n, 1)) > 0
@@ -112,6 +117,8 @@ def class_problem(counts: Mapping[str, int], parts: int) -> str | None:
 
 
 def _check_classes(labels: np.ndarray, parts: int, classes: Sequence[str]) -> None:
+    import numpy as np
+
     ids, counts = np.unique(labels, return_counts=True)
     names = [str(classes[i]) if len(classes) else str(i) for i in ids]
     problem = class_problem(dict(zip(names, counts.tolist(), strict=True)), parts)
@@ -125,6 +132,8 @@ def standardizer(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         train: the training part, `[n, d]`. Fitted on nothing else, so that nothing of the test part leaks.
     """
+    import numpy as np
+
     wide = train.astype("float64")
     mean, std = wide.mean(axis=0), wide.std(axis=0)
     # Rounding leaves a constant column a deviation of about 1e-16 times its value, not 0.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _lines
 from trainrun.data._lines import Findings, Wanted
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Odd(Exception):
@@ -41,6 +42,7 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     Raises:
         Odd: a row has too many or too few fields, or a column of numbers holds something else.
     """
+    import numpy as np
     import pyarrow as pa
     from pyarrow import csv
 
@@ -72,6 +74,7 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
 
 def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.ndarray, list[str]], int]:
     """Return a column as numbers or as codes and texts, and how many values are missing."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 

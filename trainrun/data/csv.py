@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _lines, _table
 from trainrun.data._lines import Wanted
 from trainrun.data._split import class_problem, share_problems, sizes, split, standardized
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
 from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # The preflight reads files up to this size whole (about half a second), of larger ones the header only.
 SMALL = 2_000_000
@@ -66,6 +67,8 @@ def csv(
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
+    import numpy as np
+
     wanted = Wanted(target, features, categorical, weight, missing, task)
     path, weight = None if path is None else str(path), wanted.weight
     delimiter = _lines.separator(delimiter)
@@ -194,6 +197,8 @@ def _length(table: _table.Table) -> int:
 
 def _kept(table: _table.Table, wanted: Wanted, inputs: Sequence[str]) -> np.ndarray:
     """Return the indices of the rows that the missing-value policy leaves."""
+    import numpy as np
+
     demanded = [
         wanted.target,
         *([wanted.weight] if wanted.weight else []),
@@ -214,6 +219,8 @@ def _kept(table: _table.Table, wanted: Wanted, inputs: Sequence[str]) -> np.ndar
 
 def _target(table: _table.Table, wanted: Wanted, keep: np.ndarray) -> tuple[np.ndarray, TargetSpec]:
     """Return class ids `[n]` or numbers `[n, 1]`, and what they mean."""
+    import numpy as np
+
     name = wanted.target
     if name in table.numbers:
         values = table.numbers[name][keep]
@@ -243,6 +250,8 @@ def _filled(
     values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any]
 ) -> np.ndarray:
     """Return a column with its gaps filled by the training part's mean or median."""
+    import numpy as np
+
     gaps = np.isnan(values)
     if not gaps.any():
         return values
@@ -261,6 +270,8 @@ def _coded(
     record: dict[str, Any],
 ) -> np.ndarray:
     """Return a column of categories as codes: 0 unknown, then those of the training part in order."""
+    import numpy as np
+
     codes = codes[keep]
     present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
     mode = int(present[counts.argmax()]) if len(present) else -1
@@ -278,6 +289,8 @@ def _splits(
     ys: list[np.ndarray],
     weights: list[np.ndarray | None],
 ) -> list[Split | None]:
+    import numpy as np
+
     parts: list[Split | None] = []
     for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
         xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}

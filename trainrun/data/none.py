@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+
+if TYPE_CHECKING:
+    pass
 
 
 def none(*, examples: int = 1) -> Dataset:
@@ -13,6 +16,8 @@ def none(*, examples: int = 1) -> Dataset:
     Args:
         examples: how many; with `trainer.batch_size` it says how many steps an epoch has.
     """
+    import numpy as np
+
     zeros = np.zeros((examples, 1), "float32")
     target = TargetSpec("none")
     return Dataset(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays
 from trainrun.data._lines import CLASSES_UP_TO, TASKS, file_fault
 from trainrun.data._split import share_problems, sizes
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = ("numeric", "image", "tokens", "categorical")
 # The preflight reads targets up to so many values, of larger arrays the shape only.
@@ -103,6 +104,8 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what shapes and types tell and, if it is small, the target."""
+    import numpy as np
+
     path = None if path is None else str(path)
     shapes, faults = _headers(path, x, y, weight, kind, task)
     faults += share_problems(shapes[x][0][0] if not faults else None, validation, test)
@@ -135,6 +138,8 @@ def _headers(
     path: str | None, x: str, y: str, weight: str | None, kind: str | None, task: str
 ) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype]], list[Fault]]:
     """Return each array's shape and type, read without the arrays, and what is wrong so far."""
+    import numpy as np
+
     faults: list[Fault] = []
     if kind is not None and kind not in KINDS:
         faults.append(
@@ -216,6 +221,8 @@ def _headers(
 
 
 def _load(path: str, keys: list[str]) -> tuple[dict[str, np.ndarray], list[Fault]]:
+    import numpy as np
+
     try:
         with np.load(Path(path).expanduser(), allow_pickle=False) as file:
             return {k: file[k] for k in keys}, []
@@ -224,6 +231,8 @@ def _load(path: str, keys: list[str]) -> tuple[dict[str, np.ndarray], list[Fault
 
 
 def _value_faults(arrays: dict[str, np.ndarray], x: str, y: str, weight: str | None) -> list[Fault]:
+    import numpy as np
+
     faults = []
     for argument, key in (("x", x), ("y", y), ("weight", weight)):
         if key is None or arrays[key].dtype.kind != "f":
@@ -239,6 +248,8 @@ def _value_faults(arrays: dict[str, np.ndarray], x: str, y: str, weight: str | N
 
 def _input(x: np.ndarray, kind: str | None) -> tuple[InputSpec, np.ndarray, dict[str, Any]]:
     """Return the input's meaning, its values and what was done to them."""
+    import numpy as np
+
     whole = x.dtype.kind in "iu"
     if kind is None:
         if (x.dtype == np.uint8 and x.ndim >= 3) or x.ndim in (3, 4):
@@ -278,6 +289,8 @@ def _input(x: np.ndarray, kind: str | None) -> tuple[InputSpec, np.ndarray, dict
 
 def _target(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np.ndarray]:
     """Return the target's meaning and its values."""
+    import numpy as np
+
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind != "f" else y
     if y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays
 from trainrun.data._order import SYNTHETIC, bits, shuffled
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # The noise that makes each kind neither trivial nor hopeless.
 NOISE = {"imbalanced": 0.5, "blobs": 0.5, "regression": 1.0, "segmentation": 0.2, "sequences": 0.0}
@@ -201,10 +202,14 @@ class _Draw:
 
     def uniform(self, *shape: int) -> np.ndarray:
         """Return numbers in [0, 1)."""
+        import numpy as np
+
         return ((self.raw(int(np.prod(shape))) >> np.uint64(11)) * 2.0**-53).reshape(shape)
 
     def normal(self, *shape: int) -> np.ndarray:
         """Return numbers of mean 0 and deviation 1: twelve uniform ones less 6, which is normal to the eye."""
+        import numpy as np
+
         twelve = self.uniform(12, *shape)
         total = np.zeros(shape)
         for one in twelve:
@@ -218,6 +223,8 @@ class _Draw:
 
 def _centres(draw: _Draw, count: int, features: int) -> np.ndarray:
     """Return corners of a cube with edges of 2 in the informative columns, all different if there are enough."""
+    import numpy as np
+
     columns = min(features, INFORMATIVE)
     corners = 2.0 * ((np.arange(2**columns)[:, None] >> np.arange(columns)) & 1) - 1.0
     chosen = corners[np.resize(shuffled(draw.raw(len(corners))), count)]
@@ -244,6 +251,8 @@ def blobs(
 
 def regression(draw: _Draw, examples: int, noise: float, features: int) -> tuple[np.ndarray, np.ndarray]:
     """Return points `[n, features]` in [0, 1) and Friedman's function of them with noise, `[n, 1]`."""
+    import numpy as np
+
     x = draw.uniform(examples, features)
     a, b, c, d, e = x[:, :5].T
     y = 10 * np.sin(np.pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e + noise * draw.normal(examples)
@@ -252,6 +261,8 @@ def regression(draw: _Draw, examples: int, noise: float, features: int) -> tuple
 
 def segmentation(draw: _Draw, examples: int, noise: float, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return images `[n, size, size, 1]`, about 0 on the ground and 0.5 to 1 in shapes, and masks `[n, size, size]`."""
+    import numpy as np
+
     row, column = np.mgrid[:size, :size]
     count = 1 + draw.integers(3, examples)
     image, mask = np.zeros((examples, size, size)), np.zeros((examples, size, size), bool)
@@ -272,6 +283,8 @@ def sequences(
     draw: _Draw, examples: int, noise: float, length: int, vocabulary: int, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return tokens `[n, length]` and classes `[n]`."""
+    import numpy as np
+
     tokens = classes + 1 + draw.integers(vocabulary - classes - 1, examples, length)
     places = np.argsort(draw.raw(examples * length).reshape(examples, length), axis=1, kind="stable")[
         :, :classes
