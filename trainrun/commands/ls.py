@@ -64,7 +64,8 @@ def _count(group: str) -> int:
 def rows_of(group: str) -> list[list[str]]:
     """Return (name with its aliases, meaning, origin) of every option of a group."""
     if group == "layer":
-        return [[name, "", registry.find("layer", name).origin] for name in registry.names("layer")]
+        layers = [registry.find("layer", name) for name in registry.names("layer")]
+        return sorted([layer.name, registry_summary(layer), layer.origin] for layer in layers)
     found = options.options(group)
     aliases: dict[str, list[str]] = {}
     for option in found.values():
@@ -84,7 +85,7 @@ def rows_of(group: str) -> list[list[str]]:
 
 
 def registry_summary(component: registry.Component) -> str:
-    """Return the first line of a plug-in's docstring."""
+    """Return the first line of a component's docstring."""
     from trainrun.config import source
 
     said = source.read(component)

@@ -48,7 +48,7 @@ def _component(group: str, name: str, option: options.Option | None) -> registry
     except UserError:
         if option is not None:
             return None
-        known = [*options.options(group), *(registry.names(group) if group in registry.KERAS else [])]
+        known = [*(registry.names(group) if group in registry.KERAS else []), *options.options(group)]
         raise UserError(
             f"{group}: there is no option {name!r}.{did_you_mean(name, known)} `trainrun ls {group}` lists them."
         ) from None

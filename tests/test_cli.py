@@ -1,0 +1,166 @@
+"""The command line: verbs, Hydra's flags, exit codes, completion; in this process, without training."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trainrun
+from trainrun.cli import VERBS, main
+from trainrun.commands import complete
+from trainrun.commands.ls import GROUPS, rows_of
+from trainrun.config import options
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(inside, monkeypatch):
+    monkeypatch.setattr(options, "extra_folders", [])
+    return inside
+
+
+def test_help_names_every_group_verb_and_flag(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for word in [
+        *VERBS,
+        *(g for g in GROUPS if g != "layer"),
+        "--multirun",
+        "--cfg",
+        "-sc install=bash",
+        "experiment=imbalanced_focal",
+    ]:
+        assert word in out
+
+
+def test_ls_lists_groups_and_options_with_meaning_and_origin(capsys):
+    assert main(["ls"]) == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert set(GROUPS) <= listed
+    assert main(["ls", "loss"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    huber = next(line for line in lines if line.startswith("huber"))
+    assert "outliers" in huber and huber.rstrip().endswith("keras")
+    assert any(line.startswith("mean_squared_error, mse") for line in lines)
+    assert next(line for line in lines if line.startswith("focal")).rstrip().endswith("trainrun")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_listed_option_says_when_one_uses_it(group):
+    empty = [row[0] for row in rows_of(group) if not row[1]]
+    assert not empty
+
+
+def test_show_has_yaml_docstring_and_arguments(capsys):
+    assert main(["show", "loss/huber"]) == 0
+    out = capsys.readouterr().out
+    assert "delta: 1.0 #" in out and "Computes the Huber loss" in out and "argument" in out
+    assert main(["show", "loss/mse"]) == 0
+    assert "short for loss=mean_squared_error" in capsys.readouterr().out
+    assert main(["show", "optimizer/radam"]) == 0
+    assert "Liu" in capsys.readouterr().out
+    assert main(["show", "layer/Dense"]) == 0
+    assert "units" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["shw"], "Did you mean show?"),
+        (["adam"], "an override is key=value, as in optimizer=adam"),
+        (["ls", "los"], "Did you mean loss?"),
+        (["show", "loss"], "expected GROUP/NAME"),
+        (["show", "loss/hubr"], "Did you mean huber?"),
+        (["-cd", "nowhere"], "there is no folder"),
+        (["-cp", "nowhere"], "there is no folder"),
+        (["--cfg", "job", "loss=focl", "optimizer.lr=1"], "2 problems"),
+        (["init", "a_file"], "is a file"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(argv, words, empty_folder, capsys):
+    (empty_folder / "a_file").write_text("")
+    assert main(argv) == 2
+    assert words in capsys.readouterr().err
+    assert [p.name for p in empty_folder.iterdir()] == ["a_file"]
+
+
+def test_cfg_prints_the_config_resolved(capsys):
+    import yaml
+
+    assert main(["--cfg", "job", "--resolve", "seed=7", "loss=focal"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert (config["seed"], config["data"]["seed"], config["loss"]["gamma"]) == (7, 7, 2.0)
+
+
+def test_info_tells_the_search_path(capsys):
+    assert main(["--info", "searchpath"]) == 0
+    assert "main" in capsys.readouterr().out
+
+
+def test_cd_adds_a_folder_of_options(empty_folder, capsys):
+    (empty_folder / "more" / "loss").mkdir(parents=True)
+    (empty_folder / "more" / "loss" / "mine.yaml").write_text("# Mine.\nname: Huber\ndelta: 9.0\n")
+    assert main(["-cd", "more", "--cfg", "job", "loss=mine"]) == 0
+    assert "delta: 9.0" in capsys.readouterr().out
+
+
+def test_check_tells_runs_and_sweeps(capsys):
+    assert main(["check"]) == 0
+    assert "ok: 1 run" in capsys.readouterr().out
+    assert main(["check", "-m", "optimizer=adam,sgd", "loss=focal,cce"]) == 0
+    assert "ok: 4 runs" in capsys.readouterr().out
+    assert main(["check", "-m", "optimizer=adam,sgd", "trainer.epochs=0,1"]) == 2
+    assert "trainer.epochs" in capsys.readouterr().err
+
+
+def test_completion_knows_verbs_groups_and_options():
+    assert complete.candidates("trainrun ") == list(VERBS)
+    assert complete.candidates("trainrun sh") == ["show"]
+    assert complete.candidates("trainrun ls op") == ["optimizer"]
+    assert complete.candidates("trainrun show loss/hu") == ["loss/huber"]
+    assert complete.candidates("trainrun optimizer=a b") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_offered(shell, capsys):
+    assert main(["-sc", f"install={shell}"]) == 0
+    assert "trainrun" in capsys.readouterr().out
+
+
+def test_bash_completes_a_line(empty_folder):
+    script = (
+        f'PATH="{Path(sys.executable).parent}:$PATH"; eval "$(trainrun -sc install=bash)"; COMP_LINE="trainrun optimizer=ad"; '
+        'COMP_POINT=${#COMP_LINE}; COMP_CWORD=1; hydra_bash_completion; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert {"optimizer=adam", "optimizer=adamw"} <= set(done.stdout.split())
+
+
+def test_init_writes_a_project_that_is_right_and_overwrites_nothing(empty_folder, monkeypatch, capsys):
+    assert main(["init", "mine"]) == 0
+    monkeypatch.chdir(empty_folder / "mine")
+    assert main(["check"]) == 0
+    assert main(["check", "experiment=first"]) == 0
+    assert "lopsided" in {row[0] for row in rows_of("loss")}
+    assert len((empty_folder / "mine" / "README.md").read_text().splitlines()) <= 12
+    monkeypatch.chdir(empty_folder)
+    capsys.readouterr()
+    assert main(["init", "mine"]) == 2
+    assert "exist already" in capsys.readouterr().err
+
+
+def test_build_gives_objects_and_functions():
+    import keras
+    import numpy as np
+
+    assert isinstance(trainrun.build("loss", "huber", delta=2.0), keras.losses.Huber)
+    focal = trainrun.build("loss", "focal", form="function", gamma=0.0, alpha=None)
+    y, p = np.array([[1.0], [0.0]], "float32"), np.array([[0.8], [0.3]], "float32")
+    np.testing.assert_allclose(np.ravel(focal(y, p)), -np.log([0.8, 0.7]), rtol=1e-5)
+    with pytest.raises(trainrun.errors.UserError, match="learning_rate"):
+        trainrun.build("optimizer", "adam", lr=1)
