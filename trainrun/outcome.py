@@ -152,7 +152,8 @@ class Outcome:
 
     @property
     def steps(self) -> int:
-        return int(self.job.model.optimizer.iterations)
+        # Not int(…): a variable that several replicas share has no such conversion.
+        return int(keras.ops.convert_to_numpy(self.job.model.optimizer.iterations))
 
     def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
         seconds, job = self.clock.seconds, self.job

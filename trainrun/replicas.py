@@ -41,7 +41,7 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = Scaled(rate, factor)
         elif not callable(rate):
-            leaf.learning_rate = float(leaf.learning_rate) * factor
+            leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
     console.note(f"learning rate × {factor:g}: the linear rule for {factor:g} times the examples a step")
 
 

@@ -59,5 +59,6 @@ def last_rate(optimizer: Any) -> float:
     rate = getattr(optimizer, "_learning_rate", None)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
-        return float(rate(max(int(optimizer._iterations) - 1, 0)))
-    return float(optimizer.learning_rate)
+        return float(rate(max(int(keras.ops.convert_to_numpy(optimizer._iterations)) - 1, 0)))
+    # Not float(…): a variable that several replicas share has no such conversion.
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

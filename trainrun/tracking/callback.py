@@ -47,7 +47,8 @@ class JournalCallback(keras.callbacks.Callback):
 
     def _steps(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
-        return int(optimizer.iterations) if optimizer is not None else 0
+        # Not int(…): a variable that several replicas share has no such conversion.
+        return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
