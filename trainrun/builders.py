@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from trainrun import replicas, targets
 from trainrun.checkpoint import Checkpoint
@@ -112,6 +113,20 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
     return Job(model, data, **splits, plan=plan, probabilities=_to_probabilities(output, data))
 
 
+def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job:
+    """Return the job with the trained model as one device has it, to measure, predict and save.
+
+    Keras measures and predicts under several replicas only where all parts of a batch are of one size, and under
+    several workers not at all.
+    """
+    if trained.model.distribute_strategy.num_replicas_in_sync == 1:
+        return trained
+    alone = job(config, data, tf.distribute.get_strategy())
+    alone.model.set_weights(trained.model.get_weights())
+    alone.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
+    return replace(alone, plan=trained.plan)
+
+
 def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimizer:
     """Return the optimizer, with the schedule as its learning rate where there is one."""
     spec = _in_steps("optimizer", config["optimizer"], plan)
@@ -120,8 +135,9 @@ def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimiz
             "schedule", _in_steps("schedule", config["schedule"], plan), **_lengths(plan)
         )
     built = construct("optimizer", spec, **_lengths(plan))
-    if config["hardware"].get("scale_learning_rate") == "linear":
-        replicas.scale_rate(built, plan.batch_size / config["trainer"]["batch_size"])
+    factor = plan.batch_size / config["trainer"]["batch_size"]
+    if config["hardware"].get("scale_learning_rate") == "linear" and factor != 1:
+        replicas.scale_rate(built, factor)
     return built
 
 
@@ -186,7 +202,8 @@ def around(
     plan = job.plan
     rate = construct("callback", "learning_rate_logger")
     show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
-    return [rate, *callbacks, Checkpoint(run_dir), journal, show]
+    saved = [Checkpoint(run_dir)] if replicas.is_chief(job.model.distribute_strategy) else []
+    return [rate, *callbacks, *saved, journal, show]
 
 
 def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
@@ -194,6 +211,8 @@ def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.
     built, plan = [], job.plan
     for name, spec in config["callback"].items():
         spec = _in_steps("callback", spec, plan)
+        if any(spec.get(p) for p in PATHS) and not replicas.is_chief(job.model.distribute_strategy):
+            continue  # of several workers, one writes
         for argument in PATHS:
             if isinstance(spec.get(argument), str):
                 path = run_dir / spec[argument]

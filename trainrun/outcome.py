@@ -89,7 +89,7 @@ class Outcome:
             self._close("KILLED", str(stop) or "interrupted")
             raise
         except Exception as error:
-            told = broken(error, self.run_dir)
+            told = error if isinstance(error, TrainingError) else broken(error, self.run_dir)
             self._catch_up()
             self._close("FAILED", f"{type(error).__name__}: {error}")
             raise told from error
@@ -102,12 +102,16 @@ class Outcome:
         self.history = self.history or {k: [float(v) for v in values] for k, values in noted.items()}
         self.metrics = self.metrics or {k: values[-1] for k, values in self.history.items() if values}
 
-    def evaluate(self, history: dict[str, list[float]]) -> None:
-        """Measure the trained model on every split, and predict the split that the pictures show."""
+    def evaluate(self, history: dict[str, list[float]], job: Job) -> None:
+        """Measure the trained model on every split, and predict the split that the pictures show.
+
+        Args:
+            history: as the trainer returned it.
+            job: with the trained model on one device; what follows is about this one.
+        """
         from trainrun.trainer._feed import in_order
 
-        job = self.job
-        self.history = history
+        self.job, self.history = job, history
         self.metrics = {
             name: values[-1] for name, values in history.items() if values and not name.startswith("val_")
         }

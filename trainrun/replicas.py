@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from trainrun import console
+from trainrun.errors import TrainingError
+
+# What an operation ends with that waits for a worker that is gone.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -16,6 +27,25 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     return strategy.cluster_resolver.task_id == 0
+
+
+@contextmanager
+def all_there(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Say it plainly when another worker is gone.
+
+    Raises:
+        TrainingError: in the place of what TensorFlow raises where a sum over the workers does not come.
+    """
+    try:
+        yield
+    except LOST as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        console.log(str(error))
+        raise TrainingError(
+            "another worker does not answer any more, so this one has stopped. The checkpoint of the last whole "
+            "epoch is in the chief's run directory."
+        ) from error
 
 
 def global_batch(batch_size: int, meaning: str, replicas: int) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainrun import console
+from trainrun import console, workers
 from trainrun.clock import Clock
 from trainrun.errors import UserError, broken
 from trainrun.interrupt import interruptible
@@ -50,11 +51,15 @@ def run(
         TrainingError: training failed; the directory tells how far it came.
         Interrupted: SIGINT or SIGTERM; the record says KILLED.
     """
+    if workers.wanted(config):
+        workers.run(config, run_dir, overrides, command)
+        return _done(run_dir)
     clock = Clock()
     console.attach(run_dir / "run.log")
     try:
         with clock("import"), console.hushed():  # TensorFlow
-            from trainrun import builders
+            from trainrun import builders, replicas
+            from trainrun.bystander import Bystander
             from trainrun.outcome import Outcome
 
             strategy = builders.strategy(config)
@@ -69,18 +74,27 @@ def run(
         raise
     except Exception as error:
         raise broken(error, run_dir) from error
-    outcome = Outcome(run_dir, config, job, clock, overrides, command)
+    if replicas.is_chief(strategy):
+        outcome = Outcome(run_dir, config, job, clock, overrides, command)
+    else:
+        outcome = Bystander(run_dir, job)
     with interruptible(), outcome.truthful():
-        with clock("train"):
+        with clock("train"), replicas.all_there(strategy):
             history = trainer.train(
                 job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job)
             )
         with clock("evaluate"):
-            outcome.evaluate(history)
+            outcome.evaluate(history, builders.on_one_device(config, data, job))
         with clock("save"):
             outcome.save()
         summary = outcome.end()
-    return RunResult(run_dir, summary["status"], outcome.metrics, history, summary, job.model)
+    return RunResult(run_dir, summary["status"], outcome.metrics, history, summary, outcome.job.model)
+
+
+def _done(run_dir: Path) -> RunResult:
+    """Return the result of a run that other processes have trained: its record, without history and model."""
+    summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
+    return RunResult(run_dir, summary["status"], summary["metrics"], {}, summary, None)
 
 
 def discard(run_dir: Path) -> None:

@@ -30,6 +30,12 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     yield from _contradictions(hardware)
     if hardware.get("name") == "multi_worker":
         yield from _workers(config, hardware)
+    if hardware.get("scale_learning_rate") == "linear" and hardware.get("scale_batch") == "global":
+        yield Problem(
+            "hardware.scale_learning_rate",
+            "linear follows the number of examples a step, which hardware.scale_batch=global leaves as it is. "
+            "Set hardware.scale_batch=per_replica, or this to false.",
+        )
     if several(hardware):
         for rule in (_trainer, _batch, _optimizer, _loss, _compiled):
             yield from rule(config, hardware)

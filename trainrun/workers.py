@@ -1,0 +1,174 @@
+"""`hardware.local_workers=N`: the workers of a run as processes of this machine, to try several workers out.
+
+Each is told by TF_CONFIG who it is. The chief writes to the terminal and to the run's directory; the others
+write a log below `workers/`. What a worker wants to tell the caller comes back through a pipe, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.interrupt import Interrupted, interruptible
+
+FOLDER = "workers"
+MARK = "TRAINRUN_WORKER"  # set in the workers themselves
+INTERVAL = 0.2  # seconds between two looks at the workers
+
+
+def wanted(config: Mapping[str, Any]) -> bool:
+    """Tell whether a run is to start workers: its config says so, and this process is none itself."""
+    return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
+
+
+def run(config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str], command: Sequence[str]) -> None:
+    """Start the workers and wait for them; the run's directory is the chief's.
+
+    Args:
+        config: resolved and checked.
+        run_dir, overrides, command: see `runner.run`.
+
+    Raises:
+        UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
+    """
+    count, patience = config["hardware"]["local_workers"], config["hardware"]["timeout"]
+    told = {"config": config, "overrides": list(overrides), "command": list(command)}
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    with ExitStack() as stack, interruptible():
+        workers: list[_Worker] = []
+        stack.callback(lambda: [w.end() for w in workers])
+        for index in range(count):
+            folder = run_dir if index == 0 else run_dir / FOLDER / str(index)
+            folder.mkdir(parents=True, exist_ok=True)
+            workers.append(_Worker(index, addresses, folder, told))
+        _wait(workers, patience)
+
+
+def _wait(workers: list[_Worker], patience: float) -> None:
+    """Wait until all have ended, or the first has failed and the others had `patience` seconds to notice."""
+    failed: _Worker | None = None
+    until = float("inf")
+    while any(w.process.poll() is None for w in workers) and time.monotonic() < until:
+        time.sleep(INTERVAL)
+        if failed is None and (lost := [w for w in workers if w.process.poll()]):
+            failed, until = lost[0], time.monotonic() + patience
+    if failed is None:
+        failed = next((w for w in workers if w.process.poll()), None)
+    if failed is not None:
+        for worker in workers:
+            worker.end()
+        raise failed.reason(workers)
+
+
+class _Worker:
+    """One process.
+
+    Args:
+        index: 0 is the chief.
+        addresses: of all.
+        folder: where its `run.log` is.
+        told: config, overrides and command.
+    """
+
+    def __init__(self, index: int, addresses: Sequence[str], folder: Path, told: Mapping[str, Any]):
+        self.index, self.folder = index, folder
+        task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": index}}
+        read, write = os.pipe()
+        with ExitStack() as stack:
+            stack.callback(os.close, write)
+            quiet = None if index == 0 else stack.enter_context(open(folder / "run.log", "ab"))
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trainrun.workers", str(folder), str(write)],
+                env={**os.environ, "TF_CONFIG": json.dumps(task), MARK: str(index)},
+                stdin=subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                pass_fds=(write,),
+                text=True,
+            )
+        self._read = read
+        with self.process.stdin as pipe:
+            pipe.write(json.dumps(told))
+
+    def end(self) -> None:
+        """Stop it, first by asking."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def reason(self, workers: Sequence[_Worker]) -> BaseException:
+        """Return what the caller is to be told of this worker's end."""
+        code = self.process.returncode
+        with open(self._read, encoding="utf-8") as pipe:
+            said = json.loads(pipe.read() or "{}")
+        if said.get("problems"):
+            return UserError([Problem(key, message) for key, message in said["problems"]])
+        if code - 128 in (signal.SIGINT, signal.SIGTERM):
+            return Interrupted(code - 128)
+        who = f"worker {self.index + 1} of {len(workers)}"
+        if code < 0:
+            return TrainingError(
+                f"{who} was killed by {signal.Signals(-code).name}; the others have stopped. "
+                f"What was saved until then is in {workers[0].folder}; its log is {self.folder / 'run.log'}"
+            )
+        message = (
+            said.get("message") or f"it ended with exit code {code}; its log is {self.folder / 'run.log'}"
+        )
+        return TrainingError(message if self.index == 0 else f"{who}: {message}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on; all are held until all are known."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return [held.getsockname()[1] for held in sockets]
+
+
+def _work(run_dir: Path, report: int) -> int:
+    """Be one worker: read what to do from standard input, do it, and say how it ended."""
+    from trainrun import runner
+    from trainrun.config import plugins
+
+    told = json.load(sys.stdin)
+    if os.environ[MARK] != "0":
+        console.quiet()
+    said: dict[str, Any] = {}
+    try:
+        plugins.announce(told["config"]["plugins"])
+        plugins.load(told["config"]["plugins"])
+        runner.run(told["config"], run_dir, told["overrides"], told["command"])
+        code = 0
+    except UserError as error:
+        code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}
+    except TrainingError as error:
+        code, said = error.exit_code, {"message": str(error)}
+    except Interrupted as stop:
+        code = stop.exit_code
+    with open(report, "w", encoding="utf-8") as pipe:
+        json.dump(said, pipe)
+    return code
+
+
+if __name__ == "__main__":
+    ended = _work(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: on the way out of Python, TensorFlow would wait for workers that are gone.
+    os._exit(ended)
