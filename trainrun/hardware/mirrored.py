@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+
+GROUPS = 1000  # numbers set aside for the groups of one strategy
+_made = itertools.count()
 
 
 def mirrored(
@@ -71,4 +75,15 @@ def mirrored(
     settings.announce(
         f"{what} ({len(names)} {'replica' if len(names) == 1 else 'replicas'})", precision, deterministic
     )
-    return tf.distribute.MirroredStrategy(names)
+    return _Mirrored(names)
+
+
+class _Mirrored(tf.distribute.MirroredStrategy):
+    """A `MirroredStrategy` that several runs of one process may each have, over as many devices as they like.
+
+    TensorFlow numbers the groups of devices that sum together, and a number stands for one group a process.
+    """
+
+    def __init__(self, devices: Sequence[str]):
+        self._collective_key_base = GROUPS * next(_made)
+        super().__init__(devices)
