@@ -19,6 +19,7 @@ VERBS = {
     "ls": "what can be named: the groups, or one group's options",
     "show": "one option: its YAML, docstring and arguments",
     "check": "validate a config or a sweep without training",
+    "doctor": "what this machine offers, and what stands in the way",
     "init": "begin a project of your own: conf/, a plug-in, a dataset",
 }
 # Hydra's flags that take a value: the word behind one is no verb.
