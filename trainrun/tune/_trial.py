@@ -1,0 +1,38 @@
+"""Trials: jobs that are built, trained a little and thrown away, without a trace in the run that follows."""
+
+from __future__ import annotations
+
+import collections
+import gc
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+# Keras numbers layers by process, and offers no public way to look at the counters; the names are in checkpoints,
+# and those of a tuned run must be those of the same run without tuning.
+from keras.src.backend.common import global_state
+
+NAMES = "object_name_uids"
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Build and train inside the `with`; afterwards names, random state and memory are as before.
+
+    Weights are not touched by a trial, because each builds a model of its own. The random states of TensorFlow
+    and Keras have no need of this: `builders.job` sets them each time it builds.
+    """
+    counters = global_state.get_global_attribute(
+        NAMES, default=collections.defaultdict(int), set_to_default=True
+    )
+    names, python, numpy = dict(counters), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        counters.clear()
+        counters.update(names)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        gc.collect()  # Keras models hold themselves in circles
