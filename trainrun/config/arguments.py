@@ -198,12 +198,21 @@ RULES: dict[str, Rule] = {
     "hardware.local_workers": Rule("int", low=2, high=64, null=True),
     "hardware.port": Rule("int", low=1, high=65535),
     "hardware.timeout": Rule("int", low=5),
+    "hardware.silence": Rule("int", low=5),
     "hardware.communication": Rule(choices=("auto", "ring", "nccl")),
     "hardware.address": Rule("text", null=True),
     "hardware.scale_batch": Rule(choices=("global", "per_replica")),
     "hardware.scale_learning_rate": Rule(choices=(False, "linear")),
     # run
     "seed": Rule("int", low=0),
+    "tune.batch_size": Rule(choices=("auto",), null=True),
+    "tune.learning_rate": Rule(choices=("auto",), null=True),
+    "tune.gain": NOT_NEGATIVE,
+    "tune.memory": COUNT_OR_NULL,
+    "tune.steps": Rule("int", low=10),
+    "tune.rates": Rule(low=0, above=True, each=True),
+    "profile": FLAG,
+    "profile_steps": Rule("int", low=1, each=True),
 }
 
 

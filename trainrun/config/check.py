@@ -100,8 +100,8 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
-    for key in ("seed",):
-        fault = arguments.violation(arguments.RULES[key], config.get(key), None)
+    for key, value in _settings(config):
+        fault = arguments.violation(arguments.RULES[key], value, None)
         if fault:
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
@@ -111,6 +111,15 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
             "",
             f"the folder {folder} cannot be written to; runs land in outputs/ below it. Change to a folder of yours.",
         )
+
+
+def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (key, value) of the settings at the root that have a range."""
+    for key in ("seed", "profile", "profile_steps"):
+        if key in config:
+            yield key, config[key]
+    for key, value in (config.get("tune") or {}).items():
+        yield f"tune.{key}", value
 
 
 def component_problems(group: str, key: str, spec: Any) -> list[Problem]:

@@ -19,6 +19,18 @@ class Artifacts:
 
 
 @dataclass
+class Tune:
+    """Settings that are found by trials before the run: `auto`, or null for what the config says."""
+
+    batch_size: str | None = None
+    learning_rate: str | None = None
+    gain: float = 0.1
+    memory: int | None = None
+    steps: int = 100
+    rates: list[float] = field(default_factory=lambda: [1e-7, 10.0])
+
+
+@dataclass
 class Root:
     """The whole config. `Any` stands where a group's option decides which keys there are."""
 
@@ -36,6 +48,9 @@ class Root:
     plugins: list[str] = field(default_factory=list)
     name: str | None = None
     artifacts: Artifacts = field(default_factory=Artifacts)
+    tune: Tune = field(default_factory=Tune)
+    profile: bool = False
+    profile_steps: list[int] = field(default_factory=lambda: [10, 20])
 
 
 def store() -> None:
