@@ -95,9 +95,11 @@ def test_cfg_prints_the_config_resolved(capsys):
     assert (config["seed"], config["data"]["seed"], config["loss"]["gamma"]) == (7, 7, 2.0)
 
 
-def test_info_tells_the_search_path(capsys):
-    assert main(["--info", "searchpath"]) == 0
-    assert "main" in capsys.readouterr().out
+def test_info_tells_the_search_path(empty_folder):
+    # In a process of its own: Hydra turns logging to DEBUG for good.
+    command = [sys.executable, "-m", "trainrun", "--info", "searchpath"]
+    done = subprocess.run(command, cwd=empty_folder, capture_output=True, text=True, check=True)
+    assert "| main     | file://" in done.stdout
 
 
 def test_cd_adds_a_folder_of_options(empty_folder, capsys):

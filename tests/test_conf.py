@@ -26,8 +26,6 @@ WORDS = {
 # Variations: options of a class that another option shows with its own defaults. Option -> keys that differ.
 VARIATIONS = {
     "metric/auc_pr": {"curve"},
-    "metric/concordance_correlation": {"axis"},
-    "metric/pearson_correlation": {"axis"},
     "optimizer/adam_then_sgd": {"switch_at"},
     "optimizer/nag": {"momentum", "nesterov"},
     "optimizer/sgdm": {"momentum"},

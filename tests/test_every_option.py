@@ -30,7 +30,8 @@ NEEDS = {
     "data/npz": None,
     "data/none": ["model=quadratic", "metric=none", "trainer.batch_size=1"],
     "model/quadratic": ["data=none", "metric=none", "trainer.batch_size=1"],
-    "metric/pearson_correlation": ["data=diabetes"],
+    "metric/pearson_correlation": ["data=diabetes", "metric.pearson_correlation.axis=0"],
+    "metric/concordance_correlation": ["data=diabetes", "metric.concordance_correlation.axis=0"],
     "metric/regression": ["data=diabetes"],
     "metric/multilabel": ["data=breast_cancer"],
     "metric/poisson": ["data=diabetes", "loss=poisson"],  # of positive predictions

@@ -91,7 +91,7 @@ def test_the_summary_is_true(default_run):
     assert summary["weights_sha256"] == sha.hexdigest()
 
 
-def test_mlflow_has_the_run_and_its_model_predicts_the_same(default_run):
+def test_mlflow_has_the_run_and_its_model_predicts_the_same(default_run, monkeypatch):
     import keras
     import mlflow
 
@@ -110,10 +110,13 @@ def test_mlflow_has_the_run_and_its_model_predicts_the_same(default_run):
     )
     (logged,) = client.search_logged_models([run.info.experiment_id])
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    loaded = mlflow.pyfunc.load_model(logged.model_uri)
+    mlflow.set_tracking_uri(None)  # it is also written to the environment
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     data = trainrun.build("data", "digits", seed=42)
     few = data.test.x[:5]
     expected = keras.saving.load_model(run_dir / "model.keras").predict(few, verbose=0)
-    got = mlflow.pyfunc.load_model(logged.model_uri).predict(few)
+    got = loaded.predict(few)
     np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-6)
 
 
@@ -330,7 +333,9 @@ def test_training_errors_reach_python_as_such(inside):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_order_and_the_record_says_killed(number, code, tmp_path):
     command = [sys.executable, "-m", "trainrun", "data=iris", "tracking=none", "trainer.epochs=100000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     for line in process.stdout:
         if line.startswith("3/100000") or " 3/100000" in line:
             break

@@ -40,9 +40,18 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
     data = _limited(data, config["trainer"].get("limit"))
     if _loss_option(config["loss"], data)[0].directives.get("unit") == ["own"]:
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
-        data = replace(data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"})
+        data = replace(
+            data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"}
+        )
     kinds = tuple(i.kind for i in data.inputs)
-    known = Description(data.task, data.target.kind, len(data.target.classes) or None, len(data.train), kinds)
+    known = Description(
+        data.task,
+        data.target.kind,
+        len(data.target.classes) or None,
+        len(data.train),
+        kinds,
+        outputs=data.target.outputs,
+    )
     problems = combinations.problems(config, known)
     if problems:
         raise UserError(problems)

@@ -130,6 +130,7 @@ class Description:
         classes: number of classes.
         examples: number of training examples.
         inputs: the kinds of the inputs.
+        outputs: how many numbers are predicted.
         problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
     """
 
@@ -139,3 +140,4 @@ class Description:
     examples: int | None = None
     inputs: tuple[InputKind, ...] | None = None
     problems: tuple[tuple[str, str], ...] = ()
+    outputs: int | None = None

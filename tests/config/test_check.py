@@ -79,6 +79,7 @@ WRONG = {
     "data.validation=0 callback=early_stopping": ("callback.early_stopping.monitor", "val_loss needs validation data"),
     "callback=swap_ema_weights": ("callback.swap_ema_weights", "Set optimizer.use_ema=true"),
     "model=layers model.add_head=false model.layers=[{name: Dense, units: 3}]": ("model.layers[0].units", "expected 10 units"),
+    "loss=ctc": ("loss", "needs a sequence of labels"),
     # what components name in turn
     "model.regularizer=l3": ("model.regularizer.name", "Did you mean"),
     "model.regularizer={name: l2, l2: -1}": ("model.regularizer.l2", "at least 0, got -1"),

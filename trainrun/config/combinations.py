@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import hardware_rules, options, trial_rules
+from trainrun.config import demands, hardware_rules, options, trial_rules
 from trainrun.dataset import Description
 from trainrun.errors import Problem
 
@@ -52,7 +52,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing,
-        ema, boundaries, hardware_rules.problems, trial_rules.problems,
+        ema, boundaries, demands.problems, hardware_rules.problems, trial_rules.problems,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
 
