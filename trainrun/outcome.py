@@ -35,6 +35,7 @@ class Outcome:
         job: what is trained.
         clock: where the time goes.
         overrides, command: as typed.
+        tuned: what trials have set in `config`, as `tune.settle` returns it.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Outcome:
         clock: Clock,
         overrides: Sequence[str],
         command: Sequence[str],
+        tuned: Mapping[str, Any] | None = None,
     ):
         self.run_dir, self.config, self.job, self.clock, self.overrides = (
             run_dir,
@@ -53,6 +55,7 @@ class Outcome:
             clock,
             list(overrides),
         )
+        self.tuned = tuned
         self.history: dict[str, list[float]] = {}
         self.metrics: dict[str, float] = {}
         self.predictions: np.ndarray | None = None
@@ -77,6 +80,7 @@ class Outcome:
             versions=self.versions,
             git=self.git,
             seed=config["seed"],
+            **({"tuned": tuned} if tuned else {}),
         )
 
     @contextmanager
@@ -181,6 +185,7 @@ class Outcome:
             versions=self.versions,
             git=self.git,
             mlflow=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
+            tuned=self.tuned,
         )
         summary.write(self.run_dir, content)
         if self.config["artifacts"]["report"] and status == "FINISHED":

@@ -60,11 +60,15 @@ def run(
         with clock("import"), console.hushed():  # TensorFlow
             from trainrun import builders, replicas
             from trainrun.bystander import Bystander
+            from trainrun.cost import Cost
             from trainrun.outcome import Outcome
+            from trainrun.tune.settle import settle
 
             strategy = builders.strategy(config)
         with clock("data"):
             data = builders.dataset(config)
+        with clock("tune"):
+            config, tuned = settle(config, data, strategy, run_dir)
         with clock("build"):
             job = builders.job(config, data, strategy)
             trainer = builders.trainer(config)
@@ -75,10 +79,11 @@ def run(
     except Exception as error:
         raise broken(error, run_dir) from error
     if replicas.is_chief(strategy):
-        outcome = Outcome(run_dir, config, job, clock, overrides, command)
+        outcome = Outcome(run_dir, config, job, clock, overrides, command, tuned)
     else:
         outcome = Bystander(run_dir, job)
     with interruptible(), outcome.truthful():
+        console.note(Cost.of(job.model, job.plan.batch_size).line())
         with clock("train"), replicas.all_there(strategy):
             history = trainer.train(
                 job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job)

@@ -36,8 +36,9 @@ def build(
     git: Mapping[str, Any] | None = None,
     mlflow: Mapping[str, str] | None = None,
     resumed_from: str | None = None,
+    tuned: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the summary's content, its keys always the same and in the same order.
+    """Return the summary's content, its keys always the same and in the same order; `tuned` may follow.
 
     Args:
         run_id: the name of the run's directory.
@@ -54,6 +55,7 @@ def build(
         git: `environment.git_state()`.
         mlflow: `tracking_uri`, `experiment_id`, `run_id`, or None.
         resumed_from: the run that this one continues.
+        tuned: the settings that trials before the run have found; the key is there only if there are any.
 
     Raises:
         ValueError: the status is none.
@@ -78,6 +80,7 @@ def build(
         "git": dict(git) if git else None,
         "mlflow": dict(mlflow) if mlflow else None,
         "resumed_from": resumed_from,
+        **({"tuned": dict(tuned)} if tuned else {}),
     }
 
 

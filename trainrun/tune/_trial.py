@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import collections
 import gc
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import tensorflow as tf
 
 # Keras numbers layers by process, and offers no public way to look at the counters; the names are in checkpoints,
 # and those of a tuned run must be those of the same run without tuning.
@@ -28,9 +30,14 @@ def aside() -> Iterator[None]:
         NAMES, default=collections.defaultdict(int), set_to_default=True
     )
     names, python, numpy = dict(counters), random.getstate(), np.random.get_state()
+    logger = tf.get_logger()
+    level = logger.level
+    # "… triggered tf.function retracing": each trial compiles, as it must.
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        logger.setLevel(level)
         counters.clear()
         counters.update(names)
         random.setstate(python)

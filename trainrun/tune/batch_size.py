@@ -32,11 +32,11 @@ from trainrun.errors import Problem, UserError
 from trainrun.job import Job
 
 MISSES = 2  # doublings in a row that bring too little
-# A trial is a first epoch, which compiles, and two that are timed: of at most so many steps each …
-EPOCHS, STEPS, FEWEST = 3, 64, 4
+# A trial is a first epoch, which compiles, and some that are timed: of at most so many steps each …
+EPOCHS, STEPS, FEWEST = 6, 64, 4
 # … and of about so many operations, which take some seconds on a slow machine.
 OPERATIONS = 1e10
-LONG = 2.0  # seconds; after an epoch that took longer no second one is needed
+ENOUGH = 1.0  # seconds; when the timed epochs have taken as long, no further one is needed
 
 
 class TooLarge(Exception):
@@ -92,7 +92,7 @@ def search(start: int, most: int, measure: Callable[[int], float], gain: float) 
         size *= 2
     after = [f"{s:,}" for s, _ in tried if s > chosen]
     if after:
-        reason = f"{' and '.join(after)} would be faster by less than {gain:.0%} for each doubling"
+        reason = f"{' and '.join(after)} would not be faster by {gain:.0%}"
     else:
         reason = too_large or f"there are {most:,} examples a step at most"
     return Choice(chosen, tuple(tried), reason)
@@ -196,7 +196,7 @@ class Stopwatch(keras.callbacks.Callback):
         now = time.perf_counter()
         if self._last is not None:
             self.seconds.append(now - self._last)
-            self.model.stop_training = self.seconds[-1] > LONG
+            self.model.stop_training = sum(self.seconds) > ENOUGH
         self._last = now
 
 

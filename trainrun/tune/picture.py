@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainrun import console
-from trainrun.artifacts.plots import COLOURS, FAINT, FOLDER, INK, _figure
+from trainrun.artifacts.plots import COLOURS, FOLDER, INK, _figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def draw(found: Range) -> Figure:
     """Draw the loss of each batch, smoothed, with its minimum, its steepest fall and the suggestion."""
     figure, (axes,) = _figure(1, width=6.4, height=4.2)
     axes.set_xscale("log")
-    axes.plot(found.rates, found.losses, color=FAINT, lw=1.2, label="loss of a batch", zorder=1)
+    axes.plot(found.rates, found.losses, color="#BBBBBB", lw=1.1, label="loss of a batch", zorder=1)
     axes.plot(found.rates, found.smoothed, color=COLOURS[0], lw=2, label="smoothed")
     marks = ((found.steepest, "v", COLOURS[4], "falls fastest"), (found.lowest, "o", COLOURS[1], "lowest"))
     for index, marker, colour, name in marks if found.suggestion is not None else ():
