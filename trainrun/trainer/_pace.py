@@ -32,14 +32,13 @@ class Pace:
             return min(self.fixed, left)
         if self._seconds is None:
             # The first call compiles, and tells nothing of the pace; the second is a short trial.
-            return min(1 if self._calls == 0 else 4, left)
+            self._calls += 1
+            return min(1 if self._calls == 1 else 4, left)
         return min(max(1, int(BREATH / self._seconds)), left)
 
-    def took(self, steps: int, seconds: float) -> None:
-        """Note what a call took."""
-        self._calls += 1
-        if self._calls > 1:
-            self._seconds = max(seconds / steps, 1e-9)
+    def took(self, seconds: float) -> None:
+        """Note what a step took in the last call."""
+        self._seconds = max(seconds, 1e-9)
 
 
 def wants_steps(callbacks: Iterable[keras.callbacks.Callback], hooks: tuple[str, ...] = TRAIN) -> bool:

@@ -10,9 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from trainrun.dataset import Split
 from trainrun.step._accumulate import fraction, reduction
+from trainrun.trainer._executor import Executor
 from trainrun.trainer._feed import HELD
 from trainrun.trainer._pace import Pace
 
@@ -57,7 +59,8 @@ class Pass:
         if model.jit_compile and not self.replicated:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
-        self._steps = self._run if model.run_eagerly else self._compiled(arrays)
+        self._executor: Executor | None = None
+        self._steps, self._function = (self._run, None) if model.run_eagerly else self._compiled(arrays)
 
     def calls(self, order: np.ndarray, pace: Pace) -> Iterator[tuple[int, int, Callable[[], dict]]]:
         """Yield the calls that make up a pass.
@@ -78,7 +81,7 @@ class Pass:
         while at < steps:
             some = pace.steps(steps - at)
             part = order[at * self.batch_size : (at + some) * self.batch_size]
-            yield at, at + some - 1, _timed(lambda part=part: self._steps(part, self.held), pace, some)
+            yield at, at + some - 1, lambda part=part: self._call(part, self.held, pace)
             at += some
 
     def _sent(self, order: np.ndarray, steps: int, pace: Pace) -> Iterator[tuple[int, int, Callable]]:
@@ -99,19 +102,38 @@ class Pass:
                 if at + some < steps:
                     coming = reader.submit(read, (at + some) * self.batch_size)
                 here = np.arange(n, dtype="int64")
-                yield at, min(at + some, steps) - 1, lambda n=here, data=data: self._steps(n, data)
+                yield at, min(at + some, steps) - 1, lambda n=here, data=data: self._call(n, data, pace)
 
-    def _compiled(self, arrays: tuple) -> Callable[[np.ndarray, tuple], dict]:
+    def _compiled(self, arrays: tuple) -> tuple[Callable[[np.ndarray, tuple], dict], Any]:
         # Not AutoGraph: a step is called as Keras calls a `train_step`, and `tf.cond` is written by hand.
         index = tf.TensorSpec([None], tf.int64)
         if self.held is not None:
             # Captured, not passed: what is passed is copied to the function's device at each call.
             held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
-            return lambda i, _: held(i)
+            return lambda i, _: held(i), held
         spec = tf.nest.map_structure(
             lambda a: None if a is None else tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays
         )
-        return tf.function(self._run, input_signature=[index, spec], autograph=False)
+        sent = tf.function(self._run, input_signature=[index, spec], autograph=False)
+        return sent, sent
+
+    def _call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
+        """Make one call, under the executor that is faster, and note what it took."""
+        start = time.perf_counter()
+        if self._executor is None:
+            self._executor = Executor.of(self._function if self._may_choose() else None)
+        with self._executor.scope():
+            logs = self._steps(index, data)
+        steps = -(-len(index) // self.batch_size)
+        seconds = (time.perf_counter() - start) / steps
+        if self._executor.took(seconds):
+            pace.took(seconds)
+        return logs
+
+    def _may_choose(self) -> bool:
+        # With op determinism the clock must not decide: the two differ in the last bits of a convolution.
+        on_cpu = not tf.config.list_logical_devices("GPU") and not is_op_determinism_enabled()
+        return on_cpu and not self.replicated and not self.model.run_eagerly and not self.model.jit_compile
 
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""
@@ -187,13 +209,3 @@ def evaluate(
     """Measure a batch, as a step that moves nothing."""
     y_pred = model(x, training=False)
     return model.compute_loss(x, y, y_pred, weight, training=False) * share, y_pred
-
-
-def _timed(run: Callable[[], dict], pace: Pace, steps: int) -> Callable[[], dict]:
-    def timed() -> dict:
-        start = time.perf_counter()
-        logs = run()
-        pace.took(steps, time.perf_counter() - start)
-        return logs
-
-    return timed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import keras
@@ -12,7 +13,7 @@ from trainrun.job import Job
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
 from trainrun.trainer._feed import order
-from trainrun.trainer._loop import Logs, loop
+from trainrun.trainer._loop import Logs, build, loop
 from trainrun.trainer._pace import TEST, TRAIN, Pace, wants_steps
 from trainrun.trainer._pass import Pass, Step, evaluate
 
@@ -103,13 +104,6 @@ class Custom:
         return logs
 
 
-def build(job: Job) -> None:
-    """Create the variables of model, optimizer and metrics, before any code is compiled that uses them."""
-    few = job.train.take(np.arange(1))
-    with job.model.distribute_strategy.scope():
-        job.model._symbolic_build(data_batch=(few.x, few.y, few.weight))
-
-
 def workers(model: keras.Model) -> int:
     """Return the number of processes that train the model together."""
     strategy = model.distribute_strategy
@@ -120,13 +114,18 @@ def workers(model: keras.Model) -> int:
 def stopped(model: keras.Model) -> bool:
     """Tell whether training is to stop: on every worker, as soon as a callback of one of them says so."""
     if workers(model) > 1:
-        strategy = model.distribute_strategy
-        said = float(model.stop_training)
-
-        @tf.function
-        def together() -> tf.Tensor:
-            each = strategy.run(lambda: tf.constant(said))
-            return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
-
-        model.stop_training = bool(together() > 0)
+        said = tf.constant(float(model.stop_training))
+        model.stop_training = bool(summed(model.distribute_strategy)(said) > 0)
     return model.stop_training
+
+
+@functools.cache
+def summed(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a function that adds up what each replica says; compiled once, because it is called after each call."""
+
+    @tf.function(autograph=False)
+    def together(said: tf.Tensor) -> tf.Tensor:
+        each = strategy.run(lambda value: value, args=(said,))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
+
+    return together

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from trainrun.job import Job
+from trainrun.replicas import average_together, even_batches
 from trainrun.trainer._feed import Feed, in_order
-from trainrun.trainer._loop import numbers
+from trainrun.trainer._loop import build, numbers
 from trainrun.trainer._pace import TEST, TRAIN, wants_steps
 
 # More batches than this in one compiled call would leave the progress bar and Ctrl-C waiting.
@@ -33,9 +35,12 @@ class Fit:
         Returns:
             The history: name -> one value an epoch.
         """
+        build(job)
+        if job.model.distribute_strategy.num_replicas_in_sync > 1:
+            average_together(job.model)
         job.model.steps_per_execution = self._steps(job, callbacks)
         feed = Feed(job.train, job.plan)
-        validation = None if job.validation is None else in_order(job.validation, job.plan.batch_size)
+        validation = None if job.validation is None else self._validation(job)
         history = job.model.fit(
             feed.dataset(),
             epochs=job.plan.epochs,
@@ -47,10 +52,16 @@ class Fit:
         )
         return numbers(history)
 
+    def _validation(self, job: Job) -> tf.data.Dataset:
+        replicas = job.model.distribute_strategy.num_replicas_in_sync
+        return in_order(job.validation, even_batches(len(job.validation), job.plan.batch_size, replicas))
+
     def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int:
         """Return the number of batches in one compiled call."""
         if job.model.run_eagerly or wants_steps(callbacks, TRAIN + TEST):
             return 1
+        if job.model.distribute_strategy.num_replicas_in_sync > 1:
+            return 1  # Keras 3.15 fails at more: replicas cannot meet inside its loop
         if self.steps_per_execution != "auto":
             return int(self.steps_per_execution)
         return min(job.plan.steps_per_epoch, LONGEST_EXECUTION)

@@ -9,8 +9,7 @@ import numpy as np
 
 from trainrun.job import Job
 from trainrun.trainer._feed import batches, order
-from trainrun.trainer._loop import Logs, loop
-from trainrun.trainer.custom import build
+from trainrun.trainer._loop import Logs, build, loop
 
 
 class TrainOnBatch:

@@ -1,0 +1,66 @@
+"""Training without the runner around it: a config, a job, a trainer; data built once."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+TRAINERS = ("fit", "train_on_batch", "custom")
+
+
+@dataclass
+class Trained:
+    history: dict
+    weights: list
+    job: object
+
+
+@functools.cache
+def _data(spec: tuple):
+    from trainrun import builders
+    from trainrun.config import check
+
+    return builders.dataset(check.overrides(list(spec))[0])
+
+
+@pytest.fixture
+def train():
+    """Return a function that trains by the named trainer; deterministic, so that only the trainers differ."""
+    import keras
+    import tensorflow as tf
+
+    from trainrun import builders
+    from trainrun.config import check
+
+    keras.config.set_dtype_policy("float32")
+
+    def run(trainer, *overrides, callbacks=(), strategy=None, change=None):
+        config, problems = check.overrides(["tracking=none", *overrides, f"trainer={trainer}"])
+        assert not problems, problems
+        wanted = ("data", "experiment", "seed", "trainer.limit", "trainer.batch_size")
+        data = _data(tuple(o for o in overrides if o.startswith(wanted)))
+        job = builders.job(config, data, strategy or tf.distribute.get_strategy())
+        if change is not None:
+            change(job)
+        # The callbacks of the config: max_time among them.
+        every = [*builders.callbacks(config, None, job), *callbacks]
+        history = builders.trainer(config).train(job, every)
+        return Trained(history, [np.asarray(w) for w in job.model.weights], job)
+
+    return run
+
+
+@pytest.fixture
+def deterministic():
+    """Op determinism on, and off again."""
+    import tensorflow as tf
+    from tensorflow.python.framework import config
+
+    before = config.is_op_determinism_enabled()
+    tf.config.experimental.enable_op_determinism()
+    yield
+    if not before:
+        config.disable_op_determinism()

@@ -1,0 +1,103 @@
+"""One config and one seed: the three trainers give the same losses, metrics and weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainrun.config import options
+
+from .conftest import TRAINERS
+
+SMALL = ["data=iris", "model=mlp", "model.units=[6]", "trainer.limit=70", "trainer.batch_size=16"]
+# Without validation and metrics: less to compile, and the optimizers see nothing of them.
+BARE = [*SMALL, "data.validation=0", "metric=none"]
+OPTIMIZERS = [o.name for o in options.options("optimizer").values() if not o.alias_of]
+MODELS = {
+    "mlp": ["data=digits", "model=mlp"],
+    "mlp with penalty, dropout and class weights": [
+        "data=digits", "model=mlp", "model.dropout=0.3", "model.regularizer={name: l2, l2: 0.01}", "trainer.class_weight=balanced",
+    ],
+    "cnn with dropout and batch norm": ["data=digits", "model=cnn", "model.filters=[4]", "model.dropout=0.3", "model.batch_norm=true"],
+    "sparse_mlp": ["data=digits", "model=sparse_mlp"],
+    "unet_small": ["experiment=segmentation_iou", "data.size=16", "trainer.limit=40"],
+    "a real target": ["data=diabetes", "model=mlp", "metric=[mae,r2]"],
+    "a batch-wise metric": ["data=breast_cancer", "model=mlp", "metric=[ks,ks_batch,auc]"],
+}  # fmt: skip
+SETTINGS = {
+    "averaged weights": ["optimizer.use_ema=true", "optimizer.ema_momentum=0.8"],
+    "gradient accumulation": ["optimizer.gradient_accumulation_steps=2"],
+    "loss scaling": ["optimizer.loss_scale_factor=64"],
+    "clipping": ["optimizer.global_clipnorm=0.1"],
+    "a schedule": ["schedule=cosine_decay"],
+    "two phases": ["optimizer=adam_then_sgd", "optimizer.switch_at=7"],
+    "the data's own order": ["trainer.shuffle=false"],
+    "a shorter epoch": ["trainer.steps_per_epoch=2"],
+    "validation every other epoch": ["trainer.validation_freq=2"],
+}
+
+
+def agree(results, rtol=1e-5):
+    first = results[0]
+    for other in results[1:]:
+        assert list(other.history) == list(first.history)
+        for name, values in first.history.items():
+            np.testing.assert_allclose(other.history[name], values, rtol=rtol, atol=1e-7, err_msg=name)
+        for got, expected in zip(other.weights, first.weights, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=rtol, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model(name, train, deterministic):
+    settings = ["trainer.limit=70", "trainer.epochs=5", *MODELS[name]]
+    results = [train(t, *settings) for t in TRAINERS]
+    agree(results)
+    assert len(results[0].history["loss"]) == 5
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer(optimizer, train, deterministic):
+    agree([train(t, *BARE, f"optimizer={optimizer}", "trainer.epochs=5") for t in TRAINERS])
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_of_the_loop(name, train, deterministic):
+    results = [train(t, *SMALL, "trainer.epochs=4", *SETTINGS[name]) for t in TRAINERS]
+    agree(results)
+
+
+def test_mixed_precision_with_loss_scaling(train, deterministic):
+    import keras
+
+    results = []
+    for trainer in TRAINERS:
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            results.append(train(trainer, *SMALL, "trainer.epochs=3"))
+        finally:
+            keras.config.set_dtype_policy("float32")
+    assert type(results[0].job.model.optimizer).__name__ == "LossScaleOptimizer"
+    agree(results, rtol=2e-3)  # half precision: ten bits
+
+
+def test_plain_keras_on_the_same_batches_gives_the_same(train, deterministic):
+    """The reference from outside: a script's `train_step` by hand, over the batches of `epoch_order`."""
+    import keras
+
+    from trainrun.data._order import epoch_order
+
+    ours = train("custom", *SMALL, "metric=accuracy", "optimizer=sgd", "trainer.epochs=2")
+    split, kept = ours.job.train, {}
+
+    def keep(job):
+        kept["model"] = keras.models.clone_model(job.model)
+        kept["model"].set_weights(job.model.get_weights())
+
+    train("custom", *SMALL, "metric=accuracy", "optimizer=sgd", "trainer.epochs=1", change=keep)
+    model = kept["model"]
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", jit_compile=False)
+    for epoch in range(2):
+        order = epoch_order(42, epoch, len(split))
+        model.fit(split.x[order], split.y[order], batch_size=16, shuffle=False, verbose=0)
+    for got, expected in zip(ours.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
