@@ -22,6 +22,7 @@ from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
 from trainrun.loss.auto import auto as auto_loss
 from trainrun.metric.auto import auto as auto_metrics
+from trainrun.profiling import Profile
 from trainrun.progress import Progress
 from trainrun.units import Unit
 
@@ -230,6 +231,8 @@ def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.
         built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **_lengths(plan)))
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
+    if config.get("profile"):
+        built.append(Profile(run_dir, *config["profile_steps"]))
     return built
 
 

@@ -58,7 +58,7 @@ def run(
     console.attach(run_dir / "run.log")
     try:
         with clock("import"), console.hushed():  # TensorFlow
-            from trainrun import builders, replicas
+            from trainrun import builders, profiling, replicas
             from trainrun.bystander import Bystander
             from trainrun.cost import Cost
             from trainrun.outcome import Outcome
@@ -92,6 +92,7 @@ def run(
             outcome.evaluate(history, builders.on_one_device(config, data, job))
         with clock("save"):
             outcome.save()
+        profiling.report(callbacks, lambda: builders.job(config, data, strategy), config["trainer"]["name"])
         summary = outcome.end()
     return RunResult(run_dir, summary["status"], outcome.metrics, history, summary, outcome.job.model)
 

@@ -103,7 +103,13 @@ def test_nothing_fits_is_the_users_to_know(inside, monkeypatch):
 
 @pytest.mark.parametrize("trainer", ["fit", "custom", "train_on_batch"])
 def test_a_tuned_run_is_the_run_with_that_size(trainer, inside, capsys):
-    asked = [*QUICK, f"trainer={trainer}", "model.dropout=0.5", "trainer.limit=500", "hardware.deterministic=true"]
+    asked = [
+        *QUICK,
+        f"trainer={trainer}",
+        "model.dropout=0.5",
+        "trainer.limit=500",
+        "hardware.deterministic=true",
+    ]
     tuned = trainrun.run([*asked, "tune.batch_size=auto"])
     said = capsys.readouterr().out
     record = tuned.summary["tuned"]["batch_size"]
