@@ -59,6 +59,17 @@ def global_batch(batch_size: int, meaning: str, replicas: int) -> int:
     return batch_size * replicas if meaning == "per_replica" else batch_size
 
 
+def even_batches(examples: int, batch_size: int, replicas: int) -> int:
+    """Return the largest batch size, `batch_size` at most, whose last batch has an example for each replica.
+
+    For evaluation, whose result does not depend on the batches: some layers refuse a batch of none.
+    """
+    for size in range(batch_size, replicas - 1, -1):
+        if (examples % size or size) >= replicas:
+            return size
+    return batch_size
+
+
 def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
     """Multiply the learning rate, with its schedule, by the linear rule of Goyal et al. (2017); a line says so.
 

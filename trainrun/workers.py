@@ -24,6 +24,7 @@ from trainrun.interrupt import Interrupted, interruptible
 
 FOLDER = "workers"
 MARK = "TRAINRUN_WORKER"  # set in the workers themselves
+GRACE = 15  # seconds for a worker to close its record
 INTERVAL = 0.2  # seconds between two looks at the workers
 
 
@@ -42,7 +43,8 @@ def run(config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str], comm
     Raises:
         UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
     """
-    count, patience = config["hardware"]["local_workers"], config["hardware"]["timeout"]
+    # They notice by themselves that one is gone; this is for what keeps them from it.
+    count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
     told = {"config": config, "overrides": list(overrides), "command": list(command)}
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
     with ExitStack() as stack, interruptible():

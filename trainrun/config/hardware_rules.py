@@ -39,6 +39,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if several(hardware):
         for rule in (_trainer, _batch, _optimizer, _loss, _compiled):
             yield from rule(config, hardware)
+        yield from _last_batch(config, data)
 
 
 def several(hardware: Mapping[str, Any]) -> bool:
@@ -115,6 +116,23 @@ def _batch(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[P
             "trainer.batch_size",
             f"expected at least one example for each of {replicas} replicas, got {size} for all of them. "
             "For so many each: hardware.scale_batch=per_replica.",
+        )
+
+
+def _last_batch(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Yield what is wrong where Keras' fit would give a replica a batch of no example: some layers refuse it."""
+    trainer, hardware = config["trainer"], config["hardware"]
+    size, limit, replicas = trainer.get("batch_size"), trainer.get("limit"), count(hardware)
+    if trainer.get("name") != "fit" or replicas is None or data.examples is None or not isinstance(size, int):
+        return
+    examples = min(data.examples, limit) if isinstance(limit, int) else data.examples
+    size *= replicas if hardware.get("scale_batch") == "per_replica" else 1
+    left, steps = examples % size, trainer.get("steps_per_epoch")
+    if 0 < left < replicas and not (isinstance(steps, int) and steps * size <= examples):
+        yield Problem(
+            "trainer.batch_size",
+            f"the last batch of {examples} examples would hold {left}, fewer than the {replicas} replicas. "
+            "Take trainer=custom, which allows that, or another batch size.",
         )
 
 

@@ -18,7 +18,8 @@ def multi_worker(
     workers: Sequence[str] | None = None,
     index: int | None = None,
     port: int = FIRST_PORT,
-    timeout: int = 60,
+    timeout: int = 120,
+    silence: int = 10,
     communication: str = "auto",
     memory_growth: bool = True,
     memory_limit: int | None = None,
@@ -33,8 +34,8 @@ def multi_worker(
         workers: `host:port` of each, the chief's first; None: as TF_CONFIG or Slurm say.
         index: which of them this process is.
         port: of the first worker on each node, under Slurm.
-        timeout: seconds to wait for the other workers at the start, and after which one that is silent counts
-            as dead.
+        timeout: seconds to wait for the other workers at the start.
+        silence: seconds after which a worker that gives no sign of life counts as dead, and the others stop.
         communication: ``auto``, ``ring`` (works everywhere) or ``nccl`` (GPUs).
         memory_growth: take memory as it is needed; False takes all of it at once.
         memory_limit: MB to take at most of each GPU; None: no limit. It is taken at once.
@@ -63,7 +64,7 @@ def multi_worker(
     )
     if context.context()._initialized:
         raise UserError(Problem("hardware", settings.TOO_LATE))
-    _watch(group, timeout)
+    _watch(group, timeout, silence)
     implementation = getattr(tf.distribute.experimental.CommunicationImplementation, communication.upper())
     # Under this name the strategy would read the cluster itself, with a chief counted apart.
     saved = os.environ.pop("TF_CONFIG", None)
@@ -91,17 +92,16 @@ def _resolver(group: Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
     )
 
 
-def _watch(group: Cluster, timeout: int) -> None:
+def _watch(group: Cluster, timeout: int, silence: int) -> None:
     """Bound the time that a worker waits for another: at the start, and for a sign of life.
 
     The strategy would set this up by itself, with an hour for the start.
     """
-    milliseconds = timeout * 1000
     context.context().configure_coordination_service(
         "standalone",
         service_leader="/job:worker/replica:0/task:0",
-        cluster_register_timeout_in_ms=milliseconds,
-        heartbeat_timeout_in_ms=milliseconds,
+        cluster_register_timeout_in_ms=timeout * 1000,
+        heartbeat_timeout_in_ms=silence * 1000,
         # Workers end by themselves, the chief last: it has the record to close.
         shutdown_barrier_timeout_in_ms=0,
         coordinated_jobs=[coordination.CoordinatedJob(name="worker", num_tasks=len(group.workers))],
