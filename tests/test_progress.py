@@ -82,6 +82,23 @@ def test_a_long_epoch_says_something_every_ten_seconds(capsys):
     ]
 
 
+def test_says_once_how_long_it_will_take_without_the_time_to_compile(capsys):
+    clock = Clock()
+    progress = Progress(50, 10, 8, clock=clock)
+    progress.on_train_begin()
+    clock.now += 60.0  # compiles
+    for index in range(4):
+        epoch(progress, clock, index, 10, 2.0, {"loss": 1.0})
+    said = [line for line in capsys.readouterr().out.splitlines() if "left" in line]
+    # 3.8 s after the first step, 1.8 + 2 of them in 19 steps: 48 epochs of 2 s are to come.
+    assert said == ["  about 1m36s left in all"]
+    short_run = Progress(5, 10, 8, clock=clock)
+    short_run.on_train_begin()
+    for index in range(4):
+        epoch(short_run, clock, index, 10, 2.0, {"loss": 1.0})
+    assert "left" not in capsys.readouterr().out
+
+
 @pytest.fixture
 def terminal(monkeypatch):
     """Return a function that makes standard output a terminal."""

@@ -13,6 +13,8 @@ from trainrun import console
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 PATIENCE = 10.0  # seconds between two lines within an epoch where no bar can be drawn
+SETTLED = 3.0  # seconds after which the pace is taken for that of the run
+WORTH = 20.0  # seconds left that are worth a line of their own
 # Each of these stands in for its words in headings of more than twelve letters.
 _BRIEF = {
     "learning_rate": "lr",
@@ -31,7 +33,7 @@ class Progress(keras.callbacks.Callback):
     """Show the epochs go by; the runner puts it in, last of the callbacks, so that it sees all their logs.
 
     On a terminal, a bar is redrawn at most ten times a second and each epoch leaves one line. Elsewhere there
-    is one line an epoch, and in long epochs one about every ten seconds.
+    is one line an epoch, in long epochs one about every ten seconds, and once, how long it will take in all.
 
     Args:
         epochs: the epoch to arrive at.
@@ -67,11 +69,14 @@ class Progress(keras.callbacks.Callback):
         self._first_epoch: int | None = None
         self._trained: float | None = None  # seconds of this epoch before its validation
         self._logs: Mapping[str, Any] = {}
+        self._warm: tuple[float, int] | None = None  # when the first call came back, and the steps it took
+        self._estimated = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._began = self.clock()
-        self._first_epoch = None
+        self._first_epoch = self._warm = None
         self._headings = []
+        self._estimated = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if self._first_epoch is None:
@@ -83,6 +88,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._step = batch + 1
         now = self.clock()
+        if self._warm is None:
+            self._warm = now, self._step
         if now - self._drawn < REFRESH:
             return
         self._logs = logs or {}
@@ -90,6 +97,7 @@ class Progress(keras.callbacks.Callback):
             self._draw()
         elif now - self._said >= PATIENCE:
             self._said = now
+            self._estimated = True  # the line says it
             console.say("  " + self._within())
         self._drawn = now
 
@@ -113,6 +121,7 @@ class Progress(keras.callbacks.Callback):
             self._headings = list(shown)
             self._line({k: k for k in shown}, "bold")
         self._line(shown)
+        self._estimate()
         self._draw()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -136,13 +145,24 @@ class Progress(keras.callbacks.Callback):
         left = self._left()
         return "  ".join([*parts, f"{duration(left)} left"] if left is not None else parts)
 
+    def _estimate(self) -> None:
+        """Say once how long it will take, where no bar shows it."""
+        if self._estimated or console.is_terminal() or self._warm is None:
+            return
+        if self.clock() - self._warm[0] < SETTLED:
+            return
+        self._estimated, left = True, self._left()
+        if left is not None and left >= WORTH:
+            console.note(f"  about {duration(left)} left in all")
+
     def _left(self) -> float | None:
-        """Return the seconds until the last epoch ends, at the pace of the run so far."""
+        """Return the seconds until the last epoch ends, at the pace since the first call, which compiles."""
         if not self.steps or self._first_epoch is None:
             return None
         done = (self._epoch - self._first_epoch) * self.steps + self._step
         todo = (self.epochs - self._epoch) * self.steps - self._step
-        return (self.clock() - self._began) / done * todo if done else None
+        since, before = self._warm if self._warm and done > self._warm[1] else (self._began, 0)
+        return (self.clock() - since) / (done - before) * todo if done else None
 
     def _draw(self, instead: str = "") -> None:
         if not console.is_terminal():
