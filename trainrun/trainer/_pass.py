@@ -48,6 +48,7 @@ class Pass:
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         arrays = (split.x, split.y, split.weight)
+        self.parts = 2 if split.weight is None else 3
         remainder = len(split) % batch_size or batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         self.held = None
@@ -111,11 +112,14 @@ class Pass:
             # Captured, not passed: what is passed is copied to the function's device at each call.
             held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
             return lambda i, _: held(i), held
+        # No None in a signature: where there are no weights, the tuple is shorter.
         spec = tf.nest.map_structure(
-            lambda a: None if a is None else tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays
+            lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays[: self.parts]
         )
-        sent = tf.function(self._run, input_signature=[index, spec], autograph=False)
-        return sent, sent
+        sent = tf.function(
+            lambda i, data: self._run(i, (*data, None)[:3]), input_signature=[index, spec], autograph=False
+        )
+        return lambda i, data: sent(i, data[: self.parts]), sent
 
     def _call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
         """Make one call, under the executor that is faster, and note what it took."""

@@ -1,0 +1,65 @@
+"""The custom trainer: parts of a batch, large data, replicas, compiled and not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .test_agreement import SMALL, agree
+
+
+@pytest.mark.parametrize("extra", [[], ["trainer.class_weight=balanced", "model.regularizer=l2"],
+                                   ["loss.reduction=mean_with_sample_weight", "loss=categorical_crossentropy", "trainer.class_weight=balanced"]])  # fmt: skip
+@pytest.mark.parametrize("parts", [2, 5])
+def test_parts_of_a_batch_give_the_step_of_the_whole(parts, extra, train, deterministic):
+    whole = train("custom", *SMALL, "trainer.epochs=3", *extra)
+    agree([whole, train("custom", *SMALL, "trainer.epochs=3", *extra, f"trainer.accumulate={parts}")])
+
+
+def test_a_loss_of_the_whole_batch_cannot_be_had_in_parts(train):
+    with pytest.raises(ValueError, match="sum over examples; Dice"):
+        train(
+            "custom",
+            "experiment=segmentation_iou",
+            "data.size=16",
+            "trainer.limit=40",
+            "trainer.accumulate=2",
+        )
+
+
+def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, monkeypatch):
+    from trainrun.trainer import _pass
+
+    held = train("custom", *SMALL, "trainer.epochs=3")
+    monkeypatch.setattr(_pass, "HELD", 0)
+    monkeypatch.setattr(_pass, "BLOCK", 16 * 2 * 24)  # two steps or so
+    agree([held, train("custom", *SMALL, "trainer.epochs=3")])
+
+
+@pytest.mark.parametrize(
+    "setting", ["trainer.run_eagerly=true", "trainer.jit_compile=true", "trainer.steps_per_execution=2"]
+)
+def test_run_eagerly_and_by_xla_it_learns_the_same(setting, train):
+    agree([train("custom", *SMALL, "trainer.epochs=2", s) for s in ("seed=42", setting)], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_replicas_give_the_losses_of_one_device(replicas):
+    script = Path(__file__).with_name("replicas.py")
+    done = subprocess.run(
+        [sys.executable, script, str(replicas)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    for case, runs in found.items():
+        for other in runs[1:]:
+            for name, values in runs[0].items():
+                np.testing.assert_allclose(
+                    other[name], values, rtol=1e-5, atol=1e-7, err_msg=f"{case}: {name}"
+                )
