@@ -76,6 +76,8 @@ def test_other_layers_as_tensorflow_counts_them(layer):
 def test_recurrent_and_attention_by_hand():
     lstm = compiled(keras.Input((10, 6)), keras.layers.LSTM(4))
     assert Cost.of(lstm, 1).flops == 10 * (2 * (6 * 16 + 4 * 16) + 16)
+    # Four gates of 4 and a state of 4 at each of ten steps, and the output before and after its tanh.
+    assert Cost.of(lstm, 3).activations == 3 * 4 * (10 * (16 + 4) + 2 * 4)
     x = keras.Input((12, 8))
     attended = keras.layers.MultiHeadAttention(2, 4, use_bias=False)(x, x)
     model = keras.Model(x, attended)
@@ -83,6 +85,7 @@ def test_recurrent_and_attention_by_hand():
     projections = 4 * 2 * 8 * 8 * 12  # query, key, value, output
     products = 2 * (2 * 12 * 12 * 2 * 4)
     assert Cost.of(model, 1).flops == projections + products
+    assert Cost.of(model, 1).activations == 4 * (12 * 8 + 2 * 2 * 12 * 12 + 3 * 12 * 8)
 
 
 def test_a_model_inside_a_model_counts_as_its_layers():

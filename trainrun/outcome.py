@@ -191,7 +191,7 @@ class Outcome:
         if self.config["artifacts"]["report"] and status == "FINISHED":
             report.write(self.run_dir, content)
         self.recorder.artifacts(
-            ["config.yaml", "environment.txt", "summary.json", "report.html", plots.FOLDER]
+            ["config.yaml", "environment.txt", "summary.json", "report.html", "profile.json", plots.FOLDER]
         )
         self.undelivered = self.recorder.end(status, reason).undelivered
         return content

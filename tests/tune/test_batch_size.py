@@ -119,9 +119,6 @@ def test_a_tuned_run_is_the_run_with_that_size(trainer, inside, capsys):
     plain = trainrun.run([*asked, f"trainer.batch_size={size}"])
     assert plain.summary["weights_sha256"] == tuned.summary["weights_sha256"], "a trial has left a trace"
     assert "tuned" not in plain.summary
-    names = [v.path for v in tuned.model.weights]
-    counted = [int(n.split("/")[0].rpartition("_")[2]) if n.split("/")[0][-1].isdigit() else 0 for n in names]
-    assert max(counted) < 10 or plain.model.weights[0].path != names[0]
     written = (tuned.run_dir / "config.yaml").read_text()
     assert f"batch_size: {size}\n" in written and "batch_size: auto" not in written
     start = json.loads((tuned.run_dir / "journal.jsonl").read_text().splitlines()[0])

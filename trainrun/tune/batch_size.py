@@ -37,6 +37,7 @@ EPOCHS, STEPS, FEWEST = 6, 64, 4
 # … and of about so many operations, which take some seconds on a slow machine.
 OPERATIONS = 1e10
 ENOUGH = 1.0  # seconds; when the timed epochs have taken as long, no further one is needed
+FEW_STEPS = 10  # fewer steps an epoch are worth a word: the run may need more epochs
 
 
 class TooLarge(Exception):
@@ -94,7 +95,7 @@ def search(start: int, most: int, measure: Callable[[int], float], gain: float) 
     if after:
         reason = f"{' and '.join(after)} would not be faster by {gain:.0%}"
     else:
-        reason = too_large or f"there are {most:,} examples a step at most"
+        reason = too_large or f"there are {most:,} training examples to take"
     return Choice(chosen, tuple(tried), reason)
 
 
@@ -122,9 +123,9 @@ def tune(
     except TooLarge as error:
         raise UserError(Problem("tune.batch_size", f"not even a batch of 1 fits: it {error}.")) from error
     fastest = dict(choice.tried)[choice.size]
-    said = (
-        f"batch size {choice.size:,} by tune.batch_size ({fastest:,.0f} examples a second); {choice.reason}"
-    )
+    steps = -(-most // choice.size)
+    few = f", which leaves {steps} step{'s' * (steps > 1)} an epoch" if steps < FEW_STEPS else ""
+    said = f"batch size {choice.size:,} by tune.batch_size ({fastest:,.0f} examples a second){few}; {choice.reason}"
     record = {
         "value": choice.size,
         "given": given,
