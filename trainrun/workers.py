@@ -65,8 +65,9 @@ def _wait(workers: list[_Worker], patience: float) -> None:
         time.sleep(INTERVAL)
         if failed is None and (lost := [w for w in workers if w.process.poll()]):
             failed, until = lost[0], time.monotonic() + patience
-    if failed is None:
-        failed = next((w for w in workers if w.process.poll()), None)
+    lost = [w for w in workers if w.process.poll()]
+    # Between two looks all may have ended: one that was killed is why the others stopped.
+    failed = next((w for w in lost if w.process.returncode < 0), failed or (lost[0] if lost else None))
     if failed is not None:
         for worker in workers:
             worker.end()

@@ -75,10 +75,10 @@ def mirrored(
     settings.announce(
         f"{what} ({len(names)} {'replica' if len(names) == 1 else 'replicas'})", precision, deterministic
     )
-    return _Mirrored(names)
+    return _OwnGroups(names)
 
 
-class _Mirrored(tf.distribute.MirroredStrategy):
+class _OwnGroups(tf.distribute.MirroredStrategy):
     """A `MirroredStrategy` that several runs of one process may each have, over as many devices as they like.
 
     TensorFlow numbers the groups of devices that sum together, and a number stands for one group a process.

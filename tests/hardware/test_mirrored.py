@@ -1,0 +1,45 @@
+"""Several replicas give the losses and weights of one device, also where a batch cannot be divided evenly."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("agreement.py")
+KEYS = [
+    f"{case}-{trainer}-{count}"
+    for case, trainers in {"odd": ("custom", "fit"), "one_left": ("custom",), "clipped": ("custom", "fit")}.items()
+    for trainer in trainers
+    for count in (2, 3)
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_agrees_with_one_device(found, key):
+    difference = found["agreement"][key]
+    assert difference["history"] < 1e-5
+    assert difference["weights"] < 1e-5
+    assert difference["moved"] > 1e-3, "nothing was learnt: nothing was compared"
+
+
+def test_batch_per_replica_and_the_linear_rule(found):
+    # 2 replicas of 8: 16 examples a step, and twice the rate. 90 training examples in iris.
+    assert found["scaled"]["rate"] == pytest.approx(0.02)
+    assert found["scaled"]["steps"] == 2 * math.ceil(90 / 16)
+
+
+def test_splitting_the_cpu_once_more_is_refused(found):
+    assert found["too_late"].startswith("hardware.virtual_devices: TensorFlow has begun to run")
