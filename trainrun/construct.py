@@ -23,7 +23,6 @@ REFERENCES = {
     "layers": "layer",
     "cell": "layer",
     "cells": "layer",
-    "step": "step",
 }
 # Arguments that end like those but hold plain words: Muon's are parts of layers' names.
 WORDS = {"exclude_layers"}
@@ -33,6 +32,8 @@ FORBIDDEN = {"_target_", "class_name", "module", "registered_name"}
 
 def reference_group(argument: str) -> str | None:
     """Return the group of components that an argument's value names, by the argument's last word."""
+    if argument == "step":
+        return "step"  # the whole name: `relative_step` is a flag
     return None if argument in WORDS else REFERENCES.get(argument.rsplit("_", 1)[-1])
 
 

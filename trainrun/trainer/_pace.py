@@ -23,22 +23,22 @@ class Pace:
 
     def __init__(self, fixed: int | None = None):
         self.fixed = fixed
-        self._seconds: float | None = None  # a step, when last measured
+        self.seconds: float | None = None  # a step, when last measured
         self._calls = 0
 
     def steps(self, left: int) -> int:
         """Return how many of the `left` steps to take now."""
         if self.fixed is not None:
             return min(self.fixed, left)
-        if self._seconds is None:
+        if self.seconds is None:
             # The first call compiles, and tells nothing of the pace; the second is a short trial.
             self._calls += 1
             return min(1 if self._calls == 1 else 4, left)
-        return min(max(1, int(BREATH / self._seconds)), left)
+        return min(max(1, int(BREATH / self.seconds)), left)
 
     def took(self, seconds: float) -> None:
         """Note what a step took in the last call."""
-        self._seconds = max(seconds, 1e-9)
+        self.seconds = max(seconds, 1e-9)
 
 
 def wants_steps(callbacks: Iterable[keras.callbacks.Callback], hooks: tuple[str, ...] = TRAIN) -> bool:

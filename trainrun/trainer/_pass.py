@@ -63,6 +63,11 @@ class Pass:
         self._executor: Executor | None = None
         self._steps, self._function = (self._run, None) if model.run_eagerly else self._compiled(arrays)
 
+    @staticmethod
+    def fits(model: keras.Model, split: Split) -> bool:
+        """Tell whether a split is small enough to be held, by a model on one device."""
+        return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
+
     def calls(self, order: np.ndarray, pace: Pace) -> Iterator[tuple[int, int, Callable[[], dict]]]:
         """Yield the calls that make up a pass.
 
@@ -178,7 +183,10 @@ class Pass:
             else:
                 # Keras divides each replica's loss by their number, as if all had the same part of the batch.
                 share = replicas * fraction(model, size, weights, stop - start, its_weights)
+            # For what the model counts by itself (`data_loss`, `penalty`): an example at a share of nothing is none.
+            model.examples_of_replica = stop - start
             loss, y_pred = self.step(model, x, y, weight, share)
+            model.examples_of_replica = None
             # Summed over the replicas: (loss of the whole) · size, and size.
             model._loss_tracker.update_state(
                 loss * replicas, sample_weight=tf.cast(size, loss.dtype) / replicas
