@@ -347,7 +347,9 @@ def _report_penalty(model: keras.Model, replica_count: int) -> None:
     ) -> Any:
         loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         extra = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
-        examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+        examples = getattr(model, "examples_of_replica", None)
+        if examples is None:
+            examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         penalty.update_state(extra, sample_weight=examples)
         # On several replicas Keras has divided the loss by their number already, for the sum of their gradients.
         data_loss.update_state(loss * replica_count - extra, sample_weight=examples)
