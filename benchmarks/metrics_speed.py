@@ -1,0 +1,100 @@
+"""What a metric costs a batch: our KS against the form that is commonly published, and against Keras' AUC.
+
+That form keeps one counter a bin and adds to one of them for each sample, in a loop over the batch: each addition is a
+read, a slice and an assignment, one after another. Ours sorts the batch into bins and adds once: `segment_sum`. Both
+are compiled, both count the same, which is asserted. Keras' AUC does its own such trick, on 200 thresholds.
+
+    python benchmarks/metrics_speed.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.metric.ks import KS
+
+BINS, BATCH = 1000, 10_000
+GOAL_LOOP, GOAL_AUC = 1000.0, 1.0
+
+
+class LoopKS:
+    """The published form: a loop over samples, a counter assigned for each."""
+
+    def __init__(self, bins: int):
+        self.bins = bins
+        self.positive = tf.Variable(tf.zeros(bins))
+        self.negative = tf.Variable(tf.zeros(bins))
+
+    @tf.function(reduce_retracing=True)
+    def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
+        for i in tf.range(tf.shape(y_true)[0]):
+            index = tf.minimum(tf.cast(tf.floor(y_pred[i, 0] * self.bins), tf.int32), self.bins - 1)
+            if y_true[i, 0] > 0:
+                self.positive[index].assign(self.positive[index] + 1.0)
+            else:
+                self.negative[index].assign(self.negative[index] + 1.0)
+
+    def result(self) -> float:
+        rates = [np.cumsum(v.numpy()[::-1]) / v.numpy().sum() for v in (self.positive, self.negative)]
+        return float((rates[0] - rates[1]).max())
+
+
+def median(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
+    """Return each call's median seconds over interleaved repeats, after one to warm up."""
+    took: dict[str, list[float]] = {name: [] for name in calls}
+    for repeat in range(repeats + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if repeat:
+                took[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in took.items()}
+
+
+def main() -> int:
+    """Print microseconds a sample and the ratios; return 1 if the values differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer repeats")
+    repeats = 3 if parser.parse_args().quick else 15
+    random = np.random.RandomState(0)
+    y = tf.constant((random.rand(BATCH, 1) < 0.3).astype("float32"))
+    p = tf.constant(np.clip(random.rand(BATCH, 1) * 0.7 + 0.3 * y.numpy(), 0, 0.999999).astype("float32"))
+    few_y, few_p = y[:1000], p[:1000]  # the loop takes a second for the whole batch; its time is linear
+    ours, loop, auc = KS(bins=BINS), LoopKS(BINS), keras.metrics.AUC()
+    few = KS(bins=BINS)
+    few.update_state(few_y, few_p)
+    update, update_auc = tf.function(ours.update_state), tf.function(auc.update_state)
+    seconds = median(
+        {
+            "ours": lambda: update(y, p),
+            "loop": lambda: loop.update_state(few_y, few_p),
+            "auc": lambda: update_auc(y, p),
+        },
+        repeats,
+    )
+    each = {"ours": seconds["ours"] / BATCH, "loop": seconds["loop"] / 1000, "auc": seconds["auc"] / BATCH}
+    for name, value in each.items():
+        print(f"{name:<6}{value * 1e6:10.4f} µs a sample, batches of {BATCH:,}")
+    against_loop, against_auc = each["loop"] / each["ours"], each["auc"] / each["ours"]
+    print(f"ks is {against_loop:,.0f} times as fast as the loop (goal {GOAL_LOOP:,.0f}): "
+          f"{'reached' if against_loop >= GOAL_LOOP else 'missed'}")  # fmt: skip
+    print(f"ks is {against_auc:.1f} times as fast as Keras' AUC (goal {GOAL_AUC}): "
+          f"{'reached' if against_auc >= GOAL_AUC else 'missed'}")  # fmt: skip
+    same = abs(float(few.result()) - loop.result()) < 1e-5
+    print("values agree" if same else f"values differ: {float(few.result())} and {loop.result()}")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
