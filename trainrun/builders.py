@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import replicas, targets
+from trainrun import measures, penalty, replicas, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.construct import construct, parameters, resolve
@@ -21,7 +21,6 @@ from trainrun.job import Job, Plan
 from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
 from trainrun.loss.auto import auto as auto_loss
-from trainrun.metric.auto import auto as auto_metrics
 from trainrun.profiling import Profile
 from trainrun.progress import Progress
 from trainrun.units import Unit
@@ -98,6 +97,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
         model = construct(
             "model",
             config["model"],
+            complete=True,
             inputs=data.inputs,
             target=data.target,
             head=_head(loss_option, loss_spec, data),
@@ -105,13 +105,17 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
         output = _output_kind(model, loss_option, data)
         reads = loss_option.directives.get("predictions", ["any"])
         form = targets.choose(loss_option.directives.get("labels", []), data.target)
-        _report_penalty(model, replica_count)
+        penalty.report(model, replica_count)
         model.compile(
             optimizer=optimizer(config, plan),
             loss=construct(
-                "loss", loss_spec, **_lengths(plan), **targets.arguments(data.target, form, output, reads)
+                "loss",
+                loss_spec,
+                complete=True,
+                **plan.lengths(),
+                **targets.arguments(data.target, form, output, reads),
             ),
-            **{_metrics_argument(data): metrics(config["metric"], data, form, output, plan)},
+            **{_metrics_argument(data): measures.build(config["metric"], data, form, output, plan)},
             run_eagerly=settings["run_eagerly"],
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
@@ -142,55 +146,13 @@ def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimiz
     spec = _in_steps("optimizer", config["optimizer"], plan)
     if config["schedule"]["name"] not in ("constant", "none"):
         spec["learning_rate"] = construct(
-            "schedule", _in_steps("schedule", config["schedule"], plan), **_lengths(plan)
+            "schedule", _in_steps("schedule", config["schedule"], plan), complete=True, **plan.lengths()
         )
-    built = construct("optimizer", spec, **_lengths(plan))
+    built = construct("optimizer", spec, complete=True, **plan.lengths())
     factor = plan.batch_size / config["trainer"]["batch_size"]
     if config["hardware"].get("scale_learning_rate") == "linear" and factor != 1:
         replicas.scale_rate(built, factor)
     return built
-
-
-def metrics(
-    nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
-) -> list[keras.metrics.Metric]:
-    """Return the metrics, each wrapped where it wants other labels or predictions than the loss and model give.
-
-    Args:
-        nodes: the config's `metric` node, name -> spec.
-        data: the data, for class counts.
-        form: the form of the labels that the loss gets.
-        output: what the model says: ``probabilities``, ``logits``, ``scores`` or ``real``.
-        plan: for run-time values (`total_steps`, `steps_per_epoch`).
-    """
-    specs: dict[str, Mapping[str, Any]] = {}
-    for name, spec in nodes.items():
-        if spec.get("name") == "auto":
-            for chosen in auto_metrics(data.task, data.target.kind):
-                found = options.find("metric", chosen)
-                specs.setdefault(found.name, found.arguments)
-        else:
-            specs[name] = spec
-    return [_metric(name, spec, data, form, output, plan) for name, spec in specs.items()]
-
-
-def _metric(
-    name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
-) -> keras.metrics.Metric:
-    option = options.by_component("metric", spec["name"], f"metric.{name}")
-    directives = option.directives if option else {}
-    reads = directives.get("predictions", ["any"])
-    wanted = targets.choose(directives.get("labels", []), data.target, prefer=form)
-    weighted = data.train.weight is not None
-    runtime = {
-        **_lengths(plan),
-        **targets.arguments(data.target, wanted, output, reads, weighted),
-        "name": name,
-    }
-    metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
-    metric = targets.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
-    unit = Unit.of(data)
-    return metric if unit is None else unit.metric(metric)
 
 
 def trainer(config: Mapping[str, Any]) -> Any:
@@ -228,7 +190,7 @@ def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.
                 path = run_dir / spec[argument]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 spec[argument] = str(path)
-        built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **_lengths(plan)))
+        built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths()))
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
     if config.get("profile"):
@@ -243,10 +205,6 @@ def _limited(data: Dataset, limit: int | None) -> Dataset:
     return replace(
         data, **{k: None if v is None else v.take(np.arange(min(limit, len(v)))) for k, v in first.items()}
     )
-
-
-def _lengths(plan: Plan) -> dict[str, int]:
-    return {"total_steps": plan.total_steps, "steps_per_epoch": plan.steps_per_epoch, "epochs": plan.epochs}
 
 
 def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
@@ -329,30 +287,3 @@ def _shape_fault(model: keras.Model, data: Dataset) -> Problem | None:
         f"({len(data.target.classes) or data.target.outputs} {'classes' if data.target.classes else 'outputs'}). "
         "Change the last layer, or take a model whose head the data decides.",
     )
-
-
-def _report_penalty(model: keras.Model, replica_count: int) -> None:
-    """Let Keras log `data_loss` and `penalty` beside their sum `loss`, where the model has penalties.
-
-    `compute_loss` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
-    """
-    if not model.losses:
-        return
-    whole = model.compute_loss
-    penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
-    model.trainrun_metrics = [data_loss, penalty]
-
-    def compute_loss(
-        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-        extra = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
-        examples = getattr(model, "examples_of_replica", None)
-        if examples is None:
-            examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
-        penalty.update_state(extra, sample_weight=examples)
-        # On several replicas Keras has divided the loss by their number already, for the sum of their gradients.
-        data_loss.update_state(loss * replica_count - extra, sample_weight=examples)
-        return loss
-
-    model.compute_loss = compute_loss

@@ -35,6 +35,14 @@ class Plan:
     def total_steps(self) -> int:
         return self.epochs * self.steps_per_epoch
 
+    def lengths(self) -> dict[str, int]:
+        """Return the run-time values that components may ask for: `total_steps`, `steps_per_epoch`, `epochs`."""
+        return {
+            "total_steps": self.total_steps,
+            "steps_per_epoch": self.steps_per_epoch,
+            "epochs": self.epochs,
+        }
+
     @classmethod
     def of(
         cls,

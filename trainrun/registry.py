@@ -125,7 +125,9 @@ def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
     own = [
         v
         for k, v in vars(module).items()
-        if _plain(k) == _plain(name) and getattr(v, "__module__", "") == module.__name__
+        if not k.startswith("_")
+        and _plain(k) == _plain(name)
+        and getattr(v, "__module__", "") == module.__name__
     ]
     own.sort(key=lambda v: isinstance(v, type), reverse=classes_first)
     if not own:
