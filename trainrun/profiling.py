@@ -31,6 +31,7 @@ import tensorflow as tf
 from trainrun import console
 from trainrun.job import Job
 from trainrun.trainer._feed import HELD, Feed, batches, gather, order
+from trainrun.trainer._indexed import Indexed
 from trainrun.trainer._loop import build
 
 FOLDER, FILE = "profile", "profile.json"
@@ -192,7 +193,8 @@ def feeding(job: Job, trainer: str) -> float:
                 )
 
         return _seconds(take, most)
-    if trainer == "custom" and sum(a.nbytes for a in split.arrays()) <= HELD:
+    indexed = trainer == "custom" and sum(a.nbytes for a in split.arrays()) <= HELD
+    if indexed or (trainer == "fit" and Indexed.fits(job)):
         return _seconds(_gathering(gather(split), tf.constant(indices), plan.batch_size), most)
     return _seconds(_drawing(Feed(split, plan).dataset().repeat()), most)
 
@@ -245,7 +247,7 @@ def _seconds(run: Callable[[int], Any], most: int | None = None) -> float:
 def _show(content: Mapping[str, Any], profile: Profile) -> None:
     seconds, share = content["seconds"], content["share"]
     notes = {
-        "computation": "the compiled step alone, on a batch that stays on the device",
+        "computation": "Keras' step alone, on a batch that stays on the device",
         "input": f"at most; a batch takes {content['alone']['input'] * 1e3:.3f} ms alone",
         "python_and_other": "calls, callbacks, waiting",
     }
