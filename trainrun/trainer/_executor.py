@@ -10,8 +10,21 @@ import tensorflow as tf
 POOL, ALONE = "", "SINGLE_THREADED_EXECUTOR"
 # Below this many seconds a step, handing kernels from thread to thread costs more than running them.
 SHORT = 0.001
-# What may wait for another kernel of the same call; one thread alone would wait for ever.
-WAITING = ("PyFunc", "EagerPyFunc", "Iterator", "Collective", "Queue", "Barrier", "Send", "Recv", "XlaLaunch")
+# What may wait for another kernel of the same call; one thread alone would wait for ever. The branch of
+# loss scaling was seen to hang so (mixed_float16, TensorFlow 2.21), and no other branch is trusted.
+WAITING = (
+    "If",
+    "Case",
+    "PyFunc",
+    "EagerPyFunc",
+    "Iterator",
+    "Collective",
+    "Queue",
+    "Barrier",
+    "Send",
+    "Recv",
+    "XlaLaunch",
+)
 
 
 class Executor:
