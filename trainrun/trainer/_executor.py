@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import tensorflow as tf
 
 POOL, ALONE = "", "SINGLE_THREADED_EXECUTOR"
 # Below this many seconds a step, handing kernels from thread to thread costs more than running them.
 SHORT = 0.001
+# A step of so many operations goes to the pool without trial, which would trace it twice: on 2 cores it takes some
+# 3 ms. (The CNN at batch 256 has 142 million, the small ResNet at 32 has 149, both faster by the pool; the
+# recurrent model at 256 has 78 and is faster by one thread.)
+MUCH = 100e6
 # What may wait for another kernel of the same call; one thread alone would wait for ever. The branch of
 # loss scaling was seen to hang so (mixed_float16, TensorFlow 2.21), and no other branch is trusted.
 WAITING = (
@@ -32,8 +35,12 @@ class Executor:
 
     A step of a small model is some 400 kernels of one or two microseconds. TensorFlow gives each that is ready
     to a pool of threads, which costs as much again: the digits MLP takes 0.28 ms a step by the pool and 0.15
-    by one thread, the small CNN at batch 256, where kernels are long and some can run side by side, 4 and 7.
+    by one thread, the small CNN at batch 256, where kernels are long and some can run side by side, 3.1 and 5.6.
     (Each kernel still divides its own work among threads; this is about the order of kernels.)
+
+    What is called must be traced under the executor that it is called under, because TensorFlow writes a loop in
+    one way for one thread, in another for the pool. The pool runs both, but the first without optimizing the
+    body with the rest: resnet_small at batch 256 took 26 ms a step so, and 20 traced for the pool.
 
     Args:
         choose: False: the pool, without trial.
@@ -44,15 +51,6 @@ class Executor:
         self.settled = not choose
         self._calls = 0
         self._alone = 0.0
-
-    @classmethod
-    def of(cls, function: Any) -> Executor:
-        """Return the executor for a `tf.function` with an input signature; None: the pool, without trial."""
-        if function is None:
-            return cls(choose=False)
-        # Loops are compiled in one way for the pool, in another for one thread; the pool takes both.
-        with tf.experimental.function_executor_type(ALONE):
-            return cls(choose=not _may_wait(function.get_concrete_function().graph))
 
     def scope(self) -> AbstractContextManager:
         """Return the context to make a call in."""
@@ -78,7 +76,7 @@ class Executor:
         return True
 
 
-def _may_wait(graph: tf.Graph) -> bool:
+def may_wait(graph: tf.Graph) -> bool:
     """Tell whether a kernel of the graph, or of a function in it, may wait for another one."""
     said = graph.as_graph_def()
     nodes = [*said.node, *(node for f in said.library.function for node in f.node_def)]

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from trainrun.cost import STEP, Cost
 from trainrun.dataset import Split
 from trainrun.step._accumulate import fraction, reduction
-from trainrun.trainer._executor import Executor
+from trainrun.trainer._executor import MUCH, Executor, may_wait
 from trainrun.trainer._feed import HELD
 from trainrun.trainer._pace import Pace
 
@@ -61,7 +62,8 @@ class Pass:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
         self._executor: Executor | None = None
-        self._steps, self._function = (self._run, None) if model.run_eagerly else self._compiled(arrays)
+        # One for each executor that was called under; eager code has no need of any.
+        self._compiled: dict[str, Callable[[np.ndarray, tuple], dict]] = {}
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
@@ -110,39 +112,57 @@ class Pass:
                 here = np.arange(n, dtype="int64")
                 yield at, min(at + some, steps) - 1, lambda n=here, data=data: self._call(n, data, pace)
 
-    def _compiled(self, arrays: tuple) -> tuple[Callable[[np.ndarray, tuple], dict], Any]:
+    def _compile(self) -> tuple[Any, Callable[[np.ndarray, tuple], dict]]:
+        """Return a pass as a `tf.function`, not traced yet, and how to call it."""
         # Not AutoGraph: a step is called as Keras calls a `train_step`, and `tf.cond` is written by hand.
         index = tf.TensorSpec([None], tf.int64)
         if self.held is not None:
             # Captured, not passed: what is passed is copied to the function's device at each call.
             held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
-            return lambda i, _: held(i), held
+            return held, lambda i, _: held(i)
         # No None in a signature: where there are no weights, the tuple is shorter.
-        spec = tf.nest.map_structure(
-            lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays[: self.parts]
-        )
+        arrays = (self.split.x, self.split.y, self.split.weight)[: self.parts]
+        spec = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays)
         sent = tf.function(
             lambda i, data: self._run(i, (*data, None)[:3]), input_signature=[index, spec], autograph=False
         )
-        return lambda i, data: sent(i, data[: self.parts]), sent
+        return sent, lambda i, data: sent(i, data[: self.parts])
 
     def _call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
         """Make one call, under the executor that is faster, and note what it took."""
         start = time.perf_counter()
-        if self._executor is None:
-            self._executor = Executor.of(self._function if self._may_choose() else None)
+        steps = self._prepared()
         with self._executor.scope():
-            logs = self._steps(index, data)
-        steps = -(-len(index) // self.batch_size)
-        seconds = (time.perf_counter() - start) / steps
+            logs = steps(index, data)
+        seconds = (time.perf_counter() - start) / -(-len(index) // self.batch_size)
         if self._executor.took(seconds):
             pace.took(seconds)
         return logs
 
+    def _prepared(self) -> Callable[[np.ndarray, tuple], dict]:
+        """Return the pass as it is called under the executor of now; under another, it is traced anew."""
+        if self._executor is None:
+            self._executor = Executor(choose=self._may_choose())
+        executor = self._executor
+        if self.model.run_eagerly:
+            return self._run
+        if executor.kind not in self._compiled:
+            function, call = self._compile()
+            if not executor.settled:
+                with executor.scope():
+                    graph = function.get_concrete_function().graph
+                if may_wait(graph):
+                    self._executor = Executor(choose=False)
+                    return self._prepared()
+            self._compiled[executor.kind] = call
+        return self._compiled[executor.kind]
+
     def _may_choose(self) -> bool:
         # With op determinism the clock must not decide: the two differ in the last bits of a convolution.
         on_cpu = not tf.config.list_logical_devices("GPU") and not is_op_determinism_enabled()
-        return on_cpu and not self.replicated and not self.model.run_eagerly and not self.model.jit_compile
+        if not on_cpu or self.replicated or self.model.run_eagerly or self.model.jit_compile:
+            return False
+        return Cost.of(self.model, self.batch_size).flops * STEP * self.batch_size < MUCH
 
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""
