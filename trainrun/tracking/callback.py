@@ -34,7 +34,8 @@ class JournalCallback(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
-        self._base = self._steps() or self._base
+        if self.every_steps:
+            self._base = self._steps() or self._base
 
     def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         step = self._base + batch + 1
