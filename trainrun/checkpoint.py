@@ -17,17 +17,19 @@ from trainrun import optimizer_state
 
 FOLDER = "checkpoints"
 LAST, BEST = "last.npz", "best.npz"
-# Seconds from one writing to the next. To write both files takes 4 ms for a small model, which is a twentieth of
-# an epoch of digits; of this it is a fifth of a percent, and so little work is lost with a killed process.
-EVERY = 2.0
+# Writing may take this share of the time: on an idle machine it takes 4 ms for a small model, a twentieth of an epoch
+# of digits, and on a busy disk ten times as long.
+SHARE = 0.01
+# Seconds from one writing to the next: never shorter, and, however long it takes, never longer than this and an epoch.
+SOONEST, LATEST = 1.0, 10.0
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Write a checkpoint after every epoch, and another where the monitored loss is the lowest so far.
 
-    Where epochs are shorter than `EVERY` seconds, those in between are passed over: a process that is killed loses
-    so many seconds of training, and the epoch it was in. The first and the last epoch are always written, and the
-    best epoch is always that of all epochs: it is held in memory until the next writing.
+    Short epochs are passed over, so that writing takes at most about `SHARE` of the time: a process that is killed
+    loses the epoch it was in and the 1 to 10 seconds before it. Epochs of 10 seconds and more are each written, and
+    so are the first and the last; the best is that of all epochs, held in memory until the next writing.
 
     Args:
         run_dir: the run's directory.
@@ -38,7 +40,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, run_dir: Path, monitor: str = "val_loss", clock: Callable[[], float] = time.monotonic):
         super().__init__()
         self.folder, self.monitor, self.clock, self.lowest = run_dir / FOLDER, monitor, clock, math.inf
-        self._written = -math.inf  # when, last
+        self._due = -math.inf  # when to write next
         self._best: Mapping[str, np.ndarray] | None = None  # not written yet
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -47,14 +49,16 @@ class Checkpoint(keras.callbacks.Callback):
         improved = value < self.lowest
         # Not left to `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
         final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
-        due = final or self.clock() - self._written >= EVERY
+        due = final or self.clock() >= self._due
         state = snapshot(self.model, epoch + 1) if improved or due else None
         if improved:
             self.lowest, self._best = value, state
         if due:
+            begin = self.clock()
             write(self.folder / LAST, state)
             self._write_best()
-            self._written = self.clock()
+            end = self.clock()
+            self._due = end + min(max((end - begin) / SHARE, SOONEST), LATEST)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._write_best()
