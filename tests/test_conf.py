@@ -86,7 +86,9 @@ def test_keys_and_defaults_are_the_signature(option):
         # They also hold what the run's plan takes: epochs, batch_size, scale_batch …
         assert set(signature) - {"device"} <= set(keys), f"{option.path}: no {set(signature) - set(keys)}"
         keys = {k: v for k, v in keys.items() if k in signature}
-    assert set(keys) == set(signature) - {"device"}, f"{option.path}: {set(keys) ^ set(signature)} are in one only"
+    assert set(keys) == set(signature) - {"device"}, (
+        f"{option.path}: {set(keys) ^ set(signature)} are in one only"
+    )
     for key, value in keys.items():
         default = signature[key].default
         if default is inspect.Parameter.empty or (isinstance(value, str) and "${" in value):

@@ -201,7 +201,12 @@ CASES = {
     "log_cosh_error": (REGRESSION, {}, lambda w: average(np.log(np.cosh(TRUE - GIVEN)).mean(-1), w), 1e-4),
     "r2_score": (REGRESSION, {}, lambda w: sk.r2_score(TRUE, GIVEN, sample_weight=w), 1e-4),
     "pearson_correlation": (REGRESSION, {"axis": -1}, lambda w: average(correlation(TRUE, GIVEN), w), 1e-4),
-    "concordance_correlation": (REGRESSION, {"axis": -1}, lambda w: average(concordance(TRUE, GIVEN), w), 1e-4),
+    "concordance_correlation": (
+        REGRESSION,
+        {"axis": -1},
+        lambda w: average(concordance(TRUE, GIVEN), w),
+        1e-4,
+    ),
 }
 OURS = {"accuracy", "top_k_accuracy", "auto", "ks", "ks_batch", "mean_pred"}
 ALIASES = {
