@@ -116,8 +116,10 @@ class Component:
         return _match(module, self.attribute, classes_first=True)
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
+def same_name(found: str, wanted: str) -> bool:
+    """Tell whether two names are one but for case and underscores; a private name is none but its own kind's."""
+    private = found.startswith("_") == wanted.startswith("_")
+    return private and found.replace("_", "").lower() == wanted.replace("_", "").lower()
 
 
 def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
@@ -125,9 +127,7 @@ def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
     own = [
         v
         for k, v in vars(module).items()
-        if not k.startswith("_")
-        and _plain(k) == _plain(name)
-        and getattr(v, "__module__", "") == module.__name__
+        if same_name(k, name) and getattr(v, "__module__", "") == module.__name__
     ]
     own.sort(key=lambda v: isinstance(v, type), reverse=classes_first)
     if not own:
@@ -142,7 +142,7 @@ def _function_of(component: Component, module: Any) -> Callable[..., Any]:
         found = [
             v
             for k, v in vars(public).items()
-            if _plain(k) == _plain(component.attribute) and not isinstance(v, type)
+            if same_name(k, component.attribute) and not isinstance(v, type)
         ]
     else:
         found = [_match(module, component.attribute, classes_first=False)]

@@ -8,7 +8,7 @@ import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainrun.registry import Component, keras_names
+from trainrun.registry import Component, keras_names, same_name
 
 # What every Keras layer takes through **kwargs.
 LAYER_KEYWORDS = ("activity_regularizer", "trainable", "dtype", "autocast", "name")
@@ -57,14 +57,10 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
 def _definition(path: Path, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:
     """Return the class, or else the function, that bears the name."""
     kinds = (ast.ClassDef, ast.FunctionDef)
-    named = [n for n in _tree(path).body if isinstance(n, kinds) and _plain(n.name) == _plain(attribute)]
+    named = [n for n in _tree(path).body if isinstance(n, kinds) and same_name(n.name, attribute)]
     named.sort(key=lambda n: isinstance(n, ast.FunctionDef))
     return named[0] if named else None
 
