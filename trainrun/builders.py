@@ -170,14 +170,35 @@ def _own(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def around(
-    callbacks: list[keras.callbacks.Callback], journal: keras.callbacks.Callback, run_dir: Path, job: Job
+    callbacks: list[keras.callbacks.Callback],
+    journal: keras.callbacks.Callback,
+    run_dir: Path,
+    job: Job,
+    settings: Mapping[str, Any],
 ) -> list[keras.callbacks.Callback]:
-    """Return the run's own callbacks around the user's: the first fill the logs, the last show them."""
+    """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
+
+    Args:
+        callbacks: the user's.
+        journal: writes each epoch down.
+        run_dir: the run's directory.
+        job: what is trained.
+        settings: the config's `checkpoint` node.
+    """
     plan = job.plan
     rate = construct("callback", "learning_rate_logger")
     show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
-    saved = [Checkpoint(run_dir)] if replicas.is_chief(job.model.distribute_strategy) else []
-    return [rate, *callbacks, *saved, journal, show]
+    kept = [rate, *callbacks, journal]
+    # After the journal: what a checkpoint has behind it is written down.
+    saved = Checkpoint(
+        run_dir,
+        every=settings["every"],
+        keep=settings["keep"],
+        plan={**plan.lengths(), "batch_size": plan.batch_size},
+        writes=replicas.is_chief(job.model.distribute_strategy),
+    )
+    saved.callbacks = [*kept, saved]
+    return [rate, *callbacks, keras.callbacks.History(), journal, saved, show]
 
 
 def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:

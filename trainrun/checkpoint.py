@@ -1,105 +1,253 @@
-"""`checkpoints/last.npz` and `best.npz`: weights, optimizer and position, each file whole or not there at all."""
+"""When checkpoints are written: after epochs, within long ones, and when a signal asks for it."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from trainrun import optimizer_state
+from trainrun import interrupt, state, stored
+from trainrun.errors import TrainingError
+from trainrun.interval import Interval
+from trainrun.stored import BEST, FOLDER, LAST, Stored
 
-FOLDER = "checkpoints"
-LAST, BEST = "last.npz", "best.npz"
 # Writing may take this share of the time: on an idle machine it takes 4 ms for a small model, a twentieth of an epoch
 # of digits, and on a busy disk ten times as long.
 SHARE = 0.01
-# Seconds from one writing to the next: never shorter, and, however long it takes, never longer than this and an epoch.
+# Seconds from one writing to the next at an epoch's end: never shorter, and, however long it takes, never longer
+# than this and an epoch.
 SOONEST, LATEST = 1.0, 10.0
+# Seconds from one writing to the next within an epoch.
+WITHIN = 30.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write a checkpoint after every epoch, and another where the monitored loss is the lowest so far.
+    """Write `last.npz`, and `best.npz` where the monitored loss is the lowest so far; from either a run goes on.
 
-    Short epochs are passed over, so that writing takes at most about `SHARE` of the time: a process that is killed
-    loses the epoch it was in and the 1 to 10 seconds before it. Epochs of 10 seconds and more are each written, and
-    so are the first and the last; the best is that of all epochs, held in memory until the next writing.
+    By itself, short epochs are passed over, so that writing takes at most about `SHARE` of the time: a process that
+    is killed loses the epoch it was in and the 1 to 10 seconds before it. Epochs of 10 seconds and more are each
+    written; within an epoch, one is written every 30 seconds. The first epoch and the last are always written; the
+    best is that of all epochs, held in memory until the next writing. The state is taken between two steps; the file
+    is written by another thread, meanwhile training goes on.
+
+    When a signal has asked the run to end, the state is written and `Interrupted` raised.
 
     Args:
         run_dir: the run's directory.
         monitor: the log whose lowest value is best; `loss` stands in where there is no validation.
+        every: see `Interval.parse`.
+        keep: how many of the newest to keep.
+        callbacks: of the whole run, whose state is part of the run's.
+        plan: `epochs`, `batch_size` and `steps_per_epoch`, for whoever goes on from here.
+        writes: False on a worker that is not the chief: it ends when a signal asks for it, and writes nothing.
         clock: for tests; monotonic seconds.
     """
 
-    def __init__(self, run_dir: Path, monitor: str = "val_loss", clock: Callable[[], float] = time.monotonic):
+    coarse = True  # content with being called after several steps at once
+
+    def __init__(
+        self,
+        run_dir: Path,
+        monitor: str = "val_loss",
+        every: str = "auto",
+        keep: int = 2,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        plan: Mapping[str, int] | None = None,
+        writes: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         super().__init__()
-        self.folder, self.monitor, self.clock, self.lowest = run_dir / FOLDER, monitor, clock, math.inf
-        self._due = -math.inf  # when to write next
-        self._best: Mapping[str, np.ndarray] | None = None  # not written yet
+        self.folder, self.monitor, self.keep, self.writes, self.clock = (
+            run_dir / FOLDER,
+            monitor,
+            keep,
+            writes,
+            clock,
+        )
+        self.every = Interval.parse(every)
+        self.callbacks = callbacks
+        self.plan = dict(plan or {})
+        self.lowest = math.inf
+        self._due = -math.inf  # when to write next at an epoch's end
+        self._due_at = math.inf  # and within one
+        self._epoch = 0
+        self._written_step = 0  # updates done when last written
+        self._best: tuple | None = None  # not written yet
+        self._reader: state.Reader | None = None
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: Future | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a resumed run must know: the lowest value so far."""
+        return {"lowest": self.lowest}
+
+    def set_state(self, found: Mapping[str, Any]) -> None:
+        """Take what `get_state` returned."""
+        self.lowest = float(found["lowest"])
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        if self._due == -math.inf:
+            self._due_at = self.clock() + (self.every.seconds or WITHIN)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        stop = interrupt.asked()
+        if stop is None and not self._due_within(batch):
+            return
+        if self.writes:
+            self._write(self._epoch, batch + 1, done=False)
+        if stop is not None:
+            self._finish()
+            raise stop
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        logs = logs or {}
-        value = float(logs.get(self.monitor, logs.get("loss", math.nan)))
-        improved = value < self.lowest
-        # Not left to `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
-        final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
-        due = final or self.clock() >= self._due
-        state = snapshot(self.model, epoch + 1) if improved or due else None
-        if improved:
-            self.lowest, self._best = value, state
-        if due:
-            begin = self.clock()
-            write(self.folder / LAST, state)
-            self._write_best()
-            end = self.clock()
-            self._due = end + min(max((end - begin) / SHARE, SOONEST), LATEST)
+        stop = interrupt.asked()
+        if self.writes:
+            logs = logs or {}
+            value = float(logs.get(self.monitor, logs.get("loss", math.nan)))
+            improved = value < self.lowest
+            if improved:
+                self.lowest = value
+            # Not left to `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
+            final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
+            due = final or stop is not None or self._due_after(epoch)
+            if improved or due:
+                taken = self._take(epoch + 1, 0, final)
+                if improved:
+                    self._best = taken
+                if due:
+                    self._submit(taken)
+        if stop is not None:
+            self._finish()
+            raise stop
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._write_best()
+        self._finish()
 
-    def _write_best(self) -> None:
-        if self._best is not None:
-            write(self.folder / BEST, self._best)
-            self._best = None
+    def close(self) -> None:
+        """Wait for the writing in progress, after an exception."""
+        if self._writer is not None:
+            self._writer.shutdown()
+
+    def _due_within(self, batch: int) -> bool:
+        """Tell whether to write within an epoch."""
+        if not self.writes or batch + 1 == self.params.get("steps"):
+            return False  # the epoch's end comes at once
+        if self.every.steps:
+            return self._updates() - self._written_step >= self.every.steps
+        return not self.every.epochs and self.clock() >= self._due_at
+
+    def _due_after(self, epoch: int) -> bool:
+        """Tell whether to write at an epoch's end."""
+        if self.every.epochs:
+            return (epoch + 1) % self.every.epochs == 0
+        if self.every.steps:
+            return self._updates() - self._written_step >= self.every.steps
+        if self.every.seconds:
+            return self.clock() >= self._due_at
+        return self.clock() >= self._due
+
+    def _updates(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _take(self, epoch: int, step: int, done: bool) -> tuple:
+        self._reader = self._reader or state.Reader(self.model)
+        arrays, about = state.capture(self._reader, [*self.callbacks], epoch, step, done)
+        return arrays, {**about, "plan": self.plan}
+
+    def _write(self, epoch: int, step: int, done: bool) -> None:
+        self._submit(self._take(epoch, step, done))
+
+    def _submit(self, taken: tuple) -> None:
+        """Have the state written, and the best one with it; waits for the writing before this one."""
+        self._collect()
+        begin, best = self.clock(), self._best
+        self._best = None
+        self._written_step = taken[1]["updates"]
+        # Set for the time until the writing's end is known.
+        self._due = self._due_at = math.inf
+
+        def work() -> float:
+            stored.write(self.folder / LAST, *taken, keep=self.keep)
+            if best is not None:
+                stored.write(self.folder / BEST, *best)
+            return self.clock()
+
+        self._writing = self._writer.submit(work)
+        self._writing.add_done_callback(lambda done: self._schedule(begin, done))
+
+    def _schedule(self, begin: float, done: Future) -> None:
+        end = begin if done.exception() else done.result()
+        pause = max((end - begin) / SHARE, SOONEST)
+        self._due = end + min(pause, LATEST)
+        self._due_at = end + (self.every.seconds or max(pause, WITHIN))
+
+    def _collect(self) -> None:
+        """Wait for the writing in progress; say plainly what went wrong."""
+        if self._writing is None:
+            return
+        writing, self._writing = self._writing, None
+        try:
+            writing.result()
+        except OSError as error:
+            raise TrainingError(
+                f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
+                "What was written before is whole. Make room, then: trainrun resume "
+                + str(self.folder.parent)
+            ) from error
+
+    def _finish(self) -> None:
+        self._collect()
+        if self._best is not None and self.writes:
+            best, self._best = self._best, None
+            stored.write(self.folder / BEST, *best)
+        self.close()
 
 
-def snapshot(model: keras.Model, epoch: int) -> dict[str, np.ndarray]:
-    """Return weights, generator states and optimizer state as arrays, and the number of epochs done."""
-    state = {f"weights/{i}/{v.path}": np.asarray(v) for i, v in enumerate(model.variables)}
-    if model.optimizer is not None and model.optimizer.built:
-        state |= {f"optimizer/{name}": value for name, value in optimizer_state.get(model.optimizer).items()}
-    state["position"] = np.frombuffer(json.dumps({"epoch": epoch}).encode(), dtype="uint8")
-    return state
+@dataclass(frozen=True)
+class Start:
+    """Where training goes on.
 
+    Args:
+        checkpoint: as read.
+        epochs: of the run as it is now; what ended early goes on only if more were asked for.
+    """
 
-def write(path: Path, state: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays to a new file, have it on disk, and only then give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(new, "wb") as file:
-        np.savez(file, **state)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    checkpoint: Stored
+    more: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to train: the epochs were over, or a callback had said so."""
+        return bool(self.checkpoint.about["done"]) and not self.more
+
+    def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Put everything back; see `state.apply`."""
+        state.apply(self.checkpoint, model, callbacks)
 
 
 def restore(path: Path, model: keras.Model) -> int:
-    """Put a checkpoint back into a compiled model of the same build.
+    """Put a checkpoint's weights, generators and optimizer state into a compiled model of the same build.
 
     Returns:
         The number of epochs done when it was written.
+
+    Raises:
+        stored.Damaged: the file is not whole.
+        UserError: it is of another model.
     """
-    with np.load(path, allow_pickle=False) as state:
-        for i, variable in enumerate(model.variables):
-            variable.assign(state[f"weights/{i}/{variable.path}"])
-        slots = {k.removeprefix("optimizer/"): state[k] for k in state.files if k.startswith("optimizer/")}
-        if slots:
-            model.optimizer.build(model.trainable_variables)
-            optimizer_state.set(model.optimizer, slots)
-        return int(json.loads(state["position"].tobytes())["epoch"])
+    found = stored.read(path)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    wanted = state.kinds(model)
+    state.put(found, {kind: wanted[kind] for kind in ("weights", "optimizer")})
+    return found.epoch

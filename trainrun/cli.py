@@ -18,6 +18,7 @@ from trainrun.interrupt import Interrupted
 VERBS = {
     "ls": "what can be named: the groups, or one group's options",
     "show": "one option: its YAML, docstring and arguments",
+    "resume": "go on with a run that was stopped, to the same bits",
     "check": "validate a config or a sweep without training",
     "doctor": "what this machine offers, and what stands in the way",
     "init": "begin a project of your own: conf/, a plug-in, a dataset",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+
+GRACE = 30.0  # seconds for the step in progress and the checkpoint
+
+_asked: Interrupted | None = None
+_between_steps = False
+_grace = GRACE
 
 
 class Interrupted(BaseException):
@@ -21,20 +28,82 @@ class Interrupted(BaseException):
         super().__init__(f"stopped by {signal.Signals(signum).name}")
 
 
+def asked() -> Interrupted | None:
+    """Return what to raise if a signal has asked the run to stop; whoever asks has a whole state at hand."""
+    return _asked
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once."""
+def interruptible(further: Sequence[str] = (), grace: float = GRACE) -> Iterator[None]:
+    """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once.
+
+    Args:
+        further: names of other signals that mean the same, such as ``SIGUSR1``, by which Slurm and others say that
+            a job's time is nearly over.
+        grace: seconds that `between_steps` may take; then the process ends whatever it is doing.
+    """
+    global _asked, _grace
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers: a run inside a notebook's worker keeps its own
         return
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        global _asked
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        raise Interrupted(signum)
+        if _asked is not None and not _between_steps:
+            return  # it is on its way already
+        _asked = _asked or Interrupted(signum)
+        if not _between_steps:
+            raise _asked
+        _watch(signum)
 
-    saved = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    _asked, _grace = None, grace
+    numbers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, *(getattr(signal, name) for name in further)))
+    saved = {s: signal.signal(s, stop) for s in numbers}
     try:
         yield
     finally:
+        _asked = None
         for number, handler in saved.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def between_steps() -> Iterator[None]:
+    """Inside the `with`, a signal waits until somebody looks at `asked`, which is to be after each step."""
+    global _between_steps
+    _between_steps = True
+    try:
+        yield
+    finally:
+        _between_steps = False
+    if _asked is not None:  # it came after the last look
+        raise _asked
+
+
+def _watch(signum: int) -> None:
+    """End the process if it has not ended itself in time: a step that hangs hears nothing, and a thread does."""
+    # Said by a thread, too: a handler may have come in the middle of a print, whose lock is held.
+    for seconds, do in ((0.0, _tell), (_grace, _too_late)):
+        timer = threading.Timer(seconds, do, (signum,))
+        timer.daemon = True
+        timer.start()
+
+
+def _tell(signum: int) -> None:
+    from trainrun import console
+
+    console.note(
+        f"{signal.Signals(signum).name}: finishing the step and saving, {_grace:g} s at most; Ctrl-C ends at once"
+    )
+
+
+def _too_late(signum: int) -> None:
+    if _asked is None:
+        return  # the run has ended, and another one may have begun
+    from trainrun import console
+
+    console.error(
+        f"{signal.Signals(signum).name}: the step did not end within {_grace:g} s; ended in its middle"
+    )
+    os._exit(128 + signum)

@@ -10,6 +10,8 @@ from trainrun.dataset import Dataset, Split
 if TYPE_CHECKING:
     import keras
 
+    from trainrun.checkpoint import Start
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -71,6 +73,7 @@ class Job:
         plan: lengths, batches, order.
         probabilities: how to turn the model's output into what a reader expects: ``identity``, ``sigmoid``
             or ``softmax``.
+        start: where training goes on; None: at its beginning.
     """
 
     model: keras.Model
@@ -80,3 +83,12 @@ class Job:
     test: Split | None
     plan: Plan
     probabilities: str = "identity"
+    start: Start | None = None
+
+    def position(self) -> tuple[int, int]:
+        """Return the epoch and the step of it that training begins with, both counted from 0."""
+        if self.start is None:
+            return 0, 0
+        if self.start.over:
+            return self.plan.epochs, 0
+        return self.start.checkpoint.epoch, self.start.checkpoint.step

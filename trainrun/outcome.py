@@ -19,6 +19,7 @@ from trainrun.clock import Clock
 from trainrun.errors import TrainingError, broken
 from trainrun.interrupt import Interrupted
 from trainrun.job import Job
+from trainrun.resumed import Resume
 from trainrun.tracking import redact
 from trainrun.tracking.record import Recorder
 from trainrun.units import Unit
@@ -36,6 +37,7 @@ class Outcome:
         clock: where the time goes.
         overrides, command: as typed.
         tuned: what trials have set in `config`, as `tune.settle` returns it.
+        resume: what the run goes on from, if it does.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Outcome:
         overrides: Sequence[str],
         command: Sequence[str],
         tuned: Mapping[str, Any] | None = None,
+        resume: Resume | None = None,
     ):
         self.run_dir, self.config, self.job, self.clock, self.overrides = (
             run_dir,
@@ -56,6 +59,7 @@ class Outcome:
             list(overrides),
         )
         self.tuned = tuned
+        self.resumed = None if resume is None else resume.record(job)
         self.history: dict[str, list[float]] = {}
         self.metrics: dict[str, float] = {}
         self.predictions: np.ndarray | None = None
@@ -80,7 +84,9 @@ class Outcome:
             versions=self.versions,
             git=self.git,
             seed=config["seed"],
+            cwd=str(Path.cwd()),
             **({"tuned": tuned} if tuned else {}),
+            **({"resumed_from": self.resumed} if self.resumed else {}),
         )
 
     @contextmanager
@@ -165,7 +171,8 @@ class Outcome:
 
     def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
         seconds, job = self.clock.seconds, self.job
-        trained = self.epochs * job.plan.examples
+        # Of this process: the seconds are, too.
+        trained = (self.epochs - (self.resumed or {}).get("epoch", 0)) * job.plan.examples
         content = summary.build(
             run_id=self.run_dir.name,
             status=status,
@@ -185,6 +192,7 @@ class Outcome:
             versions=self.versions,
             git=self.git,
             mlflow=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
+            resumed_from=self.resumed,
             tuned=self.tuned,
         )
         summary.write(self.run_dir, content)

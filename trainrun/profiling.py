@@ -51,6 +51,7 @@ class Profile(keras.callbacks.Callback):
     """
 
     coarse = True
+    transient = True
 
     def __init__(self, run_dir: Path, first: int, last: int):
         super().__init__()

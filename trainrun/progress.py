@@ -43,6 +43,7 @@ class Progress(keras.callbacks.Callback):
         clock: for tests; monotonic seconds.
     """
 
+    transient = True  # nothing of it is kept in a checkpoint
     coarse = True  # content with being called after several steps at once
 
     def __init__(

@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun import console, workers
 from trainrun.clock import Clock
 from trainrun.errors import UserError, broken
-from trainrun.interrupt import interruptible
+from trainrun.interrupt import between_steps, interruptible
+
+if TYPE_CHECKING:
+    from trainrun.resumed import Resume
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,11 @@ class RunResult:
 
 
 def run(
-    config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str] = (), command: Sequence[str] = ()
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    command: Sequence[str] = (),
+    resume: Resume | None = None,
 ) -> RunResult:
     """Train what the config says and leave the record in `run_dir`.
 
@@ -45,6 +52,7 @@ def run(
         config: resolved and checked (`trainrun.compose`).
         run_dir: exists and is this run's alone.
         overrides, command: as typed, for the record.
+        resume: what the run goes on from; None: it begins.
 
     Raises:
         UserError: the input turned out to be wrong before training began; the directory is gone again.
@@ -52,7 +60,7 @@ def run(
         Interrupted: SIGINT or SIGTERM; the record says KILLED.
     """
     if workers.wanted(config):
-        workers.run(config, run_dir, overrides, command)
+        workers.run(config, run_dir, overrides, command, resume)
         return _done(run_dir)
     clock = Clock()
     console.attach(run_dir / "run.log")
@@ -71,22 +79,25 @@ def run(
             config, tuned = settle(config, data, strategy, run_dir)
         with clock("build"):
             job = builders.job(config, data, strategy)
+            job = job if resume is None else resume.onto(job)
             trainer = builders.trainer(config)
             callbacks = builders.callbacks(config, run_dir, job)
     except UserError:
-        discard(run_dir)
+        if resume is None:
+            discard(run_dir)
         raise
     except Exception as error:
         raise broken(error, run_dir) from error
     if replicas.is_chief(strategy):
-        outcome = Outcome(run_dir, config, job, clock, overrides, command, tuned)
+        outcome = Outcome(run_dir, config, job, clock, overrides, command, tuned, resume)
     else:
         outcome = Bystander(run_dir, job)
-    with interruptible(), outcome.truthful():
+    saving = config["checkpoint"]
+    with interruptible(saving["signals"], saving["grace"]), outcome.truthful():
         console.note(Cost.of(job.model, job.plan.batch_size).line())
-        with clock("train"), replicas.all_there(strategy):
+        with clock("train"), replicas.all_there(strategy), between_steps():
             history = trainer.train(
-                job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job)
+                job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job, saving)
             )
         with clock("evaluate"):
             outcome.evaluate(history, builders.on_one_device(config, data, job))

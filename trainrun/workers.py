@@ -15,12 +15,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from trainrun import console
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.interrupt import Interrupted, interruptible
+from trainrun.resumed import Resume
 
 FOLDER = "workers"
 MARK = "TRAINRUN_WORKER"  # set in the workers themselves
@@ -33,12 +35,18 @@ def wanted(config: Mapping[str, Any]) -> bool:
     return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
 
 
-def run(config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str], command: Sequence[str]) -> None:
+def run(
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str],
+    command: Sequence[str],
+    resume: Resume | None = None,
+) -> None:
     """Start the workers and wait for them; the run's directory is the chief's.
 
     Args:
         config: resolved and checked.
-        run_dir, overrides, command: see `runner.run`.
+        run_dir, overrides, command, resume: see `runner.run`.
 
     Raises:
         UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
@@ -46,6 +54,8 @@ def run(config: Mapping[str, Any], run_dir: Path, overrides: Sequence[str], comm
     # They notice by themselves that one is gone; this is for what keeps them from it.
     count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
     told = {"config": config, "overrides": list(overrides), "command": list(command)}
+    if resume is not None:
+        told["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
     with ExitStack() as stack, interruptible():
         workers: list[_Worker] = []
@@ -144,6 +154,10 @@ def _free_ports(count: int) -> list[int]:
         return [held.getsockname()[1] for held in sockets]
 
 
+def _resume(told: Mapping[str, Any] | None) -> Resume | None:
+    return None if told is None else Resume(**{**told, "run_dir": Path(told["run_dir"])})
+
+
 def _work(run_dir: Path, report: int) -> int:
     """Be one worker: read what to do from standard input, do it, and say how it ended."""
     from trainrun import runner
@@ -156,7 +170,7 @@ def _work(run_dir: Path, report: int) -> int:
     try:
         plugins.announce(told["config"]["plugins"])
         plugins.load(told["config"]["plugins"])
-        runner.run(told["config"], run_dir, told["overrides"], told["command"])
+        runner.run(told["config"], run_dir, told["overrides"], told["command"], _resume(told.get("resume")))
         code = 0
     except UserError as error:
         code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}

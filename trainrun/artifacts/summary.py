@@ -35,7 +35,7 @@ def build(
     versions: Mapping[str, str] | None = None,
     git: Mapping[str, Any] | None = None,
     mlflow: Mapping[str, str] | None = None,
-    resumed_from: str | None = None,
+    resumed_from: Mapping[str, Any] | None = None,
     tuned: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the summary's content, its keys always the same and in the same order; `tuned` may follow.
@@ -54,7 +54,7 @@ def build(
         data_sha256: `dataset.digest()`.
         git: `environment.git_state()`.
         mlflow: `tracking_uri`, `experiment_id`, `run_id`, or None.
-        resumed_from: the run that this one continues.
+        resumed_from: `epoch`, `step`, `checkpoint` that the last attempt went on from; None: there was but one.
         tuned: the settings that trials before the run have found; the key is there only if there are any.
 
     Raises:

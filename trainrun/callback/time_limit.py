@@ -15,6 +15,8 @@ from trainrun.duration import seconds
 class TimeLimit(keras.callbacks.Callback):
     """Stop training after so much time, at the end of the step in which it runs out.
 
+    A run that goes on has what is left of the time.
+
     The run then ends as if its epochs were over: validation of the last epoch, evaluation and saving still
     come.
 
@@ -42,6 +44,14 @@ class TimeLimit(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.on_train_batch_end(epoch)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return how much of the time is left; the clock of another process says nothing here."""
+        return {"left": self._until - time.monotonic(), "limit": self.seconds}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take what `get_state` returned; a longer limit is longer by what was added."""
+        self._until = time.monotonic() + state["left"] + self.seconds - state["limit"]
 
     def get_config(self) -> dict[str, Any]:
         return {"limit": self.limit}

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun import registry
-from trainrun.config import arguments, combinations, compose, diagnose, options, plugins, source
+from trainrun.config import (
+    arguments,
+    checkpoint_rules,
+    combinations,
+    compose,
+    diagnose,
+    options,
+    plugins,
+    source,
+)
 from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
 from trainrun.dataset import Description
 from trainrun.duration import seconds
@@ -25,20 +34,23 @@ SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
 
 
 def overrides(
-    given: Sequence[str], config_name: str | None = None, config_path: str | None = None
+    given: Sequence[str],
+    config_name: str | None = None,
+    config_path: str | None = None,
+    multirun: bool = False,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Compose and check one run.
+    """Compose and check one run, or one point of a sweep.
 
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
     found = [*plugins.announce(plugins.early(given)), *_listed(given)]
-    tree, faults = diagnose.examine(given, config_name, config_path)
+    tree, faults = diagnose.examine(given, config_name, config_path, multirun)
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
     if faults and (offered := plugins.entry_points()):
         found += plugins.announce(offered)
-        tree, faults = diagnose.examine(given, config_name, config_path)
+        tree, faults = diagnose.examine(given, config_name, config_path, multirun)
     found += faults
     if tree is not None:
         found += problems(tree)
@@ -64,11 +76,12 @@ def sweep(
 
     try:
         points = compose.sweep_points(given)
-    except HydraException as error:
+    except (HydraException, ValueError) as error:
         return 0, diagnose.examine(given, config_name, config_path)[1] or [diagnose.from_hydra(error)]
-    found: dict[Problem, list[str]] = {}
+    hydra = [o for o in given if compose.is_hydra(o)]
+    found: dict[Problem, str] = {}
     for point in points:
-        for problem in overrides(point, config_name, config_path)[1]:
+        for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
             found.setdefault(problem, " ".join(point))
     varied = len(points) > 1
     return len(points), [
@@ -78,7 +91,7 @@ def sweep(
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
-    found = [*_root(config)]
+    found = [*_root(config), *checkpoint_rules.problems(config)]
     for group, key, spec in components(config):
         found += component_problems(group, key, spec)
     described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()

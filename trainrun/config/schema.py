@@ -31,6 +31,16 @@ class Tune:
 
 
 @dataclass
+class Checkpoint:
+    """When a run's state is saved, and which signals save it and stop."""
+
+    every: str = "auto"
+    keep: int = 2
+    grace: float = 30.0
+    signals: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Root:
     """The whole config. `Any` stands where a group's option decides which keys there are."""
 
@@ -48,6 +58,7 @@ class Root:
     plugins: list[str] = field(default_factory=list)
     name: str | None = None
     artifacts: Artifacts = field(default_factory=Artifacts)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     tune: Tune = field(default_factory=Tune)
     profile: bool = False
     profile_steps: list[int] = field(default_factory=lambda: [10, 20])

@@ -39,27 +39,63 @@ class Feed(keras.callbacks.Callback):
     Args:
         split: the training examples.
         plan: batch size, steps, seed.
+        position: the epoch and the step to begin with; of the steps of that epoch before it, next to nothing is
+            read.
+        replicas: that share a batch.
     """
 
     coarse = True
+    transient = True  # a function of (seed, epoch, step): nothing to be kept
 
-    def __init__(self, split: Split, plan: Plan):
+    def __init__(self, split: Split, plan: Plan, position: tuple[int, int] = (0, 0), replicas: int = 1):
         super().__init__()
         self.split, self.plan = split, plan
+        self.first_epoch, self.first_step = position
+        self.replicas = replicas
+        self._epoch = self._at = 0
         with tf.device("cpu:0"):
             self.indices = tf.Variable(order(plan, len(split), 0), trainable=False)
+            self.first = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.indices.assign(order(self.plan, len(self.split), epoch))
+        self.first.assign(self.first_step if epoch == self.first_epoch else 0)
+        self._epoch, self._at = epoch, 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.first_step:
+            self.model.train_function = self._passing_over(self.model.train_function)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.first_step:
+            self.model.train_function = None
+
+    def _passing_over(self, train: Callable[[Iterator], Any]) -> Callable[[Iterator], Any]:
+        """Return Keras' function of some steps; those that were done before the run went on are only drawn."""
+
+        def call(iterator: Iterator) -> Any:
+            at, self._at = self._at, self._at + self.model.steps_per_execution
+            if self._epoch != self.first_epoch or at >= self.first_step:
+                return train(iterator)
+            for _ in range(self.model.steps_per_execution):
+                next(iterator)
+            return self.model.get_metrics_result()
+
+        return call
 
     def dataset(self) -> tf.data.Dataset:
         """Return the batches `(x, y)` or `(x, y, weight)` of the current epoch."""
-        steps, size, read = self.plan.steps_per_epoch, self.plan.batch_size, gather(self.split)
+        steps, read = self.plan.steps_per_epoch, gather(self.split)
+        size, few = tf.constant(self.plan.batch_size, tf.int64), tf.constant(self.replicas, tf.int64)
+
         # One map, not one to cut and one to gather: each stage costs some ten microseconds a batch.
-        batches = tf.data.Dataset.range(steps).map(
-            lambda step: read(self.indices[step * size : (step + 1) * size])
-        )
-        return _options(batches, steps)
+        def batch(step: tf.Tensor) -> Any:
+            # Keras wants as many elements in the first epoch as in the others; those passed over have an example
+            # for each replica.
+            some = tf.where(step < self.first, few, size) if self.first_step else size
+            return read(self.indices[step * size : step * size + some])
+
+        return _options(tf.data.Dataset.range(steps).map(batch), steps)
 
 
 def in_order(split: Split, batch_size: int) -> tf.data.Dataset:

@@ -38,6 +38,7 @@ class Indexed(keras.callbacks.Callback):
     """
 
     coarse = True
+    transient = True
 
     def __init__(self, job: Job):
         super().__init__()
@@ -47,8 +48,9 @@ class Indexed(keras.callbacks.Callback):
         self.measuring = _Keras(model, model.test_step, measured, size)
         self.everything = np.arange(len(measured), dtype="int64")
         self._keras = model._make_function(model.test_step)
-        self._at = 0
+        self._at = self._done = 0
         self._order = self.everything
+        self._first_epoch, self._first_step = job.position()
 
     @staticmethod
     def fits(job: Job) -> bool:
@@ -81,9 +83,11 @@ class Indexed(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._order, self._at = order(self.job.plan, len(self.job.train), epoch), 0
+        # A run that goes on in mid-epoch: Keras counts all its steps, and those that were done take nothing.
+        self._done = self._first_step * self.job.plan.batch_size if epoch == self._first_epoch else 0
 
     def on_test_begin(self, logs: Any = None) -> None:
-        self._order, self._at = self.everything, 0
+        self._order, self._at, self._done = self.everything, 0, 0
 
     def on_train_end(self, logs: Any = None) -> None:
         self.model.train_function = self.model.test_function = None
@@ -93,7 +97,9 @@ class Indexed(keras.callbacks.Callback):
             if otherwise is not None and getattr(iterator, "element_spec", None) != MARK:
                 return otherwise(iterator)  # a callback evaluates data of its own
             size = self.model.steps_per_execution * self.job.plan.batch_size
-            part, self._at = self._order[self._at : self._at + size], self._at + size
+            part, self._at = self._order[max(self._at, self._done) : self._at + size], self._at + size
+            if not len(part):
+                return self.model.get_metrics_result()
             return steps._call(part, steps.held, Pace())
 
         return call

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.job import Job
+from trainrun.trainer._callbacks import Callbacks
 
 Logs = Mapping[str, Any]
 
@@ -17,7 +18,7 @@ Logs = Mapping[str, Any]
 def loop(
     job: Job,
     callbacks: Sequence[keras.callbacks.Callback],
-    train: Callable[[int, keras.callbacks.CallbackList], Logs],
+    train: Callable[[int, int, keras.callbacks.CallbackList], Logs],
     validate: Callable[[keras.callbacks.CallbackList], Logs] | None,
     validation_freq: int,
 ) -> dict[str, list[float]]:
@@ -26,7 +27,7 @@ def loop(
     Args:
         job: what is trained.
         callbacks: in their order; all hear what they would hear from `fit`.
-        train: trains one epoch: takes its number and the callbacks, returns the logs.
+        train: trains one epoch: takes its number, its first step and the callbacks, returns the logs.
         validate: measures the validation data, or None.
         validation_freq: validate every so many epochs.
 
@@ -34,20 +35,20 @@ def loop(
         The history: name -> one value an epoch.
     """
     model, plan = job.model, job.plan
-    every = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=model, epochs=plan.epochs, steps=plan.steps_per_epoch
-    )
+    every = Callbacks(job, callbacks)
     model.stop_training = False
     # Compiled: each metric sets each of its variables to zero, a millisecond for three metrics otherwise.
     reset = model.reset_metrics if model.run_eagerly else tf.function(model.reset_metrics, autograph=False)
     every.on_train_begin()
     logs: dict[str, Any] = {}
-    # BackupAndRestore sets it when training begins.
+    # Set when training begins: by BackupAndRestore, or where the run goes on.
     first = getattr(model, "_initial_epoch", None) or 0
     for epoch in range(first, plan.epochs):
         reset()
         every.on_epoch_begin(epoch)
-        logs = dict(train(epoch, every))
+        step = every.first_step if epoch == every.first_epoch else 0
+        # Of an epoch whose steps are all done there are no logs, but its metrics.
+        logs = dict(train(epoch, step, every) or model.get_metrics_result())
         if validate is not None and (epoch + 1) % validation_freq == 0:
             every.on_test_begin()
             reset()

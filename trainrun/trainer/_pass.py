@@ -70,12 +70,15 @@ class Pass:
         """Tell whether a split is small enough to be held, by a model on one device."""
         return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
 
-    def calls(self, order: np.ndarray, pace: Pace) -> Iterator[tuple[int, int, Callable[[], dict]]]:
+    def calls(
+        self, order: np.ndarray, pace: Pace, first: int = 0
+    ) -> Iterator[tuple[int, int, Callable[[], dict]]]:
         """Yield the calls that make up a pass.
 
         Args:
             order: indices of examples, `[n]` int64.
             pace: says how many steps to take at once, and is told how long they took.
+            first: the step to begin with; those before it were done.
 
         Yields:
             `(first, last, run)`: the numbers of the first and last step of a call, and the call itself, which
@@ -83,16 +86,18 @@ class Pass:
         """
         steps = -(-len(order) // self.batch_size)
         if self.held is None:
-            yield from self._sent(order, steps, pace)
+            yield from self._sent(order, steps, pace, first)
             return
-        at = 0
+        at = first
         while at < steps:
             some = pace.steps(steps - at)
             part = order[at * self.batch_size : (at + some) * self.batch_size]
             yield at, at + some - 1, lambda part=part: self._call(part, self.held, pace)
             at += some
 
-    def _sent(self, order: np.ndarray, steps: int, pace: Pace) -> Iterator[tuple[int, int, Callable]]:
+    def _sent(
+        self, order: np.ndarray, steps: int, pace: Pace, first: int
+    ) -> Iterator[tuple[int, int, Callable]]:
         """As `calls`, for a split that stays in the host's memory or on disk: the next block is read meanwhile."""
         some = min(self.block, pace.fixed or self.block)
         size = some * self.batch_size
@@ -104,8 +109,8 @@ class Pass:
             )
 
         with ThreadPoolExecutor(1) as reader:
-            coming: Future = reader.submit(read, 0)
-            for at in range(0, steps, some):
+            coming: Future = reader.submit(read, first * self.batch_size)
+            for at in range(first, steps, some):
                 n, data = coming.result()
                 if at + some < steps:
                     coming = reader.submit(read, (at + some) * self.batch_size)

@@ -62,8 +62,8 @@ class Custom:
         training = Pass(model, self.step, job.train, plan.batch_size)
         pace = self._pace(job, callbacks, TRAIN)
 
-        def train(epoch: int, every: keras.callbacks.CallbackList) -> Logs:
-            calls = training.calls(order(plan, len(job.train), epoch), pace)
+        def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
+            calls = training.calls(order(plan, len(job.train), epoch), pace, first)
             return self._run(calls, every.on_train_batch_begin, every.on_train_batch_end, model)
 
         if job.validation is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from trainrun.job import Job
 from trainrun.replicas import average_together, even_batches
+from trainrun.trainer._callbacks import Callbacks
 from trainrun.trainer._feed import Feed, in_order
 from trainrun.trainer._indexed import Indexed
 from trainrun.trainer._loop import build, numbers
@@ -47,7 +49,7 @@ class Fit:
             if model.distribute_strategy.num_replicas_in_sync > 1:
                 average_together(model)
             model.steps_per_execution = self._steps(job, callbacks, None)
-            feed = Feed(job.train, plan)
+            feed = Feed(job.train, plan, job.position(), model.distribute_strategy.num_replicas_in_sync)
             data = feed.dataset()
             validation = None if job.validation is None else self._validation(job)
         history = model.fit(
@@ -55,7 +57,7 @@ class Fit:
             epochs=plan.epochs,
             validation_data=validation,
             validation_freq=self.validation_freq,
-            callbacks=[feed, *callbacks],
+            callbacks=Callbacks(job, [feed, *callbacks]),
             shuffle=False,  # the feed has shuffled; Keras would warn that it does not
             verbose=0,
         )
@@ -71,7 +73,9 @@ class Fit:
             return 1
         if job.model.distribute_strategy.num_replicas_in_sync > 1:
             return 1  # Keras 3.15 fails at more: replicas cannot meet inside its loop
-        if self.steps_per_execution != "auto":
-            return int(self.steps_per_execution)
-        steps = job.plan.steps_per_epoch
-        return min(steps, LONGEST_EXECUTION if feed is None else feed.longest())
+        auto, steps = self.steps_per_execution == "auto", job.plan.steps_per_epoch
+        if feed is not None:
+            return min(steps, feed.longest()) if auto else int(self.steps_per_execution)
+        some = min(steps, LONGEST_EXECUTION) if auto else int(self.steps_per_execution)
+        # Where a run goes on in mid-epoch, a call has to begin.
+        return math.gcd(job.position()[1], some)

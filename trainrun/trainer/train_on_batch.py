@@ -38,10 +38,10 @@ class TrainOnBatch:
         model.make_train_function()
         model.make_test_function()
 
-        def train(epoch: int, every: keras.callbacks.CallbackList) -> Logs:
+        def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
             logs: Logs = {}
-            indices = order(plan, len(job.train), epoch)
-            for step, batch in enumerate(batches(job.train, indices, plan.batch_size)):
+            indices = order(plan, len(job.train), epoch)[first * plan.batch_size :]
+            for step, batch in enumerate(batches(job.train, indices, plan.batch_size), start=first):
                 every.on_train_batch_begin(step)
                 logs = model.train_function(iter([batch]))
                 every.on_train_batch_end(step, logs)

@@ -1,0 +1,93 @@
+"""`trainrun resume RUN [overrides]`: go on with a run that was stopped, from where it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+from trainrun.errors import Problem, UserError
+
+USAGE = """\
+trainrun resume RUN [overrides]: go on with a run that was stopped, from its newest checkpoint.
+
+  RUN        its directory, its MLflow run id, or `last`
+  overrides  what may be different now: trainer.epochs=20 (more of them), hardware=…, tracking=…, checkpoint.…
+
+Config, plug-ins, seed and position come from the run's directory; nothing has to be said again."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Go on with a run."""
+    if not argv or argv[0] in ("-h", "--help"):
+        console.say(USAGE)
+        return 0 if argv else 2
+    from trainrun.tracking import find
+    from trainrun.tracking.status import status
+
+    run_dir = find.run(argv[0])
+    now = status(run_dir)
+    if now.status == "RUNNING":
+        raise UserError(
+            f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "
+            "Stop it first, or wait."
+        )
+    given = list(argv[1:])
+    if now.status == "FINISHED" and not _asks_for_more(given):
+        console.say(f"{run_dir.name} is finished: {now.epochs} epochs, {_figures(now.metrics)}".rstrip(", "))
+        console.say(f"To train on: trainrun resume {argv[0]} trainer.epochs={2 * now.epochs or 10}")
+        return 0
+    go_on(run_dir, now.start, given, ["trainrun", "resume", *argv])
+    return 0
+
+
+def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command: Sequence[str]) -> Any:
+    """Go on with a run.
+
+    Args:
+        run_dir: the run's directory.
+        start: the first record of its journal.
+        given: overrides of what may be different now.
+        command: as typed, for the record.
+
+    Raises:
+        UserError: what the run needs is not there any more, or is not what it was.
+    """
+    from trainrun.config import again
+
+    run_dir = run_dir.absolute()
+    # What the config names by a relative path lies where the run was started.
+    if start.get("cwd") and Path(start["cwd"]).is_dir():
+        os.chdir(start["cwd"])
+    config = again.load(run_dir, given)
+    was = again.load_plain(run_dir)
+    if config["trainer"]["epochs"] < was["trainer"]["epochs"]:
+        raise UserError(
+            Problem(
+                "trainer.epochs",
+                f"expected at least {was['trainer']['epochs']}, as the run began with, got {config['trainer']['epochs']}: "
+                "what is trained is trained.",
+            )
+        )
+    from trainrun import runner
+    from trainrun.resumed import Resume
+
+    digest = (start.get("dataset") or {}).get("digest")
+    return runner.run(
+        config,
+        run_dir,
+        overrides=list(start.get("overrides") or []),
+        command=command,
+        resume=Resume(run_dir, list(given), digest),
+    )
+
+
+def _asks_for_more(given: Sequence[str]) -> bool:
+    return any(text.split("=", 1)[0] in ("trainer.epochs", "trainer.max_time") for text in given)
+
+
+def _figures(metrics: Mapping[str, float]) -> str:
+    first = [(k, v) for k, v in metrics.items() if k.startswith(("test_", "val_"))][:3]
+    return ", ".join(f"{k} {v:.4g}" for k, v in first)

@@ -1,0 +1,74 @@
+"""A run's directory by what a person calls it: its path, its id, its MLflow run id, or `last`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainrun.errors import UserError, did_you_mean
+from trainrun.tracking import journal
+from trainrun.tracking.record import JOURNAL
+
+OUTPUTS = "outputs"
+LATEST = "last"
+
+
+def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
+    """Return the directory of a run.
+
+    Args:
+        word: a path; the name of a directory below `outputs`; an MLflow run id; or ``last``, the run that began last.
+        outputs: where runs are.
+
+    Raises:
+        UserError: there is no such run, or more than one of that name.
+    """
+    folder = Path(word)
+    if word and (folder / JOURNAL).is_file():
+        return folder
+    if folder.is_dir() and any(folder.glob(f"*/{JOURNAL}")):
+        raise UserError(
+            f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
+        )
+    if folder.is_dir() and word not in ("", "."):
+        raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
+    found = sorted(everyone(outputs))
+    if word == LATEST:
+        if not found:
+            raise UserError(f"there is no run below {outputs}/ yet.")
+        return max(found, key=_began)
+    named = [p for p in found if p.name == word] or [p for p in found if word and _mlflow_id(p) == word]
+    if len(named) > 1:
+        raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
+    if named:
+        return named[0]
+    near = did_you_mean(word, [LATEST, *(p.name for p in found)])
+    raise UserError(
+        f"no run {word!r}: expected a run's directory, its MLflow run id, or {LATEST}; there are {len(found)} runs below "
+        f"{outputs}/.{near}"
+    )
+
+
+def everyone(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
+    """Yield the directories of all runs, those of sweeps too."""
+    for pattern in (f"runs/*/{JOURNAL}", f"sweeps/*/*/{JOURNAL}"):
+        for path in Path(outputs).glob(pattern):
+            yield path.parent
+
+
+def _began(run_dir: Path) -> tuple[float, str]:
+    """Return when the run's newest attempt began; a journal without a beginning comes first of all."""
+    with open(run_dir / JOURNAL, "rb") as file:
+        line = file.readline(10_000_000)
+    try:
+        return float(journal.decode(line.decode())["time"]), run_dir.name
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0.0, run_dir.name
+
+
+def _mlflow_id(run_dir: Path) -> str | None:
+    found = None
+    for record in journal.read(run_dir / JOURNAL).records:
+        if record["kind"] == "event" and record.get("event") == "tracking":
+            found = record.get("run_id")
+    return found
