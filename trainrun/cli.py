@@ -20,6 +20,8 @@ VERBS = {
     "show": "one option: its YAML, docstring and arguments",
     "resume": "go on with a run that was stopped, to the same bits",
     "check": "validate a config or a sweep without training",
+    "runs": "the runs there are: status, epochs, best value, what is not sent yet",
+    "sync": "deliver to MLflow what it does not have yet",
     "doctor": "what this machine offers, and what stands in the way",
     "init": "begin a project of your own: conf/, a plug-in, a dataset",
 }
@@ -148,6 +150,18 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
         from trainrun.config import plugins
 
         plugins.announce(plugins.early(overrides))
+    from trainrun.config import options, safety
+
+    if problems := safety.search_path(overrides, *where):
+        raise UserError(problems)
+    if not flags.shell_completion and (
+        len(options.search_path()) > 1 or flags.config_path or any(map(compose.is_hydra, overrides))
+    ):
+        # Hydra sets its logging up before it shows a config, and a logging config can call anything.
+        from trainrun.config import diagnose
+
+        if problems := [p for p in diagnose.examine(overrides, *where)[1] if p.key.startswith("hydra")]:
+            raise UserError(problems)
     try:
         compose.hand_over(argv, lambda config: None)
     except SystemExit as stop:
@@ -164,7 +178,8 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
 def _run(argv: list[str], flags: Any) -> int:
     """Run the job, or each job of a sweep one after the other; tell failures at the end."""
     from trainrun import console
-    from trainrun.config import compose
+    from trainrun.config import check, compose, diagnose, plugins, record
+    from trainrun.tracking import redact
 
     failures: list[tuple[str, BaseException]] = []
 
@@ -177,10 +192,21 @@ def _run(argv: list[str], flags: Any) -> int:
         given = list(hydra.overrides.task)
         run_dir, trial = Path(hydra.runtime.output_dir), ""
         if flags.multirun:
-            trial = f"[{hydra.job.num}] {' '.join(o for o in given if o not in flags.overrides)}"
+            trial = redact.text(f"[{hydra.job.num}] {' '.join(o for o in given if o not in flags.overrides)}")
             console.say(f"\n{trial}", style="bold")
         try:
-            return runner.run(compose.plain(config), run_dir, overrides=given, command=["trainrun", *argv])
+            own = (hydra.output_subdir, f"{hydra.job.name}.log")
+            if any(path.name not in own for path in run_dir.iterdir()):
+                raise UserError(f"{run_dir} is not empty; a run never writes into another's directory.")
+            record.write(config, run_dir)
+            tree = compose.plain(config)
+            if flags.multirun:
+                # A sweeper of its own may make points that nobody has looked at.
+                plugins.load(tree["plugins"])
+                if problems := check.problems(tree):
+                    runner.discard(run_dir)
+                    raise UserError(problems)
+            return runner.run(tree, run_dir, overrides=given, command=["trainrun", *argv])
         except (Exception, KeyboardInterrupt, Interrupted) as error:
             # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
             failures.append((trial, error))
@@ -193,6 +219,14 @@ def _run(argv: list[str], flags: Any) -> int:
         compose.hand_over(argv, task)
     except _Stop:
         raise failures[-1][1] from None
+    except (UserError, TrainingError, Interrupted):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError | ValueError) or type(error).__module__.startswith(
+            ("hydra.", "omegaconf.")
+        ):
+            raise UserError(diagnose.from_hydra(error)) from error
+        raise
     if failures:
         console.table(
             "Failed",

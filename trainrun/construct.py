@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainrun import registry
-from trainrun.config import options
+from trainrun.config import options, safety
 from trainrun.errors import Problem, UserError, did_you_mean
 
 # Arguments whose value names another component, by how the argument's name ends.
@@ -27,7 +27,7 @@ REFERENCES = {
 # Arguments that end like those but hold plain words: Muon's are parts of layers' names.
 WORDS = {"exclude_layers"}
 # Keys by which Keras' own deserialization would import a module of the config's choice.
-FORBIDDEN = {"_target_", "class_name", "module", "registered_name"}
+FORBIDDEN = safety.FOLLOWED
 
 
 def reference_group(argument: str) -> str | None:
@@ -124,13 +124,8 @@ def resolve(
             )
         )
     arguments = {k: v for k, v in spec.items() if k != "name"}
-    for forbidden in FORBIDDEN & arguments.keys():
-        raise UserError(
-            Problem(
-                f"{key}.{forbidden}",
-                "a config names components by `name`; this key is never followed. `trainrun ls` lists the names.",
-            )
-        )
+    if followed := safety.followed(arguments, key):
+        raise UserError(followed)
     option = options.find(group, spec["name"])
     if option is None:
         return registry.find(group, spec["name"]), arguments

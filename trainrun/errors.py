@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from trainrun.tracking import redact
+
+# What would steer a terminal, or turn and hide the letters around it: control characters, marks of writing
+# direction, spaces of no width, halves of a character. Line ends and tabs are left.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+# A word that is longer is cut: nobody reads it, and the way out must stay in sight.
+LONGEST = 400
+_LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
+
+
+def readable(text: str) -> str:
+    """Return a text as it may be shown: secrets hidden, unseen characters as escapes, very long words cut.
+
+    Example:
+        >>> readable("name\x1b[2J")
+        'name\\\\x1b[2J'
+    """
+    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", redact.text(text))
+    return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -18,6 +41,8 @@ def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
         known: the words that would have been right.
         cutoff: similarity in [0, 1] below which no guess is made.
     """
+    if len(str(word)) > LONGEST:
+        return ""
     lowered = {str(k).lower(): str(k) for k in known}
     near = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=cutoff)
     return f" Did you mean {lowered[near[0]]}?" if near else ""
@@ -53,7 +78,8 @@ class UserError(Exception):
             problems = [Problem("", problems)]
         elif isinstance(problems, Problem):
             problems = [problems]
-        self.problems: list[Problem] = list(dict.fromkeys(problems))
+        shown = (Problem(readable(p.key), readable(p.message)) for p in problems)
+        self.problems: list[Problem] = list(dict.fromkeys(shown))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -61,6 +87,9 @@ class TrainingError(Exception):
     """Training began and failed for a reason that the user should read without our stack: exit code 1."""
 
     exit_code = 1
+
+    def __init__(self, message: str):
+        super().__init__(readable(message))
 
 
 def broken(error: BaseException, run_dir: Path) -> TrainingError:
@@ -70,7 +99,7 @@ def broken(error: BaseException, run_dir: Path) -> TrainingError:
     """
     from trainrun import console
 
-    console.log("".join(traceback.format_exception(error)))
+    console.log(redact.text("".join(traceback.format_exception(error))))
     ours, site = str(Path(__file__).parent), (sys.prefix, sys.base_prefix, "<")
     frames = [
         f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, *site))

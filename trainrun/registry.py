@@ -10,6 +10,7 @@ import ast
 import functools
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,8 @@ def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any
 
     def keep(thing: Callable[..., Any]) -> Callable[..., Any]:
         known = name or thing.__name__
+        if fault := name_fault(known):
+            raise UserError(fault)
         code = getattr(thing, "__code__", None)
         path = Path(code.co_filename) if code else None
         _registered.setdefault(group, {})[known] = thing
@@ -217,6 +220,13 @@ def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any
         return thing
 
     return keep
+
+
+def name_fault(name: Any) -> str | None:
+    """Say what keeps a name from being one of a component, or None: it is typed, and is a file's name."""
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and len(name) <= 100:
+        return None
+    return f"register(…, {name!r}): expected a name of letters, digits and underscores, such as my_loss."
 
 
 def names(group: str) -> list[str]:

@@ -52,7 +52,7 @@ WRONG = {
     "model.units=big": ("model.units", "or a list of such"),
     "trainer.class_weight=heavy": ("trainer.class_weight", "expected null, balanced"),
     # out of range
-    "seed=-1": ("seed", "of at least 0, got -1"),
+    "seed=-1": ("seed", "in [0, 4294967295], got -1"),
     "optimizer.learning_rate=-1": ("optimizer.learning_rate", "expected a number above 0, got -1"),
     "optimizer.learning_rate=.nan": ("optimizer.learning_rate", "expected a number above 0"),
     "optimizer.beta_1=1": ("optimizer.beta_1", "in [0, 1), got 1"),

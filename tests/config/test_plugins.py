@@ -41,7 +41,7 @@ def test_a_misspelt_plugin_argument_is_found_before_it_is_imported(inside):
 
 
 def test_an_import_error_names_file_and_line(inside):
-    (inside / "broken.py").write_text("x = 1\ny = x / 0\n")
+    (inside / "broken.py").write_text("import trainrun\ny = 1 / 0\n")
     with pytest.raises(UserError) as caught:
         plugins.load(["./broken.py"])
     assert f"{inside / 'broken.py'}, line 2: ZeroDivisionError" in str(caught.value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from trainrun import console
+from trainrun import console, paths
+from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
 from trainrun.registry import PACKAGE
 
@@ -16,28 +18,38 @@ TEMPLATE = PACKAGE / "project"
 
 def main(argv: Sequence[str]) -> int:
     """Write the project's files; nothing that exists is overwritten."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trainrun init", description="Begin a project: conf/, a plug-in loss and dataset, a README."
     )
     parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where; by default here")
-    folder = Path(parser.parse_args(argv).folder).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder, or one that does not exist yet.")
+    folder = paths.expanded(parser.parse_args(argv).folder)
+    try:
+        above = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    except ValueError as error:  # a NUL
+        raise UserError(f"{folder} cannot be the name of a folder: {error}.") from error
+    if not above.is_dir():
+        raise UserError(f"{above} is a file; name a folder, or one that does not exist yet.")
     files = {
         source: folder / _target(source)
         for source in sorted(TEMPLATE.rglob("*"))
         if source.is_file() and source.suffix != ".pyc"
     }
-    there = [str(target) for target in files.values() if target.exists()]
+    there = [str(target) for target in files.values() if os.path.lexists(target)]
     if there:
         raise UserError(
             f"{', '.join(there)} exist already and would be overwritten. Name an empty folder: trainrun init my_project."
         )
+    parents = {p for target in files.values() for p in target.parents if not os.path.lexists(p)}
+    written: list[Path] = []
     try:
         for source, target in files.items():
             target.parent.mkdir(parents=True, exist_ok=True)
+            written.append(target)
             shutil.copyfile(source, target)
     except OSError as error:
+        for path in [*written, *sorted(parents, reverse=True)]:  # nothing half-made is left
+            with suppress(OSError):
+                path.rmdir() if path in parents else path.unlink()
         raise UserError(f"cannot write to {folder}: {error.strerror}. Name a folder of yours.") from error
     for target in files.values():
         console.say(f"  {target}")

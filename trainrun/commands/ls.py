@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from trainrun import console, registry
+from trainrun.commands._parser import Parser
 from trainrun.config import options, plugins
 from trainrun.errors import UserError, did_you_mean
 
@@ -32,7 +32,7 @@ GROUPS = {
 
 def main(argv: Sequence[str]) -> int:
     """List the groups, or the options of one."""
-    parser = argparse.ArgumentParser(prog="trainrun ls", description="What can be named, a line each.")
+    parser = Parser(prog="trainrun ls", description="What can be named, a line each.")
     parser.add_argument("group", nargs="?", help="one of " + ", ".join(GROUPS))
     group = parser.parse_args(argv).group
     _announce_plugins()

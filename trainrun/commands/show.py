@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from trainrun import console, registry
+from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins
 from trainrun.config import options, source
 from trainrun.errors import UserError, did_you_mean
@@ -13,9 +13,7 @@ from trainrun.errors import UserError, did_you_mean
 
 def main(argv: Sequence[str]) -> int:
     """Show one option."""
-    parser = argparse.ArgumentParser(
-        prog="trainrun show", description="One option: its YAML, docstring and arguments."
-    )
+    parser = Parser(prog="trainrun show", description="One option: its YAML, docstring and arguments.")
     parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
     what = parser.parse_args(argv).what
     group, slash, name = what.replace("=", "/", 1).partition("/")

@@ -47,13 +47,11 @@ class Rule:
                 "list": "a list",
             }[self.kind]
             if self.low > -math.inf and self.high < math.inf:
-                text += (
-                    f" in {'(' if self.above else '['}{self.low:g}, {self.high:g}{')' if self.below else ']'}"
-                )
+                text += f" in {'(' if self.above else '['}{_number(self.low)}, {_number(self.high)}{')' if self.below else ']'}"
             elif self.low > -math.inf:
-                text += f" above {self.low:g}" if self.above else f" of at least {self.low:g}"
+                text += f" above {_number(self.low)}" if self.above else f" of at least {_number(self.low)}"
             elif self.high < math.inf:
-                text += f" below {self.high:g}" if self.below else f" of at most {self.high:g}"
+                text += f" below {_number(self.high)}" if self.below else f" of at most {_number(self.high)}"
         if self.each:
             text += ", or a list of such"
         others = [*self.words, *(["null"] if self.null else [])]
@@ -85,6 +83,10 @@ class Rule:
         return low and (value < self.high if self.below else value <= self.high)
 
 
+def _number(value: float) -> str:
+    return f"{int(value)}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
 POSITIVE = Rule(low=0, above=True)
 POSITIVE_OR_NULL = Rule(low=0, above=True, null=True)
 NOT_NEGATIVE = Rule(low=0)
@@ -95,7 +97,11 @@ COUNT = Rule("int", low=1)
 COUNT_OR_NULL = Rule("int", low=1, null=True)
 INDEX = Rule("int", low=0)
 FLAG = Rule("bool")
+TEXT_OR_NULL = Rule("text", null=True)
 SIZES = Rule("int", low=1, each=True)
+
+# Arguments of callbacks that are paths of files in the run's directory.
+RUN_PATHS = ("filepath", "filename", "log_dir", "backup_dir")
 
 # By argument, or by group.argument where a name means something else in one group.
 RULES: dict[str, Rule] = {
@@ -162,6 +168,13 @@ RULES: dict[str, Rule] = {
     "validation": DECAY,
     "test": DECAY,
     "standardize": FLAG,
+    "data.path": TEXT_OR_NULL,
+    "data.delimiter": Rule("text"),
+    "data.kind": TEXT_OR_NULL,
+    "data.npz.x": Rule("text"),
+    "data.npz.y": Rule("text"),
+    "data.npz.weight": TEXT_OR_NULL,
+    "model.path": TEXT_OR_NULL,
     "noise": NOT_NEGATIVE,
     # callbacks
     "patience": INDEX,
@@ -204,7 +217,7 @@ RULES: dict[str, Rule] = {
     "hardware.scale_batch": Rule(choices=("global", "per_replica")),
     "hardware.scale_learning_rate": Rule(choices=(False, "linear")),
     # run
-    "seed": Rule("int", low=0),
+    "seed": Rule("int", low=0, high=2**32 - 1),
     "tune.batch_size": Rule(choices=("auto",), null=True),
     "tune.learning_rate": Rule(choices=("auto",), null=True),
     "tune.gain": NOT_NEGATIVE,

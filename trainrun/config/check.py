@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trainrun import registry
@@ -18,6 +18,7 @@ from trainrun.config import (
     diagnose,
     options,
     plugins,
+    safety,
     source,
 )
 from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
@@ -31,6 +32,25 @@ from trainrun.lengths import parse as parse_length
 DURATIONS = ("max_time",)
 # Groups whose options hold more keys than their component's signature: the run's own settings.
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
+# Every config has a node of these.
+TOP = (
+    "data",
+    "model",
+    "loss",
+    "metric",
+    "optimizer",
+    "schedule",
+    "trainer",
+    "hardware",
+    "callback",
+    "tracking",
+)
+# Parameters that the run fills in, and no config.
+FILLED_IN = {
+    "model": ("inputs", "target", "head"),
+    "loss": ("y_true", "y_pred", "sample_weight"),
+    "metric": ("y_true", "y_pred", "sample_weight"),
+}
 
 
 def overrides(
@@ -93,10 +113,19 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
     found = [*_root(config), *checkpoint_rules.problems(config)]
     for group, key, spec in components(config):
-        found += component_problems(group, key, spec)
+        if isinstance(spec, Mapping):
+            found += component_problems(group, key, spec)
+        else:
+            found.append(
+                Problem(
+                    key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>."
+                )
+            )
+    found += [*safety.followed(config, ""), *safety.texts(config)]
     described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
     found += [Problem(f"data.{key}", message) for key, message in described.problems]
-    if not any(p.key.endswith(".name") for p in found):
+    whole = all(isinstance(config[group], Mapping) for group in TOP)
+    if whole and not any(p.key.endswith(".name") for p in found):
         found += combinations.problems(config, described)
     return list(dict.fromkeys(found))
 
@@ -106,7 +135,10 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for group in (*registry.KERAS,):
         node = config.get(group)
         if group in options.SEVERAL:
-            for name, spec in (node or {}).items():
+            if not isinstance(node, Mapping):
+                yield group, group, node
+                continue
+            for name, spec in node.items():
                 yield group, f"{group}.{name}", spec
         elif group in config:
             yield group, group, node
@@ -118,12 +150,6 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
         if fault:
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
-    folder = os.getcwd()
-    if not os.access(folder, os.W_OK):
-        yield Problem(
-            "",
-            f"the folder {folder} cannot be written to; runs land in outputs/ below it. Change to a folder of yours.",
-        )
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -131,7 +157,7 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in ("seed", "profile", "profile_steps"):
         if key in config:
             yield key, config[key]
-    for key, value in (config.get("tune") or {}).items():
+    for key, value in config["tune"].items():
         yield f"tune.{key}", value
 
 
@@ -170,7 +196,11 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
                     f"there is no {group} {spec['name']!r}.{did_you_mean(spec['name'], known)} It is one of {', '.join(sorted(known))}.",
                 )
             ]
-        return [*_argument_problems(group, key, spec, options.options(group)[spec["name"]].arguments)]
+        chosen = options.options(group).get(spec["name"])
+        return [
+            *_settings_problems(group, key, spec, {}),
+            *_argument_problems(group, key, spec, chosen.arguments if chosen else {}),
+        ]
     try:
         component, given = resolve(group, spec, key)
     except UserError as error:
@@ -186,10 +216,12 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
         ]
     found: list[Problem] = []
     said = source.read(component)
-    if said is not None and not said.open and group not in SETTINGS_GROUPS:
-        unknown = [k for k in given if k not in said.parameters]
+    if group in SETTINGS_GROUPS:
+        found += _settings_problems(group, key, spec, said.parameters if said else {})
+    elif said is not None and not said.open:
+        takes = {k: v for k, v in said.parameters.items() if k not in FILLED_IN.get(group, ())}
         found += [
-            Problem(f"{key}.{k}", unknown_argument(k, component.name, said.parameters)) for k in unknown
+            Problem(f"{key}.{k}", unknown_argument(k, component.name, takes)) for k in given if k not in takes
         ]
     option = options.by_component(group, spec["name"], key)
     defaults = dict(option.arguments) if option else {}
@@ -197,6 +229,40 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
         if name not in defaults and text != source.REQUIRED:
             defaults[name] = _literal(text)
     return [*found, *_argument_problems(group, key, {"name": component.name, **given}, defaults)]
+
+
+def _settings_problems(
+    group: str, key: str, spec: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Hold the run's own settings against those of our options: Hydra takes any key that a YAML brings along.
+
+    Args:
+        group, key, spec: of the node.
+        parameters: what its component takes besides.
+    """
+    ours = [o for o in options.packaged(group).values() if not o.alias_of]
+    named = [o for o in ours if o.arguments.get("name", o.name) == spec["name"]]
+    if group == "tracking":
+        named = ours  # settings of one recorder, whose name a preset changes without its other keys
+    known = {k: v for o in named or ours for k, v in o.arguments.items()} | dict(parameters)
+    for k in spec:
+        if k not in known:
+            takes = ", ".join(k for k in known if k != "name")
+            yield Problem(
+                f"{key}.{k}",
+                f"no such key in {group}={spec['name']}.{did_you_mean(k, known)} It takes {takes}.",
+            )
+    if group == "trainer":
+        example = named[0] if named else options.packaged(group)["fit"]
+        for k, value in example.arguments.items():
+            if k not in spec and k not in parameters:
+                yield Problem(
+                    f"{key}.{k}", f"nothing is said of it; in {group}={example.name} it is {_written(value)}."
+                )
+
+
+def _written(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _literal(text: str) -> Any:
@@ -220,11 +286,11 @@ def _argument_problems(
                 if nested is not None:
                     yield from component_problems(inside, place, nested)
             continue
-        if isinstance(value, Mapping) and FORBIDDEN & value.keys():
-            yield Problem(
-                where,
-                f"the keys {', '.join(sorted(FORBIDDEN & value.keys()))} are never followed: a config names components by `name`.",
-            )
+        if faults := safety.followed(value, where):
+            yield from faults
+            continue
+        if group == "callback" and argument in arguments.RUN_PATHS and isinstance(value, str):
+            yield from _outside(where, value)
             continue
         if (group, argument) in LENGTHS or argument in DURATIONS:
             read = parse_length if (group, argument) in LENGTHS else seconds
@@ -234,6 +300,16 @@ def _argument_problems(
         fault = arguments.violation(rule, value, defaults.get(argument)) if rule else None
         if fault:
             yield Problem(where, fault)
+
+
+def _outside(where: str, value: str) -> Iterator[Problem]:
+    """A callback's file lies in the run's directory, where it cannot lie over anything of another run."""
+    path = Path(value)
+    if path.is_absolute() or ".." in path.parts or value.startswith("~") or "://" in value or not path.parts:
+        yield Problem(
+            where,
+            f"expected a path inside the run's directory, got {value!r}. Write {path.name or 'files'!r}; copy it from there.",
+        )
 
 
 def _unread(where: str, value: Any, read: Callable[[Any], Any]) -> Iterator[Problem]:
@@ -257,3 +333,6 @@ def describe(config: Mapping[str, Any]) -> Description:
         return module.describe(**{k: v for k, v in spec.items() if k != "name"})
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        refused = f"data={spec['name']} cannot take these arguments: {error}. `trainrun show data/{spec['name']}` tells them."
+        return Description(problems=(("name", refused),))

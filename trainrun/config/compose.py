@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import options
+from trainrun.config import options, safety
+from trainrun.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,13 +36,15 @@ def prepare() -> None:
     global _prepared
     if _prepared:
         return
+    from hydra._internal.sources_registry import SourcesRegistry
     from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
     from omegaconf import OmegaConf
 
-    from trainrun.config import schema
+    from trainrun.config import folder_source, schema
 
+    OmegaConf.register_new_resolver("oc.env", safety.environment, replace=True)
     # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
     OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
     schema.store()
@@ -60,6 +63,8 @@ def prepare() -> None:
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
 
     Plugins.instance().register(Nearest)
+    # `register` keeps the source that Plugins.instance() has found; here it is replaced.
+    SourcesRegistry.instance().types["file"] = folder_source.FileConfigSource
     _prepared = True
 
 
@@ -100,8 +105,14 @@ def plain(config: Any) -> dict[str, Any]:
             else found
         )
 
-    # Key by key: a copy without Hydra's node would take as long as composing.
-    return {str(key): value(key) for key in config if key != "hydra"}
+    with safety.bounded():
+        # Key by key: a copy without Hydra's node would take as long as composing.
+        return {str(key): value(key) for key in config if key != "hydra"}
+
+
+def is_hydra(override: str) -> bool:
+    """Tell whether an override is for Hydra itself."""
+    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
 def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
@@ -109,7 +120,7 @@ def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    own = [o for o in overrides if not o.startswith(("hydra.", "hydra/", "+hydra", "++hydra", "~hydra"))]
+    own = [o for o in overrides if not is_hydra(o)]
     parsed = OverridesParser.create().parse_overrides(own)
     return [list(p) for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None) for p in batch]
 
@@ -140,13 +151,23 @@ def arguments(argv: Sequence[str]) -> Any:
     """Parse Hydra's own flags; the overrides are in `.overrides`.
 
     Raises:
-        SystemExit: argparse has printed what is wrong (code 2).
+        UserError: there is no such flag, or it lacks its value.
     """
     from hydra._internal.utils import get_args_parser
 
+    def refuse(message: str) -> None:
+        raise UserError(f"{message}. `trainrun --help` lists the flags; an override is key=value.")
+
     parser = get_args_parser()
     parser.prog = "trainrun"
-    return parser.parse_intermixed_args(list(argv))
+    parser.error = refuse
+    found = parser.parse_intermixed_args(list(argv))
+    if found.experimental_rerun is not None:
+        raise UserError(
+            "--experimental-rerun reads a pickle, which runs whatever is in it; trainrun never does. A run's config.yaml "
+            "says what it was made of."
+        )
+    return found
 
 
 @contextmanager

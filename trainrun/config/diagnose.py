@@ -11,14 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import compose, options
-from trainrun.errors import Problem, did_you_mean
+from trainrun.config import compose, options, safety, yaml_file
+from trainrun.errors import Problem, UserError, did_you_mean
 
+_WITHOUT_SCHEMA = (
+    "a primary config begins its defaults with `- trainrun`, which brings the settings that every run has. "
+    "`trainrun init` writes one to begin with."
+)
 _SPACES = re.compile(r"\s+")
 
 
 def examine(
-    overrides: Sequence[str], config_name: str | None = None, config_path: str | None = None
+    overrides: Sequence[str],
+    config_name: str | None = None,
+    config_path: str | None = None,
+    multirun: bool = False,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Compose one run's config, and say everything that keeps it from being whole.
 
@@ -28,6 +35,7 @@ def examine(
     Args:
         overrides: one run's overrides (a sweep's point, not its commas).
         config_name, config_path: as given to `compose`.
+        multirun: whether they are a point of a sweep.
 
     Returns:
         The resolved config as far as the good overrides give it (None: not even that), and the problems.
@@ -35,6 +43,9 @@ def examine(
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
+    unsafe = safety.search_path(overrides, config_name, config_path)
+    if unsafe:
+        return None, unsafe
     found: list[Problem] = []
     choices, values = [], []
     groups = _groups(config_path)
@@ -42,7 +53,7 @@ def examine(
     for text in overrides:
         try:
             override = parser.parse_override(text)
-        except HydraException as parse_error:
+        except (HydraException, ValueError) as parse_error:  # ValueError: a number of thousands of digits
             found.append(Problem(text, _unparsable(text, parse_error)))
             continue
         key = override.key_or_group
@@ -60,8 +71,34 @@ def examine(
             values.append((text, override))
     try:
         config = compose.compose(choices, config_name, config_path)
+    except UserError as unfit:
+        return None, [*found, *unfit.problems]
     except Exception as compose_error:
         return None, found or [from_hydra(compose_error)]
+    from omegaconf import OmegaConf
+
+    from trainrun.config.schema import Root
+
+    if OmegaConf.get_type(config) is not Root:
+        return None, [*found, Problem(f"{config_name or 'config'}.yaml", _WITHOUT_SCHEMA)]
+    try:
+        with safety.bounded():
+            return _valued(config, values, found, groups, overrides, multirun)
+    except UserError as unfit:
+        return None, [*found, *unfit.problems]
+    except Exception as interpolation_error:
+        return None, found or [from_hydra(interpolation_error)]
+
+
+def _valued(
+    config: Any,
+    values: Sequence[tuple[str, Any]],
+    found: list[Problem],
+    groups: Mapping[str, list[str]],
+    overrides: Sequence[str],
+    multirun: bool,
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """Put the values into the composed config, one by one, and resolve it; `found` grows."""
     broken = {p.key for p in found}
     for _, override in values:
         if override.key_or_group.split(".")[0] in broken:
@@ -79,11 +116,8 @@ def examine(
                 f"nothing is chosen. Write {wanted}, or a line for it in the defaults of conf/config.yaml.",
             )
         )
-    try:
-        tree = compose.plain(config)
-    except Exception as interpolation_error:
-        return None, found or [from_hydra(interpolation_error)]
-    return tree, found
+    found += safety.hydra_problems(config, overrides, multirun)
+    return compose.plain(config), found
 
 
 def _sweep_without_flag(key: str, text: str) -> str:
@@ -161,8 +195,6 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
     from omegaconf.errors import OmegaConfBaseException
 
     key, value = override.key_or_group, override.value()
-    if key.startswith("hydra."):
-        return None
     parent_key, _, _ = key.rpartition(".")
     try:
         parent = OmegaConf.select(config, parent_key) if parent_key else config
@@ -249,15 +281,23 @@ def from_hydra(error: Exception) -> Problem:
     """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
     import yaml
 
-    cause = error
-    while cause.__cause__ is not None and not isinstance(cause, yaml.YAMLError):
+    cause, key = error, ""
+    while True:
+        key = key or str(getattr(cause, "full_key", "") or "")
+        if isinstance(cause, UserError):
+            return cause.problems[0]
+        if cause.__cause__ is None or isinstance(cause, yaml.YAMLError):
+            break
         cause = cause.__cause__
-    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
-        mark = cause.problem_mark
+    if isinstance(cause, yaml.YAMLError):
+        mark = getattr(cause, "problem_mark", None)
+        return yaml_file.problem(getattr(mark, "name", None) or getattr(cause, "name", "a config"), cause)
+    if isinstance(cause, RecursionError):
+        return Problem(key, "its interpolations lead back to themselves. Write out the value of one of them.")
+    if isinstance(cause, OSError):
         return Problem(
-            f"{mark.name}, line {mark.line + 1}", f"this is not YAML: {cause.problem or cause.context}."
+            str(cause.filename or key), f"{cause.strerror or cause}. Choose another place, or mend that one."
         )
-    key = str(getattr(cause, "full_key", "") or "")
     lines = [
         line.strip()
         for line in str(cause).splitlines()

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from trainrun.config import yaml_file
 from trainrun.registry import PACKAGE
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
@@ -55,7 +56,11 @@ class Option:
 
     @functools.cached_property
     def text(self) -> str:
-        return self.path.read_text(encoding="utf-8") if self.path is not None else ""
+        if self.path is None:
+            return ""
+        return (
+            self.path.read_text(encoding="utf-8") if self.origin == "trainrun" else yaml_file.text(self.path)
+        )
 
     @functools.cached_property
     def header(self) -> list[str]:
@@ -88,29 +93,40 @@ class Option:
     @functools.cached_property
     def values(self) -> dict[str, Any]:
         """The YAML's own keys, without its `defaults` list (interpolations stay as text)."""
-        tree = yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-        return {k: v for k, v in tree.items() if k != "defaults"}
+        return {k: v for k, v in self.tree.items() if k != "defaults"}
+
+    @functools.cached_property
+    def tree(self) -> dict[str, Any]:
+        """The YAML as it stands."""
+        if self.origin != "trainrun" and self.path is not None:
+            return yaml_file.load(self.path)
+        return yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
 
     @functools.cached_property
     def alias_of(self) -> str | None:
         """The option that this one is a short name for, if it is nothing else."""
-        if self.values or "defaults:" not in self.text:
+        if self.values or not isinstance(self.tree.get("defaults"), list):
             return None
-        tree = yaml.safe_load(self.text)
-        others = [d for d in tree["defaults"] if d != "_self_"]
+        others = [d for d in self.tree["defaults"] if d != "_self_"]
         return others[0] if len(others) == 1 and isinstance(others[0], str) else None
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The component's `name` and arguments, without the nesting of the groups that take several."""
         if self.group in SEVERAL and len(self.values) == 1:
-            return next(iter(self.values.values())) or {}
+            inside = next(iter(self.values.values()))
+            return inside if isinstance(inside, dict) else {}
         return self.values
 
 
 def options(group: str) -> dict[str, Option]:
     """Return the options of a group by name; a project's file hides ours of the same name."""
     return _options(group, tuple(search_path()))
+
+
+def packaged(group: str) -> dict[str, Option]:
+    """Return our own options of a group, those included that a project's hide."""
+    return _options(group, (("trainrun", package_conf()),))
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -16,10 +17,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from trainrun import console, registry
-from trainrun.config import options, source
+from trainrun import console, paths, registry
+from trainrun.config import options, source, yaml_file
 from trainrun.errors import Problem, UserError, did_you_mean
 
 ENTRY_POINTS = "trainrun.plugins"
@@ -34,10 +33,10 @@ def early(overrides: Sequence[str]) -> list[str]:
         primary = folder / "config.yaml"
         if primary.is_file():
             try:
-                tree = yaml.safe_load(primary.read_text(encoding="utf-8"))
-            except (yaml.YAMLError, UnicodeDecodeError):
-                tree = None
-            if isinstance(tree, dict) and isinstance(tree.get("plugins"), list):
+                tree = yaml_file.load(primary) if folder != options.package_conf() else {}
+            except UserError:
+                tree = {}  # told when it is composed
+            if isinstance(tree.get("plugins"), list):
                 named += [p for p in tree["plugins"] if isinstance(p, str)]
             break
     for text in overrides:
@@ -61,6 +60,12 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             continue
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        except OSError as error:
+            found.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
+            continue
+        except (RecursionError, MemoryError):
+            found.append(Problem("plugins", f"{plugin} is nested too deeply to be read."))
+            continue
         except SyntaxError as error:
             found.append(
                 Problem("plugins", f"{plugin}, line {error.lineno}: this is not Python: {error.msg}.")
@@ -69,7 +74,19 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         except (UnicodeDecodeError, ValueError) as error:
             found.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
             continue
+        if not _is_meant(path):
+            found.append(
+                Problem(
+                    "plugins",
+                    f"{plugin} registers nothing, so it is not imported. A plug-in decorates what is yours with "
+                    '@trainrun.register("loss", "my_loss").',
+                )
+            )
+            continue
         for group, name, node in _registrations(tree):
+            if fault := registry.name_fault(name):
+                found.append(Problem("plugins", f"{plugin}, line {node.lineno}: {fault}"))
+                continue
             if group not in registry.KERAS:
                 text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, registry.KERAS)}"
                 found.append(Problem("plugins", text))
@@ -110,12 +127,15 @@ def load(plugins: Iterable[str]) -> None:
                     spec.loader.exec_module(module)
                 else:
                     importlib.import_module(plugin)
-        except Exception as error:
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a script that ends by sys.exit would end us, as if all were well
             sys.modules.pop(name, None)
             problems.append(
                 Problem(
                     "plugins",
-                    f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}",
+                    f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}. Mend it, or leave it out.",
                 )
             )
         else:
@@ -132,11 +152,25 @@ def _where(error: BaseException, path: Path | None) -> str:
     return f"{path}, line {frames[-1].lineno}: " if frames else ""
 
 
+def _is_meant(path: Path) -> bool:
+    """Return whether a module was written as a plug-in: a config that names any other is not obeyed.
+
+    Its source, or that of another file of its package, speaks of trainrun or registers with Keras.
+    """
+    files = sorted(path.parent.rglob("*.py"))[:500] if path.name == "__init__.py" else [path]
+    return any(
+        word in text
+        for file in files
+        for text in (file.read_text(encoding="utf-8", errors="replace"),)
+        for word in ("trainrun", "register_keras_serializable")
+    )
+
+
 def _locate(plugin: str) -> Path | None:
     """Return the source file of a plug-in, without importing it or its parents."""
     if _FILE.search(plugin):
-        path = Path(plugin).expanduser().absolute()
-        return path if path.is_file() else None
+        path = paths.expanded(plugin).absolute()
+        return path if os.path.isfile(path) else None
     top, *rest = plugin.split(".")
     for folder in ("", *sys.path):
         base = Path(folder or ".").absolute().joinpath(top, *rest)
@@ -160,8 +194,12 @@ def _missing(plugin: str) -> str:
         return (
             f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
         )
-    path = Path(plugin).expanduser().absolute()
-    near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
+    path = paths.expanded(plugin).absolute()
+    near = (
+        did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")])
+        if os.path.isdir(path.parent)
+        else ""
+    )
     return f"there is no file {plugin} (looked for {path}).{near}"
 
 
@@ -187,7 +225,11 @@ def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | 
                 if isinstance(a, ast.Constant)
             ]
             if words and isinstance(words[0], str):
-                yield words[0], words[1] if len(words) > 1 else node.name, node
+                yield (
+                    words[0],
+                    words[1] if len(words) > 1 else node.name,
+                    node,
+                )  # a name that is no text is told
 
 
 def _offer(component: registry.Component) -> None:

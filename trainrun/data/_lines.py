@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainrun import paths
 from trainrun.errors import did_you_mean
 
 # Fields that say that there is no value, after stripping and in lower case.
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 # A column of whole numbers with at most so many values is a class, not a quantity.
 CLASSES_UP_TO = 20
+# So much of a file is read to see what it is; a header is not longer.
+LONGEST_LINE = 1_000_000
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # So many faults of one kind are named, the rest counted.
 NAMED = 10
 POLICIES = ("error", "drop", "mean_or_mode", "median_or_mode")
@@ -141,26 +145,10 @@ def open_text(path: Path) -> Any:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def file_fault(path: str | None, ending: str) -> str | None:
-    """Say what is wrong with a path, or None: not given, not there, a folder, empty."""
-    if path is None:
-        return f"expected the path of a file, got null. For example data.path=my_data{ending}."
-    where = Path(str(path)).expanduser()
-    if not where.exists():
-        near = sorted(p.name for p in where.parent.glob(f"*{ending}")) if where.parent.is_dir() else []
-        guess = did_you_mean(where.name, near)
-        return f"there is no file {where}.{guess or ' A relative path starts at the folder that trainrun is called in.'}"
-    if not where.is_file():
-        return f"expected a file, got the folder {where}. Name one file in it."
-    if where.stat().st_size == 0:
-        return f"the file {where} is empty."
-    return None
-
-
 def look(path: str | None, delimiter: str, wanted: Wanted) -> Findings:
     """Return the header and what can be told from it alone; reads the first lines only."""
     found = Findings()
-    fault = file_fault(path, ".csv")
+    fault = paths.fault(path, ".csv", "data.path=my_data.csv")
     if fault:
         found.faults.append(("path", fault))
     if not isinstance(delimiter, str) or len(delimiter) != 1:
@@ -180,14 +168,22 @@ def look(path: str | None, delimiter: str, wanted: Wanted) -> Findings:
             found.faults.append((key, f"expected null or a list of columns, got {value!r}. Write [{value}]."))
     if found.faults:
         return found
-    where = Path(path).expanduser()
+    where = paths.expanded(path)
     with where.open("rb") as file:
-        start = file.read(65536)
-    if b"\0" in start:
+        start = file.read(LONGEST_LINE)
+    if start.startswith(UTF_16) or b"\0" in start:
         found.faults.append(
             (
                 "path",
                 f"{where} is no text file. Expected comma-separated text in UTF-8; for arrays take data=npz.",
+            )
+        )
+        return found
+    if b"\n" not in start and b"\r" not in start and len(start) == LONGEST_LINE:
+        found.faults.append(
+            (
+                "path",
+                f"{where}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?",
             )
         )
         return found
@@ -197,8 +193,16 @@ def look(path: str | None, delimiter: str, wanted: Wanted) -> Findings:
             found.header = [name.strip() for name in next((row for row in reader if row), [])]
             found.header_lines = reader.line_num
             body = next((row for row in reader if row), None)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         found.faults.append(("path", f"{where} cannot be read as text in UTF-8: {error}. Save it as UTF-8."))
+        return found
+    except csv.Error as error:
+        found.faults.append(
+            (
+                "path",
+                f"{where}, line {reader.line_num}: {error}. Is a quotation mark left open, or is it no table?",
+            )
+        )
         return found
     if body is None:
         found.faults.append(("path", f"{where} has a header and no rows."))
@@ -266,7 +270,7 @@ def scan(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Findings
     ragged: list[Fault] = []
     dropped = 0
     try:
-        with open_text(Path(path).expanduser()) as file:
+        with open_text(paths.expanded(path)) as file:
             reader = csv.reader(file, delimiter=delimiter)
             next(row for row in reader if row)
             for row in reader:

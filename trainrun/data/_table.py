@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun import paths
 from trainrun.data import _lines
 from trainrun.data._lines import Findings, Wanted
 
@@ -49,14 +49,14 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     used = wanted.used(found.header)
     try:
         table = csv.read_csv(
-            Path(path).expanduser(),
+            paths.expanded(path),
             read_options=csv.ReadOptions(column_names=found.header, skip_rows=found.header_lines),
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(used, pa.string()), include_columns=used, strings_can_be_null=False
             ),
         )
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise Odd(str(error)) from error
     numbers: dict[str, np.ndarray] = {}
     texts: dict[str, tuple[np.ndarray, list[str]]] = {}

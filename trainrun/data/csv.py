@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun import paths
 from trainrun.data import _lines, _table
 from trainrun.data._lines import Wanted
 from trainrun.data._split import class_problem, share_problems, sizes, split, standardized
@@ -162,7 +163,7 @@ def describe(
     shares = share_problems(None, validation, test)
     if found.faults or shares:
         return Description(problems=(*found.faults, *shares))
-    if Path(path).expanduser().stat().st_size > SMALL:
+    if paths.expanded(path).stat().st_size > SMALL:
         known = {"regression": "real"}.get(task)
         return Description("regression" if known else None, known)
     _lines.scan(path, delimiter, wanted, found)

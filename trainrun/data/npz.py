@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun import paths
 from trainrun.data import _arrays
-from trainrun.data._lines import CLASSES_UP_TO, TASKS, file_fault
+from trainrun.data._lines import CLASSES_UP_TO, TASKS
 from trainrun.data._split import share_problems, sizes
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
@@ -18,6 +22,18 @@ if TYPE_CHECKING:
 KINDS = ("numeric", "image", "tokens", "categorical")
 # The preflight reads targets up to so many values, of larger arrays the shape only.
 SMALL = 2_000_000
+# What a damaged or foreign zip file may raise: zlib's error is none of the others, an encrypted entry is a
+# RuntimeError, and one packed in a way that this Python does not know a NotImplementedError.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    OverflowError,
+)
 
 Fault = tuple[str, str]
 
@@ -104,15 +120,13 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what shapes and types tell and, if it is small, the target."""
-    import numpy as np
-
     path = None if path is None else str(path)
     shapes, faults = _headers(path, x, y, weight, kind, task)
     faults += share_problems(shapes[x][0][0] if not faults else None, validation, test)
     if faults:
         return Description(problems=tuple(faults))
     examples = sizes(shapes[x][0][0], validation, test)[0]
-    if np.prod(shapes[x][0]) + np.prod(shapes[y][0]) > SMALL:
+    if math.prod(shapes[x][0]) + math.prod(shapes[y][0]) > SMALL:
         return Description(examples=examples)
     arrays, faults = _load(path, [x, y])
     if not faults:
@@ -152,15 +166,19 @@ def _headers(
         faults.append(
             ("task", f"expected one of {', '.join(TASKS)}, got {task!r}.{did_you_mean(str(task), TASKS)}")
         )
-    fault = file_fault(path, ".npz")
+    fault = paths.fault(path, ".npz", "data.path=my_data.npz")
     if fault:
         return {}, [*faults, ("path", fault)]
-    where = Path(path).expanduser()
+    where = paths.expanded(path)
+    sizes_there: dict[str, int] = {}
     shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
     try:
         with zipfile.ZipFile(where) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as file:
+            for entry in archive.infolist():
+                name = entry.filename
+                if not name.endswith(".npy"):
+                    continue
+                with archive.open(entry) as file:
                     version = np.lib.format.read_magic(file)
                     read = (
                         np.lib.format.read_array_header_1_0
@@ -169,12 +187,13 @@ def _headers(
                     )
                     shape, _, dtype = read(file)
                     shapes[name.removesuffix(".npy")] = (shape, dtype)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+                    sizes_there[name.removesuffix(".npy")] = entry.file_size - file.tell()
+    except DAMAGED as error:
         return {}, [
             *faults,
             (
                 "path",
-                f"{where} is no .npz file, or is damaged: {error}. Write it with numpy.savez(path, x=…, y=…).",
+                f"{where} is no .npz file, or is damaged: {_first_line(error)}. Write it with numpy.savez(path, x=…, y=…).",
             ),
         ]
     for argument, key in (("x", x), ("y", y), ("weight", weight)):
@@ -184,7 +203,7 @@ def _headers(
             faults.append(
                 (
                     argument,
-                    f"{where} has no array {key!r}.{did_you_mean(key, shapes)} It has {', '.join(shapes)}.",
+                    f"{where} has no array {key!r}.{did_you_mean(key, shapes)} It has {', '.join(shapes) or 'none'}.",
                 )
             )
         elif shapes[key][1].hasobject:
@@ -196,11 +215,21 @@ def _headers(
             )
         elif not shapes[key][0]:
             faults.append((argument, f"array {key!r} is a single value; expected one for each example."))
+        elif (needed := math.prod(shapes[key][0]) * shapes[key][1].itemsize) != sizes_there[key]:
+            faults.append(
+                (
+                    argument,
+                    f"{where} is damaged: array {key!r} is said to have the shape {list(shapes[key][0])}, {needed:,} bytes; "
+                    f"{sizes_there[key]:,} are there. Write it anew.",
+                )
+            )
+        elif too_large := paths.room(needed):
+            faults.append((argument, f"array {key!r}: {too_large}. Save a part of it."))
     if faults:
         return shapes, faults
     n = shapes[x][0][0]
-    if n == 0:
-        faults.append(("x", f"array {x!r} holds no examples."))
+    if 0 in shapes[x][0]:
+        faults.append(("x", f"array {x!r} holds no examples: its shape is {list(shapes[x][0])}."))
     faults += [
         (argument, f"array {key!r} has {shapes[key][0][0]} examples, {x!r} has {n}.")
         for argument, key in (("y", y), ("weight", weight))
@@ -224,10 +253,16 @@ def _load(path: str, keys: list[str]) -> tuple[dict[str, np.ndarray], list[Fault
     import numpy as np
 
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as file:
+        with np.load(paths.expanded(path), allow_pickle=False) as file:
             return {k: file[k] for k in keys}, []
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        return {}, [("path", f"{path} is damaged: {error}. Write it anew.")]
+    except MemoryError as error:
+        return {}, [("path", f"{path} does not fit into memory: {_first_line(error)}. Save a part of it.")]
+    except DAMAGED as error:
+        return {}, [("path", f"{path} is damaged: {_first_line(error)}. Write it anew.")]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _value_faults(arrays: dict[str, np.ndarray], x: str, y: str, weight: str | None) -> list[Fault]:

@@ -5,18 +5,44 @@ from __future__ import annotations
 import importlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from trainrun import paths
 from trainrun.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
 
 # Our files whose layers a saved model may hold; Keras finds a class only once its file is imported.
 OWN_LAYERS = {"Parabola": "trainrun.model.quadratic"}
 KEY = "model.path"
+# Classes whose configs hold code, or have a file's code run.
+CODE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer")
+# How Keras writes values that JSON does not have.
+VALUES = (
+    "__keras_tensor__",
+    "__tensor__",
+    "__numpy__",
+    "__bytes__",
+    "__ellipsis__",
+    "__slice__",
+    "__tuple__",
+)
+# The modules whose classes a model is made of, and the names that it may take from `keras` itself.
+MODULES = tuple(
+    f"{package}.{part}"
+    for package in ("keras", "keras.src")
+    for part in (
+        "layers", "models", "activations", "initializers", "regularizers", "constraints", "dtype_policies", "quantizers",
+        "random", "ops",
+    )
+)  # fmt: skip
+ROOT = ("Model", "Sequential", "Functional", "DTypePolicy", "FloatDTypePolicy", "QuantizedDTypePolicy")
+LARGEST_CONFIG = 50_000_000
+DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
 def file(
@@ -66,65 +92,87 @@ def _first_line(error: Exception) -> str:
 
 def _checked(path: str | None) -> Path:
     """Return the path of a file that looks like a model without code in it."""
-    if path is None:
-        raise _fault(
-            "expected the path of a .keras file, got null. For example model.path=outputs/runs/…/model.keras."
-        )
-    where = Path(str(path)).expanduser()
-    if not where.exists():
-        near = sorted(p.name for p in where.parent.glob("*.keras")) if where.parent.is_dir() else []
-        raise _fault(
-            f"there is no file {where}."
-            + (
-                f" In that folder: {', '.join(near[:5])}."
-                if near
-                else " Paths start from the folder that you call trainrun in."
-            )
-        )
-    if where.is_dir():
-        raise _fault(
-            f"expected a .keras file, got the folder {where}."
-            + (f" Try {where / 'model.keras'}." if (where / "model.keras").exists() else "")
-        )
+    fault = paths.fault(path, ".keras", "model.path=outputs/runs/…/model.keras")
+    where = paths.expanded(path or "")
+    if fault is not None:
+        inside = where / "model.keras"
+        raise _fault(fault.replace("Name one file in it.", f"Try {inside}.") if inside.exists() else fault)
     if where.suffix != ".keras":
         raise _fault(
             f"expected a file ending in .keras, got {where.name}. Load it in Python and save it with model.save('model.keras')."
         )
     try:
-        with zipfile.ZipFile(where) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        config = _config(where)
+        nodes = list(_nodes(config.get("config")))
+    except (*DAMAGED, KeyError, RecursionError) as error:
         raise _fault(
             f"{where} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
         ) from error
     # How it was compiled is not read: losses and optimizers are this run's.
-    nodes = list(_nodes(config.get("config")))
-    if code := [
-        n.get("config", {}).get("name", "?") for n in nodes if n.get("class_name") in ("Lambda", "__lambda__")
-    ]:
-        raise _fault(
-            f"{where} holds Python code in the Lambda layer {', '.join(map(str, code))}, which is not run. "
-            "Replace it by a layer of Keras or by a registered layer of a plug-in, and save the model anew."
-        )
     for node in nodes:
         if node.get("class_name") in OWN_LAYERS:
             importlib.import_module(OWN_LAYERS[node["class_name"]])
-    if unknown := sorted({str(n["class_name"]) for n in nodes if not _known(n)}):
+    if code := sorted({_called(n) for n in nodes if n.get("class_name") in CODE}):
+        # A lambda stands within its layer, which has a name.
+        code = [name for name in code if not name.startswith("function")] or code
         raise _fault(
-            f"{where} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded. "
-            "Name the file that registers it: plugins=[./my_layers.py]."
+            f"{where} holds Python code in the {' and the '.join(code)}, which is not run. "
+            "Replace it by a layer of Keras or by a registered layer of a plug-in, and save the model anew."
+        )
+    if unknown := sorted({_named(n) for n in nodes if not _known(n)}):
+        raise _fault(
+            f"{where} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded; nothing else "
+            "is imported. Name the file that registers it: plugins=[./my_layers.py]."
         )
     return where
 
 
+def _config(where: Path) -> dict[str, Any]:
+    """Return what a .keras file says of its model; a file that would not fit into memory is not unpacked."""
+    with zipfile.ZipFile(where) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if (too_large := paths.room(unpacked)) is not None:
+            raise ValueError(f"unpacked, {too_large}")
+        if archive.getinfo("config.json").file_size > LARGEST_CONFIG:
+            raise ValueError(f"its config.json has more than {LARGEST_CONFIG:,} bytes")
+        config = json.loads(archive.read("config.json"))
+    if not isinstance(config, dict):
+        raise ValueError("its config.json holds no model")
+    return config
+
+
+def _called(node: dict[str, Any]) -> str:
+    inside = node.get("config")
+    if node["class_name"] == "__lambda__":
+        return "function (lambda)"
+    return f"{node['class_name']} layer {inside.get('name', '?') if isinstance(inside, dict) else '?'}"
+
+
+def _named(node: dict[str, Any]) -> str:
+    """Return what a node would have Keras build, as Python would import it."""
+    inside = node.get("config") if node["class_name"] == "function" else node["class_name"]
+    return f"{node['module']}.{inside}" if node.get("module") else str(inside)
+
+
 def _known(node: dict[str, Any]) -> bool:
-    """Return whether Keras can build what a node names: its own class, or a registered one."""
-    own = str(node.get("module") or "").partition(".")[0] in ("keras", "builtins")
-    return (
-        own
-        or not node.get("registered_name")
-        or keras.saving.get_registered_object(node["registered_name"]) is not None
-    )
+    """Return whether a node names a registered object, or a part of a model that is Keras' own.
+
+    Keras itself follows any name of its own packages, its tools for files and downloads among them, but for a list
+    of exceptions; here the list is of what models are made of.
+    """
+    name, module, registered = str(node["class_name"]), node.get("module"), node.get("registered_name")
+    if name.startswith("__"):
+        return name in VALUES
+    if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
+        return True
+    if module is None:
+        # Keras looks such a name up among its initializers, activations … only.
+        return "module" not in node and not registered
+    if module == "builtins":
+        return name == "function"  # an activation, by name
+    if module == "keras":
+        return name in ROOT
+    return isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in MODULES)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

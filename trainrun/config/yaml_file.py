@@ -1,0 +1,136 @@
+"""A YAML file from somewhere, read with care: how large it may be, and grow, is settled before anything is built.
+
+Aliases let a few lines name one another until they stand for billions, or for themselves; a thousand opening
+brackets exhaust the stack of whoever reads them. So the file is first run through as a list of events, which costs
+nothing of that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainrun.errors import Problem, UserError
+
+# Far above any config, far below what hurts.
+BYTES = 1_000_000
+NODES = 50_000
+DEPTH = 60
+SCALAR = 100_000
+
+
+def text(path: Path) -> str:
+    """Return what a YAML file says, once it is known to be fit for reading.
+
+    Raises:
+        UserError: it is no text, no YAML, no mapping, too large or too deep, or its aliases make it so.
+    """
+    try:
+        size = path.stat().st_size
+        if size > BYTES:
+            raise _fault(
+                path,
+                f"a config of {size:,} bytes; expected at most {BYTES:,}. Data belongs into a file of its own.",
+            )
+        found = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _fault(path, f"expected text in UTF-8; {_bytes(error)}. Save it as UTF-8.") from error
+    except OSError as error:
+        raise _fault(path, f"it cannot be read: {error.strerror}.") from error
+    _measure(path, found)
+    return found
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the mapping that a file holds; empty for an empty file.
+
+    Raises:
+        UserError: as `text`.
+    """
+    try:
+        return yaml.load(text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    except yaml.YAMLError as error:
+        raise UserError(problem(path, error)) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _fault(path, f"it holds a value that cannot be read: {_short(error)}.") from error
+
+
+def problem(path: Path | str, error: yaml.YAMLError) -> Problem:
+    """Tell an error of PyYAML in one line, with file and line."""
+    mark = getattr(error, "problem_mark", None)
+    what = (
+        getattr(error, "problem", None) or getattr(error, "context", None) or getattr(error, "reason", None)
+    )
+    place = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
+    return Problem(
+        place, f"this is not YAML: {what or _short(error)}. Mend that line, or leave the file out."
+    )
+
+
+def _measure(path: Path, found: str) -> None:
+    """Count what the file would become with every alias written out; refuse what grows too much."""
+    opened: list[
+        tuple[str | None, int]
+    ] = []  # of each collection that is not closed: its anchor, the total before it
+    sizes: dict[str, int] = {}
+    total, root, documents = 0, None, 0
+    try:
+        for event in yaml.parse(found, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            documents += isinstance(event, yaml.DocumentStartEvent)
+            if isinstance(event, yaml.CollectionEndEvent):
+                anchor, before = opened.pop()
+                if anchor:
+                    sizes[anchor] = total - before
+            if not isinstance(event, yaml.NodeEvent):
+                continue
+            root = root or event
+            if isinstance(event, yaml.AliasEvent):
+                if any(anchor == event.anchor for anchor, _ in opened):
+                    raise UserError(
+                        Problem(
+                            f"{path}, line {event.start_mark.line + 1}",
+                            f"*{event.anchor} stands inside &{event.anchor}, without end. Write out what is meant.",
+                        )
+                    )
+                total += sizes.get(event.anchor, 1)
+            else:
+                total += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                opened.append((event.anchor, total - 1))
+            if isinstance(event, yaml.ScalarEvent) and len(event.value) > SCALAR:
+                raise _fault(
+                    path, f"it holds a value of {len(event.value):,} characters; expected at most {SCALAR:,}."
+                )
+            if len(opened) > DEPTH:
+                raise _fault(path, f"it is nested more than {DEPTH} levels deep. No config needs that.")
+            if total > NODES:
+                raise _fault(
+                    path,
+                    f"with its aliases written out it has more than {NODES:,} values. Write out what is meant, or "
+                    "keep data in a file of its own.",
+                )
+    except yaml.YAMLError as error:
+        raise UserError(problem(path, error)) from error
+    if documents > 1:
+        raise _fault(path, "it holds several documents, parted by ---; expected one. Take the others out.")
+    if (
+        root is not None
+        and not isinstance(root, yaml.MappingStartEvent)
+        and getattr(root, "value", 1) not in ("", "null", "~")
+    ):
+        raise _fault(path, "expected keys with values, as in `seed: 42`; it holds a list or a single value.")
+
+
+def _fault(path: Path, message: str) -> UserError:
+    return UserError(Problem(str(path), message))
+
+
+def _bytes(error: UnicodeDecodeError) -> str:
+    return f"byte {error.start} is 0x{error.object[error.start]:02x}, which is none"
+
+
+def _short(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")

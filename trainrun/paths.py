@@ -1,0 +1,75 @@
+"""A path as somebody typed it -> a file, or one sentence on why it is none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from trainrun.errors import did_you_mean
+
+
+def expanded(path: str | Path) -> Path:
+    """Return the path with `~` filled in; where that is not possible, as it stands."""
+    try:
+        return Path(str(path)).expanduser()
+    except RuntimeError:  # ~nobody: no such user
+        return Path(str(path))
+
+
+def fault(path: str | Path | None, ending: str, example: str) -> str | None:
+    """Say what keeps a path from being a file that can be read, or None.
+
+    Args:
+        path: as typed.
+        ending: of such files, for guesses at a misspelt name (``.csv``).
+        example: how it is written, for whoever gave none (``data.path=my_data.csv``).
+    """
+    if path is None:
+        return f"expected the path of a file, got null. For example {example}."
+    where = expanded(path)
+    try:
+        status = os.stat(where)
+    except (FileNotFoundError, NotADirectoryError):
+        try:
+            near = sorted(p.name for p in where.parent.glob(f"*{ending}")) if where.parent.is_dir() else []
+        except OSError:
+            near = []
+        found = (
+            f" In that folder: {', '.join(near[:5])}."
+            if near
+            else " A relative path starts at the folder that trainrun is called in."
+        )
+        return f"there is no file {where}.{did_you_mean(where.name, near) or found}"
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, a NUL, no permission
+        return f"{where} cannot be opened: {getattr(error, 'strerror', None) or error}. Name another file."
+    if stat.S_ISDIR(status.st_mode):
+        return f"expected a file, got the folder {where}. Name one file in it."
+    if not stat.S_ISREG(status.st_mode):
+        return f"expected a file, got {where}, which is a device or a pipe. Save what it gives to a file."
+    if status.st_size == 0:
+        return f"the file {where} is empty."
+    try:
+        with open(where, "rb"):
+            return None
+    except OSError as error:
+        return f"{where} cannot be read: {error.strerror}. Change its permissions, or copy it."
+
+
+def room(needed: int) -> str | None:
+    """Say that so many bytes do not fit into this machine's memory, or None."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not told by this system
+        return None
+    if needed <= there:
+        return None
+    return f"it takes {_size(needed)} in memory, and this machine has {_size(there)}"
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000:
+            return f"{count:,.0f} {unit}"
+        count /= 1000
+    return f"{count:,.0f} PB"
