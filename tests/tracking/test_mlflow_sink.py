@@ -226,20 +226,6 @@ def test_a_failed_run_says_so(recorded, tmp_path):
         assert run.data.tags["trainrun.reason"] == "because"
 
 
-def test_a_server_that_is_down_costs_one_warning(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    warnings = []
-    settings = {"name": "mlflow", "uri": f"http://me:{SECRET}@127.0.0.1:9", "interval": 0.01}
-    recorder = Recorder(tmp_path, settings, warn=warnings.append)
-    recorder.start(run_id="r", config={})
-    recorder.journal.write("epoch", epoch=1, step=1, metrics={"loss": 1.0})
-    assert recorder.identity(30) is None
-    ended = recorder.end("FINISHED", timeout=30)
-    assert ended == (None, 3)
-    assert len(warnings) == 1
-    assert SECRET not in warnings[0]
-
-
 def test_default_address_is_a_database_in_the_working_directory(inside, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert resolve_uri(None) == f"sqlite:///{inside}/mlflow.db"
@@ -251,7 +237,7 @@ def test_default_address_is_a_database_in_the_working_directory(inside, monkeypa
     assert resolve_uri(None) == "http://env"
 
 
-def test_mlflow_is_imported_in_the_background_and_says_nothing(tmp_path):
+def test_the_training_process_never_imports_mlflow_and_nothing_is_printed(tmp_path):
     program = """
 import sys, time
 from trainrun.tracking.record import Recorder
@@ -260,7 +246,7 @@ recorder = Recorder(".", {"name": "mlflow"})
 recorder.start(run_id="r", config={"a": 1})
 assert time.perf_counter() - began < 0.5, "start waits for something"
 assert recorder.end("FINISHED", timeout=60).undelivered == 0
-assert "mlflow" in sys.modules
+assert "mlflow" not in sys.modules
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

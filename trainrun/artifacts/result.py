@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console
+from trainrun.tracking.record import not_sent
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
 # Of the run, not of the model.
@@ -71,7 +72,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) 
     if mlflow:
         _line("MLflow", f"run {mlflow['run_id']} in {_short_uri(mlflow['tracking_uri'])}")
     if undelivered:
-        console.warn(f"{undelivered} records are not in the tracking server; the run's journal has them all.")
+        console.warn(not_sent(undelivered, run_dir))
 
 
 def _line(label: str, text: str) -> None:

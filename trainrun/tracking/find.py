@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import UserError, did_you_mean
-from trainrun.tracking import journal
-from trainrun.tracking.record import JOURNAL
+from trainrun.tracking import cursor, journal
+from trainrun.tracking.status import JOURNAL
 
 OUTPUTS = "outputs"
 LATEST = "last"
@@ -37,7 +37,7 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         if not found:
             raise UserError(f"there is no run below {outputs}/ yet.")
         return max(found, key=_began)
-    named = [p for p in found if p.name == word] or [p for p in found if word and _mlflow_id(p) == word]
+    named = [p for p in found if p.name == word] or [p for p in found if word and word in _mlflow_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
     if named:
@@ -66,9 +66,12 @@ def _began(run_dir: Path) -> tuple[float, str]:
         return 0.0, run_dir.name
 
 
-def _mlflow_id(run_dir: Path) -> str | None:
-    found = None
-    for record in journal.read(run_dir / JOURNAL).records:
-        if record["kind"] == "event" and record.get("event") == "tracking":
-            found = record.get("run_id")
-    return found
+def _mlflow_ids(run_dir: Path) -> set[str]:
+    """Return the MLflow runs that a run is: one in each store that it was sent to."""
+    entries = cursor.read(run_dir)
+    if entries:
+        return {entry["run_id"] for entry in entries if entry.get("run_id")}
+    # A run of before there was such a file has it in its journal.
+    with open(run_dir / JOURNAL, "rb") as file:
+        records = [journal.record(line) or {} for line in file if b'"tracking"' in line]
+    return {r.get("run_id") for r in records if r.get("event") == "tracking"} - {None}

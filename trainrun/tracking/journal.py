@@ -4,13 +4,13 @@ A record is ``{"seq": n, "time": unix seconds, "kind": …, …}``; `seq` counts
 
 | kind | fields |
 |---|---|
-| ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, … |
+| ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, tracking, …; a resumed run has one for each attempt, the later ones with ``resumed_from`` |
 | ``epoch`` | epoch (1 for the first), step (updates done), metrics |
 | ``batch`` | epoch, step, metrics |
 | ``metrics`` | metrics of the finished run, such as ``test_loss``; epoch, step |
 | ``artifact`` | path (relative to the run directory); for the model also inputs, output, requirements |
 | ``event`` | event (its name) and whatever belongs to it |
-| ``end`` | status, reason |
+| ``end`` | status, reason; what failed or was killed also ``log``, the last lines of run.log |
 
 JSON has no NaN and no infinity: they are written ``{"$float": "nan"}`` and read back as floats. (A key of the
 user's own that begins with ``$`` gets a second one on the way out and loses it on the way in.)
@@ -107,16 +107,48 @@ def read(path: str | Path) -> Contents:
     for i, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            record = decode(line.decode())
-            if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
-                raise ValueError("not a record")
-        except (ValueError, RecursionError):
+        found = record(line)
+        if found is None:
             last = i == len(lines)
             damage.append(f"line {i} was cut short" if last else f"line {i} is no record")
         else:
-            records.append(record)
+            records.append(found)
     return Contents(records, damage)
+
+
+class Tail:
+    """Read a journal while it is written.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.count = 0  # records read: the number of the next one
+        self._offset = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the whole records that came since the last call; a damaged line is none."""
+        if self.path.stat().st_size <= self._offset:
+            return []
+        with open(self.path, "rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        records = [r for line in data.split(b"\n") if line.strip() and (r := record(line)) is not None]
+        self._offset += len(data)
+        self.count += len(records)
+        return records
+
+
+def record(line: bytes) -> dict[str, Any] | None:
+    """Return the record that a line holds, or None if it holds none."""
+    try:
+        found = decode(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
 
 
 def encode(record: Mapping[str, Any]) -> str:

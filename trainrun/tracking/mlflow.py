@@ -1,35 +1,38 @@
-"""The journal's records in MLflow. The only module that imports mlflow, and only in the replay's thread.
+"""The journal's records in MLflow. The only module that imports mlflow, and never in the training process.
 
 Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
 nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
+
+Whatever is sent may be sent again: the run is found by its key before one is made, MLflow's stores drop a metric
+that they have (same key, step, time and value), files are overwritten, a model is recorded once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainrun import console
-from trainrun.tracking import redact
+from trainrun.artifacts import summary
+from trainrun.tracking import faults, limits, redact, status
+from trainrun.tracking.cursor import Cursor
+from trainrun.tracking.mlflow_model import MODEL, write_model
 
 DEFAULT_DATABASE = "mlflow.db"
 DEFAULT_EXPERIMENT = "trainrun"
 ARTIFACTS = "mlartifacts"
-MODEL = "model"
-# MLflow's limits (mlflow.utils.validation), the same in its servers since 2.8.
-PARAMS_AT_ONCE, METRICS_AT_ONCE, KEY_LENGTH, PARAM_LENGTH, TAG_LENGTH = 100, 1000, 250, 6000, 8000
-_REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
+KEY = "trainrun.key"  # the tag by which a run is found again
+PATIENCE = 30  # seconds for one request
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
 
@@ -53,186 +56,87 @@ def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
 
 
 class MlflowSink:
-    """Deliver records to MLflow.
+    """Send one run's records to MLflow.
+
+    Records are handed over in journal order, each to `recall` (it was sent before) or to `deliver`: what an
+    earlier record has decided, a name or a parameter, holds for the later ones.
 
     Args:
-        run_dir: where artifacts are.
-        uri: the tracking store; see `resolve_uri`.
-        experiment: its name; made if it does not exist.
-        run_name: the run's name; None: the one of the start record.
-        log_model: record the model, ready for `mlflow.pyfunc.load_model`.
-        log_artifacts: record the other files.
-        run_id: an MLflow run to continue instead of creating one.
-        announce: called once with `{tracking_uri, experiment_id, run_id}`.
+        cursor: where to, and which MLflow run it is; the sink writes `run_id` and `experiment_id` into it.
     """
 
-    def __init__(
-        self,
-        run_dir: str | Path,
-        uri: str | None = None,
-        experiment: str = DEFAULT_EXPERIMENT,
-        run_name: str | None = None,
-        log_model: bool = True,
-        log_artifacts: bool = True,
-        run_id: str | None = None,
-        announce: Callable[[dict[str, str]], None] = lambda identity: None,
-    ):
-        self.run_dir = Path(run_dir)
-        self.uri = resolve_uri(uri)
-        self.experiment = experiment
-        self.run_name = run_name
-        self.log_model = log_model
-        self.log_artifacts = log_artifacts
-        self.announce = announce
-        self.run_id = run_id
-        self.experiment_id: str | None = None
+    def __init__(self, cursor: Cursor):
+        self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
         self._client: Any = None
-        self._metric_names: dict[str, str] = {}
+        self._unsure = False  # whether the server may have made a run that it has not told us of
+        self.begin()
 
-    def deliver(self, records: list[dict[str, Any]]) -> None:
-        """Send records, metrics together; see `replay.Sink`."""
-        if self._client is None:
-            self._connect()
-        metrics: list[Any] = []
-        for record in records:
-            if record["kind"] in ("epoch", "batch", "metrics"):
-                metrics += self._metrics(record)
-                continue
-            # What came before is sent before: an ended run takes no more metrics.
-            self._send(metrics)
-            metrics = []
-            handle = getattr(self, f"_on_{record['kind']}", None)
-            if handle is not None:
-                handle(record)
-        self._send(metrics)
+    def begin(self) -> None:
+        """Forget all records: they come again, from the first."""
+        self._start: Mapping[str, Any] | None = None
+        self._attempt = 0
+        self._params: dict[str, str] = {}
+        self._param_names, self._metric_names = limits.Names(), limits.Names()
 
-    # What happens for each kind of record.
+    def recall(self, record: Mapping[str, Any]) -> None:
+        """Take a record that MLflow has."""
+        if record["kind"] == "start":
+            self._changed(record)
+        elif record["kind"] in ("epoch", "batch", "metrics"):
+            self._metrics(record)
 
-    def _on_start(self, record: dict[str, Any]) -> None:
-        if self.run_id is None:
-            run = self._client.create_run(
-                self.experiment_id,
-                start_time=_milliseconds(record),
-                run_name=self.run_name or record.get("name") or record.get("run_id"),
-                tags=_tags(record),
-            )
-            self.run_id = run.info.run_id
-        else:
-            self._client.update_run(self.run_id, status="RUNNING")
-        self.announce(
-            {
-                "tracking_uri": redact.text(self.uri),
-                "experiment_id": str(self.experiment_id),
-                "run_id": self.run_id,
-            }
-        )
-        from mlflow.entities import Param
+    def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Send metric records, together, or one record of another kind; all of it or an exception."""
+        self._connect()
+        if records[0]["kind"] in ("epoch", "batch", "metrics"):
+            metrics = [m for record in records for m in self._metrics(record)]
+            for begin in range(0, len(metrics), limits.METRICS_AT_ONCE):
+                self._client.log_batch(
+                    self.cursor.run_id, metrics=metrics[begin : begin + limits.METRICS_AT_ONCE]
+                )
+            return
+        handle = getattr(self, f"_on_{records[0]['kind']}", None)
+        if handle is not None:
+            handle(records[0])
 
-        params = [
-            Param(_key(k), _cut(_value(v), PARAM_LENGTH)) for k, v in (record.get("params") or {}).items()
-        ]
-        for begin in range(0, len(params), PARAMS_AT_ONCE):
-            self._client.log_batch(self.run_id, params=params[begin : begin + PARAMS_AT_ONCE])
-        if record.get("dataset"):
-            self._dataset(record["dataset"])
-
-    def _on_artifact(self, record: dict[str, Any]) -> None:
-        path = self.run_dir / record["path"]
-        if record.get("model") is not None:
-            if self.log_model:
-                self._model(path, record["model"])
-        elif self.log_artifacts and path.is_file():
-            folder = Path(record["path"]).parent.as_posix()
-            self._client.log_artifact(self.run_id, str(path), None if folder == "." else folder)
-
-    def _on_end(self, record: dict[str, Any]) -> None:
-        status = record.get("status", "FINISHED")
-        tags = {"trainrun.status": status, "trainrun.reason": record.get("reason")}
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the run."""
+        self._connect()
         for key, value in tags.items():
-            if value:
-                self._client.set_tag(self.run_id, key, _cut(str(value), TAG_LENGTH))
-        self._client.set_terminated(self.run_id, STATUS.get(status, "FAILED"), _milliseconds(record))
+            self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
 
-    def _metrics(self, record: dict[str, Any]) -> list[Any]:
-        from mlflow.entities import Metric
+    # The connection, and the run.
 
-        values = dict(record["metrics"])
-        if record["kind"] == "epoch" and record.get("step") is not None:
-            values.setdefault("step", record["step"])
-        prefix = "batch/" if record["kind"] == "batch" else ""
-        # Epochs are counted in epochs, batches in steps.
-        step = record.get("step") if prefix else record.get("epoch")
-        return [
-            Metric(self._metric_name(prefix + name), float(value), _milliseconds(record), int(step or 0))
-            for name, value in values.items()
-            if isinstance(value, int | float)
-        ]
+    def open(self, start: Mapping[str, Any]) -> None:
+        """Connect, and find or make the run.
 
-    def _send(self, metrics: Sequence[Any]) -> None:
-        for begin in range(0, len(metrics), METRICS_AT_ONCE):
-            self._client.log_batch(self.run_id, metrics=metrics[begin : begin + METRICS_AT_ONCE])
-
-    def _metric_name(self, name: str) -> str:
-        """Return a name that MLflow takes; two names never become one."""
-        if name not in self._metric_names:
-            safe, n = _key(name), 1
-            while safe in self._metric_names.values():
-                n += 1
-                safe = f"{_key(name)[: KEY_LENGTH - 6]}_{n}"
-            self._metric_names[name] = safe
-        return self._metric_names[name]
-
-    def _dataset(self, dataset: Mapping[str, Any]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        digest = str(dataset.get("digest") or "unknown")
-        described = Dataset(
-            name=str(dataset.get("name"))[:500],
-            digest=digest[:36],  # MLflow's limit; the whole digest is in the tag
-            source_type=str(dataset.get("source_type") or "trainrun"),
-            source=json.dumps(
-                redact.tree(dataset.get("source") or {"data": dataset.get("name")}), default=str
-            ),
-            schema=json.dumps(dataset["schema"], default=str) if dataset.get("schema") else None,
-            profile=json.dumps(dataset["profile"], default=str) if dataset.get("profile") else None,
-        )
-        tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", digest)]
-        self._client.log_inputs(self.run_id, datasets=[DatasetInput(described, tags)])
-
-    def _model(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Record a .keras file as a model of MLflow's tensorflow flavour, without loading it."""
-        with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
-            if not hasattr(self._client, "create_logged_model"):
-                write_model(Path(folder), path, about, self.run_id)
-                self._client.log_artifacts(self.run_id, folder, MODEL)
-                return
-            from mlflow.entities import LoggedModelOutput
-
-            logged = self._client.create_logged_model(
-                self.experiment_id, name=MODEL, source_run_id=self.run_id, model_type="keras"
-            )
-            write_model(Path(folder), path, about, self.run_id, logged)
-            self._client.log_model_artifacts(logged.model_id, folder)
-            self._client.finalize_logged_model(logged.model_id, "READY")
-            self._client.log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        Args:
+            start: the journal's first record.
+        """
+        self._connect()
+        if self.cursor.run_id is None:
+            self.cursor.experiment_id = self._experiment()
+            self.cursor.run_id = self._find(start) or self._create(start)
+            self.cursor.save()
 
     def _connect(self) -> None:
-        _import_quietly()
-        from mlflow import MlflowClient
+        if self._client is None:
+            import_quietly()
+            from mlflow import MlflowClient
 
-        with _one_at_a_time(self.uri):
-            client = MlflowClient(tracking_uri=self.uri)
-            self.experiment_id = self._experiment(client)
-        self._client = client
+            with _one_at_a_time(self.target.uri):
+                self._client = MlflowClient(tracking_uri=self.target.uri)
+                self._experiment()  # a SQLite file is made here
 
-    def _experiment(self, client: Any) -> str:
-        found = client.get_experiment_by_name(self.experiment)
+    def _experiment(self) -> str:
+        client, name = self._client, self.target.experiment
+        found = client.get_experiment_by_name(name)
         if found is None:
             try:
-                return client.create_experiment(self.experiment, self._artifact_root())
+                return client.create_experiment(name, self._artifact_root())
             except Exception:
                 # Somebody else made it in the meantime, or it failed for a reason worth telling.
-                found = client.get_experiment_by_name(self.experiment)
+                found = client.get_experiment_by_name(name)
                 if found is None:
                     raise
         if found.lifecycle_stage == "deleted":
@@ -241,96 +145,201 @@ class MlflowSink:
 
     def _artifact_root(self) -> str | None:
         """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-        file = _sqlite_file(self.uri)
+        file = _sqlite_file(self.target.uri)
         if file is None:
             return None
-        return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.experiment)).as_uri()
+        return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
+
+    def _create(self, start: Mapping[str, Any]) -> str:
+        try:
+            made = self._client.create_run(
+                self.cursor.experiment_id,
+                start_time=limits.milliseconds(start),
+                run_name=limits.cut(
+                    self.target.run_name or start.get("name") or start.get("run_id") or "run",
+                    limits.KEY_LENGTH,
+                ),
+                tags=_tags(start),
+            )
+        except Exception:
+            # An answer that was lost on the way, or a server that is slower than our patience.
+            self._unsure = True
+            raise
+        return self._find(start) or made.info.run_id if self._unsure else made.info.run_id
+
+    def _find(self, start: Mapping[str, Any]) -> str | None:
+        """Return the run that this journal has on the server; of two, one is taken out."""
+        found = self._client.search_runs(
+            [self.cursor.experiment_id],
+            f"tags.`{KEY}` = '{key_of(start)}'",
+            order_by=["attribute.run_id ASC"],
+        )
+        for other in found[1:]:
+            self._client.delete_run(other.info.run_id)
+        return found[0].info.run_id if found else None
+
+    # What happens for each kind of record.
+
+    def _on_start(self, record: Mapping[str, Any]) -> None:
+        run_id, first = self.cursor.run_id, self._start is None
+        fresh, changed = self._changed(record)
+        if not first:
+            self._client.update_run(run_id, status="RUNNING")
+            told = [f"from {_where(record.get('resumed_from'))}", *(f"{k}={v}" for k, v in changed.items())]
+            self.tag({f"trainrun.resume.{self._attempt}": "; ".join(told), "trainrun.status": "RUNNING"})
+            for name in ("trainrun.reason", "trainrun.log"):
+                with contextlib.suppress(Exception):  # there was none
+                    self._client.delete_tag(run_id, name)
+        from mlflow.entities import Param
+
+        for portion in limits.portions(list(fresh.items())):
+            self._send_params([Param(k, v) for k, v in portion])
+        if record.get("dataset"):
+            self._dataset(record["dataset"])
+
+    def _changed(self, start: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the parameters that are new with an attempt, and those that are other than they were."""
+        given = {
+            self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
+            for k, v in (start.get("params") or {}).items()
+        }
+        fresh = {k: v for k, v in given.items() if k not in self._params}
+        changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
+        self._params |= given
+        self._attempt += self._start is not None
+        self._start = self._start or start
+        return fresh, changed
+
+    def _send_params(self, params: list[Any]) -> None:
+        try:
+            self._client.log_batch(self.cursor.run_id, params=params)
+        except Exception as error:
+            if faults.kind(error) != faults.INVALID:
+                raise
+            # MLflow lets no parameter change, and refuses the whole batch for one that would.
+            has = self._client.get_run(self.cursor.run_id).data.params
+            kept = [f"{p.key}={p.value}" for p in params if has.get(p.key, p.value) != p.value]
+            missing = [p for p in params if p.key not in has]
+            if not kept and len(missing) == len(params):
+                raise
+            if missing:
+                self._client.log_batch(self.cursor.run_id, params=missing)
+            if kept:
+                self.tag({"trainrun.params_not_taken": "; ".join(kept)})
+
+    def _on_artifact(self, record: Mapping[str, Any]) -> None:
+        path = self.run_dir / record["path"]
+        if not path.resolve().is_relative_to(self.run_dir.resolve()):
+            raise faults.Unsendable(f"{record['path']} does not lie in the run's directory")
+        if path.name == summary.FILE:
+            self._name_the_run()
+        try:
+            if record.get("model") is not None:
+                if self.target.log_model and path.is_file():
+                    self._model(path, record)
+            elif self.target.log_artifacts and path.is_file():
+                folder = Path(record["path"]).parent.as_posix()
+                self._client.log_artifact(self.cursor.run_id, str(path), None if folder == "." else folder)
+        except (ImportError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+            # A store whose library is not installed here, or where we may not write: not for ever in the way.
+            raise faults.Unsendable(f"{record['path']}: {faults.reason(error)}") from error
+
+    def _on_event(self, record: Mapping[str, Any]) -> None:
+        """Leave it to the journal."""
+
+    def _on_end(self, record: Mapping[str, Any]) -> None:
+        word, log = record.get("status", "FINISHED"), record.get("log") or []
+        given = {
+            "trainrun.status": word,
+            "trainrun.reason": record.get("reason"),
+            "trainrun.log": "\n".join(log),
+        }
+        self.tag({k: str(v) for k, v in given.items() if v})
+        self._client.set_terminated(
+            self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
+        )
+        if self._unsure and self._start is not None:
+            self._find(self._start)  # a second run may have appeared since
+        self._name_the_run()
+
+    def _name_the_run(self) -> None:
+        """Complete a summary that was written before the run had a name on the server."""
+        if self.cursor.identity is not None:
+            status.fill_in(self.run_dir, self.cursor.identity)
+
+    def _metrics(self, record: Mapping[str, Any]) -> list[Any]:
+        values = dict(record.get("metrics") or {})
+        if record["kind"] == "epoch" and record.get("step") is not None:
+            values.setdefault("step", record["step"])
+        prefix = "batch/" if record["kind"] == "batch" else ""
+        # Epochs are counted in epochs, batches in steps.
+        step = record.get("step") if prefix else record.get("epoch")
+        named = [
+            (self._metric_names[prefix + name], number)
+            for name, value in values.items()
+            if (number := limits.number(value)) is not None
+        ]
+        if self._client is None:  # recalled before mlflow was needed
+            return []
+        from mlflow.entities import Metric
+
+        return [Metric(name, number, limits.milliseconds(record), int(step or 0)) for name, number in named]
+
+    def _dataset(self, dataset: Mapping[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        digest = str(dataset.get("digest") or "unknown")
+        described = Dataset(
+            name=limits.cut(str(dataset.get("name")), 500),
+            digest=digest[:36],  # MLflow's limit; the whole digest is in the tag
+            source_type=str(dataset.get("source_type") or "trainrun"),
+            source=json.dumps(
+                redact.tree(dataset.get("source") or {"data": dataset.get("name")}), default=str
+            ),
+            schema=json.dumps(dataset["schema"], default=str) if dataset.get("schema") else None,
+            profile=json.dumps(dataset["profile"], default=str) if dataset.get("profile") else None,
+        )
+        tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", digest[:500])]
+        self._client.log_inputs(self.cursor.run_id, datasets=[DatasetInput(described, tags)])
+
+    def _model(self, path: Path, record: Mapping[str, Any]) -> None:
+        client, run_id = self._client, self.cursor.run_id
+        with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
+            if not hasattr(client, "create_logged_model"):
+                write_model(Path(folder), path, record["model"], run_id)
+                client.log_artifacts(run_id, folder, MODEL)
+                return
+            from mlflow.entities import LoggedModelOutput
+
+            experiment = self.cursor.experiment_id
+            mark = {"trainrun.record": str(record.get("seq"))}
+            there = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+            logged = next((m for m in there if mark.items() <= (m.tags or {}).items()), None)
+            if logged is None:
+                logged = client.create_logged_model(
+                    experiment, name=MODEL, source_run_id=run_id, model_type="keras", tags=mark
+                )
+            if str(logged.status).rpartition(".")[2] != "READY":
+                write_model(Path(folder), path, record["model"], run_id, logged)
+                client.log_model_artifacts(logged.model_id, folder)
+                client.finalize_logged_model(logged.model_id, "READY")
+            outputs = client.get_run(run_id).outputs
+            known = [m.model_id for m in (outputs.model_outputs if outputs else [])]
+            if logged.model_id not in known:
+                client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
 
 
-def write_model(
-    folder: Path, path: Path, about: Mapping[str, Any], run_id: str | None, logged: Any = None
-) -> None:
-    """Write an MLflow model directory around a .keras file.
-
-    Args:
-        folder: an empty directory.
-        path: the .keras file.
-        about: `inputs`: a list of `{name, dtype, shape}` without the batch axis, `output`: `{dtype, shape}`;
-            `named`: whether the model takes a dict of its inputs by name.
-        run_id: the run that made it.
-        logged: MLflow's record of the model, if the server keeps one.
-    """
-    import mlflow
-    import numpy as np
-    import yaml
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    def spec(entry: Mapping[str, Any], name: str | None = None) -> TensorSpec:
-        return TensorSpec(np.dtype(entry["dtype"]), (-1, *entry["shape"]), name)
-
-    inputs = about["inputs"]
-    named = about.get("named", len(inputs) > 1)
-    signature = ModelSignature(
-        inputs=Schema([spec(i, i["name"] if named else None) for i in inputs]),
-        outputs=Schema([spec(about["output"])]) if about.get("output") else None,
-    )
-    data = folder / "data"
-    data.mkdir(parents=True)
-    shutil.copyfile(path, data / "model.keras")
-    (data / "keras_module.txt").write_text("keras")
-    (data / "save_format.txt").write_text("keras")
-    requirements = _requirements(path)
-    model = Model(
-        run_id=run_id,
-        signature=signature,
-        artifact_path=logged.artifact_location if logged is not None else MODEL,
-        **({"model_id": logged.model_id} if logged is not None else {}),
-    )
-    model.add_flavor(
-        "tensorflow",
-        data="data",
-        model_type="keras",
-        keras_version=_version("tensorflow"),
-        save_format="keras",
-        code=None,
-    )
-    mlflow.pyfunc.add_to_model(
-        model,
-        loader_module="mlflow.tensorflow",
-        data="data",
-        conda_env="conda.yaml",
-        python_env="python_env.yaml",
-    )
-    python = ".".join(map(str, sys.version_info[:3]))
-    conda = {
-        "name": "mlflow-env",
-        "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", "pip", {"pip": requirements}],
-    }
-    (folder / "conda.yaml").write_text(yaml.safe_dump(conda, sort_keys=False))
-    environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
-    (folder / "python_env.yaml").write_text(yaml.safe_dump(environment, sort_keys=False))
-    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
-    model.model_size_bytes = path.stat().st_size
-    model.save(str(folder / "MLmodel"))
+def key_of(start: Mapping[str, Any]) -> str:
+    """Return what names a run on every server: made of its journal's first record, so that none has to be kept."""
+    parts = [str(start.get(k)) for k in ("run_id", "host", "run_dir", "pid", "time")]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _requirements(path: Path) -> list[str]:
-    """Return what loads the model; trainrun itself only if the model has parts of ours."""
-    names = ["mlflow", "tensorflow", "keras", "numpy"]
-    with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
-        config = json.loads(file.read("config.json"))
-        config.pop("compile_config", None)
-        if '"trainrun' in json.dumps(config):
-            names.append("trainrun")
-    return [f"{name}=={_version(name)}" for name in names]
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
+def _where(resumed_from: Any) -> str:
+    if not isinstance(resumed_from, Mapping):
+        return str(resumed_from or "the beginning")
+    step = f", step {resumed_from['step']}" if resumed_from.get("step") else ""
+    return f"epoch {resumed_from.get('epoch')}{step}"
 
 
 def _tags(record: Mapping[str, Any]) -> dict[str, str]:
@@ -349,33 +358,10 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
         "trainrun.version": versions.get("trainrun"),
         "host": record.get("host"),
         **(record.get("tags") or {}),
+        KEY: key_of(record),
     }
     kept = {k: v for k, v in tags.items() if v is not None and v != ""}
-    return {_key(k): _cut(_value(v), TAG_LENGTH) for k, v in kept.items()}
-
-
-def _key(name: str) -> str:
-    safe = _REFUSED.sub("_", str(name))
-    if os.path.normpath(safe) != safe or safe.startswith(("/", ".")):  # MLflow takes names for paths
-        safe = safe.replace("/", "_").strip(".") or "_"
-    return safe[:KEY_LENGTH]
-
-
-def _value(value: Any) -> str:
-    """Write a value as one types it in YAML."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return str(value)
-    return json.dumps(value, default=str, ensure_ascii=False)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _milliseconds(record: Mapping[str, Any]) -> int:
-    return int(record["time"] * 1000)
+    return {limits.key(k): limits.cut(limits.value(v), limits.TAG_LENGTH) for k, v in kept.items()}
 
 
 def _sqlite_file(uri: str) -> Path | None:
@@ -403,8 +389,6 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
 
 
 def _lock_name(file: Path) -> str:
-    import hashlib
-
     owner = os.getuid() if hasattr(os, "getuid") else 0
     return f"trainrun-{owner}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:16]}.lock"
 
@@ -417,16 +401,17 @@ class _ToLog(logging.Handler):
             console.log(redact.text(f"{record.name}: {record.getMessage()}"))
 
 
-def _import_quietly() -> None:
+def import_quietly() -> None:
     """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
+    # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     if "mlflow" in sys.modules:  # somebody else's, set up as they like
         return
     for name, value in {
         "MLFLOW_CONFIGURE_LOGGING": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
     }.items():
         os.environ.setdefault(name, value)
     handler = _ToLog()

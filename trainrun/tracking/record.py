@@ -9,31 +9,34 @@
     recorder.artifacts(["config.yaml", "summary.json", "report.html", *plots])
     ended = recorder.end("FINISHED")                        # ended.mlflow, ended.undelivered
 
-All of it goes to `journal.jsonl` at once. Where `settings` names a tracking server, a background thread
-replays the journal to it; nothing here waits for that but `identity` and `end`, each with a limit, and nothing
-here raises because of it. Passwords in addresses, and values of keys such as ``password`` and ``token``, are
-hidden before anything is written.
+All of it goes to `journal.jsonl` at once. Where `settings` names a tracking server, a process of its own delivers
+the journal to it (`deliver.py`); nothing here waits for that but `identity` and `end`, which share the setting
+`timeout`, and nothing here raises because of it. Passwords in addresses, and values of keys such as ``password`` and
+``token``, are hidden before anything is written.
+
+A run that is resumed gets a recorder on the journal it has; `start` is then told `resumed_from`.
 """
 
 from __future__ import annotations
 
 import getpass
-import os
-import platform
+import shlex
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun import console
-from trainrun.tracking import redact
+from trainrun.tracking import courier, process, redact
+from trainrun.tracking.cursor import Target
 from trainrun.tracking.journal import Journal
-from trainrun.tracking.replay import Replay, Sink, wait_for
+from trainrun.tracking.status import JOURNAL, last_lines, settle
 
 if TYPE_CHECKING:
     from trainrun.tracking.callback import JournalCallback
 
-JOURNAL = "journal.jsonl"
-HOLD = 5.0  # seconds that the first epoch gets to itself; a longer one shares with the import of mlflow
+TIMEOUT, INTERVAL = 30.0, 1.0
 
 
 class Ended(NamedTuple):
@@ -56,7 +59,6 @@ class Recorder:
         settings: the config's `tracking` node: `name` (``none`` or ``mlflow``) and its options.
         name: the run's name in MLflow, if `settings` has no `run_name`.
         warn: says one line to the user.
-        sink: deliver here instead of where `settings` say.
     """
 
     def __init__(
@@ -65,27 +67,19 @@ class Recorder:
         settings: Mapping[str, Any] | None = None,
         name: str | None = None,
         warn: Callable[[str], None] = console.warn,
-        sink: Sink | None = None,
     ):
         self.run_dir = Path(run_dir)
         self.settings = dict(settings or {"name": "none"})
         self.name = self.settings.get("run_name") or name
-        self._identity: dict[str, str] | None = None
+        self.warn = warn
+        if (self.run_dir / JOURNAL).exists():
+            settle(self.run_dir)  # an earlier attempt that was killed gets its end before this one begins
         self.journal = Journal(self.run_dir / JOURNAL)
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
-        sink = sink or self._sink()
-        self._replay = None
-        if sink is not None:
-            self._replay = Replay(
-                self.journal.path,
-                sink,
-                warn,
-                interval=self.settings.get("interval", 1.0),
-                skip=self.journal.last + 1,
-                hold=HOLD,
-            )
-            self.journal.listener = self._replay.notify
+        self._courier: courier.Courier | None = None
+        timeout = self.settings.get("timeout")
+        self._patience = TIMEOUT if timeout is None else float(timeout)  # seconds left for waiting
         self._ended: Ended | None = None
 
     def start(
@@ -128,12 +122,12 @@ class Recorder:
             git=redact.tree(git) if git else None,
             tags=redact.tree(dict(tags or {})),
             user=_user(),
-            host=platform.node(),
-            pid=os.getpid(),
+            tracking=self._told_of_tracking(),
+            **process.identity(),
             **redact.tree(more),
         )
-        if self._replay is not None:
-            self._replay.start()
+        if self.target is not None:
+            self._deliver()
 
     def callback(self) -> JournalCallback:
         """Return the Keras callback that writes the metrics."""
@@ -186,20 +180,33 @@ class Recorder:
     def identity(self, timeout: float = 0.0) -> dict[str, str] | None:
         """Return `{tracking_uri, experiment_id, run_id}` as soon as MLflow has given them, else None.
 
-        Args:
-            timeout: seconds to wait for it.
-        """
-        replay = self._replay
-        if replay is None or not self.settings_name_mlflow:
-            return None
-        replay.hurry()
-        wait_for(lambda: self._identity is not None or replay.failure is not None, timeout)
-        return self._identity
+        A summary that is written without them is completed by the delivery process.
 
-    @property
-    def settings_name_mlflow(self) -> bool:
-        """Whether the run goes to MLflow."""
-        return self.settings.get("name") == "mlflow"
+        Args:
+            timeout: seconds to wait for it; they are taken from those that `end` may wait.
+        """
+        if self._courier is None:
+            return None
+        begin = time.monotonic()
+        self._courier.hurry(self._absolute)
+        found = self._courier.identity(self._absolute, min(timeout, self._patience))
+        self._patience -= time.monotonic() - begin
+        return found
+
+    @cached_property
+    def target(self) -> Target | None:
+        """Where the run is delivered to; None: nowhere."""
+        if self.settings.get("name") != "mlflow":
+            return None
+        from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, resolve_uri
+
+        return Target(
+            uri=resolve_uri(self.settings.get("uri")),
+            experiment=self.settings.get("experiment") or DEFAULT_EXPERIMENT,
+            run_name=self.settings.get("run_name"),
+            log_model=bool(self.settings.get("log_model", True)),
+            log_artifacts=bool(self.settings.get("log_artifacts", True)),
+        )
 
     def end(self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any) -> Ended:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
@@ -207,42 +214,77 @@ class Recorder:
         Args:
             status: FINISHED, FAILED, KILLED or PRUNED.
             reason: why, if not FINISHED.
-            timeout: seconds to wait; None: the setting `timeout`, else 30.
+            timeout: seconds to wait; None: what `identity` has left of the setting `timeout`.
             more: further fields of the record.
         """
         if self._ended is not None:
             return self._ended
+        if status in ("FAILED", "KILLED"):
+            more = {"log": last_lines(self.run_dir), **more}
         self.journal.write("end", status=status, reason=redact.tree(reason), **redact.tree(more))
         self.journal.sync()
-        undelivered = 0
-        if self._replay is not None:
-            limit = self.settings.get("timeout", 30.0) if timeout is None else timeout
-            undelivered = self._replay.close(limit)
+        identity, undelivered = None, 0
+        if self.target is not None:
+            identity, undelivered = self._finish(self._patience if timeout is None else timeout)
         self.journal.close()
-        self._ended = Ended(self._identity, undelivered)
+        self._ended = Ended(identity, undelivered)
+        # A run that went well has its last page, on which this stands, too.
+        if undelivered and status != "FINISHED":
+            self.warn(not_sent(undelivered, self.run_dir))
         return self._ended
+
+    @property
+    def _absolute(self) -> Path:
+        return self.run_dir.absolute()
+
+    def _told_of_tracking(self) -> dict[str, Any] | None:
+        """Return what `trainrun sync` has to know, without secrets."""
+        if self.target is None:
+            return None
+        return {**self.target._asdict(), "uri": self.target.address}
+
+    def _deliver(self) -> None:
+        interval = self.settings.get("interval")
+        try:
+            self._courier = courier.courier()
+            self._courier.follow(
+                self._absolute,
+                self.target,
+                INTERVAL if interval is None else float(interval),
+                max(self._patience, 0.0),
+                self.warn,
+            )
+        except OSError as error:
+            self._courier = None
+            self.warn(
+                f"tracking: the delivery process did not start ({error}); the journal keeps everything."
+            )
+
+    def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
+        """Wait for the delivery, and return the MLflow run and the number of records it does not have."""
+        total = self.journal.last + 1
+        lost = self._courier is not None and not self._courier.alive
+        if lost and not self._courier.following(self._absolute):
+            self._deliver()  # the process has never heard of the run
+        if self._courier is None:
+            return None, total
+        self._courier.finish(self._absolute, timeout)
+        undelivered = courier.unsent(self._absolute, self.target, total)
+        if undelivered:
+            self._courier.give_up(self._absolute)
+        return self._courier.identity(self._absolute, 0.0), undelivered
 
     def _relative(self, file: Path) -> str:
         return file.absolute().relative_to(self.run_dir.absolute()).as_posix()
 
-    def _sink(self) -> Sink | None:
-        if not self.settings_name_mlflow:
-            return None
-        from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, MlflowSink
 
-        return MlflowSink(
-            self.run_dir,
-            uri=self.settings.get("uri"),
-            experiment=self.settings.get("experiment") or DEFAULT_EXPERIMENT,
-            run_name=self.settings.get("run_name"),
-            log_model=self.settings.get("log_model", True),
-            log_artifacts=self.settings.get("log_artifacts", True),
-            announce=self._announce,
-        )
-
-    def _announce(self, identity: dict[str, str]) -> None:
-        self._identity = identity
-        self.journal.write("event", event="tracking", sink="mlflow", **identity)
+def not_sent(count: int, run_dir: str | Path) -> str:
+    """Return the line that says what the tracking server does not have, and the way out."""
+    path = Path(run_dir)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    records = "1 record" if count == 1 else f"{count} records"
+    return f"{records} not yet sent: trainrun sync {shlex.quote(str(path))}"
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

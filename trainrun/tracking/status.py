@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
-import platform
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import journal
-from trainrun.tracking.record import JOURNAL
+from trainrun.artifacts import summary
+from trainrun.tracking import cursor, history, journal, process, redact
+
+JOURNAL = "journal.jsonl"
+LOG = "run.log"
+LINES = 20  # of the log that are kept with the reason of a failure
+WORDLESS = "its process ended without a word: SIGKILL, a power failure, or out of memory"
+OUT_OF_MEMORY = "its process was killed, and the machine's out-of-memory killer struck while it ran"
 
 
 class RunStatus(NamedTuple):
@@ -17,74 +24,160 @@ class RunStatus(NamedTuple):
     Args:
         status: FINISHED, FAILED, KILLED, PRUNED or RUNNING; UNKNOWN if the directory does not tell.
         reason: why, if something went wrong.
-        start: the journal's first record, or an empty dict.
+        start: the journal's first record of the last attempt, or an empty dict.
         epochs: epochs done.
         metrics: of the last epoch, and the final ones.
         mlflow: `tracking_uri`, `experiment_id` and `run_id`, or None.
+        ended: whether the journal itself says so; a KILLED run without an end has nobody who wrote it down yet.
     """
 
     status: str
     reason: str | None
-    start: dict[str, Any]
+    start: Mapping[str, Any]
     epochs: int
     metrics: dict[str, float]
     mlflow: dict[str, str] | None
+    ended: bool = True
 
 
 def status(run_dir: str | Path) -> RunStatus:
     """Return what the run directory says.
 
-    A run without an end whose process is gone was KILLED: nobody was left to write it down. The process of a
-    run on another machine cannot be seen; such a run counts as RUNNING.
+    A run without an end whose process is gone was KILLED: nobody was left to write it down (`settle` does). The
+    process of a run on another machine cannot be seen; such a run counts as RUNNING.
     """
     path = Path(run_dir) / JOURNAL
-    records = journal.read(path).records if path.is_file() else []
-    start: dict[str, Any] = {}
-    end: dict[str, Any] | None = None
-    mlflow: dict[str, str] | None = None
-    metrics: dict[str, float] = {}
-    epochs = 0
-    for record in records:
-        kind = record["kind"]
-        if kind == "start":
-            start, end = record, None  # a resumed run has several
-        elif kind == "end":
-            end = record
-        elif kind == "event" and record.get("event") == "tracking":
-            mlflow = {k: record[k] for k in ("tracking_uri", "experiment_id", "run_id") if k in record}
-        elif kind in ("epoch", "metrics"):
-            metrics |= record.get("metrics") or {}
-            epochs = max(epochs, record.get("epoch") or 0)
-    if end is not None:
-        word, reason = end.get("status", "UNKNOWN"), end.get("reason")
+    told = history.told(journal.read(path).records if path.is_file() else [])
+    start: Mapping[str, Any] = told["attempts"][-1] if told["attempts"] else {}
+    if told["end"] is not None:
+        word, reason = told["end"].get("status", "UNKNOWN"), told["end"].get("reason")
     elif not start:
         word, reason = "UNKNOWN", "its journal has no beginning"
-    elif start.get("host") != platform.node() or _lives(start.get("pid"), start["time"]):
-        word, reason = "RUNNING", None
+    elif process.lives(start) is False:
+        word, reason = "KILLED", WORDLESS
     else:
-        word, reason = "KILLED", "its process ended without a word"
-    return RunStatus(word, reason, start, epochs, metrics, mlflow)
+        word, reason = "RUNNING", None
+    epochs = max(told["epochs"], default=0)
+    return RunStatus(
+        word,
+        reason,
+        start,
+        epochs,
+        told["metrics"],
+        mlflow(run_dir) or told["mlflow"],
+        told["end"] is not None,
+    )
 
 
-def _lives(pid: Any, since: float) -> bool:
-    """Return whether the process that wrote at `since` still runs, and not a later one of the same number."""
-    if not isinstance(pid, int):
-        return False
+def mlflow(run_dir: str | Path) -> dict[str, str] | None:
+    """Return `{tracking_uri, experiment_id, run_id}` of the run that was delivered last, or None."""
+    for entry in reversed(cursor.read(run_dir)):
+        if entry.get("run_id"):
+            return {k: str(entry[k]) for k in ("tracking_uri", "experiment_id", "run_id")}
+    return None
+
+
+def settle(run_dir: str | Path) -> RunStatus:
+    """Return the status, after a run whose process is gone has got the end that nobody has written.
+
+    A run that a delivery process looks after is left to that.
+    """
+    found = status(run_dir)
+    if found.status != "KILLED" or found.ended:
+        return found
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        lock = cursor.Lock(run_dir)
+        if not lock.acquire():
+            return found
+    except OSError:  # a directory that we may only read
+        return found
+    try:
+        return mark_killed(run_dir, WORDLESS)
     except OSError:
-        pass  # somebody else's
-    began = _began(pid)
-    return began is None or began <= since + 1.0
+        return found
+    finally:
+        lock.release()
 
 
-def _began(pid: int) -> float | None:
-    """Return when a process began, in unix seconds, where Linux tells."""
+def mark_killed(run_dir: str | Path, reason: str) -> RunStatus:
+    """Write the end of a run that was killed into its journal and summary; whoever calls holds its `Lock`.
+
+    If somebody has written an end meanwhile, that stays.
+    """
+    run_dir = Path(run_dir)
+    found = status(run_dir)
+    if not found.ended and found.start:
+        book = journal.Journal(run_dir / JOURNAL)
+        try:
+            book.write("end", status="KILLED", reason=reason, log=last_lines(run_dir))
+        finally:
+            book.close()
+        found = status(run_dir)
+    if found.status == "KILLED":
+        _summarize(run_dir, found)
+    return found
+
+
+def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
+    """Return the last lines of a run's log, without secrets; empty where there is none."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (OSError, StopIteration):
-        return None
-    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        with open(Path(run_dir) / LOG, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - 64_000, 0))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [redact.text(line)[:500] for line in deque((s for s in lines if s.strip()), maxlen=count)]
+
+
+def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:
+    """Name the MLflow run in a summary that was written before it was known."""
+    try:
+        content = summary.read(run_dir)
+        there = content.get("mlflow") or identity
+        # Another store, to which a copy goes, is not where the run is looked for.
+        if content.get("mlflow") != dict(identity) and there["tracking_uri"] == identity["tracking_uri"]:
+            summary.write(run_dir, {**content, "mlflow": dict(identity)})
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        pass  # there is none, or none that we can read
+
+
+def _summarize(run_dir: Path, found: RunStatus) -> None:
+    """Make summary.json say that the run was killed; where there is none, make one of what the journal has."""
+    try:
+        content = summary.read(run_dir)
+        if content.get("status") == found.status:
+            return
+        summary.write(run_dir, {**content, "status": found.status})
+        return
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, AttributeError, TypeError):
+        return  # not ours to mend
+    records = journal.read(run_dir / JOURNAL).records
+    told = history.told(records)
+    start = told["start"]
+    passed = sum(
+        records[i + 1]["time"] - records[i]["time"]
+        for i in range(len(records) - 1)
+        # Not from one attempt to the next, and not where somebody has set the clock back.
+        if records[i + 1]["kind"] not in ("start", "end") and records[i + 1]["time"] > records[i]["time"]
+    )
+    summary.write(
+        run_dir,
+        summary.build(
+            run_id=start.get("run_id") or run_dir.name,
+            status=found.status,
+            seed=start.get("seed"),
+            overrides=start.get("overrides") or (),
+            metrics=told["metrics"],
+            best=summary.best_epochs(told["history"]),
+            epochs=found.epochs,
+            steps=told["step"],
+            seconds={"total": passed},
+            data_sha256=(start.get("dataset") or {}).get("digest"),
+            versions=start.get("versions"),
+            git=start.get("git"),
+            mlflow=found.mlflow,
+            resumed_from=found.start.get("resumed_from"),
+        ),
+    )

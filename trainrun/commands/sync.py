@@ -1,0 +1,68 @@
+"""`trainrun sync [RUN … | --all]`: deliver what a tracking server does not have, with the true times."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun import console
+from trainrun.errors import UserError
+from trainrun.tracking import find
+
+
+def main(argv: Sequence[str]) -> int:
+    """Deliver runs; return 1 if something is still not sent."""
+    parser = argparse.ArgumentParser(
+        prog="trainrun sync",
+        description="Deliver to MLflow what it does not have yet of runs: after a server was away, and of runs made with "
+        "tracking=none. What it has is not sent twice.",
+    )
+    parser.add_argument(
+        "run", nargs="*", help="its directory, its id, its MLflow run id, or `last` (if nothing is said)"
+    )
+    parser.add_argument("--all", action="store_true", help="every run below the outputs folder")
+    parser.add_argument(
+        "--uri", help="the tracking store; by default the one of the run, MLFLOW_TRACKING_URI, or ./mlflow.db"
+    )
+    parser.add_argument("--experiment", help="the experiment; by default the one of the run, or trainrun")
+    parser.add_argument(
+        "--outputs", default=find.OUTPUTS, metavar="FOLDER", help="where the runs are (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to try again while a server does not answer (default: 30)",
+    )
+    given = parser.parse_args(argv)
+    if given.all and given.run:
+        raise UserError("--all names every run already: leave the others out.")
+    if given.all:
+        runs = sorted(find.everyone(given.outputs))
+    else:
+        runs = list(dict.fromkeys(find.run(word, given.outputs) for word in given.run or [find.LATEST]))
+    return deliver(runs, given.uri, given.experiment, given.timeout, named=not given.all)
+
+
+def deliver(
+    runs: Sequence[Path], uri: str | None, experiment: str | None, timeout: float, named: bool = True
+) -> int:
+    """Deliver runs one after the other, a line each; return 1 if something is still not sent.
+
+    Args:
+        runs: their directories.
+        uri, experiment: where to; None: where each was to go.
+        timeout: seconds to try again while a server does not answer.
+        named: whether the user has named each run: one that was deleted on the server is recorded anew only then.
+    """
+    from trainrun.tracking import sync
+
+    lines = [sync.run(run_dir, uri, experiment, timeout, named) for run_dir in runs]
+    told = [line for line in lines if line.text]
+    for line in told:
+        (console.say if line.unsent == 0 else console.warn)(line.text)
+    if not told:
+        console.say("everything is delivered" if runs else "there are no runs")
+    return int(any(line.unsent for line in lines))

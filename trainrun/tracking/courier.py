@@ -1,0 +1,185 @@
+"""The training process' side of delivery: it starts one process, names its runs to it, and waits for nothing.
+
+`deliver.py` is the other side. All runs of a process share one delivery process, as the trials of a sweep do; if that
+is killed, the next run starts another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.tracking import cursor
+from trainrun.tracking.cursor import Target
+
+PATIENCE_WITH_FAULTS = 3.0  # seconds to wait for a server of which it is known that it does not answer
+# What MLflow and its stores read of the environment: a delivery process that was started with others is no good.
+FAMILIES = (
+    "MLFLOW_",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "DATABRICKS_",
+    "HTTP_",
+    "HTTPS_",
+    "NO_PROXY",
+    "REQUESTS_",
+    "PG",
+)
+
+
+class News:
+    """What the delivery process has told of a run."""
+
+    def __init__(self, warn: Callable[[str], None], target: Target, told: Mapping[str, Any]):
+        self.warn, self.target, self.told = warn, target, told
+        self.following = self.finished = False
+        self.identity: dict[str, str] | None = None
+        self.failing: str | None = None
+
+
+class Courier:
+    """A delivery process, and what it has told."""
+
+    def __init__(self) -> None:
+        self.pid, self.environment = os.getpid(), _environment()
+        self._news: dict[str, News] = {}
+        self._changed = threading.Condition()
+        package = str(Path(__file__).resolve().parents[2])
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            # -P: a file `mlflow.py` in the working directory is no library.
+            [sys.executable, "-P", "-m", "trainrun.tracking.deliver"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+        os.set_blocking(self._process.stdin.fileno(), False)
+        threading.Thread(target=self._listen, name="trainrun-courier", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and is this process' own (not that of one that has forked us)."""
+        return self.pid == os.getpid() and self._process.poll() is None
+
+    def follow(
+        self, run_dir: Path, target: Target, interval: float, timeout: float, warn: Callable[[str], None]
+    ) -> None:
+        """Have a run delivered.
+
+        Args:
+            run_dir: its directory.
+            target: where to.
+            interval: seconds that records may gather.
+            timeout: seconds that what is left may take when this process is gone.
+            warn: says one line to the user.
+        """
+        told = {"follow": str(run_dir), **target._asdict(), "interval": interval, "timeout": timeout}
+        with self._changed:
+            self._news[str(run_dir)] = News(warn, target, told)
+        self._say(told)
+
+    def hurry(self, run_dir: Path) -> None:
+        """Say that somebody waits."""
+        self._say({"hurry": str(run_dir)})
+
+    def give_up(self, run_dir: Path) -> None:
+        """Say that nobody waits any more."""
+        self._say({"given_up": str(run_dir)})
+
+    def identity(self, run_dir: Path, timeout: float) -> dict[str, str] | None:
+        """Return `{tracking_uri, experiment_id, run_id}`, waiting at most `timeout` seconds for it."""
+        news = self._news[str(run_dir)]
+        self._wait(lambda: bool(news.identity or news.failing or news.finished), timeout)
+        return news.identity
+
+    def finish(self, run_dir: Path, timeout: float) -> bool:
+        """Wait until a run that has ended is delivered, at most `timeout` seconds; return whether it is done with."""
+        news = self._news[str(run_dir)]
+        self.hurry(run_dir)
+        until = time.monotonic() + timeout
+        self._wait(lambda: bool(news.finished or news.failing), timeout)
+        if not news.finished:
+            self._wait(
+                lambda: news.finished or not news.failing, min(PATIENCE_WITH_FAULTS, until - time.monotonic())
+            )
+            if not news.failing:
+                self._wait(lambda: news.finished, until - time.monotonic())
+        return news.finished
+
+    def following(self, run_dir: Path) -> bool:
+        """Whether the process has heard of a run."""
+        return self._news[str(run_dir)].following
+
+    def _wait(self, condition: Callable[[], bool], timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or not self.alive, max(timeout, 0.0))
+
+    def _say(self, told: Mapping[str, Any]) -> None:
+        # A process that is dead, or stopped with a full pipe: the run goes on, its end says what was not sent.
+        with self._changed, contextlib.suppress(OSError, ValueError):
+            os.write(self._process.stdin.fileno(), (json.dumps(told) + "\n").encode())
+
+    def close(self) -> None:
+        """Say that no more runs will come; what is under way is delivered."""
+        with self._changed, contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _listen(self) -> None:
+        """The thread that reads what the process tells; it sleeps until there is something."""
+        with self._process.stdout as lines:
+            for line in lines:
+                with contextlib.suppress(ValueError):
+                    told = json.loads(line)
+                    if (news := self._news.get(told["run"])) is not None:
+                        self._take(news, told)
+        self._process.wait()
+        self.close()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _take(self, news: News, told: Mapping[str, Any]) -> None:
+        with self._changed:
+            news.following = True
+            news.finished = told.get("finished", news.finished)
+            news.identity = told.get("identity", news.identity)
+            news.failing = told.get("failing", news.failing)
+            self._changed.notify_all()
+        if "warn" in told:
+            news.warn(told["warn"])
+
+
+_courier: Courier | None = None
+
+
+def courier() -> Courier:
+    """Return this process' delivery process; the first call starts it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    global _courier
+    if _courier is None or not _courier.alive or _courier.environment != _environment():
+        if _courier is not None and _courier.pid == os.getpid():
+            _courier.close()
+        _courier = Courier()
+    return _courier
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k.upper().startswith(FAMILIES)}
+
+
+def unsent(run_dir: Path, target: Target, total: int) -> int:
+    """Return how many of `total` records a target does not have, by the file that the delivery process keeps."""
+    return cursor.unsent(cursor.find(cursor.read(run_dir), target.address, target.experiment), total)

@@ -1,0 +1,294 @@
+"""`python -m trainrun.tracking.deliver`: the process that delivers journals to MLflow, and looks after their runs.
+
+A training process starts one for all of its runs and tells it of each through its standard input, a JSON object a
+line (`courier.py`); the address of the tracking store goes that way, too, because everybody can read a process'
+arguments. What it learns comes back through its standard output. It never imports TensorFlow, has a session of its
+own, so that Ctrl-C in the terminal does not reach it, and gives way to whoever else wants the processor.
+
+When the training process is gone, a run without an end gets one, KILLED, and what is left is delivered within the
+`timeout` of the run. Then this process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import select
+import signal
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+from trainrun.tracking import faults, process, redact, status
+from trainrun.tracking.cursor import Cursor, Lock, Target
+from trainrun.tracking.follow import Backoff, Deleted, Follower
+from trainrun.tracking.mlflow import MlflowSink
+
+NICE = 10
+LOOK = 1.0  # seconds between two looks at whether the training process lives
+GRACE = 5.0  # seconds beyond the last moment for a request that is under way
+
+
+class Job:
+    """One run.
+
+    Args:
+        service: whose.
+        told: the message that named it.
+    """
+
+    def __init__(self, service: Service, told: dict[str, Any]):
+        self.service = service
+        self.run_dir = Path(told["follow"])
+        self.target = Target(*(told[k] for k in Target._fields))
+        self.interval, self.timeout = float(told["interval"]), float(told["timeout"])
+        self.lock = Lock(self.run_dir)
+        self.held = False
+        self.follower: Follower | None = None
+        self.finished = False
+        self.given_up = False  # nobody waits for it any more
+        self._due = 0.0
+        self._settled = False
+        self._ours = threading.RLock()
+
+    @property
+    def backoff(self) -> Backoff:
+        """Shared by all runs that go to the same store."""
+        return self.service.backoffs.setdefault(self.target.uri, Backoff())
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until there is something to do."""
+        return max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
+
+    def hurry(self) -> None:
+        """Somebody waits."""
+        self._due = 0.0
+        self.backoff.hurry()
+
+    def take(self) -> bool:
+        """Return whether the run is ours to look after."""
+        with self._ours:
+            self.held = self.held or self.lock.acquire()
+            return self.held
+
+    def settle(self) -> None:
+        """Write the end that the training process cannot write any more; where it has written one, that stays."""
+        with self._ours, contextlib.suppress(OSError):
+            if not self._settled and self.take():
+                self._settled = True
+                status.mark_killed(self.run_dir, self.service.verdict())
+
+    def work(self) -> None:
+        """Deliver what there is."""
+        self._due = time.monotonic() + self.interval
+        if not self.run_dir.is_dir():  # somebody has removed the run
+            self._finish()
+            return
+        try:
+            if not self.take():
+                return
+            if self.follower is None:
+                self.follower = Follower(
+                    cursor := Cursor(self.run_dir, self.target), MlflowSink(cursor), self.warn, self._report
+                )
+            if self.service.orphaned:
+                self.settle()
+        except OSError as error:
+            self._failed(error)
+            return
+        console.attach(self.run_dir / status.LOG)
+        try:
+            self.follower.pass_on()
+        except Deleted:
+            self.warn(
+                f"MLflow run {self.follower.cursor.run_id} was deleted on the tracking server; nothing more is sent. "
+                f"The journal keeps everything: trainrun sync {self.run_dir} records it anew."
+            )
+            self._report(failing="deleted")
+            self._finish()
+        except Exception as error:
+            self._failed(error)
+        else:
+            self.backoff.succeeded()
+            self._report(failing=None)
+            if self.follower.done:
+                self._finish()
+        finally:
+            console.detach()
+
+    def warn(self, text: str) -> None:
+        """Have the training process say a line to its user."""
+        console.log(f"warning: {text}")
+        self.service.tell(self.run_dir, warn=text)
+
+    def _failed(self, error: BaseException) -> None:
+        self.backoff.failed()
+        if self.backoff.failures == 1:
+            console.log(redact.text("".join(traceback.format_exception(error))))
+        # One failure may be a server that is just being started again, or a database that others are writing to.
+        if self.backoff.failures < 2 and faults.kind(error) == faults.PASSING:
+            return
+        reason = faults.reason(error)
+        if self.target.uri not in self.service.warned:
+            self.service.warned.add(self.target.uri)
+            self.warn(
+                f"the tracking server cannot be reached ({reason}); the run goes on, its journal keeps everything."
+            )
+        self._report(failing=reason)
+
+    def _report(self, **more: Any) -> None:
+        follower = self.follower
+        if follower is None:
+            self.service.tell(self.run_dir, **more)
+            return
+        cursor = follower.cursor
+        self.service.tell(
+            self.run_dir, identity=cursor.identity, next=cursor.next, left=len(cursor.left), **more
+        )
+
+    def _finish(self) -> None:
+        self.finished = True
+        self.service.tell(self.run_dir, finished=True)
+        self.lock.release()
+
+
+class Service:
+    """Read what the training process says, deliver, and notice when it is gone.
+
+    Args:
+        listen: file descriptor of what it says.
+        answer: file descriptor of what it is told.
+    """
+
+    def __init__(self, listen: int, answer: int):
+        self.jobs: dict[str, Job] = {}
+        self.backoffs: dict[str, Backoff] = {}
+        self.warned: set[str] = set()  # addresses of which a line was said: one is enough
+        self._listen, self._answer = listen, answer
+        self._parent = os.getppid()
+        self._oom = process.oom_kills()
+        self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._closed = threading.Event()  # no more runs will come
+        self._orphaned = threading.Event()
+        self._last_moment = float("inf")
+
+    def run(self) -> None:
+        """Serve until there is nothing more to do, or no more time."""
+        threading.Thread(target=self._hear, daemon=True).start()
+        while True:
+            self._take_messages()
+            gone = self.orphaned  # before the jobs are looked at: each then sees it, too
+            if gone:
+                self._set_last_moment()
+            for name, job in list(self.jobs.items()):
+                if job.remaining <= 0 and not job.finished:
+                    job.work()
+                if job.finished:
+                    del self.jobs[name]
+                self._take_messages(wait=False)
+            if (self._closed.is_set() or gone) and not self.jobs:
+                return
+            if gone and (
+                time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
+            ):
+                return
+
+    def tell(self, run_dir: Path, **news: Any) -> None:
+        """Send something to the training process; it may be gone."""
+        line = json.dumps({"run": str(run_dir), **news}) + "\n"
+        with contextlib.suppress(OSError):
+            os.write(self._answer, line.encode())
+
+    def _take_messages(self, wait: bool = True) -> None:
+        patience = min((job.remaining for job in self.jobs.values()), default=None) if wait else 0
+        if wait and self.orphaned:
+            patience = 0.2 if patience is None else min(patience, 0.2)
+        while True:
+            try:
+                told = self._inbox.get(timeout=patience) if patience != 0 else self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            patience = 0
+            self._hear_one(told)
+
+    def _hear_one(self, told: dict[str, Any]) -> None:
+        if "follow" in told:
+            self.jobs[told["follow"]] = Job(self, told)
+            self.tell(told["follow"], following=True)
+        elif (job := self.jobs.get(told.get("hurry", told.get("given_up", "")))) is not None:
+            job.hurry()
+            job.given_up = "given_up" in told
+
+    def _hear(self) -> None:
+        """The thread that reads, and looks whether the training process lives."""
+        rest = b""
+        while os.getppid() == self._parent:
+            if self._closed.is_set():
+                time.sleep(LOOK / 5)
+                continue
+            if not select.select([self._listen], [], [], LOOK)[0]:
+                continue
+            data = os.read(self._listen, 65536)
+            if not data:
+                self._closed.set()
+                self._inbox.put({})
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                with contextlib.suppress(ValueError):
+                    self._inbox.put(json.loads(line))
+        self._end_of_trainer()
+
+    def _end_of_trainer(self) -> None:
+        """Write the end of the runs that it cannot write any more; no request that hangs delays this."""
+        self._orphaned.set()
+        for job in list(self.jobs.values()):
+            if not job.finished:
+                job.settle()
+            job.hurry()
+        self._inbox.put({})
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the training process is gone."""
+        return self._orphaned.is_set()
+
+    def verdict(self) -> str:
+        """Return why a run has no end."""
+        killed = self._oom is not None and (process.oom_kills() or 0) > self._oom
+        return status.OUT_OF_MEMORY if killed else status.WORDLESS
+
+    def _set_last_moment(self) -> None:
+        if self._last_moment < float("inf"):
+            return
+        patience = max((job.timeout for job in self.jobs.values()), default=0.0)
+        self._last_moment = time.monotonic() + patience
+        # A request that hangs is not waited for: what it was about is sent again by `trainrun sync`.
+        watchdog = threading.Timer(patience + GRACE, os._exit, [0])
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def main() -> None:
+    """Be the delivery process."""
+    os.nice(NICE)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # They are meant for the training process; when that ends, this one soon does, too.
+        signal.signal(number, signal.SIG_IGN)
+    listen, answer = os.dup(0), os.dup(1)
+    os.set_blocking(answer, False)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):  # whatever a library prints is not for the training process' reader
+        os.dup2(nowhere, standard)
+    Service(listen, answer).run()
+    # At once: threads of libraries may still wait for a server.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What went wrong between us and the tracking server, by what is to be done about it."""
+
+from __future__ import annotations
+
+from trainrun.tracking import redact
+
+PASSING = "passing"  # no answer, an error of the server's, a locked database: the same again, later
+REFUSED = "refused"  # 401, 403: the same again, but nobody need wait for it
+INVALID = "invalid"  # this record will never be taken: the others are sent without it
+GONE = "gone"  # the server knows nothing of the run: it has lost it
+DELETED = "deleted"  # somebody has deleted the run there
+
+_REFUSED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}
+_INVALID = {
+    "INVALID_PARAMETER_VALUE",
+    "BAD_REQUEST",
+    "RESOURCE_ALREADY_EXISTS",
+    "ALREADY_EXISTS",
+    "NOT_IMPLEMENTED",
+}
+
+
+class Unsendable(Exception):
+    """A record that this machine cannot send: its file is not readable, or a library is missing."""
+
+
+def kind(error: BaseException) -> str:
+    """Return which of the faults above an exception is; what nobody knows is passing, and tried again."""
+    if isinstance(error, Unsendable):
+        return INVALID
+    code, text = getattr(error, "error_code", None), str(error)
+    if code == "RESOURCE_DOES_NOT_EXIST":
+        return GONE
+    if "must be in the 'active' state" in text:
+        return DELETED
+    if code in _REFUSED:
+        return REFUSED
+    return INVALID if code in _INVALID else PASSING
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception in one short line without secrets."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = redact.text(lines[0] if lines else type(error).__name__)
+    told = told if len(told) <= 200 else told[:199] + "…"
+    name = type(error).__name__
+    return told if told.startswith(name) else f"{name}: {told}"

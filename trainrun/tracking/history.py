@@ -1,0 +1,126 @@
+"""What a journal says of its run: each epoch once, as the attempt that counts has trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+METRICS = ("epoch", "batch", "metrics")
+
+
+def told(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the journal says, superseded records left out.
+
+    A resumed run does some epochs again: a later attempt's stand in the place of an earlier one's.
+
+    Returns:
+        ``start`` (the first start record, or {}), ``attempts`` (all of them), ``end`` (the end record, or None
+        while the last attempt has none), ``epochs`` (epoch -> ``{step, time, metrics}``, ascending),
+        ``history`` (name -> one value an epoch, for the epochs that have it), ``metrics`` (the last epoch's, then
+        those of the finished run), ``step`` (updates done), ``mlflow`` (of journals that tell it, or None).
+    """
+    attempts: list[Mapping[str, Any]] = []
+    end: Mapping[str, Any] | None = None
+    mlflow = None
+    kept: list[Mapping[str, Any]] = []
+    for record in records:
+        kind = record["kind"]
+        if kind == "start":
+            kept = [r for r in kept if not superseded(r, record.get("resumed_from"))] if attempts else kept
+            attempts.append(record)
+            end = None
+        elif kind == "end":
+            end = record
+        elif kind in METRICS and isinstance(record.get("metrics"), Mapping):
+            kept.append(record)
+        elif kind == "event" and record.get("event") == "tracking":
+            mlflow = {k: record[k] for k in ("tracking_uri", "experiment_id", "run_id") if k in record}
+    epochs = {
+        r["epoch"]: {k: r.get(k) for k in ("step", "time", "metrics")}
+        for r in kept
+        if r["kind"] == "epoch" and isinstance(r.get("epoch"), int)
+    }
+    epochs = dict(sorted(epochs.items()))
+    history: dict[str, list[float]] = {}
+    for entry in epochs.values():
+        for name, value in entry["metrics"].items():
+            history.setdefault(name, []).append(value)
+    metrics: dict[str, float] = {}
+    for entry in epochs.values():
+        metrics |= entry["metrics"]
+    for record in kept:
+        if record["kind"] == "metrics":
+            metrics |= record["metrics"]
+    return {
+        "start": attempts[0] if attempts else {},
+        "attempts": attempts,
+        "end": end,
+        "epochs": epochs,
+        "history": history,
+        "metrics": metrics,
+        "step": max((r["step"] for r in kept if isinstance(r.get("step"), int)), default=0),
+        "mlflow": mlflow,
+    }
+
+
+def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
+    """Tell whether a record lies behind the point that a later attempt began from.
+
+    Args:
+        record: of an earlier attempt; one of `METRICS`, others never are.
+        resumed_from: of the later attempt's start record: ``{"epoch": epochs done, "updates": steps in all, …}``.
+    """
+    if record["kind"] not in METRICS or not isinstance(resumed_from, Mapping):
+        return False
+    point, here = (resumed_from.get("epoch"), record.get("epoch"))
+    if record["kind"] == "batch" and isinstance(resumed_from.get("updates"), int):
+        point, here = resumed_from["updates"], record.get("step")
+    return isinstance(point, int) and isinstance(here, int) and here > point
+
+
+class Once:
+    """Passes each value of a metric on once, in journal order: what an earlier attempt has recorded stays.
+
+    A tracking server keeps what it was sent; a second value for the same step would stand beside the first.
+    """
+
+    def __init__(self) -> None:
+        self.attempt = 0  # 1 for the first resumed one
+        self.differing: list[str] = []  # of this attempt: what was recorded before, and is another number now
+        self._before: dict[tuple[bool, str, int], float] = {}
+
+    def begin(self, start: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
+        """Take a start record.
+
+        Args:
+            start: the record.
+            earlier: the journal's records before it; empty for the first.
+        """
+        if not any(r["kind"] == "start" for r in earlier):
+            return
+        self.attempt = sum(r["kind"] == "start" for r in earlier)
+        self.differing, self._before = [], {}
+        for record in earlier:
+            if superseded(record, start.get("resumed_from")):
+                for name, value in (record.get("metrics") or {}).items():
+                    self._before.setdefault(_place(record, name), value)
+
+    def only_new(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a metric record without the values that were recorded before."""
+        metrics = record.get("metrics") or {}
+        if not self._before:
+            return {**record, "metrics": metrics}
+        fresh = {}
+        for name, value in metrics.items():
+            place = _place(record, name)
+            if place not in self._before:
+                fresh[name] = value
+            elif (old := self._before[place]) != value and not (old != old and value != value):
+                self.differing.append(f"{name} at {place[2]}: {old!r}, again {value!r}")
+        # The step counter of the epoch goes with its metrics.
+        return {**record, "metrics": fresh, **({} if fresh else {"step": None})}
+
+
+def _place(record: Mapping[str, Any], name: str) -> tuple[bool, str, int]:
+    batch = record["kind"] == "batch"
+    return batch, name, int(record.get("step" if batch else "epoch") or 0)

@@ -1,0 +1,94 @@
+"""What MLflow takes: lengths, characters, sizes of a batch. What it would refuse is made acceptable here."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# mlflow.utils.validation, the same in its servers since 2.8.
+PARAMS_AT_ONCE, METRICS_AT_ONCE, KEY_LENGTH, PARAM_LENGTH, TAG_LENGTH = 100, 1000, 250, 6000, 8000
+BYTES_AT_ONCE = 500_000  # half of what a request may have: JSON grows on the way
+_REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
+
+
+class Names:
+    """Give each name one that MLflow takes; two names never become one.
+
+    The same names in the same order give the same result, so that a later process goes on where one stopped.
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._given:
+            safe, n = key(name), 1
+            while safe in self._taken:
+                n += 1
+                safe = f"{key(name)[: KEY_LENGTH - 6]}_{n}"
+            self._given[name] = safe
+            self._taken.add(safe)
+        return self._given[name]
+
+
+def key(name: str) -> str:
+    """Return a name without what MLflow refuses in one."""
+    safe = _REFUSED.sub("_", str(name))
+    if os.path.normpath(safe) != safe or safe.startswith(("/", ".")):  # MLflow takes names for paths
+        safe = safe.replace("/", "_").strip(".") or "_"
+    return safe[:KEY_LENGTH]
+
+
+def value(given: Any) -> str:
+    """Write a value as one types it in YAML."""
+    if isinstance(given, str):
+        return given
+    if isinstance(given, float):
+        return str(given)
+    return json.dumps(given, default=str, ensure_ascii=False)
+
+
+def cut(text: str, length: int) -> str:
+    """Return the text, at most `length` long, and without what a database or UTF-8 cannot hold."""
+    text = text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def number(given: Any) -> float | None:
+    """Return a metric as a float, an integer too large for one as infinity; None for what is no number."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return float(given) if isinstance(given, bool) else None
+    try:
+        return float(given)
+    except OverflowError:
+        return math.copysign(math.inf, given)
+
+
+def milliseconds(record: Mapping[str, Any]) -> int:
+    """Return a record's time as MLflow counts it; a clock set before 1970 counts as 1970."""
+    try:
+        return max(int(record["time"] * 1000), 0)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0
+
+
+def portions(
+    items: Sequence[tuple[str, str]], count: int = PARAMS_AT_ONCE
+) -> Iterator[list[tuple[str, str]]]:
+    """Yield (key, value) pairs in portions that one request may hold."""
+    portion: list[tuple[str, str]] = []
+    size = 0
+    for item in items:
+        weight = len(json.dumps(item))
+        if portion and (len(portion) >= count or size + weight > BYTES_AT_ONCE):
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += weight
+    if portion:
+        yield portion

@@ -1,0 +1,130 @@
+"""The runs of a folder at a glance: hundreds within a second, because an ended run is not read whole."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainrun.artifacts import result, summary
+from trainrun.tracking import cursor, find, history, journal, status
+
+TAIL = 8192  # bytes at the end of a journal, in which its last record is looked for
+
+
+class Listed(NamedTuple):
+    """One run.
+
+    Args:
+        run: its directory below the folder that holds it and its like: an id, or ``sweep/number``.
+        run_dir: its directory.
+        status: FINISHED, FAILED, KILLED, PRUNED, RUNNING or UNKNOWN.
+        reason: why, if something went wrong.
+        started: unix seconds, or None.
+        epochs: done.
+        metric, value: the best of the validation loss, else of the training loss; or None.
+        overrides: as typed.
+        unsent: records that its tracking server does not have; None: it was to go to none.
+        mlflow_run_id: or None.
+    """
+
+    run: str
+    run_dir: str
+    status: str
+    reason: str | None
+    started: float | None
+    epochs: int
+    metric: str | None
+    value: float | None
+    overrides: list[str]
+    unsent: int | None
+    mlflow_run_id: str | None
+
+
+class Listing(NamedTuple):
+    """Runs, newest first, and how many there are in all."""
+
+    runs: list[Listed]
+    total: int
+
+
+def runs(outputs: str | Path, limit: int | None = None) -> Listing:
+    """Return the newest runs below a folder.
+
+    Every run that says RUNNING and whose process is gone is marked KILLED, also beyond the limit.
+    """
+    everyone = []
+    for run_dir in find.everyone(outputs):
+        head = _first(run_dir)
+        if _last(run_dir).get("kind") != "end":
+            status.settle(run_dir)
+        began = head.get("time") if head.get("kind") == "start" else None
+        everyone.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
+    everyone.sort(key=lambda entry: entry[:2], reverse=True)
+    return Listing([_listed(run_dir, head) for _, _, run_dir, head in everyone[:limit]], len(everyone))
+
+
+def _listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
+    last = _last(run_dir)
+    told = _summary(run_dir) if last.get("kind") == "end" else None
+    if told is not None and told.get("status") == last.get("status"):
+        word, reason, epochs, best = (
+            last["status"],
+            last.get("reason"),
+            told.get("epochs") or 0,
+            told.get("best") or {},
+        )
+    else:
+        now = status.status(run_dir)
+        word, reason, epochs = now.status, now.reason, now.epochs
+        path = run_dir / status.JOURNAL
+        best = summary.best_epochs(history.told(journal.read(path).records)["history"])
+        last = _last(run_dir)
+    metric = result.monitored({"best": best})
+    value = best[metric].get("value") if metric else None
+    total = last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
+    delivery = cursor.latest(run_dir)
+    wanted = bool(head.get("tracking")) or delivery is not None
+    deleted = bool(delivery and delivery.get("deleted"))
+    return Listed(
+        run=run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}",
+        run_dir=os.fspath(run_dir),
+        status=word,
+        reason=reason,
+        started=head.get("time"),
+        epochs=epochs,
+        metric=metric,
+        value=value if isinstance(value, int | float) and math.isfinite(value) else None,
+        overrides=[str(word) for word in head.get("overrides") or []],
+        unsent=cursor.unsent(delivery, total) if wanted and not deleted else None,
+        mlflow_run_id=delivery.get("run_id") if delivery else None,
+    )
+
+
+def _summary(run_dir: Path) -> dict[str, Any] | None:
+    try:
+        return summary.read(run_dir)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+
+
+def _first(run_dir: Path) -> dict[str, Any]:
+    """Return a journal's first record, or {}."""
+    try:
+        with open(run_dir / status.JOURNAL, "rb") as file:
+            return journal.record(file.readline(10_000_000)) or {}
+    except OSError:
+        return {}
+
+
+def _last(run_dir: Path) -> dict[str, Any]:
+    """Return a journal's last record, or {} if the end of the file does not hold it whole."""
+    try:
+        with open(run_dir / status.JOURNAL, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
+            lines = file.read().rstrip(b"\n").split(b"\n")
+    except OSError:
+        return {}
+    return journal.record(lines[-1]) or {}
