@@ -107,6 +107,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._write(self._epoch, batch + 1, done=False)
         if stop is not None:
             self._finish()
+            stop.saved = self.folder.parent if self.writes else None
             raise stop
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -128,6 +129,7 @@ class Checkpoint(keras.callbacks.Callback):
                     self._submit(taken)
         if stop is not None:
             self._finish()
+            stop.saved = self.folder.parent if self.writes else None
             raise stop
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
         return error.exit_code
     except Interrupted as stop:
         console.error(str(stop))
+        if stop.saved is not None:
+            console.note(f"to go on: trainrun resume {os.path.relpath(stop.saved)}")
         return stop.exit_code
     except KeyboardInterrupt:
         console.error("interrupted")

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 GRACE = 30.0  # seconds for the step in progress and the checkpoint
@@ -21,10 +22,14 @@ class Interrupted(BaseException):
 
     Args:
         signum: which one; the exit code is 128 + it.
+
+    Attributes:
+        saved: the directory of the run, once its state is saved.
     """
 
     def __init__(self, signum: int):
         self.exit_code = 128 + signum
+        self.saved: Path | None = None
         super().__init__(f"stopped by {signal.Signals(signum).name}")
 
 

@@ -132,7 +132,9 @@ class _Worker:
         if said.get("problems"):
             return UserError([Problem(key, message) for key, message in said["problems"]])
         if code - 128 in (signal.SIGINT, signal.SIGTERM):
-            return Interrupted(code - 128)
+            stop = Interrupted(code - 128)
+            stop.saved = workers[0].folder
+            return stop
         who = f"worker {self.index + 1} of {len(workers)}"
         if code < 0:
             return TrainingError(

@@ -73,6 +73,11 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
         )
     from trainrun import runner
     from trainrun.resumed import Resume
+    from trainrun.tracking.cursor import Lock
+
+    # Held until this process ends: what the journal says of the last attempt's process is known only later.
+    if not Lock(run_dir, ".training.lock").acquire():
+        raise UserError(f"{run_dir} is being resumed by another process at this moment.")
 
     digest = (start.get("dataset") or {}).get("digest")
     return runner.run(

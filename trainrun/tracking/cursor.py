@@ -139,10 +139,11 @@ class Lock:
 
     Args:
         run_dir: the run's directory.
+        name: of the file, where another right is meant: that to train.
     """
 
-    def __init__(self, run_dir: str | Path):
-        self.path = Path(run_dir) / LOCK
+    def __init__(self, run_dir: str | Path, name: str = LOCK):
+        self.path = Path(run_dir) / name
         self._file: Any = None
 
     def acquire(self, patience: float = 0.0) -> bool:
