@@ -76,17 +76,21 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
     from trainrun.tracking.cursor import Lock
 
     # Held until this process ends: what the journal says of the last attempt's process is known only later.
-    if not Lock(run_dir, ".training.lock").acquire():
+    held = Lock(run_dir, ".training.lock")
+    if not held.acquire():
         raise UserError(f"{run_dir} is being resumed by another process at this moment.")
 
     digest = (start.get("dataset") or {}).get("digest")
-    return runner.run(
-        config,
-        run_dir,
-        overrides=list(start.get("overrides") or []),
-        command=command,
-        resume=Resume(run_dir, list(given), digest),
-    )
+    try:
+        return runner.run(
+            config,
+            run_dir,
+            overrides=list(start.get("overrides") or []),
+            command=command,
+            resume=Resume(run_dir, list(given), digest),
+        )
+    finally:
+        held.release()
 
 
 def _asks_for_more(given: Sequence[str]) -> bool:
