@@ -19,6 +19,7 @@ VERBS = {
     "ls": "what can be named: the groups, or one group's options",
     "show": "one option: its YAML, docstring and arguments",
     "resume": "go on with a run that was stopped, to the same bits",
+    "best": "the command line that trains the winner of a sweep",
     "check": "validate a config or a sweep without training",
     "runs": "the runs there are: status, epochs, best value, what is not sent yet",
     "sync": "deliver to MLflow what it does not have yet",
@@ -229,6 +230,8 @@ def _run(argv: list[str], flags: Any) -> int:
         ):
             raise UserError(diagnose.from_hydra(error)) from error
         raise
+    if flags.multirun and (ended := sys.modules["trainrun.sweep.launcher"].ended) is not None:
+        return ended.exit_code  # it has told everything already
     if failures:
         console.table(
             "Failed",

@@ -31,3 +31,15 @@ def seconds(limit: str | float) -> float:
     if isinstance(limit, bool) or total <= 0:
         raise ValueError(f"expected a duration such as 30s, 10m or 1h30m, more than zero; got {limit!r}.")
     return total
+
+
+def said(seconds: float) -> str:
+    """Write a duration: 0.4s, 12s, 3m05s, 1h02m."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02d}s"
+    return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"

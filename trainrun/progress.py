@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from trainrun import console
+from trainrun.duration import said as duration
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 PATIENCE = 10.0  # seconds between two lines within an epoch where no bar can be drawn
@@ -256,15 +257,3 @@ def rate(per_second: float) -> str:
         if per_second >= size:
             return f"{per_second / size:.1f}{unit}"
     return f"{per_second:.0f}" if per_second >= 10 else f"{per_second:.1f}"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration: 0.4s, 12s, 3m05s, 1h02m."""
-    if seconds < 9.95:
-        return f"{seconds:.1f}s"
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m{seconds % 60:02d}s"
-    return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"

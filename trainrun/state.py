@@ -302,7 +302,9 @@ def _random() -> dict[str, Any]:
         "python": _twister(random.getstate()),
         "numpy": np.random.get_state(),
         # From it TensorFlow draws the seeds of operations that are given none.
-        "tensorflow": _twister(context.context()._rng.getstate()) if hasattr(context.context(), "_rng") else None,
+        "tensorflow": _twister(context.context()._rng.getstate())
+        if hasattr(context.context(), "_rng")
+        else None,
         "generator": _global_generator().numpy() if _global_generator() is not None else None,
     }
 

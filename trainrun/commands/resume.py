@@ -12,8 +12,10 @@ from trainrun.errors import Problem, UserError
 
 USAGE = """\
 trainrun resume RUN [overrides]: go on with a run that was stopped, from its newest checkpoint.
+trainrun resume SWEEP [retry=failed] [n_jobs=4]: go on with a sweep.
 
   RUN        its directory, its MLflow run id, or `last`
+  SWEEP      its directory, or `last`: finished trials stay, interrupted ones go on, the others begin
   overrides  what may be different now: trainer.epochs=20 (more of them), hardware=…, tracking=…, checkpoint.…
 
 Config, plug-ins, seed and position come from the run's directory; nothing has to be said again."""
@@ -27,6 +29,10 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.tracking import find
     from trainrun.tracking.status import status
 
+    if (sweep_dir := _sweep(argv[0])) is not None:
+        from trainrun.sweep import again as sweeps
+
+        return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
     now = status(run_dir)
     if now.status == "RUNNING":
@@ -41,6 +47,19 @@ def main(argv: Sequence[str]) -> int:
         return 0
     go_on(run_dir, now.start, given, ["trainrun", "resume", *argv])
     return 0
+
+
+def _sweep(word: str) -> Path | None:
+    """Return the sweep that is meant: by its directory or id, or the one that the last run belongs to."""
+    from trainrun.sweep import record
+    from trainrun.tracking import find
+
+    for folder in (Path(word), Path(find.OUTPUTS, "sweeps", word)):
+        if word and (folder / record.FILE).is_file():
+            return folder
+    if word == find.LATEST and (sweep_dir := find.run(word).parent / record.FILE).is_file():
+        return sweep_dir.parent
+    return None
 
 
 def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command: Sequence[str]) -> Any:

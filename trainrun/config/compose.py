@@ -43,6 +43,7 @@ def prepare() -> None:
     from omegaconf import OmegaConf
 
     from trainrun.config import folder_source, schema
+    from trainrun.sweep import launcher
 
     OmegaConf.register_new_resolver("oc.env", safety.environment, replace=True)
     # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
@@ -63,6 +64,7 @@ def prepare() -> None:
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
 
     Plugins.instance().register(Nearest)
+    launcher.register()
     # `register` keeps the source that Plugins.instance() has found; here it is replaced.
     SourcesRegistry.instance().types["file"] = folder_source.FileConfigSource
     _prepared = True

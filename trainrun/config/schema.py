@@ -41,6 +41,16 @@ class Checkpoint:
 
 
 @dataclass
+class Sweep:
+    """How the trials of a sweep are ranked, and when one is given up."""
+
+    objective: str | None = None
+    direction: str = "auto"
+    trial_timeout: float | None = None
+    max_failures: int | None = 3
+
+
+@dataclass
 class Root:
     """The whole config. `Any` stands where a group's option decides which keys there are."""
 
@@ -58,6 +68,7 @@ class Root:
     plugins: list[str] = field(default_factory=list)
     name: str | None = None
     artifacts: Artifacts = field(default_factory=Artifacts)
+    sweep: Sweep = field(default_factory=Sweep)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     tune: Tune = field(default_factory=Tune)
     profile: bool = False

@@ -160,6 +160,13 @@ class Courier:
 
 
 _courier: Courier | None = None
+delegated = False  # whether another process has this one's runs delivered
+
+
+def delegate() -> None:
+    """Have this process' runs delivered by the one that has started it, and by nobody else."""
+    global delegated
+    delegated = True
 
 
 def courier() -> Courier:

@@ -11,6 +11,7 @@ from trainrun.tracking.status import JOURNAL
 
 OUTPUTS = "outputs"
 LATEST = "last"
+SWEEP = "sweep.json"
 
 
 def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
@@ -46,6 +47,31 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
     raise UserError(
         f"no run {word!r}: expected a run's directory, its MLflow run id, or {LATEST}; there are {len(found)} runs below "
         f"{outputs}/.{near}"
+    )
+
+
+def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
+    """Return the directory of a sweep.
+
+    Args:
+        word: a path; the name of a directory below `outputs`; or ``last``, the one whose trial began last.
+        outputs: where sweeps are.
+
+    Raises:
+        UserError: there is no such sweep.
+    """
+    found = sorted(path.parent for path in Path(outputs).glob(f"sweeps/*/{SWEEP}"))
+    for folder in (Path(word), Path(outputs, "sweeps", word)):
+        if word and (folder / SWEEP).is_file():
+            return folder
+    if word == LATEST and found:
+        return max(
+            found,
+            key=lambda f: max(map(_began, (p.parent for p in f.glob(f"*/{JOURNAL}"))), default=(0.0, "")),
+        )
+    raise UserError(
+        f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(found)} sweeps below {outputs}/."
+        + did_you_mean(word, [LATEST, *(p.name for p in found)])
     )
 
 

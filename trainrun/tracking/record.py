@@ -196,17 +196,7 @@ class Recorder:
     @cached_property
     def target(self) -> Target | None:
         """Where the run is delivered to; None: nowhere."""
-        if self.settings.get("name") != "mlflow":
-            return None
-        from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, resolve_uri
-
-        return Target(
-            uri=resolve_uri(self.settings.get("uri")),
-            experiment=self.settings.get("experiment") or DEFAULT_EXPERIMENT,
-            run_name=self.settings.get("run_name"),
-            log_model=bool(self.settings.get("log_model", True)),
-            log_artifacts=bool(self.settings.get("log_artifacts", True)),
-        )
+        return target(self.settings)
 
     def end(self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any) -> Ended:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
@@ -244,6 +234,8 @@ class Recorder:
         return {**self.target._asdict(), "uri": self.target.address}
 
     def _deliver(self) -> None:
+        if courier.delegated:
+            return
         interval = self.settings.get("interval")
         try:
             self._courier = courier.courier()
@@ -262,6 +254,8 @@ class Recorder:
 
     def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
         """Wait for the delivery, and return the MLflow run and the number of records it does not have."""
+        if courier.delegated:
+            return None, 0  # whoever has started this process sees to it
         total = self.journal.last + 1
         lost = self._courier is not None and not self._courier.alive
         if lost and not self._courier.following(self._absolute):
@@ -276,6 +270,21 @@ class Recorder:
 
     def _relative(self, file: Path) -> str:
         return file.absolute().relative_to(self.run_dir.absolute()).as_posix()
+
+
+def target(settings: Mapping[str, Any]) -> Target | None:
+    """Return where the config's `tracking` node has runs delivered to; None: nowhere."""
+    if settings.get("name") != "mlflow":
+        return None
+    from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, resolve_uri
+
+    return Target(
+        uri=resolve_uri(settings.get("uri")),
+        experiment=settings.get("experiment") or DEFAULT_EXPERIMENT,
+        run_name=settings.get("run_name"),
+        log_model=bool(settings.get("log_model", True)),
+        log_artifacts=bool(settings.get("log_artifacts", True)),
+    )
 
 
 def not_sent(count: int, run_dir: str | Path) -> str:

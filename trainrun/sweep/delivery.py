@@ -1,0 +1,86 @@
+"""The trials' records on their way to the tracking server: one delivery process for the whole sweep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trainrun import console
+from trainrun.sweep import record as sweep_record
+from trainrun.sweep.trial import Trial
+from trainrun.tracking import courier, record, status
+
+
+class Delivery:
+    """Names the trials to the delivery process, and reads what became of them.
+
+    Args:
+        settings: the config's `tracking` node.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]):
+        self.settings = settings
+        self._told: list[Path] = []
+        self._courier: courier.Courier | None = None
+
+    def follow(self, running: Sequence[Trial]) -> None:
+        """Have those trials delivered that have begun to write."""
+        for trial in running:
+            if trial.run_dir not in self._told and (trial.run_dir / status.JOURNAL).exists():
+                self._follow(trial)
+
+    def _follow(self, trial: Trial) -> None:
+        self._told.append(trial.run_dir)
+        target = record.target(trial.config["tracking"])
+        if target is None:
+            return
+        try:
+            self._courier = courier.courier()
+            interval, timeout = (self.settings.get(k) for k in ("interval", "timeout"))
+            self._courier.follow(
+                trial.run_dir,
+                target,
+                record.INTERVAL if interval is None else float(interval),
+                record.TIMEOUT if timeout is None else float(timeout),
+                console.warn,
+            )
+        except OSError as error:
+            console.warn(
+                f"tracking: the delivery process did not start ({error}); the journals keep everything."
+            )
+
+    def ended(self, trial: Trial) -> None:
+        """Read what a trial has left; one that could not write its end gets one."""
+        self.follow([trial])
+        if (trial.run_dir / status.JOURNAL).is_file():
+            if trial.status != "FINISHED":
+                status.mark_killed(trial.run_dir, trial.reason or status.WORDLESS)
+            sweep_record.look(trial)
+
+    def finish(self, patience: float) -> int:
+        """Wait a little for what is under way; return how many trials are not wholly delivered."""
+        if self._courier is None:
+            return 0
+        until = time.monotonic() + patience
+        return sum(
+            not self._courier.finish(d, max(until - time.monotonic(), 0.0)) for d in self._told if d.is_dir()
+        )
+
+
+@contextmanager
+def of(settings: Mapping[str, Any]) -> Iterator[Delivery]:
+    """Deliver inside the `with`; at its end, wait a little.
+
+    Args:
+        settings: the config's `tracking` node.
+    """
+    delivery = Delivery(settings)
+    try:
+        yield delivery
+    finally:
+        patience = settings.get("timeout")
+        if left := delivery.finish(record.TIMEOUT if patience is None else float(patience)):
+            console.warn(f"{left} trials are not wholly sent to the tracking server: trainrun sync --all")

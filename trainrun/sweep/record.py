@@ -1,0 +1,88 @@
+"""`sweep.json`: what a sweep is, so that it can go on: its points, its settings, where it was started."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import UserError
+from trainrun.sweep.trial import Trial
+from trainrun.tracking import redact, status
+
+FILE = "sweep.json"
+FORMAT = 1
+
+
+def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
+    """Write the sweep down before its first trial; points that are there already stay.
+
+    Args:
+        sweep_dir: exists.
+        points: the number and the overrides of each.
+        settings: see `snapshot.settings`.
+    """
+    path = sweep_dir / FILE
+    there = read(sweep_dir)["points"] if path.exists() else []
+    content = {
+        "format": FORMAT,
+        "started": time.time(),
+        "cwd": os.getcwd(),
+        "settings": redact.tree({k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}),
+        "points": [*there, *([n, redact.tree(o)] for n, o in points if n not in {p[0] for p in there})],
+    }
+    new = path.with_name(f".{FILE}.{os.getpid()}")
+    new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    os.replace(new, path)
+
+
+def read(sweep_dir: Path) -> dict[str, Any]:
+    """Return what `write` has written.
+
+    Raises:
+        UserError: there is none, or it is not whole.
+    """
+    path = sweep_dir / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] > FORMAT:
+            raise UserError(f"{path} is of a newer trainrun. Update trainrun.")
+        content["settings"]["varying"] = frozenset(content["settings"]["varying"])
+        content["points"] = [(int(n), [str(o) for o in overrides]) for n, overrides in content["points"]]
+    except FileNotFoundError:
+        raise UserError(f"{sweep_dir} is no sweep's directory: it has no {FILE}.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    return content
+
+
+def trials(sweep_dir: Path) -> Iterator[Trial]:
+    """Yield a sweep's trials as their directories tell of them; those that never began are WAITING."""
+    content = read(sweep_dir)
+    for number, overrides in content["points"]:
+        run_dir = sweep_dir / str(number)
+        trial = Trial(number, overrides, varied(overrides, content["settings"]["varying"]), run_dir, {})
+        if (run_dir / status.JOURNAL).is_file():
+            status.settle(run_dir)
+            look(trial)
+            trial.status, trial.reason = (now := status.status(run_dir)).status, now.reason
+        yield trial
+
+
+def look(trial: Trial) -> None:
+    """Read what a trial has come to."""
+    trial.epochs = status.status(trial.run_dir).epochs
+    try:
+        told = json.loads((trial.run_dir / "summary.json").read_text(encoding="utf-8"))
+        trial.metrics = {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}
+        trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return
+
+
+def varied(overrides: Sequence[str], varying: frozenset[str]) -> list[str]:
+    """Return the overrides that the sweep varies."""
+    return [o for o in overrides if o.partition("=")[0].lstrip("+") in varying]

@@ -1,0 +1,105 @@
+"""How many trials at once, and what each may use of the machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# A process with TensorFlow, of which the fork server's pages are shared, and a small model: 300 MB of its own.
+TRIAL_MEMORY = 500 * 2**20
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial may use.
+
+    Args:
+        threads: of the CPU.
+        gpu: the device's index, as CUDA counts; None: no GPU.
+    """
+
+    threads: int
+    gpu: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which TensorFlow and others learn of it; set before the first operation."""
+        threads = str(self.threads)
+        found = {
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": threads,
+            "OMP_NUM_THREADS": threads,
+        }
+        return found if self.gpu is None else {**found, "CUDA_VISIBLE_DEVICES": self.gpu}
+
+
+@dataclass
+class Resources:
+    """The machine, divided among so many trials.
+
+    Args:
+        jobs: trials at once.
+        cores: there are.
+        gpus: indices, as CUDA counts.
+        per_gpu: trials that share one.
+    """
+
+    jobs: int
+    cores: int
+    gpus: list[str] = field(default_factory=list)
+    per_gpu: int = 1
+
+    def __post_init__(self) -> None:
+        leases = [g for _ in range(self.per_gpu) for g in self.gpus]
+        self._free = [Share(max(1, self.cores // self.jobs), g) for g in (leases or [None] * self.jobs)][
+            : self.jobs
+        ]
+        self.jobs = len(self._free)
+
+    @classmethod
+    def divide(cls, jobs: int | str, trials: int, per_gpu: int = 1) -> Resources:
+        """Return the machine's resources divided.
+
+        Args:
+            jobs: trials at once; ``auto``: as many as there are cores (or places on GPUs) and memory for.
+            trials: there are.
+            per_gpu: trials that share a GPU.
+        """
+        cores, gpus = _cores(), _gpus()
+        if jobs == "auto":
+            jobs = len(gpus) * per_gpu if gpus else cores
+            jobs = min(jobs, max(1, int(_free_memory() // TRIAL_MEMORY)))
+        return cls(max(1, min(int(jobs), max(trials, 1))), cores, gpus, per_gpu)
+
+    def take(self) -> Share | None:
+        """Return a share that nobody has, or None."""
+        return self._free.pop() if self._free else None
+
+    def give_back(self, share: Share) -> None:
+        """Return a share."""
+        self._free.append(share)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _free_memory() -> float:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return float("inf")
+
+
+def _gpus() -> list[str]:
+    """Return the GPUs that this process may use, without TensorFlow: by the environment, else by the driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [g for g in visible.split(",") if g.strip() not in ("", "-1")]
+    try:
+        return [str(i) for i in range(len([*Path("/proc/driver/nvidia/gpus").iterdir()]))]
+    except OSError:
+        return []

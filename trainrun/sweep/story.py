@@ -1,0 +1,157 @@
+"""The story of one sweep: its points one after another into processes of their own, and a table at the end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from trainrun import console
+from trainrun.sweep import delivery, leaderboard, snapshot
+from trainrun.sweep.board import Board
+from trainrun.sweep.pool import Pool
+from trainrun.sweep.resources import Resources
+from trainrun.sweep.trial import Objective, Trial
+
+LOOK = 0.2  # seconds between two looks at the table
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial to come.
+
+    Args:
+        number: in the sweep.
+        prepare: returns the trial, its directory made; called just before it begins.
+        resume: what is known of an earlier attempt that it goes on from; None: it begins.
+    """
+
+    number: int
+    prepare: Callable[[], Trial]
+    resume: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Ended:
+    """What became of a sweep.
+
+    Args:
+        sweep_dir: its directory.
+        trials: that were begun, in the order of their numbers.
+        objective: what they are ranked by.
+        signal: that has stopped it, or None.
+    """
+
+    sweep_dir: Path
+    trials: list[Trial] = field(default_factory=list)
+    objective: Objective | None = None
+    signal: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all went well, 1 if any failed, 128 + the signal that has stopped it."""
+        if self.signal is not None:
+            return 128 + self.signal
+        return int(any(t.status in ("FAILED", "KILLED") for t in self.trials))
+
+
+def run(
+    sweep_dir: Path,
+    points: Sequence[Point],
+    settings: Mapping[str, Any],
+    resources: Resources,
+    done: Sequence[Trial] = (),
+) -> Ended:
+    """Run the points of a sweep; failures are told at the end, and stop nobody else.
+
+    Args:
+        sweep_dir: the sweep's directory; exists.
+        points: to run.
+        settings: see `snapshot.settings`.
+        resources: the machine, divided.
+        done: trials of an earlier attempt at this sweep, which stay as they are.
+    """
+    pool = Pool(
+        resources, settings["plugins"], settings["command"], settings["trial_timeout"], settings["grace"]
+    )
+    code = snapshot.take(sweep_dir, settings["plugins"])
+    board = Board(len(points) + len(done), resources.jobs, done)
+    ended, waiting = Ended(sweep_dir, [*done]), [*points]
+    begun: list[Trial] = []
+    with _stoppable(pool) as stopping, delivery.of(settings["tracking"]) as deliver:
+        while waiting or pool.running:
+            while waiting and pool.free and not stopping.is_set():
+                point = waiting.pop(0)
+                begun.append(trial := point.prepare())
+                if not code.unchanged():
+                    board.say(
+                        "the plug-ins were edited since the sweep began: trials run with the edited code"
+                    )
+                pool.start(trial, point.resume)
+            if stopping.is_set():
+                waiting.clear()
+            over = pool.wait(LOOK)
+            deliver.follow(pool.running)
+            for trial in over:
+                deliver.ended(trial)
+                board.ended(trial)
+            if waiting and (reason := _hopeless(begun, settings["max_failures"])):
+                board.say(f"stopped early: {reason}")
+                waiting.clear()
+            board.look(pool.running, len(waiting))
+        board.close()
+    ended.signal = stopping.signal
+    ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
+    ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
+    leaderboard.write(sweep_dir, ended.trials, ended.objective)
+    leaderboard.show(sweep_dir, ended.trials, ended.objective, len(points) + len(done))
+    return ended
+
+
+def _hopeless(begun: Sequence[Trial], max_failures: int | None) -> str | None:
+    """Return why the rest is not worth trying: the first trials have all failed for one reason."""
+    over = [t for t in begun if t.status not in ("WAITING", "RUNNING")]
+    if not max_failures or len(over) < max_failures or any(t.status != "FAILED" for t in over):
+        return None
+    reasons = {(t.reason or "").partition("\n")[0] for t in over}
+    return f"the first {len(over)} trials failed alike ({reasons.pop()})" if len(reasons) == 1 else None
+
+
+class _Stopping(threading.Event):
+    signal: int | None = None
+
+
+@contextmanager
+def _stoppable(pool: Pool) -> Iterator[_Stopping]:
+    """Pass the first SIGINT or SIGTERM on to the trials, which save themselves; the second ends all at once."""
+    stopping = _Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            pool.kill()
+            return
+        stopping.signal = number
+        stopping.set()
+        pool.stop()
+        # By a thread: the handler may have come in the middle of a print.
+        threading.Timer(
+            0.0, console.note, ["the trials that run save themselves and end; Ctrl-C ends them at once"]
+        ).start()
+
+    saved = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    except BaseException:
+        pool.kill()
+        raise
+    finally:
+        for number, handler in saved.items():
+            signal.signal(number, handler)
