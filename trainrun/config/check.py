@@ -16,6 +16,7 @@ from trainrun.config import (
     combinations,
     compose,
     diagnose,
+    failure_rules,
     options,
     plugins,
     safety,
@@ -111,7 +112,7 @@ def sweep(
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
-    found = [*_root(config), *checkpoint_rules.problems(config)]
+    found = [*_root(config), *checkpoint_rules.problems(config), *failure_rules.problems(config)]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
             found += component_problems(group, key, spec)
