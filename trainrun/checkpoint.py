@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from trainrun import interrupt, state, stored
+from trainrun import interrupt, replicas, state, stored
 from trainrun.errors import TrainingError
 from trainrun.interval import Interval
 from trainrun.stored import BEST, FOLDER, LAST, Stored
@@ -73,6 +73,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
+        # A trainer returns from compiled code after each so many steps of an epoch: what is due there is not passed.
+        self.stride = self.every.stride(self.plan.get("steps_per_epoch", 0))
         self.lowest = math.inf
         self._due = -math.inf  # when to write next at an epoch's end
         self._due_at = math.inf  # and within one
@@ -88,10 +90,13 @@ class Checkpoint(keras.callbacks.Callback):
         return {"lowest": self.lowest}
 
     def set_state(self, found: Mapping[str, Any]) -> None:
-        """Take what `get_state` returned."""
+        """Take what `get_state` returned; by now the model is as it was when it was written."""
         self.lowest = float(found["lowest"])
+        self._written_step = self._updates()
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        if self.writes:
+            stored.tidy(self.folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -144,14 +149,16 @@ class Checkpoint(keras.callbacks.Callback):
         """Tell whether to write within an epoch."""
         if not self.writes or batch + 1 == self.params.get("steps"):
             return False  # the epoch's end comes at once
+        if self.every.epochs:
+            return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)
         if self.every.steps:
             return self._updates() - self._written_step >= self.every.steps
-        return not self.every.epochs and self.clock() >= self._due_at
+        return self.clock() >= self._due_at
 
     def _due_after(self, epoch: int) -> bool:
         """Tell whether to write at an epoch's end."""
         if self.every.epochs:
-            return (epoch + 1) % self.every.epochs == 0
+            return self.every.is_due(epoch + 1, 0, self.params.get("steps") or 0)
         if self.every.steps:
             return self._updates() - self._written_step >= self.every.steps
         if self.every.seconds:
@@ -221,11 +228,13 @@ class Start:
 
     Args:
         checkpoint: as read.
-        epochs: of the run as it is now; what ended early goes on only if more were asked for.
+        more: there are more epochs now; what ended early goes on only if more were asked for.
+        rate: what a learning rate that is kept in the checkpoint is multiplied by.
     """
 
     checkpoint: Stored
     more: bool = False
+    rate: float = 1.0
 
     @property
     def over(self) -> bool:
@@ -235,6 +244,8 @@ class Start:
     def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Put everything back; see `state.apply`."""
         state.apply(self.checkpoint, model, callbacks)
+        if self.rate != 1.0:
+            replicas.scale_constant(model.optimizer, self.rate)
 
 
 def restore(path: Path, model: keras.Model) -> int:
