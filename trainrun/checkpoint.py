@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import keras
 
 from trainrun import interrupt, replicas, state, stored
 from trainrun.errors import TrainingError
+from trainrun.failure.finite import worst
 from trainrun.interval import Interval
 from trainrun.stored import BEST, FOLDER, LAST, Stored
 
@@ -128,7 +130,7 @@ class Checkpoint(keras.callbacks.Callback):
             due = final or stop is not None or self._due_after(epoch)
             if improved or due:
                 taken = self._take(epoch + 1, 0, final)
-                if improved:
+                if improved and self._is_sound(taken):
                     self._best = taken
                 if due:
                     self._submit(taken)
@@ -141,7 +143,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._finish()
 
     def close(self) -> None:
-        """Wait for the writing in progress, after an exception."""
+        """Write what is not written of the best state, and wait for the writing in progress; after an exception."""
+        with contextlib.suppress(TrainingError, OSError):  # that exception is what is told
+            self._collect()
+            self._write_best()
         if self._writer is not None:
             self._writer.shutdown()
 
@@ -176,9 +181,18 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, epoch: int, step: int, done: bool) -> None:
         self._submit(self._take(epoch, step, done))
 
+    def _is_sound(self, taken: tuple) -> bool:
+        """Tell whether all weights that are trained are finite numbers."""
+        trained = {f"weights/{i:04d}" for i, v in enumerate(self.model.variables) if v.trainable}
+        return all(
+            worst(array) is None for name, array in taken[0].items() if name.partition("#")[0] in trained
+        )
+
     def _submit(self, taken: tuple) -> None:
         """Have the state written, and the best one with it; waits for the writing before this one."""
         self._collect()
+        if not self._is_sound(taken):
+            return  # what was written before is better to go on from
         begin, best = self.clock(), self._best
         self._best = None
         self._written_step = taken[1]["updates"]
@@ -208,18 +222,26 @@ class Checkpoint(keras.callbacks.Callback):
         try:
             writing.result()
         except OSError as error:
-            raise TrainingError(
-                f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
-                "What was written before is whole. Make room, then: trainrun resume "
-                + str(self.folder.parent)
-            ) from error
+            raise self._unwritten(error) from error
 
     def _finish(self) -> None:
         self._collect()
+        self._write_best()
+        self._writer.shutdown()
+
+    def _write_best(self) -> None:
         if self._best is not None and self.writes:
             best, self._best = self._best, None
-            stored.write(self.folder / BEST, *best)
-        self.close()
+            try:
+                stored.write(self.folder / BEST, *best)
+            except OSError as error:
+                raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> TrainingError:
+        return TrainingError(
+            f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
+            f"What was written before is whole. Make room, then: trainrun resume {self.folder.parent}"
+        )
 
 
 @dataclass(frozen=True)

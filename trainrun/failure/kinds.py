@@ -5,7 +5,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-OUT_OF_MEMORY, NON_FINITE, LOST, DISK_FULL, OTHER = "out_of_memory", "non_finite", "lost", "disk_full", "other"
+OUT_OF_MEMORY, NON_FINITE, LOST, DISK_FULL, OTHER = (
+    "out_of_memory",
+    "non_finite",
+    "lost",
+    "disk_full",
+    "other",
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Libraries that write by themselves, such as HDF5 and TensorFlow's files, leave it at the words.
 FULL_SAID = ("No space left on device", "Disk quota exceeded")
@@ -63,6 +69,4 @@ def chain(error: BaseException) -> Iterator[BaseException]:
     while following is not None and id(following) not in seen:
         seen.add(id(following))
         yield following
-        following = following.__cause__ or (
-            None if following.__suppress_context__ else following.__context__
-        )
+        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
