@@ -43,6 +43,13 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
         UserError: the data is faulty, or something in the config does not fit it.
     """
     data = construct("data", config["data"], complete=True)
+    if not isinstance(data, Dataset):
+        raise UserError(
+            Problem(
+                "data",
+                f"{config['data']['name']} returned {type(data).__name__}, no trainrun.dataset.Dataset.",
+            )
+        )
     data = _limited(data, config["trainer"].get("limit"))
     if _loss_option(config["loss"], data)[0].directives.get("unit") == ["own"]:
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.

@@ -224,9 +224,16 @@ def _run(argv: list[str], flags: Any) -> int:
             console.error(str(error) or type(error).__name__)
             return None
 
+    given = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
+    there = [folder for folder in given if folder.is_dir()]
     try:
         compose.hand_over(argv, task)
     except _Stop:
+        if isinstance(failures[-1][1], UserError):
+            for (
+                folder
+            ) in there:  # a run that never began takes its directory away, but not what was there before
+                folder.mkdir(parents=True, exist_ok=True)
         raise failures[-1][1] from None
     except (UserError, TrainingError, Interrupted):
         raise

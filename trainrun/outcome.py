@@ -118,7 +118,7 @@ class Outcome:
             self._catch_up()
             self._close("KILLED", str(stop) or "interrupted")
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
             told = self._told(error)
             self._catch_up()
             name = "" if told is error else f"{type(error).__name__}: "

@@ -87,7 +87,7 @@ def run(
         if resume is None:
             discard(run_dir)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise broken(error, run_dir) from error
     if replicas.is_chief(strategy):
         outcome = Outcome(run_dir, config, attempts.job, clock, overrides, command, tuned, resume)
