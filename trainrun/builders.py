@@ -11,23 +11,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import measures, penalty, replicas, targets
+from trainrun import console, measures, penalty, replicas, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.construct import construct, parameters, resolve
 from trainrun.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
+from trainrun.failure.concessions import Concessions
+from trainrun.failure.finite import Finite
 from trainrun.job import Job, Plan
 from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
 from trainrun.loss.auto import auto as auto_loss
 from trainrun.profiling import Profile
 from trainrun.progress import Progress
+from trainrun.step._accumulate import divide
 from trainrun.units import Unit
 
 # Callback arguments that are paths: a relative one lies in the run's directory.
 PATHS = ("filepath", "filename", "log_dir", "backup_dir")
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
+# Trainers that call the model's own `train_step`.
+BY_TRAIN_STEP = ("fit", "train_on_batch")
+NOTHING = Concessions()
 
 
 def dataset(config: Mapping[str, Any]) -> Dataset:
@@ -37,6 +43,13 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
         UserError: the data is faulty, or something in the config does not fit it.
     """
     data = construct("data", config["data"], complete=True)
+    if not isinstance(data, Dataset):
+        raise UserError(
+            Problem(
+                "data",
+                f"{config['data']['name']} returned {type(data).__name__}, no trainrun.dataset.Dataset.",
+            )
+        )
     data = _limited(data, config["trainer"].get("limit"))
     if _loss_option(config["loss"], data)[0].directives.get("unit") == ["own"]:
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
@@ -67,13 +80,14 @@ def strategy(config: Mapping[str, Any]) -> Any:
     return construct("hardware", _own("hardware", config["hardware"]), complete=True)
 
 
-def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
+def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Concessions = NOTHING) -> Job:
     """Build, bridge and compile.
 
     Args:
         config: resolved and checked.
         data: as loaded.
         strategy: the `tf.distribute.Strategy` to build under.
+        conceded: what failures have made different from the config.
 
     Raises:
         UserError: only building could tell that something does not fit.
@@ -107,7 +121,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
         form = targets.choose(loss_option.directives.get("labels", []), data.target)
         penalty.report(model, replica_count)
         model.compile(
-            optimizer=optimizer(config, plan),
+            optimizer=optimizer(config, plan, conceded.rate),
             loss=construct(
                 "loss",
                 loss_spec,
@@ -122,6 +136,8 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any) -> Job:
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
         replicas.clip_together(model.optimizer, replica_count)
+    if conceded.parts > 1 and settings["name"] in BY_TRAIN_STEP:
+        divide(model, conceded.parts)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
     if (fault := _shape_fault(model, data)) is not None:
@@ -143,8 +159,8 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
     return replace(alone, plan=trained.plan)
 
 
-def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimizer:
-    """Return the optimizer, with the schedule as its learning rate where there is one."""
+def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras.optimizers.Optimizer:
+    """Return the optimizer, with the schedule as its learning rate where there is one; times `rate`."""
     spec = _in_steps("optimizer", config["optimizer"], plan)
     if config["schedule"]["name"] not in ("constant", "none"):
         spec["learning_rate"] = construct(
@@ -154,12 +170,23 @@ def optimizer(config: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimiz
     factor = plan.batch_size / config["trainer"]["batch_size"]
     if config["hardware"].get("scale_learning_rate") == "linear" and factor != 1:
         replicas.scale_rate(built, factor)
+        console.note(f"learning rate × {factor:g}: the linear rule for {factor:g} times the examples a step")
+    if rate != 1:
+        replicas.scale_rate(built, rate)
     return built
 
 
-def trainer(config: Mapping[str, Any]) -> Any:
-    """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out."""
-    return construct("trainer", _own("trainer", config["trainer"]), complete=True)
+def trainer(config: Mapping[str, Any], parts: int = 1) -> Any:
+    """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out.
+
+    Args:
+        config: resolved.
+        parts: take each batch in so many, where that is more than the config says.
+    """
+    spec = _own("trainer", config["trainer"])
+    if "accumulate" in spec:
+        spec["accumulate"] = max(spec["accumulate"], parts)
+    return construct("trainer", spec, complete=True)
 
 
 def _own(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +202,7 @@ def around(
     run_dir: Path,
     job: Job,
     settings: Mapping[str, Any],
+    conceded: Concessions = NOTHING,
 ) -> list[keras.callbacks.Callback]:
     """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
 
@@ -184,6 +212,7 @@ def around(
         run_dir: the run's directory.
         job: what is trained.
         settings: the config's `checkpoint` node.
+        conceded: what failures have made different from the config; checkpoints say so.
     """
     plan = job.plan
     rate = construct("callback", "learning_rate_logger")
@@ -194,11 +223,13 @@ def around(
         run_dir,
         every=settings["every"],
         keep=settings["keep"],
-        plan={**plan.lengths(), "batch_size": plan.batch_size},
+        plan={**plan.lengths(), "batch_size": plan.batch_size, **conceded.record()},
         writes=replicas.is_chief(job.model.distribute_strategy),
     )
     saved.callbacks = [*kept, saved]
-    return [rate, *callbacks, keras.callbacks.History(), journal, saved, show]
+    # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.
+    finite = Finite(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
+    return [rate, *callbacks, keras.callbacks.History(), journal, finite, saved, show]
 
 
 def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:

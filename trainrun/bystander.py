@@ -26,10 +26,14 @@ class Bystander:
         self.run_dir, self.job = run_dir, job
         self.metrics: dict[str, float] = {}
         self.recorder = self
+        self.failures: list[dict[str, Any]] = []
 
     def callback(self) -> keras.callbacks.Callback:
         """Return a callback that does nothing, in the place of the journal's."""
         return keras.callbacks.Callback()
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Leave it to the chief."""
 
     @contextmanager
     def truthful(self) -> Iterator[None]:

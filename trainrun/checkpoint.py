@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +13,9 @@ from typing import Any
 
 import keras
 
-from trainrun import interrupt, state, stored
+from trainrun import interrupt, replicas, state, stored
 from trainrun.errors import TrainingError
+from trainrun.failure.finite import worst
 from trainrun.interval import Interval
 from trainrun.stored import BEST, FOLDER, LAST, Stored
 
@@ -73,6 +75,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
+        # A trainer returns from compiled code after each so many steps of an epoch: what is due there is not passed.
+        self.stride = self.every.stride(self.plan.get("steps_per_epoch", 0))
         self.lowest = math.inf
         self._due = -math.inf  # when to write next at an epoch's end
         self._due_at = math.inf  # and within one
@@ -88,10 +92,13 @@ class Checkpoint(keras.callbacks.Callback):
         return {"lowest": self.lowest}
 
     def set_state(self, found: Mapping[str, Any]) -> None:
-        """Take what `get_state` returned."""
+        """Take what `get_state` returned; by now the model is as it was when it was written."""
         self.lowest = float(found["lowest"])
+        self._written_step = self._updates()
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        if self.writes:
+            stored.tidy(self.folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -123,7 +130,7 @@ class Checkpoint(keras.callbacks.Callback):
             due = final or stop is not None or self._due_after(epoch)
             if improved or due:
                 taken = self._take(epoch + 1, 0, final)
-                if improved:
+                if improved and self._is_sound(taken):
                     self._best = taken
                 if due:
                     self._submit(taken)
@@ -136,7 +143,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._finish()
 
     def close(self) -> None:
-        """Wait for the writing in progress, after an exception."""
+        """Write what is not written of the best state, and wait for the writing in progress; after an exception."""
+        with contextlib.suppress(TrainingError, OSError):  # that exception is what is told
+            self._collect()
+            self._write_best()
         if self._writer is not None:
             self._writer.shutdown()
 
@@ -144,14 +154,16 @@ class Checkpoint(keras.callbacks.Callback):
         """Tell whether to write within an epoch."""
         if not self.writes or batch + 1 == self.params.get("steps"):
             return False  # the epoch's end comes at once
+        if self.every.epochs:
+            return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)
         if self.every.steps:
             return self._updates() - self._written_step >= self.every.steps
-        return not self.every.epochs and self.clock() >= self._due_at
+        return self.clock() >= self._due_at
 
     def _due_after(self, epoch: int) -> bool:
         """Tell whether to write at an epoch's end."""
         if self.every.epochs:
-            return (epoch + 1) % self.every.epochs == 0
+            return self.every.is_due(epoch + 1, 0, self.params.get("steps") or 0)
         if self.every.steps:
             return self._updates() - self._written_step >= self.every.steps
         if self.every.seconds:
@@ -169,9 +181,18 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, epoch: int, step: int, done: bool) -> None:
         self._submit(self._take(epoch, step, done))
 
+    def _is_sound(self, taken: tuple) -> bool:
+        """Tell whether all weights that are trained are finite numbers."""
+        trained = {f"weights/{i:04d}" for i, v in enumerate(self.model.variables) if v.trainable}
+        return all(
+            worst(array) is None for name, array in taken[0].items() if name.partition("#")[0] in trained
+        )
+
     def _submit(self, taken: tuple) -> None:
         """Have the state written, and the best one with it; waits for the writing before this one."""
         self._collect()
+        if not self._is_sound(taken):
+            return  # what was written before is better to go on from
         begin, best = self.clock(), self._best
         self._best = None
         self._written_step = taken[1]["updates"]
@@ -201,18 +222,26 @@ class Checkpoint(keras.callbacks.Callback):
         try:
             writing.result()
         except OSError as error:
-            raise TrainingError(
-                f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
-                "What was written before is whole. Make room, then: trainrun resume "
-                + str(self.folder.parent)
-            ) from error
+            raise self._unwritten(error) from error
 
     def _finish(self) -> None:
         self._collect()
+        self._write_best()
+        self._writer.shutdown()
+
+    def _write_best(self) -> None:
         if self._best is not None and self.writes:
             best, self._best = self._best, None
-            stored.write(self.folder / BEST, *best)
-        self.close()
+            try:
+                stored.write(self.folder / BEST, *best)
+            except OSError as error:
+                raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> TrainingError:
+        return TrainingError(
+            f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
+            f"What was written before is whole. Make room, then: trainrun resume {self.folder.parent}"
+        )
 
 
 @dataclass(frozen=True)
@@ -221,11 +250,13 @@ class Start:
 
     Args:
         checkpoint: as read.
-        epochs: of the run as it is now; what ended early goes on only if more were asked for.
+        more: there are more epochs now; what ended early goes on only if more were asked for.
+        rate: what a learning rate that is kept in the checkpoint is multiplied by.
     """
 
     checkpoint: Stored
     more: bool = False
+    rate: float = 1.0
 
     @property
     def over(self) -> bool:
@@ -235,6 +266,8 @@ class Start:
     def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Put everything back; see `state.apply`."""
         state.apply(self.checkpoint, model, callbacks)
+        if self.rate != 1.0:
+            replicas.scale_constant(model.optimizer, self.rate)
 
 
 def restore(path: Path, model: keras.Model) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,12 @@ VERBS = {
     "ls": "what can be named: the groups, or one group's options",
     "show": "one option: its YAML, docstring and arguments",
     "resume": "go on with a run that was stopped, to the same bits",
+<<<<<<< HEAD
     "best": "the command line that trains the winner of a sweep",
+=======
+    "verify-resume": "prove it for a config: killed and resumed, the same bits",
+    "reproduce": "run a run again, and tell to how many digits it agrees",
+>>>>>>> main
     "check": "validate a config or a sweep without training",
     "runs": "the runs there are: status, epochs, best value, what is not sent yet",
     "sync": "deliver to MLflow what it does not have yet",
@@ -80,10 +86,10 @@ def main(argv: Sequence[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] in VERBS:
-        return importlib.import_module(f"trainrun.commands.{argv[0]}").main(argv[1:])
+        return importlib.import_module(f"trainrun.commands.{argv[0].replace('-', '_')}").main(argv[1:])
     if (argv and argv[0] == "help") or _wants_help(argv):
         return importlib.import_module("trainrun.commands.help").main(argv)
-    if argv and argv[0].isidentifier():
+    if argv and argv[0].replace("-", "_").isidentifier() and not argv[0].startswith("-"):
         words = [*VERBS, "help"]
         hint = did_you_mean(argv[0], words)
         raise UserError(
@@ -147,7 +153,11 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     if flags.shell_completion:
         from trainrun.commands import complete
 
-        complete.words(os.environ.get("COMP_LINE", ""))
+        asked = "".join(overrides)
+        if not re.fullmatch(r"(install|uninstall|query)=(bash|zsh|fish)", asked):
+            raise UserError(f"-sc: expected install=bash, zsh or fish, got {asked!r}.")
+        if asked.startswith("query"):
+            complete.words(os.environ.get("COMP_LINE", ""))
         overrides = []
     if overrides:
         from trainrun.config import plugins
@@ -168,7 +178,7 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     try:
         compose.hand_over(argv, lambda config: None)
     except SystemExit as stop:
-        return int(stop.code or 0)
+        return 2 if stop.code else 0  # Hydra has said that there is no such package, and the like
     except Exception as error:
         if flags.shell_completion:
             return 0  # somebody is typing: no message may disturb the line
@@ -218,9 +228,16 @@ def _run(argv: list[str], flags: Any) -> int:
             console.error(str(error) or type(error).__name__)
             return None
 
+    given = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
+    there = [folder for folder in given if folder.is_dir()]
     try:
         compose.hand_over(argv, task)
     except _Stop:
+        if isinstance(failures[-1][1], UserError):
+            for (
+                folder
+            ) in there:  # a run that never began takes its directory away, but not what was there before
+                folder.mkdir(parents=True, exist_ok=True)
         raise failures[-1][1] from None
     except (UserError, TrainingError, Interrupted):
         raise

@@ -6,6 +6,7 @@ that a path can be copied whole. rich is imported by the first line that needs i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -62,7 +63,8 @@ def detach() -> None:
     with _lock:
         status(())
         if _log is not None:
-            _log.close()
+            with contextlib.suppress(OSError):
+                _log.close()
         _log = None
 
 
@@ -71,9 +73,10 @@ def log(text: str) -> None:
     with _lock:
         if _log is not None:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            for line in str(text).splitlines() or [""]:
-                _log.write(f"{stamp}  {line}\n" if line else "\n")
-            _log.flush()
+            with contextlib.suppress(OSError):  # a full disk: what is said is more than its copy
+                for line in str(text).splitlines() or [""]:
+                    _log.write(f"{stamp}  {line}\n" if line else "\n")
+                _log.flush()
 
 
 def say(text: str = "", style: str = "") -> None:

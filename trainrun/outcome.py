@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +18,13 @@ import yaml
 from trainrun import console
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
+from trainrun.config import plugins
 from trainrun.errors import TrainingError, broken
+from trainrun.failure import autopsy, kinds, room
 from trainrun.interrupt import Interrupted
 from trainrun.job import Job
 from trainrun.resumed import Resume
-from trainrun.tracking import redact
+from trainrun.tracking import journal, redact
 from trainrun.tracking.record import Recorder
 from trainrun.units import Unit
 
@@ -60,6 +64,8 @@ class Outcome:
         )
         self.tuned = tuned
         self.resumed = None if resume is None else resume.record(job)
+        self._began = (self.resumed or {}).get("epoch", 0)  # epochs that were done when this process began
+        self.failures: list[dict[str, Any]] = []
         self.history: dict[str, list[float]] = {}
         self.metrics: dict[str, float] = {}
         self.predictions: np.ndarray | None = None
@@ -85,9 +91,23 @@ class Outcome:
             git=self.git,
             seed=config["seed"],
             cwd=str(Path.cwd()),
+            plugins=plugins.digests(config["plugins"]),
             **({"tuned": tuned} if tuned else {}),
             **({"resumed_from": self.resumed} if self.resumed else {}),
         )
+
+    def again(self, job: Job, resumed: dict[str, Any]) -> None:
+        """Take the job of the next attempt, after a failure; the journal has a start for each.
+
+        Args:
+            job: as it is built now.
+            resumed: what it goes on from, as `Resume.record` returns it.
+        """
+        self.job, self.resumed = job, resumed
+        book = self.recorder.journal
+        start = next(r for r in reversed(journal.read(book.path).records) if r["kind"] == "start")
+        fields = {k: v for k, v in start.items() if k not in ("seq", "time", "kind")}
+        book.write("start", **{**fields, "resumed_from": resumed})
 
     @contextmanager
     def truthful(self) -> Iterator[None]:
@@ -98,17 +118,37 @@ class Outcome:
             self._catch_up()
             self._close("KILLED", str(stop) or "interrupted")
             raise
-        except Exception as error:
-            told = error if isinstance(error, TrainingError) else broken(error, self.run_dir)
+        except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
+            told = self._told(error)
             self._catch_up()
-            self._close("FAILED", f"{type(error).__name__}: {error}")
+            name = "" if told is error else f"{type(error).__name__}: "
+            self._close_failed(f"{name}{error}")
             raise told from error
         finally:
             console.detach()
 
+    def _told(self, error: Exception) -> TrainingError:
+        """Return what the user reads of an exception."""
+        if isinstance(error, TrainingError):
+            return error
+        if kinds.kind(error) == kinds.DISK_FULL:
+            return room.full(self.run_dir, error)
+        return broken(error, self.run_dir)
+
+    def _close_failed(self, reason: str) -> None:
+        """Close the record, as far as the disk takes it: what has gone wrong is told in any case."""
+        try:
+            self._close("FAILED", reason)
+        except OSError as error:
+            console.log(f"the record could not be closed: {error}")
+            with contextlib.suppress(OSError):
+                # A line that was cut short is taken out, so that the end stands on a line of its own.
+                self.recorder.journal = journal.Journal(self.recorder.journal.path)
+                self.recorder.end("FAILED", reason)
+
     def _catch_up(self) -> None:
         """Take what Keras has noted of the epochs that were finished before training broke off."""
-        noted = getattr(getattr(self.job.model, "history", None), "history", {})
+        noted = getattr(getattr(self.job and self.job.model, "history", None), "history", {})
         self.history = self.history or {k: [float(v) for v in values] for k, values in noted.items()}
         self.metrics = self.metrics or {k: values[-1] for k, values in self.history.items() if values}
 
@@ -145,7 +185,7 @@ class Outcome:
         wanted = self.config["artifacts"]
         if wanted["model"]:
             plain = inference_model(self.job)
-            plain.save(self.run_dir / MODEL)
+            self._save(plain)
             if wanted["verify"]:
                 self._verify(plain)
             self.recorder.model(MODEL, self.job.dataset.inputs, [*plain.output_shape[1:]])
@@ -153,6 +193,15 @@ class Outcome:
             part, _ = self._shown()
             split = getattr(self.job.dataset, part) if part else None
             plots.write(self.run_dir, self.history, self.job.dataset, split, self.predictions, part or "")
+
+    def _save(self, model: keras.Model) -> None:
+        """Write the model, whole or not at all."""
+        new = self.run_dir / f".{MODEL}"
+        try:
+            model.save(new)
+            os.replace(new, self.run_dir / MODEL)
+        finally:
+            new.unlink(missing_ok=True)
 
     def end(self) -> dict[str, Any]:
         """Close the record and show the result; return the summary."""
@@ -166,13 +215,15 @@ class Outcome:
 
     @property
     def steps(self) -> int:
+        if self.job is None:  # a failure while it was built anew
+            return 0
         # Not int(…): a variable that several replicas share has no such conversion.
         return int(keras.ops.convert_to_numpy(self.job.model.optimizer.iterations))
 
     def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
         seconds, job = self.clock.seconds, self.job
         # Of this process: the seconds are, too.
-        trained = (self.epochs - (self.resumed or {}).get("epoch", 0)) * job.plan.examples
+        trained = 0 if job is None else (self.epochs - self._began) * job.plan.examples
         content = summary.build(
             run_id=self.run_dir.name,
             status=status,
@@ -182,24 +233,33 @@ class Outcome:
             best=summary.best_epochs(self.history),
             epochs=self.epochs,
             steps=self.steps,
-            parameters=job.model.count_params(),
+            parameters=None if job is None else job.model.count_params(),
             seconds=seconds,
             examples_per_second=round(trained / seconds["train"], 1)
             if trained and seconds.get("train")
             else None,
-            weights_sha256=summary.weights_sha256(job.model),
+            weights_sha256=None if job is None else summary.weights_sha256(job.model),
             data_sha256=self.digest,
             versions=self.versions,
             git=self.git,
             mlflow=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
             resumed_from=self.resumed,
             tuned=self.tuned,
+            attempts=self.failures,
         )
         summary.write(self.run_dir, content)
         if self.config["artifacts"]["report"] and status == "FINISHED":
             report.write(self.run_dir, content)
         self.recorder.artifacts(
-            ["config.yaml", "environment.txt", "summary.json", "report.html", "profile.json", plots.FOLDER]
+            [
+                "config.yaml",
+                "environment.txt",
+                "summary.json",
+                "report.html",
+                "profile.json",
+                autopsy.FILE,
+                plots.FOLDER,
+            ]
         )
         self.undelivered = self.recorder.end(status, reason).undelivered
         return content

@@ -29,6 +29,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return strategy.cluster_resolver.task_id == 0
 
 
+def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether other processes train together with this one, which cannot go another way alone."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 @contextmanager
 def all_there(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Say it plainly when another worker is gone.
@@ -71,19 +76,24 @@ def even_batches(examples: int, batch_size: int, replicas: int) -> int:
 
 
 def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
-    """Multiply the learning rate, with its schedule, by the linear rule of Goyal et al. (2017); a line says so.
+    """Multiply the learning rate, with its schedule.
 
     Args:
         optimizer: changed in place, or the optimizers inside it where the rate is theirs.
-        factor: examples a step over those that the rate was chosen for.
+        factor: above 0.
     """
     for leaf in _leaves(optimizer):
+        if isinstance(leaf._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            leaf.learning_rate = Scaled(leaf._learning_rate, factor)
+    scale_constant(optimizer, factor)
+
+
+def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
+    """Multiply the learning rate where it is a number that the optimizer holds, not a schedule's."""
+    for leaf in _leaves(optimizer):
         rate = leaf._learning_rate
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            leaf.learning_rate = Scaled(rate, factor)
-        elif not callable(rate):
+        if not callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
-    console.note(f"learning rate × {factor:g}: the linear rule for {factor:g} times the examples a step")
 
 
 @keras.saving.register_keras_serializable("trainrun")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,13 @@ class Resume:
         run_dir: whose checkpoints.
         changed: the overrides that were given this time.
         data_sha256: the digest of the data that it has trained on; None: not known.
+        because: the failure that this is the answer to, as the journal is to tell it.
     """
 
     run_dir: Path
     changed: Sequence[str] = ()
     data_sha256: str | None = None
+    because: Mapping[str, Any] | None = None
 
     def onto(self, job: Job) -> Job:
         """Return the job with the place where it goes on; without one where there is no checkpoint.

@@ -69,6 +69,8 @@ def run(
             from trainrun import builders, profiling, replicas
             from trainrun.bystander import Bystander
             from trainrun.cost import Cost
+            from trainrun.failure import room
+            from trainrun.failure.attempts import Attempts
             from trainrun.outcome import Outcome
             from trainrun.tune.settle import settle
 
@@ -78,32 +80,31 @@ def run(
         with clock("tune"):
             config, tuned = settle(config, data, strategy, run_dir)
         with clock("build"):
-            job = builders.job(config, data, strategy)
-            job = job if resume is None else resume.onto(job)
-            trainer = builders.trainer(config)
-            callbacks = builders.callbacks(config, run_dir, job)
+            attempts = Attempts(config, data, strategy, run_dir, resume)
+        if replicas.is_chief(strategy):
+            room.check(run_dir, attempts.job, config)
     except UserError:
         if resume is None:
             discard(run_dir)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise broken(error, run_dir) from error
     if replicas.is_chief(strategy):
-        outcome = Outcome(run_dir, config, job, clock, overrides, command, tuned, resume)
+        outcome = Outcome(run_dir, config, attempts.job, clock, overrides, command, tuned, resume)
     else:
-        outcome = Bystander(run_dir, job)
+        outcome = Bystander(run_dir, attempts.job)
     saving = config["checkpoint"]
     with interruptible(saving["signals"], saving["grace"]), outcome.truthful():
-        console.note(Cost.of(job.model, job.plan.batch_size).line())
-        with clock("train"), replicas.all_there(strategy), between_steps():
-            history = trainer.train(
-                job, builders.around(callbacks, outcome.recorder.callback(), run_dir, job, saving)
-            )
+        console.note(Cost.of(outcome.job.model, outcome.job.plan.batch_size).line())
+        with clock("train"), between_steps():
+            history = attempts.train(outcome)
         with clock("evaluate"):
-            outcome.evaluate(history, builders.on_one_device(config, data, job))
+            outcome.evaluate(history, builders.on_one_device(config, data, outcome.job))
         with clock("save"):
             outcome.save()
-        profiling.report(callbacks, lambda: builders.job(config, data, strategy), config["trainer"]["name"])
+        profiling.report(
+            attempts.callbacks, lambda: builders.job(config, data, strategy), config["trainer"]["name"]
+        )
         summary = outcome.end()
     return RunResult(run_dir, summary["status"], outcome.metrics, history, summary, outcome.job.model)
 

@@ -124,14 +124,15 @@ def newest(run_dir: Path) -> tuple[Stored | None, list[str]]:
 
 def files(run_dir: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first, the best one aside."""
-    folder = run_dir / FOLDER
-    stem, suffix = Path(LAST).stem, Path(LAST).suffix
-    older = [
-        (int(p.name[len(stem) + 1 : -len(suffix)]), p)
-        for p in folder.glob(f"{stem}.*{suffix}")
-        if p.name[len(stem) + 1 : -len(suffix)].isdigit()
-    ]
-    return [p for p in (folder / LAST, *(p for _, p in sorted(older))) if p.is_file()]
+    last = run_dir / FOLDER / LAST
+    return [p for p in (last, *(p for _, p in _older(last))) if p.is_file()]
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a process has left that was killed while it wrote; nobody else may write there now."""
+    for path in folder.glob(f".*{Path(LAST).suffix}.*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def digest(content: Mapping[str, np.ndarray]) -> str:
@@ -148,19 +149,26 @@ def _make_room(path: Path, keep: int) -> None:
     """Let each file of the row take the next one's name; the newest keeps its own as well until it is replaced."""
     if not path.exists():
         return
-    row = [path] + [path.with_name(f"{path.stem}.{i}{path.suffix}") for i in range(1, keep)]
-    for older in path.parent.glob(f"{path.stem}.*{path.suffix}"):
-        if older not in row and older.name[len(path.stem) + 1 : -len(path.suffix)].isdigit():
+    for number, older in reversed(_older(path)):
+        if number >= keep - 1:
             older.unlink(missing_ok=True)
-    for i in range(len(row) - 1, 1, -1):
-        if row[i - 1].exists():
-            os.replace(row[i - 1], row[i])
-    if len(row) > 1:
-        row[1].unlink(missing_ok=True)
+        else:
+            os.replace(older, path.with_name(f"{path.stem}.{number + 1}{path.suffix}"))
+    if keep > 1:
+        first = path.with_name(f"{path.stem}.1{path.suffix}")
         try:
-            os.link(path, row[1])
+            os.link(path, first)
         except OSError:  # a file system without hard links: for a moment, only the older name is there
-            os.replace(path, row[1])
+            os.replace(path, first)
+
+
+def _older(path: Path) -> list[tuple[int, Path]]:
+    """Return the files before the newest with their numbers, ascending."""
+    found = (
+        (p.name[len(path.stem) + 1 : -len(path.suffix)], p)
+        for p in path.parent.glob(f"{path.stem}.*{path.suffix}")
+    )
+    return sorted((int(number), p) for number, p in found if number.isdigit())
 
 
 def _sync_folder(folder: Path) -> None:

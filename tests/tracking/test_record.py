@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+
 from trainrun.tracking import journal
 from trainrun.tracking.record import Recorder, flatten
 from trainrun.tracking.status import status

@@ -37,8 +37,9 @@ def build(
     mlflow: Mapping[str, str] | None = None,
     resumed_from: Mapping[str, Any] | None = None,
     tuned: Mapping[str, Any] | None = None,
+    attempts: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the summary's content, its keys always the same and in the same order; `tuned` may follow.
+    """Return the summary's content, its keys always the same and in the same order; `tuned` and `attempts` may follow.
 
     Args:
         run_id: the name of the run's directory.
@@ -56,6 +57,7 @@ def build(
         mlflow: `tracking_uri`, `experiment_id`, `run_id`, or None.
         resumed_from: `epoch`, `step`, `checkpoint` that the last attempt went on from; None: there was but one.
         tuned: the settings that trials before the run have found; the key is there only if there are any.
+        attempts: what failed while training, and what was done about it; likewise.
 
     Raises:
         ValueError: the status is none.
@@ -81,6 +83,7 @@ def build(
         "mlflow": dict(mlflow) if mlflow else None,
         "resumed_from": resumed_from,
         **({"tuned": dict(tuned)} if tuned else {}),
+        **({"attempts": [dict(a) for a in attempts]} if attempts else {}),
     }
 
 
@@ -92,11 +95,14 @@ def write(run_dir: str | Path, summary: Mapping[str, Any]) -> Path:
     path = Path(run_dir) / FILE
     new = path.with_name(f".{FILE}.{os.getpid()}")
     text = json.dumps(_legal(summary), indent=2, allow_nan=False, ensure_ascii=False)
-    with open(new, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    try:
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)  # of a disk that is full
     return path
 
 

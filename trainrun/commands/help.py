@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
         )
         lines.append(f"{group:<{width}}  {shown}")
     _part("Groups and their options (group=option; an option's keys go by group.key=value)", "\n".join(lines))
-    _part("Verbs", "\n".join(f"{verb:<6}  {meaning}" for verb, meaning in VERBS.items()))
+    _part("Verbs", "\n".join(f"{verb:<{max(map(len, VERBS))}}  {meaning}" for verb, meaning in VERBS.items()))
     _part("Flags", FLAGS)
     return 0
 

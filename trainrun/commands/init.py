@@ -23,10 +23,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where; by default here")
     folder = paths.expanded(parser.parse_args(argv).folder)
-    try:
-        above = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-    except ValueError as error:  # a NUL
-        raise UserError(f"{folder} cannot be the name of a folder: {error}.") from error
+    above = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not above.is_dir():
         raise UserError(f"{above} is a file; name a folder, or one that does not exist yet.")
     files = {
@@ -46,11 +43,12 @@ def main(argv: Sequence[str]) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             written.append(target)
             shutil.copyfile(source, target)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL
         for path in [*written, *sorted(parents, reverse=True)]:  # nothing half-made is left
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 path.rmdir() if path in parents else path.unlink()
-        raise UserError(f"cannot write to {folder}: {error.strerror}. Name a folder of yours.") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write to {folder}: {why}. Name a folder of yours.") from error
     for target in files.values():
         console.say(f"  {target}")
     enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "

@@ -74,7 +74,7 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
     Raises:
         UserError: what the run needs is not there any more, or is not what it was.
     """
-    from trainrun.config import again
+    from trainrun.config import again, plugins
 
     run_dir = run_dir.absolute()
     # What the config names by a relative path lies where the run was started.
@@ -82,6 +82,11 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
         os.chdir(start["cwd"])
     config = again.load(run_dir, given)
     was = again.load_plain(run_dir)
+    for name, digest in plugins.digests(config["plugins"]).items():
+        if (start.get("plugins") or {}).get(name, digest) != digest:
+            console.warn(
+                f"plug-in {name} is not what it was when the run began; it goes on with what there is."
+            )
     if config["trainer"]["epochs"] < was["trainer"]["epochs"]:
         raise UserError(
             Problem(

@@ -18,7 +18,7 @@ def main(argv: Sequence[str]) -> int:
     what = parser.parse_args(argv).what
     group, slash, name = what.replace("=", "/", 1).partition("/")
     _announce_plugins()
-    if not slash or not name:
+    if not slash or not name or not group:
         raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(group, GROUPS)}")
     if group not in GROUPS:
         raise UserError(

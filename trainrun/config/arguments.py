@@ -161,6 +161,8 @@ RULES: dict[str, Rule] = {
     "layer.rate": DECAY,
     # schedules
     "decay_rate": POSITIVE,
+    "schedule.boundaries": Rule("list"),
+    "schedule.values": Rule("list"),
     "staircase": FLAG,
     "t_mul": POSITIVE,
     "m_mul": POSITIVE,
@@ -216,6 +218,13 @@ RULES: dict[str, Rule] = {
     "hardware.address": Rule("text", null=True),
     "hardware.scale_batch": Rule(choices=("global", "per_replica")),
     "hardware.scale_learning_rate": Rule(choices=(False, "linear")),
+    # tracking
+    "tracking.uri": TEXT_OR_NULL,
+    "tracking.experiment": Rule("text"),
+    "tracking.run_name": TEXT_OR_NULL,
+    "tracking.every_steps": COUNT_OR_NULL,
+    "tracking.interval": NOT_NEGATIVE,
+    "tracking.timeout": NOT_NEGATIVE,
     # run
     "seed": Rule("int", low=0, high=2**32 - 1),
     "tune.batch_size": Rule(choices=("auto",), null=True),

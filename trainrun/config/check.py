@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from trainrun.config import (
     combinations,
     compose,
     diagnose,
+    failure_rules,
     options,
     plugins,
     safety,
@@ -30,6 +32,8 @@ from trainrun.lengths import parse as parse_length
 
 # Arguments that are durations: 90s, 10m, 1h30m.
 DURATIONS = ("max_time",)
+# A run's name stands in tables.
+LONGEST_NAME = 250
 # Groups whose options hold more keys than their component's signature: the run's own settings.
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
 # Every config has a node of these.
@@ -96,7 +100,7 @@ def sweep(
 
     try:
         points = compose.sweep_points(given)
-    except (HydraException, ValueError) as error:
+    except (HydraException, ValueError, RecursionError) as error:
         return 0, diagnose.examine(given, config_name, config_path)[1] or [diagnose.from_hydra(error)]
     hydra = [o for o in given if compose.is_hydra(o)]
     found: dict[Problem, str] = {}
@@ -111,7 +115,7 @@ def sweep(
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
-    found = [*_root(config), *checkpoint_rules.problems(config)]
+    found = [*_root(config), *checkpoint_rules.problems(config), *failure_rules.problems(config)]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
             found += component_problems(group, key, spec)
@@ -145,11 +149,23 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
+    from trainrun.config.schema import Root
+
     for key, value in _settings(config):
         fault = arguments.violation(arguments.RULES[key], value, None)
         if fault:
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
+    known = [f.name for f in dataclasses.fields(Root)]
+    for key in config:
+        if key not in known:  # `+` adds any key
+            yield Problem(
+                key,
+                f"there is no such key or group.{did_you_mean(key, known)} `trainrun --help` lists the groups.",
+            )
+    name = config.get("name")
+    if isinstance(name, str) and len(name) > LONGEST_NAME:
+        yield Problem("name", f"expected at most {LONGEST_NAME} characters, got {len(name):,}. Shorten it.")
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -281,6 +297,9 @@ def _argument_problems(
             continue
         inside = reference_group(argument)
         if inside is not None:
+            if isinstance(value, list) and not argument.endswith("s"):
+                yield Problem(where, f"expected one {inside}, got a list of {len(value)}. Name one of them.")
+                continue
             for i, nested in enumerate(value if isinstance(value, list) else [value]):
                 place = f"{where}[{i}]" if isinstance(value, list) else where
                 if nested is not None:

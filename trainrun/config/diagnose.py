@@ -7,6 +7,7 @@ values against the config that the good choices give.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _WITHOUT_SCHEMA = (
     "a primary config begins its defaults with `- trainrun`, which brings the settings that every run has. "
     "`trainrun init` writes one to begin with."
 )
+# Parts of Hydra's node that take any key; what may stand there, `safety` tells.
+_HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
 _SPACES = re.compile(r"\s+")
 
 
@@ -53,10 +56,14 @@ def examine(
     for text in overrides:
         try:
             override = parser.parse_override(text)
-        except (HydraException, ValueError) as parse_error:  # ValueError: a number of thousands of digits
+        except (HydraException, ValueError, RecursionError) as parse_error:
+            # ValueError: a number of thousands of digits; RecursionError: hundreds of brackets
             found.append(Problem(text, _unparsable(text, parse_error)))
             continue
         key = override.key_or_group
+        if not key:
+            found.append(Problem(text, _unparsable(text, ValueError("no key"))))
+            continue
         if override.is_sweep_override():
             found.append(Problem(key, _sweep_without_flag(key, text)))
             continue
@@ -73,6 +80,12 @@ def examine(
         config = compose.compose(choices, config_name, config_path)
     except UserError as unfit:
         return None, [*found, *unfit.problems]
+    except RecursionError:
+        chosen = ", ".join(choices) or "the primary config"
+        return None, [
+            *found,
+            Problem(chosen, "a list of defaults leads back to itself. Take one of its entries out."),
+        ]
     except Exception as compose_error:
         return None, found or [from_hydra(compose_error)]
     from omegaconf import OmegaConf
@@ -200,6 +213,10 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
         parent = OmegaConf.select(config, parent_key) if parent_key else config
     except OmegaConfBaseException:
         parent = None
+    if key.startswith("hydra.") and not key.startswith(_HYDRA_OPEN):
+        missing = _first_missing(config, key)
+        if missing is not None:
+            return Problem(key, _unknown_key(config, missing, groups))
     if not override.is_add() and not override.is_force_add():
         missing = _first_missing(config, key)
         if missing is not None:
@@ -218,6 +235,7 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
 def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
     """Return (parent, leaf) of the first part of a dotted key that the config does not have."""
     from omegaconf import DictConfig, ListConfig
+    from omegaconf.errors import OmegaConfBaseException
 
     node, path = config, []
     for part in re.findall(r"[^.\[\]]+", key):
@@ -227,7 +245,10 @@ def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
             node = node[int(part)]
         elif isinstance(node, DictConfig) and part in node:
             node = node._get_node(part)
-            node = node._dereference_node() if node is not None and node._is_interpolation() else node
+            try:
+                node = node._dereference_node() if node is not None and node._is_interpolation() else node
+            except OmegaConfBaseException:
+                return None  # it hangs on what only a running job knows
         else:
             return ".".join(path), part
         path.append(part)
@@ -257,6 +278,8 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
 
 def _wrong_type(value: Any, error: Exception) -> str:
     text = str(error).splitlines()[0]
+    if extra := re.search(r"Key '(.*)' (?:is )?not in", text):
+        return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
     found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
         r"(\w+)\.?$", text
     )
@@ -270,16 +293,27 @@ def _wrong_type(value: Any, error: Exception) -> str:
 
 
 def _unparsable(text: str, error: Exception) -> str:
-    if "=" not in text:
-        return "an override is key=value, for example optimizer=adam or optimizer.learning_rate=0.01."
-    reason = str(error.__cause__ or error).splitlines()[0]
     key, _, value = text.partition("=")
+    strange = sorted({letter for letter in text if not letter.isascii() and letter.isprintable()})
+    if strange and (not key.isascii() or "=" not in text or re.fullmatch(r"\w+", value)):
+        # They look like others: an o of another alphabet, an equals sign of full width.
+        named = ", ".join(f"{s!r} is {unicodedata.name(s, 'of no name')}" for s in strange[:3])
+        return f"{named}; a key, or an option's name, has plain letters. Type it anew. A text goes into quotes: '{key}=\"…\"'."
+    if "=" not in text or not key:
+        return "an override is key=value, for example optimizer=adam or optimizer.learning_rate=0.01."
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply. No value needs that."
+    cause = error.__cause__ or error
+    lines = str(cause).splitlines()
+    reason = "it cannot be read" if not lines or "Exception" in lines[0] else lines[0].rstrip(".")
     return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."
 
 
 def from_hydra(error: Exception) -> Problem:
     """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
     import yaml
+
+    from trainrun.config import schema
 
     cause, key = error, ""
     while True:
@@ -292,15 +326,27 @@ def from_hydra(error: Exception) -> Problem:
     if isinstance(cause, yaml.YAMLError):
         mark = getattr(cause, "problem_mark", None)
         return yaml_file.problem(getattr(mark, "name", None) or getattr(cause, "name", "a config"), cause)
-    if isinstance(cause, RecursionError):
+    if isinstance(cause, RecursionError) or "Recursive interpolation" in str(cause):
         return Problem(key, "its interpolations lead back to themselves. Write out the value of one of them.")
-    if isinstance(cause, OSError):
+    if isinstance(cause, OSError) and cause.strerror:  # Hydra's own for a missing config is an OSError too
         return Problem(
-            str(cause.filename or key), f"{cause.strerror or cause}. Choose another place, or mend that one."
+            str(cause.filename or key), f"{cause.strerror}. Choose another place, or mend that one."
+        )
+    if inside := re.search(r"full_key: (\S+)", str(cause)):  # Hydra passes the text on, not the exception
+        key = key or inside[1]
+    if extra := re.search(r"Key '(.*)' (?:is )?not in '?(\w+)", str(cause)):
+        fields = getattr(getattr(schema, extra[2], None), "__dataclass_fields__", {})
+        place = re.match(r"In '[^']*': ", str(cause))
+        return Problem(
+            key,
+            f"{place[0] if place else ''}there is no such key.{did_you_mean(extra[1], fields)} `trainrun --help` lists the groups.",
         )
     lines = [
         line.strip()
-        for line in str(cause).splitlines()
+        for line in str(cause).partition("Config search path:")[0].splitlines()
         if line.strip() and not line.strip().startswith(("full_key", "object_type", "reference_type"))
     ]
-    return Problem(key, _SPACES.sub(" ", " ".join(lines[:4])) or type(cause).__name__)
+    text = _SPACES.sub(" ", " ".join(lines[:4])) or type(cause).__name__
+    if "Cannot merge DictConfig with ListConfig" in text:
+        text += ". A list stands where keys are expected; options are chosen in its defaults: `- override /metric: [auc]`."
+    return Problem(key, text)

@@ -7,6 +7,7 @@ arguments are known before TensorFlow loads. It is *imported* once the config ha
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -142,6 +143,27 @@ def load(plugins: Iterable[str]) -> None:
             _imported.add(path or plugin)
     if problems:
         raise UserError(problems)
+
+
+def sources(plugins: Iterable[str]) -> dict[str, Path]:
+    """Return the source file of each plug-in that has one."""
+    return {plugin: path for plugin in plugins if (path := _locate(plugin)) is not None}
+
+
+def digests(plugins: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of each plug-in's source; of a package, of all its modules."""
+    found = {}
+    for plugin, path in sources(plugins).items():
+        files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+        total = hashlib.sha256()
+        for file in files:
+            try:
+                content = file.read_bytes()
+            except OSError:
+                continue
+            total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
+        found[plugin] = total.hexdigest()
+    return found
 
 
 def _where(error: BaseException, path: Path | None) -> str:

@@ -50,6 +50,18 @@ class Sweep:
     max_failures: int | None = 3
 
 
+class OnFailure:
+    """What a run does when training breaks off."""
+
+    out_of_memory: str = "accumulate"
+    non_finite: str = "stop"
+    rate: float = 0.5
+    rollbacks: int = 3
+    lost: str = "retry"
+    retries: int = 1
+    minutes: float = 5.0
+
+
 @dataclass
 class Root:
     """The whole config. `Any` stands where a group's option decides which keys there are."""
@@ -70,6 +82,7 @@ class Root:
     artifacts: Artifacts = field(default_factory=Artifacts)
     sweep: Sweep = field(default_factory=Sweep)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    on_failure: OnFailure = field(default_factory=OnFailure)
     tune: Tune = field(default_factory=Tune)
     profile: bool = False
     profile_steps: list[int] = field(default_factory=lambda: [10, 20])

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 KINDS = ("numeric", "image", "tokens", "categorical")
 # The preflight reads targets up to so many values, of larger arrays the shape only.
 SMALL = 2_000_000
+# More different tokens or categories are no vocabulary, but numbers.
+LARGEST_ID = 10_000_000
+
 # What a damaged or foreign zip file may raise: zlib's error is none of the others, an encrypted entry is a
 # RuntimeError, and one packed in a way that this Python does not know a NotImplementedError.
 DAMAGED = (
@@ -315,6 +318,13 @@ def _input(x: np.ndarray, kind: str | None) -> tuple[InputSpec, np.ndarray, dict
             Problem(
                 "data.x",
                 f"{kind} need whole numbers from 0 on, with two axes; got {x.dtype} {list(x.shape)}. Or data.kind=numeric.",
+            )
+        )
+    if x.max() >= LARGEST_ID:
+        raise UserError(
+            Problem(
+                "data.x",
+                f"{kind} of up to {x.max():,} would need as many rows to look them up in. Number them from 0 without gaps.",
             )
         )
     highest = x.max(axis=0).astype("int64") + 1

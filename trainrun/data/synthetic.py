@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trainrun import paths
 from trainrun.data import _arrays
 from trainrun.data._order import SYNTHETIC, bits, shuffled
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
@@ -167,6 +168,9 @@ def _problems(
         found.append(("share", f"expected the share of the rarer class in (0, 0.5], got {share}."))
     if kind == "segmentation" and size < 8:
         found.append(("size", f"expected at least 8 pixels, got {size}."))
+    values = {"segmentation": size * size, "sequences": length}.get(kind, features) * examples
+    if not found and (too_large := paths.room(values * 8 * 13)):  # twelve draws for each, and their sum
+        found.append(("examples", f"so many do not fit: {too_large}. Take fewer."))
     if kind == "sequences":
         if length < classes:
             found.append(

@@ -31,7 +31,8 @@ class Accumulate:
         self, model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
     ) -> tuple[tf.Tensor, Any]:
         """Take the step; arguments and result are those of the default step."""
-        _refuse(model)
+        if (reason := refusal(model)) is not None:
+            raise ValueError(reason)
         variables = model.trainable_weights
         size = tf.shape(y)[0]
         parts = tf.minimum(self.parts, size)  # a last batch may have fewer examples
@@ -85,14 +86,36 @@ def reduction(model: keras.Model) -> str:
     return getattr(model.loss, "reduction", None) or "sum_over_batch_size"
 
 
-def _refuse(model: keras.Model) -> None:
+def refusal(model: keras.Model) -> str | None:
+    """Return why a model's batches cannot be taken in parts, or None if they can."""
     if isinstance(model.loss, WHOLE_BATCH):
-        raise ValueError(
+        return (
             f"trainer.accumulate needs a loss that is a sum over examples; {type(model.loss).__name__} is one "
             "number for the whole batch. Set trainer.accumulate=1, or take another loss."
         )
     if reduction(model) == "sum" and model.losses:
-        raise ValueError(
+        return (
             "trainer.accumulate would count the penalties once for each part of the batch, because the loss is "
             "summed and not averaged. Set loss.reduction=sum_over_batch_size."
         )
+    return None
+
+
+def divide(model: keras.Model, parts: int) -> None:
+    """Let Keras' own loops take each batch in so many parts; for a model on one device.
+
+    `train_step` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
+
+    Args:
+        model: compiled, with Keras' own `train_step`; changed in place.
+        parts: see `Accumulate`.
+    """
+    step = Accumulate(parts)
+
+    def train_step(data: tuple) -> dict[str, Any]:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        loss, y_pred = step(model, x, y, weight, 1.0)
+        model._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
+        return model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+    model.train_step = train_step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -27,10 +28,8 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     _print_into(run_dir / "run.log")
     threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
     code, said = _run(told, run_dir)
-    try:
+    with contextlib.suppress(OSError):  # nobody listens any more
         pipe.send(said)
-    except OSError:
-        pass  # nobody listens any more
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: on the way out of Python, threads of libraries would be waited for.

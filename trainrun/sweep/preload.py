@@ -17,7 +17,7 @@ with console.hushed():
     import tensorflow  # noqa: F401
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot
 
     from trainrun import builders, outcome, runner  # noqa: F401
     from trainrun.trainer import custom, fit, train_on_batch  # noqa: F401

@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trainrun.tracking import cursor
 from trainrun.tracking.cursor import Target
 
-PATIENCE_WITH_FAULTS = 3.0  # seconds to wait for a server of which it is known that it does not answer
+PATIENCE_WITH_FAULTS = 5.0  # seconds to wait for a server of which it is known that it does not answer
 # What MLflow and its stores read of the environment: a delivery process that was started with others is no good.
 FAMILIES = (
     "MLFLOW_",
@@ -44,6 +45,7 @@ class News:
         self.following = self.finished = False
         self.identity: dict[str, str] | None = None
         self.failing: str | None = None
+        self.sent = -1  # records that are delivered
 
 
 class Courier:
@@ -108,13 +110,13 @@ class Courier:
         news = self._news[str(run_dir)]
         self.hurry(run_dir)
         until = time.monotonic() + timeout
-        self._wait(lambda: bool(news.finished or news.failing), timeout)
-        if not news.finished:
-            self._wait(
-                lambda: news.finished or not news.failing, min(PATIENCE_WITH_FAULTS, until - time.monotonic())
-            )
-            if not news.failing:
-                self._wait(lambda: news.finished, until - time.monotonic())
+        while not news.finished and self.alive and (left := until - time.monotonic()) > 0:
+            sent, failing = news.sent, bool(news.failing)
+            # Of a server of which it is known that it does not answer, no longer than something moves.
+            limit = min(left, PATIENCE_WITH_FAULTS) if failing else left
+            self._wait(partial(_moved, news, sent, failing), limit)
+            if failing and not _moved(news, sent, failing):
+                break
         return news.finished
 
     def following(self, run_dir: Path) -> bool:
@@ -154,9 +156,14 @@ class Courier:
             news.finished = told.get("finished", news.finished)
             news.identity = told.get("identity", news.identity)
             news.failing = told.get("failing", news.failing)
+            news.sent = told.get("next", news.sent)
             self._changed.notify_all()
         if "warn" in told:
             news.warn(told["warn"])
+
+
+def _moved(news: News, sent: int, failing: bool) -> bool:
+    return news.finished or news.sent != sent or bool(news.failing) != failing
 
 
 _courier: Courier | None = None

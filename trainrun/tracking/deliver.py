@@ -138,7 +138,7 @@ class Job:
         if self.target.uri not in self.service.warned:
             self.service.warned.add(self.target.uri)
             self.warn(
-                f"the tracking server cannot be reached ({reason}); the run goes on, its journal keeps everything."
+                f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything."
             )
         self._report(failing=reason)
 
@@ -184,8 +184,6 @@ class Service:
         while True:
             self._take_messages()
             gone = self.orphaned  # before the jobs are looked at: each then sees it, too
-            if gone:
-                self._set_last_moment()
             for name, job in list(self.jobs.items()):
                 if job.remaining <= 0 and not job.finished:
                     job.work()
@@ -247,6 +245,7 @@ class Service:
     def _end_of_trainer(self) -> None:
         """Write the end of the runs that it cannot write any more; no request that hangs delays this."""
         self._orphaned.set()
+        self._set_last_moment()
         for job in list(self.jobs.values()):
             if not job.finished:
                 job.settle()
@@ -264,8 +263,7 @@ class Service:
         return status.OUT_OF_MEMORY if killed else status.WORDLESS
 
     def _set_last_moment(self) -> None:
-        if self._last_moment < float("inf"):
-            return
+        """Bound the time that is left."""
         patience = max((job.timeout for job in self.jobs.values()), default=0.0)
         self._last_moment = time.monotonic() + patience
         # A request that hangs is not waited for: what it was about is sent again by `trainrun sync`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from trainrun.tracking import redact
 
 PASSING = "passing"  # no answer, an error of the server's, a locked database: the same again, later
@@ -38,8 +40,20 @@ def kind(error: BaseException) -> str:
     return INVALID if code in _INVALID else PASSING
 
 
+# Where MLflow and the libraries below it hide what happened, the plainest first.
+_PLAIN = (
+    (re.compile(r"too many (\d+) error responses|failed with error code (\d+)"), "it answers {}"),
+    (re.compile(r"(timed out)"), "no answer in time"),
+    (re.compile(r"\[Errno -?\d+\] ([^'\"()<>]+)"), "{}"),
+    (re.compile(r"(RemoteDisconnected|Connection aborted|IncompleteRead)"), "connection broken off"),
+)
+
+
 def reason(error: BaseException) -> str:
     """Return an exception in one short line without secrets."""
+    for pattern, told in _PLAIN if type(error).__name__ == "MlflowException" else ():
+        if found := pattern.search(str(error)):
+            return told.format(next(filter(None, found.groups())).strip())
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = redact.text(lines[0] if lines else type(error).__name__)
     told = told if len(told) <= 200 else told[:199] + "…"

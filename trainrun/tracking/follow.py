@@ -199,23 +199,27 @@ class Backoff:
     Clocks that are set do not matter to it.
     """
 
-    FIRST, LONGEST = 0.5, 30.0
+    FIRST, LONGEST, WAITED_FOR = 0.5, 30.0, 1.0
 
     def __init__(self) -> None:
         self.failures = 0
         self._due = 0.0
+        self._longest = self.LONGEST
 
     def failed(self) -> None:
         """Wait longer."""
         self.failures += 1
-        self._due = time.monotonic() + min(self.FIRST * 2 ** (self.failures - 1), self.LONGEST)
+        # Not 2**1000 after a night without a server.
+        doubled = self.FIRST * 2 ** min(self.failures - 1, 10)
+        self._due = time.monotonic() + min(doubled, self._longest)
 
     def succeeded(self) -> None:
         """Wait no more."""
-        self.failures, self._due = 0, 0.0
+        self.failures, self._due, self._longest = 0, 0.0, self.LONGEST
 
     def hurry(self) -> None:
-        """Somebody waits: try soon."""
+        """Somebody waits: try soon, and often, until it goes well."""
+        self._longest = self.WAITED_FOR
         self._due = min(self._due, time.monotonic() + self.FIRST)
 
     @property

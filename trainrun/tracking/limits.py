@@ -66,7 +66,7 @@ def number(given: Any) -> float | None:
     try:
         return float(given)
     except OverflowError:
-        return math.copysign(math.inf, given)
+        return math.inf if given > 0 else -math.inf
 
 
 def milliseconds(record: Mapping[str, Any]) -> int:

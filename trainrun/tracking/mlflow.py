@@ -74,6 +74,7 @@ class MlflowSink:
     def begin(self) -> None:
         """Forget all records: they come again, from the first."""
         self._start: Mapping[str, Any] | None = None
+        self._experiment_id: str | None = None
         self._attempt = 0
         self._params: dict[str, str] = {}
         self._param_names, self._metric_names = limits.Names(), limits.Names()
@@ -115,7 +116,7 @@ class MlflowSink:
         """
         self._connect()
         if self.cursor.run_id is None:
-            self.cursor.experiment_id = self._experiment()
+            self.cursor.experiment_id = self._experiment_id
             self.cursor.run_id = self._find(start) or self._create(start)
             self.cursor.save()
 
@@ -124,9 +125,11 @@ class MlflowSink:
             import_quietly()
             from mlflow import MlflowClient
 
-            with _one_at_a_time(self.target.uri):
+            with _one_at_a_time(self.target.uri):  # a SQLite file is made here
                 self._client = MlflowClient(tracking_uri=self.target.uri)
-                self._experiment()  # a SQLite file is made here
+        if self._experiment_id is None and self.cursor.run_id is None:
+            with _one_at_a_time(self.target.uri):
+                self._experiment_id = self._experiment()
 
     def _experiment(self) -> str:
         client, name = self._client, self.target.experiment

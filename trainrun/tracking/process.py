@@ -17,7 +17,7 @@ def identity() -> dict[str, Any]:
 def lives(start: Mapping[str, Any]) -> bool | None:
     """Tell whether the process of a `start` record still runs; None: it is another machine's, nobody can see."""
     if start.get("host") != platform.node():
-        return None
+        return None if start.get("host") else False
     pid = start.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return False

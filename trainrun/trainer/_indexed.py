@@ -20,7 +20,7 @@ BACKWARD = 3.0
 MARK = tf.TensorSpec([], tf.int64)
 
 
-class _Keras(Pass):
+class StepByModel(Pass):
     """A pass whose step is the model's own `train_step` or `test_step`, metrics and all."""
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
@@ -43,9 +43,9 @@ class Indexed(keras.callbacks.Callback):
     def __init__(self, job: Job):
         super().__init__()
         self.job, model, size = job, job.model, job.plan.batch_size
-        self.training = _Keras(model, model.train_step, job.train, size)
+        self.training = StepByModel(model, model.train_step, job.train, size)
         measured = job.train if job.validation is None else job.validation
-        self.measuring = _Keras(model, model.test_step, measured, size)
+        self.measuring = StepByModel(model, model.test_step, measured, size)
         self.everything = np.arange(len(measured), dtype="int64")
         self._keras = model._make_function(model.test_step)
         self._at = self._done = 0

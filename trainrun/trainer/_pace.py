@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import keras
@@ -19,15 +20,18 @@ class Pace:
 
     Args:
         fixed: this many, whatever they take; None: by measurement.
+        stride: no call goes past a multiple of so many steps, counted from the epoch's beginning.
     """
 
-    def __init__(self, fixed: int | None = None):
-        self.fixed = fixed
+    def __init__(self, fixed: int | None = None, stride: int | None = None):
+        self.fixed, self.stride = fixed, stride
         self.seconds: float | None = None  # a step, when last measured
         self._calls = 0
 
-    def steps(self, left: int) -> int:
-        """Return how many of the `left` steps to take now."""
+    def steps(self, left: int, at: int = 0) -> int:
+        """Return how many of the `left` steps to take now, `at` steps after the epoch's beginning."""
+        if self.stride:
+            left = min(left, self.stride - at % self.stride)
         if self.fixed is not None:
             return min(self.fixed, left)
         if self.seconds is None:
@@ -59,3 +63,9 @@ def _wants(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
     if isinstance(callback, keras.callbacks.TensorBoard):
         return callback.update_freq != "epoch" or callback._should_trace or callback.write_steps_per_second
     return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
+
+
+def stride(callbacks: Iterable[keras.callbacks.Callback]) -> int | None:
+    """Return the steps after which a callback wants to be called, counted from an epoch's beginning; None: any."""
+    wanted = [s for c in callbacks if (s := getattr(c, "stride", None))]
+    return math.gcd(*wanted) if wanted else None

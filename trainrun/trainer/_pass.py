@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,7 +91,7 @@ class Pass:
             return
         at = first
         while at < steps:
-            some = pace.steps(steps - at)
+            some = pace.steps(steps - at, at)
             part = order[at * self.batch_size : (at + some) * self.batch_size]
             yield at, at + some - 1, lambda part=part: self._call(part, self.held, pace)
             at += some
@@ -99,23 +100,27 @@ class Pass:
         self, order: np.ndarray, steps: int, pace: Pace, first: int
     ) -> Iterator[tuple[int, int, Callable]]:
         """As `calls`, for a split that stays in the host's memory or on disk: the next block is read meanwhile."""
-        some = min(self.block, pace.fixed or self.block)
-        size = some * self.batch_size
+        parts, at = [], first
+        while at < steps:
+            some = min(self.block, pace.fixed or self.block, steps - at)
+            if pace.stride:
+                some = min(some, pace.stride - at % pace.stride)
+            parts.append((at, at + some))
+            at += some
 
-        def read(start: int) -> tuple:
-            part = self.split.take(order[start : start + size])
+        def read(start: int, stop: int) -> tuple:
+            part = self.split.take(order[start * self.batch_size : stop * self.batch_size])
             return len(part), tf.nest.map_structure(
                 lambda a: None if a is None else tf.convert_to_tensor(a), (part.x, part.y, part.weight)
             )
 
         with ThreadPoolExecutor(1) as reader:
-            coming: Future = reader.submit(read, first * self.batch_size)
-            for at in range(first, steps, some):
-                n, data = coming.result()
-                if at + some < steps:
-                    coming = reader.submit(read, (at + some) * self.batch_size)
+            coming: Future | None = None
+            for (start, stop), after in itertools.zip_longest(parts, parts[1:]):
+                n, data = (coming or reader.submit(read, start, stop)).result()
+                coming = reader.submit(read, *after) if after else None
                 here = np.arange(n, dtype="int64")
-                yield at, min(at + some, steps) - 1, lambda n=here, data=data: self._call(n, data, pace)
+                yield start, stop - 1, lambda n=here, data=data: self._call(n, data, pace)
 
     def _compile(self) -> tuple[Any, Callable[[np.ndarray, tuple], dict]]:
         """Return a pass as a `tf.function`, not traced yet, and how to call it."""

@@ -14,7 +14,7 @@ from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
 from trainrun.trainer._feed import order
 from trainrun.trainer._loop import Logs, build, loop
-from trainrun.trainer._pace import TEST, TRAIN, Pace, wants_steps
+from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, wants_steps
 from trainrun.trainer._pass import Pass, Step, evaluate
 
 # Steps in one compiled call where several workers train together.
@@ -81,10 +81,11 @@ class Custom:
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
         if wants_steps(callbacks, hooks) or job.model.run_eagerly:
             return Pace(1)
+        some = stride(callbacks) if hooks is TRAIN else None
         if self.steps_per_execution != "auto":
-            return Pace(int(self.steps_per_execution))
+            return Pace(int(self.steps_per_execution), some)
         # Workers return to Python together, or one would wait for ever for the other: no clock decides.
-        return Pace(TOGETHER if workers(job.model) > 1 else None)
+        return Pace(TOGETHER if workers(job.model) > 1 else None, some)
 
     def _run(
         self,

@@ -14,7 +14,7 @@ from trainrun.trainer._callbacks import Callbacks
 from trainrun.trainer._feed import Feed, in_order
 from trainrun.trainer._indexed import Indexed
 from trainrun.trainer._loop import build, numbers
-from trainrun.trainer._pace import TEST, TRAIN, wants_steps
+from trainrun.trainer._pace import TEST, TRAIN, stride, wants_steps
 
 # Where nothing is measured: more batches than this in one call might leave the bar and Ctrl-C waiting.
 LONGEST_EXECUTION = 64
@@ -74,8 +74,12 @@ class Fit:
         if job.model.distribute_strategy.num_replicas_in_sync > 1:
             return 1  # Keras 3.15 fails at more: replicas cannot meet inside its loop
         auto, steps = self.steps_per_execution == "auto", job.plan.steps_per_epoch
-        if feed is not None:
-            return min(steps, feed.longest()) if auto else int(self.steps_per_execution)
-        some = min(steps, LONGEST_EXECUTION) if auto else int(self.steps_per_execution)
-        # Where a run goes on in mid-epoch, a call has to begin.
-        return math.gcd(job.position()[1], some)
+        some = self.steps_per_execution
+        if auto:
+            some = min(steps, LONGEST_EXECUTION if feed is None else feed.longest())
+        some = int(some)
+        if (wanted := stride(callbacks)) is not None:
+            # All calls are of one length, which has to lead to each multiple of the stride.
+            some = max(n for n in range(1, min(some, wanted) + 1) if wanted % n == 0)
+        # Where a run goes on in mid-epoch, a call has to begin; by indices, a part of one will do.
+        return some if feed is not None else math.gcd(job.position()[1], some)

@@ -1,0 +1,315 @@
+"""What a tracking server can do to a run: nothing. Per fault: records written, delivered, lost, doubled; and the slowdown.
+
+Each fault meets a training run of its own, a real `mlflow server` on SQLite behind a proxy (or on PostgreSQL, where it
+is installed), while it trains; where the fault lasts until the run's end, `trainrun sync` delivers the rest once it is
+over. Then every value of every epoch is looked for in MLflow, with its step and time. The slowdown is that of the
+training loop against tracking=none: the same job in the same process, repeats interleaved, medians.
+
+    python benchmarks/tracking_faults.py [--quick] [--epochs N] [--repeats N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+GOAL_SLOWDOWN = 0.02
+SETTINGS = ["data=digits", "model=cnn", "trainer=custom", "artifacts.plots=false", "artifacts.report=false"]
+spec = importlib.util.spec_from_file_location(
+    "servers", Path(__file__).parent.parent / "tests" / "servers.py"
+)
+servers = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(servers)
+
+# A training process: it says when it begins, and trains the same job by turns with and without tracking.
+TRAINER = """
+import json, sys, time
+told = json.loads(sys.argv[1])
+import tensorflow as tf
+import trainrun
+from trainrun import builders
+from trainrun.config import check
+from trainrun.tracking.record import Recorder
+from pathlib import Path
+
+config, problems = check.overrides(told["settings"])
+assert not problems, problems
+strategy = tf.distribute.get_strategy()
+
+def train(settings, run_dir):
+    job = builders.job(config, builders.dataset(config), strategy)
+    recorder = Recorder(run_dir, settings, warn=lambda text: print("warning", text, flush=True))
+    recorder.start(run_id=run_dir.name, config=config, dataset={"name": "digits", "digest": "ab" * 32})
+    print("training", run_dir, flush=True)
+    begin = time.perf_counter()
+    builders.trainer(config).train(job, [recorder.callback()])
+    seconds = time.perf_counter() - begin
+    if settings["name"] == "mlflow":
+        job.model.save(run_dir / "model.keras")
+        recorder.model("model.keras", job.dataset.inputs, [*job.model.output_shape[1:]])
+    print("trained", flush=True)
+    ended = recorder.end("FINISHED")
+    print("seconds", settings["name"], seconds, ended.undelivered, flush=True)
+
+folder = Path(told["folder"])
+for i in range(told["repeats"] + 1):  # the first pair is for warming up, and counts for the records only
+    for name in ("none", "mlflow"):
+        run_dir = folder / f"{name}{i}"
+        run_dir.mkdir(parents=True)
+        train({"name": name, **(told["tracking"] if name == "mlflow" else {})}, run_dir)
+print("over", flush=True)
+"""
+
+
+class Stage:
+    """A server, a proxy before it, and what a fault may need."""
+
+    def __init__(self, folder: Path, database: Any = None):
+        self.folder, self.database = folder, database
+        self.server = servers.MlflowServer(folder, database.uri if database else None).start()
+        self.proxy = servers.FaultyProxy(self.server.uri)
+
+    def close(self) -> None:
+        """End both."""
+        self.proxy.close()
+        self.server.kill()
+
+    def restart(self, pause: float = 1.0) -> None:
+        """Kill the server, and its database, and start them again."""
+        self.server.kill()
+        if self.database:
+            self.database.stop()
+        time.sleep(pause)
+        if self.database:
+            self.database.start()
+        self.server.start()
+
+    def forget(self) -> None:
+        """Have the server lose the runs that it has."""
+        with sqlite3.connect(self.folder / "server.db", timeout=30) as database:
+            for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+                database.execute(f"DELETE FROM {table}")
+
+
+def proxy(fault: str | int | None, share: float = 1.0, delay: float = 5.0) -> Callable[[Stage], None]:
+    """Return what sets the proxy's fault."""
+
+    def act(stage: Stage) -> None:
+        stage.proxy.fault, stage.proxy.share, stage.proxy.delay = fault, share, delay
+
+    return act
+
+
+# Name -> what happens before the training begins, and what happens a while after each run has begun.
+FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] | None]] = {
+    "none": (None, None),
+    "down from the start to the end": (lambda stage: stage.server.kill(), None),
+    "killed and restarted": (None, lambda stage: stage.restart()),
+    "slow: 5 s a call": (proxy("slow"), None),
+    "500 for every call": (proxy(500), None),
+    "500 for every fifth call": (proxy(500, 0.2), None),
+    "401 for every call": (proxy(401), None),
+    "connections reset": (proxy("reset", 0.2), None),
+    "answers lost": (proxy("lost", 0.2), None),
+    "never answers": (proxy("silent"), None),
+    "loses the run": (None, lambda stage: stage.forget()),
+    "delivery process killed": (None, None),
+    "training process killed": (None, None),
+}
+
+
+def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) -> dict[str, Any]:
+    """Have a fault happen to training runs; return what became of their records, and the slowdown."""
+    before, during = FAULTS[name]
+    kills = name if "process killed" in name else ""
+    proxy(None)(stage)
+    if before is not None:
+        before(stage)
+    told = {
+        "settings": [*SETTINGS, f"trainer.epochs={epochs}", "callback=none"],
+        "folder": str(folder),
+        "repeats": 0 if "training process" in kills else repeats,
+        "tracking": {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINER, json.dumps(told)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    seconds: dict[str, list[float]] = {"none": [], "mlflow": []}
+    delivery: set[int] = set()
+    for line in process.stdout:
+        word, *more = line.split()
+        if word == "training" and Path(more[0]).name.startswith("mlflow"):
+            threading.Thread(
+                target=_disturb, args=(stage, during, kills, process, delivery), daemon=True
+            ).start()
+        elif word == "seconds":
+            seconds[more[0]].append(float(more[1]))
+    process.wait()
+    _wait_for(delivery)
+    # The fault is over.
+    proxy(None)(stage)
+    if stage.server._process is None:
+        stage.server.start()
+    runs = sorted(folder.glob("mlflow*"))
+    subprocess.run(
+        [sys.executable, "-m", "trainrun", "sync", *map(str, runs)],
+        check=False,
+        capture_output=True,
+        cwd=folder,
+    )
+    written, there, lost, doubled = count(stage, runs)
+    # The first of each is for warming up.
+    pairs = [m / n - 1 for n, m in zip(seconds["none"][1:], seconds["mlflow"][1:], strict=False)]
+    return {
+        "written": written,
+        "in MLflow": there,
+        "lost": lost,
+        "doubled": doubled,
+        "slowdown": statistics.median(pairs) if pairs else None,
+        "seconds": statistics.median(seconds["none"][1:]) if pairs else None,
+    }
+
+
+def _disturb(
+    stage: Stage,
+    during: Callable[[Stage], None] | None,
+    kills: str,
+    trainer: subprocess.Popen,
+    delivery: set[int],
+) -> None:
+    time.sleep(4.0 if kills or during else 1.0)
+    delivery |= (found := _children(trainer.pid))
+    with contextlib.suppress(ProcessLookupError):
+        if kills.startswith("delivery"):
+            for pid in found:
+                os.kill(pid, signal.SIGKILL)
+        elif kills.startswith("training"):
+            trainer.kill()
+    if during is not None:
+        during(stage)
+
+
+def _children(pid: int) -> set[int]:
+    """Return the delivery processes of a training process."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"trainrun.tracking.deliver" in (folder / "cmdline").read_bytes():
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                found |= {int(folder.name)} if parent == pid else set()
+    return found
+
+
+def _wait_for(processes: set[int]) -> None:
+    for _ in range(600):
+        if not any(Path(f"/proc/{pid}").exists() for pid in processes):
+            return
+        time.sleep(0.1)
+
+
+def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
+    """Hold MLflow against the journals; return values written, found, lost and doubled.
+
+    A parameter, an end and a model count as a value each, a second run of the same directory as all of its own.
+    """
+    from mlflow import MlflowClient
+
+    from trainrun.tracking import journal
+
+    client = MlflowClient(stage.server.uri)
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    written: Counter = Counter()
+    there: Counter = Counter()
+    for run_dir in runs:
+        records = journal.read(run_dir / "journal.jsonl").records
+        for record in records:
+            for name, value in (record.get("metrics") or {}).items():
+                written[run_dir.name, name, record["epoch"], value, int(record["time"] * 1000)] += 1
+            for name in record.get("params") or {}:
+                written[run_dir.name, "param", name] += 1
+            if record["kind"] == "end":
+                written[run_dir.name, "end", record["status"]] += 1
+            if record.get("model"):
+                written[run_dir.name, "model"] += 1
+        for run in client.search_runs(experiments, f"tags.run_dir = '{run_dir}'"):
+            for name in run.data.metrics:
+                for m in client.get_metric_history(run.info.run_id, name):
+                    if name != "step":
+                        there[run_dir.name, name, m.step, m.value, m.timestamp] += 1
+            for name in run.data.params:
+                there[run_dir.name, "param", name] += 1
+            there[run_dir.name, "end", run.info.status] += 1
+            models = run.outputs.model_outputs if run.outputs else []
+            if models:
+                there[run_dir.name, "model"] += len(models)
+    lost = sum((written - there).values())
+    doubled = sum((there - written).values())
+    return sum(written.values()), sum(there.values()) - doubled, lost, doubled
+
+
+def main() -> int:
+    """Print a row a fault, and whether the goals are reached."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="short runs, and one of each only")
+    parser.add_argument("--epochs", type=int, default=120, help="some ten seconds of training")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", help="faults whose name holds this")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    given = parser.parse_args()
+    epochs, repeats = (60, 1) if given.quick else (given.epochs, given.repeats)
+    rows, database = [], None
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        os.chdir(folder)
+        stack.callback(os.chdir, "/")
+        if given.store == "postgres":
+            database = servers.Postgres(servers.postgres_programs()).create()
+            stack.callback(database.remove)
+        stage = Stage(Path(folder), database)
+        stack.callback(stage.close)
+        names = [n for n in FAULTS if given.only is None or given.only in n]
+        if database is not None:
+            names = [n for n in names if n != "loses the run"]
+        print(
+            f"{'fault':<32}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>10}  (training)"
+        )
+        for i, name in enumerate(names):
+            row = measure(name, stage, Path(folder) / str(i), epochs, repeats)
+            rows.append(row)
+            slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%}"
+            length = "" if row["seconds"] is None else f"  ({row['seconds']:.1f} s)"
+            print(f"{name:<32}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>10}{length}", flush=True)  # fmt: skip
+    lost, doubled = sum(r["lost"] for r in rows), sum(r["doubled"] for r in rows)
+    slowdowns = [r["slowdown"] for r in rows if r["slowdown"] is not None]
+    slowest = max(slowdowns, default=0.0)
+    reached = not lost and not doubled and slowest <= GOAL_SLOWDOWN
+    middle = statistics.median(slowdowns) if slowdowns else 0.0
+    print(f"lost {lost}, doubled {doubled} (goal 0 and 0); slowdown {middle:+.1%} in the middle, {slowest:+.1%} at worst (goal {GOAL_SLOWDOWN:.0%}): "
+          f"{'reached' if reached else 'missed'}")  # fmt: skip
+    return int(bool(lost or doubled))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

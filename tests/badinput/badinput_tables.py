@@ -1,0 +1,136 @@
+"""Wrong tables for data=csv: not there, empty, cut, ragged, of another encoding, without anything to learn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from badinput_harness import Case, case
+
+GOOD = "a,b,y\n" + "".join(f"{i},{i * i % 7},{'xyz'[i % 3]}\n" for i in range(60))
+# More than the preflight reads whole: only reading the data tells.
+LARGE_ROWS = 250_000
+
+
+def large(more: str = "", header: str = "a,b,y\n") -> str:
+    return header + "".join(f"{i % 97},{i % 7},{i % 3}\n" for i in range(LARGE_ROWS)) + more
+
+
+def table(id: str, text: str | bytes, *says: str, more: str = "", target: str = "y", **options) -> Case:
+    """Return a case of `data=csv data.path=t.csv`."""
+    line = f"data=csv data.path=t.csv data.target={target} tracking=none {more}".strip()
+    return case(f"csv: {id}", line, *says, files={"t.csv": text}, **options)
+
+
+def _many(rows: list[str]) -> str:
+    return "a,b,y\n" + "\n".join(rows) + "\n"
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _sparse(path: Path) -> None:
+    """A line of a gigabyte, of which the disk holds nothing."""
+    with path.open("wb") as file:
+        file.write(b"a,b,y\x01")
+        file.truncate(2**30)
+
+
+def _one_line(path: Path) -> None:
+    path.write_bytes(b"a," * 20_000_000)
+
+
+CASES: list[Case] = [
+    case("csv: no path", "data=csv", "data.path", "expected the path of a file, got null", "data.path=my_data.csv"),
+    case("csv: not there", "data=csv data.path=nowhere.csv data.target=y", "data.path", "there is no file nowhere.csv", "starts at the folder"),
+    case("csv: misspelt", "data=csv data.path=hauses.csv data.target=y", "Did you mean houses.csv?", files={"houses.csv": GOOD}),
+    case("csv: a folder", "data=csv data.path=t data.target=y", "got the folder t", files={"t/a.csv": GOOD}),
+    case("csv: a device", "data=csv data.path=/dev/zero data.target=y", "device or a pipe"),
+    case("csv: a pipe", "data=csv data.path=t.csv data.target=y", "device or a pipe", files={"t.csv": _pipe}),
+    case("csv: a link to itself", "data=csv data.path=t.csv data.target=y", "data.path", "cannot be opened", files={"t.csv": lambda p: os.symlink("t.csv", p)}),
+    case("csv: a link to nothing", "data=csv data.path=t.csv data.target=y", "there is no file", files={"t.csv": lambda p: os.symlink("nowhere", p)}),
+    case("csv: below a file", "data=csv data.path=t.csv/x.csv data.target=y", "there is no file", files={"t.csv": GOOD}),
+    case("csv: another user's home", "data=csv data.path='~nobody_at_all/x.csv' data.target=y", "there is no file"),
+    case("csv: a URL", "data=csv data.path='https://example.org/x.csv' data.target=y", "there is no file"),
+    table("empty", "", "data.path", "is empty"),
+    table("one line end", "\n", "data.path"),
+    table("blanks only", "   \n \n", "data"),
+    table("header only", "a,b,y\n", "has a header and no rows"),
+    table("header only, without a line end", "a,b,y", "has a header and no rows"),
+    table("one row", "a,b,y\n1,2,x\n", "data"),
+    table("two rows", "a,b,y\n1,2,x\n2,3,z\n", "data"),
+    table("one column", "y\n" + "1\n2\n" * 20, "no columns are left to predict from"),
+    table("header of the same name twice", GOOD.replace("a,b,y", "a,a,y", 1), "columns of the same name: 'a'"),
+    table("header of empty names", GOOD.replace("a,b,y", ",,y", 1), "columns of the same name"),
+    table("no such target", GOOD, "has no column 'z'", "It has a, b, y", target="z"),
+    table("misspelt target", GOOD.replace("a,b,y", "a,b,price", 1), "Did you mean price?", target="prise"),
+    table("target null", GOOD, "data.target", "got null", target="null"),
+    table("target among the features", GOOD, "is among the features", more="data.features=[a,y]"),
+    table("no such feature", GOOD, "data.features", "has no column 'c'", more="data.features=[a,c]"),
+    table("features that are a word", GOOD, "data.features", "Write [a]", more="data.features=a"),
+    table("no features", GOOD, "no columns are left", more="data.features=[]"),
+    table("no such category", GOOD, "data.categorical", "has no column 'c'", more="data.categorical=[c]"),
+    table("no such weight", GOOD, "data.weight", "has no column 'w'", more="data.weight=w"),
+    table("weight is the target", GOOD, "data.weight", "is the target", more="data.weight=y"),
+    table("weight that is text", GOOD.replace("a,b,y", "w,b,y", 1).replace("5,4,z", "heavy,4,z", 1), "'heavy' is not a number", more="data.weight=w"),
+    table("negative weights", _many([f"{-1 - i % 3},{i},{i % 2}" for i in range(60)]), "data.weight", "at least 0", more="data.weight=a"),
+    table("a policy that is none", GOOD, "data.missing", "Did you mean drop?", more="data.missing=dropp"),
+    table("a task that is none", GOOD, "data.task", "Did you mean regression?", more="data.task=regresion"),
+    table("a delimiter of two letters", GOOD, "data.delimiter", "expected one character", more="data.delimiter=';;'"),
+    table("another delimiter", GOOD.replace(",", ";"), "data.delimiter", "has no column 'y'"),
+    table("tabs", GOOD.replace(",", "\t"), "data.delimiter=tab"),
+    table("ragged: a field too few", GOOD + "1,2\n", "line 62: 2 fields, expected 3"),
+    table("ragged: a field too many", GOOD + "1,2,3,4\n", "line 62: 4 fields, expected 3"),
+    table("ragged: every row", "a,b,y\n" + "1,2\n" * 60, "line 2: 2 fields", "and 50 more"),
+    table("cut in the middle of a row", GOOD[:-4], "fields, expected 3"),
+    table("cut in a quote", GOOD + '1,"2,x\n' + GOOD, "data"),
+    table("a field of 200,000 letters", GOOD + f"1,2,{'x' * 200_000}\n", "data.path", "field larger than field limit"),
+    table("a header of two million letters", "a" * 2_000_000 + ",y\n1,2\n", "first line has more than"),
+    table("a line of forty million letters", _one_line, "first line has more than"),
+    table("a line of a gigabyte", _sparse, "is no text file"),
+    table("binary", bytes(range(256)) * 40, "is no text file", "data=npz"),
+    table("an image", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is no text file"),
+    table("a zip file", b"PK\x03\x04" + bytes(200), "is no text file"),
+    table("gzip", b"\x1f\x8b\x08\x00" + bytes(200), "is no text file"),
+    table("Latin-1", GOOD.replace("x", "é").encode("latin-1"), "data.path", "UTF-8"),
+    table("Latin-1 in the header", GOOD.replace("b", "é", 1).encode("latin-1"), "UTF-8"),
+    table("UTF-16", GOOD.encode("utf-16"), "is no text file"),
+    table("UTF-16 without a mark", GOOD.encode("utf-16-le"), "is no text file"),
+    table("UTF-32", GOOD.encode("utf-32"), "is no text file"),
+    table("a byte of UTF-8 too few", GOOD.encode() + "1,2,é".encode()[:-1] + b"\n", "data.path"),
+    table("HTML", "<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "has no column 'y'"),
+    table("JSON", '[{"a": 1, "y": 2}]\n', "data"),
+    table("a pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n", "has no column 'y'"),
+    table("numbers and a word", GOOD + "many,2,x\n", "line 62: column a: 'many' is not a number"),
+    table("numbers and eleven words", GOOD + "many,2,x\n" * 11, "and 1 more values of column a"),
+    table("infinity", GOOD + "inf,2,x\n", "'inf' is not a number"),
+    table("a number too large", GOOD + "1e999,2,x\n", "is not a number"),
+    table("a number with underscores", GOOD + "1_000,2,x\n", "'1_000' is not a number"),
+    table("decimal commas", _many([f'"{i},5",{i},{i % 2}' for i in range(30)] + [f"{i},{i},1" for i in range(60)]), "is not a number"),
+    table("a missing feature", GOOD + ",2,x\n", "column a: 1 missing values, the first in line 62", "data.missing"),
+    table("a missing target", GOOD + "1,2,\n", "column y: 1 missing values", "data.missing=drop"),
+    table("a target of NaN", _many([f"{i},{i},nan" for i in range(30)]), "no row has a value"),
+    table("a NaN label", _many([f"{i},{i},{i % 2}" for i in range(30)] + ["1,1,nan"]), "column y: 1 missing values"),
+    table("an empty column", _many([f"{i},,{i % 2}" for i in range(30)]), "column b: no row has a value"),
+    table("every row misses something", _many([f"{i},,{i % 2}" if i % 2 else f",{i},{i % 2}" for i in range(30)]), "every row misses something", more="data.missing=drop"),
+    table("one class", _many([f"{i},{i},x" for i in range(30)]), "one value only, 'x'", "nothing to tell apart"),
+    table("one class of numbers", _many([f"{i},{i},1" for i in range(30)]), "one value only"),
+    table("a class of one example", _many([f"{i},{i},{'x' if i else 'z'}" for i in range(30)]), "data."),
+    table("a regression on text", GOOD, "is not a number", more="data.task=regression"),
+    table("a classification loss on numbers", _many([f"{i},{i},{i * 0.5}" for i in range(60)]), "loss=focal needs", more="loss=focal"),
+    table("class ids in the weights that are none", GOOD, "expected class ids (0 to 2)", more="trainer.class_weight={3: 1.0}"),
+    table("a batch larger than the file", GOOD, "at most the number of training examples, 36", more="trainer.batch_size=100"),
+    table("shares that leave nothing", "a,b,y\n1,2,x\n2,3,z\n3,4,x\n", "data", more="data.validation=0.45 data.test=0.45"),
+    table("an image model", GOOD, "takes image input", more="model=cnn"),
+    table("escape sequences in a header", "a\x1b[2J,b,y\n1,2,3\n2,3,4\n", "\\x1b", target="z"),
+    table("direction marks in a header", "a\u202e,b,y\n1,2,3\n2,3,4\n", "\\u202e", target="z"),
+    table("escape sequences in a value", GOOD + "\x1b[2J,2,x\n", "\\x1b"),
+    table("large: a word among the numbers", lambda p: p.write_text(large("many,1,1\n")), f"line {LARGE_ROWS + 2}: column a: 'many' is not a number"),
+    table("large: ragged", lambda p: p.write_text(large("1,1\n")), f"line {LARGE_ROWS + 2}: 2 fields, expected 3"),
+    table("large: a missing value", lambda p: p.write_text(large(",1,1\n")), "1 missing values", f"line {LARGE_ROWS + 2}"),
+    table("large: bytes that are no text", lambda p: p.write_bytes(large().encode() + b"\xff\xfe,1,1\n"), "data.path"),
+    table("large: one class", lambda p: p.write_text("a,b,y\n" + "1,2,3\n" * 400_000), "one value only"),
+    table("large: a NUL", lambda p: p.write_bytes(large().encode() + b"1,\0,1\n"), "data.path"),
+    table("large: a loss for another task", lambda p: p.write_text(large()), "loss=huber needs", more="loss=huber"),
+]  # fmt: skip

@@ -1,0 +1,16 @@
+"""Hostile and mistaken input, some hundred cases: each one readable message with the way out, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from badinput_cases import CASES
+from badinput_harness import broken_promises
+
+
+@pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.id)
+def test_is_told_in_one_message_and_leaves_nothing(bad, tmp_path):
+    assert broken_promises(bad, tmp_path) == []
+
+
+def test_there_are_at_least_three_hundred_cases_of_different_names():
+    assert len({bad.id for bad in CASES}) == len(CASES) >= 300

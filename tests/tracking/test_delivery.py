@@ -1,0 +1,452 @@
+"""Delivery against real servers: killed and restarted, slow, refusing, forgetting. Nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from trainrun.cli import main
+from trainrun.tracking import cursor, journal, process, status
+from trainrun.tracking.cursor import Lock
+from trainrun.tracking.record import Recorder
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def trainer(request, tmp_path):
+    """Start training processes, and leave none behind."""
+    module = request.getfixturevalue("tools")
+    made = []
+
+    def start(tracking, run="run", **more):
+        one = module.Trainer(tmp_path / "outputs" / "runs" / run, tracking, **more)
+        made.append(one)
+        return one
+
+    yield start
+    for one in made:
+        one.kill()
+        if one.delivery and not module.gone(one.delivery, 0.1):
+            os.kill(one.delivery, signal.SIGKILL)
+
+
+@pytest.fixture
+def tools(request):
+    import sys
+
+    return next(m for n, m in sys.modules.items() if n.endswith("conftest") and hasattr(m, "Trainer"))
+
+
+def client(uri):
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+def records(run_dir):
+    return journal.read(Path(run_dir) / "journal.jsonl").records
+
+
+def mlflow_runs(uri, run_dir):
+    """Return all MLflow runs of a run directory, however many."""
+    c = client(uri)
+    experiments = [e.experiment_id for e in c.search_experiments()]
+    return c.search_runs(experiments, f"tags.run_dir = '{run_dir}'")
+
+
+def assert_all_there(uri, run_dir, word="FINISHED"):
+    """Hold MLflow against the journal: every value once, with its step and time. Return the MLflow run."""
+    (run,) = mlflow_runs(uri, run_dir)
+    assert run.info.status == word
+    book = records(run_dir)
+    for name in ("loss", "val_loss"):
+        written = [
+            (r["epoch"], r["metrics"][name], int(r["time"] * 1000)) for r in book if r["kind"] == "epoch"
+        ]
+        history = client(uri).get_metric_history(run.info.run_id, name)
+        assert sorted((m.step, m.value, m.timestamp) for m in history) == sorted(written)
+    assert run.info.start_time == int(book[0]["time"] * 1000)
+    assert run.data.params["optimizer.learning_rate"] == "0.1"
+    assert len(run.inputs.dataset_inputs) == 1
+    entry = cursor.latest(run_dir)
+    assert (entry["next"], entry.get("left")) == (len(book), None)
+    assert cursor.unsent(entry, len(book)) == 0
+    return run
+
+
+# Servers that die.
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_server_killed_in_the_middle_and_restarted_has_everything_once(kind, request, trainer):
+    fixture = request.getfixturevalue("server" if kind == "sqlite" else "on_postgres")
+    database, server = (None, fixture) if kind == "sqlite" else fixture
+    one = trainer({"uri": server.uri, "timeout": 60}, epochs=1000, pace=0.05)
+    one.until("epoch 40")
+    server.kill()
+    if database is not None:
+        database.stop()
+    one.until("epoch 60")
+    if database is not None:
+        database.start()
+    server.start()
+    one.process.send_signal(signal.SIGTERM)
+    undelivered, _, warnings = one.wait()
+    assert undelivered == 0
+    assert len(warnings) == 1 and "takes no records" in warnings[0]
+    assert_all_there(server.uri, one.run_dir, "KILLED")
+
+
+def test_a_database_that_dies_under_its_server(on_postgres, trainer):
+    database, server = on_postgres
+    one = trainer({"uri": server.uri, "timeout": 60}, epochs=80, pace=0.05)
+    one.until("epoch 30")
+    database.stop()
+    one.until("epoch 60")
+    database.start()
+    undelivered, _, warnings = one.wait()
+    assert (undelivered, len(warnings)) == (0, 1)
+    assert_all_there(server.uri, one.run_dir)
+
+
+def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_times(
+    server, trainer, proxy, tools, capsys
+):
+    proxy.close()
+    began = time.time()
+    one = trainer({"uri": proxy.uri, "timeout": 20})
+    undelivered, seconds, warnings = one.wait()
+    assert undelivered == len(records(one.run_dir)) == 22
+    assert seconds < 8, "waits for a server of which it is known that it is down"
+    assert len(warnings) == 2
+    assert f"{proxy.uri} takes no records (Connection refused)" in warnings[0]
+    assert warnings[1].startswith("warning: 22 records not yet sent: trainrun sync ")
+    assert tools.gone(one.delivery, 10)
+    later = time.time()
+    assert main(["sync", str(one.run_dir), "--uri", server.uri]) == 0
+    assert "22 records sent" in capsys.readouterr().out
+    run = assert_all_there(server.uri, one.run_dir)
+    assert began * 1000 - 1 <= run.info.start_time <= run.info.end_time <= later * 1000
+
+
+# Servers that answer, but how.
+
+
+@pytest.mark.parametrize(
+    ("fault", "share", "warned"),
+    [("slow", 1, 0), (500, 0.2, 0), ("reset", 0.2, 0), ("lost", 0.2, 0), (500, 1, 1), (401, 1, 1)],
+)
+def test_a_faulty_server(fault, share, warned, server, proxy, trainer):
+    proxy.fault, proxy.share, proxy.delay = fault, share, 0.5
+    one = trainer({"uri": proxy.uri, "timeout": 40}, epochs=1000, pace=0.05)
+    while proxy.requests < 5:
+        one.until("epoch")
+    if warned:
+        proxy.fault = None
+    one.process.send_signal(signal.SIGTERM)
+    undelivered, _, warnings = one.wait()
+    assert undelivered == 0, warnings
+    # Where it is a matter of luck, two failures in a row are said, too.
+    assert len(warnings) == warned or (0 < share < 1 and len(warnings) == 1), warnings
+    assert_all_there(server.uri, one.run_dir, "KILLED")
+
+
+def test_training_does_not_wait_for_a_server_that_never_answers(server, proxy, trainer, tools):
+    proxy.fault = "silent"
+    one = trainer({"uri": proxy.uri, "timeout": 1.5}, epochs=20)
+    undelivered, seconds, warnings = one.wait()
+    assert (undelivered, len(warnings)) == (22, 1)
+    assert seconds < 3
+    # Nor does whoever reads the training process' output: `wait` has come back, and the other may still try.
+    assert tools.gone(one.delivery, 15)
+
+
+def test_a_run_that_the_server_has_lost_is_recorded_anew(server, trainer):
+    one = trainer({"uri": server.uri}, epochs=60, pace=0.05)
+    one.until("epoch 25")
+    time.sleep(1)
+    (before,) = mlflow_runs(server.uri, one.run_dir)
+    with sqlite3.connect(server.folder / "server.db", timeout=20) as database:
+        for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [before.info.run_id])
+    undelivered, _, warnings = one.wait()
+    assert undelivered == 0
+    assert len(warnings) == 1 and "recorded anew" in warnings[0]
+    assert assert_all_there(server.uri, one.run_dir).info.run_id != before.info.run_id
+
+
+def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, trainer, capsys):
+    one = trainer({"uri": server.uri}, epochs=60, pace=0.03)
+    one.until("epoch 25")
+    time.sleep(1)
+    (before,) = mlflow_runs(server.uri, one.run_dir)
+    client(server.uri).delete_run(before.info.run_id)
+    undelivered, seconds, warnings = one.wait()
+    assert undelivered > 0 and seconds < 2
+    assert "was deleted" in warnings[0] and len(warnings) == 2
+    assert main(["sync", "--all", "--outputs", str(one.run_dir.parents[1])]) == 0
+    assert mlflow_runs(server.uri, one.run_dir) == []
+    assert main(["sync", str(one.run_dir)]) == 0
+    assert assert_all_there(server.uri, one.run_dir).info.run_id != before.info.run_id
+
+
+def test_eight_runs_at_once_in_a_local_database(tmp_path, trainer):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    many = [trainer({"uri": uri, "timeout": 100}, run=f"run{i}", epochs=40) for i in range(8)]
+    for one in many:
+        assert one.wait(150)[0] == 0
+    for one in many:
+        assert_all_there(uri, one.run_dir)
+
+
+# Processes that die.
+
+
+def test_a_training_process_that_is_killed_leaves_a_true_record(server, trainer, tools):
+    one = trainer({"uri": server.uri}, epochs=1000, pace=0.02)
+    (one.run_dir / "run.log").write_text(f"first\nhttp://me:{SECRET}@host\nlast words\n")
+    one.until("epoch 30")
+    one.kill()
+    assert tools.gone(one.delivery, 15), "the delivery process has outlived its work"
+    end = records(one.run_dir)[-1]
+    assert (end["kind"], end["status"]) == ("end", "KILLED")
+    assert "SIGKILL" in end["reason"] and end["log"][-1] == "last words" and SECRET not in str(end)
+    run = assert_all_there(server.uri, one.run_dir, "KILLED")
+    assert run.data.tags["trainrun.status"] == "KILLED"
+    assert "last words" in run.data.tags["trainrun.log"]
+    summary = json.loads((one.run_dir / "summary.json").read_text())
+    assert (summary["status"], summary["epochs"]) == ("KILLED", len(records(one.run_dir)) - 2)
+    assert summary["mlflow"]["run_id"] == run.info.run_id
+    assert summary["best"]["loss"]["epoch"] == summary["epochs"]
+
+
+def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(server, trainer):
+    one = trainer({"uri": server.uri}, epochs=80, pace=0.05)
+    one.until("epoch 30")
+    os.kill(one.delivery, signal.SIGKILL)
+    undelivered, seconds, warnings = one.wait()
+    assert undelivered > 40 and seconds < 1
+    assert len(warnings) == 1 and f"{undelivered} records not yet sent" in warnings[0]
+    assert main(["sync", str(one.run_dir)]) == 0
+    assert_all_there(server.uri, one.run_dir)
+
+
+def test_a_replay_of_everything_doubles_nothing(server, trainer, tmp_path):
+    one = trainer({"uri": server.uri}, epochs=30)
+    (one.run_dir / "config.yaml").write_text("a: 1\n")
+    assert one.wait()[0] == 0
+    (run,) = mlflow_runs(server.uri, one.run_dir)
+    for loss in ("whole", "half"):  # as after a crash between sending and writing down that it was sent
+        if loss == "whole":
+            (one.run_dir / cursor.FILE).unlink()
+        else:
+            told = json.loads((one.run_dir / cursor.FILE).read_text())
+            told["deliveries"][-1]["next"] = 7
+            (one.run_dir / cursor.FILE).write_text(json.dumps(told))
+        assert main(["sync", str(one.run_dir)]) == 0
+        assert assert_all_there(server.uri, one.run_dir).info.run_id == run.info.run_id
+
+
+def test_ctrl_c_in_the_terminal_reaches_the_training_process_only(server, trainer, tools):
+    one = trainer({"uri": server.uri}, epochs=1000)
+    one.until("epoch 20")
+    os.killpg(one.process.pid, signal.SIGINT)
+    undelivered, _, warnings = one.wait()
+    assert (undelivered, warnings) == (0, [])
+    run = assert_all_there(server.uri, one.run_dir, "KILLED")
+    assert run.data.tags["trainrun.reason"] == "stopped by SIGINT"
+    assert tools.gone(one.delivery, 10)
+
+
+def test_a_failed_run_carries_the_reason_and_the_last_lines_of_its_log(server, trainer):
+    one = trainer({"uri": server.uri}, epochs=3, fail=True, pace=0.3)
+    (one.run_dir / "run.log").write_text("Traceback\nRuntimeError: boom\n")
+    assert one.wait()[0] == 0
+    run = assert_all_there(server.uri, one.run_dir, "FAILED")
+    assert run.data.tags["trainrun.reason"] == "RuntimeError: boom"
+    assert "Traceback" in run.data.tags["trainrun.log"]
+
+
+def test_passwords_are_in_no_file_and_no_process_arguments(server, trainer, capsys):
+    uri = server.uri.replace("http://", f"http://me:{SECRET}@")
+    one = trainer({"uri": uri}, epochs=40)
+    arguments = Path(f"/proc/{one.delivery}/cmdline").read_bytes()
+    assert b"trainrun.tracking.deliver" in arguments and SECRET.encode() not in arguments
+    os.kill(one.delivery, signal.SIGKILL)
+    one.wait()
+    for file in one.run_dir.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file
+    assert main(["sync", str(one.run_dir)]) == 2
+    assert "--uri" in capsys.readouterr().err
+    assert main(["sync", str(one.run_dir), "--uri", uri]) == 0
+    (run,) = mlflow_runs(server.uri, one.run_dir)
+    assert SECRET not in str(run.to_dictionary())
+    assert SECRET not in "".join(capsys.readouterr())
+
+
+# Runs that go on.
+
+
+def test_a_resumed_run_goes_on_in_its_mlflow_run_and_sends_nothing_twice(server, trainer, tools):
+    one = trainer({"uri": server.uri}, epochs=1000, pace=0.02)
+    one.until("epoch 20")
+    one.kill()
+    assert tools.gone(one.delivery, 15)
+    done = max(r["epoch"] for r in records(one.run_dir) if r["kind"] == "epoch")
+    (first,) = mlflow_runs(server.uri, one.run_dir)
+    again = trainer(
+        {"uri": server.uri},
+        epochs=done + 10,
+        pace=0.3,
+        first=11,
+        factor=1.5,
+        config={"optimizer": {"learning_rate": 0.05}, "new": 1},
+        more={"resumed_from": {"epoch": 10, "step": 0, "updates": 100, "checkpoint": "last.npz"}},
+    )
+    again.until(f"epoch {done + 5}")
+    time.sleep(1)
+    assert client(server.uri).get_run(first.info.run_id).info.status == "RUNNING"
+    undelivered, _, warnings = again.wait()
+    assert (undelivered, warnings) == (0, [])
+    (run,) = mlflow_runs(server.uri, one.run_dir)
+    assert (run.info.run_id, run.info.status) == (first.info.run_id, "FINISHED")
+    history = client(server.uri).get_metric_history(run.info.run_id, "loss")
+    assert sorted(m.step for m in history) == list(range(1, done + 11))
+    assert {m.step: m.value for m in history}[done] == 1 / done
+    assert {m.step: m.value for m in history}[done + 1] == 1.5 / (done + 1)
+    tags, params = run.data.tags, run.data.params
+    assert (params["optimizer.learning_rate"], params["new"]) == ("0.1", "1")
+    assert tags["trainrun.resume.1"] == "from epoch 10; optimizer.learning_rate=0.05"
+    assert "loss at 11" in tags["trainrun.resume.1.differs"]
+    assert "trainrun.reason" not in tags
+    found = status.status(one.run_dir)
+    assert (found.status, found.epochs) == ("FINISHED", done + 10)
+    assert found.mlflow["run_id"] == run.info.run_id
+
+
+def test_a_run_resumed_while_its_first_records_are_not_sent(server, proxy, trainer, tools):
+    proxy.fault = 500
+    one = trainer({"uri": proxy.uri, "timeout": 1}, epochs=10)
+    assert one.wait()[0] == 12
+    assert tools.gone(one.delivery, 15)
+    proxy.fault = None
+    again = trainer(
+        {"uri": proxy.uri},
+        epochs=20,
+        first=11,
+        more={"resumed_from": {"epoch": 10, "step": 0, "updates": 100}},
+    )
+    assert again.wait()[0] == 0
+    assert_all_there(server.uri, one.run_dir)
+
+
+# What else may come.
+
+
+def test_a_clock_that_jumps_does_no_harm(server, tmp_path, tools):
+    import subprocess
+    import sys
+
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    code = f"""
+import itertools, time
+times = itertools.cycle([1.7e9, -5.0, 4e9])
+time.time = lambda: next(times)
+from trainrun.tracking.record import Recorder
+recorder = Recorder({str(run_dir)!r}, {{"name": "mlflow", "uri": {server.uri!r}}})
+recorder.start(run_id="r", config={{}})
+for epoch in range(1, 6):
+    recorder.journal.write("epoch", epoch=epoch, step=epoch, metrics={{"loss": 1.0}})
+assert recorder.end("FINISHED").undelivered == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    (run,) = mlflow_runs(server.uri, run_dir)
+    history = client(server.uri).get_metric_history(run.info.run_id, "loss")
+    assert sorted(m.step for m in history) == [1, 2, 3, 4, 5]
+    assert {m.timestamp for m in history} >= {0, 4_000_000_000_000}
+
+
+def test_a_living_process_is_known_also_after_the_clock_was_set():
+    start = {"time": 0.0, **process.identity()}
+    assert process.lives(start) is True
+    assert process.lives({**start, "process": "another boot/1"}) is False
+    assert process.lives({**start, "host": "another"}) is None
+    assert process.lives({**start, "pid": 2**22 + 1}) is False
+
+
+def test_what_the_server_will_never_take_does_not_keep_back_the_rest(server, trainer, capsys):
+    one = trainer({"uri": server.uri}, epochs=5, pace=0.2, artifacts=["good.txt", "bad.txt"])
+    (one.run_dir / "good.txt").write_text("good")
+    (one.run_dir / "bad.txt").write_text("bad")
+    one.until("epoch 5")
+    os.kill(one.delivery, signal.SIGKILL)
+    one.wait()
+    book = one.run_dir / "journal.jsonl"
+    book.write_text(book.read_text().replace('"bad.txt"', '"../../../../etc/hostname"'))
+    assert main(["sync", str(one.run_dir)]) == 1
+    assert "does not lie in the run's directory" in capsys.readouterr().err
+    (run,) = mlflow_runs(server.uri, one.run_dir)
+    assert run.info.status == "FINISHED"
+    assert [a.path for a in client(server.uri).list_artifacts(run.info.run_id)] == ["good.txt"]
+    assert cursor.unsent(cursor.latest(one.run_dir), len(records(one.run_dir))) == 1
+
+
+def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsys):
+    _, server = on_postgres
+    recorder = Recorder(tmp_path, {"name": "none"}, name="x" * 1000)
+    wide = {f"k{i}": "ü" * 7000 for i in range(150)}
+    odd = {"nul": "a\0b", "half": "\ud800", "same@": 1, "same#": 2, "": 3, "k" * 300: 4}
+    recorder.start(
+        run_id="r",
+        config={"optimizer": {"learning_rate": 0.1}, "wide": wide, "odd": odd},
+        tags={"a\0": "b\0"},
+    )
+    values = {
+        "nan": math.nan,
+        "inf": math.inf,
+        "-inf": -math.inf,
+        "huge": 10**400,
+        "text": "no",
+        "on": True,
+        "a@": 1.0,
+        "a#": 2.0,
+    }
+    recorder.journal.write(
+        "epoch", epoch=1, step=1, metrics={**values, **{f"m{i}": float(i) for i in range(2500)}}
+    )
+    recorder.end("FINISHED")
+    assert main(["sync", str(tmp_path), "--uri", server.uri]) == 0, capsys.readouterr().err
+    (run,) = mlflow_runs(server.uri, tmp_path)
+    params, metrics = run.data.params, run.data.metrics
+    assert params["wide.k149"] == "ü" * 5999 + "…"
+    assert (params["odd.nul"], params["odd.half"]) == ("a�b", "?")
+    assert (params["odd.same_"], params["odd.same__2"]) == ("1", "2")
+    assert math.isnan(metrics["nan"]) and metrics["inf"] == metrics["huge"] == -metrics["-inf"] > 1e300
+    assert (metrics["on"], metrics["a_"], metrics["a__2"], metrics["m2499"]) == (1.0, 1.0, 2.0, 2499.0)
+    assert "text" not in metrics and len(metrics) == 2508
+    # Once more, and NaN is not there twice.
+    (tmp_path / cursor.FILE).unlink()
+    assert main(["sync", str(tmp_path), "--uri", server.uri]) == 0
+    assert len(client(server.uri).get_metric_history(run.info.run_id, "nan")) == 1
+
+
+def test_two_deliver_one_run_at_a_time(server, trainer, capsys):
+    one = trainer({"uri": server.uri}, epochs=60, pace=0.05)
+    one.until("epoch 10")
+    time.sleep(0.5)
+    assert main(["sync", str(one.run_dir)]) == 0
+    assert "another process is delivering it" in capsys.readouterr().out
+    assert one.wait()[0] == 0
+    lock = Lock(one.run_dir)
+    assert lock.acquire(5) and not Lock(one.run_dir).acquire()
+    lock.release()
+    assert_all_there(server.uri, one.run_dir)

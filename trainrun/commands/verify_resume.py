@@ -1,0 +1,193 @@
+"""`trainrun verify-resume [overrides]`: prove that a run of this config, killed and resumed, ends with the same bits."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainrun import console, paths
+from trainrun.commands._parser import Parser
+from trainrun.errors import Problem, TrainingError, UserError
+
+if TYPE_CHECKING:
+    from trainrun import verify
+
+SHOWN = 5  # differences told of each kind; the rest is counted
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a config whole, run it with kills, and hold one against the other."""
+    given, words = _parser().parse_known_args(list(argv))
+    from trainrun.config import check, compose, plugins
+
+    flags = compose.arguments(words)
+    if flags.help:
+        console.say(_parser().format_help().rstrip())
+        return 0
+    if flags.multirun:
+        raise UserError("verify-resume proves it for one config; leave -m out.")
+    if given.kills < 1:
+        raise UserError(Problem("--kills", f"expected a whole number, at least 1, got {given.kills}."))
+    from trainrun import verify
+
+    where = (flags.config_name, flags.config_path)
+    own = [o for o in flags.overrides if not o.startswith("tracking")]
+    config, problems = check.overrides([*own, *verify.FORCED], *where)
+    if problems:
+        raise UserError(problems)
+    plugins.load(config["plugins"])
+    folder = _folder(given.keep)
+    keep = given.keep is not None
+    try:
+        trial = verify.Trial(words, folder, config["trainer"].get("epochs"), given.seed)
+        runs = _run(trial, given.kills)
+        equal = _tell(trial, runs)
+        keep = keep or not equal
+    except TrainingError as error:
+        keep = True
+        raise TrainingError(f"{error}\nWhat was written until then is in {folder}") from error
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    if keep:
+        console.note(f"the runs are in {folder}")
+    return 0 if equal else 1
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="trainrun verify-resume",
+        usage="trainrun verify-resume [overrides] [--kills N] [--seed N] [--keep DIR]",
+        description="Prove exact resume for a config: it is run once whole, and once killed by SIGKILL at random moments "
+        "and resumed each time. Weights and all metrics must be the same to the bit. hardware.deterministic=true and "
+        "tracking=none are set. Exit code 0: equal; 1: not; 2: the config is wrong.",
+        add_help=False,
+    )
+    parser.add_argument("--kills", type=int, default=5, metavar="N", help="how many (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (default: 0)")
+    parser.add_argument("--keep", metavar="DIR", help="an empty folder in which the runs stay")
+    return parser
+
+
+def _folder(given: str | None) -> Path:
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="trainrun-verify-"))
+    folder = paths.expanded(given).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(Problem("--keep", f"{folder} is not empty; name a new folder."))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            Problem("--keep", f"{folder}: {getattr(error, 'strerror', None) or error}; name a new folder.")
+        ) from error
+    return folder
+
+
+def _run(trial: verify.Trial, kills: int) -> list[tuple[Path, list[verify.Kill]]]:
+    """Run it whole, then with kills until all have struck; a run may end before they all have."""
+    console.say("a run without kills …", "dim")
+    whole = trial.reference()
+    seconds = trial.first + trial.usual * (trial.epochs - 1)
+    console.say(f"  {_count(trial.epochs, 'epoch')}, {seconds:.1f} s of training")
+    runs: list[tuple[Path, list[verify.Kill]]] = []
+    left = kills
+    while left and len(runs) < kills:
+        console.say("a run with kills …" if not runs else "it ended before; another one …", "dim")
+        told = kills - left
+
+        def tell(kill: verify.Kill) -> None:
+            nonlocal told
+            told += 1
+            during = ", while a checkpoint was written" if kill.writing else ""
+            console.say(
+                f"  kill {told} of {kills}  after {_count(kill.epoch, 'epoch')}{during}; {_from(kill)}"
+            )
+
+        name = "killed" if not runs else f"killed_{len(runs) + 1}"
+        runs.append(trial.killed(left, name, tell))
+        left -= len(runs[-1][1])
+    if left == kills:
+        raise TrainingError(
+            f"the run is over before a kill can strike: {trial.usual:.2g} s an epoch. Take more epochs or more data."
+        )
+    trial.whole = whole
+    return runs
+
+
+def _from(kill: verify.Kill) -> str:
+    if kill.before is None:
+        return "no checkpoint yet: it begins again"
+    epoch, step = kill.before
+    return f"goes on with epoch {epoch + 1}" + (f", step {step + 1}" if step else "")
+
+
+def _tell(trial: verify.Trial, runs: Sequence[tuple[Path, list[verify.Kill]]]) -> bool:
+    """Say what came out; return whether all is equal."""
+    from trainrun import verify
+    from trainrun.artifacts import summary
+
+    struck = sum(len(kills) for _, kills in runs)
+    for run_dir, _ in runs:
+        differences = verify.compare(trial.whole, run_dir)
+        if differences:
+            _explain(trial.whole, run_dir, differences)
+            return False
+    content = summary.read(trial.whole)
+    console.say(
+        f"equal to the bit after {_count(struck, 'kill')}: weights {content['weights_sha256'][:12]}…, "
+        f"{_count(trial.epochs, 'epoch')} of metrics, {len(content['metrics'])} final ones, the best",
+        "green",
+    )
+    return True
+
+
+def _explain(whole: Path, killed: Path, differences: Sequence[verify.Difference]) -> None:
+    """Say what differs, where it began, and what may be the cause."""
+    from trainrun import verify
+    from trainrun.config import again
+
+    console.say(f"not equal: {_count(len(differences), 'difference')}", "bold red")
+    _list(list(map(str, differences)))
+    place = verify.first_difference(whole, killed)
+    if place is None:
+        console.say("no stored state differs: the difference came after the last of them", "bold")
+    else:
+        at = (
+            f"epoch {place.epoch + 1}, step {place.step}" if place.step else f"the end of epoch {place.epoch}"
+        )
+        before = (
+            "; nothing before it was stored"
+            if place.equal is None
+            else f"; all was equal at step {place.equal}"
+        )
+        went_on = [s for s in verify.resumed_at(killed) if (place.equal or 0) <= s <= place.updates]
+        between = f"; the run with kills went on from step {went_on[0]}" if went_on else ""
+        console.say(f"first seen at step {place.updates} ({at}){before}{between}", "bold")
+        _list([f"{n}: {s}" for n, s in zip(place.names, place.sizes, strict=True)])
+    config = again.load(whole)
+    with console.hushed():
+        from trainrun import suspects
+    found = suspects.of(config, whole)
+    if found:
+        console.say("likely causes", "bold")
+        _list(found)
+    else:
+        console.say(
+            "no likely cause was found: no random or Python operation, no state outside Keras' variables."
+        )
+        console.say("docs/resume.md tells what is kept, and what is not.")
+
+
+def _list(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        console.say(f"  • {line}")
+    if len(lines) > SHOWN:
+        console.say(f"  … and {len(lines) - SHOWN} more")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

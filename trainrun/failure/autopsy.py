@@ -1,0 +1,356 @@
+"""Where a loss became nan, and which tensor was the first: the steps since the last checkpoint, done again.
+
+Compiled calls take many steps, so that all that is known at first is an epoch and some steps. The state of the
+newest checkpoint (or of the run's beginning) is put into a model of the same build and the steps are done again, in
+compiled calls as before; in the first call after which a loss or a weight is not finite they are done one at a time.
+The step that it happens in is then taken apart (`examine`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun import builders, console, interrupt, replicas, state, stored
+from trainrun.dataset import Dataset
+from trainrun.errors import readable
+from trainrun.failure import examine
+from trainrun.failure.concessions import Concessions
+from trainrun.failure.finite import unsound
+from trainrun.failure.kinds import NonFinite
+from trainrun.job import Job, Plan
+from trainrun.step.default import default
+from trainrun.stored import Stored
+from trainrun.trainer._feed import order
+from trainrun.trainer._indexed import StepByModel
+from trainrun.trainer._loop import build
+from trainrun.trainer._pace import Pace
+from trainrun.trainer._pass import Pass
+
+FILE = "autopsy.json"
+SHOWN = 10  # examples that are named
+# A magnitude that a square, or an exponential, takes out of float32.
+LARGE = 1e18
+
+
+class Unknown(Exception):
+    """The search has found nothing; the message says why."""
+
+
+class Place(NamedTuple):
+    """A step, and the state before it.
+
+    Args:
+        epoch, step: from 0.
+        value: of the loss, or of a weight, after it.
+        by_loss: whether the loss itself is not finite; else the weights that the step has left.
+        before: name -> array, as `state.Reader` gives them.
+        updated: the variables that are not finite after it.
+    """
+
+    epoch: int
+    step: int
+    value: str
+    by_loss: bool
+    before: Mapping[str, np.ndarray]
+    updated: Sequence[examine.Finding]
+
+
+def perform(
+    failure: NonFinite,
+    config: Mapping[str, Any],
+    data: Dataset,
+    plan: Plan,
+    conceded: Concessions,
+    run_dir: Path,
+    rates: Mapping[int, float],
+    together: bool = False,
+) -> dict[str, Any]:
+    """Find out what there is to be found, and write it to `autopsy.json`.
+
+    Args:
+        failure: what was noticed.
+        config: resolved.
+        data: as loaded.
+        plan: of the run.
+        conceded: what is different from the config.
+        run_dir: whose newest checkpoint the steps are done again from.
+        rates: the learning rate by epoch, where it is a number.
+        together: several processes train; one alone cannot do their steps again.
+
+    Returns:
+        The report; `message` is its text.
+    """
+    begin = time.monotonic()
+    minutes = config["on_failure"]["minutes"]
+    report: dict[str, Any] = {
+        "value": failure.value,
+        "what": failure.what,
+        "noticed": {
+            "epoch": failure.epoch + 1,
+            "first_step": failure.first + 1,
+            "last_step": failure.last + 1,
+        },
+    }
+    try:
+        if together:
+            raise Unknown("the steps of several processes are not done again by one")
+        if minutes == 0:
+            raise Unknown("on_failure.minutes=0 wants no search")
+        console.note(f"{failure}; looking for the first tensor that is not finite …")
+        # On one device, whatever the run had: its replicas do the same.
+        job = builders.job(config, data, tf.distribute.get_strategy(), conceded)
+        trainer = builders.trainer(config, conceded.parts)
+        search = _Search(replace(job, plan=plan), trainer, failure, rates, begin + 60 * minutes)
+        report |= search.report(run_dir, conceded)
+    except Unknown as reason:
+        report["unknown"] = str(reason)
+    except Exception as error:  # the failure is what is to be told, not that of the search
+        console.log(f"the search failed: {type(error).__name__}: {error}")
+        report["unknown"] = f"the search ended with {type(error).__name__}: {str(error).splitlines()[:1]}"
+    report["seconds"] = round(time.monotonic() - begin, 2)
+    report["message"] = readable(_message(failure, report, run_dir))
+    _write(run_dir / FILE, report)
+    return report
+
+
+class _Search:
+    """The steps since the last checkpoint, once more.
+
+    Args:
+        job: on one device, in the state of the run's beginning.
+        trainer: whose steps.
+        failure: what was noticed.
+        rates: the learning rate by epoch.
+        until: monotonic seconds.
+    """
+
+    def __init__(self, job: Job, trainer: Any, failure: NonFinite, rates: Mapping[int, float], until: float):
+        self.job, self.trainer, self.failure, self.rates, self.until = job, trainer, failure, rates, until
+
+    def report(self, run_dir: Path, conceded: Concessions) -> dict[str, Any]:
+        """Return what was found.
+
+        Raises:
+            Unknown: nothing was.
+        """
+        model = self.job.model
+        build(self.job)
+        steps = self._pass()
+        found, _ = stored.newest(run_dir)
+        if found is not None:
+            self._put(found)
+            was = found.about.get("plan", {}).get("rate", 1.0)
+            if conceded.rate != was:
+                replicas.scale_constant(model.optimizer, conceded.rate / was)
+        place = self._find(steps, (0, 0) if found is None else (found.epoch, found.step))
+        self._put(_stored(model, place.before))
+        indices = self._indices(place.epoch, place.step)
+        batch = self.job.train.take(indices)
+        seen = examine.examine(model, batch.x, batch.y, batch.weight, conceded.parts, place.updated)
+        first = seen.finding or examine.Finding(examine.STEP, "", place.value)
+        # A loss that is finite hides weights that are not: the next step's shows them.
+        late = 0 if place.by_loss else 1
+        at = place.epoch * self.job.plan.steps_per_epoch + place.step + late
+        largest = max((r for r in seen.layers if r["largest"]), key=lambda r: r["largest"], default=None)
+        return {
+            "epoch": at // self.job.plan.steps_per_epoch + 1,
+            "step": at % self.job.plan.steps_per_epoch + 1,
+            "cause": {"epoch": place.epoch + 1, "step": place.step + 1},
+            "first": {"kind": first.kind, "name": first.name, "value": first.value, "dtype": first.dtype},
+            "examples": _listed(indices[list(first.rows)] if len(first.rows) else indices),
+            "batch": _listed(indices),
+            "of_examples": bool(len(first.rows)),
+            "largest": largest and {"layer": largest["name"], "value": largest["largest"]},
+            "layers": seen.layers,
+            "learning_rate": _rate(model),
+            "precision": model.dtype_policy.name,
+            "from": "the run's beginning" if found is None else found.path.name,
+        }
+
+    def _pass(self) -> Pass:
+        """Return the steps as the trainer takes them."""
+        model, plan = self.job.model, self.job.plan
+        if hasattr(self.trainer, "step"):
+            return Pass(model, self.trainer.step or default, self.job.train, plan.batch_size)
+        if hasattr(self.trainer, "validation_freq"):
+            return StepByModel(model, model.train_step, self.job.train, plan.batch_size)
+        raise Unknown(f"a {type(self.trainer).__name__} takes no steps on batches")
+
+    def _find(self, steps: Pass, position: tuple[int, int]) -> Place:
+        """Do the steps again, many in one call, up to the first call that leaves something not finite."""
+        reader, pace, plan = state.Reader(self.job.model), Pace(), self.job.plan
+        (epoch, first), end = position, (self.failure.epoch, self.failure.last)
+        total = end[0] * plan.steps_per_epoch + end[1] + 1 - epoch * plan.steps_per_epoch - first
+        while epoch <= end[0]:
+            if epoch in self.rates and _rate(self.job.model) is not None:
+                # As a callback may have set it.
+                self.job.model.optimizer.learning_rate = self.rates[epoch]
+            indices = order(plan, len(self.job.train), epoch)
+            for start, last, run in steps.calls(indices, pace, first):
+                if (epoch, start) > end:
+                    break
+                self._in_time(total, pace)
+                before = reader.arrays()
+                if self._goes_wrong(run):
+                    self._put(_stored(self.job.model, before))
+                    return self._narrow(steps, reader, epoch, start, last, indices)
+                total -= last + 1 - start
+            epoch, first = epoch + 1, 0
+        raise Unknown(
+            "done again from the last checkpoint, the same steps stay finite: something in them is not repeated by "
+            "the seed"
+        )
+
+    def _narrow(
+        self, steps: Pass, reader: state.Reader, epoch: int, start: int, last: int, indices: np.ndarray
+    ) -> Place:
+        """Do the steps of a call one at a time."""
+        for step in range(start, last + 1):
+            self._in_time(last - step, Pace())
+            before = reader.arrays()
+            _, _, run = next(steps.calls(indices, Pace(1), step))
+            if value := self._goes_wrong(run):
+                model = self.job.model
+                updated = [
+                    *examine.variables(model.trainable_variables, examine.UPDATE),
+                    *examine.variables(model.optimizer.variables, examine.UPDATE),
+                ]
+                return Place(epoch, step, value, self._by_loss, before, updated)
+        raise Unknown("step by step, the same steps stay finite: rounding decides")
+
+    def _goes_wrong(self, run: Any) -> str | None:
+        """Make a call; return ``nan`` or ``inf`` if a loss or a weight is so after it."""
+        self.job.model.reset_metrics()
+        loss = float(run()["loss"])
+        self._by_loss = not math.isfinite(loss)
+        if self._by_loss:
+            return "nan" if math.isnan(loss) else "inf"
+        return unsound(self.job.model.trainable_variables)
+
+    def _in_time(self, left: int, pace: Pace) -> None:
+        if (stop := interrupt.asked()) is not None:
+            raise stop
+        now = time.monotonic()
+        if now + left * (pace.seconds or 0.0) > self.until:
+            raise Unknown(f"to do {left:,} steps again would take longer than on_failure.minutes allows")
+
+    def _put(self, found: Stored) -> None:
+        kinds = state.kinds(self.job.model)
+        state.put(found, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators")})
+
+    def _indices(self, epoch: int, step: int) -> np.ndarray:
+        size = self.job.plan.batch_size
+        return order(self.job.plan, len(self.job.train), epoch)[step * size : (step + 1) * size]
+
+
+def _stored(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
+    return Stored(Path("memory"), arrays, {"names": {}})
+
+
+def _rate(model: keras.Model) -> float | None:
+    """Return the learning rate where it is a number that the optimizer holds."""
+    rate = getattr(model.optimizer, "_learning_rate", None)
+    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
+
+
+def _listed(indices: np.ndarray) -> dict[str, Any]:
+    return {"count": len(indices), "first": [int(i) for i in indices[:SHOWN]]}
+
+
+def _message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path) -> str:
+    """Return the report as a person reads it."""
+    lines = []
+    if "unknown" in report:
+        lines.append(f"{failure}. The tensor that was the first is not known: {report['unknown']}.")
+        lines.append(
+            "Try a lower optimizer.learning_rate, optimizer.clipnorm=1, or look for missing values in the data."
+        )
+    else:
+        lines += _found(failure, report)
+    lines.append(
+        f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} on_failure.non_finite=rollback"
+    )
+    return "\n".join(lines)
+
+
+def _found(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
+    first, largest = report["first"], report["largest"]
+    kind, name = first["kind"], first["name"]
+    subject = {
+        examine.INPUT: f"the input {name}",
+        examine.LABEL: "the label",
+        examine.WEIGHT: "the sample weight",
+        examine.VARIABLE: f"the weight {name}, already before the step,",
+        examine.LAYER: f"the output of layer {name}",
+        examine.LOSS: "the loss, computed from finite predictions,",
+        examine.PENALTY: f"the penalty on {name}",
+        examine.GRADIENT: f"the gradient of {name}",
+        examine.UPDATE: f"the updated {name}",
+        examine.STEP: "what the step returns as its loss",
+    }[kind]
+    what = "loss" if failure.what == "loss" else "weights"
+    at = f"{what} became {report['value']} in epoch {report['epoch']}, step {report['step']}"
+    cause = report["cause"]
+    if failure.what == "weights":
+        at = f"weights became {report['value']} in epoch {cause['epoch']}, step {cause['step']}"
+    elif (cause["epoch"], cause["step"]) != (report["epoch"], report["step"]):
+        at += f", by the step before it (epoch {cause['epoch']}, step {cause['step']})"
+    text = f"{at}: {subject} is the first that is not finite ({first['value']}"
+    if kind != examine.LAYER and largest and largest["value"] > LARGE:
+        text += f"; layer {largest['layer']} gave {largest['value']:.2g} at most"
+    yield text + ")."
+    yield _examples(report)
+    yield _advice(kind, first, report)
+
+
+def _examples(report: Mapping[str, Any]) -> str:
+    """Name the examples."""
+    chosen, whole = report["examples"], report["batch"]
+    more = ", …" if chosen["count"] > len(chosen["first"]) else ""
+    shown = ", ".join(map(str, chosen["first"])) + more
+    if not report["of_examples"]:
+        return f"The batch has {whole['count']} training examples: {shown}."
+    count = f"Training example {shown}" if chosen["count"] == 1 else f"Training examples {shown}"
+    return f"{count} ({chosen['count']} of the batch's {whole['count']})."
+
+
+def _advice(kind: str, first: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    rate = report["learning_rate"]
+    lower = "a lower optimizer.learning_rate" + (f" (it was {rate:g})" if rate else "")
+    if kind in (examine.INPUT, examine.LABEL, examine.WEIGHT):
+        return "Mend these examples in the data, or leave them out."
+    if kind == examine.VARIABLE:
+        return "Look at where the weights come from: model.weights, an initializer, a layer's own state."
+    if kind == examine.LOSS:
+        return (
+            f"The loss takes a logarithm, a root or a quotient of what the model predicts there: keep it away from zero, or "
+            f"try {lower}."
+        )
+    if kind == examine.STEP:
+        return "Each part of it is finite by itself: look at what trainer.step does besides, or at rounding."
+    half = "float16" in first["dtype"] or "float16" in str(report["precision"])
+    narrow = "hardware.precision=mixed_bfloat16 or float32, " if half else ""
+    root = " (a root or a quotient at zero has no slope, even where its value is finite)"
+    return f"Try {narrow}optimizer.clipnorm=1, {lower}" + (f"{root}." if kind == examine.GRADIENT else ".")
+
+
+def _write(path: Path, report: Mapping[str, Any]) -> None:
+    """Write the report; on a disk that is full, its message is told nevertheless."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
+        os.replace(new, path)
+    except OSError as error:
+        console.log(f"{path} could not be written: {error}")
+        new.unlink(missing_ok=True)
