@@ -50,6 +50,7 @@ class Sweep:
     max_failures: int | None = 3
 
 
+@dataclass
 class OnFailure:
     """What a run does when training breaks off."""
 

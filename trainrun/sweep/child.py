@@ -21,6 +21,8 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
         pipe: to the sweep.
     """
     os.setsid()  # Ctrl-C in the terminal is the sweep's: it passes it on, once
+    # The fork server has the environment that it was started in, which may be another sweep's.
+    os.environ.clear()
     os.environ.update(told["environment"])
     os.chdir(told["cwd"])
     sys.path[:0] = [p for p in told["path"] if p not in sys.path]

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from typing import Any
 
 from trainrun.sweep import child
@@ -58,6 +58,7 @@ class Pool:
         self.trial_timeout, self.grace = trial_timeout, grace
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
+        forkserver.ensure_running()  # it imports TensorFlow while the first points are composed
         self._running: list[_Running] = []
 
     @property
@@ -87,7 +88,7 @@ class Pool:
             "plugins": self.plugins,
             "cwd": os.getcwd(),
             "path": sys.path,
-            "environment": share.environment(),
+            "environment": {**os.environ, **share.environment()},
             "resume": resume,
         }
         process = self._context.Process(target=child.main, args=(told, theirs), daemon=False)

@@ -1,0 +1,192 @@
+"""Sweeps with real processes: a trial that crashes, ends by itself, hangs or raises is that trial's failure alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from trainrun.cli import main
+
+QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris"]
+BAD = """
+import ctypes, os, sys, time
+import keras, trainrun
+
+@trainrun.register("callback", "bad")
+def bad(how: str = "no"):
+    class Bad(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                {"segfault": lambda: ctypes.string_at(0), "exit": lambda: os._exit(7), "sys.exit": lambda: sys.exit(5),
+                 "hang": lambda: time.sleep(1000), "raise": lambda: int("my own mistake"), "memory":
+                 lambda: os.kill(os.getpid(), 9), "no": lambda: None}[how]()
+    return Bad()
+"""
+
+
+def rows_of(sweep):
+    with open(sweep / "leaderboard.csv", newline="", encoding="utf-8") as file:
+        return {int(row["trial"]): row for row in csv.DictReader(file)}
+
+
+def only_sweep(folder):
+    (sweep,) = (folder / "outputs" / "sweeps").iterdir()
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Return the directory of a sweep in which nearly everything goes wrong, what it printed, and its exit code."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "bad.py").write_text(BAD)
+    command = [
+        sys.executable,
+        "-m",
+        "trainrun",
+        "-m",
+        *QUIET,
+        "plugins=[./bad.py]",
+        "callback=bad",
+        "trainer.epochs=3",
+    ]
+    command += [
+        "callback.bad.how=no,segfault,exit,sys.exit,hang,raise,memory",
+        "sweep.trial_timeout=12",
+        "checkpoint.grace=1",
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return only_sweep(folder), done.stdout + done.stderr, done.returncode
+
+
+@pytest.mark.slow
+def test_every_failure_is_told_with_its_reason_and_stops_nobody_else(broken):
+    sweep, said, code = broken
+    rows = rows_of(sweep)
+    assert code == 1 and "Traceback" not in said
+    assert [rows[i]["status"] for i in range(7)] == ["FINISHED"] + ["FAILED"] * 6
+    reasons = ["SIGSEGV", "exit code 7", "SystemExit: 5", "trial_timeout=12", "my own mistake", "SIGKILL"]
+    for number, reason in enumerate(reasons, 1):
+        assert reason in rows[number]["reason"]
+        assert reason in said
+
+
+@pytest.mark.slow
+def test_each_failure_is_in_the_trials_own_record(broken):
+    sweep, _, _ = broken
+    for number in range(1, 7):
+        told = json.loads((sweep / str(number) / "summary.json").read_text())
+        assert told["status"] in ("FAILED", "KILLED")
+    assert "invalid literal" in (sweep / "5" / "run.log").read_text()
+
+
+@pytest.mark.slow
+def test_the_winners_command_is_printed_alone(broken, capsys, monkeypatch):
+    sweep, said, _ = broken
+    monkeypatch.chdir(sweep.parents[2])
+    assert main(["best", "last"]) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("trainrun ") and "callback.bad.how=no" in line
+    assert line in said
+
+
+@pytest.mark.slow
+def test_the_same_failure_of_the_first_trials_stops_the_sweep(inside, capsys):
+    (inside / "bad.py").write_text(BAD)
+    how = ["plugins=[./bad.py]", "callback=bad", "callback.bad.how=raise", "trainer.epochs=2"]
+    rates = ",".join(str(r / 1000) for r in range(1, 9))
+    code = main(["-m", *QUIET, *how, f"optimizer.learning_rate={rates}", "sweep.max_failures=2"])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "stopped early" in captured.err + captured.out
+    assert len(rows_of(only_sweep(inside))) < 8
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_own_process_is_killed_goes_on(tmp_path):
+    """Finished trials stay, the interrupted ones continue where they were, the others begin; numbers stay theirs."""
+    sweep_args = [
+        *QUIET,
+        "optimizer.learning_rate=0.001,0.002,0.003",
+        "trainer.epochs=150",
+        "hardware.deterministic=true",
+    ]
+    sweep_args += ["hydra.launcher.n_jobs=1", "checkpoint.every=1epoch"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainrun", "-m", *sweep_args], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 120
+    while time.monotonic() < until:  # the second trial has trained a little
+        found = [*tmp_path.glob("outputs/sweeps/*/1/checkpoints/last.npz")]
+        if found:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    sweep = only_sweep(tmp_path)
+    child = json.loads((sweep / "1" / "journal.jsonl").read_text().splitlines()[0])["pid"]
+    until = time.monotonic() + 30
+    while time.monotonic() < until and _lives(child):
+        time.sleep(0.1)
+    assert not _lives(child), "the trial went on without its sweep"
+    first = (sweep / "0" / "summary.json").read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "trainrun", "resume", str(sweep)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (sweep / "0" / "summary.json").read_text() == first
+    assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2"]
+    rows = rows_of(sweep)
+    assert [rows[i]["status"] for i in range(3)] == ["FINISHED"] * 3
+    told = json.loads((sweep / "1" / "summary.json").read_text())
+    assert told["resumed_from"]["epoch"] > 0 and told["epochs"] == 150
+    alone = subprocess.run(
+        [sys.executable, "-m", "trainrun", *QUIET, "optimizer.learning_rate=0.002", "trainer.epochs=150"]
+        + ["hardware.deterministic=true", "hydra.run.dir=alone"],  # noqa: RUF005
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert alone.returncode == 0
+    assert (
+        json.loads((tmp_path / "alone" / "summary.json").read_text())["weights_sha256"]
+        == told["weights_sha256"]
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "trainrun",
+        "-m",
+        *QUIET,
+        "optimizer.learning_rate=0.001,0.002",
+        "trainer.epochs=100000",
+    ]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 120
+    while time.monotonic() < until and not [*tmp_path.glob("outputs/sweeps/*/*/checkpoints/last.npz")]:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "save themselves" in said
+    sweep = only_sweep(tmp_path)
+    begun = [p for p in sweep.iterdir() if (p / "summary.json").is_file()]
+    assert begun and all(json.loads((p / "summary.json").read_text())["status"] == "KILLED" for p in begun)
+
+
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] != "Z"
