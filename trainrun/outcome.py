@@ -120,6 +120,7 @@ class Outcome:
             raise
         except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
             told = self._told(error)
+            console.log(f"error: {told}")
             self._catch_up()
             name = "" if told is error else f"{type(error).__name__}: "
             self._close_failed(f"{name}{error}")

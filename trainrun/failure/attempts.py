@@ -59,8 +59,10 @@ class Attempts:
         self.config, self.data, self.strategy, self.run_dir = config, data, strategy, run_dir
         self.policy = config["on_failure"]
         self.failures = [] if resume is None else concessions.earlier(resume.run_dir)
+        self._untold = None
         if resume is not None and resume.because:
-            self.failures.append(dict(resume.because))
+            # What ended the processes before this one is told by who started them.
+            self._untold = {"number": len(self.failures) + 1, **resume.because}
         self.conceded = concessions.settled(self.failures)
         self._counts = dict.fromkeys(LIMIT, 0)  # answers given by this process
         self._build(resume)
@@ -83,6 +85,9 @@ class Attempts:
         Returns:
             The history: name -> one value an epoch.
         """
+        outcome.failures = self.failures
+        if self._untold:
+            self._write(self._untold, outcome)
         while True:
             every = builders.around(
                 self.callbacks,
@@ -121,7 +126,8 @@ class Attempts:
         if kind == kinds.OUT_OF_MEMORY:
             return self._out_of_memory(error)
         if kind == kinds.NON_FINITE:
-            return self._non_finite(next(e for e in kinds.chain(error) if isinstance(e, NonFinite)), every)
+            failure = next(e for e in kinds.chain(error) if isinstance(e, NonFinite))
+            return self._non_finite(failure, every, outcome)
         if kind == kinds.LOST and self._may(kind, "lost", "retry"):
             return _Answer("from the last checkpoint", self.conceded)
         return _Answer("stopped", self.conceded, error)
@@ -174,7 +180,7 @@ class Attempts:
             return "the model has a train_step of its own"
         return refusal(self.job.model)
 
-    def _non_finite(self, failure: NonFinite, every: list[Any]) -> _Answer:
+    def _non_finite(self, failure: NonFinite, every: list[Any], outcome: Outcome) -> _Answer:
         if self._may(kinds.NON_FINITE, "non_finite", "rollback"):
             rate = self.conceded.rate * self.policy["rate"]
             console.warn(
@@ -193,6 +199,8 @@ class Attempts:
             finite.rates,
             together=replicas.is_several_processes(self.strategy),
         )
+        with contextlib.suppress(OSError):
+            outcome.recorder.event(kinds.NON_FINITE, **found)
         return _Answer("stopped", self.conceded, TrainingError(found["message"]))
 
     def _record(self, error: Exception, answer: _Answer, outcome: Outcome) -> None:
@@ -210,9 +218,11 @@ class Attempts:
             "epoch": 0 if found is None else found.epoch,
             "step": 0 if found is None else found.step,
         }
-        self.failures.append(entry)
-        outcome.failures = self.failures
         console.log("".join(traceback.format_exception(error)))
+        self._write(entry, outcome)
+
+    def _write(self, entry: dict[str, Any], outcome: Outcome) -> None:
+        self.failures.append(entry)
         # Where the disk is full, the failure is told on the terminal at least.
         with contextlib.suppress(OSError):
             outcome.recorder.event(concessions.EVENT, **entry)

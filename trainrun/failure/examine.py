@@ -171,7 +171,7 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
 @contextmanager
 def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
     """Have each layer's output looked at as soon as it is computed, the inner ones before those that hold them."""
-    layers = [la for la in model._flatten_layers(include_self=False, recursive=True)]
+    layers = list(model._flatten_layers(include_self=False, recursive=True))
     changed = []
     for layer in layers:
         if isinstance(layer, keras.Model | keras.layers.InputLayer) or "call" in vars(layer):
