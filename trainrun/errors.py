@@ -19,6 +19,8 @@ UNSEEN = re.compile(
 )
 # A word that is longer is cut: nobody reads it, and the way out must stay in sight.
 LONGEST = 400
+# An address that was taken for a path has lost one of its slashes.
+_PATH_LIKE = re.compile(r"(?<=[a-z]:/)[^\s/?#:]*:[^\s/?#]*@")
 _LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
 
 
@@ -29,7 +31,8 @@ def readable(text: str) -> str:
         >>> readable("name\x1b[2J")
         'name\\\\x1b[2J'
     """
-    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", redact.text(text))
+    text = _PATH_LIKE.sub(f"{redact.HIDDEN}@", redact.text(text))
+    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", text)
     return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 

@@ -297,6 +297,9 @@ def _argument_problems(
             continue
         inside = reference_group(argument)
         if inside is not None:
+            if argument.endswith("s") and value is not None and not isinstance(value, list):
+                yield Problem(where, f"expected a list, got {value!r}. Write [{{name: Dense, units: 64}}].")
+                continue
             if isinstance(value, list) and not argument.endswith("s"):
                 yield Problem(where, f"expected one {inside}, got a list of {len(value)}. Name one of them.")
                 continue
