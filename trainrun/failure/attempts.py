@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from trainrun import builders, console, replicas
 from trainrun.checkpoint import Checkpoint
 from trainrun.errors import TrainingError, readable
-from trainrun.failure import autopsy, concessions, kinds
+from trainrun.failure import autopsy, concessions, frames, kinds
 from trainrun.failure.concessions import Concessions
 from trainrun.failure.finite import Finite
 from trainrun.failure.kinds import NonFinite
 from trainrun.resumed import Resume
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
+from trainrun.tracking import redact
 
 if TYPE_CHECKING:
     from trainrun.dataset import Dataset
@@ -161,7 +162,7 @@ class Attempts:
             self.conceded,
             TrainingError(
                 f"out of memory at {-(-each // parts)} examples at once, and {reason}. Try {smaller}, a smaller model, or "
-                f"hardware.precision=mixed_float16. ({readable(_line(error))[:200]})"
+                f"hardware.precision=mixed_float16. ({readable(frames.said(error))[:200]})"
             ),
         )
 
@@ -211,14 +212,15 @@ class Attempts:
         entry: dict[str, Any] = {
             "number": len(self.failures) + 1,
             "failure": kinds.kind(error),
-            "error": readable(_line(error))[:500],
+            "error": readable(frames.said(error))[:500],
             "answer": answer.text,
             **answer.conceded.record(),
             "checkpoint": None if found is None else found.path.name,
             "epoch": 0 if found is None else found.epoch,
             "step": 0 if found is None else found.step,
         }
-        console.log("".join(traceback.format_exception(error)))
+        if answer.error is not error:  # that one is logged where it ends
+            console.log(redact.text("".join(traceback.format_exception(error))))
         self._write(entry, outcome)
 
     def _write(self, entry: dict[str, Any], outcome: Outcome) -> None:
@@ -239,8 +241,3 @@ def _own_train_step(model: Any) -> bool:
     import keras
 
     return type(model).train_step is not keras.Model.train_step
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
