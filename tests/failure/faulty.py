@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -101,18 +101,6 @@ def lost(times: int = 1):
     return Lost()
 
 
-@trainrun.register("callback", "full")
-def full():
-    """Fills the disk at the end of epoch 2."""
-
-    class Full(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 1:
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-    return Full()
-
-
 @trainrun.register("loss", "mistaken")
 def mistaken(y_true, y_pred):
     """Has a bug, two calls deep."""
@@ -155,3 +143,23 @@ def greedy():
                 raise tf.errors.InternalError(None, None, "XLA: RESOURCE_EXHAUSTED: out of memory")
 
     return Greedy()
+
+
+@trainrun.register("callback", "filler")
+def filler(path: str = "", epoch: int = 2):
+    """Fills the disk that a file lies on at the end of an epoch; once in a working directory."""
+
+    class Filler(keras.callbacks.Callback):
+        def on_epoch_end(self, done, logs=None):
+            if done + 1 != epoch or Path("filled").exists():
+                return
+            Path("filled").touch()
+            for size in (65536, 1):
+                try:
+                    with open(path, "ab", buffering=0) as file:
+                        while True:
+                            file.write(b"x" * size)
+                except OSError:
+                    pass
+
+    return Filler()

@@ -219,6 +219,8 @@ class Attempts:
             "epoch": 0 if found is None else found.epoch,
             "step": 0 if found is None else found.step,
         }
+        if entry["failure"] == kinds.DISK_FULL:
+            outcome.mend()
         if answer.error is not error:  # that one is logged where it ends
             console.log(redact.text("".join(traceback.format_exception(error))))
         self._write(entry, outcome)
