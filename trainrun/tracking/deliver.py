@@ -31,6 +31,7 @@ from trainrun.tracking.mlflow import MlflowSink
 
 NICE = 10
 LOOK = 1.0  # seconds between two looks at whether the training process lives
+SHORTEST = 0.05  # seconds that records gather at least
 GRACE = 5.0  # seconds beyond the last moment for a request that is under way
 
 
@@ -46,7 +47,7 @@ class Job:
         self.service = service
         self.run_dir = Path(told["follow"])
         self.target = Target(*(told[k] for k in Target._fields))
-        self.interval, self.timeout = float(told["interval"]), float(told["timeout"])
+        self.interval, self.timeout = max(float(told["interval"]), SHORTEST), float(told["timeout"])
         self.lock = Lock(self.run_dir)
         self.held = False
         self.follower: Follower | None = None
@@ -82,7 +83,7 @@ class Job:
         with self._ours, contextlib.suppress(OSError):
             if not self._settled and self.take():
                 self._settled = True
-                status.mark_killed(self.run_dir, self.service.verdict())
+                status.mark_killed(self.run_dir, self.service.verdict(), self.service.parent)
 
     def work(self) -> None:
         """Deliver what there is."""
@@ -171,7 +172,7 @@ class Service:
         self.backoffs: dict[str, Backoff] = {}
         self.warned: set[str] = set()  # addresses of which a line was said: one is enough
         self._listen, self._answer = listen, answer
-        self._parent = os.getppid()
+        self.parent = os.getppid()
         self._oom = process.oom_kills()
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
         self._closed = threading.Event()  # no more runs will come
@@ -226,7 +227,7 @@ class Service:
     def _hear(self) -> None:
         """The thread that reads, and looks whether the training process lives."""
         rest = b""
-        while os.getppid() == self._parent:
+        while os.getppid() == self.parent:
             if self._closed.is_set():
                 time.sleep(LOOK / 5)
                 continue
