@@ -29,7 +29,7 @@ def no_room(*arguments, **more):
 
 
 def leftovers(run_dir):
-    return [p.name for p in run_dir.rglob(".*") if p.is_file() and p.parent.name != ".hydra"]
+    return [p.name for p in run_dir.rglob(".*") if p.is_file() and p.suffix != ".lock"]
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers(run, monkeypatch, project):

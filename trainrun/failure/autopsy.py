@@ -341,8 +341,13 @@ def _advice(kind: str, first: Mapping[str, Any], report: Mapping[str, Any]) -> s
         return "Each part of it is finite by itself: look at what trainer.step does besides, or at rounding."
     half = "float16" in first["dtype"] or "float16" in str(report["precision"])
     narrow = "hardware.precision=mixed_bfloat16 or float32, " if half else ""
-    root = " (a root or a quotient at zero has no slope, even where its value is finite)"
-    return f"Try {narrow}optimizer.clipnorm=1, {lower}" + (f"{root}." if kind == examine.GRADIENT else ".")
+    large = (report["largest"] or {}).get("value", 0.0) > LARGE
+    if kind == examine.GRADIENT and first["value"] == "nan" and not large and not half:
+        return (
+            "A root, a quotient or a logarithm at zero has no slope, even where its value is finite: keep what it is taken of "
+            f"away from zero, in the loss or in a layer. (Clipping mends no nan.) Else try {lower}."
+        )
+    return f"Try {narrow}optimizer.clipnorm=1, {lower}."
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ class Examination:
 def examine(
     model: keras.Model, x: Any, y: Any, weight: Any, parts: int = 1, updated: Sequence[Finding] = ()
 ) -> Examination:
-    """Take a step apart, without moving anything.
+    """Take a step apart, without its update; what layers keep by themselves (averages, draws) does move.
 
     Args:
         model: compiled, in the state before the step.
