@@ -86,8 +86,9 @@ def test_a_worker_that_dies_is_begun_again_with_the_others_from_the_checkpoint(i
     summary = json.loads(path.read_text())
     assert summary["status"] == "FINISHED" and summary["epochs"] == 60
     assert summary["resumed_from"]["epoch"] >= 1
-    (attempt,) = summary["attempts"]
-    assert attempt["failure"] == "lost" and "worker 2 of 2 was killed by SIGKILL" in attempt["error"]
+    # What the chief has noticed, and what was done about it.
+    assert {a["failure"] for a in summary["attempts"]} == {"lost"}
+    assert "worker 2 of 2 was killed by SIGKILL" in summary["attempts"][-1]["error"]
 
 
 def kill_the_second(process):

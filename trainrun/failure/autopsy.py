@@ -173,7 +173,7 @@ class _Search:
             "of_examples": bool(len(first.rows)),
             "largest": largest and {"layer": largest["name"], "value": largest["largest"]},
             "layers": seen.layers,
-            "learning_rate": _rate(model),
+            "learning_rate": replicas.constant_rate(model.optimizer),
             "precision": model.dtype_policy.name,
             "from": "the run's beginning" if found is None else found.path.name,
         }
@@ -193,8 +193,7 @@ class _Search:
         (epoch, first), end = position, (self.failure.epoch, self.failure.last)
         total = end[0] * plan.steps_per_epoch + end[1] + 1 - epoch * plan.steps_per_epoch - first
         while epoch <= end[0]:
-            if epoch in self.rates and _rate(self.job.model) is not None:
-                # As a callback may have set it.
+            if epoch in self.rates:  # as a callback may have set it
                 self.job.model.optimizer.learning_rate = self.rates[epoch]
             indices = order(plan, len(self.job.train), epoch)
             for start, last, run in steps.calls(indices, pace, first):
@@ -256,12 +255,6 @@ class _Search:
 
 def _stored(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
     return Stored(Path("memory"), arrays, {"names": {}})
-
-
-def _rate(model: keras.Model) -> float | None:
-    """Return the learning rate where it is a number that the optimizer holds."""
-    rate = getattr(model.optimizer, "_learning_rate", None)
-    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
 
 
 def _listed(indices: np.ndarray) -> dict[str, Any]:
