@@ -457,3 +457,23 @@ def test_two_deliver_one_run_at_a_time(server, trainer, capsys):
     assert lock.acquire(5) and not Lock(one.run_dir).acquire()
     lock.release()
     assert_all_there(server.uri, one.run_dir)
+
+
+def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(tmp_path, tools):
+    import subprocess
+    import sys
+
+    process_ = subprocess.Popen(
+        [sys.executable, "-m", "trainrun.tracking.deliver", str(2**22 + 1)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    book = journal.Journal(tmp_path / "journal.jsonl")
+    book.write("start", run_id="r", **{**process.identity(), "pid": 2**22 + 1})
+    book.close()
+    told = {"follow": str(tmp_path), "uri": f"sqlite:///{tmp_path}/x.db", "experiment": "e", "run_name": None,
+            "log_model": True, "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
+    process_.communicate(json.dumps(told).encode() + b"\n", timeout=90)
+    assert process_.returncode == 0
+    assert records(tmp_path)[-1]["status"] == "KILLED"
+    assert cursor.latest(tmp_path)["next"] == 2

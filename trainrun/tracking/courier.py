@@ -59,7 +59,7 @@ class Courier:
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             # -P: a file `mlflow.py` in the working directory is no library.
-            [sys.executable, "-P", "-m", "trainrun.tracking.deliver"],
+            [sys.executable, "-P", "-m", "trainrun.tracking.deliver", str(self.pid)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

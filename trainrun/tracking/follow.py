@@ -220,6 +220,10 @@ class Backoff:
         self._longest = self.WAITED_FOR
         self._due = min(self._due, time.monotonic() + self.FIRST)
 
+    def relax(self) -> None:
+        """Nobody waits any more."""
+        self._longest = self.LONGEST
+
     @property
     def remaining(self) -> float:
         """Seconds until the next try."""
