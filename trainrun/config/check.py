@@ -120,11 +120,15 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         if isinstance(spec, Mapping):
             found += component_problems(group, key, spec)
         else:
-            found.append(
-                Problem(
-                    key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>."
-                )
+            nests = (
+                f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
+                if group in options.SEVERAL
+                else ""
             )
+            text = (
+                f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.{nests}"
+            )
+            found.append(Problem(key, text))
     found += [*safety.followed(config, ""), *safety.texts(config)]
     described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
     found += [Problem(f"data.{key}", message) for key, message in described.problems]
