@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from failing import events, read
@@ -59,3 +61,20 @@ def test_stop_stops(run):
 def test_a_step_of_ones_own_is_not_divided(run):
     message, _ = run.fail(*layers(3), "trainer=custom", "trainer.step=whole")
     assert "a step of your own takes the whole batch" in message
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_memory_of_one_attempt_is_free_when_the_next_is_built(trainer, run, monkeypatch):
+    from trainrun import builders
+
+    build, models = builders.job, []
+
+    def job(*arguments):
+        assert all(m() is None for m in models), "an earlier attempt's model is still held by somebody"
+        made = build(*arguments)
+        models.append(weakref.ref(made.model))
+        return made
+
+    monkeypatch.setattr(builders, "job", job)
+    result = run(*layers(3), f"trainer={trainer}", "trainer.epochs=1")
+    assert len(models) == 3 and result.status == "FINISHED"

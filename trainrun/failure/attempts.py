@@ -156,7 +156,9 @@ class Attempts:
             )
             return _Answer(f"each batch in {more} parts", replace(self.conceded, parts=more))
         smaller = f"trainer.batch_size={max(each // 2, 1)}"
-        reason = reason or "on_failure.out_of_memory is stop, or several processes train together"
+        if replicas.is_several_processes(self.strategy):
+            reason = reason or "several processes, which train together, cannot go another way alone"
+        reason = reason or "on_failure.out_of_memory is stop"
         return _Answer(
             "stopped",
             self.conceded,
@@ -169,6 +171,8 @@ class Attempts:
     def _indivisible(self) -> str | None:
         """Return why batches cannot be taken in parts, or None if they can."""
         name, step = self.config["trainer"]["name"], getattr(self.trainer, "step", None)
+        if self.job.model.jit_compile:
+            return "XLA wants parts of one size (trainer.jit_compile=false allows any)"
         if name == "custom":
             own = step is not default and not hasattr(step, "parts")
             if own:
@@ -199,6 +203,7 @@ class Attempts:
             self.run_dir,
             finite.rates,
             together=replicas.is_several_processes(self.strategy),
+            writes=replicas.is_chief(self.strategy),
         )
         with contextlib.suppress(OSError):
             outcome.recorder.event(kinds.NON_FINITE, **found)
