@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
+import signal
 
 import keras
 import numpy as np
 import pytest
 
-from trainrun import checkpoint
+from trainrun import checkpoint, interrupt, stored
+from trainrun.errors import TrainingError
+from trainrun.interval import Interval
+
+STEPS = 10
 
 
 @pytest.fixture
@@ -16,28 +20,58 @@ def model():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
-def train(model, folder, losses, clock=lambda: 0.0, stop_at=None):
-    """Drive the callback through epochs of these losses; return which file `last.npz` was after each."""
-    callback, written = checkpoint.Checkpoint(folder, clock=clock), []
-    callback.set_model(model)
-    callback.set_params({"epochs": len(losses)})
-    model.stop_training = False
-    callback.on_train_begin()
-    for epoch, loss in enumerate(losses):
-        model.layers[0].bias.assign([float(epoch)])
-        model.stop_training = epoch == stop_at
-        callback.on_epoch_end(epoch, {"loss": 9.0, "val_loss": loss})
-        last = folder / "checkpoints" / "last.npz"
-        written.append(last.stat().st_ino)
-        if model.stop_training:
-            break
-    # As early stopping does that restores the best weights: what was written is not touched by it.
-    model.layers[0].bias.assign([-1.0])
-    callback.on_train_end()
-    return written
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Drive:
+    """Drives the callback as a trainer does, and notes what it writes: `(epochs done, steps of the next)`."""
+
+    def __init__(self, model, folder, epochs=6, seconds=0.0, monkeypatch=None, **settings):
+        self.model, self.clock, self.seconds, self.written = model, Clock(), seconds, []
+        self.callback = checkpoint.Checkpoint(
+            folder, clock=self.clock, plan={"epochs": epochs, "batch_size": 1, "steps_per_epoch": STEPS}, **settings
+        )  # fmt: skip
+        self.callback.set_model(model)
+        self.callback.set_params({"epochs": epochs, "steps": STEPS})
+        self.epochs, self.folder = epochs, folder
+        model.stop_training = False
+        submit = self.callback._submit
+
+        def noted(taken):
+            self.written.append((taken[1]["epoch"], taken[1]["step"]))
+            submit(taken)
+            self.callback._writing.result()  # its time is over before the clock goes on
+
+        self.callback._submit = noted
+
+    def run(self, losses=None, stop_at=None):
+        self.callback.on_train_begin()
+        for epoch in range(self.epochs):
+            self.callback.on_epoch_begin(epoch)
+            for step in range(STEPS):
+                self.clock.now += self.seconds / STEPS
+                self.model.optimizer.iterations.assign_add(1)
+                self.callback.on_train_batch_end(step, {})
+            self.model.layers[0].bias.assign([float(epoch)])
+            self.model.stop_training = epoch == stop_at
+            self.callback.on_epoch_end(epoch, {"loss": 9.0, "val_loss": losses[epoch] if losses else 1.0})
+            if self.model.stop_training:
+                break
+        # As early stopping does that restores the best weights: what was written is not touched by it.
+        self.model.layers[0].bias.assign([-1.0])
+        self.callback.on_train_end()
+        return self.written
 
 
 def restored(model, folder, name):
@@ -46,19 +80,107 @@ def restored(model, folder, name):
 
 
 def test_short_epochs_leave_the_last_and_the_best_nevertheless(model, tmp_path):
-    written = train(model, tmp_path, [5.0, 4.0, 1.0, 2.0, 3.0, 2.0])
+    assert Drive(model, tmp_path).run([5.0, 4.0, 1.0, 2.0, 3.0, 2.0]) == [(1, 0), (6, 0)]
     assert restored(model, tmp_path, "last.npz") == (6, 5.0)
     assert restored(model, tmp_path, "best.npz") == (3, 2.0)
-    assert len(set(written[:5])) == 1, "epochs within the same second were each written"
 
 
 def test_epochs_of_ten_seconds_are_each_written(model, tmp_path):
-    seconds = iter(range(0, 1000, 11))
-    written = train(model, tmp_path, [5.0, 4.0, 1.0, 2.0], clock=lambda: float(next(seconds)))
-    assert all(a != b for a, b in itertools.pairwise(written))
+    assert Drive(model, tmp_path, seconds=11.0).run() == [(e, 0) for e in range(1, 7)]
+
+
+def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path):
+    written = Drive(model, tmp_path, epochs=2, seconds=100.0).run()
+    assert written == [(0, 3), (0, 6), (0, 9), (1, 0), (1, 3), (1, 6), (1, 9), (2, 0)]
 
 
 def test_training_that_is_stopped_writes_its_last_epoch(model, tmp_path):
-    train(model, tmp_path, [5.0, 4.0, 1.0, 2.0, 0.5], stop_at=3)
+    Drive(model, tmp_path).run([5.0, 4.0, 1.0, 2.0, 0.5, 0.4], stop_at=3)
     assert restored(model, tmp_path, "last.npz") == (4, 3.0)
     assert restored(model, tmp_path, "best.npz") == (3, 2.0)
+    assert stored.read(tmp_path / "checkpoints" / "last.npz").about["done"]
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [
+        ("2epochs", [(2, 0), (4, 0), (5, 0)]),  # the last one always
+        ("0.5epochs", [(e, s) for e in range(5) for s in (0, 5) if (e, s) != (0, 0)] + [(5, 0)]),
+        ("1.5epochs", [(1, 5), (3, 0), (4, 5), (5, 0)]),
+        ("4steps", [(0, 4), (0, 8), (1, 2), (1, 6), (2, 0), (2, 4), (2, 8), (3, 2), (3, 6), (4, 0), (4, 4), (4, 8), (5, 0)]),
+        ("40steps", [(4, 0), (5, 0)]),
+        ("7s", [(0, 7), (1, 4), (2, 1), (2, 8), (3, 5), (4, 2), (4, 9), (5, 0)]),
+    ],
+)  # fmt: skip
+def test_the_interval_is_kept(every, expected, model, tmp_path):
+    assert Drive(model, tmp_path, epochs=5, seconds=10.0, every=every).run() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("auto", Interval()), (None, Interval()), ("2epochs", Interval(epochs=2)), ("1 epoch", Interval(epochs=1)),
+        ("500steps", Interval(steps=500)), ("30s", Interval(seconds=30.0)), ("1h30m", Interval(seconds=5400.0)),
+    ],
+)  # fmt: skip
+def test_intervals_are_read_as_people_write_them(text, found):
+    assert Interval.parse(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "0epochs", "-1steps", "1.5steps", "0.0001epochs", "0s", "often", "inf s"]
+)
+def test_what_is_no_interval_is_refused(text):
+    with pytest.raises(ValueError, match="expected auto, 2epochs"):
+        Interval.parse(text)
+
+
+def test_a_run_that_goes_on_counts_its_steps_from_where_it_was(model, tmp_path):
+    first = Drive(model, tmp_path, epochs=1, every="4steps")
+    first.run()
+    model.optimizer.iterations.assign(6)
+    second = Drive(model, tmp_path, epochs=1, every="4steps")
+    second.callback.set_state({"lowest": 1.0})
+    assert second.callback._written_step == 6
+
+
+@pytest.mark.parametrize(("step", "expected"), [(4, (2, 5)), (None, (3, 0))])
+def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expected, model, tmp_path, monkeypatch):  # fmt: skip
+    drive = Drive(model, tmp_path)
+    end = drive.callback.on_train_batch_end if step is not None else drive.callback.on_epoch_end
+
+    def signalled(at, logs):
+        if (drive.callback._epoch, at) == ((2, step) if step is not None else (2, 2)):
+            monkeypatch.setattr(interrupt, "_asked", interrupt.Interrupted(signal.SIGTERM))
+        end(at, logs)
+
+    name = "on_train_batch_end" if step is not None else "on_epoch_end"
+    monkeypatch.setattr(drive.callback, name, signalled)
+    with pytest.raises(interrupt.Interrupted):
+        drive.run()
+    found = stored.read(tmp_path / "checkpoints" / "last.npz")
+    assert (found.epoch, found.step) == expected
+    assert drive.written[-1] == expected
+
+
+def test_a_disk_that_is_full_is_said_plainly_and_what_was_written_stays(model, tmp_path, monkeypatch):
+    drive = Drive(model, tmp_path, seconds=20.0)
+    real, calls = stored.write, []
+
+    def full(*arguments, **more):
+        calls.append(1)
+        if len(calls) > 4:
+            raise OSError(28, "No space left on device")
+        real(*arguments, **more)
+
+    monkeypatch.setattr(stored, "write", full)
+    drive.callback._submit = type(drive.callback)._submit.__get__(drive.callback)
+    with pytest.raises(TrainingError, match=r"No space left on device.*trainrun resume"):
+        drive.run([5.0, 4.0, 3.0, 2.0, 1.0, 0.5])
+    drive.callback.close()
+    assert restored(model, tmp_path, "last.npz")[0] >= 2
+
+
+def test_a_worker_that_is_not_the_chief_writes_nothing(model, tmp_path):
+    assert Drive(model, tmp_path, seconds=60.0, writes=False).run() == []
+    assert not (tmp_path / "checkpoints").exists()

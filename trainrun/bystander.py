@@ -35,6 +35,9 @@ class Bystander:
     def event(self, event: str, **fields: Any) -> None:
         """Leave it to the chief."""
 
+    def mend(self) -> None:
+        """Leave it to the chief."""
+
     @contextmanager
     def truthful(self) -> Iterator[None]:
         """Log what goes wrong."""

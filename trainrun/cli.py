@@ -29,6 +29,8 @@ VERBS = {
     "doctor": "what this machine offers, and what stands in the way",
     "init": "begin a project of your own: conf/, a plug-in, a dataset",
 }
+# So many problems are told; the first ones are worth mending first.
+MOST = 40
 # Hydra's flags that take a value: the word behind one is no verb.
 _VALUED = {
     "--cfg",
@@ -60,9 +62,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _dispatch(list(argv))
     except UserError as error:
-        console.problems(
-            error.problems, title="" if len(error.problems) == 1 else f"{len(error.problems)} problems:"
-        )
+        count = len(error.problems)
+        console.problems(error.problems[:MOST], title="" if count == 1 else f"{count} problems:")
+        if count > MOST:
+            console.error(f"and {count - MOST} more")
         return error.exit_code
     except TrainingError as error:
         console.error(str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ UNSEEN = re.compile(
 )
 # A word that is longer is cut: nobody reads it, and the way out must stay in sight.
 LONGEST = 400
+# An address that was taken for a path has lost one of its slashes.
+_PATH_LIKE = re.compile(r"(?<=[a-z]:/)[^\s/?#:]*:[^\s/?#]*@")
 _LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
 
 
@@ -29,7 +30,8 @@ def readable(text: str) -> str:
         >>> readable("name\x1b[2J")
         'name\\\\x1b[2J'
     """
-    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", redact.text(text))
+    text = _PATH_LIKE.sub(f"{redact.HIDDEN}@", redact.text(text))
+    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", text)
     return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
@@ -93,18 +95,15 @@ class TrainingError(Exception):
 
 
 def broken(error: BaseException, run_dir: Path) -> TrainingError:
-    """Return what the user reads of an exception in a run: where in their own code, what, and where the rest is.
+    """Return what the user reads of an exception in a run: the lines of their own code, what, and where the rest is.
 
     The traceback is written to the run's log.
     """
     from trainrun import console
+    from trainrun.failure import frames
 
     console.log(redact.text("".join(traceback.format_exception(error))))
-    ours, site = str(Path(__file__).parent), (sys.prefix, sys.base_prefix, "<")
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, *site))
-    ]
-    where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
-    return TrainingError(
-        f"{where}{type(error).__name__}: {error}\nThe whole traceback is in {run_dir / 'run.log'}"
-    )
+    own = frames.of_user(error)
+    where = f"{own[-1].file}, line {own[-1].line}: " if own else ""
+    way = "".join(f"  {frame}\n" for frame in own)
+    return TrainingError(f"{where}{frames.said(error)}\n{way}The whole traceback is in {run_dir / 'run.log'}")

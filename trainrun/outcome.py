@@ -120,6 +120,7 @@ class Outcome:
             raise
         except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
             told = self._told(error)
+            console.log(f"error: {told}")
             self._catch_up()
             name = "" if told is error else f"{type(error).__name__}: "
             self._close_failed(f"{name}{error}")
@@ -132,6 +133,7 @@ class Outcome:
         if isinstance(error, TrainingError):
             return error
         if kinds.kind(error) == kinds.DISK_FULL:
+            self.mend()
             return room.full(self.run_dir, error)
         return broken(error, self.run_dir)
 
@@ -141,10 +143,17 @@ class Outcome:
             self._close("FAILED", reason)
         except OSError as error:
             console.log(f"the record could not be closed: {error}")
+            self.mend()
             with contextlib.suppress(OSError):
-                # A line that was cut short is taken out, so that the end stands on a line of its own.
-                self.recorder.journal = journal.Journal(self.recorder.journal.path)
                 self.recorder.end("FAILED", reason)
+
+    def mend(self) -> None:
+        """Take a line out of the journal that a full disk has cut short: what follows stands on lines of its own."""
+        book = self.recorder.journal
+        with contextlib.suppress(OSError):
+            book.close()
+        with contextlib.suppress(OSError):
+            self.recorder.journal = journal.Journal(book.path)
 
     def _catch_up(self) -> None:
         """Take what Keras has noted of the epochs that were finished before training broke off."""

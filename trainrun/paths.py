@@ -32,7 +32,11 @@ def fault(path: str | Path | None, ending: str, example: str) -> str | None:
         status = os.stat(where)
     except (FileNotFoundError, NotADirectoryError):
         try:
-            near = sorted(p.name for p in where.parent.glob(f"*{ending}")) if where.parent.is_dir() else []
+            near = (
+                sorted(p.name for p in where.parent.glob(f"*{ending}") if p.exists())
+                if where.parent.is_dir()
+                else []
+            )
         except OSError:
             near = []
         found = (

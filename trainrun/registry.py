@@ -253,7 +253,7 @@ def find(group: str, name: str) -> Component:
     if name in keras_names(group) and not reason:
         module, attribute = keras_names(group)[name]
         return Component(group, name, "keras", module, attribute, _source(module))
-    because = f": {reason}" if reason else f".{did_you_mean(name, names(group))}"
+    because = f": {reason}." if reason else f".{did_you_mean(name, names(group))}"
     raise UserError(
         f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."
     )

@@ -91,9 +91,19 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
 def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
     """Multiply the learning rate where it is a number that the optimizer holds, not a schedule's."""
     for leaf in _leaves(optimizer):
+        if isinstance(leaf, keras.optimizers.LossScaleOptimizer):
+            continue  # passes on what it is told to the one inside
         rate = leaf._learning_rate
         if not callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
+
+
+def constant_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """Return the learning rate where it is a number that the optimizer holds; None: a schedule's, or of those inside."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return constant_rate(optimizer.inner_optimizer)
+    rate = getattr(optimizer, "_learning_rate", None)
+    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
 
 
 @keras.saving.register_keras_serializable("trainrun")

@@ -87,7 +87,7 @@ def read(path: Path) -> Stored:
     """
     try:
         # Never a pickle. All is read before anything of it is believed.
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = file.zip.namelist()
             if len(set(names)) != len(names):
                 raise ValueError("an entry is there twice")

@@ -29,16 +29,16 @@ from trainrun.errors import TrainingError, UserError
 from trainrun.tracking import history, journal
 from trainrun.tracking.status import JOURNAL
 
+# Places of the training at which both runs store their state, about so many.
+PLACES = 24
 # Over what the user says: the same bits each time, nothing sent anywhere, no pictures.
 FORCED = (
     "hardware.deterministic=true",
     "tracking=none",
     "artifacts.plots=false",
     "artifacts.report=false",
-    "checkpoint.keep=100000",
+    f"checkpoint.keep={3 * PLACES}",
 )
-# Places of the training at which both runs store their state, about so many.
-PLACES = 24
 LOOK = 0.002  # seconds between two looks at the files of a run
 # Of the kills, this share waits for a checkpoint that is being written.
 WRITING = 1 / 3

@@ -12,10 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,16 @@ from trainrun.resumed import Resume
 FOLDER = "workers"
 MARK = "TRAINRUN_WORKER"  # set in the workers themselves
 GRACE = 15  # seconds for a worker to close its record
-INTERVAL = 0.2  # seconds between two looks at the workers
+INTERVAL = 0.2  # seconds between two looks at the workers, and of a worker at who has started it
 
 
 def wanted(config: Mapping[str, Any]) -> bool:
     """Tell whether a run is to start workers: its config says so, and this process is none itself."""
     return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
+
+
+class Lost(TrainingError):
+    """A worker was killed by somebody else than the user; another group may go on from its checkpoint."""
 
 
 def run(
@@ -42,18 +47,43 @@ def run(
     command: Sequence[str],
     resume: Resume | None = None,
 ) -> None:
-    """Start the workers and wait for them; the run's directory is the chief's.
+    """Start the workers and wait for them; where one was killed, all begin again from the last checkpoint.
 
     Args:
         config: resolved and checked.
-        run_dir, overrides, command, resume: see `runner.run`.
+        run_dir: the chief's.
+        overrides, command, resume: see `runner.run`.
 
     Raises:
         UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
     """
+    policy = config["on_failure"]
+    retries = policy["retries"] if policy["lost"] == "retry" else 0
+    for retry in range(1, retries + 1):
+        try:
+            return _together(config, run_dir, overrides, command, resume)
+        except Lost as lost:
+            console.warn(f"{lost}\nBeginning again from the last checkpoint (retry {retry} of {retries})")
+            because = {
+                "failure": "lost",
+                "error": str(lost),
+                "answer": "all workers from the last checkpoint",
+            }
+            resume = replace(resume or Resume(run_dir), because=because)
+    return _together(config, run_dir, overrides, command, resume)
+
+
+def _together(
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str],
+    command: Sequence[str],
+    resume: Resume | None,
+) -> None:
+    """Start the workers and wait for them; see `run`."""
     # They notice by themselves that one is gone; this is for what keeps them from it.
     count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
-    told = {"config": config, "overrides": list(overrides), "command": list(command)}
+    told = {"config": config, "overrides": list(overrides), "command": list(command), "parent": os.getpid()}
     if resume is not None:
         told["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
@@ -137,7 +167,8 @@ class _Worker:
             return stop
         who = f"worker {self.index + 1} of {len(workers)}"
         if code < 0:
-            return TrainingError(
+            asked = -code in (signal.SIGINT, signal.SIGTERM)
+            return (TrainingError if asked else Lost)(
                 f"{who} was killed by {signal.Signals(-code).name}; the others have stopped. "
                 f"What was saved until then is in {workers[0].folder}; its log is {self.folder / 'run.log'}"
             )
@@ -160,12 +191,26 @@ def _resume(told: Mapping[str, Any] | None) -> Resume | None:
     return None if told is None else Resume(**{**told, "run_dir": Path(told["run_dir"])})
 
 
+def _end_with(parent: int) -> None:
+    """End this worker when whoever has started it is gone: nobody would hear it, and a resumed run would meet it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(INTERVAL)
+        os.kill(os.getpid(), signal.SIGTERM)  # in order, if it can
+        time.sleep(GRACE)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _work(run_dir: Path, report: int) -> int:
     """Be one worker: read what to do from standard input, do it, and say how it ended."""
     from trainrun import runner
     from trainrun.config import plugins
 
     told = json.load(sys.stdin)
+    _end_with(told["parent"])
     if os.environ[MARK] != "0":
         console.quiet()
     said: dict[str, Any] = {}

@@ -26,7 +26,7 @@ class Stray:
 
 
 def saved(**arrays: Any) -> Callable[[Path], None]:
-    return lambda path: np.savez(path.open("wb"), **arrays)
+    return lambda path: np.savez(path, **arrays)
 
 
 def packed(path: Path, **entries: bytes) -> None:
@@ -49,7 +49,7 @@ def header(text: str, version: bytes = b"\x01\x00") -> bytes:
 
 
 def objects(path: Path) -> None:
-    np.savez(path.open("wb"), x=X, y=np.array([Stray()] * 60, dtype=object))
+    np.savez(path, x=X, y=np.array([Stray()] * 60, dtype=object))
 
 
 def pickled(path: Path) -> None:
@@ -76,7 +76,7 @@ def cut(share: float) -> Callable[[Path], None]:
 
 def flipped(place: float) -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        np.savez_compressed(path.open("wb"), x=X, y=Y)
+        np.savez_compressed(path, x=X, y=Y)
         data = bytearray(path.read_bytes())
         data[int(len(data) * place)] ^= 0x55
         path.write_bytes(bytes(data))

@@ -7,6 +7,7 @@ import badinput_config
 import badinput_files
 import badinput_hydra
 import badinput_models
+import badinput_runs
 import badinput_tables
 from badinput_harness import Case
 
@@ -17,4 +18,5 @@ CASES: list[Case] = [
     *badinput_tables.CASES,
     *badinput_arrays.CASES,
     *badinput_models.CASES,
+    *badinput_runs.CASES,
 ]

@@ -13,6 +13,7 @@ import pytest
 
 from trainrun.artifacts import summary
 from trainrun.cli import main
+from trainrun.commands.runs import COLUMNS
 from trainrun.tracking import cursor, journal
 from trainrun.tracking.journal import Journal
 
@@ -66,18 +67,17 @@ def test_the_table_has_a_limit_and_says_so(inside, capsys):
         make(inside, number)
     assert main(["runs"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == [
-        "run",
-        "status",
-        "started",
-        "epochs",
-        "metric",
-        "overrides",
-        "unsent",
-    ]
+    assert out.splitlines()[0].split() == [*COLUMNS[:-1]]
     assert len(out.splitlines()) == 22 and "5 older ones: trainrun runs --limit 25" in out
     assert main(["runs", "-n", "0"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 26
+
+
+def test_why_a_run_failed_stands_in_the_table(inside, capsys):
+    make(inside, 1, end="FAILED")
+    assert main(["runs"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "reason" and row.split()[-1] == "why"
 
 
 def test_the_trials_of_a_sweep_are_runs_too(inside, capsys):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import trainrun
+from trainrun import stored
 
 pytestmark = pytest.mark.slow
 TRAIN = [
@@ -55,13 +56,10 @@ def test_two_workers_are_one_device_and_leave_one_record(inside):
 
 
 def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
-    process = start(inside, "trainer.epochs=100000")
+    process = start(inside, "trainer.epochs=100000", "on_failure.lost=stop")
     try:
         last = wait_for(lambda: next(iter(inside.rglob("last.npz")), None), 100)
-        listed = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "workers/1"], capture_output=True, text=True
-        )
-        os.kill(int(listed.stdout.split()[0]), signal.SIGKILL)
+        kill_the_second(process)
         began = time.monotonic()
         _, err = process.communicate(timeout=100)
     finally:
@@ -72,10 +70,32 @@ def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
     assert process.returncode == 1
     assert "worker 2 of 2 was killed by SIGKILL" in err
     assert "Traceback" not in err
-    with np.load(last) as state:
-        assert json.loads(state["position"].tobytes())["epoch"] >= 1
+    assert stored.read(last).epoch >= 1
     (summary,) = inside.rglob("summary.json")
     assert json.loads(summary.read_text())["status"] == "FAILED"
+
+
+def test_a_worker_that_dies_is_begun_again_with_the_others_from_the_checkpoint(inside):
+    process = start(inside, "trainer.epochs=60", "checkpoint.every=1epochs")
+    wait_for(lambda: next(iter(inside.rglob("last.npz")), None), 100)
+    kill_the_second(process)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err[-3000:]
+    assert "Beginning again from the last checkpoint (retry 1 of 1)" in err and "Traceback" not in err
+    (path,) = inside.rglob("summary.json")
+    summary = json.loads(path.read_text())
+    assert summary["status"] == "FINISHED" and summary["epochs"] == 60
+    assert summary["resumed_from"]["epoch"] >= 1
+    # What the chief has noticed, and what was done about it.
+    assert {a["failure"] for a in summary["attempts"]} == {"lost"}
+    assert "worker 2 of 2 was killed by SIGKILL" in summary["attempts"][-1]["error"]
+
+
+def kill_the_second(process):
+    listed = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "workers/1"], capture_output=True, text=True
+    )
+    os.kill(int(listed.stdout.split()[0]), signal.SIGKILL)
 
 
 def wait_for(look, seconds):

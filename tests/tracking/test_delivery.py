@@ -62,6 +62,16 @@ def mlflow_runs(uri, run_dir):
     return c.search_runs(experiments, f"tags.run_dir = '{run_dir}'")
 
 
+def the_run(uri, run_dir, epoch):
+    """Wait until MLflow has so many epochs of a run, and return it."""
+    for _ in range(300):
+        found = mlflow_runs(uri, run_dir)
+        if found and found[0].data.metrics.get("step", 0) >= 10 * epoch:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"MLflow never had epoch {epoch}")
+
+
 def assert_all_there(uri, run_dir, word="FINISHED"):
     """Hold MLflow against the journal: every value once, with its step and time. Return the MLflow run."""
     (run,) = mlflow_runs(uri, run_dir)
@@ -142,7 +152,7 @@ def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_tim
 
 @pytest.mark.parametrize(
     ("fault", "share", "warned"),
-    [("slow", 1, 0), (500, 0.2, 0), ("reset", 0.2, 0), ("lost", 0.2, 0), (500, 1, 1), (401, 1, 1)],
+    [("slow", 1, 0), (500, 0.2, 0), ("reset", 0.2, 0), ("lost", 0.2, 0), (401, 1, 1)],
 )
 def test_a_faulty_server(fault, share, warned, server, proxy, trainer):
     proxy.fault, proxy.share, proxy.delay = fault, share, 0.5
@@ -170,32 +180,30 @@ def test_training_does_not_wait_for_a_server_that_never_answers(server, proxy, t
 
 
 def test_a_run_that_the_server_has_lost_is_recorded_anew(server, trainer):
-    one = trainer({"uri": server.uri}, epochs=60, pace=0.05)
-    one.until("epoch 25")
-    time.sleep(1)
-    (before,) = mlflow_runs(server.uri, one.run_dir)
+    one = trainer({"uri": server.uri}, epochs=1000, pace=0.05)
+    before = the_run(server.uri, one.run_dir, epoch=10)
     with sqlite3.connect(server.folder / "server.db", timeout=20) as database:
         for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [before.info.run_id])
+    one.process.send_signal(signal.SIGTERM)
     undelivered, _, warnings = one.wait()
     assert undelivered == 0
     assert len(warnings) == 1 and "recorded anew" in warnings[0]
-    assert assert_all_there(server.uri, one.run_dir).info.run_id != before.info.run_id
+    assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
 
 
 def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, trainer, capsys):
-    one = trainer({"uri": server.uri}, epochs=60, pace=0.03)
-    one.until("epoch 25")
-    time.sleep(1)
-    (before,) = mlflow_runs(server.uri, one.run_dir)
+    one = trainer({"uri": server.uri}, epochs=1000, pace=0.03)
+    before = the_run(server.uri, one.run_dir, epoch=10)
     client(server.uri).delete_run(before.info.run_id)
+    one.process.send_signal(signal.SIGTERM)
     undelivered, seconds, warnings = one.wait()
     assert undelivered > 0 and seconds < 2
     assert "was deleted" in warnings[0] and len(warnings) == 2
     assert main(["sync", "--all", "--outputs", str(one.run_dir.parents[1])]) == 0
     assert mlflow_runs(server.uri, one.run_dir) == []
     assert main(["sync", str(one.run_dir)]) == 0
-    assert assert_all_there(server.uri, one.run_dir).info.run_id != before.info.run_id
+    assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
 
 
 def test_eight_runs_at_once_in_a_local_database(tmp_path, trainer):
@@ -311,8 +319,7 @@ def test_a_resumed_run_goes_on_in_its_mlflow_run_and_sends_nothing_twice(server,
         config={"optimizer": {"learning_rate": 0.05}, "new": 1},
         more={"resumed_from": {"epoch": 10, "step": 0, "updates": 100, "checkpoint": "last.npz"}},
     )
-    again.until(f"epoch {done + 5}")
-    time.sleep(1)
+    the_run(server.uri, one.run_dir, epoch=done + 1)
     assert client(server.uri).get_run(first.info.run_id).info.status == "RUNNING"
     undelivered, _, warnings = again.wait()
     assert (undelivered, warnings) == (0, [])
@@ -442,7 +449,7 @@ def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsy
 def test_two_deliver_one_run_at_a_time(server, trainer, capsys):
     one = trainer({"uri": server.uri}, epochs=60, pace=0.05)
     one.until("epoch 10")
-    time.sleep(0.5)
+    time.sleep(1)
     assert main(["sync", str(one.run_dir)]) == 0
     assert "another process is delivering it" in capsys.readouterr().out
     assert one.wait()[0] == 0
@@ -450,3 +457,23 @@ def test_two_deliver_one_run_at_a_time(server, trainer, capsys):
     assert lock.acquire(5) and not Lock(one.run_dir).acquire()
     lock.release()
     assert_all_there(server.uri, one.run_dir)
+
+
+def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(tmp_path, tools):
+    import subprocess
+    import sys
+
+    process_ = subprocess.Popen(
+        [sys.executable, "-m", "trainrun.tracking.deliver", str(2**22 + 1)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    book = journal.Journal(tmp_path / "journal.jsonl")
+    book.write("start", run_id="r", **{**process.identity(), "pid": 2**22 + 1})
+    book.close()
+    told = {"follow": str(tmp_path), "uri": f"sqlite:///{tmp_path}/x.db", "experiment": "e", "run_name": None,
+            "log_model": True, "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
+    process_.communicate(json.dumps(told).encode() + b"\n", timeout=90)
+    assert process_.returncode == 0
+    assert records(tmp_path)[-1]["status"] == "KILLED"
+    assert cursor.latest(tmp_path)["next"] == 2

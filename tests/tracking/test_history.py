@@ -112,7 +112,9 @@ def test_a_run_whose_process_is_gone_is_marked_by_whoever_looks(tmp_path):
 
 def test_a_summary_that_says_finished_of_a_run_that_was_killed_is_set_right(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}), epoch(1, 0.5))
-    summary.write(tmp_path, summary.build(run_id="r", status="FINISHED", seed=1, metrics={"test_loss": 1.0}))
+    summary.write(
+        tmp_path, summary.build(run_id="r", status="FINISHED", seed=1, epochs=1, metrics={"test_loss": 1.0})
+    )
     settle(tmp_path)
     assert (summary.read(tmp_path)["status"], summary.read(tmp_path)["metrics"]) == (
         "KILLED",
@@ -123,6 +125,27 @@ def test_a_summary_that_says_finished_of_a_run_that_was_killed_is_set_right(tmp_
 def test_an_end_that_was_written_stays(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}), ("end", {"status": "FINISHED"}))
     assert mark_killed(tmp_path, "why").status == "FINISHED"
+
+
+def test_a_run_that_was_resumed_and_killed_has_a_summary_of_what_it_came_to(tmp_path):
+    book(tmp_path, ("start", {**DEAD, "run_id": "r"}), epoch(1, 0.5), ("end", {"status": "FINISHED"}),
+         ("start", {**DEAD, "resumed_from": {"epoch": 1}}), epoch(2, 0.4))  # fmt: skip
+    summary.write(
+        tmp_path,
+        summary.build(run_id="r", status="FINISHED", seed=1, epochs=1, parameters=9, weights_sha256="ab"),
+    )
+    settle(tmp_path)
+    told = summary.read(tmp_path)
+    assert (told["status"], told["epochs"], told["parameters"]) == ("KILLED", 2, 9)
+    assert (told["metrics"], told["weights_sha256"]) == ({"loss": 0.4}, None)
+
+
+def test_what_another_attempt_does_is_not_ended_by_who_looked_after_the_first(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.start(run_id="r", config={})
+    recorder.journal.close()
+    assert mark_killed(tmp_path, "why", dead=2**22 + 1).status == "RUNNING"
+    assert mark_killed(tmp_path, "why", dead=os.getpid()).status == "KILLED"
 
 
 def test_a_living_run_and_one_of_another_machine_are_left_alone(tmp_path):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from trainrun.dataset import InputSpec
-from trainrun.tracking import journal
+from trainrun.tracking import courier, journal
 from trainrun.tracking.mlflow import resolve_uri
 from trainrun.tracking.record import Recorder
 
@@ -92,6 +93,8 @@ def recorded(tmp_path_factory):
         recorder.model("model.keras", inputs, (2,))
         recorder.artifacts(["config.yaml", "plots"])
         ended = recorder.end("FINISHED", timeout=120)
+        process = Path("/proc") / str(courier.courier()._process.pid)
+        delivery = (process / "maps").read_text(), (process / "stat").read_text()
     finally:
         os.chdir(here)
         os.environ.clear()
@@ -107,6 +110,7 @@ def recorded(tmp_path_factory):
         uri=uri,
         client=client,
         ended=ended,
+        delivery=delivery,
         warnings=warnings,
         began=began,
         model=model,
@@ -210,6 +214,12 @@ def test_the_model_is_loaded_by_pyfunc_and_says_the_same(recorded, monkeypatch):
     requirements = next((recorded.work / "mlartifacts").rglob("requirements.txt")).read_text()
     assert f"keras=={keras.__version__}" in requirements
     assert "trainrun" not in requirements
+
+
+def test_the_delivery_process_has_not_loaded_tensorflow_and_gives_way(recorded):
+    maps, stat = recorded.delivery
+    assert "pydantic" in maps and "tensorflow" not in maps
+    assert int(stat.rpartition(")")[2].split()[16]) == 10
 
 
 def test_a_failed_run_says_so(recorded, tmp_path):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
 
 from trainrun import console
+from trainrun.commands._parser import Parser
 from trainrun.tracking import find, listing
 
-COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent")
+COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
+REASON = 60  # characters of why a run failed
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the table; a run that says RUNNING and whose process is gone gets its end written."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trainrun runs",
         description="The runs below outputs/, newest first. `unsent` counts the records that the tracking server does "
         "not have: `trainrun sync` delivers them.",
@@ -35,7 +36,10 @@ def main(argv: Sequence[str]) -> int:
     if not found.runs:
         console.say(f"there are no runs below {given.outputs}/")
         return 0
-    console.table("", COLUMNS, [_row(entry) for entry in found.runs])
+    rows = [_row(entry) for entry in found.runs]
+    # A column without a single entry says nothing.
+    kept = [i for i in range(len(COLUMNS)) if i < 3 or any(row[i] for row in rows)]
+    console.table("", [COLUMNS[i] for i in kept], [[row[i] for i in kept] for row in rows])
     more = found.total - len(found.runs)
     if more > 0:
         console.note(f"{more} older ones: trainrun runs --limit {found.total}")
@@ -53,4 +57,10 @@ def _row(entry: listing.Listed) -> list[str | None]:
         metric,
         " ".join(entry.overrides),
         "" if not entry.unsent else str(entry.unsent),
+        _short(entry.reason) if entry.reason else "",
     ]
+
+
+def _short(reason: str) -> str:
+    line = reason.splitlines()[0]
+    return line if len(line) <= REASON else line[: REASON - 1] + "…"

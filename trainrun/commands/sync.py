@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun import console
+from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find
 
 
 def main(argv: Sequence[str]) -> int:
     """Deliver runs; return 1 if something is still not sent."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trainrun sync",
         description="Deliver to MLflow what it does not have yet of runs: after a server was away, and of runs made with "
         "tracking=none. What it has is not sent twice.",

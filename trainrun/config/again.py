@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from trainrun.config import check, plugins
+from trainrun.config import check, plugins, yaml_file
 from trainrun.config.schema import Root
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.tracking.redact import HIDDEN
@@ -45,9 +45,9 @@ def load(run_dir: Path, given: Sequence[str] = ()) -> dict[str, Any]:
             config names is not there any more.
     """
     config = load_plain(run_dir)
-    problems = [p for text in given for p in _refused(text)]
-    if not problems:
-        problems += _change(config, given)
+    refused = {text: list(_refused(text)) for text in given}
+    problems = [p for found in refused.values() for p in found]
+    problems += _change(config, [text for text, found in refused.items() if not found])
     problems += [*_secrets(config, run_dir)]
     problems += plugins.announce(config.get("plugins") or [])
     if not problems:
@@ -66,7 +66,8 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
     """
     path = run_dir / FILE
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.stat()
+        config = yaml_file.load(path)
     except FileNotFoundError:
         raise UserError(
             f"{path} is not there: {path.parent} is no run's directory, or half of it is gone."

@@ -36,7 +36,8 @@ class Rule:
         """Say what is allowed, as a phrase."""
         if self.choices:
             text = "one of " + ", ".join(
-                str(c).lower() if isinstance(c, bool) else str(c) for c in self.choices
+                str(c).lower() if isinstance(c, bool) else "null" if c is None else str(c)
+                for c in self.choices
             )
         else:
             text = {
@@ -263,10 +264,11 @@ def violation(rule: Rule, value: Any, default: Any) -> str | None:
         return None
     if rule.allows(value) or (default is None and value is None):
         return None
-    return f"expected {rule.expects()}, got {_shown(value)}."
+    return f"expected {rule.expects()}, got {shown(value)}."
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as one types it."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -120,11 +120,15 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         if isinstance(spec, Mapping):
             found += component_problems(group, key, spec)
         else:
-            found.append(
-                Problem(
-                    key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>."
-                )
+            nests = (
+                f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
+                if group in options.SEVERAL
+                else ""
             )
+            text = (
+                f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.{nests}"
+            )
+            found.append(Problem(key, text))
     found += [*safety.followed(config, ""), *safety.texts(config)]
     described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
     found += [Problem(f"data.{key}", message) for key, message in described.problems]
@@ -297,6 +301,9 @@ def _argument_problems(
             continue
         inside = reference_group(argument)
         if inside is not None:
+            if argument.endswith("s") and value is not None and not isinstance(value, list):
+                yield Problem(where, f"expected a list, got {value!r}. Write [{{name: Dense, units: 64}}].")
+                continue
             if isinstance(value, list) and not argument.endswith("s"):
                 yield Problem(where, f"expected one {inside}, got a list of {len(value)}. Name one of them.")
                 continue

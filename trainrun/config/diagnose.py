@@ -228,7 +228,7 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
         else:
             OmegaConf.update(config, key, value, merge=True)
     except OmegaConfBaseException as error:
-        return Problem(key, _wrong_type(value, error))
+        return Problem(key, _wrong_type(key, value, error))
     return None
 
 
@@ -276,7 +276,10 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
     return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"
 
 
-def _wrong_type(value: Any, error: Exception) -> str:
+def _wrong_type(key: str, value: Any, error: Exception) -> str:
+    from trainrun.config import schema
+    from trainrun.config.arguments import shown as _shown
+
     text = str(error).splitlines()[0]
     if extra := re.search(r"Key '(.*)' (?:is )?not in", text):
         return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
@@ -284,12 +287,16 @@ def _wrong_type(value: Any, error: Exception) -> str:
         r"(\w+)\.?$", text
     )
     expected = found[1] if found else "another type"
+    if expected in vars(schema) or expected in ("RunDir", "SweepDir", "JobConf"):
+        return (
+            f"expected keys and values, got {_shown(value)}. Its keys go by their full names: {key}.…=value."
+        )
     words = {
         "Integer": "a whole number", "int": "a whole number", "Boolean": "true or false", "bool": "true or false",
-        "Float": "a number", "float": "a number", "String": "text", "str": "text", "List": "a list", "list": "a list", "tuple": "a list",
+        "Float": "a number", "float": "a number", "String": "text", "str": "text", "string": "text", "List": "a list", "ListConfig": "a list", "list": "a list", "tuple": "a list",
     }  # fmt: skip
     hint = f" Write [{value}]." if words.get(expected) == "a list" else ""
-    return f"expected {words.get(expected, expected)}, got {value!r}.{hint}"
+    return f"expected {words.get(expected, expected)}, got {_shown(value)}.{hint}"
 
 
 def _unparsable(text: str, error: Exception) -> str:
@@ -305,7 +312,11 @@ def _unparsable(text: str, error: Exception) -> str:
         return "it is nested too deeply. No value needs that."
     cause = error.__cause__ or error
     lines = str(cause).splitlines()
-    reason = "it cannot be read" if not lines or "Exception" in lines[0] else lines[0].rstrip(".")
+    # ANTLR goes on with all that it would have liked better.
+    reason = (
+        "it cannot be read" if not lines or "Exception" in lines[0] else lines[0].partition(" expecting")[0]
+    )
+    reason = reason.rstrip(".")
     return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."
 
 
@@ -347,6 +358,8 @@ def from_hydra(error: Exception) -> Problem:
         if line.strip() and not line.strip().startswith(("full_key", "object_type", "reference_type"))
     ]
     text = _SPACES.sub(" ", " ".join(lines[:4])) or type(cause).__name__
+    if group := re.search(r"Could not override '(\w+)'. No match", text):
+        text += did_you_mean(group[1], schema.Root.__dataclass_fields__)
     if "Cannot merge DictConfig with ListConfig" in text:
         text += ". A list stands where keys are expected; options are chosen in its defaults: `- override /metric: [auc]`."
     return Problem(key, text)

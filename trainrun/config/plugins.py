@@ -68,9 +68,8 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             found.append(Problem("plugins", f"{plugin} is nested too deeply to be read."))
             continue
         except SyntaxError as error:
-            found.append(
-                Problem("plugins", f"{plugin}, line {error.lineno}: this is not Python: {error.msg}.")
-            )
+            place = f"{plugin}, line {error.lineno}" if error.lineno else plugin
+            found.append(Problem("plugins", f"{place}: this is not Python: {error.msg}."))
             continue
         except (UnicodeDecodeError, ValueError) as error:
             found.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
@@ -136,7 +135,7 @@ def load(plugins: Iterable[str]) -> None:
             problems.append(
                 Problem(
                     "plugins",
-                    f"{plugin} cannot be imported: {_where(error, path)}{type(error).__name__}: {error}. Mend it, or leave it out.",
+                    f"{plugin} cannot be imported: {_where(error, path)}{': '.join(filter(None, (type(error).__name__, str(error))))}. Mend it, or leave it out.",
                 )
             )
         else:
@@ -218,7 +217,7 @@ def _missing(plugin: str) -> str:
         )
     path = paths.expanded(plugin).absolute()
     near = (
-        did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")])
+        did_you_mean(path.name, [p.name for p in path.parent.glob("*.py") if p.name != path.name])
         if os.path.isdir(path.parent)
         else ""
     )

@@ -265,7 +265,8 @@ def _load(path: str, keys: list[str]) -> tuple[dict[str, np.ndarray], list[Fault
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return said.partition(": <ast.")[0]  # where Python's parser of literals found something else
 
 
 def _value_faults(arrays: dict[str, np.ndarray], x: str, y: str, weight: str | None) -> list[Fault]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from trainrun import builders, console, replicas
 from trainrun.checkpoint import Checkpoint
 from trainrun.errors import TrainingError, readable
-from trainrun.failure import autopsy, concessions, kinds
+from trainrun.failure import autopsy, concessions, frames, kinds
 from trainrun.failure.concessions import Concessions
 from trainrun.failure.finite import Finite
 from trainrun.failure.kinds import NonFinite
 from trainrun.resumed import Resume
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
+from trainrun.tracking import redact
 
 if TYPE_CHECKING:
     from trainrun.dataset import Dataset
@@ -59,8 +60,10 @@ class Attempts:
         self.config, self.data, self.strategy, self.run_dir = config, data, strategy, run_dir
         self.policy = config["on_failure"]
         self.failures = [] if resume is None else concessions.earlier(resume.run_dir)
+        self._untold = None
         if resume is not None and resume.because:
-            self.failures.append(dict(resume.because))
+            # What ended the processes before this one is told by who started them.
+            self._untold = {"number": len(self.failures) + 1, **resume.because}
         self.conceded = concessions.settled(self.failures)
         self._counts = dict.fromkeys(LIMIT, 0)  # answers given by this process
         self._build(resume)
@@ -83,6 +86,9 @@ class Attempts:
         Returns:
             The history: name -> one value an epoch.
         """
+        outcome.failures = self.failures
+        if self._untold:
+            self._write(self._untold, outcome)
         while True:
             every = builders.around(
                 self.callbacks,
@@ -121,7 +127,8 @@ class Attempts:
         if kind == kinds.OUT_OF_MEMORY:
             return self._out_of_memory(error)
         if kind == kinds.NON_FINITE:
-            return self._non_finite(next(e for e in kinds.chain(error) if isinstance(e, NonFinite)), every)
+            failure = next(e for e in kinds.chain(error) if isinstance(e, NonFinite))
+            return self._non_finite(failure, every, outcome)
         if kind == kinds.LOST and self._may(kind, "lost", "retry"):
             return _Answer("from the last checkpoint", self.conceded)
         return _Answer("stopped", self.conceded, error)
@@ -149,19 +156,23 @@ class Attempts:
             )
             return _Answer(f"each batch in {more} parts", replace(self.conceded, parts=more))
         smaller = f"trainer.batch_size={max(each // 2, 1)}"
-        reason = reason or "on_failure.out_of_memory is stop, or several processes train together"
+        if replicas.is_several_processes(self.strategy):
+            reason = reason or "several processes, which train together, cannot go another way alone"
+        reason = reason or "on_failure.out_of_memory is stop"
         return _Answer(
             "stopped",
             self.conceded,
             TrainingError(
                 f"out of memory at {-(-each // parts)} examples at once, and {reason}. Try {smaller}, a smaller model, or "
-                f"hardware.precision=mixed_float16. ({readable(_line(error))[:200]})"
+                f"hardware.precision=mixed_float16. ({readable(frames.said(error))[:200]})"
             ),
         )
 
     def _indivisible(self) -> str | None:
         """Return why batches cannot be taken in parts, or None if they can."""
         name, step = self.config["trainer"]["name"], getattr(self.trainer, "step", None)
+        if self.job.model.jit_compile:
+            return "XLA wants parts of one size (trainer.jit_compile=false allows any)"
         if name == "custom":
             own = step is not default and not hasattr(step, "parts")
             if own:
@@ -174,7 +185,7 @@ class Attempts:
             return "the model has a train_step of its own"
         return refusal(self.job.model)
 
-    def _non_finite(self, failure: NonFinite, every: list[Any]) -> _Answer:
+    def _non_finite(self, failure: NonFinite, every: list[Any], outcome: Outcome) -> _Answer:
         if self._may(kinds.NON_FINITE, "non_finite", "rollback"):
             rate = self.conceded.rate * self.policy["rate"]
             console.warn(
@@ -192,7 +203,10 @@ class Attempts:
             self.run_dir,
             finite.rates,
             together=replicas.is_several_processes(self.strategy),
+            writes=replicas.is_chief(self.strategy),
         )
+        with contextlib.suppress(OSError):
+            outcome.recorder.event(kinds.NON_FINITE, **found)
         return _Answer("stopped", self.conceded, TrainingError(found["message"]))
 
     def _record(self, error: Exception, answer: _Answer, outcome: Outcome) -> None:
@@ -203,16 +217,21 @@ class Attempts:
         entry: dict[str, Any] = {
             "number": len(self.failures) + 1,
             "failure": kinds.kind(error),
-            "error": readable(_line(error))[:500],
+            "error": readable(frames.said(error))[:500],
             "answer": answer.text,
             **answer.conceded.record(),
             "checkpoint": None if found is None else found.path.name,
             "epoch": 0 if found is None else found.epoch,
             "step": 0 if found is None else found.step,
         }
+        if entry["failure"] == kinds.DISK_FULL:
+            outcome.mend()
+        if answer.error is not error:  # that one is logged where it ends
+            console.log(redact.text("".join(traceback.format_exception(error))))
+        self._write(entry, outcome)
+
+    def _write(self, entry: dict[str, Any], outcome: Outcome) -> None:
         self.failures.append(entry)
-        outcome.failures = self.failures
-        console.log("".join(traceback.format_exception(error)))
         # Where the disk is full, the failure is told on the terminal at least.
         with contextlib.suppress(OSError):
             outcome.recorder.event(concessions.EVENT, **entry)
@@ -229,8 +248,3 @@ def _own_train_step(model: Any) -> bool:
     import keras
 
     return type(model).train_step is not keras.Model.train_step
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

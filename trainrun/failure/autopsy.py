@@ -12,6 +12,7 @@ import json
 import math
 import os
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +25,14 @@ import tensorflow as tf
 from trainrun import builders, console, interrupt, replicas, state, stored
 from trainrun.dataset import Dataset
 from trainrun.errors import readable
-from trainrun.failure import examine
+from trainrun.failure import examine, frames
 from trainrun.failure.concessions import Concessions
 from trainrun.failure.finite import unsound
 from trainrun.failure.kinds import NonFinite
 from trainrun.job import Job, Plan
 from trainrun.step.default import default
 from trainrun.stored import Stored
+from trainrun.tracking import redact
 from trainrun.trainer._feed import order
 from trainrun.trainer._indexed import StepByModel
 from trainrun.trainer._loop import build
@@ -75,6 +77,7 @@ def perform(
     run_dir: Path,
     rates: Mapping[int, float],
     together: bool = False,
+    writes: bool = True,
 ) -> dict[str, Any]:
     """Find out what there is to be found, and write it to `autopsy.json`.
 
@@ -87,6 +90,7 @@ def perform(
         run_dir: whose newest checkpoint the steps are done again from.
         rates: the learning rate by epoch, where it is a number.
         together: several processes train; one alone cannot do their steps again.
+        writes: False on a worker that is not the chief.
 
     Returns:
         The report; `message` is its text.
@@ -116,11 +120,12 @@ def perform(
     except Unknown as reason:
         report["unknown"] = str(reason)
     except Exception as error:  # the failure is what is to be told, not that of the search
-        console.log(f"the search failed: {type(error).__name__}: {error}")
-        report["unknown"] = f"the search ended with {type(error).__name__}: {str(error).splitlines()[:1]}"
+        console.log(redact.text("".join(traceback.format_exception(error))))
+        report["unknown"] = f"the search ended with {frames.said(error).splitlines()[0]}"
     report["seconds"] = round(time.monotonic() - begin, 2)
-    report["message"] = readable(_message(failure, report, run_dir))
-    _write(run_dir / FILE, report)
+    report["message"] = readable(_message(failure, report, None if together else run_dir))
+    if writes:
+        _write(run_dir / FILE, report)
     return report
 
 
@@ -173,7 +178,7 @@ class _Search:
             "of_examples": bool(len(first.rows)),
             "largest": largest and {"layer": largest["name"], "value": largest["largest"]},
             "layers": seen.layers,
-            "learning_rate": _rate(model),
+            "learning_rate": replicas.constant_rate(model.optimizer),
             "precision": model.dtype_policy.name,
             "from": "the run's beginning" if found is None else found.path.name,
         }
@@ -193,8 +198,7 @@ class _Search:
         (epoch, first), end = position, (self.failure.epoch, self.failure.last)
         total = end[0] * plan.steps_per_epoch + end[1] + 1 - epoch * plan.steps_per_epoch - first
         while epoch <= end[0]:
-            if epoch in self.rates and _rate(self.job.model) is not None:
-                # As a callback may have set it.
+            if epoch in self.rates:  # as a callback may have set it
                 self.job.model.optimizer.learning_rate = self.rates[epoch]
             indices = order(plan, len(self.job.train), epoch)
             for start, last, run in steps.calls(indices, pace, first):
@@ -258,18 +262,12 @@ def _stored(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
     return Stored(Path("memory"), arrays, {"names": {}})
 
 
-def _rate(model: keras.Model) -> float | None:
-    """Return the learning rate where it is a number that the optimizer holds."""
-    rate = getattr(model.optimizer, "_learning_rate", None)
-    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
-
-
 def _listed(indices: np.ndarray) -> dict[str, Any]:
     return {"count": len(indices), "first": [int(i) for i in indices[:SHOWN]]}
 
 
-def _message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path) -> str:
-    """Return the report as a person reads it."""
+def _message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path | None) -> str:
+    """Return the report as a person reads it; `run_dir` where a rollback is possible."""
     lines = []
     if "unknown" in report:
         lines.append(f"{failure}. The tensor that was the first is not known: {report['unknown']}.")
@@ -278,9 +276,10 @@ def _message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path) -> st
         )
     else:
         lines += _found(failure, report)
-    lines.append(
-        f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} on_failure.non_finite=rollback"
-    )
+    if run_dir is not None:
+        lines.append(
+            f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} on_failure.non_finite=rollback"
+        )
     return "\n".join(lines)
 
 
@@ -341,8 +340,13 @@ def _advice(kind: str, first: Mapping[str, Any], report: Mapping[str, Any]) -> s
         return "Each part of it is finite by itself: look at what trainer.step does besides, or at rounding."
     half = "float16" in first["dtype"] or "float16" in str(report["precision"])
     narrow = "hardware.precision=mixed_bfloat16 or float32, " if half else ""
-    root = " (a root or a quotient at zero has no slope, even where its value is finite)"
-    return f"Try {narrow}optimizer.clipnorm=1, {lower}" + (f"{root}." if kind == examine.GRADIENT else ".")
+    large = (report["largest"] or {}).get("value", 0.0) > LARGE
+    if kind == examine.GRADIENT and first["value"] == "nan" and not large and not half:
+        return (
+            "A root, a quotient or a logarithm at zero has no slope, even where its value is finite: keep what it is taken of "
+            f"away from zero, in the loss or in a layer. (Clipping mends no nan.) Else try {lower}."
+        )
+    return f"Try {narrow}optimizer.clipnorm=1, {lower}."
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:

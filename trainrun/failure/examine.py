@@ -54,7 +54,7 @@ class Examination:
 def examine(
     model: keras.Model, x: Any, y: Any, weight: Any, parts: int = 1, updated: Sequence[Finding] = ()
 ) -> Examination:
-    """Take a step apart, without moving anything.
+    """Take a step apart, without its update; what layers keep by themselves (averages, draws) does move.
 
     Args:
         model: compiled, in the state before the step.
@@ -171,7 +171,7 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
 @contextmanager
 def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
     """Have each layer's output looked at as soon as it is computed, the inner ones before those that hold them."""
-    layers = [la for la in model._flatten_layers(include_self=False, recursive=True)]
+    layers = list(model._flatten_layers(include_self=False, recursive=True))
     changed = []
     for layer in layers:
         if isinstance(layer, keras.Model | keras.layers.InputLayer) or "call" in vars(layer):

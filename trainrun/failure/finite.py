@@ -11,6 +11,7 @@ import numpy as np
 
 from trainrun import console
 from trainrun.failure.kinds import NonFinite
+from trainrun.replicas import constant_rate
 
 
 class Finite(keras.callbacks.Callback):
@@ -35,9 +36,8 @@ class Finite(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch, self._next = epoch, 0
-        rate = getattr(self.model.optimizer, "_learning_rate", None)
-        if isinstance(rate, keras.Variable):
-            self.rates[epoch] = float(keras.ops.convert_to_numpy(rate))
+        if (rate := constant_rate(self.model.optimizer)) is not None:
+            self.rates[epoch] = rate
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._look(logs, batch)

@@ -52,7 +52,8 @@ def kind(error: BaseException) -> str:
         for e in found
     ):
         return OUT_OF_MEMORY
-    return LOST if isinstance(error, GONE) else OTHER
+    # What stands behind it: `replicas.all_there` says in words of its own that a worker is gone.
+    return LOST if isinstance(error, GONE) or isinstance(error.__cause__, GONE) else OTHER
 
 
 def is_full(error: BaseException) -> bool:

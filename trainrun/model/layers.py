@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import keras
@@ -85,7 +86,9 @@ def _shown(shape: Sequence[int | None]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
+    # What a layer raises, Keras puts below a line that names the layer.
+    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     text = lines[0] if lines else type(error).__name__
     # Keras' own advice begins with the layer's path; what follows the colon is the fault.
     return text if text.endswith((".", "!")) else text + "."

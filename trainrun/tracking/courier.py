@@ -59,10 +59,11 @@ class Courier:
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             # -P: a file `mlflow.py` in the working directory is no library.
-            [sys.executable, "-P", "-m", "trainrun.tracking.deliver"],
+            [sys.executable, "-P", "-m", "trainrun.tracking.deliver", str(self.pid)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
@@ -139,12 +140,15 @@ class Courier:
 
     def _listen(self) -> None:
         """The thread that reads what the process tells; it sleeps until there is something."""
-        with self._process.stdout as lines:
-            for line in lines:
-                with contextlib.suppress(ValueError):
-                    told = json.loads(line)
-                    if (news := self._news.get(told["run"])) is not None:
-                        self._take(news, told)
+        rest = b""
+        # Unbuffered: a buffer's lock that is held here would be in the way when Python ends.
+        with self._process.stdout as pipe:
+            while data := pipe.read(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    with contextlib.suppress(ValueError, LookupError, TypeError):
+                        told = json.loads(line)
+                        self._take(self._news[told["run"]], told)
         self._process.wait()
         self.close()
         with self._changed:

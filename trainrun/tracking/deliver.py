@@ -1,4 +1,4 @@
-"""`python -m trainrun.tracking.deliver`: the process that delivers journals to MLflow, and looks after their runs.
+"""`python -m trainrun.tracking.deliver PID`: the process that delivers journals to MLflow, and looks after their runs.
 
 A training process starts one for all of its runs and tells it of each through its standard input, a JSON object a
 line (`courier.py`); the address of the tracking store goes that way, too, because everybody can read a process'
@@ -17,6 +17,7 @@ import os
 import queue
 import select
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -31,6 +32,8 @@ from trainrun.tracking.mlflow import MlflowSink
 
 NICE = 10
 LOOK = 1.0  # seconds between two looks at whether the training process lives
+SHORTEST = 0.05  # seconds that records gather at least
+UNKNOWN = 30.0  # seconds for a run of which nothing was said
 GRACE = 5.0  # seconds beyond the last moment for a request that is under way
 
 
@@ -46,14 +49,14 @@ class Job:
         self.service = service
         self.run_dir = Path(told["follow"])
         self.target = Target(*(told[k] for k in Target._fields))
-        self.interval, self.timeout = float(told["interval"]), float(told["timeout"])
+        self.interval, self.timeout = max(float(told["interval"]), SHORTEST), float(told["timeout"])
         self.lock = Lock(self.run_dir)
         self.held = False
         self.follower: Follower | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
         self._due = 0.0
-        self._settled = False
+        self._settled = self._deleted = False
         self._ours = threading.RLock()
 
     @property
@@ -82,7 +85,7 @@ class Job:
         with self._ours, contextlib.suppress(OSError):
             if not self._settled and self.take():
                 self._settled = True
-                status.mark_killed(self.run_dir, self.service.verdict())
+                status.mark_killed(self.run_dir, self.service.verdict(), self.service.parent)
 
     def work(self) -> None:
         """Deliver what there is."""
@@ -100,20 +103,15 @@ class Job:
             if self.service.orphaned:
                 self.settle()
         except OSError as error:
-            self._failed(error)
+            self.failed(error)
             return
         console.attach(self.run_dir / status.LOG)
         try:
             self.follower.pass_on()
         except Deleted:
-            self.warn(
-                f"MLflow run {self.follower.cursor.run_id} was deleted on the tracking server; nothing more is sent. "
-                f"The journal keeps everything: trainrun sync {self.run_dir} records it anew."
-            )
-            self._report(failing="deleted")
-            self._finish()
+            self._leave_deleted()
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
         else:
             self.backoff.succeeded()
             self._report(failing=None)
@@ -122,12 +120,26 @@ class Job:
         finally:
             console.detach()
 
+    def _leave_deleted(self) -> None:
+        """Send nothing more; but look after the run until it ends."""
+        if not self._deleted:
+            self._deleted = True
+            self.warn(
+                f"MLflow run {self.follower.cursor.run_id} was deleted on the tracking server; nothing more is sent. "
+                f"The journal keeps everything: trainrun sync {self.run_dir} records it anew."
+            )
+            self.service.tell(self.run_dir, finished=True)
+        self._due = float("inf")
+        if self.follower.ended:
+            self._finish()
+
     def warn(self, text: str) -> None:
         """Have the training process say a line to its user."""
         console.log(f"warning: {text}")
         self.service.tell(self.run_dir, warn=text)
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
+        """Take note of an error, and try again later."""
         self.backoff.failed()
         if self.backoff.failures == 1:
             console.log(redact.text("".join(traceback.format_exception(error))))
@@ -164,14 +176,15 @@ class Service:
     Args:
         listen: file descriptor of what it says.
         answer: file descriptor of what it is told.
+        parent: the number of the training process.
     """
 
-    def __init__(self, listen: int, answer: int):
+    def __init__(self, listen: int, answer: int, parent: int):
         self.jobs: dict[str, Job] = {}
         self.backoffs: dict[str, Backoff] = {}
         self.warned: set[str] = set()  # addresses of which a line was said: one is enough
         self._listen, self._answer = listen, answer
-        self._parent = os.getppid()
+        self.parent = parent
         self._oom = process.oom_kills()
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
         self._closed = threading.Event()  # no more runs will come
@@ -182,20 +195,28 @@ class Service:
         """Serve until there is nothing more to do, or no more time."""
         threading.Thread(target=self._hear, daemon=True).start()
         while True:
+            # Before the messages: the last of them came before this.
+            gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
-            gone = self.orphaned  # before the jobs are looked at: each then sees it, too
             for name, job in list(self.jobs.items()):
-                if job.remaining <= 0 and not job.finished:
-                    job.work()
+                if job.remaining <= 0:
+                    self._work(job)
                 if job.finished:
                     del self.jobs[name]
                 self._take_messages(wait=False)
-            if (self._closed.is_set() or gone) and not self.jobs:
+            if (closed or gone) and not self.jobs:
                 return
             if gone and (
                 time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
             ):
                 return
+
+    @staticmethod
+    def _work(job: Job) -> None:
+        try:
+            job.work()
+        except Exception as error:  # a log that cannot be written, say: no reason to leave the other runs
+            job.failed(error)
 
     def tell(self, run_dir: Path, **news: Any) -> None:
         """Send something to the training process; it may be gone."""
@@ -219,27 +240,30 @@ class Service:
         if "follow" in told:
             self.jobs[told["follow"]] = Job(self, told)
             self.tell(told["follow"], following=True)
-        elif (job := self.jobs.get(told.get("hurry", told.get("given_up", "")))) is not None:
+        elif (job := self.jobs.get(told.get("hurry", ""))) is not None:
             job.hurry()
-            job.given_up = "given_up" in told
+        elif (job := self.jobs.get(told.get("given_up", ""))) is not None:
+            job.given_up = True
+            job.backoff.relax()
 
     def _hear(self) -> None:
         """The thread that reads, and looks whether the training process lives."""
         rest = b""
-        while os.getppid() == self._parent:
-            if self._closed.is_set():
+        while True:
+            lives = os.getppid() == self.parent
+            if not self._closed.is_set() and select.select([self._listen], [], [], LOOK if lives else 0)[0]:
+                data = os.read(self._listen, 65536)
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    with contextlib.suppress(ValueError):
+                        self._inbox.put(json.loads(line))
+                if not data:
+                    self._closed.set()
+                    self._inbox.put({})
+            elif not lives:  # and nothing is left to be read
+                break
+            elif self._closed.is_set():
                 time.sleep(LOOK / 5)
-                continue
-            if not select.select([self._listen], [], [], LOOK)[0]:
-                continue
-            data = os.read(self._listen, 65536)
-            if not data:
-                self._closed.set()
-                self._inbox.put({})
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                with contextlib.suppress(ValueError):
-                    self._inbox.put(json.loads(line))
         self._end_of_trainer()
 
     def _end_of_trainer(self) -> None:
@@ -264,7 +288,8 @@ class Service:
 
     def _set_last_moment(self) -> None:
         """Bound the time that is left."""
-        patience = max((job.timeout for job in self.jobs.values()), default=0.0)
+        # A run that was named in the last message is no job yet.
+        patience = max((job.timeout for job in self.jobs.values()), default=UNKNOWN)
         self._last_moment = time.monotonic() + patience
         # A request that hangs is not waited for: what it was about is sent again by `trainrun sync`.
         watchdog = threading.Timer(patience + GRACE, os._exit, [0])
@@ -283,7 +308,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):  # whatever a library prints is not for the training process' reader
         os.dup2(nowhere, standard)
-    Service(listen, answer).run()
+    Service(listen, answer, int(sys.argv[1])).run()
     # At once: threads of libraries may still wait for a server.
     os._exit(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,13 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         UserError: there is no such run, or more than one of that name.
     """
     folder = Path(word)
-    if word and (folder / JOURNAL).is_file():
+    if word and os.path.isfile(folder / JOURNAL):
         return folder
-    if folder.is_dir() and any(folder.glob(f"*/{JOURNAL}")):
+    if os.path.isdir(folder) and any(folder.glob(f"*/{JOURNAL}")):
         raise UserError(
             f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
         )
-    if folder.is_dir() and word not in ("", "."):
+    if os.path.isdir(folder) and word not in ("", "."):
         raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
     found = sorted(everyone(outputs))
     if word == LATEST:

@@ -11,6 +11,7 @@ from trainrun.tracking import faults, history, journal, status
 from trainrun.tracking.cursor import Cursor
 
 AT_ONCE = 1000  # metrics in one delivery
+HELD = 20_000  # records that wait in memory; more wait in the journal
 ANEW = 3  # times that a run which the server has lost is recorded anew
 
 
@@ -50,11 +51,6 @@ class Follower:
         self.ended = False  # whether the newest record is an end
         self._anew = 0
         self._begin()
-
-    @property
-    def undelivered(self) -> int:
-        """Records read from the journal that the store does not have."""
-        return max(self._tail.count - self.cursor.next, 0) + len(self.cursor.left)
 
     @property
     def done(self) -> bool:
@@ -129,7 +125,9 @@ class Follower:
         self.sink.begin()
 
     def _read(self) -> None:
-        """Take in what the journal has gained."""
+        """Take in what the journal has gained; not without end while a server is away."""
+        if len(self._pending) > HELD:
+            return
         number = self._tail.count
         for record in self._tail.read():
             self.ended = record["kind"] == "end"
@@ -221,6 +219,10 @@ class Backoff:
         """Somebody waits: try soon, and often, until it goes well."""
         self._longest = self.WAITED_FOR
         self._due = min(self._due, time.monotonic() + self.FIRST)
+
+    def relax(self) -> None:
+        """Nobody waits any more."""
+        self._longest = self.LONGEST
 
     @property
     def remaining(self) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,14 +100,20 @@ def settle(run_dir: str | Path) -> RunStatus:
         lock.release()
 
 
-def mark_killed(run_dir: str | Path, reason: str) -> RunStatus:
+def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> RunStatus:
     """Write the end of a run that was killed into its journal and summary; whoever calls holds its `Lock`.
 
-    If somebody has written an end meanwhile, that stays.
+    If somebody has written an end meanwhile, that stays; and so does a run that was resumed, and lives.
+
+    Args:
+        run_dir: the run's directory.
+        reason: of its death.
+        dead: the number of a process of which the caller knows that it is gone.
     """
     run_dir = Path(run_dir)
     found = status(run_dir)
-    if not found.ended and found.start:
+    gone = found.status == "KILLED" or (dead is not None and found.start.get("pid") == dead)
+    if not found.ended and found.start and gone:
         book = journal.Journal(run_dir / JOURNAL)
         try:
             book.write("end", status="KILLED", reason=reason, log=last_lines(run_dir))
@@ -142,13 +149,14 @@ def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:
 
 
 def _summarize(run_dir: Path, found: RunStatus) -> None:
-    """Make summary.json say that the run was killed; where there is none, make one of what the journal has."""
+    """Make summary.json say that the run was killed; what it lacks is taken from the journal."""
+    content: dict[str, Any] = {}
     try:
         content = summary.read(run_dir)
-        if content.get("status") == found.status:
+        if content.get("epochs") == found.epochs:  # training was over, or nothing came after it
+            if content.get("status") != found.status:
+                summary.write(run_dir, {**content, "status": found.status})
             return
-        summary.write(run_dir, {**content, "status": found.status})
-        return
     except FileNotFoundError:
         pass
     except (OSError, ValueError, AttributeError, TypeError):
@@ -156,28 +164,31 @@ def _summarize(run_dir: Path, found: RunStatus) -> None:
     records = journal.read(run_dir / JOURNAL).records
     told = history.told(records)
     start = told["start"]
-    passed = sum(
-        records[i + 1]["time"] - records[i]["time"]
-        for i in range(len(records) - 1)
-        # Not from one attempt to the next, and not where somebody has set the clock back.
-        if records[i + 1]["kind"] not in ("start", "end") and records[i + 1]["time"] > records[i]["time"]
+    made = summary.build(
+        run_id=start.get("run_id") or run_dir.name,
+        status=found.status,
+        seed=start.get("seed"),
+        overrides=start.get("overrides") or (),
+        metrics=told["metrics"],
+        best=summary.best_epochs(told["history"]),
+        epochs=found.epochs,
+        steps=told["step"],
+        parameters=content.get("parameters"),
+        seconds={"total": _passed(records)},
+        data_sha256=(start.get("dataset") or {}).get("digest"),
+        versions=start.get("versions"),
+        git=start.get("git"),
+        mlflow=found.mlflow,
+        resumed_from=found.start.get("resumed_from"),
     )
-    summary.write(
-        run_dir,
-        summary.build(
-            run_id=start.get("run_id") or run_dir.name,
-            status=found.status,
-            seed=start.get("seed"),
-            overrides=start.get("overrides") or (),
-            metrics=told["metrics"],
-            best=summary.best_epochs(told["history"]),
-            epochs=found.epochs,
-            steps=told["step"],
-            seconds={"total": passed},
-            data_sha256=(start.get("dataset") or {}).get("digest"),
-            versions=start.get("versions"),
-            git=start.get("git"),
-            mlflow=found.mlflow,
-            resumed_from=found.start.get("resumed_from"),
-        ),
+    summary.write(run_dir, made)
+
+
+def _passed(records: Sequence[Mapping[str, Any]]) -> float:
+    """Return the seconds of all attempts."""
+    return sum(
+        later["time"] - sooner["time"]
+        for sooner, later in pairwise(records)
+        # Not from one attempt to the next, nor to whoever found it dead, nor where the clock was set back.
+        if later["kind"] not in ("start", "end") and later["time"] > sooner["time"]
     )

@@ -112,7 +112,8 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
 
 
 def _told(run_dir: Path, follower: Follower, lost: list[str], error: Exception | None) -> Synced:
-    place, unsent = follower.cursor, follower.undelivered
+    place = follower.cursor
+    unsent = max(len(journal.read(run_dir / status.JOURNAL).records) - place.next, 0) + len(place.left)
     where = f"MLflow run {place.run_id} in {place.target.address}" if place.run_id else place.target.address
     parts = [*lost, f"{follower.sent} records sent to {where}"]
     if place.left:

@@ -1,0 +1,118 @@
+"""Runs that are killed by SIGKILL at random moments and resumed, against runs that are not: equal to the bit?
+
+Each row is a config, run whole once and then killed as often as its share says, by the code of `trainrun
+verify-resume`: within steps, between epochs, while a checkpoint is written, while what follows training is saved. Each
+kill costs a start of the program, some 8 seconds; a hundred take half an hour.
+
+    python benchmarks/kill_resume.py [--kills 100] [--quick] [--seed 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from trainrun import verify
+from trainrun.errors import TrainingError, UserError
+
+DIGITS = ["data=digits", "trainer.epochs=40"]
+SLOW = ["data=digits", "trainer.epochs=12"]  # a plain Python loop, or two replicas, take some times as long
+CNN = ["model=cnn", "trainer.epochs=12"]
+FLIP = (
+    "model.layers=[{name: RandomTranslation, height_factor: 0.1, width_factor: 0.1, seed: 1}, {name: Flatten}, "
+    "{name: Dense, units: 64, activation: relu}, {name: GaussianNoise, stddev: 0.1, seed: 2}]"
+)
+STOPPING = [
+    "callback=[early_stopping,reduce_lr_on_plateau]", "callback.early_stopping.patience=6",
+    "callback.early_stopping.min_delta=0.01", "callback.early_stopping.restore_best_weights=true",
+    "callback.reduce_lr_on_plateau.patience=2", "callback.reduce_lr_on_plateau.min_delta=0.01",
+]  # fmt: skip
+MIRRORED = ["hardware=mirrored", "hardware.virtual_devices=2"]
+# (trainer, feature, overrides); those of a quick run are marked.
+ROWS = [
+    ("fit", "dropout", [*DIGITS, "model.dropout=0.3"], True),
+    ("custom", "dropout", [*DIGITS, "model.dropout=0.3"], True),
+    ("train_on_batch", "dropout", [*SLOW, "model.dropout=0.3"], True),
+    ("fit", "batch norm", [*DIGITS, *CNN], False),
+    ("custom", "batch norm", [*DIGITS, *CNN], False),
+    ("train_on_batch", "batch norm", [*SLOW, *CNN], False),
+    ("fit", "augmentation", [*SLOW, "model=layers", FLIP], False),
+    ("custom", "augmentation", [*SLOW, "model=layers", FLIP], False),
+    ("fit", "early stopping, plateau", [*DIGITS, *STOPPING], False),
+    ("custom", "early stopping, plateau", [*DIGITS, *STOPPING], True),
+    ("train_on_batch", "early stopping, plateau", [*SLOW, *STOPPING], False),
+    ("fit", "cosine decay, momentum", [*DIGITS, "schedule=cosine_decay", "optimizer=sgd", "optimizer.momentum=0.9"], False),
+    ("custom", "adam, then sgd", [*DIGITS, "optimizer=adam_then_sgd", "optimizer.switch_at=0.5run"], False),
+    ("fit", "averaged weights", [*DIGITS, "optimizer.use_ema=true", "optimizer.ema_overwrite_frequency=100"], False),
+    ("fit", "mixed_float16", [*DIGITS, "hardware.precision=mixed_float16", "model.dropout=0.2"], False),
+    ("custom", "mixed_float16", [*DIGITS, "hardware.precision=mixed_float16", "model.dropout=0.2"], False),
+    ("fit", "two replicas", [*SLOW, *MIRRORED, "model.dropout=0.2"], False),
+    ("custom", "two replicas", [*SLOW, *MIRRORED, "model.dropout=0.2"], False),
+    ("custom", "class weights, accumulation", [*DIGITS, "trainer.class_weight=balanced", "trainer.accumulate=2"], False),
+    ("fit", "validation every 3 epochs, l2", [*DIGITS, "trainer.validation_freq=3", "model.regularizer=l2"], False),
+]  # fmt: skip
+
+
+def row(trainer: str, overrides: list[str], kills: int, folder: Path, seed: int) -> tuple[int, int, str]:
+    """Return how many kills struck, how many of them led to equal runs, and what differs."""
+    trial = verify.Trial([*overrides, f"trainer={trainer}"], folder, _epochs(overrides), seed)
+    struck = equal = 0
+    try:
+        trial.reference()
+        while struck < kills:
+            run_dir, found = trial.killed(kills - struck, f"killed_{struck}")
+            if not found:
+                return struck, equal, "it was over before a kill could strike"
+            struck += len(found)
+            differences = verify.compare(trial.whole, run_dir)
+            if differences:
+                return struck, equal, str(differences[0])
+            equal += len(found)
+    except (TrainingError, UserError) as error:
+        # Whatever does not come to its end is no equal run.
+        return max(struck, 1), equal, str(error).splitlines()[-1]
+    return struck, equal, ""
+
+
+def _epochs(overrides: list[str]) -> int:
+    return int(next(o for o in reversed(overrides) if o.startswith("trainer.epochs=")).partition("=")[2])
+
+
+def main() -> int:
+    """Print a line a row, and what came out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=100, help="in all, over the rows (default: 100)")
+    parser.add_argument("--quick", action="store_true", help="four rows of two kills, for CI")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--keep", help="an empty folder in which the runs stay")
+    given = parser.parse_args()
+    rows = [r for r in ROWS if r[3]] if given.quick else ROWS
+    kills = 2 * len(rows) if given.quick else given.kills
+    began, total, good = time.monotonic(), 0, 0
+    print(f"{'trainer':<15} {'feature':<30} {'kills':>5} {'equal':>5}")
+    with tempfile.TemporaryDirectory(prefix="trainrun-kills-") as temporary:
+        root = Path(given.keep).absolute() if given.keep else Path(temporary)
+        root.mkdir(parents=True, exist_ok=True)
+        os.chdir(temporary)  # a config in the working directory has no say
+        for i, (trainer, feature, overrides, _) in enumerate(rows):
+            share = kills * (i + 1) // len(rows) - kills * i // len(rows)
+            if not share:
+                continue
+            struck, equal, wrong = row(trainer, overrides, share, root / str(i), given.seed + i)
+            total, good = total + struck, good + equal
+            print(f"{trainer:<15} {feature:<30} {struck:>5} {equal:>5}  {wrong}".rstrip(), flush=True)
+    reached = "goal reached" if total and total == good else "goal missed"
+    print(
+        f"{good} of {total} kills led to the same bits, in {(time.monotonic() - began) / 60:.0f} min: {reached}"
+    )
+    return 0 if total and total == good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

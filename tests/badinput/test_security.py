@@ -1,0 +1,338 @@
+"""What no input may do: run code, unpickle, leave its folder, show a secret; held on the source and on real runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from badinput_harness import unspoilt
+
+import trainrun
+from trainrun import construct, registry
+from trainrun.cli import main
+from trainrun.config import safety
+from trainrun.errors import TrainingError, UserError, readable
+
+PACKAGE = Path(trainrun.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# (module, function) that run or build what a text or a file says.
+RUNNING = {
+    ("os", "system"), ("os", "popen"), ("os", "execv"), ("os", "execve"), ("os", "execvp"), ("os", "spawnv"), ("commands", "getoutput"),
+    ("subprocess", "getoutput"), ("subprocess", "getstatusoutput"), ("yaml", "unsafe_load"), ("yaml", "full_load"),
+    ("yaml", "unsafe_load_all"), ("yaml", "full_load_all"), ("marshal", "loads"), ("runpy", "run_path"), ("runpy", "run_module"),
+    ("pandas", "read_pickle"), ("pd", "read_pickle"), ("joblib", "load"), ("shelve", "open"),
+}  # fmt: skip
+STARTING = {"run", "Popen", "call", "check_call", "check_output"}
+
+
+def where(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def calls(path: Path) -> list[tuple[str, str, ast.Call]]:
+    """Return (what is before the dot, the name, the call) of every call in a file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = node.func
+            owner = called.value if isinstance(called, ast.Attribute) else None
+            found.append(
+                (
+                    getattr(owner, "id", getattr(owner, "attr", "")),
+                    getattr(called, "attr", getattr(called, "id", "")),
+                    node,
+                )
+            )
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=where)
+def test_no_source_runs_or_unpickles_what_it_is_given(path):
+    imported = {
+        a.name.split(".")[0]
+        for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for a in (n.names if isinstance(n, ast.Import) else [ast.alias(n.module or "")])
+    }
+    assert not imported & {
+        "pickle",
+        "cPickle",
+        "_pickle",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "shelve",
+        "marshal",
+        "runpy",
+        "code",
+    }
+    for owner, name, call in calls(path):
+        line = f"{where(path)}:{call.lineno}"
+        keywords = {k.arg: k.value for k in call.keywords}
+        assert (owner, name) not in RUNNING, line
+        assert owner or name not in ("eval", "exec", "compile", "__import__"), line
+        if owner == "subprocess" and name in STARTING:
+            assert call.args and not isinstance(call.args[0], ast.Constant | ast.JoinedStr | ast.BinOp), (
+                f"{line}: a shell's string"
+            )
+            assert getattr(keywords.get("shell"), "value", False) is False, f"{line}: shell"
+        if name == "load" and owner in ("np", "numpy"):
+            assert getattr(keywords.get("allow_pickle"), "value", None) is False, (
+                f"{line}: say allow_pickle=False"
+            )
+        if owner == "yaml" and name in ("load", "load_all"):
+            loader = ast.unparse(keywords.get("Loader", ast.Constant("none")))
+            assert "SafeLoader" in loader and "Unsafe" not in loader and "Full" not in loader, line
+        if name == "load_model":
+            assert getattr(keywords.get("safe_mode"), "value", None) is True, f"{line}: say safe_mode=True"
+        if name == "enable_unsafe_deserialization":
+            raise AssertionError(line)
+
+
+def test_servers_bind_to_loopback():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert "0.0.0.0" not in text, f"{where(path)} names every address of the machine"
+        for _, name, call in calls(path):
+            if name == "bind":
+                assert "127.0.0.1" in ast.unparse(call), f"{where(path)}:{call.lineno}"
+
+
+@pytest.mark.parametrize("group", [g for g in registry.KERAS if g != "tracking"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "../focal",
+        "subprocess:Popen",
+        "__init__",
+        "_shared",
+        "keras.losses.Huber",
+        "",
+        "a\0b",
+        "Huber\n",
+    ],
+)
+def test_the_registry_follows_no_path(group, name):
+    with pytest.raises(UserError):
+        registry.find(group, name)
+
+
+@pytest.mark.parametrize("key", sorted(safety.FOLLOWED))
+def test_python_cannot_have_a_key_followed_either(key):
+    with pytest.raises(UserError, match="never followed"):
+        trainrun.build("loss", "huber", **{key: "os"})
+    with pytest.raises(UserError, match="never followed"):
+        construct.construct("layer", {"name": "Dense", "units": 3, "activation": {"a": [{key: "os"}]}})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PASSWORD",
+        "MY_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "GH_PAT",
+        "apikey",
+        "DB_PWD",
+        "PGPASSWORD",
+        "SSH_PRIVATE",
+        "KEY",
+    ],
+)
+def test_secrets_of_the_environment_are_not_read(name, monkeypatch):
+    monkeypatch.setenv(name, "s3cret")
+    with pytest.raises(ValueError, match="sounds like a secret"):
+        safety.environment(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["HOME", "PWD", "DATA_DIR", "PATH", "MONKEY", "KEYBOARD", "TOKENIZERS_PARALLELISM"]
+)
+def test_the_rest_of_the_environment_is(name, monkeypatch):
+    monkeypatch.setenv(name, "here")
+    assert safety.environment(name) == "here"
+
+
+def test_messages_hide_secrets_and_what_steers_a_terminal():
+    assert readable("https://me:pw@host \x1b[2J password=abc") == "https://***@host \\x1b[2J password=***"
+    assert "pw" not in str(UserError("https://me:pw@host"))
+    assert "pw" not in str(TrainingError("https://me:pw@host"))
+
+
+SECRET = "s3cr3t-Passw0rd"
+URI = f"http://me:{SECRET}@127.0.0.1:9/"
+RUN = [
+    "data=iris",
+    "trainer.epochs=1",
+    "artifacts.plots=false",
+    f"tracking.uri='{URI}'",
+    "tracking.timeout=0.5",
+]
+
+
+def holding(folder: Path, word: str) -> list[str]:
+    """Return the files below a folder that hold a word."""
+    return [
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob("*")
+        if p.is_file() and word.encode() in p.read_bytes()
+    ]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["run", "sweep"])
+def secret_run(request, tmp_path_factory):
+    """A run, and a sweep, whose tracking address holds a password, in a process of its own with the mask 027."""
+    folder = tmp_path_factory.mktemp("secret")
+    sweep = ["-m", "seed=1,2"] if request.param else []
+    done = subprocess.run(
+        [sys.executable, "-m", "trainrun", *sweep, *RUN],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        umask=0o027,
+        env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"},
+    )
+    return folder, done
+
+
+def test_no_file_and_no_line_holds_the_password(secret_run):
+    folder, done = secret_run
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert holding(folder, SECRET) == []
+    assert holding(folder, "overrides"), "the record itself is there"
+    written = next(folder.rglob(".hydra/overrides.yaml")).read_text()
+    assert "***" in written and "data=iris" in written
+
+
+def test_files_have_the_mask_of_the_user(secret_run):
+    folder, _ = secret_run
+    odd = {
+        p.relative_to(folder).as_posix(): oct(stat.S_IMODE(p.stat().st_mode))
+        for p in (folder / "outputs").rglob("*")
+        if stat.S_IMODE(p.stat().st_mode) != (0o750 if p.is_dir() else 0o640)
+    }
+    assert odd == {}
+
+
+def test_errors_do_not_show_the_password(inside, capsys):
+    for argv in (
+        [*RUN, "tracking.ury=1"],
+        ["--cfg", "job", *RUN, "loss=focl"],
+        [f"tracking.uri={URI}", "loss=focl"],
+        [f"https://me:{SECRET}@host"],
+        ["check", f"data.path=https://me:{SECRET}@host/x.csv", "data=csv"],
+        ["-m", *RUN, "seed=1,x"],
+    ):
+        with unspoilt():
+            assert main(argv) == 2
+        captured = capsys.readouterr()
+        assert SECRET not in captured.out + captured.err, argv
+
+
+def test_a_preset_cannot_bring_code_along(inside, capsys):
+    """The whole of what an experiment from elsewhere may try, in a process of its own; nothing of it leaves a trace."""
+    (inside / "conf" / "experiment").mkdir(parents=True)
+    hydra = {
+        "launcher": {"_target_": "os.system"},
+        "callbacks": {"x": {"_target_": "subprocess.Popen", "args": ["touch", "stray"]}},
+        "job": {"env_set": {"PYTHONSTARTUP": "stray.py"}},
+    }
+    for i, (key, value) in enumerate(hydra.items()):
+        text = "# @package _global_\n" + json.dumps({"hydra": {key: value}}) + "\n"
+        (inside / "conf" / "experiment" / f"e{i}.yaml").write_text(text)
+        for argv in (
+            [f"experiment=e{i}"],
+            ["check", f"experiment=e{i}"],
+            ["-m", f"experiment=e{i}", "seed=1,2"],
+        ):
+            with unspoilt():
+                assert main(argv) == 2
+            assert f"hydra.{key}" in capsys.readouterr().err
+    assert sorted(p.name for p in inside.iterdir()) == ["conf"]
+
+
+def test_a_plugin_is_imported_only_after_everything_else_is_right(inside):
+    (inside / "mine.py").write_text(
+        "import trainrun\nopen('stray', 'w').close()\n@trainrun.register('loss', 'straying')\ndef straying(y_true, y_pred): ...\n"
+    )
+    with unspoilt():
+        assert main(["plugins=[./mine.py]", "loss=straying", "trainer.epoch=3"]) == 2
+        assert main(["ls", "loss"]) == 0
+    assert not (inside / "stray").exists()
+
+
+def test_saved_models_of_ours_are_let_in(tmp_path):
+    """What is refused is code, not models: one of each of our kinds comes back."""
+    import keras
+
+    from trainrun.model.file import _checked
+
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(
+        4,
+        3,
+        activation="gelu",
+        kernel_regularizer="l2",
+        kernel_initializer=keras.initializers.HeNormal(seed=1),
+    )(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.SpatialDropout2D(0.1)(x)
+    x = keras.ops.relu(x) + 1.0
+    x = keras.layers.TimeDistributed(keras.layers.Dense(3, kernel_constraint="max_norm"))(x)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(3))(keras.layers.Reshape((-1, 3))(x))
+    x = keras.layers.Dense(3, dtype="mixed_bfloat16", activation=keras.layers.LeakyReLU())(x)
+    path = tmp_path / "m.keras"
+    keras.Model(inputs, keras.Sequential([keras.layers.Dense(2, activation="softmax")])(x)).save(path)
+    assert _checked(str(path)) == path
+    assert keras.saving.load_model(path, compile=False, safe_mode=True).count_params()
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="root may read and write everything: this machine cannot show it"
+)
+def test_folders_without_permission_are_told(inside, capsys):
+    (inside / "outputs").mkdir()
+    (inside / "outputs").chmod(0o500)
+    (inside / "t.csv").write_text("a,y\n1,2\n")
+    (inside / "t.csv").chmod(0)
+    try:
+        assert main(["data=iris"]) == 2
+        assert "cannot be written to" in capsys.readouterr().err
+        assert main(["data=csv", "data.path=t.csv", "data.target=y"]) == 2
+        assert "cannot be read" in capsys.readouterr().err
+    finally:
+        (inside / "outputs").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["loss=focl"],
+        ["--nonsense"],
+        ["data=csv", "data.path=nowhere.csv", "data.target=y"],
+        ["plugins=[./mine.py]"],
+        ["hydra.launcher._target_=os.system"],
+    ],
+    ids=" ".join,
+)
+def test_a_process_ends_with_code_2_and_one_message(argv, tmp_path):
+    (tmp_path / "mine.py").write_text("import trainrun, sys\nsys.exit(0)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "trainrun", *argv], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "Traceback" not in done.stderr
+        and done.stderr.startswith("error: ")
+        and len(done.stderr.splitlines()) == 1
+    )
+    assert [p.name for p in tmp_path.iterdir() if p.name != "__pycache__"] == ["mine.py"]

@@ -1,0 +1,161 @@
+"""A loss that is not finite: the report names the step, the examples and the tensor; a rollback goes on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from failing import EXAMPLES, QUICK, events, read
+
+from trainrun.cli import main
+from trainrun.data._order import epoch_order
+
+STEPS = EXAMPLES // 8
+
+
+def place(example, epoch=0, seed=42):
+    """The step, from 1, in which an example comes."""
+    return int(np.flatnonzero(epoch_order(seed, epoch, EXAMPLES) == example)[0]) // 8 + 1
+
+
+def finite(run_dir):
+    """Whether all that is saved is finite."""
+    from trainrun import stored
+
+    found, damage = stored.newest(run_dir)
+    assert not damage
+    return found is None or all(
+        np.isfinite(a).all() for n, a in found.arrays.items() if n.startswith("weights")
+    )
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
+def test_the_loss_of_one_example(trainer, run):
+    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"trainer={trainer}")
+    found = read(run_dir, "autopsy.json")
+    assert (found["epoch"], found["step"]) == (1, place(41))
+    assert found["first"]["kind"] == "loss" and found["examples"] == {"count": 1, "first": [41]}
+    step = place(41)
+    assert found["batch"]["first"] == epoch_order(42, 0, EXAMPLES)[(step - 1) * 8 : step * 8].tolist()
+    assert f"loss became nan in epoch 1, step {step}: the loss" in message and "example 41 " in message
+    assert "Traceback" not in message
+    assert message.splitlines()[0] in (run_dir / "run.log").read_text()
+    summary = read(run_dir, "summary.json")
+    assert summary["status"] == "FAILED" and summary["attempts"][0]["failure"] == "non_finite"
+    (event,) = events(run_dir, "attempt")
+    assert event["answer"] == "stopped"
+    (told,) = events(run_dir, "non_finite")
+    assert told["step"] == step
+    assert finite(run_dir)
+
+
+def test_a_gradient_that_is_nan_shows_in_the_loss_of_the_step_after(run):
+    message, run_dir = run.fail("loss=steep_at_mark", "data.where=label", "trainer=custom")
+    found = read(run_dir, "autopsy.json")
+    assert found["cause"]["step"] == place(41) and found["step"] == place(41) + 1
+    assert found["first"]["kind"] == "gradient"
+    assert (
+        f"the gradient of {found['first']['name']} is the first" in message
+        and "A root, a quotient" in message
+    )
+
+
+def test_an_input_that_is_infinite(run):
+    message, run_dir = run.fail("loss=mse", "data.where=input", "trainer=fit")
+    found = read(run_dir, "autopsy.json")
+    assert found["first"]["kind"] == "input" and found["first"]["value"] == "inf"
+    assert found["examples"] == {"count": 1, "first": [41]} and found["step"] == place(41)
+    assert "Mend these examples" in message
+
+
+def explode(rate):
+    """Return the first step, over all epochs, whose loss is not finite; plain numpy, float32, a linear model."""
+    import trainrun
+
+    model = trainrun.run([*QUICK, "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=1e-30",
+                          "trainer.epochs=1"]).model  # fmt: skip
+    data = trainrun.build("data", "marked", where="none")
+    w, b = (np.array(v) for v in model.get_weights())
+    x, y = data.train.x, data.train.y
+    y = (y - y.mean()) / y.std() if "standardize_target" in data.preprocessing else y
+    at = 0
+    with np.errstate(all="ignore"):
+        for epoch in range(20):
+            order = epoch_order(42, epoch, EXAMPLES)
+            for step in range(STEPS):
+                rows = order[step * 8 : step * 8 + 8]
+                error = (x[rows] @ w + b - y[rows]).astype("float32")
+                if not np.isfinite(np.mean(error * error, dtype="float32")):
+                    return at
+                w = (w - np.float32(rate) * 2 * x[rows].T @ error / 8).astype("float32")
+                b = (b - np.float32(rate) * 2 * error.mean(axis=0)).astype("float32")
+                at += 1
+    return None
+
+
+@pytest.mark.parametrize("trainer", ["fit", "custom"])
+def test_a_rate_that_is_too_high_is_found_from_a_checkpoint(trainer, run, project):
+    import shutil
+
+    expected = explode(4.0)
+    shutil.rmtree(project / "outputs")
+    message, run_dir = run.fail(
+        "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0", f"trainer={trainer}",
+        "trainer.epochs=20", "checkpoint.every=1epochs",
+    )  # fmt: skip
+    found = read(run_dir, "autopsy.json")
+    assert expected > STEPS, "the test is to go on from a checkpoint"
+    assert (found["epoch"] - 1) * STEPS + found["step"] - 1 == expected
+    assert found["from"] == "last.npz"
+    assert "learning_rate (it was 4)" in message
+    assert finite(run_dir)
+    lines = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
+    assert lines[-1]["status"] == "FAILED"
+    # What it says to do.
+    assert main(["resume", str(run_dir), "on_failure.non_finite=rollback", "on_failure.rate=0.01"]) == 0
+    summary = read(run_dir, "summary.json")
+    assert summary["status"] == "FINISHED" and summary["epochs"] == 20
+    assert summary["attempts"][-1]["rate"] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("schedule", [[], ["schedule=cosine_decay", "schedule.initial_learning_rate=4.0"]])
+def test_a_rollback_reaches_the_end_at_a_lower_rate(schedule, run):
+    result = run("model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0",
+                 "trainer.epochs=6", "checkpoint.every=1epochs", "on_failure.non_finite=rollback",
+                 "on_failure.rate=0.1", "trainer=custom", *schedule)  # fmt: skip
+    assert result.summary["status"] == "FINISHED" and result.summary["epochs"] == 6
+    attempts = result.summary["attempts"]
+    assert [a["rate"] for a in attempts] == pytest.approx([0.1 ** (i + 1) for i in range(len(attempts))])
+    assert attempts[0]["answer"].startswith("rolled back") and attempts[0]["checkpoint"] == "last.npz"
+    if not schedule:
+        assert result.history["learning_rate"][-1] == pytest.approx(4.0 * attempts[-1]["rate"])
+    assert all(np.isfinite(result.history["loss"]))
+    assert len(result.history["loss"]) == 6
+
+
+def test_rollbacks_come_to_an_end(run):
+    message, run_dir = run.fail(
+        "loss=nan_at_mark", "data.where=label", "on_failure.non_finite=rollback", "on_failure.rollbacks=2"
+    )
+    attempts = read(run_dir, "summary.json")["attempts"]
+    assert [a["answer"].split(",")[0] for a in attempts] == ["rolled back", "rolled back", "stopped"]
+    assert "example 41 " in message
+
+
+def test_a_validation_loss_that_is_nan_is_a_warning_once(run, capsys):
+    result = run("data.where=validation")
+    assert result.status == "FINISHED"
+    assert capsys.readouterr().err.count("val_loss is nan") == 1
+
+
+def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
+    result = run("loss=nan_at_mark", "data.where=label", "callback=terminate_on_nan")
+    assert result.status == "FINISHED"
+    assert finite(result.run_dir), "what is saved stays whole"
+
+
+def test_no_search_where_none_is_wanted(run):
+    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", "on_failure.minutes=0")
+    assert "on_failure.minutes=0" in message
+    assert read(run_dir, "autopsy.json")["noticed"]["epoch"] == 1

@@ -1,0 +1,80 @@
+"""Out of memory: each batch in more and more parts, with the updates of the whole batch."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import pytest
+from failing import events, read
+
+from trainrun.cli import main
+
+TRAINERS = ("fit", "train_on_batch", "custom")
+
+
+def layers(most):
+    return [
+        "model=layers",
+        f"model.layers=[{{name: Dense, units: 8, activation: tanh}}, {{name: Hungry, most: {most}}}]",
+    ]
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_result_is_that_of_the_whole_batch(trainer, run):
+    whole = run(*layers(1000), f"trainer={trainer}")
+    result = run(*layers(3), f"trainer={trainer}")
+    assert "attempts" not in whole.summary
+    attempts = result.summary["attempts"]
+    assert [(a["failure"], a["parts"]) for a in attempts] == [("out_of_memory", 2), ("out_of_memory", 4)]
+    assert [a["answer"] for a in attempts] == ["each batch in 2 parts", "each batch in 4 parts"]
+    assert result.summary["steps"] == whole.summary["steps"]
+    for name, values in whole.history.items():
+        assert result.history[name] == pytest.approx(values, rel=1e-5, abs=1e-6), name
+    for ours, theirs in zip(result.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert len(events(result.run_dir, "attempt")) == 2
+
+
+def test_it_goes_on_from_the_last_checkpoint_and_a_resume_knows_the_parts(run):
+    result = run(*layers(8), "callback=greedy", "checkpoint.every=1epochs", "trainer.epochs=4")
+    (attempt,) = result.summary["attempts"]
+    assert (attempt["epoch"], attempt["checkpoint"], attempt["parts"]) == (2, "last.npz", 2)
+    assert result.summary["epochs"] == 4
+    assert main(["resume", str(result.run_dir), "trainer.epochs=5"]) == 0
+    summary = read(result.run_dir, "summary.json")
+    assert summary["epochs"] == 5 and len(summary["attempts"]) == 1, "it did not fail again"
+
+
+def test_one_example_at_a_time_is_the_least(run):
+    message, run_dir = run.fail(*layers(0), "trainer=custom", "trainer.batch_size=4")
+    assert "out of memory at 1 examples at once" in message and "one example at a time already" in message
+    assert [a["parts"] for a in read(run_dir, "summary.json")["attempts"]] == [2, 4, 4]
+
+
+def test_stop_stops(run):
+    message, run_dir = run.fail(*layers(3), "on_failure.out_of_memory=stop")
+    assert "trainer.batch_size=4" in message and "Traceback" not in message
+    assert len(read(run_dir, "summary.json")["attempts"]) == 1
+
+
+def test_a_step_of_ones_own_is_not_divided(run):
+    message, _ = run.fail(*layers(3), "trainer=custom", "trainer.step=whole")
+    assert "a step of your own takes the whole batch" in message
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_memory_of_one_attempt_is_free_when_the_next_is_built(trainer, run, monkeypatch):
+    from trainrun import builders
+
+    build, models = builders.job, []
+
+    def job(*arguments):
+        assert all(m() is None for m in models), "an earlier attempt's model is still held by somebody"
+        made = build(*arguments)
+        models.append(weakref.ref(made.model))
+        return made
+
+    monkeypatch.setattr(builders, "job", job)
+    result = run(*layers(3), f"trainer={trainer}", "trainer.epochs=1")
+    assert len(models) == 3 and result.status == "FINISHED"

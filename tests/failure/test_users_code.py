@@ -1,0 +1,68 @@
+"""An exception in the user's own code: their lines and their message, the rest in run.log; no second attempt."""
+
+from __future__ import annotations
+
+import pytest
+from failing import read
+
+from trainrun.failure import frames
+
+BUG = "model.layers=[{name: Mistaken}]"
+
+
+@pytest.mark.parametrize("trainer", ["fit", "custom"])
+def test_a_loss_with_a_bug(trainer, run):
+    message, run_dir = run.fail("loss=mistaken", f"trainer={trainer}")
+    first, *rest = message.splitlines()
+    assert "faulty.py, line " in first and first.endswith("NameError: name 'unknown_name' is not defined")
+    assert "in mistaken: return inner(y_true, y_pred)" in rest[0]
+    assert "in inner: return squares(y_true, y_pred) * unknown_name" in rest[1]
+    assert rest[2].startswith("The whole traceback is in") and len(rest) == 3
+    assert "Traceback (most recent call last)" in (run_dir / "run.log").read_text()
+    summary = read(run_dir, "summary.json")
+    assert summary["status"] == "FAILED"
+    assert [(a["failure"], a["answer"]) for a in summary["attempts"]] == [("other", "stopped")]
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch"])
+def test_a_layer_whose_bug_shows_when_it_is_computed(trainer, run):
+    message, _ = run.fail("model=layers", BUG, f"trainer={trainer}")
+    assert "faulty.py, line " in message and "ValueError: the layer has a bug\n" in message
+    assert 'in refuse: raise ValueError("the layer has a bug")' in message
+    assert "site-packages" not in message and "node" not in message
+
+
+def caught(text, kind=ValueError):
+    try:
+        raise kind(text)
+    except kind as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "ValueError: plain"),
+        ("", "ValueError"),
+        ("two\nlines", "ValueError: two\nlines"),
+        (
+            'in user code:\n\n    File "/a/mine.py", line 3, in call  *\n        return x + y\n\n    TypeError: no sum\n',
+            "TypeError: no sum",
+        ),
+        (
+            "Exception encountered when calling Mine.call().\n\n\x1b[1mnot so\x1b[0m\n\nArguments received by Mine.call():\n  • x",
+            "ValueError: not so",
+        ),
+        (
+            "{{function_node __inference_f_1}} Incompatible shapes: [8,1] vs. [9,1]\n\t [[{{node add}}]] [Op:__inference_f]",
+            "ValueError: Incompatible shapes: [8,1] vs. [9,1]",
+        ),
+    ],
+)
+def test_what_was_said_without_what_tensorflow_puts_around_it(text, expected):
+    assert frames.said(caught(text)) == expected
+
+
+def test_frames_that_only_the_message_has(tmp_path):
+    text = f'in user code:\n\n    File "{tmp_path}/mine.py", line 3, in call  *\n        return x\n\n    TypeError: no'
+    assert [(f.line, f.name) for f in frames.of_user(caught(text))][-1] == (3, "call")

@@ -1,0 +1,167 @@
+"""Signals: the step is finished and saved, the record says so, the exit code names the signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from trainrun import interrupt, stored
+from trainrun.interrupt import Interrupted, between_steps, interruptible
+
+ENDLESS = [
+    "data=iris", "tracking=none", "trainer.epochs=100000", "artifacts.plots=false", "artifacts.report=false",
+]  # fmt: skip
+HANGS = """
+import time
+import keras
+import trainrun
+
+@trainrun.register("callback", "hang")
+class Hang(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:
+            print("hanging", flush=True)
+            time.sleep(600)
+"""
+
+
+def start(folder, *overrides):
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainrun", *ENDLESS, *overrides],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(process, word):
+    for line in process.stdout:
+        if word in line:
+            return
+    raise AssertionError(f"{word!r} did not come: {process.stderr.read()[-2000:]}")
+
+
+def ended(process):
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, err
+
+
+def left(folder):
+    (run_dir,) = (folder / "outputs" / "runs").iterdir()
+    return json.loads((run_dir / "summary.json").read_text())["status"], stored.newest(run_dir)
+
+
+def test_a_signal_of_the_config_saves_and_stops_and_the_run_can_go_on(tmp_path):
+    process = start(tmp_path, "checkpoint.signals=[SIGUSR1]", "trainer=custom", "trainer.epochs=4000")
+    until(process, " 3/4000")
+    process.send_signal(signal.SIGUSR1)
+    code, err = ended(process)
+    assert code == 128 + signal.SIGUSR1, err
+    assert "SIGUSR1" in err and "Traceback" not in err
+    status, (newest, damage) = left(tmp_path)
+    assert status == "KILLED" and newest.epoch >= 2 and not damage
+    command = [sys.executable, "-m", "trainrun", "resume", "last"]
+    again = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(again, f"going on with epoch {newest.epoch + 1} of 4000")
+    again.send_signal(signal.SIGTERM)
+    # Wherever it came, also while TensorFlow was loaded.
+    assert ended(again)[0] in (143, -signal.SIGTERM)
+
+
+def test_a_second_ctrl_c_ends_at_once_and_a_step_that_hangs_has_its_grace(tmp_path):
+    (tmp_path / "hangs.py").write_text(HANGS)
+    hanging = ["plugins=[./hangs.py]", "callback=hang"]
+    twice = start(tmp_path, *hanging, "checkpoint.grace=500")
+    until(twice, "hanging")
+    twice.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert twice.poll() is None
+    twice.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    code, _ = ended(twice)
+    assert code in (130, -signal.SIGINT) and time.monotonic() - began < 10
+
+    graced = start(tmp_path, *hanging, "checkpoint.grace=1.5")
+    until(graced, "hanging")
+    began = time.monotonic()
+    graced.send_signal(signal.SIGTERM)
+    code, err = ended(graced)
+    assert code == 143 and 1.0 < time.monotonic() - began < 20
+    assert "the step did not end within 1.5 s" in err and "Traceback" not in err
+
+
+def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
+    """SIGKILL, by the code of `verify-resume`; benchmarks/kill_resume.py does it a hundred times."""
+    from trainrun import verify
+
+    trial = verify.Trial(["data=iris", "trainer=custom", "trainer.epochs=60"], tmp_path, 60, seed=1)
+    trial.reference()
+    run_dir, kills = trial.killed(2, "killed")
+    assert kills
+    assert verify.compare(trial.whole, run_dir) == []
+    assert verify.first_difference(trial.whole, run_dir) is None
+    assert not [p.name for p in (run_dir / stored.FOLDER).iterdir() if p.name.startswith(".")]
+
+
+def raised(number, inside=lambda: None):
+    with pytest.raises(Interrupted) as caught, interruptible():
+        inside()
+        os.kill(os.getpid(), number)
+        time.sleep(1)
+    return caught.value
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_outside_of_steps_a_signal_is_heard_at_once(number, code):
+    assert raised(number).exit_code == code
+    assert interrupt.asked() is None
+
+
+def test_between_steps_a_signal_waits_until_somebody_looks(capsys):
+    with interruptible(grace=60):
+        with pytest.raises(Interrupted), between_steps():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            assert str(interrupt.asked()) == "stopped by SIGTERM"
+            raise interrupt.asked()
+        assert interrupt.asked() is not None
+    assert interrupt.asked() is None
+
+
+def test_one_that_came_after_the_last_look_is_raised_when_the_steps_are_over():
+    with interruptible(grace=60), pytest.raises(Interrupted), between_steps():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+
+
+def test_the_handlers_of_before_are_back_afterwards():
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)]
+    with interruptible(["SIGUSR2"]):
+        assert signal.getsignal(signal.SIGUSR2) != before[2]
+    raised(signal.SIGTERM)
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)] == before
+
+
+def test_in_a_thread_that_may_not_set_handlers_nothing_is_set():
+    found = []
+
+    def work():
+        with interruptible():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [before]

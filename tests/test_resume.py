@@ -1,0 +1,290 @@
+"""A run that was stopped and goes on ends as one that was not: the same weights, the same history, to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+
+import keras
+import pytest
+import yaml
+
+import trainrun
+from trainrun import builders, stored
+from trainrun.cli import main
+from trainrun.commands import resume
+from trainrun.interrupt import Interrupted
+from trainrun.tracking import history, journal, process
+from trainrun.trainer import _feed, _pass
+
+BASE = [
+    "tracking=none", "hardware.deterministic=true", "artifacts.plots=false", "artifacts.report=false",
+    "artifacts.model=false", "trainer.batch_size=16", "trainer.epochs=4", "trainer.limit=90", "data=iris", "metric=accuracy",
+]  # fmt: skip
+IMAGES = ["data=digits", "trainer.limit=64"]
+SMALL_CNN = [*IMAGES, "model=cnn", "model.filters=[4]"]
+FEATURES = {
+    "dropout": ["model.dropout=0.5", "metric=[accuracy,auc]"],
+    "batch_norm": [*SMALL_CNN],
+    "schedule": ["schedule=cosine_decay", "optimizer=sgd", "optimizer.momentum=0.9"],
+    "patience": [
+        "callback=[early_stopping,reduce_lr_on_plateau]", "callback.early_stopping.patience=2", "trainer.epochs=12",
+        "callback.early_stopping.min_delta=0.02", "callback.early_stopping.restore_best_weights=true",
+        "callback.reduce_lr_on_plateau.patience=1", "callback.reduce_lr_on_plateau.min_delta=0.02",
+        "optimizer.learning_rate=0.05",
+    ],
+    "ema": ["optimizer.use_ema=true", "optimizer.ema_overwrite_frequency=5"],
+    "adam_then_sgd": ["optimizer=adam_then_sgd", "optimizer.switch_at=1.5epochs"],
+    "mixed_float16": ["hardware.precision=mixed_float16", "model.dropout=0.2"],
+    "class_weight": ["trainer.class_weight=balanced", "model.regularizer=l2"],
+    "validation_freq": ["trainer.validation_freq=2"],
+    "streamed": [],  # larger than what is held: `few_held`
+}  # fmt: skip
+# Each feature under each trainer, where the trainer has a way of its own; else under one.
+CASES = [
+    (trainer, feature)
+    for feature in FEATURES
+    for trainer in ("fit", "custom", "train_on_batch")
+    if feature in ("dropout", "patience", "streamed") or trainer != "train_on_batch"
+]
+
+
+class Stop(keras.callbacks.Callback):
+    """Sends the process a signal after a step, or at the end of an epoch, as Slurm or a person would."""
+
+    transient = coarse = True
+
+    def __init__(self, at, stride):
+        super().__init__()
+        self.at, self.stride, self.epoch = at, stride, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch + 1) == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1, 0) == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Return a function that runs something until the run is stopped at (epochs done, steps of the next)."""
+    plain = builders.callbacks
+
+    def until(at, run):
+        # Of its own: no step before it is to be left out of a compiled call.
+        stop = Stop(at, at[1] or None)
+        monkeypatch.setattr(builders, "callbacks", lambda *a: [*plain(*a), stop])
+        try:
+            with pytest.raises(Interrupted) as caught:
+                run()
+        finally:
+            monkeypatch.setattr(builders, "callbacks", plain)
+        assert caught.value.exit_code == 143
+
+    return until
+
+
+@pytest.fixture
+def few_held(monkeypatch):
+    """Have every split be larger than what TensorFlow holds, so that it is read in blocks."""
+    for module in (_feed, _pass):
+        monkeypatch.setattr(module, "HELD", 0)
+    monkeypatch.setattr(_pass, "BLOCK", 700)
+
+
+def record(run_dir):
+    """Return what a run's record says of it, without what is another each time."""
+    summary = json.loads((run_dir / "summary.json").read_text())
+    told = history.told(journal.read(run_dir / "journal.jsonl").records)
+    epochs = {e: entry["metrics"] for e, entry in told["epochs"].items()}
+    kept = ("status", "metrics", "best", "epochs", "steps", "weights_sha256", "data_sha256")
+    return {**{k: summary[k] for k in kept}, "history": epochs}
+
+
+@pytest.mark.parametrize(("trainer", "feature"), CASES, ids=lambda v: v)
+def test_a_run_stopped_within_an_epoch_and_between_two_ends_with_the_same_bits(
+    trainer, feature, inside, stopped, request
+):
+    if feature == "streamed":
+        request.getfixturevalue("few_held")
+    overrides = [*BASE, f"trainer={trainer}", *FEATURES[feature]]
+    whole = trainrun.run(overrides, run_dir="whole")
+    stopped((1, 3), lambda: trainrun.run(overrides, run_dir="cut"))
+    at = stored.read(inside / "cut" / "checkpoints" / "last.npz")
+    assert (at.epoch, at.step) == (1, 3)
+    assert record(inside / "cut")["status"] == "KILLED"
+    stopped((2, 0), lambda: resume.main(["cut"]))
+    at = stored.read(inside / "cut" / "checkpoints" / "last.npz")
+    assert (at.epoch, at.step) == (2, 0)
+    assert resume.main(["cut"]) == 0
+    assert record(inside / "cut") == record(whole.run_dir)
+    if feature == "patience":
+        assert whole.summary["epochs"] < 12, "it was not stopped early"
+        assert len(set(whole.history["learning_rate"])) > 1, "the plateau was never seen"
+
+
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """A run of three epochs with its checkpoints of each half of one, to be copied."""
+    folder = tmp_path_factory.mktemp("three")
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        overrides = [*BASE, "trainer.epochs=3", "checkpoint.every=0.5epochs", "checkpoint.keep=10"]
+        return trainrun.run(overrides, run_dir=folder / "outputs" / "runs" / "one")
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def copied(three_epochs, inside):
+    """A copy of that run, as one that was killed when it was all but over."""
+    run_dir = inside / "outputs" / "runs" / "one"
+    shutil.copytree(three_epochs.run_dir, run_dir)
+    as_killed(run_dir)
+    return run_dir
+
+
+def as_killed(run_dir, keep=None):
+    """Make the journal that of a run whose process is gone without a word; `keep` of its records are left."""
+    first, *others = [json.loads(t) for t in (run_dir / "journal.jsonl").read_text().splitlines()]
+    left = [{**first, "pid": 2**22 - 1}, *(r for r in others if r["kind"] != "end")][:keep]
+    (run_dir / "journal.jsonl").write_text("".join(json.dumps(r) + "\n" for r in left))
+
+
+def go_back(run_dir, newest):
+    """Remove the newest checkpoints until `newest` (epochs done, steps of the next) is the newest."""
+    while (at := stored.read((files := stored.files(run_dir))[0])) and (at.epoch, at.step) != newest:
+        files[0].unlink()
+    os.replace(stored.files(run_dir)[0], run_dir / "checkpoints" / "last.npz")
+
+
+@pytest.mark.parametrize("place", [(0, 3), (1, 0), (1, 3), (2, 0), (2, 3), (3, 0)], ids=str)
+def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, copied, three_epochs):
+    go_back(copied, place)
+    assert resume.main([str(copied)]) == 0
+    assert record(copied) == record(three_epochs.run_dir)
+
+
+@pytest.mark.parametrize("word", ["outputs/runs/one", "one", "last"])
+def test_a_run_is_found_by_directory_name_or_last(word, copied, three_epochs, capsys):
+    go_back(copied, (2, 3))
+    assert main(["resume", word]) == 0
+    assert "going on with epoch 3 of 3, step 4 of 6" in capsys.readouterr().out
+    assert record(copied) == record(three_epochs.run_dir)
+
+
+def test_the_record_says_from_where_it_went_on(copied):
+    go_back(copied, (1, 3))
+    resume.main([str(copied), "checkpoint.keep=3"])
+    starts = [r for r in journal.read(copied / "journal.jsonl").records if r["kind"] == "start"]
+    assert starts[-1]["resumed_from"] == {
+        "epoch": 1, "step": 3, "updates": 9, "checkpoint": "last.npz", "changed": ["checkpoint.keep=3"],
+    }  # fmt: skip
+    assert json.loads((copied / "summary.json").read_text())["resumed_from"] == starts[-1]["resumed_from"]
+
+
+def test_a_finished_run_says_so_and_is_left_alone(three_epochs, capsys):
+    before = (three_epochs.run_dir / "journal.jsonl").read_bytes()
+    assert resume.main([str(three_epochs.run_dir)]) == 0
+    assert "one is finished: 3 epochs" in capsys.readouterr().out
+    assert (three_epochs.run_dir / "journal.jsonl").read_bytes() == before
+
+
+def test_more_epochs_go_on_from_the_end_as_one_longer_run(copied, inside):
+    assert resume.main([str(copied), "trainer.epochs=5"]) == 0
+    whole = trainrun.run([*BASE, "trainer.epochs=5"], run_dir="whole")
+    ours, theirs = record(copied), record(whole.run_dir)
+    assert ours == theirs
+    assert yaml.safe_load((copied / "config.yaml").read_text())["trainer"]["epochs"] == 5
+
+
+def test_what_would_make_another_run_of_it_is_refused_all_at_once(copied, capsys):
+    before = (copied / "journal.jsonl").read_bytes()
+    assert (
+        main(["resume", "one", "optimizer=sgd", "seed=3", "model.units=[3]", "hardware.precison=float16"])
+        == 2
+    )
+    said = capsys.readouterr().err
+    for key in ("optimizer", "seed", "model.units"):
+        assert f"{key}: a run goes on as it began" in said
+    assert "hardware.precison: no such key in this run's config. Did you mean precision?" in said
+    assert main(["resume", "one", "trainer.epochs=2"]) == 2
+    assert "expected at least 3, as the run began with, got 2" in capsys.readouterr().err
+    assert (copied / "journal.jsonl").read_bytes() == before
+
+
+def test_other_hardware_and_records_are_allowed(copied):
+    go_back(copied, (2, 0))
+    assert resume.main([str(copied), "hardware=cpu", "name=again", "artifacts.model=true"]) == 0
+    assert (copied / "model.keras").is_file()
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(copied, three_epochs, capsys):
+    go_back(copied, (2, 3))
+    last = copied / "checkpoints" / "last.npz"
+    last.write_bytes(last.read_bytes()[:-1000])
+    assert resume.main([str(copied)]) == 0
+    captured = capsys.readouterr()
+    assert "last.npz is damaged" in captured.err and "the one before is taken" in captured.err
+    assert "going on with epoch 3 of 3" in captured.out
+    assert record(copied) == record(three_epochs.run_dir)
+
+
+def test_without_any_checkpoint_it_begins_anew_as_it_began(copied, three_epochs, capsys):
+    shutil.rmtree(copied / "checkpoints")
+    assert resume.main([str(copied)]) == 0
+    assert "no checkpoint was written yet" in capsys.readouterr().out
+    assert record(copied) == record(three_epochs.run_dir)
+
+
+def test_other_data_is_refused(inside, stopped):
+    table = inside / "t.csv"
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80)]
+    table.write_text("\n".join(["one,two,y", *rows]) + "\n")
+    overrides = [*BASE[:-2], "data=csv", "data.path=t.csv", "data.target=y"]
+    stopped((1, 1), lambda: trainrun.run(overrides, run_dir="cut"))
+    table.write_text("\n".join(["one,two,y", *rows[:-1], "6,4,a"]) + "\n")
+    assert main(["resume", "cut"]) == 2
+    table.write_text("\n".join(["one,two,y", *rows]) + "\n")
+    assert main(["resume", "cut"]) == 0
+
+
+@pytest.mark.parametrize("lost", ["config.yaml", "journal.jsonl"])
+def test_a_directory_that_is_half_gone_is_refused_in_a_sentence(lost, copied, capsys):
+    (copied / lost).unlink()
+    assert main(["resume", str(copied)]) == 2
+    assert lost in capsys.readouterr().err
+
+
+def test_a_config_of_a_newer_trainrun_is_refused(copied, capsys):
+    with open(copied / "config.yaml", "a") as file:
+        file.write("hyperdrive: true\n")
+    assert main(["resume", "one"]) == 2
+    assert "hyperdrive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trainer", ["minimize", "gradient_loop"])
+def test_a_trainer_without_epochs_begins_anew(trainer, inside):
+    overrides = ["experiment=quadratic", f"trainer={trainer}", *BASE[:5]]
+    whole = trainrun.run(overrides, run_dir="whole")
+    shutil.copytree("whole", "cut")
+    as_killed(inside / "cut", keep=1)
+    shutil.rmtree(inside / "cut" / "checkpoints", ignore_errors=True)
+    assert main(["resume", "cut"]) == 0
+    assert record(inside / "cut") == record(whole.run_dir)
+
+
+def test_a_run_that_another_process_trains_is_not_touched(copied, capsys):
+    lines = (copied / "journal.jsonl").read_text().splitlines(keepends=True)
+    start = {**json.loads(lines[0]), **process.identity()}
+    (copied / "journal.jsonl").write_text("".join([json.dumps(start) + "\n", *lines[1:]]))
+    assert main(["resume", "one"]) == 2
+    assert "is still running" in capsys.readouterr().err
