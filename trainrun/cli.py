@@ -228,6 +228,9 @@ def _run(argv: list[str], flags: Any) -> int:
             console.error(str(error) or type(error).__name__)
             return None
 
+    from trainrun.sweep import launcher
+
+    launcher.ended = None
     given = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
     there = [folder for folder in given if folder.is_dir()]
     try:
@@ -247,8 +250,8 @@ def _run(argv: list[str], flags: Any) -> int:
         ):
             raise UserError(diagnose.from_hydra(error)) from error
         raise
-    if flags.multirun and (ended := sys.modules["trainrun.sweep.launcher"].ended) is not None:
-        return ended.exit_code  # it has told everything already
+    if launcher.ended is not None:
+        return launcher.ended.exit_code  # it has told everything already
     if failures:
         console.table(
             "Failed",

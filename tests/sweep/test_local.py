@@ -146,11 +146,16 @@ def test_a_sweep_whose_own_process_is_killed_goes_on(tmp_path):
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED"] * 3
     told = json.loads((sweep / "1" / "summary.json").read_text())
     assert told["resumed_from"]["epoch"] > 0 and told["epochs"] == 150
-    alone = subprocess.run(
-        [sys.executable, "-m", "trainrun", *QUIET, "optimizer.learning_rate=0.002", "trainer.epochs=150"]
-        + ["hardware.deterministic=true", "hydra.run.dir=alone"],  # noqa: RUF005
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "trainrun",
+        *QUIET,
+        "optimizer.learning_rate=0.002",
+        "trainer.epochs=150",
+    ]
+    command += ["hardware.deterministic=true", "hydra.run.dir=alone"]
+    alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert alone.returncode == 0
     assert (
         json.loads((tmp_path / "alone" / "summary.json").read_text())["weights_sha256"]
