@@ -192,6 +192,23 @@ def test_a_run_that_the_server_has_lost_is_recorded_anew(server, trainer):
     assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
 
 
+def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(inside, capsys):
+    recorder = Recorder(inside, {"name": "none"})
+    recorder.start(
+        run_id="r", config={"optimizer": {"learning_rate": 0.1}}, dataset={"name": "d", "digest": "e"}
+    )
+    recorder.end("FINISHED")
+    uri = f"sqlite:///{inside}/mlflow.db"
+    for said in ("2 records sent", "everything is delivered", "has lost MLflow run"):
+        assert main(["sync", str(inside)]) == 0
+        assert said in capsys.readouterr().out
+        if said.startswith("everything"):
+            with sqlite3.connect(inside / "mlflow.db", timeout=20) as database:
+                for table in ("params", "tags", "runs"):
+                    database.execute(f"DELETE FROM {table}")
+    assert len(mlflow_runs(uri, inside)) == 1
+
+
 def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, trainer, capsys):
     one = trainer({"uri": server.uri}, epochs=1000, pace=0.03)
     before = the_run(server.uri, one.run_dir, epoch=10)
@@ -477,3 +494,28 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(tmp_path
     assert process_.returncode == 0
     assert records(tmp_path)[-1]["status"] == "KILLED"
     assert cursor.latest(tmp_path)["next"] == 2
+
+
+def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy):
+    from trainrun.tracking.cursor import Cursor, Target
+    from trainrun.tracking.follow import Follower
+    from trainrun.tracking.mlflow import MlflowSink
+
+    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder.start(run_id="r", config={f"k{i}": i for i in range(250)}, dataset={"name": "d", "digest": "e"})
+    recorder.end("FINISHED")
+    place = Cursor(tmp_path, Target(proxy.uri, "trainrun"))
+    follower = Follower(place, MlflowSink(place))
+    proxy.allowed = 0
+    for allowed in range(1, 40):  # one request further each time
+        proxy.allowed = allowed
+        try:
+            follower.pass_on()
+        except Exception:
+            continue
+        break
+    proxy.allowed = None
+    (run,) = mlflow_runs(server.uri, tmp_path)
+    assert len(run.data.params) == 250 and run.info.status == "FINISHED"
+    assert not [tag for tag in run.data.tags if "resume" in tag]
+    assert len(run.inputs.dataset_inputs) == 1

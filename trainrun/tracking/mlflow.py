@@ -20,7 +20,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainrun import console
 from trainrun.artifacts import summary
@@ -55,6 +55,20 @@ def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
     return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
 
 
+class Attempt(NamedTuple):
+    """What one attempt at a run brings to its parameters.
+
+    Args:
+        number: 0 for the first, 1 for the first resumed one.
+        fresh: those that no earlier one had.
+        changed: those that are other than they were.
+    """
+
+    number: int
+    fresh: dict[str, str]
+    changed: dict[str, str]
+
+
 class MlflowSink:
     """Send one run's records to MLflow.
 
@@ -73,16 +87,15 @@ class MlflowSink:
 
     def begin(self) -> None:
         """Forget all records: they come again, from the first."""
-        self._start: Mapping[str, Any] | None = None
+        self._attempts: dict[int, Attempt] = {}
         self._experiment_id: str | None = None
-        self._attempt = 0
         self._params: dict[str, str] = {}
         self._param_names, self._metric_names = limits.Names(), limits.Names()
 
     def recall(self, record: Mapping[str, Any]) -> None:
         """Take a record that MLflow has."""
         if record["kind"] == "start":
-            self._changed(record)
+            self._attempt(record)
         elif record["kind"] in ("epoch", "batch", "metrics"):
             self._metrics(record)
 
@@ -106,6 +119,12 @@ class MlflowSink:
         for key, value in tags.items():
             self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
 
+    def check(self) -> None:
+        """Raise what the store says if it has not, or has no more, the run."""
+        self._connect()
+        if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
+            raise faults.Deleted
+
     # The connection, and the run.
 
     def open(self, start: Mapping[str, Any]) -> None:
@@ -115,6 +134,7 @@ class MlflowSink:
             start: the journal's first record.
         """
         self._connect()
+        self._first = start
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
             self.cursor.run_id = self._find(start) or self._create(start)
@@ -184,34 +204,35 @@ class MlflowSink:
     # What happens for each kind of record.
 
     def _on_start(self, record: Mapping[str, Any]) -> None:
-        run_id, first = self.cursor.run_id, self._start is None
-        fresh, changed = self._changed(record)
-        if not first:
+        run_id, attempt = self.cursor.run_id, self._attempt(record)
+        if attempt.number:
             self._client.update_run(run_id, status="RUNNING")
-            told = [f"from {_where(record.get('resumed_from'))}", *(f"{k}={v}" for k, v in changed.items())]
-            self.tag({f"trainrun.resume.{self._attempt}": "; ".join(told), "trainrun.status": "RUNNING"})
+            changed = [f"{k}={v}" for k, v in attempt.changed.items()]
+            told = "; ".join([f"from {_where(record.get('resumed_from'))}", *changed])
+            self.tag({f"trainrun.resume.{attempt.number}": told, "trainrun.status": "RUNNING"})
             for name in ("trainrun.reason", "trainrun.log"):
                 with contextlib.suppress(Exception):  # there was none
                     self._client.delete_tag(run_id, name)
         from mlflow.entities import Param
 
-        for portion in limits.portions(list(fresh.items())):
+        for portion in limits.portions(list(attempt.fresh.items())):
             self._send_params([Param(k, v) for k, v in portion])
         if record.get("dataset"):
             self._dataset(record["dataset"])
 
-    def _changed(self, start: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the parameters that are new with an attempt, and those that are other than they were."""
-        given = {
-            self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
-            for k, v in (start.get("params") or {}).items()
-        }
-        fresh = {k: v for k, v in given.items() if k not in self._params}
-        changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
-        self._params |= given
-        self._attempt += self._start is not None
-        self._start = self._start or start
-        return fresh, changed
+    def _attempt(self, start: Mapping[str, Any]) -> Attempt:
+        """Return what an attempt brings. It is asked for once more where sending it has failed half-way."""
+        seq = start.get("seq", -1)
+        if seq not in self._attempts:
+            given = {
+                self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
+                for k, v in (start.get("params") or {}).items()
+            }
+            fresh = {k: v for k, v in given.items() if k not in self._params}
+            changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
+            self._params |= fresh
+            self._attempts[seq] = Attempt(len(self._attempts), fresh, changed)
+        return self._attempts[seq]
 
     def _send_params(self, params: list[Any]) -> None:
         try:
@@ -261,8 +282,8 @@ class MlflowSink:
         self._client.set_terminated(
             self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
         )
-        if self._unsure and self._start is not None:
-            self._find(self._start)  # a second run may have appeared since
+        if self._unsure:
+            self._find(self._first)  # a second run may have appeared since
         self._name_the_run()
 
     def _name_the_run(self) -> None:
