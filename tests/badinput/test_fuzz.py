@@ -88,9 +88,9 @@ def test_overrides_are_understood_or_refused(inside, overrides):
         assert not list(inside.iterdir())
 
 
-@settings(max_examples=15 * MORE, **FUZZ)
+@settings(max_examples=20 * MORE, **FUZZ)
 @given(
-    st.sampled_from(ROOT[:10]),
+    st.sampled_from([*ROOT[:10], "artifacts", "checkpoint", "tune", "on_failure"]),
     st.from_regex(r"[a-z][a-z_]{2,12}", fullmatch=True),
     st.sampled_from(["", "+", "++"]),
 )
