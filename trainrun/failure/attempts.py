@@ -130,6 +130,10 @@ class Attempts:
             failure = next(e for e in kinds.chain(error) if isinstance(e, NonFinite))
             return self._non_finite(failure, every, outcome)
         if kind == kinds.LOST and self._may(kind, "lost", "retry"):
+            console.warn(
+                f"{readable(frames.said(error)).splitlines()[0]}: once more from the last checkpoint "
+                f"(retry {self._counts[kind]} of {self.policy['retries']})"
+            )
             return _Answer("from the last checkpoint", self.conceded)
         return _Answer("stopped", self.conceded, error)
 
