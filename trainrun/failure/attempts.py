@@ -60,11 +60,12 @@ class Attempts:
         self.config, self.data, self.strategy, self.run_dir = config, data, strategy, run_dir
         self.policy = config["on_failure"]
         self.failures = [] if resume is None else concessions.earlier(resume.run_dir)
+        self.conceded = concessions.settled(self.failures)
         self._untold = None
         if resume is not None and resume.because:
             # What ended the processes before this one is told by who started them.
-            self._untold = {"number": len(self.failures) + 1, **resume.because}
-        self.conceded = concessions.settled(self.failures)
+            number = len(self.failures) + 1
+            self._untold = {"number": number, **resume.because, **self.conceded.record()}
         self._counts = dict.fromkeys(LIMIT, 0)  # answers given by this process
         self._build(resume)
 
