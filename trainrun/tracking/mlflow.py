@@ -1,4 +1,4 @@
-"""The journal's records in MLflow. The only module that imports mlflow, and never in the training process.
+"""The journal's records in MLflow; never in the training process.
 
 Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
 nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
@@ -12,47 +12,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
-import os
 import re
-import sys
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun import console
 from trainrun.artifacts import summary
 from trainrun.tracking import faults, limits, redact, status
 from trainrun.tracking.cursor import Cursor
 from trainrun.tracking.mlflow_model import MODEL, write_model
+from trainrun.tracking.store import import_quietly, one_at_a_time, sqlite_file
 
-DEFAULT_DATABASE = "mlflow.db"
-DEFAULT_EXPERIMENT = "trainrun"
 ARTIFACTS = "mlartifacts"
 KEY = "trainrun.key"  # the tag by which a run is found again
-PATIENCE = 30  # seconds for one request
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
-
-
-def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
-    """Return the address of the tracking store.
-
-    Args:
-        uri: as configured; None: `MLFLOW_TRACKING_URI`, else the SQLite file `mlflow.db` in `folder`. A path
-            that ends in ``.db`` is a SQLite file, too.
-        folder: by default the working directory.
-    """
-    folder = (folder or Path.cwd()).absolute()
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_DATABASE
-    if uri.startswith("sqlite:///"):
-        uri = uri.removeprefix("sqlite:///")
-    elif "://" in uri or not uri.endswith(".db"):
-        return uri
-    # `folder / path` is `path` if that is absolute.
-    return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
 
 
 class Attempt(NamedTuple):
@@ -145,10 +120,10 @@ class MlflowSink:
             import_quietly()
             from mlflow import MlflowClient
 
-            with _one_at_a_time(self.target.uri):  # a SQLite file is made here
+            with one_at_a_time(self.target.uri):  # a SQLite file is made here
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
-            with _one_at_a_time(self.target.uri):
+            with one_at_a_time(self.target.uri):
                 self._experiment_id = self._experiment()
 
     def _experiment(self) -> str:
@@ -168,7 +143,7 @@ class MlflowSink:
 
     def _artifact_root(self) -> str | None:
         """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-        file = _sqlite_file(self.target.uri)
+        file = sqlite_file(self.target.uri)
         if file is None:
             return None
         return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
@@ -386,62 +361,3 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
     }
     kept = {k: v for k, v in tags.items() if v is not None and v != ""}
     return {limits.key(k): limits.cut(limits.value(v), limits.TAG_LENGTH) for k, v in kept.items()}
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    path = uri.removeprefix("sqlite:///")
-    return None if path == uri or path == ":memory:" else Path(path)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(uri: str) -> Iterator[None]:
-    """Let one process at a time create the SQLite store: MLflow's migrations do not bear company."""
-    file = _sqlite_file(uri)
-    if file is None:
-        yield
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    # The database itself must not be locked: closing it would drop SQLite's own locks.
-    with open(Path(tempfile.gettempdir()) / _lock_name(file), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _lock_name(file: Path) -> str:
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    return f"trainrun-{owner}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:16]}.lock"
-
-
-class _ToLog(logging.Handler):
-    """What libraries log goes to run.log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(Exception):
-            console.log(redact.text(f"{record.name}: {record.getMessage()}"))
-
-
-def import_quietly() -> None:
-    """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
-    # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    if "mlflow" in sys.modules:  # somebody else's, set up as they like
-        return
-    for name, value in {
-        "MLFLOW_CONFIGURE_LOGGING": "false",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
-    }.items():
-        os.environ.setdefault(name, value)
-    handler = _ToLog()
-    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "huey"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
-    import mlflow  # noqa: F401

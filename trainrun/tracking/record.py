@@ -198,7 +198,7 @@ class Recorder:
         """Where the run is delivered to; None: nowhere."""
         if self.settings.get("name") != "mlflow":
             return None
-        from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, resolve_uri
+        from trainrun.tracking.store import DEFAULT_EXPERIMENT, resolve_uri
 
         return Target(
             uri=resolve_uri(self.settings.get("uri")),

@@ -12,7 +12,8 @@ from trainrun.tracking import cursor, faults, journal, redact, status
 from trainrun.tracking.cursor import Cursor, Lock, Target
 from trainrun.tracking.faults import Deleted
 from trainrun.tracking.follow import Backoff, Follower
-from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, MlflowSink, resolve_uri
+from trainrun.tracking.mlflow import MlflowSink
+from trainrun.tracking.store import DEFAULT_EXPERIMENT, resolve_uri
 
 PATIENCE_FOR_LOCK = 40.0  # seconds: a delivery process of a run that has ended needs no longer
 
