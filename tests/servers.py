@@ -185,6 +185,7 @@ class FaultyProxy:
         self.share = 1.0  # of the requests that the fault happens to
         self._dice = random.Random(1)
         self.delay = 5.0
+        self.allowed: int | None = None  # requests that are passed on before each is answered with 500
         self.requests = 0
         proxy = self
 
@@ -218,6 +219,9 @@ class FaultyProxy:
         self.requests += 1
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         fault = self.fault if self._dice.random() < self.share else None
+        if self.allowed is not None:
+            self.allowed -= 1
+            fault = 500 if self.allowed < 0 else None
         if fault == "slow":
             time.sleep(self.delay)
         elif fault == "silent":

@@ -145,6 +145,22 @@ def test_one_that_came_after_the_last_look_is_raised_when_the_steps_are_over():
         time.sleep(0.05)
 
 
+def test_the_grace_of_one_run_does_not_end_the_next(monkeypatch):
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    for seconds in (0.2, 60.0):
+        with pytest.raises(Interrupted), interruptible(grace=seconds), between_steps():
+            os.kill(os.getpid(), signal.SIGTERM)
+            if seconds > 1:
+                time.sleep(0.5)  # the first one's is over meanwhile
+            raise interrupt.asked()
+    assert ended == []
+    with pytest.raises(Interrupted), interruptible(grace=0.1), between_steps():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+    assert ended == [130]
+
+
 def test_the_handlers_of_before_are_back_afterwards():
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)]
     with interruptible(["SIGUSR2"]):

@@ -40,14 +40,32 @@ FEATURES = {
     "mixed_float16": ["hardware.precision=mixed_float16", "model.dropout=0.2"],
     "class_weight": ["trainer.class_weight=balanced", "model.regularizer=l2"],
     "validation_freq": ["trainer.validation_freq=2"],
+    "callbacks": [
+        "callback=[csv_logger,model_checkpoint,swap_ema_weights,backup_and_restore,learning_rate_logger]",
+        "callback.swap_ema_weights.swap_on_epoch=true", "optimizer.use_ema=true",
+        "callback.model_checkpoint.save_best_only=true",
+    ],
+    "switch": [
+        "optimizer=adam_then_sgd", "optimizer.switch_at=null", "callback=switch_on_plateau",
+        "callback.switch_on_plateau.patience=1", "callback.switch_on_plateau.min_delta=9",
+    ],
     "streamed": [],  # larger than what is held: `few_held`
 }  # fmt: skip
-# Each feature under each trainer, where the trainer has a way of its own; else under one.
+# Each feature under the trainers that have a way of their own with it.
+ONE = {
+    "schedule": "fit",
+    "class_weight": "custom",
+    "validation_freq": "fit",
+    "ema": "fit",
+    "callbacks": "fit",
+    "switch": "custom",
+}
 CASES = [
     (trainer, feature)
     for feature in FEATURES
     for trainer in ("fit", "custom", "train_on_batch")
-    if feature in ("dropout", "patience", "streamed") or trainer != "train_on_batch"
+    if ONE.get(feature, trainer) == trainer
+    and (trainer != "train_on_batch" or feature in ("dropout", "streamed"))
 ]
 
 
@@ -80,12 +98,15 @@ def stopped(monkeypatch):
     def until(at, run):
         # Of its own: no step before it is to be left out of a compiled call.
         stop = Stop(at, at[1] or None)
-        monkeypatch.setattr(builders, "callbacks", lambda *a: [*plain(*a), stop])
+        made = []
+        monkeypatch.setattr(builders, "callbacks", lambda *a: made.extend([*plain(*a), stop]) or made)
         try:
             with pytest.raises(Interrupted) as caught:
                 run()
         finally:
             monkeypatch.setattr(builders, "callbacks", plain)
+        for table in (c for c in made if isinstance(c, keras.callbacks.CSVLogger)):
+            table.csv_file.close()  # the end of a process does that
         assert caught.value.exit_code == 143
 
     return until
@@ -125,6 +146,8 @@ def test_a_run_stopped_within_an_epoch_and_between_two_ends_with_the_same_bits(
     assert (at.epoch, at.step) == (2, 0)
     assert resume.main(["cut"]) == 0
     assert record(inside / "cut") == record(whole.run_dir)
+    if feature == "callbacks":
+        assert (inside / "cut" / "logs.csv").read_text() == (inside / "whole" / "logs.csv").read_text()
     if feature == "patience":
         assert whole.summary["epochs"] < 12, "it was not stopped early"
         assert len(set(whole.history["learning_rate"])) > 1, "the plateau was never seen"

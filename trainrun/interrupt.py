@@ -28,7 +28,7 @@ class Interrupted(BaseException):
     """
 
     def __init__(self, signum: int):
-        self.exit_code = 128 + signum
+        self.signum, self.exit_code = signum, 128 + signum
         self.saved: Path | None = None
         super().__init__(f"stopped by {signal.Signals(signum).name}")
 
@@ -60,7 +60,7 @@ def interruptible(further: Sequence[str] = (), grace: float = GRACE) -> Iterator
         _asked = _asked or Interrupted(signum)
         if not _between_steps:
             raise _asked
-        _watch(signum)
+        _watch(_asked)
 
     _asked, _grace = None, grace
     numbers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, *(getattr(signal, name) for name in further)))
@@ -86,29 +86,29 @@ def between_steps() -> Iterator[None]:
         raise _asked
 
 
-def _watch(signum: int) -> None:
+def _watch(asked: Interrupted) -> None:
     """End the process if it has not ended itself in time: a step that hangs hears nothing, and a thread does."""
     # Said by a thread, too: a handler may have come in the middle of a print, whose lock is held.
     for seconds, do in ((0.0, _tell), (_grace, _too_late)):
-        timer = threading.Timer(seconds, do, (signum,))
+        timer = threading.Timer(seconds, do, (asked, _grace))
         timer.daemon = True
         timer.start()
 
 
-def _tell(signum: int) -> None:
+def _tell(asked: Interrupted, grace: float) -> None:
     from trainrun import console
 
     console.note(
-        f"{signal.Signals(signum).name}: finishing the step and saving, {_grace:g} s at most; Ctrl-C ends at once"
+        f"{signal.Signals(asked.signum).name}: finishing the step and saving, {grace:g} s at most; Ctrl-C ends at once"
     )
 
 
-def _too_late(signum: int) -> None:
-    if _asked is None:
-        return  # the run has ended, and another one may have begun
+def _too_late(asked: Interrupted, grace: float) -> None:
+    if _asked is not asked:
+        return  # the run has ended; another one may have begun, and may have been asked to stop, too
     from trainrun import console
 
     console.error(
-        f"{signal.Signals(signum).name}: the step did not end within {_grace:g} s; ended in its middle"
+        f"{signal.Signals(asked.signum).name}: the step did not end within {grace:g} s; ended in its middle"
     )
-    os._exit(128 + signum)
+    os._exit(asked.exit_code)

@@ -83,16 +83,15 @@ def run(
             attempts = Attempts(config, data, strategy, run_dir, resume)
         if replicas.is_chief(strategy):
             room.check(run_dir, attempts.job, config)
+            outcome = Outcome(run_dir, config, attempts.job, clock, overrides, command, tuned, resume)
+        else:
+            outcome = Bystander(run_dir, attempts.job)
     except UserError:
         if resume is None:
             discard(run_dir)
         raise
     except (Exception, SystemExit) as error:
         raise broken(error, run_dir) from error
-    if replicas.is_chief(strategy):
-        outcome = Outcome(run_dir, config, attempts.job, clock, overrides, command, tuned, resume)
-    else:
-        outcome = Bystander(run_dir, attempts.job)
     saving = config["checkpoint"]
     with interruptible(saving["signals"], saving["grace"]), outcome.truthful():
         console.note(Cost.of(outcome.job.model, outcome.job.plan.batch_size).line())

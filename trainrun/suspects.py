@@ -61,10 +61,6 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
     # Whatever a user's code raises outside of its run: then there is less to tell.
     except Exception as error:
         found.append(f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}")
-    if config["trainer"].get("max_time") is not None or "time_limit" in config["callback"]:
-        found.append(
-            "trainer.max_time or callback=time_limit: the clock ends the training, at another step each time"
-        )
     found += _in_sources(plugins.sources(config["plugins"]))
     return list(dict.fromkeys(found))
 

@@ -77,7 +77,7 @@ def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
     return config, found
 
 
-@settings(max_examples=50 * MORE, **FUZZ)
+@settings(max_examples=35 * MORE, **FUZZ)
 @given(st.lists(st.one_of(mutated(), WORD, st.builds("{}={}".format, WORD, WORD)), min_size=1, max_size=2))
 @example(["=".join(["a"] * 100)])
 @example(["name=${oc.env:HOME}"])
@@ -88,9 +88,9 @@ def test_overrides_are_understood_or_refused(inside, overrides):
         assert not list(inside.iterdir())
 
 
-@settings(max_examples=15 * MORE, **FUZZ)
+@settings(max_examples=20 * MORE, **FUZZ)
 @given(
-    st.sampled_from(ROOT[:10]),
+    st.sampled_from([*ROOT[:10], "artifacts", "checkpoint", "tune", "on_failure"]),
     st.from_regex(r"[a-z][a-z_]{2,12}", fullmatch=True),
     st.sampled_from(["", "+", "++"]),
 )
@@ -140,7 +140,7 @@ def put(inside, path: str, content: bytes) -> None:
     options._options.cache_clear()
 
 
-@settings(max_examples=50 * MORE, **FUZZ)
+@settings(max_examples=35 * MORE, **FUZZ)
 @given(
     st.sampled_from(FILES),
     st.dictionaries(st.sampled_from([*ROOT, "name", "sede", "hydra"]), TREES, max_size=4),

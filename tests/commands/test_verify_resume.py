@@ -188,6 +188,8 @@ def test_both_runs_store_their_state_at_some_two_dozen_places_most_of_them_withi
         (["--kills", "many"], "--kills"),
         (["--keep", "."], "is not empty"),
         (["--kils=3"], "--kils"),
+        (["tune.batch_size=auto"], "tune.batch_size: what the clock decides"),
+        (["trainer.max_time=10m"], "trainer.max_time: what the clock decides"),
     ],
 )
 def test_bad_input_is_told_before_anything_runs(argv, word, inside, capsys):

@@ -155,7 +155,10 @@ def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
     assert finite(result.run_dir), "what is saved stays whole"
 
 
-def test_no_search_where_none_is_wanted(run):
-    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", "on_failure.minutes=0")
-    assert "on_failure.minutes=0" in message
+@pytest.mark.parametrize(
+    ("minutes", "said"), [("0", "minutes=0 wants no search"), ("1e-9", "would take longer")]
+)
+def test_the_search_takes_as_long_as_it_may(minutes, said, run):
+    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"on_failure.minutes={minutes}")
+    assert said in message and "in epoch 1, steps 1 to 12" in message
     assert read(run_dir, "autopsy.json")["noticed"]["epoch"] == 1

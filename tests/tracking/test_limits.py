@@ -51,6 +51,9 @@ def test_errors_by_what_is_to_be_done():
     assert faults.kind(rest("TEMPORARILY_UNAVAILABLE")) == faults.PASSING
     assert faults.kind(rest("PERMISSION_DENIED")) == faults.REFUSED
     assert faults.kind(rest("INVALID_PARAMETER_VALUE")) == faults.INVALID
+    assert (
+        faults.kind(rest("BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed")) == faults.RACE
+    )
     assert faults.kind(rest("RESOURCE_DOES_NOT_EXIST")) == faults.GONE
     assert (
         faults.kind(rest("INVALID_PARAMETER_VALUE", "The run x must be in the 'active' state"))

@@ -16,8 +16,8 @@ import pytest
 
 from trainrun.dataset import InputSpec
 from trainrun.tracking import courier, journal
-from trainrun.tracking.mlflow import resolve_uri
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.store import resolve_uri
 
 SECRET = "hunter2"
 

@@ -160,7 +160,7 @@ def disk() -> Iterator[Finding]:
 def tracker() -> Iterator[Finding]:
     """The store that tracking=mlflow would write to."""
     from trainrun.tracking import redact
-    from trainrun.tracking.mlflow import resolve_uri
+    from trainrun.tracking.store import resolve_uri
 
     uri = resolve_uri(None)
     shown = redact.text(uri)

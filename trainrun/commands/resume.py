@@ -27,14 +27,14 @@ def main(argv: Sequence[str]) -> int:
         console.say(USAGE)
         return 0 if argv else 2
     from trainrun.tracking import find
-    from trainrun.tracking.status import status
+    from trainrun.tracking.status import settle
 
     if (sweep_dir := _sweep(argv[0])) is not None:
         from trainrun.sweep import again as sweeps
 
         return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
-    now = status(run_dir)
+    now = settle(run_dir)  # a run whose process is gone gets its end before it goes on
     if now.status == "RUNNING":
         raise UserError(
             f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "
@@ -55,7 +55,7 @@ def _sweep(word: str) -> Path | None:
     from trainrun.tracking import find
 
     for folder in (Path(word), Path(find.OUTPUTS, "sweeps", word)):
-        if word and (folder / record.FILE).is_file():
+        if word and os.path.isfile(folder / record.FILE):
             return folder
     if word == find.LATEST and (sweep_dir := find.run(word).parent / record.FILE).is_file():
         return sweep_dir.parent

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun import console, paths
 from trainrun.commands._parser import Parser
@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     config, problems = check.overrides([*own, *verify.FORCED], *where)
     if problems:
         raise UserError(problems)
+    _of_the_clock(config)
     plugins.load(config["plugins"])
     folder = _folder(given.keep)
     keep = given.keep is not None
@@ -55,6 +56,18 @@ def main(argv: Sequence[str]) -> int:
     if keep:
         console.note(f"the runs are in {folder}")
     return 0 if equal else 1
+
+
+def _of_the_clock(config: Mapping[str, Any]) -> None:
+    """Refuse what is decided by measured times: two runs of it are two runs, killed or not."""
+    clocked = [f"tune.{k}" for k in ("batch_size", "learning_rate") if config["tune"].get(k) == "auto"]
+    if config["trainer"].get("max_time") is not None:
+        clocked.append("trainer.max_time")
+    clocked += [f"callback.{name}" for name, c in config["callback"].items() if c.get("name") == "time_limit"]
+    if clocked:
+        raise UserError(
+            [Problem(key, "what the clock decides comes out differently in each run. Leave it out here.") for key in clocked]
+        )  # fmt: skip
 
 
 def _parser() -> Parser:

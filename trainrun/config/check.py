@@ -153,20 +153,28 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
-    from trainrun.config.schema import Root
+    from trainrun.config import schema
 
     for key, value in _settings(config):
         fault = arguments.violation(arguments.RULES[key], value, None)
         if fault:
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
-    known = [f.name for f in dataclasses.fields(Root)]
-    for key in config:
-        if key not in known:  # `+` adds any key
+    known = {f.name: str(f.type) for f in dataclasses.fields(schema.Root)}
+    for key in config:  # `+` adds any key
+        if key not in known:
             yield Problem(
                 key,
                 f"there is no such key or group.{did_you_mean(key, known)} `trainrun --help` lists the groups.",
             )
+            continue
+        inside = getattr(getattr(schema, known[key], None), "__dataclass_fields__", None)
+        for k in config[key] if inside else ():
+            if k not in inside:
+                yield Problem(
+                    f"{key}.{k}",
+                    f"no such key in {key}.{did_you_mean(k, inside)} It takes {', '.join(inside)}.",
+                )
     name = config.get("name")
     if isinstance(name, str) and len(name) > LONGEST_NAME:
         yield Problem("name", f"expected at most {LONGEST_NAME} characters, got {len(name):,}. Shorten it.")
@@ -178,7 +186,8 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if key in config:
             yield key, config[key]
     for key, value in config["tune"].items():
-        yield f"tune.{key}", value
+        if f"tune.{key}" in arguments.RULES:
+            yield f"tune.{key}", value
 
 
 def component_problems(group: str, key: str, spec: Any) -> list[Problem]:

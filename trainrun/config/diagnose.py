@@ -222,8 +222,8 @@ def _bad_value(config: Any, override: Any, groups: Mapping[str, list[str]]) -> P
         if missing is not None:
             return Problem(key, _unknown_key(config, missing, groups))
     try:
-        if isinstance(parent, DictConfig) and (override.is_add() or override.is_force_add()):
-            with open_dict(parent):
+        if override.is_add() or override.is_force_add():
+            with open_dict(parent if isinstance(parent, DictConfig) else config):
                 OmegaConf.update(config, key, value, merge=True, force_add=True)
         else:
             OmegaConf.update(config, key, value, merge=True)

@@ -60,11 +60,12 @@ class Attempts:
         self.config, self.data, self.strategy, self.run_dir = config, data, strategy, run_dir
         self.policy = config["on_failure"]
         self.failures = [] if resume is None else concessions.earlier(resume.run_dir)
+        self.conceded = concessions.settled(self.failures)
         self._untold = None
         if resume is not None and resume.because:
             # What ended the processes before this one is told by who started them.
-            self._untold = {"number": len(self.failures) + 1, **resume.because}
-        self.conceded = concessions.settled(self.failures)
+            number = len(self.failures) + 1
+            self._untold = {"number": number, **resume.because, **self.conceded.record()}
         self._counts = dict.fromkeys(LIMIT, 0)  # answers given by this process
         self._build(resume)
 
@@ -130,6 +131,10 @@ class Attempts:
             failure = next(e for e in kinds.chain(error) if isinstance(e, NonFinite))
             return self._non_finite(failure, every, outcome)
         if kind == kinds.LOST and self._may(kind, "lost", "retry"):
+            console.warn(
+                f"{readable(frames.said(error)).splitlines()[0]}: once more from the last checkpoint "
+                f"(retry {self._counts[kind]} of {self.policy['retries']})"
+            )
             return _Answer("from the last checkpoint", self.conceded)
         return _Answer("stopped", self.conceded, error)
 

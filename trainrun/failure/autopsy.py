@@ -13,7 +13,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ import tensorflow as tf
 from trainrun import builders, console, interrupt, replicas, state, stored
 from trainrun.dataset import Dataset
 from trainrun.errors import readable
-from trainrun.failure import examine, frames
+from trainrun.failure import examine, frames, verdict
 from trainrun.failure.concessions import Concessions
 from trainrun.failure.finite import unsound
 from trainrun.failure.kinds import NonFinite
@@ -41,8 +41,6 @@ from trainrun.trainer._pass import Pass
 
 FILE = "autopsy.json"
 SHOWN = 10  # examples that are named
-# A magnitude that a square, or an exponential, takes out of float32.
-LARGE = 1e18
 
 
 class Unknown(Exception):
@@ -123,7 +121,7 @@ def perform(
         console.log(redact.text("".join(traceback.format_exception(error))))
         report["unknown"] = f"the search ended with {frames.said(error).splitlines()[0]}"
     report["seconds"] = round(time.monotonic() - begin, 2)
-    report["message"] = readable(_message(failure, report, None if together else run_dir))
+    report["message"] = readable(verdict.message(failure, report, None if together else run_dir))
     if writes:
         _write(run_dir / FILE, report)
     return report
@@ -264,89 +262,6 @@ def _stored(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
 
 def _listed(indices: np.ndarray) -> dict[str, Any]:
     return {"count": len(indices), "first": [int(i) for i in indices[:SHOWN]]}
-
-
-def _message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path | None) -> str:
-    """Return the report as a person reads it; `run_dir` where a rollback is possible."""
-    lines = []
-    if "unknown" in report:
-        lines.append(f"{failure}. The tensor that was the first is not known: {report['unknown']}.")
-        lines.append(
-            "Try a lower optimizer.learning_rate, optimizer.clipnorm=1, or look for missing values in the data."
-        )
-    else:
-        lines += _found(failure, report)
-    if run_dir is not None:
-        lines.append(
-            f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} on_failure.non_finite=rollback"
-        )
-    return "\n".join(lines)
-
-
-def _found(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
-    first, largest = report["first"], report["largest"]
-    kind, name = first["kind"], first["name"]
-    subject = {
-        examine.INPUT: f"the input {name}",
-        examine.LABEL: "the label",
-        examine.WEIGHT: "the sample weight",
-        examine.VARIABLE: f"the weight {name}, already before the step,",
-        examine.LAYER: f"the output of layer {name}",
-        examine.LOSS: "the loss, computed from finite predictions,",
-        examine.PENALTY: f"the penalty on {name}",
-        examine.GRADIENT: f"the gradient of {name}",
-        examine.UPDATE: f"the updated {name}",
-        examine.STEP: "what the step returns as its loss",
-    }[kind]
-    what = "loss" if failure.what == "loss" else "weights"
-    at = f"{what} became {report['value']} in epoch {report['epoch']}, step {report['step']}"
-    cause = report["cause"]
-    if failure.what == "weights":
-        at = f"weights became {report['value']} in epoch {cause['epoch']}, step {cause['step']}"
-    elif (cause["epoch"], cause["step"]) != (report["epoch"], report["step"]):
-        at += f", by the step before it (epoch {cause['epoch']}, step {cause['step']})"
-    text = f"{at}: {subject} is the first that is not finite ({first['value']}"
-    if kind != examine.LAYER and largest and largest["value"] > LARGE:
-        text += f"; layer {largest['layer']} gave {largest['value']:.2g} at most"
-    yield text + ")."
-    yield _examples(report)
-    yield _advice(kind, first, report)
-
-
-def _examples(report: Mapping[str, Any]) -> str:
-    """Name the examples."""
-    chosen, whole = report["examples"], report["batch"]
-    more = ", …" if chosen["count"] > len(chosen["first"]) else ""
-    shown = ", ".join(map(str, chosen["first"])) + more
-    if not report["of_examples"]:
-        return f"The batch has {whole['count']} training examples: {shown}."
-    count = f"Training example {shown}" if chosen["count"] == 1 else f"Training examples {shown}"
-    return f"{count} ({chosen['count']} of the batch's {whole['count']})."
-
-
-def _advice(kind: str, first: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    rate = report["learning_rate"]
-    lower = "a lower optimizer.learning_rate" + (f" (it was {rate:g})" if rate else "")
-    if kind in (examine.INPUT, examine.LABEL, examine.WEIGHT):
-        return "Mend these examples in the data, or leave them out."
-    if kind == examine.VARIABLE:
-        return "Look at where the weights come from: model.weights, an initializer, a layer's own state."
-    if kind == examine.LOSS:
-        return (
-            f"The loss takes a logarithm, a root or a quotient of what the model predicts there: keep it away from zero, or "
-            f"try {lower}."
-        )
-    if kind == examine.STEP:
-        return "Each part of it is finite by itself: look at what trainer.step does besides, or at rounding."
-    half = "float16" in first["dtype"] or "float16" in str(report["precision"])
-    narrow = "hardware.precision=mixed_bfloat16 or float32, " if half else ""
-    large = (report["largest"] or {}).get("value", 0.0) > LARGE
-    if kind == examine.GRADIENT and first["value"] == "nan" and not large and not half:
-        return (
-            "A root, a quotient or a logarithm at zero has no slope, even where its value is finite: keep what it is taken of "
-            f"away from zero, in the loss or in a layer. (Clipping mends no nan.) Else try {lower}."
-        )
-    return f"Try {narrow}optimizer.clipnorm=1, {lower}."
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:

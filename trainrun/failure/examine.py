@@ -107,7 +107,9 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
     findings: list[Finding] = []
 
     def look(layer: keras.layers.Layer, output: Any) -> None:
-        tensors = [t for t in keras.tree.flatten(output) if isinstance(t, tf.Tensor) and t.dtype.is_floating]
+        # Inside a loop that is compiled even so, as a recurrent cell's, there is nothing to look at.
+        found = [t for t in keras.tree.flatten(output) if tf.is_tensor(t) and hasattr(t, "numpy")]
+        tensors = [t for t in found if t.dtype.is_floating]
         arrays = [t.numpy().astype("float64") for t in tensors]
         finite = [float(np.abs(a[np.isfinite(a)]).max()) for a in arrays if np.isfinite(a).any()]
         layers.append(

@@ -27,7 +27,8 @@ from typing import Any
 from trainrun import console
 from trainrun.tracking import faults, process, redact, status
 from trainrun.tracking.cursor import Cursor, Lock, Target
-from trainrun.tracking.follow import Backoff, Deleted, Follower
+from trainrun.tracking.faults import Deleted
+from trainrun.tracking.follow import Backoff, Follower
 from trainrun.tracking.mlflow import MlflowSink
 
 NICE = 10
@@ -190,6 +191,7 @@ class Service:
         self._closed = threading.Event()  # no more runs will come
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
+        self._watchdog: threading.Timer | None = None
 
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
@@ -239,6 +241,8 @@ class Service:
     def _hear_one(self, told: dict[str, Any]) -> None:
         if "follow" in told:
             self.jobs[told["follow"]] = Job(self, told)
+            if self.orphaned:
+                self._set_last_moment()  # once more: its own patience counts
             self.tell(told["follow"], following=True)
         elif (job := self.jobs.get(told.get("hurry", ""))) is not None:
             job.hurry()
@@ -288,13 +292,14 @@ class Service:
 
     def _set_last_moment(self) -> None:
         """Bound the time that is left."""
-        # A run that was named in the last message is no job yet.
         patience = max((job.timeout for job in self.jobs.values()), default=UNKNOWN)
         self._last_moment = time.monotonic() + patience
         # A request that hangs is not waited for: what it was about is sent again by `trainrun sync`.
-        watchdog = threading.Timer(patience + GRACE, os._exit, [0])
-        watchdog.daemon = True
-        watchdog.start()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = threading.Timer(patience + GRACE, os._exit, [0])
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
 
 def main() -> None:

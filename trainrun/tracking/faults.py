@@ -9,6 +9,7 @@ from trainrun.tracking import redact
 PASSING = "passing"  # no answer, an error of the server's, a locked database: the same again, later
 REFUSED = "refused"  # 401, 403: the same again, but nobody need wait for it
 INVALID = "invalid"  # this record will never be taken: the others are sent without it
+RACE = "race"  # two have made the same thing at once, and one of them was refused: the same again, at once
 GONE = "gone"  # the server knows nothing of the run: it has lost it
 DELETED = "deleted"  # somebody has deleted the run there
 
@@ -26,8 +27,14 @@ class Unsendable(Exception):
     """A record that this machine cannot send: its file is not readable, or a library is missing."""
 
 
+class Deleted(Exception):
+    """Somebody has deleted the run on the server; it is not made again behind their back."""
+
+
 def kind(error: BaseException) -> str:
     """Return which of the faults above an exception is; what nobody knows is passing, and tried again."""
+    if isinstance(error, Deleted):
+        return DELETED
     if isinstance(error, Unsendable):
         return INVALID
     code, text = getattr(error, "error_code", None), str(error)
@@ -37,6 +44,8 @@ def kind(error: BaseException) -> str:
         return DELETED
     if code in _REFUSED:
         return REFUSED
+    if "IntegrityError" in text or "UniqueViolation" in text:
+        return RACE
     return INVALID if code in _INVALID else PASSING
 
 

@@ -63,7 +63,7 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     """
     found = sorted(path.parent for path in Path(outputs).glob(f"sweeps/*/{SWEEP}"))
     for folder in (Path(word), Path(outputs, "sweeps", word)):
-        if word and (folder / SWEEP).is_file():
+        if word and os.path.isfile(folder / SWEEP):
             return folder
     if word == LATEST and found:
         return max(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from trainrun.tracking import faults, history, journal, status
 from trainrun.tracking.cursor import Cursor
+from trainrun.tracking.faults import Deleted
 
 AT_ONCE = 1000  # metrics in one delivery
 HELD = 20_000  # records that wait in memory; more wait in the journal
@@ -23,10 +24,7 @@ class Sink(Protocol):
     def recall(self, record: Mapping[str, Any]) -> None: ...
     def deliver(self, records: list[Mapping[str, Any]]) -> None: ...
     def tag(self, tags: Mapping[str, str]) -> None: ...
-
-
-class Deleted(Exception):
-    """Somebody has deleted the run on the server; it is not made again behind their back."""
+    def check(self) -> None: ...
 
 
 class Follower:
@@ -78,22 +76,39 @@ class Follower:
                 self.progress()
                 self._read()
         except Exception as error:
-            kind = faults.kind(error)
-            if kind == faults.DELETED:
-                self.cursor.deleted = True
-                self.cursor.save()
-                raise Deleted from error
-            if kind == faults.GONE and self._start is not None and self._anew < ANEW:
-                self._anew += 1
-                if self.cursor.run_id is not None:
-                    self.say(
-                        f"the tracking server has lost MLflow run {self.cursor.run_id}: it is recorded anew, from the beginning."
-                    )
-                self.cursor.forget()
-                self._begin()
-                return self.pass_on()
-            raise
+            self._lost(error)
+            return self.pass_on()
         return True
+
+    def verify(self) -> None:
+        """Look whether the store still has the run that it was sent; if not, everything is to be sent again.
+
+        Raises:
+            Deleted: see there.
+            Exception: as `pass_on`.
+        """
+        if self.cursor.run_id is not None:
+            try:
+                self.sink.check()
+            except Exception as error:
+                self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        """Begin anew where the server has lost the run; otherwise raise what happened."""
+        kind = faults.kind(error)
+        if kind == faults.DELETED:
+            self.cursor.deleted = True
+            self.cursor.save()
+            raise Deleted from error
+        if kind != faults.GONE or self._anew >= ANEW:
+            raise error
+        self._anew += 1
+        if self.cursor.run_id is not None:
+            self.say(
+                f"the tracking server has lost MLflow run {self.cursor.run_id}: it is recorded anew, from the beginning."
+            )
+        self.cursor.forget()
+        self._begin()
 
     def retry_left(self) -> None:
         """Try once more what the store would not take."""
@@ -108,7 +123,7 @@ class Follower:
             try:
                 self.sink.deliver([records[int(number)]])
             except Exception as error:
-                if faults.kind(error) != faults.INVALID:
+                if faults.kind(error) not in (faults.INVALID, faults.RACE):
                     raise
                 self.cursor.left[number] = faults.reason(error)
             else:
@@ -163,9 +178,9 @@ class Follower:
         try:
             if portion[0][1]["kind"] == "end":
                 self._tell_differences()
-            self.sink.deliver([record for _, record in portion])
+            self._send([record for _, record in portion])
         except Exception as error:
-            if faults.kind(error) != faults.INVALID:
+            if faults.kind(error) not in (faults.INVALID, faults.RACE):
                 raise
             if len(portion) > 1:  # one of them: the others are not to suffer for it
                 for one in portion:
@@ -178,6 +193,16 @@ class Follower:
             self._pending.popleft()
         self.cursor.next = portion[-1][0] + 1
         self.cursor.save()
+
+    def _send(self, records: list[dict[str, Any]]) -> None:
+        for pause in (0.1, 0.3, 1.0, None):
+            try:
+                return self.sink.deliver(records)
+            except Exception as error:
+                # MLflow lets two runs that begin at once trip over the dataset that both name.
+                if pause is None or faults.kind(error) != faults.RACE:
+                    raise
+                time.sleep(pause)
 
     def _tell_differences(self) -> None:
         differing = self._once.differing

@@ -1,4 +1,4 @@
-"""The journal's records in MLflow. The only module that imports mlflow, and never in the training process.
+"""The journal's records in MLflow; never in the training process.
 
 Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
 nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
@@ -12,47 +12,36 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
-import os
 import re
-import sys
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from trainrun import console
 from trainrun.artifacts import summary
 from trainrun.tracking import faults, limits, redact, status
 from trainrun.tracking.cursor import Cursor
 from trainrun.tracking.mlflow_model import MODEL, write_model
+from trainrun.tracking.store import import_quietly, one_at_a_time, sqlite_file
 
-DEFAULT_DATABASE = "mlflow.db"
-DEFAULT_EXPERIMENT = "trainrun"
 ARTIFACTS = "mlartifacts"
 KEY = "trainrun.key"  # the tag by which a run is found again
-PATIENCE = 30  # seconds for one request
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
 
 
-def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
-    """Return the address of the tracking store.
+class Attempt(NamedTuple):
+    """What one attempt at a run brings to its parameters.
 
     Args:
-        uri: as configured; None: `MLFLOW_TRACKING_URI`, else the SQLite file `mlflow.db` in `folder`. A path
-            that ends in ``.db`` is a SQLite file, too.
-        folder: by default the working directory.
+        number: 0 for the first, 1 for the first resumed one.
+        fresh: those that no earlier one had.
+        changed: those that are other than they were.
     """
-    folder = (folder or Path.cwd()).absolute()
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_DATABASE
-    if uri.startswith("sqlite:///"):
-        uri = uri.removeprefix("sqlite:///")
-    elif "://" in uri or not uri.endswith(".db"):
-        return uri
-    # `folder / path` is `path` if that is absolute.
-    return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
+
+    number: int
+    fresh: dict[str, str]
+    changed: dict[str, str]
 
 
 class MlflowSink:
@@ -73,16 +62,15 @@ class MlflowSink:
 
     def begin(self) -> None:
         """Forget all records: they come again, from the first."""
-        self._start: Mapping[str, Any] | None = None
+        self._attempts: dict[int, Attempt] = {}
         self._experiment_id: str | None = None
-        self._attempt = 0
         self._params: dict[str, str] = {}
         self._param_names, self._metric_names = limits.Names(), limits.Names()
 
     def recall(self, record: Mapping[str, Any]) -> None:
         """Take a record that MLflow has."""
         if record["kind"] == "start":
-            self._changed(record)
+            self._attempt(record)
         elif record["kind"] in ("epoch", "batch", "metrics"):
             self._metrics(record)
 
@@ -106,6 +94,12 @@ class MlflowSink:
         for key, value in tags.items():
             self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
 
+    def check(self) -> None:
+        """Raise what the store says if it has not, or has no more, the run."""
+        self._connect()
+        if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
+            raise faults.Deleted
+
     # The connection, and the run.
 
     def open(self, start: Mapping[str, Any]) -> None:
@@ -115,6 +109,7 @@ class MlflowSink:
             start: the journal's first record.
         """
         self._connect()
+        self._first = start
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
             self.cursor.run_id = self._find(start) or self._create(start)
@@ -125,10 +120,10 @@ class MlflowSink:
             import_quietly()
             from mlflow import MlflowClient
 
-            with _one_at_a_time(self.target.uri):  # a SQLite file is made here
+            with one_at_a_time(self.target.uri):  # a SQLite file is made here
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
-            with _one_at_a_time(self.target.uri):
+            with one_at_a_time(self.target.uri):
                 self._experiment_id = self._experiment()
 
     def _experiment(self) -> str:
@@ -148,7 +143,7 @@ class MlflowSink:
 
     def _artifact_root(self) -> str | None:
         """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-        file = _sqlite_file(self.target.uri)
+        file = sqlite_file(self.target.uri)
         if file is None:
             return None
         return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
@@ -184,34 +179,35 @@ class MlflowSink:
     # What happens for each kind of record.
 
     def _on_start(self, record: Mapping[str, Any]) -> None:
-        run_id, first = self.cursor.run_id, self._start is None
-        fresh, changed = self._changed(record)
-        if not first:
+        run_id, attempt = self.cursor.run_id, self._attempt(record)
+        if attempt.number:
             self._client.update_run(run_id, status="RUNNING")
-            told = [f"from {_where(record.get('resumed_from'))}", *(f"{k}={v}" for k, v in changed.items())]
-            self.tag({f"trainrun.resume.{self._attempt}": "; ".join(told), "trainrun.status": "RUNNING"})
+            changed = [f"{k}={v}" for k, v in attempt.changed.items()]
+            told = "; ".join([f"from {_where(record.get('resumed_from'))}", *changed])
+            self.tag({f"trainrun.resume.{attempt.number}": told, "trainrun.status": "RUNNING"})
             for name in ("trainrun.reason", "trainrun.log"):
                 with contextlib.suppress(Exception):  # there was none
                     self._client.delete_tag(run_id, name)
         from mlflow.entities import Param
 
-        for portion in limits.portions(list(fresh.items())):
+        for portion in limits.portions(list(attempt.fresh.items())):
             self._send_params([Param(k, v) for k, v in portion])
         if record.get("dataset"):
             self._dataset(record["dataset"])
 
-    def _changed(self, start: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the parameters that are new with an attempt, and those that are other than they were."""
-        given = {
-            self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
-            for k, v in (start.get("params") or {}).items()
-        }
-        fresh = {k: v for k, v in given.items() if k not in self._params}
-        changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
-        self._params |= given
-        self._attempt += self._start is not None
-        self._start = self._start or start
-        return fresh, changed
+    def _attempt(self, start: Mapping[str, Any]) -> Attempt:
+        """Return what an attempt brings. It is asked for once more where sending it has failed half-way."""
+        seq = start.get("seq", -1)
+        if seq not in self._attempts:
+            given = {
+                self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
+                for k, v in (start.get("params") or {}).items()
+            }
+            fresh = {k: v for k, v in given.items() if k not in self._params}
+            changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
+            self._params |= fresh
+            self._attempts[seq] = Attempt(len(self._attempts), fresh, changed)
+        return self._attempts[seq]
 
     def _send_params(self, params: list[Any]) -> None:
         try:
@@ -261,8 +257,8 @@ class MlflowSink:
         self._client.set_terminated(
             self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
         )
-        if self._unsure and self._start is not None:
-            self._find(self._start)  # a second run may have appeared since
+        if self._unsure:
+            self._find(self._first)  # a second run may have appeared since
         self._name_the_run()
 
     def _name_the_run(self) -> None:
@@ -365,62 +361,3 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
     }
     kept = {k: v for k, v in tags.items() if v is not None and v != ""}
     return {limits.key(k): limits.cut(limits.value(v), limits.TAG_LENGTH) for k, v in kept.items()}
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    path = uri.removeprefix("sqlite:///")
-    return None if path == uri or path == ":memory:" else Path(path)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(uri: str) -> Iterator[None]:
-    """Let one process at a time create the SQLite store: MLflow's migrations do not bear company."""
-    file = _sqlite_file(uri)
-    if file is None:
-        yield
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    # The database itself must not be locked: closing it would drop SQLite's own locks.
-    with open(Path(tempfile.gettempdir()) / _lock_name(file), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _lock_name(file: Path) -> str:
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    return f"trainrun-{owner}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:16]}.lock"
-
-
-class _ToLog(logging.Handler):
-    """What libraries log goes to run.log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(Exception):
-            console.log(redact.text(f"{record.name}: {record.getMessage()}"))
-
-
-def import_quietly() -> None:
-    """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
-    # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    if "mlflow" in sys.modules:  # somebody else's, set up as they like
-        return
-    for name, value in {
-        "MLFLOW_CONFIGURE_LOGGING": "false",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
-    }.items():
-        os.environ.setdefault(name, value)
-    handler = _ToLog()
-    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "huey"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
-    import mlflow  # noqa: F401

@@ -276,7 +276,7 @@ def target(settings: Mapping[str, Any]) -> Target | None:
     """Return where the config's `tracking` node has runs delivered to; None: nowhere."""
     if settings.get("name") != "mlflow":
         return None
-    from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, resolve_uri
+    from trainrun.tracking.store import DEFAULT_EXPERIMENT, resolve_uri
 
     return Target(
         uri=resolve_uri(settings.get("uri")),

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from trainrun.errors import UserError
 from trainrun.tracking import cursor, faults, journal, redact, status
 from trainrun.tracking.cursor import Cursor, Lock, Target
-from trainrun.tracking.follow import Backoff, Deleted, Follower
-from trainrun.tracking.mlflow import DEFAULT_EXPERIMENT, MlflowSink, resolve_uri
+from trainrun.tracking.faults import Deleted
+from trainrun.tracking.follow import Backoff, Follower
+from trainrun.tracking.mlflow import MlflowSink
+from trainrun.tracking.store import DEFAULT_EXPERIMENT, resolve_uri
 
 PATIENCE_FOR_LOCK = 40.0  # seconds: a delivery process of a run that has ended needs no longer
 
@@ -84,14 +86,16 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
             return Synced("", 0)
         place.forget()
     total = len(journal.read(run_dir / status.JOURNAL).records)
-    if place.next >= total and not place.left:
-        return Synced("" if not named else f"{run_dir}: everything is delivered", 0)
+    if not named and place.next >= total and not place.left:
+        return Synced("", 0)
     lost: list[str] = []
     follower = Follower(place, MlflowSink(place), lost.append)
     backoff, until = Backoff(), time.monotonic() + timeout
     error: Exception | None = None
     while True:
         try:
+            if named:
+                follower.verify()  # a server may have lost what it had
             follower.retry_left()
             follower.pass_on()
         except Deleted:
@@ -115,6 +119,8 @@ def _told(run_dir: Path, follower: Follower, lost: list[str], error: Exception |
     place = follower.cursor
     unsent = max(len(journal.read(run_dir / status.JOURNAL).records) - place.next, 0) + len(place.left)
     where = f"MLflow run {place.run_id} in {place.target.address}" if place.run_id else place.target.address
+    if not (follower.sent or place.left or error or lost):
+        return Synced(f"{run_dir}: everything is delivered", 0)
     parts = [*lost, f"{follower.sent} records sent to {where}"]
     if place.left:
         number, why = next(iter(place.left.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -35,6 +36,12 @@ class Callbacks(keras.callbacks.CallbackList):
         self._epoch = -1
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        tables = [c for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)]
+        if self.job.start is not None:
+            for table in tables:
+                # Or it would begin an empty file.
+                table.append = True
+                _cut(Path(table.filename), table.sep, self.first_epoch)
         super().on_train_begin(logs)
         if self.job.start is not None:
             self._restore()
@@ -60,4 +67,17 @@ class Callbacks(keras.callbacks.CallbackList):
         return self._epoch == self.first_epoch and step < self.first_step
 
     def _restore(self) -> None:
+        headed = {c: c.append_header for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)}
         self.job.start.restore(self.job.model, self.callbacks)
+        for table, header in headed.items():
+            table.append, table.append_header = True, header  # as its file is now, not as it was
+
+
+def _cut(path: Path, separator: str, epoch: int) -> None:
+    """Take the rows out of a CSVLogger's file that are about to be written again: those from this epoch on."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [t for t in lines if not (n := t.split(separator)[0].strip()).isdigit() or int(n) < epoch]
+    if len(kept) < len(lines):
+        path.write_text("".join(kept), encoding="utf-8")
