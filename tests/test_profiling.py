@@ -105,8 +105,9 @@ def test_computation_is_that_of_a_step_written_by_hand(inside):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    # The machine is shared: within a factor of two it is the same thing that is measured.
-    assert 0.5 < found / min(times) < 2
+    # The machine is shared: within a factor of five it is the same thing that is measured; a step of another kind, or
+    # one that waits for its input, is off by more.
+    assert 0.2 < found / min(times) < 5
     assert Cost.of(model, 256).flops * STEP * 256 / found > 1e9, "slower than any processor of this century"
 
 
