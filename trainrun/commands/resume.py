@@ -27,14 +27,14 @@ def main(argv: Sequence[str]) -> int:
         console.say(USAGE)
         return 0 if argv else 2
     from trainrun.tracking import find
-    from trainrun.tracking.status import settle
+    from trainrun.tracking.status import status
 
     if (sweep_dir := _sweep(argv[0])) is not None:
         from trainrun.sweep import again as sweeps
 
         return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
-    now = settle(run_dir)  # a run whose process is gone gets its end before it goes on
+    now = status(run_dir)  # not `settle`: where the input is wrong, nothing is touched; the recorder settles it
     if now.status == "RUNNING":
         raise UserError(
             f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "
