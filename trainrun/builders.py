@@ -225,6 +225,7 @@ def around(
         keep=settings["keep"],
         plan={**plan.lengths(), "batch_size": plan.batch_size, **conceded.record()},
         writes=replicas.is_chief(job.model.distribute_strategy),
+        within=not replicas.is_several_processes(job.model.distribute_strategy),
     )
     saved.callbacks = [*kept, saved]
     # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.

@@ -48,6 +48,8 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks: of the whole run, whose state is part of the run's.
         plan: `epochs`, `batch_size` and `steps_per_epoch`, for whoever goes on from here.
         writes: False on a worker that is not the chief: it ends when a signal asks for it, and writes nothing.
+        within: False: only at the ends of epochs. Of several processes each counts its own part of the metrics, and one
+            writes: in mid-epoch, the others' parts would be lost.
         clock: for tests; monotonic seconds.
     """
 
@@ -62,6 +64,7 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         plan: Mapping[str, int] | None = None,
         writes: bool = True,
+        within: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -72,6 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
             writes,
             clock,
         )
+        self.within = within
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
@@ -110,7 +114,7 @@ class Checkpoint(keras.callbacks.Callback):
         stop = interrupt.asked()
         if stop is None and not self._due_within(batch):
             return
-        if self.writes:
+        if self.writes and self.within:
             self._write(self._epoch, batch + 1, done=False)
         if stop is not None:
             self._finish()
@@ -152,7 +156,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _due_within(self, batch: int) -> bool:
         """Tell whether to write within an epoch."""
-        if not self.writes or batch + 1 == self.params.get("steps"):
+        if not self.writes or not self.within or batch + 1 == self.params.get("steps"):
             return False  # the epoch's end comes at once
         if self.every.epochs:
             return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)

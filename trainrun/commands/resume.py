@@ -34,7 +34,9 @@ def main(argv: Sequence[str]) -> int:
 
         return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
-    now = status(run_dir)  # not `settle`: where the input is wrong, nothing is touched; the recorder settles it
+    now = status(
+        run_dir
+    )  # not `settle`: where the input is wrong, nothing is touched; the recorder settles it
     if now.status == "RUNNING":
         raise UserError(
             f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "

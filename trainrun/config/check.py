@@ -22,6 +22,7 @@ from trainrun.config import (
     plugins,
     safety,
     source,
+    sweep_rules,
 )
 from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
 from trainrun.dataset import Description
@@ -115,7 +116,12 @@ def sweep(
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
-    found = [*_root(config), *checkpoint_rules.problems(config), *failure_rules.problems(config)]
+    found = [
+        *_root(config),
+        *checkpoint_rules.problems(config),
+        *sweep_rules.problems(config),
+        *failure_rules.problems(config),
+    ]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
             found += component_problems(group, key, spec)

@@ -17,6 +17,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
+from trainrun.errors import Problem, UserError
+
 if TYPE_CHECKING:
     from trainrun.sweep.story import Ended
     from trainrun.sweep.trial import Trial
@@ -62,6 +64,14 @@ class LocalLauncher(Launcher):
         from trainrun.sweep import record, snapshot, story
         from trainrun.sweep.resources import Resources
 
+        for key, value in (("n_jobs", self.n_jobs), ("per_gpu", self.per_gpu)):
+            if not (isinstance(value, int) and value >= 1) and (key, value) != ("n_jobs", "auto"):
+                raise UserError(
+                    Problem(
+                        f"hydra.launcher.{key}",
+                        f"expected a whole number, at least 1{', or auto' * (key == 'n_jobs')}, got {value!r}.",
+                    )
+                )
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
