@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainrun import console, measures, penalty, replicas, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
+from trainrun.config.arguments import RUN_PATHS
 from trainrun.construct import construct, parameters, resolve
 from trainrun.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
@@ -28,8 +29,6 @@ from trainrun.progress import Progress
 from trainrun.step._accumulate import divide
 from trainrun.units import Unit
 
-# Callback arguments that are paths: a relative one lies in the run's directory.
-PATHS = ("filepath", "filename", "log_dir", "backup_dir")
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
 # Trainers that call the model's own `train_step`.
 BY_TRAIN_STEP = ("fit", "train_on_batch")
@@ -238,9 +237,9 @@ def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.
     built, plan = [], job.plan
     for name, spec in config["callback"].items():
         spec = _in_steps("callback", spec, plan)
-        if any(spec.get(p) for p in PATHS) and not replicas.is_chief(job.model.distribute_strategy):
+        if any(spec.get(p) for p in RUN_PATHS) and not replicas.is_chief(job.model.distribute_strategy):
             continue  # of several workers, one writes
-        for argument in PATHS:
+        for argument in RUN_PATHS:
             if isinstance(spec.get(argument), str):
                 path = run_dir / spec[argument]
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import did_you_mean
@@ -15,6 +17,21 @@ def expanded(path: str | Path) -> Path:
         return Path(str(path)).expanduser()
     except RuntimeError:  # ~nobody: no such user
         return Path(str(path))
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a file beside `path` to write; it gets that name at the end, so that a reader sees the old or the new one.
+
+    After an exception `path` is as it was, and nothing is left beside it.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield new
+        os.replace(new, path)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def fault(path: str | Path | None, ending: str, example: str) -> str | None:

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from trainrun import paths
+
 FOLDER = "checkpoints"
 LAST, BEST = "last.npz", "best.npz"
 FORMAT = 1
@@ -65,17 +67,12 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]
     content = {name: _plain(array) for name, array in arrays.items()}
     content[ABOUT] = np.frombuffer(json.dumps(about).encode(), dtype="uint8")
     content[DIGEST] = np.frombuffer(digest(content).encode(), dtype="uint8")
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with paths.whole(path) as new:
         with open(new, "wb") as file:
             np.savez(file, **content)
             file.flush()
             os.fsync(file.fileno())
         _make_room(path, keep)
-        os.replace(new, path)
-    finally:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

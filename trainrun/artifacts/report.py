@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun import paths
 from trainrun.artifacts import environment, plots, result
 from trainrun.artifacts import summary as summaries
 from trainrun.tracking import redact
@@ -64,9 +64,8 @@ def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: 
         environment=_text(folder / environment.FILE),
     )
     path = folder / FILE
-    new = path.with_name(f".{FILE}.{os.getpid()}")
-    new.write_text(page, encoding="utf-8", errors="replace")
-    os.replace(new, path)
+    with paths.whole(path) as new:
+        new.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 

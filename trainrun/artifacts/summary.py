@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun import paths
 from trainrun.tracking import redact
 
 FILE = "summary.json"
@@ -93,16 +94,11 @@ def write(run_dir: str | Path, summary: Mapping[str, Any]) -> Path:
     JSON has no NaN and no infinity: they are written as the strings "nan", "inf" and "-inf".
     """
     path = Path(run_dir) / FILE
-    new = path.with_name(f".{FILE}.{os.getpid()}")
     text = json.dumps(_legal(summary), indent=2, allow_nan=False, ensure_ascii=False)
-    try:
-        with open(new, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)  # of a disk that is full
+    with paths.whole(path) as new, open(new, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     return path
 
 

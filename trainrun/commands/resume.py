@@ -53,15 +53,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _sweep(word: str) -> Path | None:
     """Return the sweep that is meant: by its directory or id, or the one that the last run belongs to."""
-    from trainrun.sweep import record
     from trainrun.tracking import find
 
-    for folder in (Path(word), Path(find.OUTPUTS, "sweeps", word)):
-        if word and os.path.isfile(folder / record.FILE):
-            return folder
-    if word == find.LATEST and (sweep_dir := find.run(word).parent / record.FILE).is_file():
-        return sweep_dir.parent
-    return None
+    return find.sweep_named(str(find.run(word).parent) if word == find.LATEST else word)
 
 
 def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command: Sequence[str]) -> Any:

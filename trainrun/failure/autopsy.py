@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import builders, console, interrupt, replicas, state, stored
+from trainrun import builders, console, interrupt, paths, replicas, state, stored
 from trainrun.dataset import Dataset
 from trainrun.errors import readable
 from trainrun.failure import examine, frames, verdict
@@ -266,10 +265,8 @@ def _listed(indices: np.ndarray) -> dict[str, Any]:
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:
     """Write the report; on a disk that is full, its message is told nevertheless."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        new.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
-        os.replace(new, path)
+        with paths.whole(path) as new:
+            new.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
     except OSError as error:
         console.log(f"{path} could not be written: {error}")
-        new.unlink(missing_ok=True)

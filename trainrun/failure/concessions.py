@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 EVENT = "attempt"
-JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,9 @@ class Concessions:
 
 def earlier(run_dir: Path) -> list[dict[str, Any]]:
     """Return what a run's journal tells of its failures until now."""
-    from trainrun.tracking import journal
+    from trainrun.tracking import journal, status
 
-    path = run_dir / JOURNAL
+    path = run_dir / status.JOURNAL
     records = journal.read(path).records if path.exists() else []
     own = ("seq", "time", "kind", "event")
     return [

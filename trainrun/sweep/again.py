@@ -12,9 +12,6 @@ from trainrun.sweep import record, story
 from trainrun.sweep.resources import Resources
 from trainrun.sweep.story import Point
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import status
-
-RETRY = "retry"
 
 
 def go_on(sweep_dir: Path, given: Sequence[str], command: Sequence[str]) -> story.Ended:
@@ -71,15 +68,10 @@ def _options(given: Sequence[str]) -> tuple[int | str, bool]:
 
 
 def _point(trial: Trial) -> Point:
-    started = (trial.run_dir / status.JOURNAL).is_file()
-    if not started:
+    if trial.start is None:
         return Point(trial.number, lambda: _fresh(trial))
-    start = status.status(trial.run_dir).start
-    return Point(
-        trial.number,
-        lambda: _config(trial),
-        {"data_sha256": (start.get("dataset") or {}).get("digest")},
-    )
+    digest = (trial.start.get("dataset") or {}).get("digest")
+    return Point(trial.number, lambda: _config(trial), {"data_sha256": digest})
 
 
 def _config(trial: Trial) -> Trial:

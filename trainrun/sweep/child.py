@@ -51,9 +51,7 @@ def _run(told: Mapping[str, Any], run_dir: Path) -> tuple[int, dict[str, Any]]:
         plugins.announce(told["plugins"])
         plugins.load(told["plugins"])
         runner.run(told["config"], run_dir, told["overrides"], told["command"], **_resume(told))
-    except UserError as error:
-        return error.exit_code, {"status": "FAILED", "reason": str(error)}
-    except TrainingError as error:
+    except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
     except Interrupted as stop:
         return stop.exit_code, {"status": "KILLED", "reason": str(stop)}

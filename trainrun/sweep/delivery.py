@@ -37,28 +37,22 @@ class Delivery:
         target = record.target(trial.config["tracking"])
         if target is None:
             return
-        try:
-            self._courier = courier.courier()
-            interval, timeout = (self.settings.get(k) for k in ("interval", "timeout"))
-            self._courier.follow(
-                trial.run_dir,
-                target,
-                record.INTERVAL if interval is None else float(interval),
-                record.TIMEOUT if timeout is None else float(timeout),
-                console.warn,
-            )
-        except OSError as error:
-            console.warn(
-                f"tracking: the delivery process did not start ({error}); the journals keep everything."
-            )
+        patience = record.patience(self.settings)
+        self._courier = (
+            record.deliver(trial.run_dir, target, self.settings, patience, console.warn) or self._courier
+        )
 
     def ended(self, trial: Trial) -> None:
         """Read what a trial has left; one that could not write its end gets one."""
         self.follow([trial])
         if (trial.run_dir / status.JOURNAL).is_file():
-            if trial.status != "FINISHED":
-                status.mark_killed(trial.run_dir, trial.reason or status.WORDLESS)
-            sweep_record.look(trial)
+            finished = trial.status == "FINISHED"
+            sweep_record.look(
+                trial,
+                status.status(trial.run_dir)
+                if finished
+                else status.mark_killed(trial.run_dir, trial.reason or status.WORDLESS),
+            )
 
     def finish(self, patience: float) -> int:
         """Wait a little for what is under way; return how many trials are not wholly delivered."""
@@ -81,6 +75,5 @@ def of(settings: Mapping[str, Any]) -> Iterator[Delivery]:
     try:
         yield delivery
     finally:
-        patience = settings.get("timeout")
-        if left := delivery.finish(record.TIMEOUT if patience is None else float(patience)):
+        if left := delivery.finish(record.patience(settings)):
             console.warn(f"{left} trials are not wholly sent to the tracking server: trainrun sync --all")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun import console
+from trainrun import console, paths
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import redact
 
@@ -22,8 +22,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
     order += [t for t in sorted(trials, key=lambda t: t.number) if t not in order]
     names = sorted({name for t in trials for name in t.metrics})
     path = sweep_dir / FILE
-    new = path.with_name(f".{FILE}.{os.getpid()}")
-    with open(new, "w", newline="", encoding="utf-8") as file:
+    with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["rank", "trial", "status", objective.name, "seconds", "overrides", *names, "reason"])
         for rank, trial in enumerate(order, 1):
@@ -40,7 +39,6 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
                     (trial.reason or "").partition("\n")[0],
                 ]
             )
-    os.replace(new, path)
     return path
 
 

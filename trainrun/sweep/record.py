@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun import paths
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import redact, status
+from trainrun.tracking import find, redact, status
 
-FILE = "sweep.json"
+FILE = find.SWEEP
 FORMAT = 1
 
 
@@ -34,9 +35,8 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
         "settings": redact.tree({k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}),
         "points": [*there, *([n, redact.tree(o)] for n, o in points if n not in {p[0] for p in there})],
     }
-    new = path.with_name(f".{FILE}.{os.getpid()}")
-    new.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    os.replace(new, path)
+    with paths.whole(path) as new:
+        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def read(sweep_dir: Path) -> dict[str, Any]:
@@ -66,15 +66,15 @@ def trials(sweep_dir: Path) -> Iterator[Trial]:
         run_dir = sweep_dir / str(number)
         trial = Trial(number, overrides, varied(overrides, content["settings"]["varying"]), run_dir, {})
         if (run_dir / status.JOURNAL).is_file():
-            status.settle(run_dir)
-            look(trial)
-            trial.status, trial.reason = (now := status.status(run_dir)).status, now.reason
+            now = status.settle(run_dir)
+            look(trial, now)
+            trial.status, trial.reason, trial.start = now.status, now.reason, now.start
         yield trial
 
 
-def look(trial: Trial) -> None:
-    """Read what a trial has come to."""
-    trial.epochs = status.status(trial.run_dir).epochs
+def look(trial: Trial, now: status.RunStatus) -> None:
+    """Take what a trial's journal tells, and read its summary."""
+    trial.epochs = now.epochs
     try:
         told = json.loads((trial.run_dir / "summary.json").read_text(encoding="utf-8"))
         trial.metrics = {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}

@@ -40,6 +40,7 @@ class Trial:
         metrics: of the finished model.
         seconds: from its start to its end.
         epochs: done.
+        start: the first record of its last attempt; None: it never began.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Trial:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     epochs: int = 0
+    start: Mapping[str, Any] | None = None
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""

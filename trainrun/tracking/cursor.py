@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainrun import paths
 from trainrun.tracking import redact
 
 FILE = "tracking.json"
@@ -91,11 +91,9 @@ class Cursor:
             **({"left": self.left} if self.left else {}),
             **({"deleted": True} if self.deleted else {}),
         }
-        path = self.run_dir / FILE
-        new = path.with_name(f".{FILE}.{os.getpid()}")
         # No fsync: after a power failure an old one, or none, costs only time.
-        new.write_text(json.dumps({"deliveries": [*others, entry]}, indent=1) + "\n", encoding="utf-8")
-        os.replace(new, path)
+        with paths.whole(self.run_dir / FILE) as new:
+            new.write_text(json.dumps({"deliveries": [*others, entry]}, indent=1) + "\n", encoding="utf-8")
 
 
 def read(run_dir: str | Path) -> list[dict[str, Any]]:

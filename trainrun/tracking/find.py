@@ -61,10 +61,9 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     Raises:
         UserError: there is no such sweep.
     """
+    if (folder := sweep_named(word, outputs)) is not None:
+        return folder
     found = sorted(path.parent for path in Path(outputs).glob(f"sweeps/*/{SWEEP}"))
-    for folder in (Path(word), Path(outputs, "sweeps", word)):
-        if word and os.path.isfile(folder / SWEEP):
-            return folder
     if word == LATEST and found:
         return max(
             found,
@@ -74,6 +73,12 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
         f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(found)} sweeps below {outputs}/."
         + did_you_mean(word, [LATEST, *(p.name for p in found)])
     )
+
+
+def sweep_named(word: str, outputs: str | Path = OUTPUTS) -> Path | None:
+    """Return the sweep of that path, or of that name below `outputs`; None if it is none."""
+    folders = (Path(word), Path(outputs, "sweeps", word))
+    return next((f for f in folders if word and os.path.isfile(f / SWEEP)), None)
 
 
 def everyone(outputs: str | Path = OUTPUTS) -> Iterator[Path]:

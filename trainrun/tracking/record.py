@@ -78,8 +78,7 @@ class Recorder:
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
         self._courier: courier.Courier | None = None
-        timeout = self.settings.get("timeout")
-        self._patience = TIMEOUT if timeout is None else float(timeout)  # seconds left for waiting
+        self._patience = patience(self.settings)  # seconds left for waiting
         self._ended: Ended | None = None
 
     def start(
@@ -236,21 +235,8 @@ class Recorder:
     def _deliver(self) -> None:
         if courier.delegated:
             return
-        interval = self.settings.get("interval")
-        try:
-            self._courier = courier.courier()
-            self._courier.follow(
-                self._absolute,
-                self.target,
-                INTERVAL if interval is None else float(interval),
-                max(self._patience, 0.0),
-                self.warn,
-            )
-        except OSError as error:
-            self._courier = None
-            self.warn(
-                f"tracking: the delivery process did not start ({error}); the journal keeps everything."
-            )
+        left = max(self._patience, 0.0)
+        self._courier = deliver(self._absolute, self.target, self.settings, left, self.warn)
 
     def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
         """Wait for the delivery, and return the MLflow run and the number of records it does not have."""
@@ -285,6 +271,34 @@ def target(settings: Mapping[str, Any]) -> Target | None:
         log_model=bool(settings.get("log_model", True)),
         log_artifacts=bool(settings.get("log_artifacts", True)),
     )
+
+
+def patience(settings: Mapping[str, Any]) -> float:
+    """Return the seconds that a run's end may wait for its delivery, by the config's `tracking` node."""
+    timeout = settings.get("timeout")
+    return TIMEOUT if timeout is None else float(timeout)
+
+
+def deliver(
+    run_dir: Path, to: Target, settings: Mapping[str, Any], timeout: float, warn: Callable[[str], None]
+) -> courier.Courier | None:
+    """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
+
+    Args:
+        run_dir: its directory, absolute.
+        to: where to.
+        settings: the config's `tracking` node.
+        timeout: seconds that what is left may take when this process is gone.
+        warn: says one line to the user.
+    """
+    interval = settings.get("interval")
+    try:
+        found = courier.courier()
+        found.follow(run_dir, to, INTERVAL if interval is None else float(interval), timeout, warn)
+    except OSError as error:
+        warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")
+        return None
+    return found
 
 
 def not_sent(count: int, run_dir: str | Path) -> str:
