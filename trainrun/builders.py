@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import console, measures, penalty, replicas, targets
+from trainrun import console, measures, penalty, replicas, reports, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.config.arguments import RUN_PATHS
@@ -229,7 +229,7 @@ def around(
     saved.callbacks = [*kept, saved]
     # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.
     finite = Finite(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
-    return [rate, *callbacks, keras.callbacks.History(), journal, finite, saved, show]
+    return [rate, *callbacks, keras.callbacks.History(), journal, finite, *reports.callbacks(), saved, show]
 
 
 def callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:

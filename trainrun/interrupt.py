@@ -25,7 +25,10 @@ class Interrupted(BaseException):
 
     Attributes:
         saved: the directory of the run, once its state is saved.
+        status: what the run's record says then.
     """
+
+    status = "KILLED"
 
     def __init__(self, signum: int):
         self.signum, self.exit_code = signum, 128 + signum
@@ -33,9 +36,29 @@ class Interrupted(BaseException):
         super().__init__(f"stopped by {signal.Signals(signum).name}")
 
 
+class Pruned(Interrupted):
+    """The sweep gives the trial up, as not promising; its state is saved, so that it can be continued.
+
+    Args:
+        reason: why.
+    """
+
+    status = "PRUNED"
+
+    def __init__(self, reason: str):
+        BaseException.__init__(self, reason)
+        self.signum, self.exit_code, self.saved = None, 0, None
+
+
 def asked() -> Interrupted | None:
     """Return what to raise if a signal has asked the run to stop; whoever asks has a whole state at hand."""
     return _asked
+
+
+def ask(stop: Interrupted) -> None:
+    """Have the run stop at the next look, as a signal would."""
+    global _asked
+    _asked = _asked or stop
 
 
 @contextmanager

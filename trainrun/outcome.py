@@ -116,7 +116,7 @@ class Outcome:
             yield
         except (Interrupted, KeyboardInterrupt) as stop:
             self._catch_up()
-            self._close("KILLED", str(stop) or "interrupted")
+            self._close(getattr(stop, "status", "KILLED"), str(stop) or "interrupted")
             raise
         except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
             told = self._told(error)

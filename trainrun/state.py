@@ -93,7 +93,10 @@ def capture(
         },
         "history": {
             "epoch": list(getattr(history, "epoch", [])),
-            "history": {k: [_number(v) for v in vs] for k, vs in getattr(history, "history", {}).items()},
+            "history": {
+                k: [v if type(v) is float else _number(v) for v in vs]
+                for k, vs in getattr(history, "history", {}).items()
+            },
         },
     }
     about["callbacks"] = [

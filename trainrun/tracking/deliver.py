@@ -30,8 +30,8 @@ from trainrun.tracking.cursor import Cursor, Lock, Target
 from trainrun.tracking.faults import Deleted
 from trainrun.tracking.follow import Backoff, Follower
 from trainrun.tracking.mlflow import MlflowSink
+from trainrun.tracking.priority import Priority
 
-NICE = 10
 LOOK = 1.0  # seconds between two looks at whether the training process lives
 SHORTEST = 0.05  # seconds that records gather at least
 UNKNOWN = 30.0  # seconds for a run of which nothing was said
@@ -53,6 +53,7 @@ class Job:
         self.interval, self.timeout = max(float(told["interval"]), SHORTEST), float(told["timeout"])
         self.lock = Lock(self.run_dir)
         self.held = False
+        self.waited_for = False  # by somebody who sits before the terminal
         self.follower: Follower | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
@@ -72,6 +73,7 @@ class Job:
 
     def hurry(self) -> None:
         """Somebody waits."""
+        self.waited_for = True
         self._due = 0.0
         self.backoff.hurry()
 
@@ -192,6 +194,7 @@ class Service:
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
+        self._priority = Priority()
 
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
@@ -200,6 +203,7 @@ class Service:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
+            self._priority.give_way(not gone and not any(j.waited_for for j in self.jobs.values()))
             for name, job in list(self.jobs.items()):
                 if job.remaining <= 0:
                     self._work(job)
@@ -304,7 +308,6 @@ class Service:
 
 def main() -> None:
     """Be the delivery process."""
-    os.nice(NICE)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # They are meant for the training process; when that ends, this one soon does, too.
         signal.signal(number, signal.SIG_IGN)

@@ -55,6 +55,7 @@ def loop(
             found = dict(validate(every))
             every.on_test_end(found)
             logs |= {f"val_{name}": value for name, value in found.items()}
+        logs = {name: _plain(value) for name, value in logs.items()}
         every.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -62,6 +63,14 @@ def loop(
     model.optimizer.finalize_variable_values(model.trainable_weights)
     every.on_train_end(logs)
     return numbers(model.history)
+
+
+def _plain(value: Any) -> Any:
+    """Return a metric as a plain number, as `fit` does: the history keeps it, and every checkpoint copies the history."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value  # a plug-in's metric may have any result
 
 
 def build(job: Job) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from trainrun.cost import STEP, Cost
 from trainrun.dataset import Split
 from trainrun.step._accumulate import fraction, reduction
-from trainrun.trainer._executor import MUCH, Executor, may_wait
+from trainrun.trainer._executor import ALONE, MUCH, POOL, may_wait, scope
 from trainrun.trainer._feed import HELD
 from trainrun.trainer._pace import Pace
 
@@ -62,9 +61,8 @@ class Pass:
         if model.jit_compile and not self.replicated:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
-        self._executor: Executor | None = None
-        # One for each executor that was called under; eager code has no need of any.
-        self._compiled: dict[str, Callable[[np.ndarray, tuple], dict]] = {}
+        self._executor: str | None = None
+        self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
@@ -139,38 +137,36 @@ class Pass:
         return sent, lambda i, data: sent(i, data[: self.parts])
 
     def _call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
-        """Make one call, under the executor that is faster, and note what it took."""
+        """Make one call, and note what it took."""
         start = time.perf_counter()
-        steps = self._prepared()
-        with self._executor.scope():
-            logs = steps(index, data)
-        seconds = (time.perf_counter() - start) / -(-len(index) // self.batch_size)
-        if self._executor.took(seconds):
-            pace.took(seconds)
+        first = self._prepared is None
+        if first:
+            self._prepare()
+        with scope(self._executor):
+            logs = self._prepared(index, data)
+        if not first:  # the first call prepares the code, and tells nothing of the pace
+            pace.took((time.perf_counter() - start) / -(-len(index) // self.batch_size))
         return logs
 
-    def _prepared(self) -> Callable[[np.ndarray, tuple], dict]:
-        """Return the pass as it is called under the executor of now; under another, it is traced anew."""
-        if self._executor is None:
-            self._executor = Executor(choose=self._may_choose())
-        executor = self._executor
+    def _prepare(self) -> None:
+        """Decide how the pass is run, and trace it so."""
+        self._executor = ALONE if self._is_short() else POOL
         if self.model.run_eagerly:
-            return self._run
-        if executor.kind not in self._compiled:
-            function, call = self._compile()
-            if not executor.settled:
-                with executor.scope():
-                    graph = function.get_concrete_function().graph
-                if may_wait(graph):
-                    self._executor = Executor(choose=False)
-                    return self._prepared()
-            self._compiled[executor.kind] = call
-        return self._compiled[executor.kind]
+            self._prepared = self._run
+            return
+        function, self._prepared = self._compile()
+        if self._executor == ALONE:
+            with scope(ALONE):
+                graph = function.get_concrete_function().graph
+            if may_wait(graph):
+                self._executor = POOL
+                _, self._prepared = self._compile()
 
-    def _may_choose(self) -> bool:
-        # With op determinism the clock must not decide: the two differ in the last bits of a convolution.
-        on_cpu = not tf.config.list_logical_devices("GPU") and not is_op_determinism_enabled()
-        if not on_cpu or self.replicated or self.model.run_eagerly or self.model.jit_compile:
+    def _is_short(self) -> bool:
+        """Tell whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
+        if tf.config.list_logical_devices("GPU") or self.replicated:
+            return False
+        if self.model.run_eagerly or self.model.jit_compile:
             return False
         return Cost.of(self.model, self.batch_size).flops * STEP * self.batch_size < MUCH
 
