@@ -42,12 +42,20 @@ class Checkpoint:
 
 @dataclass
 class Sweep:
-    """How the trials of a sweep are ranked, and when one is given up."""
+    """What a sweep tries, how its trials are ranked, and when one is given up. `Any`: a text or a list or keys."""
 
-    objective: str | None = None
-    direction: str = "auto"
+    objective: Any = None
+    direction: Any = "auto"
+    trials: int | None = None
+    space: dict[str, Any] = field(default_factory=dict)
+    zip: list[Any] = field(default_factory=list)
+    seeds: int | None = None
+    pruner: Any = None
     trial_timeout: float | None = None
     max_failures: int | None = 3
+    reuse: str = "auto"
+    snapshot: str = "note"
+    resume: str | None = None
 
 
 @dataclass
@@ -80,6 +88,9 @@ class Root:
     seed: int = 42
     plugins: list[str] = field(default_factory=list)
     name: str | None = None
+    objective: Any = None
+    direction: Any = "auto"
+    seeds: int | None = None
     artifacts: Artifacts = field(default_factory=Artifacts)
     sweep: Sweep = field(default_factory=Sweep)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)

@@ -6,22 +6,100 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
+from trainrun.sweep import prune
 
 DIRECTIONS = ("auto", "minimize", "maximize")
+# The least that settings of pruners may be, which are whole numbers.
+LEAST = {
+    "min_epochs": 1,
+    "reduction_factor": 2,
+    "min_early_stopping_rate": 0,
+    "startup_trials": 0,
+    "warmup_epochs": 0,
+    "interval": 1,
+    "patience": 0,
+}
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the settings of sweeps."""
     node = config.get("sweep") or {}
-    direction, timeout, failures = (node.get(k) for k in ("direction", "trial_timeout", "max_failures"))
-    if direction is not None and direction not in DIRECTIONS:
-        yield Problem(
-            "sweep.direction",
-            f"expected one of {', '.join(DIRECTIONS)}, got {direction!r}.{did_you_mean(str(direction), DIRECTIONS)}",
-        )
+    yield from _ranking(node)
+    for key in ("trials", "seeds", "max_failures"):
+        value = node.get(key)
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            yield Problem(
+                "seeds" if key == "seeds" else f"sweep.{key}",
+                f"expected a whole number, at least 1, or null, got {value!r}.",
+            )
+    timeout = node.get("trial_timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
         yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
-    if failures is not None and not (isinstance(failures, int) and failures >= 1):
+    for key, words in (("reuse", ("auto", "never")), ("snapshot", ("note", "copy"))):
+        if (value := node.get(key, words[0])) not in words:
+            yield Problem(
+                f"sweep.{key}",
+                f"expected {' or '.join(words)}, got {value!r}.{did_you_mean(str(value), words)}",
+            )
+    yield from _pruner(node)
+
+
+def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:
+    objective, direction = node.get("objective"), node.get("direction")
+    names = objective if isinstance(objective, list) else [] if objective is None else [objective]
+    directions = direction if isinstance(direction, list) else [direction or "auto"]
+    for name in names:
+        if not isinstance(name, str):
+            yield Problem("objective", f"expected the name of a metric, as val_auc, got {name!r}.")
+    for word in directions:
+        if word not in DIRECTIONS:
+            yield Problem(
+                "direction",
+                f"expected one of {', '.join(DIRECTIONS)}, got {word!r}.{did_you_mean(str(word), DIRECTIONS)}",
+            )
+    if isinstance(direction, list) and len(direction) != max(len(names), 1):
         yield Problem(
-            "sweep.max_failures", f"expected a whole number, at least 1, or null, got {failures!r}."
+            "direction",
+            f"expected one for each objective ({len(names)}), or one for all, got {len(direction)}.",
+        )
+
+
+def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
+    spec = node.get("pruner")
+    if spec is None:
+        return
+    spec = prune.named(spec) if isinstance(spec, str | Mapping) else {}
+    name = spec.get("name")
+    if name not in prune.PRUNERS:
+        yield Problem(
+            "sweep.pruner",
+            f"expected one of {', '.join(prune.PRUNERS)}, got {name or node.get('pruner')!r}."
+            f"{did_you_mean(str(name), prune.PRUNERS)}",
+        )
+        return
+    known = prune.PRUNERS[name]
+    for key, value in spec.items():
+        if key == "name":
+            continue
+        if key not in known:
+            yield Problem(
+                f"sweep.pruner.{key}",
+                f"no such setting of {name}.{did_you_mean(key, known)} It takes {', '.join(known)}.",
+            )
+        elif key in LEAST and value != known[key] and not (isinstance(value, int) and value >= LEAST[key]):
+            yield Problem(
+                f"sweep.pruner.{key}", f"expected a whole number, at least {LEAST[key]}, got {value!r}."
+            )
+        elif key not in LEAST and value is not None and not isinstance(value, int | float):
+            yield Problem(f"sweep.pruner.{key}", f"expected a number, got {value!r}.")
+    if name == "threshold" and spec.get("lower") is None and spec.get("upper") is None:
+        yield Problem("sweep.pruner", "threshold needs lower or upper: {name: threshold, upper: 2.0}.")
+    objective = node.get("objective")
+    if isinstance(objective, list) and len(objective) > 1:
+        yield Problem("sweep.pruner", "trials are given up by one objective only; there are several.")
+    elif isinstance(objective, str) and objective.startswith("test_"):
+        yield Problem(
+            "sweep.pruner",
+            f"it judges after each epoch, and {objective} is measured at the end only. "
+            f"Take objective=val_{objective.removeprefix('test_')}.",
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 from trainrun import console
 from trainrun.errors import Problem, UserError
 from trainrun.sweep import record, story
-from trainrun.sweep.resources import Resources
-from trainrun.sweep.story import Point
+from trainrun.sweep.points import Listed, Point
+from trainrun.sweep.pool import Pool
 from trainrun.sweep.trial import Trial
 
 
@@ -50,7 +50,7 @@ def go_on(sweep_dir: Path, given: Sequence[str], command: Sequence[str]) -> stor
     begun = sum(p.resume is not None for p in points)
     console.note(f"{len(done)} trials stay, {begun} go on, {len(points) - begun} begin")
     settings = {**told["settings"], "command": list(command)}
-    return story.run(sweep_dir, points, settings, Resources.divide(jobs, len(points)), done)
+    return story.run(sweep_dir, Listed(points), settings, Pool.of(settings, jobs, len(points)), done)
 
 
 def _options(given: Sequence[str]) -> tuple[int | str, bool]:

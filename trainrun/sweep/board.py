@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trainrun import console
 from trainrun.duration import said as duration
@@ -18,25 +18,25 @@ class Board:
     """Say how a sweep goes.
 
     Args:
-        total: trials there will be.
+        total: trials there will be; None: nobody knows.
         jobs: at once.
         done: trials that have ended before.
     """
 
-    def __init__(self, total: int, jobs: int, done: Sequence[Trial] = ()):
+    def __init__(self, total: int | None, jobs: int, done: Sequence[Trial] = ()):
         self.total, self.jobs = total, jobs
         self.began_at = time.monotonic()
         self.counts: dict[str, int] = dict(Counter(t.status for t in done))
         self._said: set[str] = set()
         self._took: list[float] = []
-        trials = "1 trial" if total == 1 else f"{total} trials"
+        trials = "trials" if total is None else "1 trial" if total == 1 else f"{total} trials"
         console.note(f"{trials}, {jobs} at once, each in a process of its own")
 
     def ended(self, trial: Trial) -> None:
         """Print a trial's line."""
         self.counts[trial.status] = self.counts.get(trial.status, 0) + 1
         self._took.append(trial.seconds)
-        width = len(str(self.total - 1))
+        width = len(str((self.total or 1000) - 1))
         shown = [(k, v) for k, v in trial.metrics.items() if k in ("val_loss", "val_accuracy", "val_mae")][:2]
         figures = "  ".join(f"{k} {v:.4f}" for k, v in shown)
         if trial.status != "FINISHED":
@@ -57,15 +57,18 @@ class Board:
             self._said.add(text)
             console.warn(text)
 
-    def look(self, running: list[Trial], waiting: int) -> None:
+    def heard(self, trial: Trial, metrics: Mapping[str, float]) -> None:
+        """Take note of what a trial reports after an epoch."""
+
+    def look(self, running: list[Trial]) -> None:
         """Draw the line at the bottom of a terminal."""
         done = sum(self.counts.values())
-        parts = [(f"{done}/{self.total} ", "bold")]
+        parts = [(f"{done}/{self.total} " if self.total is not None else f"{done} ", "bold")]
         parts += [(f" {n} {word.lower()} ", STYLES.get(word, "")) for word, n in sorted(self.counts.items())]
         parts += [(f" {len(running)} running: {', '.join(str(t.number) for t in running)}", "")]
-        if self._took:
+        if self._took and self.total is not None:
             pace = (time.monotonic() - self.began_at) / len(self._took)
-            parts += [(f"  {duration(pace * (waiting + len(running)))} left", "cyan")]
+            parts += [(f"  {duration(pace * (self.total - done))} left", "cyan")]
         console.status(parts)
 
     def close(self) -> None:

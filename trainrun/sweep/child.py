@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -12,12 +13,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from trainrun import reports
+
+ANSWER = 5.0  # seconds to wait for what the sweep says to an epoch; it answers in less than a thousandth
+
 
 def main(told: Mapping[str, Any], pipe: Connection) -> None:
-    """Run a trial; never returns.
+    """Run a trial in a process that was forked for it; never returns.
 
     Args:
-        told: `config`, `run_dir`, `overrides`, `command`, `plugins`, `cwd`, `environment`, `resume`.
+        told: see `run`; and `environment`, `path`, `cwd`, and `asks`: whether the sweep answers to each epoch.
         pipe: to the sweep.
     """
     os.setsid()  # Ctrl-C in the terminal is the sweep's: it passes it on, once
@@ -26,10 +31,9 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     os.environ.update(told["environment"])
     os.chdir(told["cwd"])
     sys.path[:0] = [p for p in told["path"] if p not in sys.path]
-    run_dir = Path(told["run_dir"])
-    _print_into(run_dir / "run.log")
-    threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
-    code, said = _run(told, run_dir)
+    _print_into(Path(told["run_dir"]) / "run.log")
+    line = _Line(pipe, told["asks"])
+    code, said = run(told, line.report)
     with contextlib.suppress(OSError):  # nobody listens any more
         pipe.send(said)
     sys.stdout.flush()
@@ -38,7 +42,44 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     os._exit(code)
 
 
-def _run(told: Mapping[str, Any], run_dir: Path) -> tuple[int, dict[str, Any]]:
+class _Line:
+    """The trial's end of the pipe: says what it has reached, hears what it is to do, notices when nobody is there.
+
+    Args:
+        pipe: to the sweep.
+        asks: whether the sweep answers to each epoch.
+    """
+
+    def __init__(self, pipe: Connection, asks: bool):
+        self._pipe, self._asks = pipe, asks
+        self._answers: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def report(self, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+        """Say what an epoch has come to; return why to stop, or None."""
+        with contextlib.suppress(OSError, queue.Empty):
+            self._pipe.send({"epoch": epoch, "metrics": dict(metrics), "last": last})
+            return self._answers.get(timeout=ANSWER) if self._asks else None
+        return None
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._answers.put(self._pipe.recv())
+        except (EOFError, OSError):  # the sweep's process is gone: end in order
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(told: Mapping[str, Any], report: reports.Listener | None) -> tuple[int, dict[str, Any]]:
+    """Run a trial, in whatever process an engine has for it.
+
+    Args:
+        told: `config`, `run_dir`, `overrides`, `command`, `plugins`, `resume`.
+        report: told of each epoch; returns why to stop, or None.
+
+    Returns:
+        The exit code, and `status` and `reason` of its end.
+    """
     from trainrun import console, runner
     from trainrun.config import plugins
     from trainrun.errors import TrainingError, UserError
@@ -47,14 +88,15 @@ def _run(told: Mapping[str, Any], run_dir: Path) -> tuple[int, dict[str, Any]]:
 
     console.quiet()
     courier.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
+    reports.listen(report)
     try:
         plugins.announce(told["plugins"])
         plugins.load(told["plugins"])
-        runner.run(told["config"], run_dir, told["overrides"], told["command"], **_resume(told))
+        runner.run(told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told))
     except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
     except Interrupted as stop:
-        return stop.exit_code, {"status": "KILLED", "reason": str(stop)}
+        return stop.exit_code, {"status": stop.status, "reason": str(stop)}
     except SystemExit as end:
         return 1, {"status": "FAILED", "reason": f"something in the trial called sys.exit({end.code!r})"}
     except BaseException as error:
@@ -77,11 +119,3 @@ def _print_into(path: Path) -> None:
     for standard in (1, 2):
         os.dup2(file, standard)
     os.close(file)
-
-
-def _watch(pipe: Connection) -> None:
-    """End the trial in order when the sweep's process is gone."""
-    try:
-        pipe.recv()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,13 +1,12 @@
-"""`hydra/launcher=local`: Hydra's door to the sweep's own processes; Hydra composes, `sweep.story` does the rest."""
+"""Hydra's doors to sweeps: Hydra composes, `sweep.story` does the rest. `hydra/launcher=local` is the default one."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,33 +19,19 @@ from omegaconf import DictConfig, open_dict, read_write
 from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from trainrun.sweep.engine import Engine
+    from trainrun.sweep.points import Points
     from trainrun.sweep.story import Ended
     from trainrun.sweep.trial import Trial
 
 
-@dataclass
-class LocalConf:
-    """The launcher's settings.
+class SweepLauncher(Launcher):
+    """Hydra's side of a launcher: composes points, and hands them to `sweep.story` with an engine to run them.
 
-    Args:
-        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
-        per_gpu: trials that share a GPU.
+    A launcher of ours is a subclass that says what `engine` it has; our sweepers call `run`, others `launch`.
     """
 
-    _target_: str = "hydra_plugins.trainrun.LocalLauncher"
-    n_jobs: Any = "auto"
-    per_gpu: int = 1
-
-
-class LocalLauncher(Launcher):
-    """Runs the points of a sweep side by side, each in a process of its own.
-
-    Args:
-        n_jobs, per_gpu: see `LocalConf`.
-    """
-
-    def __init__(self, n_jobs: int | str = "auto", per_gpu: int = 1):
-        self.n_jobs, self.per_gpu = n_jobs, per_gpu
+    def __init__(self) -> None:
         self.config: DictConfig | None = None
         self.context: HydraContext | None = None
 
@@ -54,45 +39,65 @@ class LocalLauncher(Launcher):
         """Take what Hydra hands over; the task is not called: each trial's process runs it by itself."""
         self.config, self.context = config, hydra_context
 
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the launcher's own settings."""
+        return []
+
+    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
+        """Return what runs the trials.
+
+        Args:
+            settings: see `snapshot.settings`.
+            trials: there will be at most.
+        """
+        raise NotImplementedError
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the points; returns when all have ended.
+        """Run the points of a sweeper that knows them all; returns when all have ended.
 
         Args:
             job_overrides: of each point.
             initial_job_idx: the number of the first.
         """
-        from trainrun.sweep import record, snapshot, story
-        from trainrun.sweep.resources import Resources
+        from functools import partial
 
-        for key, value in (("n_jobs", self.n_jobs), ("per_gpu", self.per_gpu)):
-            if not (isinstance(value, int) and value >= 1) and (key, value) != ("n_jobs", "auto"):
-                raise UserError(
-                    Problem(
-                        f"hydra.launcher.{key}",
-                        f"expected a whole number, at least 1{', or auto' * (key == 'n_jobs')}, got {value!r}.",
-                    )
-                )
+        from trainrun.sweep.points import Listed, Point
+
+        numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
+        points = Listed(Point(n, partial(self.trial, n, o)) for n, o in numbered)
+        return self.run(points, [(n, own(o)) for n, o in numbered])
+
+    def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Sequence[JobReturn]:
+        """Run points; returns when all have ended.
+
+        Args:
+            points: where they come from.
+            known: the number and overrides of those that are known before the first begins.
+        """
+        from trainrun.sweep import record, snapshot, story
+
+        if faults := self.problems():
+            raise UserError(faults)
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        settings = snapshot.settings(self.config)
-        numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
-        points = [story.Point(n, partial(self._trial, n, o, settings["varying"])) for n, o in numbered]
-        record.write(sweep_dir, [(n, _own(o)) for n, o in numbered], settings)
-        resources = Resources.divide(self.n_jobs, len(points), self.per_gpu)
+        settings = self.settings = snapshot.settings(self.config)
+        record.write(sweep_dir, known, settings)
         global ended
-        ended = story.run(sweep_dir, points, settings, resources)
+        ended = story.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
         return [
             JobReturn(overrides=t.overrides, _return_value=t.metrics, status=JobStatus.COMPLETED)
             for t in ended.trials
         ]
 
-    def _trial(self, number: int, overrides: list[str], varying: frozenset[str]) -> Trial:
+    def trial(self, number: int, overrides: Sequence[str]) -> Trial:
+        """Compose a point and make its directory."""
         from trainrun.sweep import record
         from trainrun.sweep.trial import Trial
 
-        config, run_dir = self.compose(number, overrides)
-        return Trial(number, own := _own(overrides), record.varied(own, varying), run_dir, config)
+        config, run_dir = self.compose(number, list(overrides))
+        mine = own(overrides)
+        return Trial(number, mine, record.varied(mine, self.settings["varying"]), run_dir, config)
 
     def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
         """Return a point's config and directory; what Hydra would write there is written."""
@@ -119,13 +124,60 @@ class LocalLauncher(Launcher):
 ended: Ended | None = None
 
 
-def _own(overrides: Sequence[str]) -> list[str]:
+def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
     return [o for o in overrides if not o.lstrip("+~").startswith(("hydra.", "hydra/"))]
 
 
+@dataclass
+class LocalConf:
+    """The settings of `hydra/launcher=local`.
+
+    Args:
+        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
+        per_gpu: trials that share a GPU.
+    """
+
+    _target_: str = "hydra_plugins.trainrun.LocalLauncher"
+    n_jobs: Any = "auto"
+    per_gpu: int = 1
+
+
+class LocalLauncher(SweepLauncher):
+    """Runs the points of a sweep side by side on this machine, each in a process of its own.
+
+    Args:
+        n_jobs, per_gpu: see `LocalConf`.
+    """
+
+    def __init__(self, n_jobs: int | str = "auto", per_gpu: int = 1):
+        super().__init__()
+        self.n_jobs, self.per_gpu = n_jobs, per_gpu
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the settings."""
+        return [
+            Problem(
+                f"hydra.launcher.{key}",
+                f"expected a whole number, at least 1{', or auto' * (key == 'n_jobs')}, got {value!r}.",
+            )
+            for key, value in (("n_jobs", self.n_jobs), ("per_gpu", self.per_gpu))
+            if not (isinstance(value, int) and value >= 1) and (key, value) != ("n_jobs", "auto")
+        ]
+
+    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
+        """Return a pool of processes."""
+        from trainrun.sweep.pool import Pool
+
+        return Pool.of(settings, self.n_jobs, trials, self.per_gpu)
+
+
+# Plug-ins of Hydra's that are ours: group, option, class, settings.
+PLUGINS: list[tuple[str, str, type, type]] = [("hydra/launcher", "local", LocalLauncher, LocalConf)]
+
+
 def register() -> None:
-    """Make the launcher known to Hydra."""
+    """Make our launchers and sweepers known to Hydra."""
     from hydra.core.plugins import Plugins
 
     # Hydra takes plug-ins only from a package `hydra_plugins`, by import. This module is one of that package by name,
@@ -136,7 +188,9 @@ def register() -> None:
         package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
         package.__path__ = []
     package.trainrun = sys.modules[__name__]
-    LocalLauncher.__module__ = "hydra_plugins.trainrun"
     sys.modules["hydra_plugins.trainrun"] = package.trainrun
-    ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalConf, provider="trainrun")
-    Plugins.instance().register(LocalLauncher)
+    for group, name, plugin, conf in PLUGINS:
+        setattr(package.trainrun, plugin.__name__, plugin)
+        plugin.__module__ = "hydra_plugins.trainrun"
+        ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
+        Plugins.instance().register(plugin)

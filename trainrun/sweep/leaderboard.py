@@ -42,7 +42,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
     return path
 
 
-def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: int) -> None:
+def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: int | None) -> None:
     """Print the best trials and all failures."""
     ranked = objective.ranked(list(trials))
     console.say()
@@ -74,10 +74,19 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
                 for t in failed
             ],
         )
-    if len(trials) < total:
+    if total is not None and len(trials) < total:
         console.note(f"{total - len(trials)} of {total} trials were not begun")
     console.say()
     console.pieces([("sweep       ", "dim"), (os.path.relpath(sweep_dir), "")])
     if ranked:
-        best = redact.text(shlex.join(ranked[0].overrides))
+        best = redact.text(shlex.join(alone(ranked[0].overrides)))
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
+
+
+def alone(overrides: Sequence[str]) -> list[str]:
+    """Return a trial's overrides as one types them for this run alone: without what concerns the sweep."""
+    return [
+        o
+        for o in overrides
+        if not o.startswith("sweep.") and o.partition("=")[0] not in ("objective", "direction", "seeds")
+    ]

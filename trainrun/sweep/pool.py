@@ -14,6 +14,7 @@ from multiprocessing import connection, forkserver
 from typing import Any
 
 from trainrun.sweep import child
+from trainrun.sweep.engine import Heard
 from trainrun.sweep.resources import Resources, Share
 from trainrun.sweep.trial import RUNNING, Trial
 
@@ -60,6 +61,25 @@ class Pool:
         self._context.set_forkserver_preload([PRELOAD])
         forkserver.ensure_running()  # it imports TensorFlow while the first points are composed
         self._running: list[_Running] = []
+        self.jobs = resources.jobs
+        self.heard: Heard = lambda trial, epoch, metrics, last: None
+        self.asked = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], jobs: int | str, trials: int, per_gpu: int = 1) -> Pool:
+        """Return a pool for a sweep.
+
+        Args:
+            settings: see `snapshot.settings`.
+            jobs, trials, per_gpu: see `Resources.divide`.
+        """
+        return cls(
+            Resources.divide(jobs, trials, per_gpu),
+            settings["plugins"],
+            settings["command"],
+            settings["trial_timeout"],
+            settings["grace"],
+        )
 
     @property
     def running(self) -> list[Trial]:
@@ -69,7 +89,7 @@ class Pool:
     @property
     def free(self) -> bool:
         """Whether another trial can begin."""
-        return len(self._running) < self.resources.jobs
+        return len(self._running) < self.jobs
 
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Begin a trial; there must be room.
@@ -90,6 +110,7 @@ class Pool:
             "path": sys.path,
             "environment": {**os.environ, **share.environment()},
             "resume": resume,
+            "asks": self.asked,
         }
         process = self._context.Process(target=child.main, args=(told, theirs), daemon=False)
         process.start()
@@ -125,10 +146,20 @@ class Pool:
         for running in self._running:
             _signal(running.process, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Nothing is held: the fork server ends with this process."""
+
     def _listen(self, running: _Running) -> None:
+        """Take in what a trial says: an epoch, which is answered, or how it has ended."""
         try:
-            if running.told is None and running.pipe.poll():
-                running.told = running.pipe.recv()
+            while running.told is None and running.pipe.poll():
+                said = running.pipe.recv()
+                if "epoch" in said:
+                    reason = self.heard(running.trial, said["epoch"], said["metrics"], said["last"])
+                    if self.asked:
+                        running.pipe.send(reason)
+                else:
+                    running.told = said
         except (EOFError, OSError):
             running.told = {}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,28 +13,13 @@ from types import FrameType
 from typing import Any
 
 from trainrun import console
-from trainrun.sweep import delivery, leaderboard, snapshot
+from trainrun.sweep import delivery, leaderboard, prune, snapshot
 from trainrun.sweep.board import Board
-from trainrun.sweep.pool import Pool
-from trainrun.sweep.resources import Resources
+from trainrun.sweep.engine import Engine
+from trainrun.sweep.points import Points
 from trainrun.sweep.trial import Objective, Trial
 
 LOOK = 0.2  # seconds between two looks at the table
-
-
-@dataclass(frozen=True)
-class Point:
-    """A trial to come.
-
-    Args:
-        number: in the sweep.
-        prepare: returns the trial, its directory made; called just before it begins.
-        resume: what is known of an earlier attempt that it goes on from; None: it begins.
-    """
-
-    number: int
-    prepare: Callable[[], Trial]
-    resume: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -62,9 +48,9 @@ class Ended:
 
 def run(
     sweep_dir: Path,
-    points: Sequence[Point],
+    points: Points,
     settings: Mapping[str, Any],
-    resources: Resources,
+    engine: Engine,
     done: Sequence[Trial] = (),
 ) -> Ended:
     """Run the points of a sweep; failures are told at the end, and stop nobody else.
@@ -73,43 +59,54 @@ def run(
         sweep_dir: the sweep's directory; exists.
         points: to run.
         settings: see `snapshot.settings`.
-        resources: the machine, divided.
+        engine: what runs them; it is closed at the end.
         done: trials of an earlier attempt at this sweep, which stay as they are.
     """
-    pool = Pool(
-        resources, settings["plugins"], settings["command"], settings["trial_timeout"], settings["grace"]
-    )
     code = snapshot.take(sweep_dir, settings["plugins"])
-    board = Board(len(points) + len(done), resources.jobs, done)
-    ended, waiting = Ended(sweep_dir, [*done]), [*points]
-    begun: list[Trial] = []
-    with _stoppable(pool) as stopping, delivery.of(settings["tracking"]) as deliver:
-        while waiting or pool.running:
-            while waiting and pool.free and not stopping.is_set():
-                point = waiting.pop(0)
+    total = None if points.total is None else points.total + len(done)
+    board = Board(total, engine.jobs, done)
+    judge = prune.of(settings, done)
+    ended, begun = Ended(sweep_dir, [*done]), []
+
+    def heard(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+        trial.epochs = epoch
+        board.heard(trial, metrics)
+        points.heard(trial, epoch, metrics)
+        return judge.heard(trial, epoch, metrics, last)
+
+    engine.heard, engine.asked = heard, judge.asks
+    with (
+        contextlib.closing(engine),
+        _stoppable(engine) as stopping,
+        delivery.of(settings["tracking"]) as deliver,
+    ):
+        while points.left or engine.running:
+            if stopping.is_set():
+                points.close()
+            while engine.free and (point := points.take()) is not None:
                 begun.append(trial := point.prepare())
                 if not code.unchanged():
                     board.say(
                         "the plug-ins were edited since the sweep began: trials run with the edited code"
                     )
-                pool.start(trial, point.resume)
-            if stopping.is_set():
-                waiting.clear()
-            over = pool.wait(LOOK)
-            deliver.follow(pool.running)
+                engine.start(trial, point.resume)
+            over = engine.wait(LOOK)
+            deliver.follow(engine.running)
             for trial in over:
                 deliver.ended(trial)
+                judge.ended(trial)
+                points.ended(trial)
                 board.ended(trial)
-            if waiting and (reason := _hopeless(begun, settings["max_failures"])):
+            if points.left and (reason := _hopeless(begun, settings["max_failures"])):
                 board.say(f"stopped early: {reason}")
-                waiting.clear()
-            board.look(pool.running, len(waiting))
+                points.close()
+            board.look(engine.running)
         board.close()
     ended.signal = stopping.signal
     ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
     ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
     leaderboard.write(sweep_dir, ended.trials, ended.objective)
-    leaderboard.show(sweep_dir, ended.trials, ended.objective, len(points) + len(done))
+    leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
 
 
@@ -127,7 +124,7 @@ class _Stopping(threading.Event):
 
 
 @contextmanager
-def _stoppable(pool: Pool) -> Iterator[_Stopping]:
+def _stoppable(engine: Engine) -> Iterator[_Stopping]:
     """Pass the first SIGINT or SIGTERM on to the trials, which save themselves; the second ends all at once."""
     stopping = _Stopping()
     if threading.current_thread() is not threading.main_thread():
@@ -136,11 +133,11 @@ def _stoppable(pool: Pool) -> Iterator[_Stopping]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
-            pool.kill()
+            engine.kill()
             return
         stopping.signal = number
         stopping.set()
-        pool.stop()
+        engine.stop()
         # By a thread: the handler may have come in the middle of a print.
         threading.Timer(
             0.0, console.note, ["the trials that run save themselves and end; Ctrl-C ends them at once"]
@@ -150,7 +147,7 @@ def _stoppable(pool: Pool) -> Iterator[_Stopping]:
     try:
         yield stopping
     except BaseException:
-        pool.kill()
+        engine.kill()
         raise
     finally:
         for number, handler in saved.items():

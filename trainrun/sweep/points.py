@@ -1,0 +1,86 @@
+"""Where a sweep's trials come from: a list, or a sweeper that makes them one by one out of what it is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trainrun.sweep.trial import Trial
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial to come.
+
+    Args:
+        number: in the sweep.
+        prepare: returns the trial, its directory made; called just before it begins.
+        resume: what is known of an earlier attempt that it goes on from; None: it begins.
+    """
+
+    number: int
+    prepare: Callable[[], Trial]
+    resume: Mapping[str, Any] | None = None
+
+
+class Points(Protocol):
+    """The trials of a sweep, one after another; all of it is called by the sweep's own thread.
+
+    Attributes:
+        total: how many there will be at most; None: nobody knows.
+    """
+
+    total: int | None
+
+    def take(self) -> Point | None:
+        """Return the next trial; None: there is none now. `left` tells whether there may be one later."""
+
+    @property
+    def left(self) -> bool:
+        """Whether more may come: now, or when a trial that runs has ended."""
+
+    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Take note of what a trial reports after an epoch; `epoch` counts from 1."""
+
+    def ended(self, trial: Trial) -> None:
+        """Take note of how a trial has ended; its status and metrics are set."""
+
+    def close(self) -> None:
+        """No more are wanted: the sweep was stopped."""
+
+
+class Listed:
+    """Points that are known from the beginning, as those of a grid.
+
+    Args:
+        points: in their order.
+    """
+
+    def __init__(self, points: Iterable[Point]):
+        self._waiting = deque(points)
+        self.total: int | None = len(self._waiting)
+
+    def take(self) -> Point | None:
+        """Return the next trial."""
+        return self._waiting.popleft() if self._waiting else None
+
+    @property
+    def left(self) -> bool:
+        """Whether there are more."""
+        return bool(self._waiting)
+
+    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Nothing follows from it."""
+
+    def ended(self, trial: Trial) -> None:
+        """Nothing follows from it."""
+
+    def close(self) -> None:
+        """Give up those that wait."""
+        self._waiting.clear()
+
+
+# Composes a point: its number and its overrides -> the trial, its directory made.
+Compose = Callable[[int, Sequence[str]], Trial]
