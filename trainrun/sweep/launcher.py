@@ -64,7 +64,7 @@ class SweepLauncher(Launcher):
         from trainrun.sweep.points import Listed, Point
 
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
-        points = Listed(Point(n, partial(self.trial, n, o)) for n, o in numbered)
+        points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
         return self.run(points, [(n, own(o)) for n, o in numbered])
 
     def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Sequence[JobReturn]:

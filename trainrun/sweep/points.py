@@ -18,11 +18,13 @@ class Point:
         number: in the sweep.
         prepare: returns the trial, its directory made; called just before it begins.
         resume: what is known of an earlier attempt that it goes on from; None: it begins.
+        overrides: all of them, as a sweeper has made them; None: only `prepare` knows.
     """
 
     number: int
     prepare: Callable[[], Trial]
     resume: Mapping[str, Any] | None = None
+    overrides: Sequence[str] | None = None
 
 
 class Points(Protocol):
