@@ -14,18 +14,21 @@ def main(argv: Sequence[str]) -> int:
     """Print the winner's command line, and nothing else, so that a shell can take it."""
     if not argv or argv[0] in ("-h", "--help") or len(argv) > 1:
         console.say(
-            "trainrun best SWEEP: the command line that trains the winner; SWEEP is its directory, or `last`."
+            "trainrun best SWEEP: the command line that trains the winner; of several objectives one for each trial of the "
+            "Pareto front. SWEEP is its directory, or `last`."
         )
         return 0 if argv and len(argv) == 1 else 2
-    from trainrun.sweep import record
+    from trainrun.sweep import leaderboard, pareto, record
     from trainrun.sweep.trial import Objective
     from trainrun.tracking import find
 
     sweep_dir = find.sweep(argv[0])
     settings = record.read(sweep_dir)["settings"]
     trials = [*record.trials(sweep_dir)]
-    ranked = Objective.of(settings["objective"], settings["direction"], trials).ranked(trials)
+    objective = Objective.of(settings["objective"], settings["direction"], trials)
+    ranked = objective.ranked(trials)
     if not ranked:
         raise UserError(f"no trial of {Path(sweep_dir)} is finished. To go on: trainrun resume {argv[0]}")
-    console.say(shlex.join(["trainrun", *ranked[0].overrides]))
+    for trial in pareto.front(ranked, objective.all) if objective.others else ranked[:1]:
+        console.say(shlex.join(["trainrun", *leaderboard.alone(trial.overrides)]))
     return 0

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun import console, paths
+from trainrun.sweep import pareto
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import redact
 
@@ -21,10 +22,14 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
     order = objective.ranked(list(trials))
     order += [t for t in sorted(trials, key=lambda t: t.number) if t not in order]
     names = sorted({name for t in trials for name in t.metrics})
+    further = [o.name for o in objective.others]
+    best = pareto.front(trials, objective.all) if further else []
     path = sweep_dir / FILE
     with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["rank", "trial", "status", objective.name, "seconds", "overrides", *names, "reason"])
+        head = ["rank", "trial", "status", objective.name, *further, *["front"] * bool(further)]
+        names = [n for n in names if n not in further]
+        rows.writerow([*head, "seconds", "overrides", *names, "reason"])
         for rank, trial in enumerate(order, 1):
             value = trial.value(objective.name)
             rows.writerow(
@@ -32,7 +37,8 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
                     rank if trial.status == "FINISHED" and value is not None else "",
                     trial.number,
                     trial.status,
-                    "" if value is None else repr(value),
+                    *("" if v is None else repr(v) for v in [value, *map(trial.value, further)]),
+                    *["yes" if trial in best else ""] * bool(further),
                     f"{trial.seconds:.2f}",
                     redact.text(" ".join(trial.overrides)),
                     *(repr(trial.metrics[n]) if n in trial.metrics else "" for n in names),
@@ -51,12 +57,17 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
             [
                 str(i),
                 str(t.number),
-                f"{t.value(objective.name):.4f}",
+                *(_figure(t.value(o.name)) for o in objective.all),
                 redact.text(" ".join(t.varied or t.overrides)),
             ]
             for i, t in enumerate(ranked[:SHOWN], 1)
         ]
-        console.table("", ["rank", "trial", objective.name, "setting"], rows, [0])
+        best = pareto.front(ranked, objective.all) if objective.others else ranked[:1]
+        marked = [i for i, t in enumerate(ranked[:SHOWN]) if t in best]
+        console.table("", ["rank", "trial", *(o.name for o in objective.all), "setting"], rows, marked)
+        if objective.others:
+            count = "1 trial" if len(best) == 1 else f"{len(best)} trials"
+            console.note(f"the Pareto front: {count} (marked), which no other one beats in all objectives")
         if len(ranked) > SHOWN:
             console.note(f"{len(ranked) - SHOWN} more in {os.path.relpath(sweep_dir / FILE)}")
     failed = [t for t in trials if t.status not in ("FINISHED", "PRUNED")]
@@ -78,9 +89,16 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
         console.note(f"{total - len(trials)} of {total} trials were not begun")
     console.say()
     console.pieces([("sweep       ", "dim"), (os.path.relpath(sweep_dir), "")])
-    if ranked:
+    if ranked and objective.others:
+        console.pieces([("front       ", "dim"), (f"trainrun best {os.path.relpath(sweep_dir)}", "green")])
+    elif ranked:
         best = redact.text(shlex.join(alone(ranked[0].overrides)))
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
+
+
+def _figure(value: float) -> str:
+    """Return a value as the table shows it: parameters are counted, losses have digits."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
 
 
 def alone(overrides: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import paths
+from trainrun.artifacts import summary
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, redact, status
@@ -35,6 +36,16 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
         "settings": redact.tree({k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}),
         "points": [*there, *([n, redact.tree(o)] for n, o in points if n not in {p[0] for p in there})],
     }
+    with paths.whole(path) as new:
+        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def add(sweep_dir: Path, points: Sequence[tuple[int, list[str]]]) -> None:
+    """Write further points down, which a sweeper has made while the sweep runs."""
+    path = sweep_dir / FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    there = {point[0] for point in content["points"]}
+    content["points"] += [[n, redact.tree(list(o))] for n, o in points if n not in there]
     with paths.whole(path) as new:
         new.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
@@ -76,11 +87,22 @@ def look(trial: Trial, now: status.RunStatus) -> None:
     """Take what a trial's journal tells, and read its summary."""
     trial.epochs = now.epochs
     try:
-        told = json.loads((trial.run_dir / "summary.json").read_text(encoding="utf-8"))
+        told = summary.read(trial.run_dir)
         trial.metrics = {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}
+        trial.figures = _figures(told)
         trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
+
+
+def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a summary that are no metrics, those inside by their dotted path: ``seconds.train``."""
+    found: dict[str, float] = {}
+    for key in ("epochs", "steps", "parameters", "examples_per_second", "seconds"):
+        inside = summary.get(key)
+        pairs = {f"{key}.{k}": v for k, v in inside.items()} if isinstance(inside, dict) else {key: inside}
+        found |= {k: v for k, v in pairs.items() if isinstance(v, int | float)}
+    return found
 
 
 def varied(overrides: Sequence[str], varying: frozenset[str]) -> list[str]:

@@ -22,6 +22,8 @@ FALLING = (
     "hinge",
     "divergence",
     "perplexity",
+    "parameters",
+    "seconds",
 )
 
 
@@ -41,6 +43,7 @@ class Trial:
         seconds: from its start to its end.
         epochs: done.
         start: the first record of its last attempt; None: it never began.
+        figures: further numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
     """
 
     number: int
@@ -54,10 +57,16 @@ class Trial:
     seconds: float = 0.0
     epochs: int = 0
     start: Mapping[str, Any] | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """What the trial is but for its seed: trials that agree in it are replicates of one setting."""
+        return tuple(sorted(o for o in self.overrides if o.partition("=")[0].lstrip("+") != "seed"))
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""
-        value = self.metrics.get(objective)
+        value = self.metrics.get(objective, self.figures.get(objective))
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
@@ -66,27 +75,63 @@ class Objective:
     """What trials are ranked by.
 
     Args:
-        name: a metric, as in a run's summary.
+        name: a metric, or another number, as in a run's summary.
         maximize: whether more is better.
+        others: further ones of the same standing.
     """
 
     name: str
     maximize: bool
+    others: tuple[Objective, ...] = ()
 
     @classmethod
-    def of(cls, name: str | None, direction: str, trials: Sequence[Trial]) -> Objective:
+    def of(
+        cls, name: str | Sequence[str] | None, direction: str | Sequence[str], trials: Sequence[Trial]
+    ) -> Objective:
         """Return the objective that the config says, or the one that goes without saying.
 
         Args:
-            name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated.
-            direction: ``minimize``, ``maximize``, or ``auto``: by the metric's name.
+            name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated; or several.
+            direction: ``minimize``, ``maximize``, or ``auto``: by the metric's name; or one for each name.
             trials: that have ended.
         """
+        if name is not None and not isinstance(name, str):
+            words = [direction] * len(name) if isinstance(direction, str) else list(direction)
+            if len(words) == 1:
+                words *= len(name)
+            first, *others = [cls.of(n, d, trials) for n, d in zip(name, words, strict=True)] or [
+                cls.of(None, "auto", trials)
+            ]
+            return cls(first.name, first.maximize, tuple(others))
+        if not isinstance(direction, str):
+            direction = direction[0]
         name = name or ("val_loss" if any("val_loss" in t.metrics for t in trials) else "loss")
         falls = any(word in name for word in FALLING)
         return cls(name, direction == "maximize" if direction != "auto" else not falls)
 
+    @property
+    def all(self) -> tuple[Objective, ...]:
+        """Each of the objectives."""
+        return (self, *self.others)
+
     def ranked(self, trials: list[Trial]) -> list[Trial]:
-        """Return the trials that have a value, the best first; of equals the earlier."""
-        having = [(t, v) for t in trials if (v := t.value(self.name)) is not None and t.status == "FINISHED"]
-        return [t for t, _ in sorted(having, key=lambda e: (-e[1] if self.maximize else e[1], e[0].number))]
+        """Return the trials that have a value, the best first; of equals the earlier.
+
+        Of several objectives first come those that no other trial beats in all of them, in the order of the first objective.
+        """
+        having = [
+            (t, v)
+            for t in trials
+            if t.status == "FINISHED"
+            and (v := t.value(self.name)) is not None
+            and all(t.value(o.name) is not None for o in self.others)
+        ]
+        first: set[int] = set()
+        if self.others:
+            from trainrun.sweep import pareto
+
+            first = {t.number for t in pareto.front([t for t, _ in having], self.all)}
+        order = sorted(
+            having, key=lambda e: (e[0].number not in first, -e[1] if self.maximize else e[1], e[0].number)
+        )
+        return [t for t, _ in order]
