@@ -109,7 +109,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     bases.sort(key=lambda n: (n != "loss", n == "learning_rate"))
     best = best_epochs(history)
     bases = [n for n in bases if n != "step"][:MOST_PANELS]
-    figure, panels = _figure(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
+    figure, panels = sheet(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
     epochs = max(len(v) for v in history.values())
     for axes, base in zip(panels, bases, strict=True):
         values = [
@@ -159,7 +159,7 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
     counts = curves.confusion(y, guess, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(0.38 * size + 2.2, 4.2), 11)
-    figure, (axes,) = _figure(1, width=side + 0.6, height=side)
+    figure, (axes,) = sheet(1, width=side + 0.6, height=side)
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if size <= MOST_NAMES:
         long = max(map(len, names)) > 3
@@ -184,7 +184,7 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
 
 def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """True against false positive rate; with several classes, each against the rest."""
-    figure, (axes,) = _figure(1, width=5.4, height=4.8)
+    figure, (axes,) = sheet(1, width=5.4, height=4.8)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1.2, zorder=1)
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
@@ -200,7 +200,7 @@ def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part
 
 def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """Precision against recall; with several classes, each against the rest."""
-    figure, (axes,) = _figure(1, width=5.4, height=4.8)
+    figure, (axes,) = sheet(1, width=5.4, height=4.8)
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
         recall, precision = curves.precision_recall(labels, score)
@@ -217,9 +217,9 @@ def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], ki
 def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     """Each prediction against its true value; on the line they are equal."""
     y, p = _two_columns(y, p)
-    figure, panels = _figure(min(y.shape[1], 6), width=5.0, height=4.6)
+    figure, panels = sheet(min(y.shape[1], 6), width=5.0, height=4.6)
     for i, axes in enumerate(panels):
-        true, guess = _sample(y[:, i], p[:, i])
+        true, guess = sample(y[:, i], p[:, i])
         low, high = min(true.min(), guess.min()), max(true.max(), guess.max())
         pad = 0.04 * (high - low or 1.0)
         axes.plot([low - pad, high + pad], [low - pad, high + pad], color="#999999", lw=1.2, zorder=1)
@@ -238,9 +238,9 @@ def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     """What is left over: against the prediction, and its distribution."""
     y, p = _two_columns(y, p)
     left = p - y
-    figure, (scatter, histogram) = _figure(2, width=4.8, height=4.0)
+    figure, (scatter, histogram) = sheet(2, width=4.8, height=4.0)
     for i in range(min(y.shape[1], len(COLOURS))):
-        guess, rest = _sample(p[:, i], left[:, i])
+        guess, rest = sample(p[:, i], left[:, i])
         label = f"output {i}" if y.shape[1] > 1 else None
         scatter.scatter(guess, rest, s=14, alpha=0.55, color=COLOURS[i], linewidths=0, label=label)
         bins = min(max(int(math.sqrt(len(left))), 8), 60)
@@ -264,7 +264,7 @@ def images(x: np.ndarray, y: np.ndarray, scores: np.ndarray, names: Sequence[str
     wrong = np.flatnonzero(guess != y)
     wrong = wrong[np.argsort(-scores.reshape(len(y), -1).max(-1)[wrong], kind="stable")][:columns]
     rows = math.ceil(len(first) / columns) + (1 if len(wrong) else 0)
-    figure, panels = _figure(rows * columns, width=1.25, height=1.62, columns=columns)
+    figure, panels = sheet(rows * columns, width=1.25, height=1.62, columns=columns)
     begin = math.ceil(len(first) / columns) * columns
     places = [*zip(range(len(first)), first, strict=True)]
     places += [*zip(range(begin, begin + len(wrong)), wrong, strict=True)]
@@ -286,7 +286,7 @@ def masks(x: np.ndarray, y: np.ndarray, guess: np.ndarray, names: Sequence[str],
     """Image, true mask and predicted mask of some examples."""
     n = min(4, len(x))
     y = np.asarray(y).reshape(len(x), *guess.shape[1:])
-    figure, panels = _figure(3 * n, width=2.1, height=2.2, columns=3)
+    figure, panels = sheet(3 * n, width=2.1, height=2.2, columns=3)
     for i in range(n):
         row = panels[3 * i : 3 * i + 3]
         _picture(row[0], x[i])
@@ -306,8 +306,8 @@ def masks(x: np.ndarray, y: np.ndarray, guess: np.ndarray, names: Sequence[str],
 # The look of it.
 
 
-def _figure(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure and `n` panels, `columns` in a row, each `width` by `height` inches."""
+def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """Return a figure and `n` panels in our look, `columns` in a row, each `width` by `height` inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -363,7 +363,7 @@ def _two_columns(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return y[finite], p[finite]
 
 
-def _sample(*columns: np.ndarray) -> list[np.ndarray]:
+def sample(*columns: np.ndarray) -> list[np.ndarray]:
     """Return at most `MOST_POINTS` of the points, evenly taken."""
     step = max(len(columns[0]) // MOST_POINTS, 1)
     return [c[::step] for c in columns]

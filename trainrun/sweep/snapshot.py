@@ -23,9 +23,19 @@ def settings(config: Any) -> dict[str, Any]:
         "command": list(_command()),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),
-        "varying": frozenset(varied),
+        "varying": frozenset(varied + ["seed"] * bool(sweep["seeds"])),
+        "seed": int(config.seed),
+        "swept": {**_texts(config.hydra.overrides.task), **sweep["space"]},
+        "name": config.name,
+        "plots": bool(config.artifacts.plots),
         **sweep,
     }
+
+
+def _texts(overrides: Sequence[Any]) -> dict[str, str]:
+    """Return what is varied as it was typed: key -> values."""
+    typed = (str(o).partition("=") for o in overrides if _varies(str(o)))
+    return {key.lstrip("+"): values for key, _, values in typed}
 
 
 def _varies(override: str) -> bool:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from trainrun import console
-from trainrun.sweep import delivery, leaderboard, prune, snapshot
+from trainrun.sweep import delivery, leaderboard, parent, plots, prune, snapshot
 from trainrun.sweep.board import Board
 from trainrun.sweep.engine import Engine
 from trainrun.sweep.points import Points
@@ -75,10 +75,13 @@ def run(
         return judge.heard(trial, epoch, metrics, last)
 
     engine.heard, engine.asked = heard, judge.asks
+    hopeless: str | None = None
     with (
         contextlib.closing(engine),
+        contextlib.closing(board),
         _stoppable(engine) as stopping,
         delivery.of(settings["tracking"]) as deliver,
+        parent.of(sweep_dir, settings, total, engine.jobs, done) as book,
     ):
         while points.left or engine.running:
             if stopping.is_set():
@@ -96,16 +99,19 @@ def run(
                 deliver.ended(trial)
                 judge.ended(trial)
                 points.ended(trial)
+                book.ended(trial)
                 board.ended(trial)
-            if points.left and (reason := _hopeless(begun, settings["max_failures"])):
-                board.say(f"stopped early: {reason}")
+            if points.left and (hopeless := _hopeless(begun, settings["max_failures"])):
+                board.say(f"stopped early: {hopeless}")
                 points.close()
             board.look(engine.running)
         board.close()
-    ended.signal = stopping.signal
-    ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
-    ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
-    leaderboard.write(sweep_dir, ended.trials, ended.objective)
+        ended.signal = stopping.signal
+        ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
+        ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
+        table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
+        pictures = plots.write(sweep_dir, ended.trials, settings)
+        book.end(ended.signal, hopeless, [table, *pictures])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
 

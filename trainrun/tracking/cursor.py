@@ -58,6 +58,7 @@ class Cursor:
         self.next: int = entry.get("next", 0)  # records before this number are delivered
         self.left: dict[str, str] = dict(entry.get("left") or {})  # but for these: number -> why
         self.deleted = bool(entry.get("deleted"))  # somebody has deleted the run on the server
+        self.parent_id: str | None = entry.get("parent_run_id")  # the run that it was told to stand below
 
     @property
     def identity(self) -> dict[str, str] | None:
@@ -72,7 +73,7 @@ class Cursor:
 
     def forget(self) -> None:
         """Begin anew: the server has lost the run."""
-        self.run_id = self.experiment_id = None
+        self.run_id = self.experiment_id = self.parent_id = None
         self.next, self.left, self.deleted = 0, {}, False
 
     def save(self) -> None:
@@ -88,6 +89,7 @@ class Cursor:
             "experiment_id": self.experiment_id,
             "run_id": self.run_id,
             "next": self.next,
+            **({"parent_run_id": self.parent_id} if self.parent_id else {}),
             **({"left": self.left} if self.left else {}),
             **({"deleted": True} if self.deleted else {}),
         }

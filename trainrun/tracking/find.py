@@ -26,7 +26,7 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         UserError: there is no such run, or more than one of that name.
     """
     folder = Path(word)
-    if word and os.path.isfile(folder / JOURNAL):
+    if word and is_run(folder):
         return folder
     if os.path.isdir(folder) and any(folder.glob(f"*/{JOURNAL}")):
         raise UserError(
@@ -85,7 +85,19 @@ def everyone(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
     """Yield the directories of all runs, those of sweeps too."""
     for pattern in (f"runs/*/{JOURNAL}", f"sweeps/*/*/{JOURNAL}"):
         for path in Path(outputs).glob(pattern):
-            yield path.parent
+            if not os.path.isfile(path.parent / SWEEP):
+                yield path.parent
+
+
+def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
+    """Yield the directories of all sweeps."""
+    for path in Path(outputs).glob(f"sweeps/*/{SWEEP}"):
+        yield path.parent
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a directory is a run's; a sweep has a journal, too, and is none."""
+    return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)
 
 
 def _began(run_dir: Path) -> tuple[float, str]:

@@ -90,6 +90,9 @@ class Follower:
         if self.cursor.run_id is not None:
             try:
                 self.sink.check()
+                self._read()
+                if self._start is not None:
+                    self.sink.open(self._start)  # where the run stands may have changed, too
             except Exception as error:
                 self._lost(error)
 

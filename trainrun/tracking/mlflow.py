@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import summary
-from trainrun.tracking import faults, limits, redact, status
+from trainrun.tracking import faults, limits, nest, redact, status
 from trainrun.tracking.cursor import Cursor
 from trainrun.tracking.mlflow_model import MODEL, write_model
 from trainrun.tracking.store import import_quietly, one_at_a_time, sqlite_file
@@ -57,6 +57,7 @@ class MlflowSink:
     def __init__(self, cursor: Cursor):
         self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
         self._client: Any = None
+        self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": none that is there
         self._unsure = False  # whether the server may have made a run that it has not told us of
         self.begin()
 
@@ -113,6 +114,19 @@ class MlflowSink:
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
             self.cursor.run_id = self._find(start) or self._create(start)
+            self.cursor.save()
+        self._nest(start)
+
+    def _nest(self, start: Mapping[str, Any]) -> None:
+        """Put the run below its sweep's, or the one that `MLFLOW_RUN_ID` named; asked for again, nothing is sent."""
+        parent = nest.of_sweep(self.run_dir, self.target)
+        if parent is None and self.cursor.parent_id is None and nest.sweep_of(self.run_dir) is None:
+            if self._named is None:
+                self._named = nest.of_variable(self._client, start) or ""
+            parent = self._named
+        if parent and parent not in (self.cursor.parent_id, self.cursor.run_id):
+            self.tag({nest.TAG: parent})
+            self.cursor.parent_id = parent
             self.cursor.save()
 
     def _connect(self) -> None:
@@ -242,6 +256,9 @@ class MlflowSink:
         except (ImportError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
             # A store whose library is not installed here, or where we may not write: not for ever in the way.
             raise faults.Unsendable(f"{record['path']}: {faults.reason(error)}") from error
+
+    def _on_tags(self, record: Mapping[str, Any]) -> None:
+        self.tag({k: limits.value(v) for k, v in record["tags"].items() if v is not None})
 
     def _on_event(self, record: Mapping[str, Any]) -> None:
         """Leave it to the journal."""

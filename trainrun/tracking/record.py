@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun import console
-from trainrun.tracking import courier, process, redact
+from trainrun.tracking import courier, nest, process, redact
 from trainrun.tracking.cursor import Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.status import JOURNAL, last_lines, settle
@@ -122,6 +122,7 @@ class Recorder:
             tags=redact.tree(dict(tags or {})),
             user=_user(),
             tracking=self._told_of_tracking(),
+            parent_run_id=nest.given(),
             **process.identity(),
             **redact.tree(more),
         )

@@ -120,7 +120,7 @@ def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> Ru
         finally:
             book.close()
         found = status(run_dir)
-    if found.status == "KILLED":
+    if found.status == "KILLED" and not found.start.get("sweep"):
         _summarize(run_dir, found)
     return found
 

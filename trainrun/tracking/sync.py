@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.errors import UserError
-from trainrun.tracking import cursor, faults, journal, redact, status
+from trainrun.tracking import cursor, faults, journal, nest, redact, status
 from trainrun.tracking.cursor import Cursor, Lock, Target
 from trainrun.tracking.faults import Deleted
 from trainrun.tracking.follow import Backoff, Follower
@@ -86,7 +86,8 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
             return Synced("", 0)
         place.forget()
     total = len(journal.read(run_dir / status.JOURNAL).records)
-    if not named and place.next >= total and not place.left:
+    moved = nest.of_sweep(run_dir, target) not in (None, place.parent_id)
+    if not named and place.next >= total and not place.left and not moved:
         return Synced("", 0)
     lost: list[str] = []
     follower = Follower(place, MlflowSink(place), lost.append)
@@ -94,7 +95,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
     error: Exception | None = None
     while True:
         try:
-            if named:
+            if named or moved:
                 follower.verify()  # a server may have lost what it had
             follower.retry_left()
             follower.pass_on()

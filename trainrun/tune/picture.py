@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainrun import console
-from trainrun.artifacts.plots import COLOURS, FOLDER, INK, _figure
+from trainrun.artifacts.plots import COLOURS, FOLDER, INK, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def write(run_dir: Path, found: Range, warn: Callable[[str], None] = console.war
 
 def draw(found: Range) -> Figure:
     """Draw the loss of each batch, smoothed, with its minimum, its steepest fall and the suggestion."""
-    figure, (axes,) = _figure(1, width=6.4, height=4.2)
+    figure, (axes,) = sheet(1, width=6.4, height=4.2)
     axes.set_xscale("log")
     axes.plot(found.rates, found.losses, color="#BBBBBB", lw=1.1, label="loss of a batch", zorder=1)
     axes.plot(found.rates, found.smoothed, color=COLOURS[0], lw=2, label="smoothed")

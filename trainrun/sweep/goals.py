@@ -1,0 +1,36 @@
+"""What a sweep is ranked by, as its settings say it: one objective, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainrun.sweep.trial import Objective, Trial
+
+
+def of(settings: Mapping[str, Any], trials: Sequence[Trial]) -> list[Objective]:
+    """Return the objectives; at least one.
+
+    Args:
+        settings: see `snapshot.settings`.
+        trials: that have ended: their metrics tell what goes without saying.
+    """
+    direction = settings.get("direction") or "auto"
+    return list(Objective.of(settings.get("objective"), direction, trials).all)
+
+
+def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    """Return the metric of an epoch that comes nearest to an objective, and its name; None where there is none.
+
+    An epoch measures no ``test_`` metric, and without validation no ``val_`` one.
+    """
+    bare = objective.name.removeprefix("test_").removeprefix("val_")
+    for name in (objective.name, f"val_{bare}", bare, "val_loss", "loss"):
+        if isinstance(value := metrics.get(name), int | float):
+            return name, float(value)
+    return None
+
+
+def better(objective: Objective, value: float, than: float | None) -> bool:
+    """Whether a value is better than another one; than none at all, each is."""
+    return than is None or (value > than if objective.maximize else value < than)
