@@ -169,6 +169,7 @@ class Outcome:
             job: with the trained model on one device; what follows is about this one.
         """
         from trainrun.trainer._feed import in_order
+        from trainrun.trainer._kept import measure
 
         self.job, self.history = job, history
         self.metrics = {
@@ -176,8 +177,8 @@ class Outcome:
         }
         for prefix, split in (("val_", job.validation), ("test_", job.test)):
             if split is not None and len(split):
-                found = job.model.evaluate(in_order(split, job.plan.batch_size), return_dict=True, verbose=0)
-                self.metrics |= {prefix + name: float(value) for name, value in found.items()}
+                found = measure(job.model, split, job.plan.batch_size)
+                self.metrics |= {prefix + name: value for name, value in found.items()}
         self.recorder.metrics(
             {k: v for k, v in self.metrics.items() if k.startswith("test_")},
             epoch=self.epochs,

@@ -82,7 +82,7 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
         optimizer: changed in place, or the optimizers inside it where the rate is theirs.
         factor: above 0.
     """
-    for leaf in _leaves(optimizer):
+    for leaf in leaves(optimizer):
         if isinstance(leaf._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = Scaled(leaf._learning_rate, factor)
     scale_constant(optimizer, factor)
@@ -90,7 +90,7 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
 
 def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
     """Multiply the learning rate where it is a number that the optimizer holds, not a schedule's."""
-    for leaf in _leaves(optimizer):
+    for leaf in leaves(optimizer):
         if isinstance(leaf, keras.optimizers.LossScaleOptimizer):
             continue  # passes on what it is told to the one inside
         rate = leaf._learning_rate
@@ -130,12 +130,12 @@ class Scaled(keras.optimizers.schedules.LearningRateSchedule):
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
 
 
-def _leaves(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers.Optimizer]:
+def leaves(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers.Optimizer]:
     """Yield an optimizer and those inside it."""
     yield optimizer
     wrapped = getattr(optimizer, "inner_optimizer", None)
     for inner in getattr(optimizer, "inners", (wrapped,) if wrapped is not None else ()):
-        yield from _leaves(inner)
+        yield from leaves(inner)
 
 
 def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
@@ -145,7 +145,7 @@ def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
         optimizer: changed in place, with those inside it.
         replicas: how many.
     """
-    for leaf in _leaves(optimizer) if replicas > 1 else ():
+    for leaf in leaves(optimizer) if replicas > 1 else ():
         if any(way is not None for way in (leaf.clipnorm, leaf.clipvalue, leaf.global_clipnorm)):
             leaf._clip_gradients = _of_the_sum(leaf._clip_gradients, replicas)
 

@@ -13,33 +13,39 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from trainrun import reports
+from trainrun import reports, reuse
 
 ANSWER = 5.0  # seconds to wait for what the sweep says to an epoch; it answers in less than a thousandth
 
 
 def main(told: Mapping[str, Any], pipe: Connection) -> None:
-    """Run a trial in a process that was forked for it; never returns.
+    """Run a trial in a process that was forked for it, and others like it if there are; never returns.
 
     Args:
-        told: see `run`; and `environment`, `path`, `cwd`, and `asks`: whether the sweep answers to each epoch.
+        told: see `run`; and `environment`, `path`, `cwd`, `asks`: whether the sweep answers to each epoch, and
+            `stays`: whether the process waits for another trial, which may share what is compiled.
         pipe: to the sweep.
     """
     os.setsid()  # Ctrl-C in the terminal is the sweep's: it passes it on, once
     # The fork server has the environment that it was started in, which may be another sweep's.
     os.environ.clear()
     os.environ.update(told["environment"])
-    os.chdir(told["cwd"])
     sys.path[:0] = [p for p in told["path"] if p not in sys.path]
-    _print_into(Path(told["run_dir"]) / "run.log")
-    line = _Line(pipe, told["asks"])
-    code, said = run(told, line.report)
-    with contextlib.suppress(OSError):  # nobody listens any more
-        pipe.send(said)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # At once: on the way out of Python, threads of libraries would be waited for.
-    os._exit(code)
+    line = _Line(pipe)
+    while True:
+        os.chdir(told["cwd"])
+        _print_into(Path(told["run_dir"]) / "run.log")
+        reuse.activate(told["stays"])
+        line.begin(told["asks"])
+        code, said = run(told, line.report)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stays = told["stays"] and code == 0  # what has failed may have left anything behind
+        with contextlib.suppress(OSError):  # nobody listens any more
+            line.end({**said, "stays": stays})
+        if not stays or (told := line.next()) is None:
+            # At once: on the way out of Python, threads of libraries would be waited for.
+            os._exit(code)
 
 
 class _Line:
@@ -47,13 +53,26 @@ class _Line:
 
     Args:
         pipe: to the sweep.
-        asks: whether the sweep answers to each epoch.
     """
 
-    def __init__(self, pipe: Connection, asks: bool):
-        self._pipe, self._asks = pipe, asks
+    def __init__(self, pipe: Connection):
+        self._pipe, self._asks, self._busy = pipe, False, True
         self._answers: queue.Queue[str | None] = queue.Queue()
+        self._trials: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def begin(self, asks: bool) -> None:
+        """A trial begins; `asks`: whether it is told what to do after each epoch."""
+        self._asks, self._busy, self._answers = asks, True, queue.Queue()
+
+    def end(self, said: Mapping[str, Any]) -> None:
+        """Say how the trial has ended."""
+        self._busy = False
+        self._pipe.send(said)
+
+    def next(self) -> Mapping[str, Any] | None:
+        """Wait for another trial; None: there is none."""
+        return self._trials.get()
 
     def report(self, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Say what an epoch has come to; return why to stop, or None."""
@@ -64,10 +83,15 @@ class _Line:
 
     def _listen(self) -> None:
         try:
-            while True:
-                self._answers.put(self._pipe.recv())
+            while (said := self._pipe.recv()) is not None:
+                if "answer" in said:
+                    self._answers.put(said["answer"])
+                else:
+                    self._trials.put(said)
         except (EOFError, OSError):  # the sweep's process is gone: end in order
-            os.kill(os.getpid(), signal.SIGTERM)
+            if self._busy:
+                os.kill(os.getpid(), signal.SIGTERM)
+        self._trials.put(None)
 
 
 def run(told: Mapping[str, Any], report: reports.Listener | None) -> tuple[int, dict[str, Any]]:

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from typing import Any
 
-from trainrun.sweep import child
+from trainrun.sweep import workers
 from trainrun.sweep.engine import Heard
-from trainrun.sweep.resources import Resources, Share
+from trainrun.sweep.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
+from trainrun.sweep.workers import Worker
 
 PRELOAD = "trainrun.sweep.preload"
 GRACE = 15.0  # seconds beyond the trial's own grace, before it is killed
-
-
-@dataclass
-class _Running:
-    trial: Trial
-    process: Any
-    pipe: connection.Connection
-    share: Share
-    began: float
-    told: dict[str, Any] | None = None
-    stop_by: float | None = None  # when to kill it
-    reason: str | None = None
 
 
 class Pool:
@@ -60,7 +45,7 @@ class Pool:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
         forkserver.ensure_running()  # it imports TensorFlow while the first points are composed
-        self._running: list[_Running] = []
+        self._workers: list[Worker] = []
         self.jobs = resources.jobs
         self.heard: Heard = lambda trial, epoch, metrics, last: None
         self.asked = False
@@ -84,12 +69,16 @@ class Pool:
     @property
     def running(self) -> list[Trial]:
         """The trials that run now."""
-        return [r.trial for r in self._running]
+        return [w.trial for w in self._busy]
 
     @property
     def free(self) -> bool:
         """Whether another trial can begin."""
-        return len(self._running) < self.jobs
+        return len(self._busy) < self.jobs
+
+    @property
+    def _busy(self) -> list[Worker]:
+        return [w for w in self._workers if w.trial is not None]
 
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Begin a trial; there must be room.
@@ -98,92 +87,108 @@ class Pool:
             trial: its directory exists.
             resume: what is known of the attempt that it goes on from.
         """
-        share = self.resources.take()
-        ours, theirs = self._context.Pipe()
-        told = {
-            "config": trial.config,
-            "run_dir": str(trial.run_dir),
-            "overrides": trial.overrides,
-            "command": self.command,
-            "plugins": self.plugins,
-            "cwd": os.getcwd(),
-            "path": sys.path,
-            "environment": {**os.environ, **share.environment()},
-            "resume": resume,
-            "asks": self.asked,
-        }
-        process = self._context.Process(target=child.main, args=(told, theirs), daemon=False)
-        process.start()
-        theirs.close()
+        worker = self._worker(None if resume else workers.key(trial.config, bool(self.plugins)))
+        worker.start(
+            trial,
+            {
+                "config": trial.config,
+                "run_dir": str(trial.run_dir),
+                "overrides": trial.overrides,
+                "command": self.command,
+                "plugins": self.plugins,
+                "resume": resume,
+                "asks": self.asked,
+            },
+        )
         trial.status = RUNNING
-        self._running.append(_Running(trial, process, ours, share, time.monotonic()))
+
+    def _worker(self, key: str | None) -> Worker:
+        """Return a worker that is idle: one that has the program already, or a new one."""
+        idle = [w for w in self._workers if w.trial is None]
+        for worker in idle:
+            if key is not None and worker.key == key and worker.process.exitcode is None:
+                return worker
+        share = self.resources.take()
+        if share is None:  # those that are idle have it
+            self._retire(idle[0])
+            share = self.resources.take()
+        worker = Worker(self._context, share, key)
+        self._workers.append(worker)
+        return worker
+
+    def _retire(self, worker: Worker) -> None:
+        worker.retire()
+        self._workers.remove(worker)
+        self.resources.give_back(worker.share)
 
     def wait(self, seconds: float) -> list[Trial]:
         """Wait until a trial ends, at most so long; return those that have ended, their status set."""
-        watched = [r.process.sentinel for r in self._running] + [
-            r.pipe for r in self._running if r.told is None
-        ]
+        watched = [w.process.sentinel for w in self._busy] + [w.pipe for w in self._busy if w.told is None]
         connection.wait(watched, seconds)
         ended = []
-        for running in list(self._running):
-            self._listen(running)
-            if running.process.exitcode is not None:
-                self._settle(running)
-                ended.append(running.trial)
+        for worker in self._busy:
+            self._listen(worker)
+            if worker.over:
+                ended.append(self._settle(worker))
             else:
-                self._hurry(running)
+                self._hurry(worker)
         return ended
 
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
-        """Have a trial, or all of them, save themselves and end."""
-        for running in self._running:
-            if (trial is None or running.trial is trial) and running.stop_by is None:
-                running.stop_by, running.reason = time.monotonic() + self.grace + GRACE, reason
-                _signal(running.process, signal.SIGTERM)
+        """Have a trial, or all of them, save themselves and end; with a reason, they count as FAILED for it."""
+        for worker in self._busy:
+            if (trial is None or worker.trial is trial) and worker.stop_by is None:
+                worker.stop_by, worker.reason = time.monotonic() + self.grace + GRACE, reason
+                worker.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End all of them at once."""
-        for running in self._running:
-            _signal(running.process, signal.SIGKILL)
+        for worker in self._workers:
+            worker.signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Nothing is held: the fork server ends with this process."""
+        """End the processes that wait for another trial. The fork server ends with this process."""
+        for worker in list(self._workers):
+            if worker.trial is None:
+                self._retire(worker)
 
-    def _listen(self, running: _Running) -> None:
+    def _listen(self, worker: Worker) -> None:
         """Take in what a trial says: an epoch, which is answered, or how it has ended."""
         try:
-            while running.told is None and running.pipe.poll():
-                said = running.pipe.recv()
+            while worker.told is None and worker.pipe.poll():
+                said = worker.pipe.recv()
                 if "epoch" in said:
-                    reason = self.heard(running.trial, said["epoch"], said["metrics"], said["last"])
+                    reason = self.heard(worker.trial, said["epoch"], said["metrics"], said["last"])
                     if self.asked:
-                        running.pipe.send(reason)
+                        worker.pipe.send({"answer": reason})
                 else:
-                    running.told = said
+                    worker.told = said
         except (EOFError, OSError):
-            running.told = {}
+            worker.told = {}
 
-    def _hurry(self, running: _Running) -> None:
+    def _hurry(self, worker: Worker) -> None:
         now = time.monotonic()
-        if self.trial_timeout and running.stop_by is None and now - running.began > self.trial_timeout:
-            self.stop(running.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
-        if running.stop_by is not None and now > running.stop_by:
-            _signal(running.process, signal.SIGKILL)
+        if self.trial_timeout and worker.stop_by is None and now - worker.began > self.trial_timeout:
+            self.stop(worker.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
+        if worker.stop_by is not None and now > worker.stop_by:
+            worker.signal(signal.SIGKILL)
 
-    def _settle(self, running: _Running) -> None:
-        self._listen(running)
-        running.process.join()
-        self._running.remove(running)
-        self.resources.give_back(running.share)
-        running.pipe.close()
-        trial, code, told = running.trial, running.process.exitcode, running.told or {}
-        trial.seconds = time.monotonic() - running.began
+    def _settle(self, worker: Worker) -> Trial:
+        self._listen(worker)
+        trial, told = worker.trial, worker.told or {}
+        trial.seconds = time.monotonic() - worker.began
         trial.status = told.get("status") or "FAILED"
-        trial.reason = (
-            running.reason or told.get("reason") or (None if trial.status == "FINISHED" else _died(code))
-        )
-        if running.reason:
+        died = None if told.get("stays") else worker.process.exitcode
+        trial.reason = worker.reason or told.get("reason")
+        if trial.reason is None and trial.status != "FINISHED":
+            trial.reason = _died(died)
+        if worker.reason:
             trial.status = "FAILED"
+        worker.trial = None
+        if not told.get("stays"):
+            worker.process.join()
+            self._retire(worker)
+        return trial
 
 
 def _died(code: int) -> str:
@@ -193,8 +198,3 @@ def _died(code: int) -> str:
     if code < 0:
         return f"its process crashed ({signal.Signals(-code).name})"
     return f"its process ended by itself with exit code {code}"
-
-
-def _signal(process: Any, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, number)

@@ -47,8 +47,12 @@ def scope(kind: str) -> AbstractContextManager:
     return tf.experimental.function_executor_type(kind)
 
 
+def kinds_in(graph: tf.Graph) -> set[str]:
+    """Return the kinds of operations in a graph and in the functions in it."""
+    said = graph.as_graph_def()
+    return {node.op for node in [*said.node, *(n for f in said.library.function for n in f.node_def)]}
+
+
 def may_wait(graph: tf.Graph) -> bool:
     """Tell whether a kernel of the graph, or of a function in it, may wait for another one."""
-    said = graph.as_graph_def()
-    nodes = [*said.node, *(node for f in said.library.function for node in f.node_def)]
-    return any(word in node.op for node in nodes for word in WAITING)
+    return any(word in op for op in kinds_in(graph) for word in WAITING)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainrun.data._order import epoch_order
 from trainrun.dataset import Split
 from trainrun.job import Plan
+from trainrun.view import View
 
 # A split of at most so many bytes is held by TensorFlow, whole; a larger one is read batch by batch.
 HELD = 512 * 2**20
@@ -109,12 +110,12 @@ def gather(split: Split) -> Callable[[tf.Tensor], Any]:
     """Return a function from indices `[batch]` to `(x, y)` or `(x, y, weight)`.
 
     A small split is held by the graph; of a large one, numpy gathers the examples of each batch, so that they
-    are in memory once, or not at all where they lie in a mapped file.
+    are in memory once, or, where they lie in a mapped file, not at all.
     """
     arrays = (split.x, split.y) + (() if split.weight is None else (split.weight,))
     if sum(a.nbytes for a in split.arrays()) <= HELD:
         with tf.device("cpu:0"):
-            held = tf.nest.map_structure(tf.constant, arrays)
+            held = tf.nest.map_structure(whole, arrays)
         return lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held)
     flat = tf.nest.flatten(arrays)
 
@@ -125,6 +126,21 @@ def gather(split: Split) -> Callable[[tf.Tensor], Any]:
         return tf.nest.pack_sequence_as(arrays, got)
 
     return read
+
+
+def whole(array: np.ndarray | View) -> tf.Tensor:
+    """Return an array as a tensor; all of a view's examples are made, and are in memory once.
+
+    `tf.constant` copies what it is given, so that nobody changes it from outside. What is made here has no other
+    owner, and becomes the tensor's own memory (DLPack), if it begins where TensorFlow wants it, at a multiple of 64.
+    """
+    if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
+        return tf.constant(np.asarray(array))
+    room = np.empty(array.nbytes + 64, "uint8")
+    start = -room.ctypes.data % 64
+    made = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    array.read_into(made)
+    return tf.experimental.dlpack.from_dlpack(made.__dlpack__())
 
 
 def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tuple]:

@@ -9,8 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun import reuse
+from trainrun.dataset import Split
 from trainrun.job import Job
 from trainrun.trainer._feed import order
+from trainrun.trainer._kept import kept
 from trainrun.trainer._pace import BREATH, Pace
 from trainrun.trainer._pass import Pass, gathered
 
@@ -25,6 +28,30 @@ class StepByModel(Pass):
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
         self.step(gathered(data, index))
+
+
+def measuring(model: keras.Model, split: Split, batch_size: int) -> Pass:
+    """Return the pass of the model's own `test_step` over a split."""
+    return kept(
+        model,
+        "measuring",
+        lambda again: StepByModel(model, model.test_step, split, batch_size, again),
+        split,
+        batch_size,
+    )
+
+
+def training(model: keras.Model, split: Split, batch_size: int) -> Pass:
+    """Return the pass of the model's own `train_step` over a split; kept only where trials share a program."""
+    if not reuse.active():
+        return StepByModel(model, model.train_step, split, batch_size)
+    return kept(
+        model,
+        "training",
+        lambda again: StepByModel(model, model.train_step, split, batch_size, again),
+        split,
+        batch_size,
+    )
 
 
 class Indexed(keras.callbacks.Callback):
@@ -43,9 +70,9 @@ class Indexed(keras.callbacks.Callback):
     def __init__(self, job: Job):
         super().__init__()
         self.job, model, size = job, job.model, job.plan.batch_size
-        self.training = StepByModel(model, model.train_step, job.train, size)
+        self.training = training(model, job.train, size)
         measured = job.train if job.validation is None else job.validation
-        self.measuring = StepByModel(model, model.test_step, measured, size)
+        self.measuring = measuring(model, measured, size)
         self.everything = np.arange(len(measured), dtype="int64")
         self._keras = model._make_function(model.test_step)
         self._at = self._done = 0

@@ -15,8 +15,8 @@ import tensorflow as tf
 from trainrun.cost import STEP, Cost
 from trainrun.dataset import Split
 from trainrun.step._accumulate import fraction, reduction
-from trainrun.trainer._executor import ALONE, MUCH, POOL, may_wait, scope
-from trainrun.trainer._feed import HELD
+from trainrun.trainer._executor import ALONE, MUCH, POOL, kinds_in, may_wait, scope
+from trainrun.trainer._feed import HELD, whole
 from trainrun.trainer._pace import Pace
 
 # A larger split than `HELD` is sent to the device in blocks of so many bytes.
@@ -42,9 +42,10 @@ class Pass:
         step: what is done with a batch; see `trainrun.step.default`.
         split: the examples.
         batch_size: examples a step, over all replicas.
+        again: the pass will be made over other splits, too (`renew`), without being compiled again.
     """
 
-    def __init__(self, model: keras.Model, step: Step, split: Split, batch_size: int):
+    def __init__(self, model: keras.Model, step: Step, split: Split, batch_size: int, again: bool = False):
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
@@ -56,18 +57,34 @@ class Pass:
         size = sum(a.nbytes for a in split.arrays())
         if size <= HELD:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                self.held = tf.nest.map_structure(lambda a: None if a is None else tf.constant(a), arrays)
+                hold = _exchangeable if again and may_renew() else whole
+                self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
         self.block = max(1, int(BLOCK / max(size / max(len(split), 1), 1) / batch_size))
         if model.jit_compile and not self.replicated:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
         self._executor: str | None = None
         self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
+        self._function: Any = None
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
         """Tell whether a split is small enough to be held, by a model on one device."""
         return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
+
+    def renew(self, split: Split) -> bool:
+        """Go over another split from now on; return whether that is possible: its arrays are of the same kind."""
+        arrays = (split.x, split.y, split.weight)
+        if self.held is None or _kinds(arrays) != _kinds((self.split.x, self.split.y, self.split.weight)):
+            return False
+        held, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
+        if any(h is not None and not isinstance(h, tf.Variable) for h in held):
+            return False
+        for variable, array in zip(held, new, strict=True):
+            if variable is not None:
+                variable.assign(array)
+        self.split = split
+        return True
 
     def calls(
         self, order: np.ndarray, pace: Pace, first: int = 0
@@ -154,13 +171,18 @@ class Pass:
         if self.model.run_eagerly:
             self._prepared = self._run
             return
-        function, self._prepared = self._compile()
-        if self._executor == ALONE:
-            with scope(ALONE):
-                graph = function.get_concrete_function().graph
-            if may_wait(graph):
-                self._executor = POOL
-                _, self._prepared = self._compile()
+        self._function, self._prepared = self._compile()
+        if self._executor == ALONE and may_wait(self._graph()):
+            self._executor = POOL
+            self._function, self._prepared = self._compile()
+
+    def operations(self) -> set[str]:
+        """Return the kinds of operations that the compiled pass consists of; none before it is called."""
+        return kinds_in(self._graph()) if self._function is not None else set()
+
+    def _graph(self) -> tf.Graph:
+        with scope(self._executor):
+            return self._function.get_concrete_function().graph
 
     def _is_short(self) -> bool:
         """Tell whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
@@ -228,6 +250,19 @@ class Pass:
                 measure()
 
         self.strategy.run(replica)
+
+
+def may_renew() -> bool:
+    """Tell whether data can be held so that it can be exchanged: on a CPU. Not every type can be on a GPU."""
+    return not tf.config.list_logical_devices("GPU")
+
+
+def _exchangeable(array: np.ndarray) -> tf.Variable:
+    return tf.Variable(array, trainable=False, shape=[None, *array.shape[1:]])
+
+
+def _kinds(arrays: Any) -> tuple:
+    return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
 
 
 def gathered(data: tuple, index: tf.Tensor) -> tuple:

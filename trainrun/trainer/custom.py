@@ -9,10 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun import reuse
+from trainrun.dataset import Split
 from trainrun.job import Job
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
 from trainrun.trainer._feed import order
+from trainrun.trainer._kept import kept
 from trainrun.trainer._loop import Logs, build, loop
 from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, wants_steps
 from trainrun.trainer._pass import Pass, Step, evaluate
@@ -59,7 +62,7 @@ class Custom:
         """
         model, plan = job.model, job.plan
         build(job)
-        training = Pass(model, self.step, job.train, plan.batch_size)
+        training = self._pass(model, "training", self.step, job.train, plan.batch_size)
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
@@ -68,7 +71,7 @@ class Custom:
 
         if job.validation is None:
             return loop(job, callbacks, train, None, self.validation_freq)
-        measuring = Pass(model, evaluate, job.validation, plan.batch_size)
+        measuring = self._pass(model, "validation", evaluate, job.validation, plan.batch_size)
         everything = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
 
@@ -77,6 +80,12 @@ class Custom:
             return self._run(calls, every.on_test_batch_begin, every.on_test_batch_end)
 
         return loop(job, callbacks, train, validate, self.validation_freq)
+
+    def _pass(self, model: keras.Model, name: str, step: Step, split: Split, batch_size: int) -> Pass:
+        """Return a pass; kept by the model only where trials share a program."""
+        if not reuse.active():
+            return Pass(model, step, split, batch_size)
+        return kept(model, name, lambda again: Pass(model, step, split, batch_size, again), split, batch_size)
 
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
         if wants_steps(callbacks, hooks) or job.model.run_eagerly:

@@ -1,0 +1,150 @@
+"""The processes of `hydra/launcher=local`: one for each trial, or for several that share a compiled program."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from multiprocessing import connection
+from typing import Any
+
+from trainrun.sweep import child
+from trainrun.sweep.resources import Share
+from trainrun.sweep.trial import Trial
+
+# TensorFlow keeps some 6 MB of each trial in a process for ever.
+MOST = 25
+# What may differ between trials that share a program: it is in variables, or no part of it. A hint only: the process
+# looks closely (`trainrun.reuse`).
+DIFFER = ("seed", "learning_rate", "epochs")
+NOT_OF_THE_PROGRAM = (
+    "name",
+    "sweep",
+    "objective",
+    "direction",
+    "seeds",
+    "tracking",
+    "artifacts",
+    "checkpoint",
+)
+TRAINERS = ("fit", "custom")
+# Callbacks that change nothing but variables.
+HARMLESS = (
+    "early_stopping",
+    "EarlyStopping",
+    "CSVLogger",
+    "ReduceLROnPlateau",
+    "ModelCheckpoint",
+    "TerminateOnNaN",
+    "learning_rate_logger",
+    "time_limit",
+    "stop_at",
+)
+
+
+class Worker:
+    """A process that runs trials, one after another, and what it is at.
+
+    Args:
+        context: of multiprocessing, by which it is forked.
+        share: of the machine.
+        key: of the program that its trials share; None: it runs one trial only.
+    """
+
+    def __init__(self, context: Any, share: Share, key: str | None):
+        self.share, self.key, self.served = share, key, 0
+        self._context = context
+        self.process: Any = None
+        self.pipe: connection.Connection | None = None
+        self.trial: Trial | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.told: dict[str, Any] | None = None  # how its trial has ended
+        self.stop_by: float | None = None  # when to kill it
+        self.reason: str | None = None
+        self.began = time.monotonic()
+
+    def start(self, trial: Trial, told: Mapping[str, Any]) -> None:
+        """Begin a trial; nothing else runs here.
+
+        Args:
+            trial: its directory exists.
+            told: see `child.main`.
+        """
+        self._clear()
+        self.trial, self.served = trial, self.served + 1
+        told = {
+            **told,
+            "cwd": os.getcwd(),
+            "path": sys.path,
+            "environment": {**os.environ, **self.share.environment()},
+            "stays": self.key is not None and self.served < MOST,
+        }
+        if self.process is not None:
+            self.pipe.send(told)
+            return
+        self.pipe, theirs = self._context.Pipe()
+        self.process = self._context.Process(target=child.main, args=(told, theirs), daemon=False)
+        self.process.start()
+        theirs.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether its trial has ended."""
+        return self.process.exitcode is not None or (self.told or {}).get("stays", False)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
+
+    def retire(self) -> None:
+        """End the process; no trial runs in it."""
+        if self.process.exitcode is None:
+            with contextlib.suppress(OSError):
+                self.pipe.send(None)
+            self.process.join(1.0)
+            self.signal(signal.SIGKILL)
+            self.process.join()
+        self.pipe.close()
+
+
+def key(config: Mapping[str, Any], plugins: bool) -> str | None:
+    """Return what trials with the same program have in common; None: this one is to have a process of its own.
+
+    Args:
+        config: of a trial, resolved.
+        plugins: whether code of the user's own takes part, of which nobody knows what it keeps.
+    """
+    trainer, hardware, tune = config["trainer"], config["hardware"], config["tune"]
+    callbacks = [c.get("name") for c in (config["callback"] or {}).values()]
+    alone = (
+        plugins
+        or config["sweep"].get("reuse") == "never"
+        or trainer["name"] not in TRAINERS
+        or trainer.get("step") is not None
+        or trainer.get("jit_compile") is True
+        or trainer["run_eagerly"]
+        or (trainer.get("accumulate") or 1) != 1
+        or hardware["name"] not in ("auto", "cpu")
+        or bool(hardware.get("virtual_devices"))
+        or tune.get("batch_size") is not None
+        or tune.get("learning_rate") is not None
+        or config["profile"]
+        or not set(callbacks) <= set(HARMLESS)
+    )
+    if alone:
+        return None
+    rest = {k: _rest(v) for k, v in config.items() if k not in NOT_OF_THE_PROGRAM}
+    return json.dumps(rest, sort_keys=True, default=str)
+
+
+def _rest(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _rest(v) for k, v in value.items() if k not in DIFFER or isinstance(v, Mapping)}
+    return value
