@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from trainrun.view import View, blocks
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -59,9 +61,13 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `x` an array, or a dict of arrays by input name; `y` labels; `weight` one per example or None."""
+    """Examples: `x` an array, or a dict of arrays by input name; `y` labels; `weight` one per example or None.
 
-    x: np.ndarray | dict[str, np.ndarray]
+    A large input is a `View`: it has an array's shape, type and length, is indexed as one, and makes the examples when
+    they are asked for.
+    """
+
+    x: np.ndarray | View | dict[str, np.ndarray | View]
     y: np.ndarray
     weight: np.ndarray | None = None
 
@@ -73,7 +79,16 @@ class Split:
         x = {k: v[index] for k, v in self.x.items()} if isinstance(self.x, dict) else self.x[index]
         return Split(x, self.y[index], None if self.weight is None else self.weight[index])
 
-    def arrays(self) -> Iterator[np.ndarray]:
+    def first(self, n: int) -> Split:
+        """Return the first `n` examples; what is no array yet stays none."""
+
+        def cut(array: np.ndarray | View) -> np.ndarray | View:
+            return array.part(slice(n)) if isinstance(array, View) else array[:n]
+
+        x = {k: cut(v) for k, v in self.x.items()} if isinstance(self.x, dict) else cut(self.x)
+        return Split(x, self.y[:n], None if self.weight is None else self.weight[:n])
+
+    def arrays(self) -> Iterator[np.ndarray | View]:
         """Yield every array held, in a fixed order."""
         yield from (self.x[k] for k in sorted(self.x)) if isinstance(self.x, dict) else (self.x,)
         yield self.y
@@ -113,9 +128,9 @@ class Dataset:
         sha = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             for array in part.arrays() if part is not None else ():
-                array = np.ascontiguousarray(array)
                 sha.update(f"{array.dtype}{array.shape}".encode())
-                sha.update(array.data if array.size else b"")
+                for _, block in blocks(array):
+                    sha.update(np.ascontiguousarray(block).data if block.size else b"")
         return sha.hexdigest()
 
 

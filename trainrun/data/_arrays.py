@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._split import share_problems, sizes, split, standardized
+from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
+from trainrun.view import View
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Inputs of more bytes than this stay where they lie, and each batch is made when it is wanted.
+IN_MEMORY = 64 * 2**20
 
 
 def dataset(
     name: str,
     task: Task,
     spec: InputSpec,
-    x: np.ndarray,
+    x: np.ndarray | View,
     target: TargetSpec,
     y: np.ndarray,
     *,
@@ -50,18 +54,21 @@ def dataset(
         len(y), validation=validation, test=test, seed=seed, labels=labels, classes=target.classes
     )
     record = dict(preprocessing or {})
-    xs, ys = [x[i] for i in indices], [y[i] for i in indices]
+    whole = x if isinstance(x, View) else View.of(x)
+    xs, ys = [whole.part(i) for i in indices], [y[i] for i in indices]
     if standardize and spec.kind == "numeric":
-        xs, record["standardize"] = standardized(xs)
-        record["standardize"]["columns"] = list(features)
+        mean, std = standardizer(xs[0])
+        xs = [v.standardized(mean, std) for v in xs]
+        record["standardize"] = {**fitted(mean, std), "columns": list(features)}
     if standardize_target and target.kind == "real":
-        record["standardize_target"] = standardized(ys)[1]
+        record["standardize_target"] = fitted(*standardizer(ys[0]))
+    xs = [v.cast(spec.dtype) for v in xs]
+    if sum(v.nbytes for v in xs) <= IN_MEMORY:
+        xs = [np.asarray(v) for v in xs]
     dtype = "float32" if target.kind in ("real", "none", "multilabel") else "int64"
     weights = [None if weight is None else weight[i].astype("float32") for i in indices]
     parts = [
-        Split(np.ascontiguousarray(a, dtype=spec.dtype), np.ascontiguousarray(b, dtype=dtype), w)
-        if len(b)
-        else None
+        Split(a, np.ascontiguousarray(b, dtype=dtype), w) if len(b) else None
         for a, b, w in zip(xs, ys, weights, strict=True)
     ]
     return Dataset(name, task, (spec,), target, *parts, features=tuple(features), preprocessing=record)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.errors import Problem, UserError
+from trainrun.view import View, blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,7 +127,7 @@ def _check_classes(labels: np.ndarray, parts: int, classes: Sequence[str]) -> No
         raise UserError(Problem("data.validation", problem))
 
 
-def standardizer(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardizer(train: np.ndarray | View) -> tuple[np.ndarray, np.ndarray]:
     """Return each column's mean and standard deviation, float64 `[d]`; a constant column's deviation is 1.
 
     Args:
@@ -134,14 +135,50 @@ def standardizer(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     import numpy as np
 
-    wide = train.astype("float64")
-    mean, std = wide.mean(axis=0), wide.std(axis=0)
+    n = len(train)
+    if np.prod(train.shape[1:]) == 1 or (isinstance(train, np.ndarray) and not train.flags.c_contiguous):
+        # What lies one behind the other numpy adds in pairs, not in a row: blocks would give other last bits.
+        wide = np.asarray(train).astype("float64")
+        mean, std = wide.mean(axis=0), wide.std(axis=0)
+    else:
+        mean = _total(train) / n
+        std = np.sqrt(_total(train, mean) / n)
     # Rounding leaves a constant column a deviation of about 1e-16 times its value, not 0.
     constant = std <= 10 * np.finfo("float64").eps * np.maximum(np.abs(mean), np.finfo("float64").tiny)
     return mean, np.where(constant, 1.0, std)
 
 
+def _total(train: np.ndarray | View, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return the sum of each column, float64 `[d]`, or that of the squares of its deviations from a mean.
+
+    Block by block, and to the bit what numpy's sum of the whole is: along the first axis it adds row to row, so a
+    block goes on from the sum of those before it as its row 0. A test holds it against `numpy.mean` and `numpy.std`.
+    """
+    import numpy as np
+
+    total = None
+    for _, block in blocks(train):
+        rows = np.empty((len(block) + (total is not None), *block.shape[1:]), "float64")
+        now = rows if total is None else rows[1:]
+        now[...] = block
+        if mean is not None:
+            now -= mean
+            now *= now
+        if total is not None:
+            rows[0] = total
+        total = np.add.reduce(rows, axis=0)
+    return total
+
+
 def standardized(parts: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict[str, Any]]:
     """Return the parts as float32 with mean 0 and deviation 1 by the first of them, and what was fitted."""
+    import numpy as np
+
     mean, std = standardizer(parts[0])
-    return [((p - mean) / std).astype("float32") for p in parts], {"mean": mean.tolist(), "std": std.tolist()}
+    views = [View.of(p).standardized(mean, std) for p in parts]
+    return [np.asarray(v) for v in views], fitted(mean, std)
+
+
+def fitted(mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
+    """Return what was fitted, for the record."""
+    return {"mean": mean.tolist(), "std": std.tolist()}

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import math
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import paths
 from trainrun.data import _arrays
-from trainrun.data._lines import CLASSES_UP_TO, TASKS
+from trainrun.data._lines import CLASSES_UP_TO
+from trainrun.data._npz_file import Fault, each, headers, load, value_faults
 from trainrun.data._split import share_problems, sizes
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError
+from trainrun.view import Rows, View
 
 if TYPE_CHECKING:
     import numpy as np
 
-KINDS = ("numeric", "image", "tokens", "categorical")
 # The preflight reads targets up to so many values, of larger arrays the shape only.
 SMALL = 2_000_000
 # More different tokens or categories are no vocabulary, but numbers.
 LARGEST_ID = 10_000_000
-
-# What a damaged or foreign zip file may raise: zlib's error is none of the others, an encrypted entry is a
-# RuntimeError, and one packed in a way that this Python does not know a NotImplementedError.
-DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    OverflowError,
-)
-
-Fault = tuple[str, str]
 
 
 def npz(
@@ -83,12 +65,13 @@ def npz(
         UserError: all that is wrong with the file or the arguments.
     """
     path = None if path is None else str(path)
-    _raise([*_headers(path, x, y, weight, kind, task)[1], *share_problems(None, validation, test)])
-    arrays, faults = _load(path, [k for k in (x, y, weight) if k])
+    known, faults = headers(path, x, y, weight, kind, task)
+    _raise([*faults, *share_problems(None, validation, test)])
+    arrays, faults = load(path, x, [k for k in (y, weight) if k], known)
     _raise(faults)
     if task == "regression":
         arrays[y] = arrays[y].astype("float64") if arrays[y].dtype.kind in "iub" else arrays[y]
-    _raise(_value_faults(arrays, x, y, weight))
+    _raise(value_faults(path, arrays, x, y, weight))
     spec, values, record = _input(arrays[x], kind)
     meaning, labels = _target(arrays[y], task, spec)
     return _arrays.dataset(
@@ -124,18 +107,18 @@ def describe(
 ) -> Description:
     """Return what shapes and types tell and, if it is small, the target."""
     path = None if path is None else str(path)
-    shapes, faults = _headers(path, x, y, weight, kind, task)
-    faults += share_problems(shapes[x][0][0] if not faults else None, validation, test)
+    shapes, faults = headers(path, x, y, weight, kind, task)
+    faults += share_problems(shapes[x].shape[0] if not faults else None, validation, test)
     if faults:
         return Description(problems=tuple(faults))
-    examples = sizes(shapes[x][0][0], validation, test)[0]
-    if math.prod(shapes[x][0]) + math.prod(shapes[y][0]) > SMALL:
+    examples = sizes(shapes[x].shape[0], validation, test)[0]
+    if math.prod(shapes[x].shape) + math.prod(shapes[y].shape) > SMALL:
         return Description(examples=examples)
-    arrays, faults = _load(path, [x, y])
+    arrays, faults = load(path, x, [y], shapes)
     if not faults:
         if task == "regression":
             arrays[y] = arrays[y].astype("float64") if arrays[y].dtype.kind in "iub" else arrays[y]
-        faults = _value_faults(arrays, x, y, None)
+        faults = value_faults(path, arrays, x, y, None)
     try:
         _raise(faults)
         spec = _input(arrays[x], kind)[0]
@@ -151,157 +134,25 @@ def _raise(faults: list[Fault]) -> None:
         raise UserError([Problem(f"data.{key}", message) for key, message in faults])
 
 
-def _headers(
-    path: str | None, x: str, y: str, weight: str | None, kind: str | None, task: str
-) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype]], list[Fault]]:
-    """Return each array's shape and type, read without the arrays, and what is wrong so far."""
+def _input(x: Rows, kind: str | None) -> tuple[InputSpec, View, dict[str, Any]]:
+    """Return the input's meaning, its values and what is done to them."""
     import numpy as np
 
-    faults: list[Fault] = []
-    if kind is not None and kind not in KINDS:
-        faults.append(
-            (
-                "kind",
-                f"expected null or one of {', '.join(KINDS)}, got {kind!r}.{did_you_mean(str(kind), KINDS)}",
-            )
-        )
-    if task not in TASKS:
-        faults.append(
-            ("task", f"expected one of {', '.join(TASKS)}, got {task!r}.{did_you_mean(str(task), TASKS)}")
-        )
-    fault = paths.fault(path, ".npz", "data.path=my_data.npz")
-    if fault:
-        return {}, [*faults, ("path", fault)]
-    where = paths.expanded(path)
-    sizes_there: dict[str, int] = {}
-    shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
-    try:
-        with zipfile.ZipFile(where) as archive:
-            for entry in archive.infolist():
-                name = entry.filename
-                if not name.endswith(".npy"):
-                    continue
-                with archive.open(entry) as file:
-                    version = np.lib.format.read_magic(file)
-                    read = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
-                    shape, _, dtype = read(file)
-                    shapes[name.removesuffix(".npy")] = (shape, dtype)
-                    sizes_there[name.removesuffix(".npy")] = entry.file_size - file.tell()
-    except DAMAGED as error:
-        return {}, [
-            *faults,
-            (
-                "path",
-                f"{where} is no .npz file, or is damaged: {_first_line(error)}. Write it with numpy.savez(path, x=…, y=…).",
-            ),
-        ]
-    for argument, key in (("x", x), ("y", y), ("weight", weight)):
-        if key is None:
-            continue
-        if key not in shapes:
-            faults.append(
-                (
-                    argument,
-                    f"{where} has no array {key!r}.{did_you_mean(key, shapes)} It has {', '.join(shapes) or 'none'}.",
-                )
-            )
-        elif shapes[key][1].hasobject:
-            faults.append(
-                (
-                    argument,
-                    f"array {key!r} holds Python objects, which are never loaded. Save plain numbers or text.",
-                )
-            )
-        elif not shapes[key][0]:
-            faults.append((argument, f"array {key!r} is a single value; expected one for each example."))
-        elif (needed := math.prod(shapes[key][0]) * shapes[key][1].itemsize) != sizes_there[key]:
-            faults.append(
-                (
-                    argument,
-                    f"{where} is damaged: array {key!r} is said to have the shape {list(shapes[key][0])}, {needed:,} bytes; "
-                    f"{sizes_there[key]:,} are there. Write it anew.",
-                )
-            )
-        elif too_large := paths.room(needed):
-            faults.append((argument, f"array {key!r}: {too_large}. Save a part of it."))
-    if faults:
-        return shapes, faults
-    n = shapes[x][0][0]
-    if 0 in shapes[x][0]:
-        faults.append(("x", f"array {x!r} holds no examples: its shape is {list(shapes[x][0])}."))
-    faults += [
-        (argument, f"array {key!r} has {shapes[key][0][0]} examples, {x!r} has {n}.")
-        for argument, key in (("y", y), ("weight", weight))
-        if key is not None and shapes[key][0][0] != n
-    ]
-    if shapes[x][1].kind not in "fiub":
-        faults.append(("x", f"array {x!r} is of type {shapes[x][1]}; expected numbers."))
-    if shapes[y][1].kind not in "fiubUS":
-        faults.append(("y", f"array {y!r} is of type {shapes[y][1]}; expected numbers or text."))
-    if weight is not None and (shapes[weight][1].kind not in "fiu" or len(shapes[weight][0]) != 1):
-        faults.append(
-            (
-                "weight",
-                f"array {weight!r} is {shapes[weight][1]} {list(shapes[weight][0])}; expected one number an example.",
-            )
-        )
-    return shapes, faults
-
-
-def _load(path: str, keys: list[str]) -> tuple[dict[str, np.ndarray], list[Fault]]:
-    import numpy as np
-
-    try:
-        with np.load(paths.expanded(path), allow_pickle=False) as file:
-            return {k: file[k] for k in keys}, []
-    except MemoryError as error:
-        return {}, [("path", f"{path} does not fit into memory: {_first_line(error)}. Save a part of it.")]
-    except DAMAGED as error:
-        return {}, [("path", f"{path} is damaged: {_first_line(error)}. Write it anew.")]
-
-
-def _first_line(error: BaseException) -> str:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return said.partition(": <ast.")[0]  # where Python's parser of literals found something else
-
-
-def _value_faults(arrays: dict[str, np.ndarray], x: str, y: str, weight: str | None) -> list[Fault]:
-    import numpy as np
-
-    faults = []
-    for argument, key in (("x", x), ("y", y), ("weight", weight)):
-        if key is None or arrays[key].dtype.kind != "f":
-            continue
-        bad = ~np.isfinite(arrays[key].reshape(len(arrays[key]), -1)).all(axis=1)
-        if bad.any():
-            message = f"array {key!r}: {bad.sum()} of {len(bad)} examples hold NaN or infinity, the first is example {bad.argmax()}. Fill or drop them."
-            faults.append((argument, message))
-    if weight is not None and not faults and (arrays[weight].min() < 0 or arrays[weight].max() == 0):
-        faults.append(("weight", f"array {weight!r}: expected weights of at least 0, not all 0."))
-    return faults
-
-
-def _input(x: np.ndarray, kind: str | None) -> tuple[InputSpec, np.ndarray, dict[str, Any]]:
-    """Return the input's meaning, its values and what was done to them."""
-    import numpy as np
-
-    whole = x.dtype.kind in "iu"
+    whole, axes = x.dtype.kind in "iu", len(x.shape)
+    limits: tuple[np.ndarray, np.ndarray] | None = None
+    if whole and axes == 2 and kind not in ("numeric", "image"):
+        limits = _limits(x)
     if kind is None:
-        if (x.dtype == np.uint8 and x.ndim >= 3) or x.ndim in (3, 4):
+        if (x.dtype == np.uint8 and axes >= 3) or axes in (3, 4):
             kind = "image"
         else:
-            kind = "tokens" if whole and x.ndim == 2 and x.min() >= 0 else "numeric"
+            kind = "tokens" if limits is not None and limits[0].min() >= 0 else "numeric"
     if kind == "numeric":
-        x = x.reshape(len(x), -1)
-        return InputSpec("numeric", "numeric", x.shape[1:]), x, {}
+        shape = (math.prod(x.shape[1:]),)
+        return InputSpec("numeric", "numeric", shape), View.of(x, shape), {}
     if kind == "image":
-        if x.ndim == 3:
-            x = x[..., None]
-        if x.ndim != 4:
+        shape = (*x.shape[1:], 1) if axes == 3 else x.shape[1:]
+        if len(shape) != 3:
             raise UserError(
                 Problem(
                     "data.x",
@@ -309,28 +160,32 @@ def _input(x: np.ndarray, kind: str | None) -> tuple[InputSpec, np.ndarray, dict
                 )
             )
         scale = 1 / 255 if x.dtype == np.uint8 else 1.0
-        return (
-            InputSpec("image", "image", x.shape[1:]),
-            x.astype("float32") * np.float32(scale),
-            {"scale": scale},
-        )
-    if not whole or x.ndim != 2 or x.min() < 0:
+        return InputSpec("image", "image", shape), View.of(x, shape, scale), {"scale": scale}
+    if limits is None or limits[0].min() < 0:
         raise UserError(
             Problem(
                 "data.x",
                 f"{kind} need whole numbers from 0 on, with two axes; got {x.dtype} {list(x.shape)}. Or data.kind=numeric.",
             )
         )
-    if x.max() >= LARGEST_ID:
+    if limits[1].max() >= LARGEST_ID:
         raise UserError(
             Problem(
                 "data.x",
-                f"{kind} of up to {x.max():,} would need as many rows to look them up in. Number them from 0 without gaps.",
+                f"{kind} of up to {limits[1].max():,} would need as many rows to look them up in. Number them from 0 without gaps.",
             )
         )
-    highest = x.max(axis=0).astype("int64") + 1
+    highest = limits[1].astype("int64") + 1
     values = tuple(highest.tolist()) if kind == "categorical" else (int(highest.max()),)
-    return InputSpec(kind, kind, x.shape[1:], values), x, {}
+    return InputSpec(kind, kind, x.shape[1:], values), View.of(x), {}
+
+
+def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return each column's least and greatest value."""
+    import numpy as np
+
+    found = [(block.min(axis=0), block.max(axis=0)) for _, block in each(x)]
+    return np.min([low for low, _ in found], axis=0), np.max([high for _, high in found], axis=0)
 
 
 def _target(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np.ndarray]:

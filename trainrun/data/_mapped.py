@@ -1,0 +1,110 @@
+"""An array in an uncompressed .npz file, read where it lies: the system's cache holds it, not the process' memory."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.view import BLOCK
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What precedes an entry's bytes in a zip file: 26 bytes, the lengths of its name and of its extra field, and these.
+LOCAL_HEADER = struct.Struct("<26xHH")
+
+
+class Mapped:
+    """Rows of an array in a file; `mapped[index]` gives those asked for as an array of their own.
+
+    Rows are copied as bytes: in a zip file an array begins anywhere, and numpy's own ways of taking rows from an
+    array that is not aligned first copy all of it.
+
+    Args:
+        path: the file.
+        start: the offset of the entry, its .npy header included.
+        header: how many bytes that header has.
+        shape, dtype: of the array, in C order.
+        crc: the checksum of the entry, header included.
+    """
+
+    def __init__(
+        self, path: Path, start: int, header: int, shape: tuple[int, ...], dtype: np.dtype, crc: int
+    ):
+        import numpy as np
+
+        self.path, self.shape, self.dtype = path, shape, dtype
+        self._file = open(path, "rb")  # noqa: SIM115  read as long as the rows are
+        self._crc, self._entry = crc, (start, start + header)
+        self._stat = self._state()
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        each = math.prod(shape[1:]) * dtype.itemsize
+        flat = np.frombuffer(self._map, "uint8", shape[0] * each, start + header)
+        self._bytes = flat.reshape(shape[0], each)
+
+    @classmethod
+    def of(
+        cls, path: Path, entry: zipfile.ZipInfo, header: int, shape: tuple[int, ...], dtype: np.dtype
+    ) -> Mapped:
+        """Return an entry of a zip file that is stored as it is.
+
+        Raises:
+            ValueError: the file is shorter than it says.
+        """
+        with open(path, "rb") as file:
+            file.seek(entry.header_offset)
+            # Not the lengths of the table at the end: here the extra field may be another.
+            names = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+            start = file.tell() + sum(names)
+            if start + entry.file_size > os.fstat(file.fileno()).st_size:
+                raise ValueError("it is cut short")
+        return cls(path, start, header, shape, dtype, entry.CRC)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        """Return the rows at `key`, indices or a slice, copied."""
+        import numpy as np
+
+        self._unchanged()
+        taken = self._bytes[key].copy() if isinstance(key, slice) else np.take(self._bytes, key, axis=0)
+        return taken.view(self.dtype).reshape(len(taken), *self.shape[1:])
+
+    def checked(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield all rows, block by block, each with the number of its first.
+
+        Raises:
+            ValueError: at the end, if the bytes are not those that were written.
+        """
+        start, stop = self._entry
+        crc = zlib.crc32(self._map[start:stop])
+        step = max(1, BLOCK // max(self._bytes.shape[1], 1))
+        for at in range(0, len(self), step):
+            block = self[at : at + step]
+            crc = zlib.crc32(block.data if block.size else b"", crc)
+            yield at, block
+        if crc != self._crc:
+            raise ValueError(f"Bad CRC-32 of its {self.dtype} array of shape {list(self.shape)}")
+
+    def _state(self) -> tuple[int, int]:
+        found = os.fstat(self._file.fileno())
+        return found.st_size, found.st_mtime_ns
+
+    def _unchanged(self) -> None:
+        # To read a mapped page that a file no longer has ends the process (SIGBUS); a microsecond to look is nothing.
+        if self._state() != self._stat:
+            raise UserError(
+                Problem(
+                    "data.path",
+                    f"{self.path} was written to while it was read. Write to another file and rename it, then run again.",
+                )
+            )

@@ -1,0 +1,144 @@
+"""Examples of a larger array, made when they are asked for: a split without a copy of its data. Numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Blocks of so many bytes go through memory: a few of them fit into a core's cache, and thousands of bytes are worth
+# the call.
+BLOCK = 2**20
+
+
+class Rows(Protocol):
+    """Where examples lie: an array in memory, or one in a file (`data/_mapped.py`)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """The examples of `rows` at `index`, each scaled or standardized, as a split's `x`.
+
+    It has an array's shape, type and length, `view[index]` gives examples as an array, and `numpy.asarray(view)` all
+    of them. What is done to a value depends on that value alone, so a batch holds the same bits whether it is made
+    by itself or cut from the whole.
+
+    Args:
+        rows: where the examples lie.
+        index: which of them, int64 `[n]`.
+        example: one example's shape, whatever that of the rows is.
+        dtype: of what comes out.
+        scale: float32 images are multiplied by it; None: no.
+        standard: each column's mean and deviation, float64 `[d]`, to subtract and divide by; None: no.
+    """
+
+    rows: Rows
+    index: np.ndarray
+    example: tuple[int, ...]
+    dtype: np.dtype
+    scale: float | None = None
+    standard: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, rows: Rows, example: tuple[int, ...] | None = None, scale: float | None = None) -> View:
+        """Return a view of all rows."""
+        import numpy as np
+
+        index = np.arange(len(rows), dtype="int64")
+        dtype = np.dtype("float32") if scale is not None else rows.dtype
+        return cls(rows, index, rows.shape[1:] if example is None else example, dtype, scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.index), *self.example)
+
+    @property
+    def ndim(self) -> int:
+        return 1 + len(self.example)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes all examples would take in memory."""
+        return len(self) * self.example_bytes
+
+    @property
+    def example_bytes(self) -> int:
+        import math
+
+        return math.prod(self.example) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Return the examples at `key` (indices, a slice, a mask) as an array of their own, or the one at a number."""
+        import numpy as np
+
+        at = self.index[key]
+        return self._made(np.asarray(self.rows[at])) if np.ndim(at) else self[np.asarray([key])][0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return all examples, as numpy asks for them."""
+        import numpy as np
+
+        made = np.empty(self.shape, self.dtype)
+        self.read_into(made)
+        return made if dtype is None else made.astype(dtype, copy=False)
+
+    def read_into(self, target: np.ndarray) -> None:
+        """Fill an array of this view's shape, a block at a time."""
+        for start, block in blocks(self):
+            target[start : start + len(block)] = block
+
+    def part(self, index: np.ndarray | slice) -> View:
+        """Return a view of the examples at `index`."""
+        return replace(self, index=self.index[index])
+
+    def standardized(self, mean: np.ndarray, std: np.ndarray) -> View:
+        """Return a view of the columns with a mean subtracted and a deviation divided by, float32."""
+        import numpy as np
+
+        return replace(self, standard=(mean, std), dtype=np.dtype("float32"))
+
+    def cast(self, dtype: Any) -> View:
+        """Return a view of another type."""
+        import numpy as np
+
+        return replace(self, dtype=np.dtype(dtype))
+
+    def _made(self, found: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        found = found.reshape(len(found), *self.example)
+        if self.scale is not None:
+            found = found.astype("float32") * np.float32(self.scale)
+        if self.standard is not None:
+            mean, std = self.standard
+            found = found - mean  # in float64, as means and deviations are
+            found /= std
+        return np.ascontiguousarray(found, self.dtype)
+
+
+def blocks(array: np.ndarray | View, size: int = BLOCK) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield an array's examples block by block, each with the number of its first.
+
+    Args:
+        array: `[n, …]`, in memory or a view.
+        size: about so many bytes a block; at least one example.
+    """
+    import math
+
+    each = math.prod(array.shape[1:]) * array.dtype.itemsize
+    step = max(1, size // max(each, 1))
+    for start in range(0, len(array), step):
+        yield start, array[start : start + step]
