@@ -21,7 +21,7 @@ from typing import Any, TextIO
 _lock = threading.RLock()
 _quiet = False
 _log: TextIO | None = None
-_status = ""  # the line that is redrawn in place at the bottom of the terminal
+_status: Sequence[tuple[str, int]] = ()  # what is redrawn in place at the bottom: lines, and their columns
 _rich: dict[tuple[int, str], Any] = {}
 
 
@@ -37,6 +37,11 @@ def is_terminal(stream: TextIO | None = None) -> bool:
 def width() -> int:
     """Return the terminal's width in columns; 80 if there is none to ask."""
     return max(shutil.get_terminal_size((80, 24)).columns, 20)
+
+
+def height() -> int:
+    """Return the terminal's height in lines; 24 if there is none to ask."""
+    return max(shutil.get_terminal_size((80, 24)).lines, 2)
 
 
 def quiet(on: bool = True) -> None:
@@ -255,25 +260,58 @@ def status(parts: Sequence[tuple[str, str]]) -> None:
     Args:
         parts: `(text, style)` pairs; cut at the terminal's width.
     """
+    live([parts] if parts else ())
+
+
+def live(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Redraw several lines at the bottom of the terminal, below everything that is printed; none: take them away.
+
+    Args:
+        lines: each as `pieces` takes it; cut at the terminal's width, and their number at its height.
+    """
     global _status
     if _quiet or not is_terminal():
         return
     with _lock:
-        drawn = _render(sys.stdout, parts, width() - 1) if parts else ""
-        if drawn or _status:
+        room = width() - 1  # in the last column, some terminals go to the next line
+        shown = [_rendered(parts, room) for parts in lines[: height() - 1]]
+        if shown or _status:
             # One write: the cursor never rests on an empty line, so nothing flickers.
-            sys.stdout.write("\r" + drawn + "\x1b[K")
+            sys.stdout.write(
+                _upwards() + _drawn(shown) + ("\x1b[J" if _rows(_status) > max(len(shown), 1) else "")
+            )
             sys.stdout.flush()
-        _status = drawn
+        _status = shown
+
+
+def _rendered(parts: Sequence[tuple[str, str]], room: int) -> tuple[str, int]:
+    from rich.cells import cell_len
+
+    return _render(sys.stdout, parts, room), min(cell_len("".join(text for text, _ in parts)), room)
+
+
+def _drawn(lines: Sequence[tuple[str, int]]) -> str:
+    return "\n".join(f"{text}\x1b[K" for text, _ in lines) or "\x1b[K"
+
+
+def _rows(lines: Sequence[tuple[str, int]]) -> int:
+    """Return the rows that lines take up now: a terminal that was made narrower has folded them."""
+    return sum(max(-(-columns // width()), 1) for _, columns in lines)
+
+
+def _upwards() -> str:
+    """Return what brings the cursor, at the end of the lines at the bottom, to their beginning."""
+    rows = min(_rows(_status), height()) - 1
+    return f"\r\x1b[{rows}A" if rows > 0 else "\r"
 
 
 def _emit(stream: TextIO, parts: Sequence[tuple[str, str]]) -> None:
-    """Write the parts and a line end, above the status line if there is one."""
+    """Write the parts and a line end, above what is redrawn in place."""
     with _lock:
         text = _render(stream, parts) if is_terminal(stream) else "".join(t for t, _ in parts)
         try:
             if _status and is_terminal(stream):
-                stream.write("\r\x1b[K")
+                stream.write(_upwards() + ("\x1b[K" if _rows(_status) == 1 else "\x1b[J"))
             _write(stream, text + "\n")
             stream.flush()
         except BrokenPipeError:
@@ -281,7 +319,7 @@ def _emit(stream: TextIO, parts: Sequence[tuple[str, str]]) -> None:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             return
         if _status and is_terminal():
-            sys.stdout.write(_status + "\x1b[K")
+            sys.stdout.write(_drawn(_status))
             sys.stdout.flush()
 
 
