@@ -178,7 +178,7 @@ class Checkpoint(keras.callbacks.Callback):
         return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
 
     def _take(self, epoch: int, step: int, done: bool) -> tuple:
-        self._reader = self._reader or state.Reader(self.model)
+        self._reader = self._reader or state.Reader.of(self.model)
         arrays, about = state.capture(self._reader, [*self.callbacks], epoch, step, done)
         return arrays, {**about, "plan": self.plan}
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 import yaml
 
 from trainrun import console
-from trainrun.artifacts import environment, plots, report, result, summary
+from trainrun.artifacts import environment, later, plots, report, result, summary
 from trainrun.clock import Clock
 from trainrun.config import plugins
 from trainrun.errors import TrainingError, broken
@@ -184,11 +184,10 @@ class Outcome:
             epoch=self.epochs,
             step=self.steps,
         )
-        _, shown = self._shown()
-        if shown is not None and job.dataset.target.kind != "none":
-            self.predictions = self._readable(
-                job.model.predict(in_order(shown, job.plan.batch_size), verbose=0)
-            )
+        _, split = shown(job)
+        if split is not None and job.dataset.target.kind != "none":
+            said = job.model.predict(in_order(split, job.plan.batch_size), verbose=0)
+            self.predictions = readable(said, job)
 
     def save(self) -> None:
         """Write the model and the pictures."""
@@ -199,8 +198,8 @@ class Outcome:
             if wanted["verify"]:
                 self._verify(plain)
             self.recorder.model(MODEL, self.job.dataset.inputs, [*plain.output_shape[1:]])
-        if wanted["plots"]:
-            part, _ = self._shown()
+        if wanted["plots"] and not later.put_off(self.config, self.clock.seconds.get("train", 0.0)):
+            part, _ = shown(self.job)
             split = getattr(self.job.dataset, part) if part else None
             plots.write(self.run_dir, self.history, self.job.dataset, split, self.predictions, part or "")
 
@@ -274,23 +273,6 @@ class Outcome:
         self.undelivered = self.recorder.end(status, reason).undelivered
         return content
 
-    def _shown(self) -> tuple[str, Any]:
-        """Return the split that pictures show: the one furthest from training that there is."""
-        for part in ("test", "validation", "train"):
-            split = getattr(self.job, part)
-            if split is not None and len(split):
-                return part, split
-        return "", None
-
-    def _readable(self, output: np.ndarray) -> np.ndarray:
-        """Return the model's output as probabilities, or as numbers in the target's unit."""
-        unit = Unit.of(self.job.dataset)
-        if unit is not None:
-            return unit.own(output)
-        if self.job.probabilities == "identity":
-            return output
-        return keras.ops.convert_to_numpy(getattr(keras.ops, self.job.probabilities)(output))
-
     def _verify(self, model: keras.Model) -> None:
         loaded = keras.saving.load_model(self.run_dir / MODEL, safe_mode=True)
         few = self.job.train.take(np.arange(min(8, len(self.job.train)))).x
@@ -298,6 +280,31 @@ class Outcome:
         if not np.array_equal(np.asarray(said), np.asarray(says)):
             raise TrainingError(f"{MODEL} was loaded back and does not predict what the trained model does.")
         console.say(f"{MODEL} loaded back: the same predictions")
+
+
+def shown(job: Job) -> tuple[str, Any]:
+    """Return the split that pictures show: the one furthest from training that there is."""
+    for part in ("test", "validation", "train"):
+        split = getattr(job, part)
+        if split is not None and len(split):
+            return part, split
+    return "", None
+
+
+def readable(output: np.ndarray, job: Job, own: bool = False) -> np.ndarray:
+    """Return a model's output as probabilities, or as numbers in the target's unit.
+
+    Args:
+        output: of the model.
+        job: it was trained by.
+        own: it is in the target's own unit already, as that of `model.keras` is.
+    """
+    unit = Unit.of(job.dataset)
+    if unit is not None:
+        return output if own else unit.own(output)
+    if job.probabilities == "identity":
+        return output
+    return keras.ops.convert_to_numpy(getattr(keras.ops, job.probabilities)(output))
 
 
 def inference_model(job: Job) -> keras.Model:

@@ -21,6 +21,11 @@ def listen(listener: Listener | None) -> None:
     _listener = listener
 
 
+def somebody_listens() -> bool:
+    """Tell whether this process runs trials of a sweep."""
+    return _listener is not None
+
+
 def callbacks() -> list[keras.callbacks.Callback]:
     """Return the callback that reports, if anybody listens.
 

@@ -33,6 +33,14 @@ class Reader:
         self._components: list[Any] = []
         self._read: Any = None
 
+    @classmethod
+    def of(cls, model: keras.Model) -> Reader:
+        """Return the model's reader; it keeps it, for a sweep's next trial."""
+        found = getattr(model, "_trainrun_reader", None)
+        if found is None:
+            object.__setattr__(model, "_trainrun_reader", found := cls(model))  # Keras looks for layers in the rest
+        return found
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the values of all variables, by kind, number and, where replicas differ, number of the replica."""
         kept = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -20,15 +21,18 @@ _VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTH
 DIFF_LIMIT = 1_000_000  # characters
 
 
+@functools.cache
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
     """Return the versions of `packages` that are installed, and of Python; nothing is imported."""
     found = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return found | {name: v for name in packages if (v := _version(name)) is not None}
 
 
 def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
@@ -84,8 +88,9 @@ def write(run_dir: str | Path, devices: Sequence[str] = (), folder: str | Path |
     return path
 
 
+@functools.cache
 def packages() -> list[str]:
-    """Return the installed packages as `name==version`, sorted."""
+    """Return the installed packages as `name==version`, sorted, as they are when it is first asked for."""
     found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
     return [f"{name}=={found[name]}" for name in sorted(found, key=str.lower)]
 

@@ -55,6 +55,7 @@ class Sweep:
     max_failures: int | None = 3
     reuse: str = "auto"
     snapshot: str = "note"
+    pictures: str = "auto"
     resume: str | None = None
 
 

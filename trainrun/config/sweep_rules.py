@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
 from trainrun.sweep import prune
 
 DIRECTIONS = ("auto", "minimize", "maximize")
+WORDS = {"reuse": ("auto", "never"), "snapshot": ("note", "copy"), "pictures": ("auto", "best", "all")}
 # The least that settings of pruners may be, which are whole numbers.
 LEAST = {
     "min_epochs": 1,
@@ -35,13 +37,31 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     timeout = node.get("trial_timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
         yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
-    for key, words in (("reuse", ("auto", "never")), ("snapshot", ("note", "copy"))):
+    for key, words in WORDS.items():
         if (value := node.get(key, words[0])) not in words:
             yield Problem(
                 f"sweep.{key}",
                 f"expected {' or '.join(words)}, got {value!r}.{did_you_mean(str(value), words)}",
             )
     yield from _pruner(node)
+
+
+def twice_seeded(given: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem if a sweep's command line both varies the seed and asks for several seeds."""
+    said = {o.partition("=")[0].lstrip("+"): o for o in given}
+    seeds = said.get("seeds") or said.get("sweep.seeds")
+    if seeds and "seed" in said and re.search(r"[,(]", said["seed"].partition("=")[2]):
+        yield Problem(
+            "seeds",
+            f"{seeds} gives each setting seeds of its own, and {said['seed']} varies them. Leave one out.",
+        )
+
+
+def counted(points: int, seeds: int | None) -> str:
+    """Return how many trials a sweep has, in words."""
+    if not seeds:
+        return "1 run" if points == 1 else f"{points} runs"
+    return f"{points} setting{'s' * (points != 1)} x {seeds} seeds = {points * seeds} runs"
 
 
 def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:

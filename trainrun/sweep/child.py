@@ -34,7 +34,7 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     line = _Line(pipe)
     while True:
         os.chdir(told["cwd"])
-        _print_into(Path(told["run_dir"]) / "run.log")
+        print_into(Path(told["run_dir"]) / "run.log")
         reuse.activate(told["stays"])
         line.begin(told["asks"])
         code, said = run(told, line.report)
@@ -136,7 +136,7 @@ def _resume(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"resume": Resume(Path(told["run_dir"]), [], told["resume"].get("data_sha256"))}
 
 
-def _print_into(path: Path) -> None:
+def print_into(path: Path) -> None:
     """Have whatever anybody prints, C++ too, in the trial's log."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)

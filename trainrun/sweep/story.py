@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from trainrun import console
-from trainrun.sweep import delivery, leaderboard, parent, plots, prune, snapshot
+from trainrun.sweep import delivery, leaderboard, parent, pictures, plots, prune, snapshot
 from trainrun.sweep.board import Board
 from trainrun.sweep.engine import Engine
 from trainrun.sweep.points import Points
@@ -64,7 +64,8 @@ def run(
     """
     code = snapshot.take(sweep_dir, settings["plugins"])
     total = None if points.total is None else points.total + len(done)
-    board = Board(total, engine.jobs, done)
+    board = Board(total, engine.jobs, done, settings)
+    board.announce()
     judge = prune.of(settings, done)
     ended, begun = Ended(sweep_dir, [*done]), []
 
@@ -110,8 +111,9 @@ def run(
         ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
         ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
         table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
-        pictures = plots.write(sweep_dir, ended.trials, settings)
-        book.end(ended.signal, hopeless, [table, *pictures])
+        with pictures.of_the_best(ended.objective.ranked(ended.trials)):
+            drawn = plots.write(sweep_dir, ended.trials, settings)
+        book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
 

@@ -79,6 +79,10 @@ def build(job: Job) -> None:
     Keras' `fit` leaves this to its first step where it can. It then compiles what an optimizer does when it is
     built, and repeats it at each step: Keras' ScheduleFreeAdamW (3.15) begins anew each time.
     """
+    model = job.model
+    if getattr(model, "_trainrun_built", False):
+        return  # of a sweep, in whose trial before this one it was built
+    object.__setattr__(model, "_trainrun_built", True)
     few = job.train.take(np.arange(1))
     with job.model.distribute_strategy.scope():
         job.model._symbolic_build(data_batch=(few.x, few.y, few.weight))

@@ -1,0 +1,57 @@
+"""The pictures of a sweep's best trial, drawn when the sweep is over, in a process that is forked for it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainrun.artifacts import plots, summary
+from trainrun.sweep.pool import PRELOAD
+from trainrun.sweep.trial import Trial
+from trainrun.tracking.status import LOG
+
+PATIENCE = 60.0  # seconds
+
+
+@contextmanager
+def of_the_best(ranked: Sequence[Trial]) -> Iterator[None]:
+    """Draw the best trial's pictures beside what stands inside the `with`, if it has left them for later.
+
+    What goes wrong is in the trial's log, and costs nothing else.
+
+    Args:
+        ranked: the trials, the best first; there may be none.
+    """
+    run_dir = ranked[0].run_dir if ranked else None
+    if run_dir is None or (run_dir / plots.FOLDER).exists() or not (run_dir / summary.FILE).exists():
+        yield
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    process = context.Process(target=_draw, args=(str(run_dir), dict(os.environ), os.getcwd()))
+    process.start()
+    try:
+        yield
+        process.join(PATIENCE)
+    finally:
+        if process.exitcode is None:
+            process.kill()
+
+
+def _draw(run_dir: str, environment: dict[str, str], cwd: str) -> None:
+    from trainrun import console
+    from trainrun.artifacts import later
+    from trainrun.sweep.child import print_into
+
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    console.quiet()
+    with contextlib.suppress(OSError):
+        print_into(Path(run_dir) / LOG)
+    later.draw(Path(run_dir))
