@@ -18,7 +18,7 @@ def main(argv: Sequence[str]) -> int:
             "Pareto front. SWEEP is its directory, or `last`."
         )
         return 0 if argv and len(argv) == 1 else 2
-    from trainrun.sweep import leaderboard, pareto, record
+    from trainrun.sweep import leaderboard, pareto, record, replicates
     from trainrun.sweep.trial import Objective
     from trainrun.tracking import find
 
@@ -27,6 +27,10 @@ def main(argv: Sequence[str]) -> int:
     trials = [*record.trials(sweep_dir)]
     objective = Objective.of(settings["objective"], settings["direction"], trials)
     ranked = objective.ranked(trials)
+    if replicates.replicated(trials) and not objective.others:
+        # The setting with the best mean, with that seed of it which came out in the middle.
+        settings_ranked = replicates.ranked(replicates.group(trials), objective)
+        ranked = [replicates.median(s, objective) for s in settings_ranked[:1]]
     if not ranked:
         raise UserError(f"no trial of {Path(sweep_dir)} is finished. To go on: trainrun resume {argv[0]}")
     for trial in pareto.front(ranked, objective.all) if objective.others else ranked[:1]:

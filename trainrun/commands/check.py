@@ -10,7 +10,7 @@ from trainrun.errors import UserError
 
 def main(argv: Sequence[str]) -> int:
     """Check a config, say what is wrong, and train nothing."""
-    from trainrun.config import check, compose, plugins
+    from trainrun.config import check, compose, plugins, sweep_rules
 
     flags = compose.arguments(argv)
     where = (flags.config_name, flags.config_path)
@@ -29,5 +29,15 @@ def main(argv: Sequence[str]) -> int:
         plugins.load(named)
     if problems:
         raise UserError(problems)
-    console.say(f"ok: {points} {'run' if points == 1 else 'runs'}, nothing wrong", style="green")
+    seeds = _seeds(flags.overrides, where) if flags.multirun else None
+    console.say(f"ok: {sweep_rules.counted(points, seeds)}, nothing wrong", style="green")
     return 0
+
+
+def _seeds(given: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
+    """Return how many seeds each setting of a sweep gets, as its first point says; a preset may say it."""
+    from trainrun.config import check, compose
+
+    hydra = [o for o in given if compose.is_hydra(o)]
+    config, _ = check.overrides([*hydra, *compose.sweep_points(given)[0]], *where, multirun=True)
+    return config["sweep"]["seeds"]

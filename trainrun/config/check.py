@@ -104,13 +104,13 @@ def sweep(
     except (HydraException, ValueError, RecursionError) as error:
         return 0, diagnose.examine(given, config_name, config_path)[1] or [diagnose.from_hydra(error)]
     hydra = [o for o in given if compose.is_hydra(o)]
-    found: dict[Problem, str] = {}
+    found: dict[Problem, str] = dict.fromkeys(sweep_rules.twice_seeded(given), "")
     for point in points:
         for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
             found.setdefault(problem, " ".join(point))
     varied = len(points) > 1
     return len(points), [
-        Problem(p.key, f"{p.message} (first at: {at})") if varied else p for p, at in found.items()
+        Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in found.items()
     ]
 
 

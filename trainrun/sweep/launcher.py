@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class SweepLauncher(Launcher):
     """Hydra's side of a launcher: composes points, and hands them to `sweep.story` with an engine to run them.
 
-    A launcher of ours is a subclass that says what `engine` it has; our sweepers call `run`, others `launch`.
+    A launcher of ours is a subclass whose settings `engines` makes an engine of; our sweepers call `run`, others `launch`.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,9 @@ class SweepLauncher(Launcher):
             settings: see `snapshot.settings`.
             trials: there will be at most.
         """
-        raise NotImplementedError
+        from trainrun.sweep import engines
+
+        return engines.of(settings, trials)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the points of a sweeper that knows them all; returns when all have ended.
@@ -74,7 +76,7 @@ class SweepLauncher(Launcher):
             points: where they come from.
             known: the number and overrides of those that are known before the first begins.
         """
-        from trainrun.sweep import record, snapshot, story
+        from trainrun.sweep import record, seeds, snapshot, story
 
         if faults := self.problems():
             raise UserError(faults)
@@ -82,7 +84,9 @@ class SweepLauncher(Launcher):
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
         settings = self.settings = snapshot.settings(self.config)
-        record.write(sweep_dir, known, settings)
+        record.write(sweep_dir, [] if settings["seeds"] else known, settings)
+        if settings["seeds"]:
+            points = seeds.of(settings, points, self.trial, sweep_dir)
         global ended
         ended = story.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
         return [
@@ -156,20 +160,22 @@ class LocalLauncher(SweepLauncher):
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the settings."""
-        return [
-            Problem(
-                f"hydra.launcher.{key}",
-                f"expected a whole number, at least 1{', or auto' * (key == 'n_jobs')}, got {value!r}.",
-            )
-            for key, value in (("n_jobs", self.n_jobs), ("per_gpu", self.per_gpu))
-            if not (isinstance(value, int) and value >= 1) and (key, value) != ("n_jobs", "auto")
-        ]
+        found = jobs_problem(self.n_jobs)
+        if not _counts(self.per_gpu):
+            expected = f"expected a whole number, at least 1, got {self.per_gpu!r}."
+            found.append(Problem("hydra.launcher.per_gpu", expected))
+        return found
 
-    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
-        """Return a pool of processes."""
-        from trainrun.sweep.pool import Pool
 
-        return Pool.of(settings, self.n_jobs, trials, self.per_gpu)
+def jobs_problem(value: Any) -> list[Problem]:
+    """Return what is wrong with a launcher's `n_jobs`."""
+    if _counts(value) or value == "auto":
+        return []
+    return [Problem("hydra.launcher.n_jobs", f"expected a whole number, at least 1, or auto, got {value!r}.")]
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 # Plug-ins of Hydra's that are ours: group, option, class, settings.
@@ -180,6 +186,10 @@ def register() -> None:
     """Make our launchers and sweepers known to Hydra."""
     from hydra.core.plugins import Plugins
 
+    from trainrun.sweep.foreign import launchers
+
+    # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
+    plugins = Plugins.instance()
     # Hydra takes plug-ins only from a package `hydra_plugins`, by import. This module is one of that package by name,
     # so that there need be no second package beside ours.
     try:
@@ -189,8 +199,8 @@ def register() -> None:
         package.__path__ = []
     package.trainrun = sys.modules[__name__]
     sys.modules["hydra_plugins.trainrun"] = package.trainrun
-    for group, name, plugin, conf in PLUGINS:
+    for group, name, plugin, conf in (*PLUGINS, *launchers.PLUGINS):
         setattr(package.trainrun, plugin.__name__, plugin)
         plugin.__module__ = "hydra_plugins.trainrun"
         ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
-        Plugins.instance().register(plugin)
+        plugins.register(plugin)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun import console, paths
-from trainrun.sweep import pareto
+from trainrun.sweep import pareto, replicates, seedboard
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import redact
 
@@ -45,6 +45,8 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
                     (trial.reason or "").partition("\n")[0],
                 ]
             )
+    if replicates.replicated(trials):
+        seedboard.write(sweep_dir, trials, objective)
     return path
 
 
@@ -52,7 +54,9 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
     """Print the best trials and all failures."""
     ranked = objective.ranked(list(trials))
     console.say()
-    if ranked:
+    if replicates.replicated(trials):
+        ranked = seedboard.show(sweep_dir, trials, objective, SHOWN)
+    elif ranked:
         rows = [
             [
                 str(i),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.sweep import replicates
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import journal, status
 
@@ -180,9 +181,14 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     spec, objective = settings.get("pruner"), settings["objective"]
     if not spec:
         return Judge()
-    return Pruning(
+    judge = Pruning(
         named(spec),
         objective[0] if isinstance(objective, list) else objective,
         settings["direction"],
-        done,
+        done := list(done),
     )
+    if not replicates.grouped(settings):
+        return judge
+    from trainrun.sweep.first_seed import FirstSeed
+
+    return FirstSeed(judge, done)

@@ -28,8 +28,18 @@ def settings(config: Any) -> dict[str, Any]:
         "swept": {**_texts(config.hydra.overrides.task), **sweep["space"]},
         "name": config.name,
         "plots": bool(config.artifacts.plots),
+        "launcher": _launcher(config.hydra),
         **sweep,
     }
+
+
+def _launcher(hydra: Any) -> dict[str, Any]:
+    """Return the launcher's name and settings: what goes on with the sweep takes the same."""
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(hydra.launcher, resolve=True)
+    name = str(hydra.runtime.choices["hydra/launcher"])
+    return {"name": name, **{k: v for k, v in given.items() if k != "_target_"}}
 
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:

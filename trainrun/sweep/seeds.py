@@ -1,0 +1,308 @@
+"""`seeds: 5`: every setting is trained with several seeds, and whoever makes the settings sees one trial of each.
+
+Settings that are clearly worse get no further seeds, as in racing (Maron and Moore, Hoeffding Races, 1994; Birattari and
+others, A Racing Algorithm for Configuring Metaheuristics, 2002; irace, López-Ibáñez and others, 2016): after each trial
+that ends, every setting with two seeds or more is held against the best one by a one-sided t-test (Welch's).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trainrun.config.compose import is_hydra
+from trainrun.errors import Problem, UserError
+from trainrun.sweep import replicates
+from trainrun.sweep.points import Compose, Listed, Point, Points
+from trainrun.sweep.trial import Objective, Trial
+
+# A setting is out when it would look as bad as this with this probability if it were as good as the best one. It is asked
+# again after every seed, and the best one is the best partly by luck: hence stricter than the usual 0.05.
+OUT = 0.01
+ENOUGH = 2  # seeds of each, before two settings are compared
+
+
+@dataclass
+class _Race:
+    """A setting on its way.
+
+    Args:
+        setting: its trials, as far as they have begun.
+        given: its overrides as its maker gave them, Hydra's own included.
+        asked: what its maker knows it as.
+        waiting: its seeds to come.
+        running: numbers of its trials that run.
+        numbers: of its trials, seed by seed.
+        cut: whether the sweep was stopped before all of its seeds had begun.
+    """
+
+    setting: replicates.Setting
+    given: list[str] = field(default_factory=list)
+    asked: list[Trial] = field(default_factory=list)
+    waiting: deque[Point] = field(default_factory=deque)
+    running: set[int] = field(default_factory=set)
+    numbers: list[int] = field(default_factory=list)
+    cut: bool = False
+
+    @property
+    def over(self) -> bool:
+        return not self.waiting and not self.running
+
+
+class Seeded:
+    """The trials of settings that somebody else makes, each with several seeds.
+
+    Args:
+        settings: where the settings come from; its own points are never prepared, and it is told of one trial of each.
+        count: seeds of a setting.
+        first: the first of them; the others follow.
+        begin: composes a trial, and makes its directory.
+        objective, direction: as in the config.
+        planned: told the number and the overrides of trials to come, before the first of them begins.
+        say: says one line to the user.
+        next_number: of the first new trial.
+        there: trials of earlier attempts: those that have ended.
+        again: those of them that are to go on, or never began.
+    """
+
+    def __init__(
+        self,
+        settings: Points,
+        count: int,
+        first: int,
+        begin: Compose,
+        objective: str | Sequence[str] | None = None,
+        direction: str | Sequence[str] = "auto",
+        planned: Callable[[list[tuple[int, list[str]]]], None] = lambda points: None,
+        say: Callable[[str], None] = lambda text: None,
+        next_number: int = 0,
+        there: Iterable[Trial] = (),
+        again: Iterable[tuple[Trial, Point]] = (),
+    ):
+        self._settings, self._count, self._first, self._begin = settings, count, first, begin
+        self._objective, self._direction = objective, direction
+        self._planned, self._say, self._next = planned, say, next_number
+        self._races: dict[tuple[str, ...], _Race] = {}
+        self._of: dict[int, _Race] = {}
+        self._recall(there, again)
+        # Settings that are known from the beginning run side by side, so that bad ones are out soon. Where one is made of
+        # what the others came to, each is brought to its end first: only then its maker learns anything.
+        self._abreast = isinstance(settings, Listed)
+        if self._abreast:
+            self._pull()
+        self.total: int | None = self._total()
+
+    def take(self) -> Point | None:
+        """Return the next trial: of the settings abreast the one with the fewest seeds, else of the first that is open."""
+        race = self._next_race()
+        while race is None and not self._abreast and self._pull(1):
+            race = self._next_race()  # none yet if that setting has been trained already
+        if race is None:
+            return None
+        point = race.waiting.popleft()
+        race.running.add(point.number)
+        self._of[point.number] = race
+        return Point(point.number, lambda: self._prepare(race, point), point.resume)
+
+    @property
+    def left(self) -> bool:
+        """Whether more may come."""
+        return any(r.waiting for r in self._races.values()) or self._settings.left
+
+    def heard(self, trial: Trial, epoch: int, metrics: dict[str, float]) -> None:
+        """Pass on what the first seed of a setting reports."""
+        race = self._of.get(trial.number)
+        if race is not None and race.setting.trials[0] is trial:
+            for asked in race.asked:
+                self._settings.heard(asked, epoch, metrics)
+
+    def ended(self, trial: Trial) -> None:
+        """Take note of a trial's end; the maker of its setting is told when no seed of it is left."""
+        race = self._of.get(trial.number)
+        if race is None:
+            return
+        race.running.discard(trial.number)
+        self._give_up(race)
+        self._compare()
+        for one in self._races.values():
+            self._tell(one)
+
+    def close(self) -> None:
+        """No more are wanted."""
+        self._settings.close()
+        for race in self._races.values():
+            race.cut |= bool(race.waiting)
+            race.waiting.clear()
+
+    def _next_race(self) -> _Race | None:
+        open_ = [r for r in self._races.values() if r.waiting]
+        if not open_:
+            return None
+        return min(open_, key=lambda r: r.numbers.index(r.waiting[0].number)) if self._abreast else open_[0]
+
+    def _prepare(self, race: _Race, point: Point) -> Trial:
+        trial = point.prepare()
+        race.setting.trials.append(trial)
+        race.setting.trials.sort(key=lambda t: t.number)
+        return trial
+
+    def _pull(self, most: int | None = None) -> int:
+        """Take settings from their maker, and plan their seeds; one that is known already is not trained again.
+
+        Returns:
+            How many there were.
+        """
+        new: list[_Race] = []
+        while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
+            given = [o for o in point.overrides or () if not replicates.is_seed(o)]
+            own = [o for o in given if not is_hydra(o)]
+            asked = Trial(point.number, own, own, Path(), {})
+            race = self._races.setdefault(asked.setting, _Race(replicates.Setting(own)))
+            race.given = given
+            race.asked.append(asked)
+            new.append(race)
+        self._plan(new)
+        for race in new:
+            self._tell(race)
+        return len(new)
+
+    def _plan(self, races: Sequence[_Race]) -> None:
+        """Number the seeds that settings lack: the first seed of each, then the second of each."""
+        lines: list[tuple[int, list[str]]] = []
+        for index in range(self._count):
+            for race in races:
+                if len(race.numbers) > index or race.setting.note:
+                    continue
+                seed = f"seed={self._first + index}"
+                overrides = [*race.given, seed]
+                number, self._next = self._next, self._next + 1
+                race.numbers.append(number)
+                race.waiting.append(
+                    Point(number, partial(self._begin, number, overrides), overrides=overrides)
+                )
+                lines.append((number, [*race.setting.overrides, seed]))
+        if lines:
+            self._planned(lines)
+
+    def _recall(self, there: Iterable[Trial], again: Iterable[tuple[Trial, Point]]) -> None:
+        """Take up the settings of earlier attempts."""
+        again = [*again]
+        points = {trial.number: point for trial, point in again}
+        for setting in replicates.group([*there, *(t for t, _ in again)]):
+            race = self._races[setting.trials[0].setting] = _Race(setting)
+            race.numbers = [t.number for t in setting.trials]
+            race.waiting.extend(points[n] for n in race.numbers if n in points)
+            setting.trials = [t for t in setting.trials if t.number not in points]
+            self._give_up(race)
+        self._compare()
+
+    def _compare(self) -> None:
+        """Give up the settings that are clearly worse than the best."""
+        name = self._named()
+        if name.others:  # none of several objectives says alone what is worse
+            return
+        having = [r for r in self._races.values() if len(r.setting.values(name.name)) >= ENOUGH]
+        best = next(iter(replicates.ranked([r.setting for r in having], name)), None)
+        if best is None:
+            return
+        top = best.values(name.name)
+        for race in having:
+            if not race.waiting or race.setting is best:
+                continue
+            mine = race.setting.values(name.name)
+            worse, better = (top, mine) if name.maximize else (mine, top)
+            chance = replicates.welch(worse, better, "greater")
+            if chance < OUT:
+                self._out(
+                    race,
+                    f"{name.name} {statistics.fmean(mine):.4g} after {len(mine)} seeds is clearly worse than "
+                    f"{statistics.fmean(top):.4g} of {' '.join(best.varied) or 'another'} (p = {chance:.1g})",
+                )
+
+    def _give_up(self, race: _Race) -> None:
+        """Give up a setting of which a seed was pruned, or came to no number: it cannot win any more."""
+        if not race.waiting:
+            return
+        if bad := race.setting.diverged:
+            self._out(race, f"trial {bad.number} came to no number")
+        elif pruned := next((t for t in race.setting.trials if t.status == "PRUNED"), None):
+            self._out(race, f"trial {pruned.number} was pruned")
+
+    def _out(self, race: _Race, why: str) -> None:
+        left = len(race.waiting)
+        race.waiting.clear()
+        race.setting.note = why
+        seeds = "1 seed" if left == 1 else f"{left} seeds"
+        self._say(f"{' '.join(race.setting.varied) or 'default'}: {seeds} not begun: {why}")
+
+    def _tell(self, race: _Race) -> None:
+        """Tell whoever has made the setting what it has come to, once it is over."""
+        if not race.over or not race.setting.trials:
+            return
+        for asked in race.asked:
+            together = race.setting.together(asked.number)
+            for name in ("status", "reason", "metrics", "figures", "seconds", "epochs", "config"):
+                setattr(asked, name, getattr(together, name))
+            if race.cut:
+                asked.status, asked.reason = "KILLED", "the sweep was stopped before its last seed"
+            self._settings.ended(asked)
+        race.asked.clear()
+
+    def _named(self) -> Objective:
+        return Objective.of(
+            self._objective, self._direction, [t for r in self._races.values() for t in r.setting.trials]
+        )
+
+    def _total(self) -> int | None:
+        if self._abreast:
+            return sum(len(r.waiting) for r in self._races.values())
+        return None if self._settings.total is None else self._settings.total * self._count
+
+
+def of(
+    settings: Mapping[str, Any],
+    points: Points,
+    begin: Compose,
+    sweep_dir: Path,
+    there: Sequence[Trial] = (),
+    again: Sequence[tuple[Trial, Point]] = (),
+) -> Seeded:
+    """Return the points of a sweep, each with so many seeds as its settings say; they are written down.
+
+    Args:
+        settings: see `snapshot.settings`.
+        points: the settings.
+        begin: composes a trial.
+        sweep_dir: has a `sweep.json`.
+        there, again: trials of earlier attempts, see `Seeded`.
+    """
+    from trainrun import console
+    from trainrun.config.sweep_rules import counted
+    from trainrun.sweep import record
+
+    if "seed" in settings["swept"]:
+        raise UserError(
+            Problem(
+                "seeds", "it gives each setting seeds of its own, and the sweep varies seed. Leave one out."
+            )
+        )
+    if points.total is not None and not there and not again:
+        console.note(counted(points.total, settings["seeds"]))
+    return Seeded(
+        points,
+        settings["seeds"],
+        settings["seed"],
+        begin,
+        settings["objective"],
+        settings["direction"],
+        lambda lines: record.add(sweep_dir, lines),
+        console.note,
+        1 + max([t.number for t in [*there, *(t for t, _ in again)]], default=-1),
+        there,
+        again,
+    )
