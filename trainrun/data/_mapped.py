@@ -6,6 +6,7 @@ import math
 import mmap
 import os
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -42,10 +43,11 @@ class Mapped:
         import numpy as np
 
         self.path, self.shape, self.dtype = path, shape, dtype
-        self._file = open(path, "rb")  # noqa: SIM115  read as long as the rows are
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
         self._crc, self._entry = crc, (start, start + header)
         self._stat = self._state()
-        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         each = math.prod(shape[1:]) * dtype.itemsize
         flat = np.frombuffer(self._map, "uint8", shape[0] * each, start + header)
         self._bytes = flat.reshape(shape[0], each)
@@ -96,7 +98,7 @@ class Mapped:
             raise ValueError(f"Bad CRC-32 of its {self.dtype} array of shape {list(self.shape)}")
 
     def _state(self) -> tuple[int, int]:
-        found = os.fstat(self._file.fileno())
+        found = os.fstat(self._file)
         return found.st_size, found.st_mtime_ns
 
     def _unchanged(self) -> None:
