@@ -274,7 +274,9 @@ def live(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
         return
     with _lock:
         room = width() - 1  # in the last column, some terminals go to the next line
-        shown = [_rendered(parts, room) for parts in lines[: height() - 1]]
+        kept = lines[: height() - 1]
+        # Behind the last of several, the terminal writes ^C when it is typed; that must not begin a row of its own.
+        shown = [_rendered(p, room - 3 * (0 < i == len(kept) - 1)) for i, p in enumerate(kept)]
         if shown or _status:
             # One write: the cursor never rests on an empty line, so nothing flickers.
             sys.stdout.write(

@@ -19,6 +19,13 @@ def of(settings: Mapping[str, Any], trials: Sequence[Trial]) -> list[Objective]:
     return list(Objective.of(settings.get("objective"), direction, trials).all)
 
 
+def expected(settings: Mapping[str, Any]) -> Objective:
+    """Return the first objective before any trial has ended; without a name, what most trials will have."""
+    if not settings.get("objective"):
+        return Objective("val_loss", settings.get("direction") == "maximize")
+    return of(settings, [])[0]
+
+
 def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, float] | None:
     """Return the metric of an epoch that comes nearest to an objective, and its name; None where there is none.
 
