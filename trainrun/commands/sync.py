@@ -8,7 +8,8 @@ from pathlib import Path
 from trainrun import console
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
-from trainrun.tracking import find
+from trainrun.tracking import find, nest
+from trainrun.tracking.status import JOURNAL
 
 
 def main(argv: Sequence[str]) -> int:
@@ -19,9 +20,11 @@ def main(argv: Sequence[str]) -> int:
         "tracking=none. What it has is not sent twice.",
     )
     parser.add_argument(
-        "run", nargs="*", help="its directory, its id, its MLflow run id, or `last` (if nothing is said)"
+        "run",
+        nargs="*",
+        help="its directory, its id, its MLflow run id, or `last` (if nothing is said); of a sweep, all its trials",
     )
-    parser.add_argument("--all", action="store_true", help="every run below the outputs folder")
+    parser.add_argument("--all", action="store_true", help="every run and sweep below the outputs folder")
     parser.add_argument(
         "--uri", help="the tracking store; by default the one of the run, MLFLOW_TRACKING_URI, or ./mlflow.db"
     )
@@ -40,10 +43,32 @@ def main(argv: Sequence[str]) -> int:
     if given.all and given.run:
         raise UserError("--all names every run already: leave the others out.")
     if given.all:
-        runs = sorted(find.everyone(given.outputs))
+        runs = sorted([*find.sweeps(given.outputs), *find.everyone(given.outputs)])
     else:
-        runs = list(dict.fromkeys(find.run(word, given.outputs) for word in given.run or [find.LATEST]))
-    return deliver(runs, given.uri, given.experiment, given.timeout, named=not given.all)
+        runs = [r for word in given.run or [find.LATEST] for r in _meant(word, given.outputs)]
+    return deliver(with_sweeps(runs), given.uri, given.experiment, given.timeout, named=not given.all)
+
+
+def _meant(word: str, outputs: str) -> list[Path]:
+    """Return the runs that a word names: of a sweep, its own record and all its trials."""
+    folder = find.sweep_named(word, outputs)
+    if folder is None:
+        run_dir = find.run(word, outputs)
+        folder = run_dir.parent if word == find.LATEST and nest.sweep_of(run_dir) else None
+        if folder is None:
+            return [run_dir]
+    return [folder, *find.trials(folder)]
+
+
+def with_sweeps(runs: Sequence[Path]) -> list[Path]:
+    """Return the runs, each once, and before a trial the record of its sweep: it stands below that in MLflow."""
+    found: dict[Path, Path] = {}
+    for run_dir in runs:
+        if (sweep_dir := nest.sweep_of(run_dir)) is not None:
+            found.setdefault(sweep_dir, Path(run_dir).parent)
+        if (run_dir / JOURNAL).is_file():  # no sweep of before it had a record of its own
+            found.setdefault(run_dir.absolute(), run_dir)
+    return list(found.values())
 
 
 def deliver(

@@ -212,7 +212,8 @@ class Board:
             parts.append((_progress(trial), ""))
         found = goals.measured(self._objective, self._reported.get(trial.number) or {})
         if found is not None:
-            parts += [(f"  {found[0]} ", "dim"), (f"{found[1]:<9.4g}", "")]
+            parts += [(f"  {found[0]} ", "dim")] if width >= 70 else [("  ", "")]
+            parts.append((f"{found[1]:<9.4g}" if width >= 70 else f"{found[1]:.4g}", ""))
         elif trial.epochs == 0:
             parts.append(("  begins", "dim"))
         seconds = self.clock() - self.began.get(trial.number, self.clock())

@@ -95,6 +95,12 @@ def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
         yield path.parent
 
 
+def trials(sweep_dir: Path) -> list[Path]:
+    """Return the directories of a sweep's trials that have begun, in the order of their numbers."""
+    found = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}")]
+    return sorted(found, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
+
+
 def is_run(folder: Path) -> bool:
     """Whether a directory is a run's; a sweep has a journal, too, and is none."""
     return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)
