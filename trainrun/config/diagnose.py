@@ -58,11 +58,11 @@ def examine(
             override = parser.parse_override(text)
         except (HydraException, ValueError, RecursionError) as parse_error:
             # ValueError: a number of thousands of digits; RecursionError: hundreds of brackets
-            found.append(Problem(text, _unparsable(text, parse_error)))
+            found.append(Problem(text, unparsable(text, parse_error)))
             continue
         key = override.key_or_group
         if not key:
-            found.append(Problem(text, _unparsable(text, ValueError("no key"))))
+            found.append(Problem(text, unparsable(text, ValueError("no key"))))
             continue
         if override.is_sweep_override():
             found.append(Problem(key, _sweep_without_flag(key, text)))
@@ -142,6 +142,7 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
     """Return every group of the search path and its options, `hydra/launcher` and the like included."""
     import hydra
 
+    compose.prepare()  # Hydra's own options and ours, hydra/launcher=basic and the like, are stored by it
     folders = [folder for _, folder in options.search_path()]
     if config_path:
         folders.append(Path(config_path).absolute())
@@ -299,7 +300,8 @@ def _wrong_type(key: str, value: Any, error: Exception) -> str:
     return f"expected {words.get(expected, expected)}, got {_shown(value)}.{hint}"
 
 
-def _unparsable(text: str, error: Exception) -> str:
+def unparsable(text: str, error: Exception) -> str:
+    """Say why an override cannot be read, and how to write it."""
     key, _, value = text.partition("=")
     strange = sorted({letter for letter in text if not letter.isascii() and letter.isprintable()})
     if strange and (not key.isascii() or "=" not in text or re.fullmatch(r"\w+", value)):
@@ -314,7 +316,9 @@ def _unparsable(text: str, error: Exception) -> str:
     lines = str(cause).splitlines()
     # ANTLR goes on with all that it would have liked better.
     reason = (
-        "it cannot be read" if not lines or "Exception" in lines[0] else lines[0].partition(" expecting")[0]
+        "it cannot be read"
+        if not lines or "Exception" in lines[0] or lines[0] == "None"
+        else lines[0].partition(" expecting")[0]
     )
     reason = reason.rstrip(".")
     return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."

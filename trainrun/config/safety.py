@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import options, yaml_file
+from trainrun.config import launcher_rules, options, yaml_file
 from trainrun.errors import UNSEEN, Problem
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool 
         *_names(hydra),
         *_mode(hydra, multirun),
         *_directory(config, multirun),
+        *(launcher_rules.problems(config) if multirun else []),
     ]
 
 

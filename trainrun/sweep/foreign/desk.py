@@ -1,0 +1,99 @@
+"""The line between a sweep and its workers on a Ray cluster: an actor on the head node, where messages wait.
+
+A worker's message counts as said when the sweep has dealt with it; so nothing piles up, and nothing is lost at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+QUIET = 120.0  # seconds that a message may wait for the sweep; then the sweep counts as gone
+
+
+class Desk:
+    """The actor. Its methods run in one thread, in turns."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int, Mapping[str, Any]]] = []
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._orders: dict[int, str] = {}
+        self._tickets = 0
+        self._new = asyncio.Event()
+
+    async def say(self, number: int, message: Mapping[str, Any]) -> tuple[Any, str | None]:
+        """Pass a message of a trial's worker on; return the answer, and what is wanted of the trial."""
+        self._tickets += 1
+        answer = self._answers[self._tickets] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._tickets, number, message))
+        self._new.set()
+        return await answer, self._orders.get(number)
+
+    async def hear(
+        self, answers: Mapping[int, Any], orders: Mapping[int, str], seconds: float
+    ) -> list[tuple[int, int, Mapping[str, Any]]]:
+        """Take the sweep's answers and orders; return messages, waiting for the first: (ticket, trial, message)."""
+        for ticket, answer in answers.items():
+            if (waiting := self._answers.pop(ticket, None)) is not None and not waiting.done():
+                waiting.set_result(answer)
+        self._orders.update(orders)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._new.wait(), seconds)
+        self._new.clear()
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    async def order(self, number: int) -> str | None:
+        """Return what is wanted of a trial."""
+        return self._orders.get(number)
+
+
+class Line:
+    """The worker's end.
+
+    Args:
+        desk: the actor's handle.
+        number: of the trial.
+    """
+
+    def __init__(self, desk: Any, number: int):
+        self._desk, self._number = desk, number
+        self._wanted: Any = None
+        self._order: str | None = None
+
+    def say(self, message: Mapping[str, Any], answered: bool = False) -> Any:
+        """Say something; return the answer, once the sweep has dealt with it."""
+        import ray
+
+        try:
+            said, self._order = ray.get(self._desk.say.remote(self._number, dict(message)), timeout=QUIET)
+        except (ray.exceptions.RayError, TimeoutError):
+            self._order = "stop"  # the sweep is gone
+            return None
+        return said
+
+    def order(self) -> str | None:
+        """Return what is wanted of the trial; ``stop`` when the sweep is gone."""
+        import ray
+
+        # Asked, and looked for an answer the next time: nothing waits for a slow network.
+        if self._wanted is None:
+            self._wanted = self._desk.order.remote(self._number)
+        elif ray.wait([self._wanted], timeout=0)[0]:
+            wanted, self._wanted = self._wanted, None
+            try:
+                self._order = ray.get(wanted) or self._order
+            except ray.exceptions.RayError:
+                self._order = "stop"
+        return self._order
+
+
+def deaf() -> None:
+    """Have this process not hear Ctrl-C, which is the sweep's."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

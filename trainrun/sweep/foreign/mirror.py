@@ -1,0 +1,155 @@
+"""A trial's directory on a machine that does not see the sweep's: sent there, and brought back while it grows.
+
+The journal and the log come at each epoch, in pieces; checkpoints as they are written, but not more often than the
+network should bear; everything at the end. What was deleted there is deleted here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+PIECE = 16 * 2**20  # bytes of a message
+OFTEN = 30.0  # seconds between two looks for checkpoints
+# Files that only grow.
+GROWING = ("journal.jsonl", "run.log")
+CHECKPOINTS = "checkpoints"
+PART = ".arriving"
+
+
+def pack(run_dir: Path) -> dict[str, bytes]:
+    """Return the files of a trial's directory as they are: relative path -> content."""
+    return {name: (run_dir / name).read_bytes() for name in _files(run_dir)}
+
+
+class Mirror:
+    """The worker's end.
+
+    Args:
+        run_dir: of the trial, on this machine.
+        files: what `pack` has returned.
+        say: sends a message to the sweep, and returns when it has taken it.
+    """
+
+    def __init__(self, run_dir: Path, files: Mapping[str, bytes], say: Callable[[Mapping[str, Any]], Any]):
+        self.run_dir, self._say = run_dir, say
+        for name, content in files.items():
+            path = run_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._sent = {name: self._state(name) for name in files}
+        self._at = {name: len(files.get(name, b"")) for name in GROWING}
+        self._next = time.monotonic() + OFTEN
+
+    def epoch(self) -> None:
+        """Bring what has been added to the journal and the log."""
+        for name in GROWING:
+            path = self.run_dir / name
+            if path.is_file():
+                with open(path, "rb") as file:
+                    file.seek(self._at[name])
+                    while data := file.read(PIECE):
+                        self._say({"file": name, "more": data})
+                        self._at[name] += len(data)
+
+    def look(self) -> None:
+        """Bring new checkpoints, when it is time to."""
+        if time.monotonic() >= self._next:
+            self.epoch()  # a checkpoint is never ahead of the journal
+            self._bring(lambda name: name.startswith(f"{CHECKPOINTS}/"))
+            self._next = time.monotonic() + OFTEN
+
+    def end(self) -> None:
+        """Bring everything."""
+        self.epoch()
+        self._bring(lambda name: name not in GROWING)
+
+    def _bring(self, wanted: Callable[[str], bool]) -> None:
+        there = [name for name in _files(self.run_dir) if wanted(name)]
+        for name in there:
+            state = self._state(name)
+            if state is None or state == self._sent.get(name):
+                continue
+            try:
+                self._bring_one(name)
+            except FileNotFoundError:  # replaced by a newer one meanwhile
+                continue
+            self._sent[name] = state
+        gone = [name for name in self._sent if wanted(name) and name not in there]
+        if gone:
+            self._say({"gone": gone})
+            for name in gone:
+                del self._sent[name]
+
+    def _bring_one(self, name: str) -> None:
+        # Opened once: a file that is replaced while it is read is still the whole former one.
+        with open(self.run_dir / name, "rb") as file:
+            left = os.fstat(file.fileno()).st_size
+            first = True
+            while first or left > 0:
+                data = file.read(PIECE)
+                left = left - len(data) if data else 0
+                self._say({"file": name, "data": data, "first": first, "last": left <= 0})
+                first = False
+
+    def _state(self, name: str) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(self.run_dir / name)
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def receive(run_dir: Path, message: Mapping[str, Any]) -> None:
+    """Write what a worker's mirror has sent.
+
+    Args:
+        run_dir: of the trial, where the sweep keeps it.
+        message: of `Mirror`.
+
+    Raises:
+        ValueError: it names a file outside that directory.
+    """
+    for name in message.get("gone", ()):
+        _inside(run_dir, name).unlink(missing_ok=True)
+    if "file" not in message:
+        return
+    path = _inside(run_dir, message["file"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if "more" in message:
+        with open(path, "ab") as file:
+            file.write(message["more"])
+        return
+    part = path.with_name(path.name + PART)
+    with open(part, "wb" if message["first"] else "ab") as file:
+        file.write(message["data"])
+    if message["last"]:
+        os.replace(part, path)
+
+
+def remove(run_dir: Path) -> None:
+    """Take the directory away."""
+    shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _inside(run_dir: Path, name: str) -> Path:
+    given = PurePosixPath(name)
+    if given.is_absolute() or ".." in given.parts or not given.parts:
+        raise ValueError(f"a worker has sent a file {name!r}, which is not inside a trial's directory")
+    return run_dir / given
+
+
+def _files(run_dir: Path) -> list[str]:
+    # Names of trainrun's own that begin with a dot lie beside what they are to replace.
+    return [
+        path.relative_to(run_dir).as_posix()
+        for path in sorted(run_dir.rglob("*"))
+        if path.is_file()
+        and not path.is_symlink()
+        and not path.name.startswith(".")
+        and not path.name.endswith(PART)
+    ]

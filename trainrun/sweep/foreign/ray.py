@@ -1,0 +1,183 @@
+"""`hydra/launcher=ray`: trials as tasks of a Ray cluster, by Ray Core.
+
+A task attends one trial, in a process of its own. Where a node does not see the sweep's directory, the trial runs in a
+folder of that node's, and what it writes is brought back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trainrun.sweep.foreign import attend, head, mirror
+from trainrun.sweep.foreign.desk import Desk, Line, deaf
+from trainrun.sweep.foreign.engine import Foreign, Job, Said
+from trainrun.sweep.foreign.ship import stage, there
+from trainrun.sweep.resources import Share
+from trainrun.sweep.trial import Trial
+
+TOKEN = ".engine"  # in the sweep's directory: a node that finds it there sees the directory
+# A resource that Ray gives to its head node alone.
+HEAD = "node:__internal_head__"
+
+
+class RayCore(Foreign):
+    """Runs trials on a Ray cluster.
+
+    Args:
+        settings: see `snapshot.settings`.
+        trials: there will be at most.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], trials: int):
+        import ray
+
+        self._ray, launcher = ray, settings["launcher"]
+        self._staged = Path(tempfile.mkdtemp(prefix="trainrun-ship-"))
+        environment, self._renamed = dict(launcher["runtime_env"]), {}
+        if not head.own(launcher["address"]) or launcher["shared_files"] is False:
+            shipped, self._renamed = stage(settings["plugins"], self._staged)
+            environment = {**shipped, **environment}
+        wanted = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
+        head.join(launcher, environment, wanted and min(wanted, trials))
+        super().__init__(settings, max(1, min(wanted or self._places(), trials)))
+        self._desk = (
+            ray.remote(Desk).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
+        )
+        self._hearing: Any = None
+        self._answers: dict[int, Any] = {}
+        self._orders: dict[int, str] = {}
+        self._token: Path | None = None
+        needs = {k: launcher[k] for k in ("num_cpus", "num_gpus")}
+        # A task that has died is not begun again by Ray: the trial's record says what has become of it.
+        self._work = ray.remote(work).options(
+            **needs, resources=dict(launcher["resources"]) or None, max_retries=0
+        )
+
+    def _places(self) -> int:
+        there = self._ray.cluster_resources()
+        needs = {"CPU": self.launcher["num_cpus"], "GPU": self.launcher["num_gpus"]}
+        needs |= self.launcher["resources"]
+        return max(1, int(min((there.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
+
+    def share(self) -> Share:
+        """Return what a trial may use; which GPU is Ray's choice."""
+        return Share(max(1, int(self.launcher["num_cpus"])))
+
+    def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
+        """Begin a trial; there must be room."""
+        if self._token is None:
+            self._token = trial.run_dir.parent / TOKEN
+            self._token.write_text(secrets.token_hex(16))
+        super().start(trial, resume)
+
+    def told(self, trial: Trial, *args: Any) -> dict[str, Any]:
+        """Return what a worker has to know of a trial."""
+        seen = self.launcher["shared_files"] is not False
+        token = [str(self._token), self._token.read_text()] if seen else None
+        return {**super().told(trial, *args), "token": token, "renamed": self._renamed}
+
+    def begin(self, job: Job) -> None:
+        """Hand a trial over."""
+        job.handle = self._work.remote(job.told, mirror.pack(job.trial.run_dir), self._desk)
+
+    def hear(self, seconds: float) -> Iterable[Said]:
+        """Return what the workers say."""
+        if self._hearing is None:
+            answers, self._answers, orders, self._orders = self._answers, {}, self._orders, {}
+            self._hearing = self._desk.hear.remote(answers, orders, seconds)
+        if not self._ray.wait([self._hearing], timeout=seconds + 1.0)[0]:
+            return []
+        hearing, self._hearing = self._hearing, None
+        jobs = {job.trial.number: job for job in self._jobs}
+        said = []
+        for ticket, number, message in self._ray.get(hearing):
+            if number in jobs:
+                said.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
+        return said
+
+    def take(self, job: Job, message: Mapping[str, Any]) -> Any:
+        """Take note of a message; return the answer."""
+        if "file" in message or "gone" in message:
+            mirror.receive(job.trial.run_dir, message)
+            return None
+        return super().take(job, message)
+
+    def order(self, job: Job, word: str) -> None:
+        """Tell a worker what its trial is to do."""
+        if word == "kill":
+            self._ray.cancel(job.handle, force=True)
+        self._orders[job.trial.number] = word
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a trial back that has not begun."""
+        # One that is just beginning is ended by it, too: nothing was trained yet.
+        self._ray.cancel(job.handle, force=True)
+        return True
+
+    def gone(self, job: Job) -> str | None:
+        """Return why a worker will not say anything any more, or None."""
+        if not self._ray.wait([job.handle], timeout=0)[0]:
+            return None
+        try:
+            job.ended = self._ray.get(job.handle)
+        except self._ray.exceptions.TaskCancelledError:
+            return "it was ended at once"
+        except self._ray.exceptions.RayTaskError as error:
+            return f"its worker failed: {str(error.cause or error).strip().splitlines()[-1]}"
+        except self._ray.exceptions.RayError as error:
+            return f"its worker on the cluster died ({type(error).__name__}): {str(error).strip().splitlines()[0]}"
+        return None
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray of our own ends."""
+        for job in self._jobs:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.cancel(job.handle, force=True)
+        self._ray.shutdown()
+        if self._token is not None:
+            self._token.unlink(missing_ok=True)
+        shutil.rmtree(self._staged, ignore_errors=True)
+
+
+def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, Any]:
+    """Run a trial, in a worker of Ray's; return how it has ended.
+
+    Args:
+        told: as `RayCore.told` makes it.
+        files: of the trial's directory.
+        desk: the actor.
+    """
+    deaf()
+    line = Line(desk, told["number"])
+    if _seen(told["token"]):
+        with contextlib.suppress(FileNotFoundError):
+            os.chdir(told["cwd"])
+        ended = attend.attend(told, Path(told["run_dir"]), line)
+    else:
+        told = there(told, told["renamed"])
+        sys.path.insert(0, os.getcwd())  # Ray's working_dir: conf/, and modules of the user's own
+        mine = Path(tempfile.mkdtemp(prefix="trainrun-"))
+        run_dir = mine / Path(told["run_dir"]).name
+        run_dir.mkdir()
+        try:
+            ended = attend.attend(told, run_dir, line, mirror.Mirror(run_dir, files, line.say))
+        finally:
+            mirror.remove(mine)
+    line.say({"ended": ended})
+    return ended
+
+
+def _seen(token: tuple[str, str] | None) -> bool:
+    try:
+        return token is not None and Path(token[0]).read_text() == token[1]
+    except OSError:
+        return False
