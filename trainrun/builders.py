@@ -256,7 +256,7 @@ def _limited(data: Dataset, limit: int | None) -> Dataset:
     if limit is None:
         return data
     first = {s: getattr(data, s) for s in ("train", "validation", "test")}
-    return replace(data, **{k: None if v is None else v.first(limit) for k, v in first.items()})
+    return replace(data, **{k: None if v is None else v.part(slice(limit)) for k, v in first.items()})
 
 
 def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:

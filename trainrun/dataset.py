@@ -75,18 +75,18 @@ class Split:
         return len(self.y)
 
     def take(self, index: np.ndarray) -> Split:
-        """Return the examples at `index`, in that order."""
+        """Return the examples at `index`, in that order, as arrays."""
         x = {k: v[index] for k, v in self.x.items()} if isinstance(self.x, dict) else self.x[index]
         return Split(x, self.y[index], None if self.weight is None else self.weight[index])
 
-    def first(self, n: int) -> Split:
-        """Return the first `n` examples; what is no array yet stays none."""
+    def part(self, index: np.ndarray | slice) -> Split:
+        """Return the examples at `index`, in that order; what is a view stays one."""
 
         def cut(array: np.ndarray | View) -> np.ndarray | View:
-            return array.part(slice(n)) if isinstance(array, View) else array[:n]
+            return array.part(index) if isinstance(array, View) else array[index]
 
         x = {k: cut(v) for k, v in self.x.items()} if isinstance(self.x, dict) else cut(self.x)
-        return Split(x, self.y[:n], None if self.weight is None else self.weight[:n])
+        return Split(x, self.y[index], None if self.weight is None else self.weight[index])
 
     def arrays(self) -> Iterator[np.ndarray | View]:
         """Yield every array held, in a fixed order."""

@@ -124,10 +124,9 @@ class Pass:
             at += some
 
         def read(start: int, stop: int) -> tuple:
-            part = self.split.take(order[start * self.batch_size : stop * self.batch_size])
-            return len(part), tf.nest.map_structure(
-                lambda a: None if a is None else tf.convert_to_tensor(a), (part.x, part.y, part.weight)
-            )
+            part = self.split.part(order[start * self.batch_size : stop * self.batch_size])
+            arrays = (part.x, part.y, part.weight)
+            return len(part), tf.nest.map_structure(lambda a: None if a is None else whole(a), arrays)
 
         with ThreadPoolExecutor(1) as reader:
             coming: Future | None = None
