@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FLOAT = "$float"
+END = 8192  # bytes at the end of a journal, in which its newest records are looked for
 
 
 class Contents(NamedTuple):
@@ -115,6 +116,33 @@ def read(path: str | Path) -> Contents:
         else:
             records.append(found)
     return Contents(records, damage)
+
+
+def first(path: str | Path) -> dict[str, Any]:
+    """Return a journal's first record without reading the others; {} if there is none."""
+    try:
+        with open(path, "rb") as file:
+            return record(file.readline(10_000_000)) or {}
+    except OSError:
+        return {}
+
+
+def last(path: str | Path, count: int = 1) -> list[dict[str, Any]]:
+    """Return a journal's newest records, the newest last, without reading the others.
+
+    Args:
+        path: the file.
+        count: of records; those that the file's last 8 kB do not hold whole are left out. If the newest is one of
+            these, or is damaged, nothing is returned.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - END, 0))
+            lines = file.read().rstrip(b"\n").split(b"\n")
+    except OSError:
+        return []
+    found = [record(line) for line in lines[-count:]]
+    return [r for r in found if r is not None] if found[-1] is not None else []
 
 
 class Tail:

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import result, summary
-from trainrun.tracking import cursor, find, history, journal, status
-
-TAIL = 8192  # bytes at the end of a journal, in which its last record is looked for
+from trainrun.tracking import cursor, find, folding, history, journal, status
 
 
 class Listed(NamedTuple):
-    """One run.
+    """One run, or one sweep.
 
     Args:
-        run: its directory below the folder that holds it and its like: an id, or ``sweep/number``.
+        run: its directory below the folder that holds it and its like: an id, of a trial ``sweep/number``.
         run_dir: its directory.
         status: FINISHED, FAILED, KILLED, PRUNED, RUNNING or UNKNOWN.
         reason: why, if something went wrong.
@@ -28,6 +26,8 @@ class Listed(NamedTuple):
         overrides: as typed.
         unsent: records that its tracking server does not have; None: it was to go to none.
         mlflow_run_id: or None.
+        trials: of a sweep: status -> how many; None: it is a run.
+        total: of a sweep: trials there are to be; None: nobody knows.
     """
 
     run: str
@@ -41,6 +41,8 @@ class Listed(NamedTuple):
     overrides: list[str]
     unsent: int | None
     mlflow_run_id: str | None
+    trials: dict[str, int] | None = None
+    total: int | None = None
 
 
 class Listing(NamedTuple):
@@ -50,23 +52,60 @@ class Listing(NamedTuple):
     total: int
 
 
-def runs(outputs: str | Path, limit: int | None = None) -> Listing:
-    """Return the newest runs below a folder.
+def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) -> Listing:
+    """Return the newest runs below a folder, a sweep being one.
 
     Every run that says RUNNING and whose process is gone is marked KILLED, also beyond the limit.
+
+    Args:
+        outputs: the folder.
+        limit: how many; None: all.
+        unfold: list each trial of a sweep, too.
     """
     everyone = []
+    sweeps = set(find.sweeps(outputs))
+    for sweep_dir in sweeps:
+        sweep = folding.fold(sweep_dir)
+        everyone.append((sweep.started, str(sweep_dir), sweep_dir, sweep))
     for run_dir in find.everyone(outputs):
-        head = _first(run_dir)
+        if run_dir.parent in sweeps and not unfold:
+            continue
+        head = journal.first(run_dir / status.JOURNAL)
         if _last(run_dir).get("kind") != "end":
             status.settle(run_dir)
         began = head.get("time") if head.get("kind") == "start" else None
         everyone.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
     everyone.sort(key=lambda entry: entry[:2], reverse=True)
-    return Listing([_listed(run_dir, head) for _, _, run_dir, head in everyone[:limit]], len(everyone))
+    shown = [
+        _folded(run_dir, head) if isinstance(head, folding.Folded) else listed(run_dir, head)
+        for _, _, run_dir, head in everyone[:limit]
+    ]
+    return Listing(shown, len(everyone))
 
 
-def _listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
+def _folded(sweep_dir: Path, sweep: folding.Folded) -> Listed:
+    """Return a sweep as one row."""
+    told = [f"{n} {word.lower()}" for word, n in sorted(sweep.counts.items()) if word != "FINISHED"]
+    delivery = cursor.latest(sweep_dir)
+    return Listed(
+        run=sweep_dir.name,
+        run_dir=os.fspath(sweep_dir),
+        status=sweep.status,
+        reason="; ".join(filter(None, [sweep.reason, ", ".join(told)])) or None,
+        started=sweep.started or None,
+        epochs=0,
+        metric=sweep.metric,
+        value=sweep.value,
+        overrides=sweep.swept,
+        unsent=folding.unsent(sweep_dir, sweep),
+        mlflow_run_id=delivery.get("run_id") if delivery else None,
+        trials=dict(sweep.counts),
+        total=sweep.total,
+    )
+
+
+def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
+    """Return a run as one row; `head` is its journal's first record."""
     last = _last(run_dir)
     told = _summary(run_dir) if last.get("kind") == "end" else None
     if told is not None and told.get("status") == last.get("status"):
@@ -110,21 +149,5 @@ def _summary(run_dir: Path) -> dict[str, Any] | None:
         return None
 
 
-def _first(run_dir: Path) -> dict[str, Any]:
-    """Return a journal's first record, or {}."""
-    try:
-        with open(run_dir / status.JOURNAL, "rb") as file:
-            return journal.record(file.readline(10_000_000)) or {}
-    except OSError:
-        return {}
-
-
 def _last(run_dir: Path) -> dict[str, Any]:
-    """Return a journal's last record, or {} if the end of the file does not hold it whole."""
-    try:
-        with open(run_dir / status.JOURNAL, "rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
-            lines = file.read().rstrip(b"\n").split(b"\n")
-    except OSError:
-        return {}
-    return journal.record(lines[-1]) or {}
+    return next(iter(journal.last(run_dir / status.JOURNAL)), {})
