@@ -61,14 +61,18 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     numbers: dict[str, np.ndarray] = {}
     texts: dict[str, tuple[np.ndarray, list[str]]] = {}
     missing: dict[str, int] = {}
-    for name in used:
-        column, gone = _column(table[name], wanted.forced(name))
+    # A column's text is given back as soon as it is understood, and Arrow keeps what it was given unless asked.
+    read = {name: table[name] for name in used}
+    del table
+    for name in dict.fromkeys(used):
+        column, gone = _column(read.pop(name), wanted.forced(name))
         if gone:
             missing[name] = gone
         if isinstance(column, np.ndarray):
             numbers[name] = column
         else:
             texts[name] = column
+    pa.default_memory_pool().release_unused()
     return Table(numbers, texts, missing)
 
 

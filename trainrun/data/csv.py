@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from trainrun import paths
 from trainrun.data import _lines, _table
 from trainrun.data._lines import Wanted
-from trainrun.data._split import class_problem, share_problems, sizes, split, standardized
+from trainrun.data._split import class_problem, fitted, share_problems, sizes, split, standardizer
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
 from trainrun.errors import Problem, UserError
+from trainrun.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,11 +115,17 @@ def csv(
     arrays: dict[str, list[np.ndarray]] = {}
     specs = []
     if numeric:
-        filled = [_filled(table.numbers[c][keep], parts[0], missing, c, record) for c in numeric]
-        arrays["numeric"] = [np.stack(filled, axis=1)[part] for part in parts]
+        # Column after column from the table to here, so that the numbers are in memory once.
+        wide = np.empty((len(keep), len(numeric)))
+        for i, c in enumerate(numeric):
+            wide[:, i] = _filled(table.numbers.pop(c)[keep], parts[0], missing, c, record)
+        views = [View.of(wide).part(part) for part in parts]
         if standardize:
-            arrays["numeric"], record["standardize"] = standardized(arrays["numeric"])
-            record["standardize"]["columns"] = numeric
+            mean, std = standardizer(views[0])
+            views = [v.standardized(mean, std) for v in views]
+            record["standardize"] = {**fitted(mean, std), "columns": numeric}
+        arrays["numeric"] = [np.asarray(v.cast("float32")) for v in views]
+        del wide, views
         specs.append(InputSpec("numeric", "numeric", (len(numeric),)))
     if categories:
         codes = [_coded(*table.texts[c], keep, parts[0], c, record) for c in categories]
@@ -128,7 +135,7 @@ def csv(
     ys = [labels[part] for part in parts]
     if standardize_target and spec.kind == "real":
         # The labels stay in their unit; the model is given mean and deviation.
-        record["standardize_target"] = standardized(ys)[1]
+        record["standardize_target"] = fitted(*standardizer(ys[0]))
     return Dataset(
         Path(path).stem,
         "regression" if spec.kind == "real" else "classification",
@@ -225,6 +232,8 @@ def _target(table: _table.Table, wanted: Wanted, keep: np.ndarray) -> tuple[np.n
     name = wanted.target
     if name in table.numbers:
         values = table.numbers[name][keep]
+        if wanted.task == "regression":
+            return values[:, None], TargetSpec("real")
         unique, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
         # Many different numbers are no classes; do not name them all to find out.
         shown = unique[: _lines.CLASSES_UP_TO + 1]
