@@ -264,7 +264,9 @@ class Service:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     with contextlib.suppress(ValueError):
-                        self._inbox.put(json.loads(line))
+                        self._inbox.put(told := json.loads(line))
+                        if "hurry" in told:  # at once: the other thread may be at an import, or a request
+                            self._priority.give_way(False)
                 if not data:
                     self._closed.set()
                     self._inbox.put({})
@@ -276,6 +278,7 @@ class Service:
 
     def _end_of_trainer(self) -> None:
         """Write the end of the runs that it cannot write any more; no request that hangs delays this."""
+        self._priority.give_way(False)
         self._orphaned.set()
         self._set_last_moment()
         for job in list(self.jobs.values()):

@@ -6,8 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
-NICE = 10  # for the whole life of a process that cannot take it back
-LAST = 19  # while nobody waits
+# A tenth of a core beside a training that takes all of it: enough to import MLflow in half a minute, and to keep up.
+NICE = 10
 GROUP = Path("/proc/self/autogroup")
 GROUPED = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
@@ -23,12 +23,12 @@ class Priority:
     def __init__(self) -> None:
         self._now: int | None = None
         with contextlib.suppress(OSError):
-            os.nice(NICE if not self._set(LAST) else 0)
+            os.nice(NICE if not self._set(NICE) else 0)
 
     def give_way(self, whether: bool) -> None:
-        """Let others go first, or not."""
-        if (LAST if whether else 0) != self._now:
-            self._set(LAST if whether else 0)
+        """Let others go first, or not; any thread may say so."""
+        if (value := NICE if whether else 0) != self._now:
+            self._set(value)
 
     def _set(self, value: int) -> bool:
         try:
