@@ -96,20 +96,22 @@ def _listed(given: Sequence[str]) -> Iterator[Problem]:
 def sweep(
     given: Sequence[str], config_name: str | None = None, config_path: str | None = None
 ) -> tuple[int, list[Problem]]:
-    """Compose and check every point of a sweep; return how many points there are, and all problems, each once."""
-    from hydra.errors import HydraException
+    """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
 
-    try:
-        points = compose.sweep_points(given)
-    except (HydraException, ValueError, RecursionError) as error:
-        return 0, diagnose.examine(given, config_name, config_path)[1] or [diagnose.from_hydra(error)]
+    Returns:
+        How many trials there will be, and all problems, each once.
+    """
+    from trainrun.sweep import plan
+
+    found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
+    planned = plan.of(given, config_name, config_path)
+    found |= dict.fromkeys(planned.problems, "")
     hydra = [o for o in given if compose.is_hydra(o)]
-    found: dict[Problem, str] = dict.fromkeys(sweep_rules.twice_seeded(given), "")
-    for point in points:
+    for point in planned.points:
         for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
             found.setdefault(problem, " ".join(point))
-    varied = len(points) > 1
-    return len(points), [
+    varied = len(planned.points) > 1
+    return planned.total, [
         Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in found.items()
     ]
 

@@ -117,14 +117,28 @@ def is_hydra(override: str) -> bool:
     return override.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
-def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of every point of a sweep, as Hydra's basic sweeper would launch them."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+@contextmanager
+def loading(config_path: str | None = None) -> Iterator[Any]:
+    """Give Hydra's config loader, which knows the search path and the options there are.
 
-    own = [o for o in overrides if not is_hydra(o)]
-    parsed = OverridesParser.create().parse_overrides(own)
-    return [list(p) for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None) for p in batch]
+    Args:
+        config_path: Hydra's flag ``-cp``; None: ours.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    prepare()
+    GlobalHydra.instance().clear()
+    folder = Path(config_path or options.package_conf()).absolute()
+    with hydra.initialize_config_dir(str(folder), version_base=VERSION_BASE, job_name="trainrun"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of a sweep's points: of a grid all of them, else those that a preflight looks at."""
+    from trainrun.sweep import plan
+
+    return plan.of(overrides).points
 
 
 def hand_over(argv: Sequence[str], task: Callable[[DictConfig], Any]) -> Any:

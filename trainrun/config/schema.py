@@ -47,7 +47,7 @@ class Sweep:
     objective: Any = None
     direction: Any = "auto"
     trials: int | None = None
-    space: dict[str, Any] = field(default_factory=dict)
+    space: Any = None
     zip: list[Any] = field(default_factory=list)
     seeds: int | None = None
     pruner: Any = None

@@ -34,6 +34,7 @@ class SweepLauncher(Launcher):
     def __init__(self) -> None:
         self.config: DictConfig | None = None
         self.context: HydraContext | None = None
+        self.unchecked = False  # whether there may be points that no preflight has seen
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; the task is not called: each trial's process runs it by itself."""
@@ -84,6 +85,7 @@ class SweepLauncher(Launcher):
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
         settings = self.settings = snapshot.settings(self.config)
+        snapshot.write(self.config, sweep_dir)
         record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)
@@ -99,9 +101,30 @@ class SweepLauncher(Launcher):
         from trainrun.sweep import record
         from trainrun.sweep.trial import Trial
 
-        config, run_dir = self.compose(number, list(overrides))
+        config, run_dir = self._sound(number, list(overrides))
         mine = own(overrides)
         return Trial(number, mine, record.varied(mine, self.settings["varying"]), run_dir, config)
+
+    def _sound(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
+        """Compose a point, and check it if nobody has.
+
+        Raises:
+            UserError: something is wrong with it: that trial fails, and the sweep goes on.
+        """
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        from trainrun import runner
+        from trainrun.config import check, diagnose
+
+        try:
+            config, run_dir = self.compose(number, overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(diagnose.from_hydra(error)) from error
+        if self.unchecked and (problems := check.problems(config)):
+            runner.discard(run_dir)
+            raise UserError(problems)
+        return config, run_dir
 
     def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
         """Return a point's config and directory; what Hydra would write there is written."""
@@ -186,6 +209,7 @@ def register() -> None:
     """Make our launchers and sweepers known to Hydra."""
     from hydra.core.plugins import Plugins
 
+    from trainrun.sweep import sweeper
     from trainrun.sweep.foreign import launchers
 
     # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
@@ -199,7 +223,7 @@ def register() -> None:
         package.__path__ = []
     package.trainrun = sys.modules[__name__]
     sys.modules["hydra_plugins.trainrun"] = package.trainrun
-    for group, name, plugin, conf in (*PLUGINS, *launchers.PLUGINS):
+    for group, name, plugin, conf in (*PLUGINS, *launchers.PLUGINS, *sweeper.PLUGINS):
         setattr(package.trainrun, plugin.__name__, plugin)
         plugin.__module__ = "hydra_plugins.trainrun"
         ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")

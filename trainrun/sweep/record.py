@@ -45,7 +45,10 @@ def add(sweep_dir: Path, points: Sequence[tuple[int, list[str]]]) -> None:
     path = sweep_dir / FILE
     content = json.loads(path.read_text(encoding="utf-8"))
     there = {point[0] for point in content["points"]}
-    content["points"] += [[n, redact.tree(list(o))] for n, o in points if n not in there]
+    new_ones = [[n, redact.tree(list(o))] for n, o in points if n not in there]
+    if not new_ones:
+        return
+    content["points"] += new_ones
     with paths.whole(path) as new:
         new.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
@@ -74,13 +77,18 @@ def trials(sweep_dir: Path) -> Iterator[Trial]:
     """Yield a sweep's trials as their directories tell of them; those that never began are WAITING."""
     content = read(sweep_dir)
     for number, overrides in content["points"]:
-        run_dir = sweep_dir / str(number)
-        trial = Trial(number, overrides, varied(overrides, content["settings"]["varying"]), run_dir, {})
-        if (run_dir / status.JOURNAL).is_file():
-            now = status.settle(run_dir)
-            look(trial, now)
-            trial.status, trial.reason, trial.start = now.status, now.reason, now.start
-        yield trial
+        yield trial(sweep_dir, number, overrides, content["settings"]["varying"])
+
+
+def trial(sweep_dir: Path, number: int, overrides: list[str], varying: frozenset[str]) -> Trial:
+    """Return one trial as its directory tells of it."""
+    run_dir = sweep_dir / str(number)
+    found = Trial(number, overrides, varied(overrides, varying), run_dir, {})
+    if (run_dir / status.JOURNAL).is_file():
+        now = status.settle(run_dir)
+        look(found, now)
+        found.status, found.reason, found.start = now.status, now.reason, now.start
+    return found
 
 
 def look(trial: Trial, now: status.RunStatus) -> None:

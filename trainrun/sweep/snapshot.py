@@ -1,34 +1,42 @@
-"""What a sweep began with: its settings, and the code, whose edits are noticed while it runs."""
+"""What a sweep began with: its settings, as plain values, and what Hydra composed."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = "snapshot"
+from trainrun.config import options
+
+CONFIG = "config.yaml"  # in the sweep's snapshot/
 
 
 def settings(config: Any) -> dict[str, Any]:
     """Return what a sweep's own process needs of the config, as plain values."""
     from omegaconf import OmegaConf
 
+    from trainrun.sweep import sweeper
+
     sweep = OmegaConf.to_container(config.sweep, resolve=True)
+    sweep["space"] = sweep["space"] or {}
     varied = [str(o).partition("=")[0].lstrip("+") for o in config.hydra.overrides.task if _varies(str(o))]
     return {
         "plugins": list(config.plugins),
         "command": list(_command()),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),
-        "varying": frozenset(varied + ["seed"] * bool(sweep["seeds"])),
+        "varying": frozenset(
+            [*varied, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
+        ),
         "seed": int(config.seed),
         "swept": {**_texts(config.hydra.overrides.task), **sweep["space"]},
         "name": config.name,
         "plots": bool(config.artifacts.plots),
         "launcher": _launcher(config.hydra),
+        "sweeper": sweeper.settings(config),
+        "overrides": [str(o) for o in config.hydra.overrides.task],
+        "hydra": [str(o) for o in config.hydra.overrides.hydra],
+        "config": _where(config.hydra),
         **sweep,
     }
 
@@ -40,6 +48,32 @@ def _launcher(hydra: Any) -> dict[str, Any]:
     given = OmegaConf.to_container(hydra.launcher, resolve=True)
     name = str(hydra.runtime.choices["hydra/launcher"])
     return {"name": name, **{k: v for k, v in given.items() if k != "_target_"}}
+
+
+def _where(hydra: Any) -> dict[str, Any]:
+    """Return what `-cn`, `-cp` and `-cd` have said."""
+    main = [str(s.path) for s in hydra.runtime.config_sources if s.provider == "main"]
+    path = next((p for p in main if Path(p) != options.package_conf()), None)
+    return {
+        "name": str(hydra.job.config_name),
+        "path": path,
+        "folders": [str(f) for f in options.extra_folders],
+    }
+
+
+def write(config: Any, sweep_dir: Path) -> None:
+    """Write what Hydra composed into the sweep's snapshot, its secrets hidden; each point is that but for its overrides."""
+    import yaml
+    from omegaconf import OmegaConf
+
+    from trainrun.sweep import code
+    from trainrun.tracking import redact
+
+    tree = redact.tree(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
+    (sweep_dir / code.FOLDER).mkdir(parents=True, exist_ok=True)
+    (sweep_dir / code.FOLDER / CONFIG).write_text(
+        yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:
@@ -58,34 +92,3 @@ def _command() -> Sequence[str]:
     import sys
 
     return ["trainrun", *sys.argv[1:]]
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The code as it was.
-
-    Args:
-        files: path -> SHA-256.
-    """
-
-    files: dict[Path, str]
-
-    def unchanged(self) -> bool:
-        """Tell whether the code still is what it was."""
-        return all(_sum(path) == was for path, was in self.files.items())
-
-
-def take(sweep_dir: Path, plugins: Sequence[str]) -> Taken:
-    """Copy the plug-ins' files into the sweep's directory, and remember what they are."""
-    files = [Path(p) for p in plugins if p.endswith(".py") and Path(p).is_file()]
-    for path in files:
-        (sweep_dir / FOLDER).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, sweep_dir / FOLDER / path.name)
-    return Taken({path: _sum(path) for path in files})
-
-
-def _sum(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -13,10 +13,11 @@ from types import FrameType
 from typing import Any
 
 from trainrun import console
-from trainrun.sweep import delivery, leaderboard, parent, pictures, plots, prune, snapshot
+from trainrun.errors import UserError
+from trainrun.sweep import code, delivery, leaderboard, parent, pictures, plots, prune
 from trainrun.sweep.board import Board
 from trainrun.sweep.engine import Engine
-from trainrun.sweep.points import Points
+from trainrun.sweep.points import Point, Points
 from trainrun.sweep.trial import Objective, Trial
 
 LOOK = 0.2  # seconds between two looks at the table
@@ -62,7 +63,7 @@ def run(
         engine: what runs them; it is closed at the end.
         done: trials of an earlier attempt at this sweep, which stay as they are.
     """
-    code = snapshot.take(sweep_dir, settings["plugins"])
+    began_with = code.of(sweep_dir, settings)
     total = None if points.total is None else points.total + len(done)
     board = Board(total, engine.jobs, done, settings)
     board.announce()
@@ -80,6 +81,7 @@ def run(
     with (
         contextlib.closing(engine),
         contextlib.closing(board),
+        began_with.used(),
         _stoppable(engine) as stopping,
         delivery.of(settings["tracking"]) as deliver,
         parent.of(sweep_dir, settings, total, engine.jobs, done) as book,
@@ -88,11 +90,14 @@ def run(
             if stopping.is_set():
                 points.close()
             while engine.free and (point := points.take()) is not None:
-                begun.append(trial := point.prepare())
-                if not code.unchanged():
-                    board.say(
-                        "the plug-ins were edited since the sweep began: trials run with the edited code"
-                    )
+                begun.append(trial := _prepared(point, sweep_dir))
+                if trial.status == "FAILED":
+                    points.ended(trial)
+                    book.ended(trial)
+                    board.ended(trial)
+                    break
+                for edit in began_with.edits():
+                    board.say(edit)
                 engine.start(trial, point.resume)
             over = engine.wait(LOOK)
             deliver.follow(engine.running)
@@ -116,6 +121,15 @@ def run(
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
+
+
+def _prepared(point: Point, sweep_dir: Path) -> Trial:
+    """Return a point's trial; one that cannot be composed, or is not sound, has failed before it began."""
+    try:
+        return point.prepare()
+    except UserError as error:
+        overrides, run_dir = list(point.overrides or ()), sweep_dir / str(point.number)
+        return Trial(point.number, overrides, overrides, run_dir, {}, "FAILED", str(error))
 
 
 def _hopeless(begun: Sequence[Trial], max_failures: int | None) -> str | None:

@@ -1,0 +1,96 @@
+"""A sweep before its first trial: what it varies, which points a preflight looks at, how many trials there will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainrun.errors import Problem
+from trainrun.sweep.space import Space
+
+
+@dataclass
+class Plan:
+    """What is known of a sweep before it begins.
+
+    Args:
+        points: overrides of those that are to be composed and checked: all of a grid; of random and optuna each choice,
+            both ends of each interval, every condition.
+        total: trials there will be, at most.
+        problems: what is wrong with what the sweep says of itself.
+    """
+
+    points: list[list[str]] = field(default_factory=list)
+    total: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
+    """Return the plan of a sweep.
+
+    Args:
+        given: overrides as typed, those of Hydra's own node included.
+        config_name, config_path: as given to `compose.compose`.
+    """
+    from trainrun.config import compose, diagnose, plugins, safety
+    from trainrun.sweep import sweeper
+
+    if unsafe := safety.search_path(given, config_name, config_path):
+        return Plan(problems=unsafe)
+    own = [o for o in given if not compose.is_hydra(o)]
+    with compose.loading(config_path) as loader:
+        settings, fault = _settings(given, own, config_name, loader)
+        # What installed packages offer is looked up only when something is missing, as in `check.overrides`.
+        if fault is not None and (offered := plugins.entry_points()):
+            plugins.announce(offered)
+            settings, fault = _settings(given, own, config_name, loader)
+        found, faults = sweeper.space(settings, loader)
+        plan = Plan(problems=faults)
+        if fault is None:
+            plan.problems += sweeper.problems(settings, found)
+        plan.points, plan.total = _points(settings, found)
+    # Hydra would refuse it, too; what is behind it, the points tell in better words.
+    if (
+        fault is not None
+        and not plan.problems
+        and not any(
+            diagnose.examine(
+                [*(o for o in given if compose.is_hydra(o)), *p], config_name, config_path, True
+            )[1]
+            for p in plan.points[:1]
+        )
+    ):
+        plan.problems.append(diagnose.from_hydra(fault))
+    return plan
+
+
+def _settings(
+    given: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
+) -> tuple[dict[str, Any], Exception | None]:
+    """Return what the config says of the sweep, as `snapshot.settings`; and why there is none."""
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from trainrun.config import compose, safety
+    from trainrun.sweep import sweeper
+
+    try:
+        config = loader.load_configuration(
+            config_name or compose.CONFIG_NAME, list(given), run_mode=RunMode.MULTIRUN
+        )
+        with safety.bounded():
+            node = OmegaConf.to_container(config.sweep, resolve=True)
+            return {**node, "sweeper": {**sweeper.settings(config), "overrides": list(own)}}, None
+    except Exception as error:
+        return {"sweeper": {"name": sweeper.GRID, "overrides": list(own)}}, error
+
+
+def _points(settings: Mapping[str, Any], found: Space) -> tuple[list[list[str]], int]:
+    from trainrun.sweep import sweeper
+
+    if settings["sweeper"]["name"] in sweeper.DRAWING or found.intervals:
+        points = [found.overrides(chosen) for chosen in found.corners()]
+        return points, settings.get("trials") or 0
+    points = [found.overrides(chosen) for chosen in found.grid()]
+    return points, len(points)

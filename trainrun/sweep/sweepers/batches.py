@@ -1,0 +1,47 @@
+"""Our sweepers with a launcher that is not ours, as Hydra's `basic`: it is handed a batch, and returns when all of it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.sweep.points import Point, Points
+from trainrun.sweep.trial import Objective, Trial
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+    from hydra.plugins.launcher import Launcher
+
+
+def outline(number: int, overrides: Sequence[str]) -> Trial:
+    """Return a point that is not composed: the launcher does that."""
+    return Trial(number, list(overrides), list(overrides), Path(), {})
+
+
+def run(
+    launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
+) -> Sequence[JobReturn]:
+    """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
+    from trainrun.sweep import leaderboard, record
+
+    known = getattr(points, "known", ())
+    record.write(sweep_dir, known, settings)
+    size = max(1, len(known)) if known else settings["sweeper"].get("batch_size") or 1
+    results: list[JobReturn] = []
+    trials: list[Trial] = []
+    while points.left:
+        batch: list[Point] = []
+        while len(batch) < size and (point := points.take()) is not None:
+            batch.append(point)
+        record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
+        results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
+        for point in batch:
+            trials.append(
+                record.trial(sweep_dir, point.number, list(point.overrides or ()), settings["varying"])
+            )
+            points.ended(trials[-1])
+    objective = Objective.of(settings["objective"], settings["direction"], trials)
+    leaderboard.write(sweep_dir, trials, objective)
+    leaderboard.show(sweep_dir, trials, objective, points.total)
+    return results
