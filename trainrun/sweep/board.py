@@ -59,12 +59,12 @@ class Board:
         self._told, self._line = self.clock(), ""
         for trial in done:
             self.count(trial)
-        self._before = self.counts.total()
+        self.before = self.counts.total()
 
     def announce(self) -> None:
         """Say what there is to do."""
         trials = "trials" if self.total is None else "1 trial" if self.total == 1 else f"{self.total} trials"
-        before = f", {self._before} of them done before" if self._before else ""
+        before = f", {self.before} of them done before" if self.before else ""
         console.note(f"{trials}{before}, {self.jobs} at once, each in a process of its own")
 
     def count(self, trial: Trial) -> None:
@@ -142,7 +142,7 @@ class Board:
         if self.total is None or self.since is None:
             return None
         under_way = sum(_share(t) for t in running)
-        worth = self.counts.total() - self._before + under_way
+        worth = self.counts.total() - self.before + under_way
         if worth < ENOUGH:
             return None
         return (self.clock() - self.since) / worth * max(self.total - self.counts.total() - under_way, 0.0)
@@ -177,10 +177,11 @@ class Board:
         if others := [f"{n} {word.lower()}" for word, n in sorted(self.counts.items()) if word != "FINISHED"]:
             parts[0] += f" ({', '.join(others)})"
         at = [f"[{t.number}] {_progress(t)}" for t in sorted(running, key=lambda t: t.number)[:4]]
-        parts.append(f"{len(running)} running" + (f": {', '.join(at)}" if len(running) <= 4 else ""))
+        if running:
+            parts.append(f"{len(running)} running" + (f": {', '.join(at)}" if len(running) <= 4 else ""))
         if self._best is not None:
             parts.append(f"best {self._objective.name} {self._best[1]:.4g} [{self._best[0].number}]")
-        if (left := self.left(running)) is not None:
+        if running and (left := self.left(running)) is not None:
             parts.append(f"about {duration(left)} left")
         return "; ".join(parts)
 
