@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-from trainrun import console
+from trainrun import console, reports
 from trainrun.artifacts import environment, later, plots, report, result, summary
 from trainrun.clock import Clock
 from trainrun.config import plugins
@@ -95,6 +95,9 @@ class Outcome:
             **({"tuned": tuned} if tuned else {}),
             **({"resumed_from": self.resumed} if self.resumed else {}),
         )
+        for text in reports.remarks():
+            console.log(f"warning: {text}")
+            self.recorder.event("remark", message=text)
 
     def again(self, job: Job, resumed: dict[str, Any]) -> None:
         """Take the job of the next attempt, after a failure; the journal has a start for each.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainrun import interrupt
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Told the number of epochs done, their metrics, and whether this was the last one; returns why to stop, or None.
 Listener = Callable[[int, Mapping[str, float], bool], str | None]
 _listener: Listener | None = None
+_remarks: list[str] = []
 
 
 def listen(listener: Listener | None) -> None:
@@ -24,6 +25,18 @@ def listen(listener: Listener | None) -> None:
 def somebody_listens() -> bool:
     """Tell whether this process runs trials of a sweep."""
     return _listener is not None
+
+
+def remark(remarks: Sequence[str]) -> None:
+    """Have the next run of this process say something in its log and record: what its sweep knows of it."""
+    _remarks[:] = remarks
+
+
+def remarks() -> list[str]:
+    """Return what the run is to say, once."""
+    said = list(_remarks)
+    _remarks.clear()
+    return said
 
 
 def callbacks() -> list[keras.callbacks.Callback]:

@@ -14,12 +14,21 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trainrun.config import options, yaml_file
+from trainrun.config import copies, options, yaml_file
 from trainrun.errors import Problem, UserError
 
 
 class FileConfigSource(file_config_source.FileConfigSource):
     """Hydra's source of the scheme ``file``, for files that somebody else may have written."""
+
+    @property
+    def path(self) -> str:
+        """The folder: while a sweep runs, the copy that it has taken of it."""
+        return str(copies.of(Path(self._path)))
+
+    @path.setter
+    def path(self, path: str) -> None:
+        self._path = path
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the config at a path relative to this folder.

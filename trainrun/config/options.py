@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from trainrun.config import yaml_file
+from trainrun.config import copies, yaml_file
 from trainrun.registry import PACKAGE
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
@@ -35,8 +35,10 @@ def search_path() -> list[tuple[str, Path]]:
     """Return the folders that hold options, nearest first, as (origin, folder)."""
     mine = Path.cwd() / "conf"
     ours = package_conf()
-    project = [("project", mine)] if mine.is_dir() and mine.resolve() != ours.resolve() else []
-    return [*project, ("trainrun", ours), *(("command line", folder) for folder in extra_folders)]
+    there = copies.there(mine) or mine.is_dir()
+    project = [("project", copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
+    further = [("command line", copies.of(folder)) for folder in extra_folders]
+    return [*project, ("trainrun", ours), *further]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console, paths, registry
-from trainrun.config import options, source, yaml_file
+from trainrun.config import copies, options, source, yaml_file
 from trainrun.errors import Problem, UserError, did_you_mean
 
 ENTRY_POINTS = "trainrun.plugins"
@@ -60,7 +60,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             found.append(Problem("plugins", _missing(plugin)))
             continue
         try:
-            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+            tree = ast.parse(copies.of(path).read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
             found.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
             continue
@@ -121,7 +121,9 @@ def load(plugins: Iterable[str]) -> None:
         try:
             with console.hushed():
                 if path is not None and _FILE.search(plugin):
-                    spec = importlib.util.spec_from_file_location(name, path)
+                    spec = importlib.util.spec_from_file_location(
+                        name, path, loader=copies.loader(name, path)
+                    )
                     module = importlib.util.module_from_spec(spec)
                     sys.modules[name] = module
                     spec.loader.exec_module(module)
@@ -157,7 +159,7 @@ def digests(plugins: Iterable[str]) -> dict[str, str]:
         total = hashlib.sha256()
         for file in files:
             try:
-                content = file.read_bytes()
+                content = copies.of(file).read_bytes()
             except OSError:
                 continue
             total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
@@ -182,7 +184,7 @@ def _is_meant(path: Path) -> bool:
     return any(
         word in text
         for file in files
-        for text in (file.read_text(encoding="utf-8", errors="replace"),)
+        for text in (copies.of(file).read_text(encoding="utf-8", errors="replace"),)
         for word in ("trainrun", "register_keras_serializable")
     )
 
@@ -191,7 +193,7 @@ def _locate(plugin: str) -> Path | None:
     """Return the source file of a plug-in, without importing it or its parents."""
     if _FILE.search(plugin):
         path = paths.expanded(plugin).absolute()
-        return path if os.path.isfile(path) else None
+        return path if os.path.isfile(path) or copies.there(path) else None
     top, *rest = plugin.split(".")
     for folder in ("", *sys.path):
         base = Path(folder or ".").absolute().joinpath(top, *rest)

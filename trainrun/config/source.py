@@ -8,6 +8,7 @@ import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainrun.config import copies
 from trainrun.registry import Component, keras_names, same_name
 
 # What every Keras layer takes through **kwargs.
@@ -54,7 +55,7 @@ def read(component: Component) -> Source | None:
 
 @functools.lru_cache(maxsize=64)
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(copies.of(path).read_text(encoding="utf-8"))
 
 
 def _definition(path: Path, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:

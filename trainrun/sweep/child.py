@@ -108,15 +108,21 @@ def run(told: Mapping[str, Any], report: reports.Listener | None) -> tuple[int, 
     from trainrun.config import plugins
     from trainrun.errors import TrainingError, UserError
     from trainrun.interrupt import Interrupted
+    from trainrun.sweep import code as sweep_code
     from trainrun.tracking import courier
 
     console.quiet()
     courier.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
     reports.listen(report)
     try:
-        plugins.announce(told["plugins"])
-        plugins.load(told["plugins"])
-        runner.run(told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told))
+        began_with = sweep_code.near(Path(told["run_dir"])) or sweep_code.Code()
+        reports.remark(began_with.edits())
+        with began_with.used():
+            plugins.announce(told["plugins"])
+            plugins.load(told["plugins"])
+            runner.run(
+                told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told)
+            )
     except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
     except Interrupted as stop:

@@ -1,0 +1,213 @@
+"""A sweep works on what it began with: options, plug-ins, and which trainrun; what is edited meanwhile is told."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainrun.config import compose, copies, options
+from trainrun.errors import UserError
+from trainrun.sweep import code
+
+QUIET = [
+    "tracking=none",
+    "artifacts.plots=false",
+    "artifacts.report=false",
+    "artifacts.model=false",
+    "data=iris",
+]
+# The first trial edits everything while the sweep runs: a neighbour that the plug-in imports, itself, and an option.
+PLUGIN = """
+import pathlib, sys
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import helper
+import keras, trainrun
+NOTE = (HERE / "note.txt").read_text()
+
+@trainrun.register("callback", "teller")
+def teller(what: int = 0):
+    class Teller(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            print("TELLS", helper.WORD, OWN, NOTE, pathlib.Path(__file__).parent.name)
+            if what == 0:
+                (HERE / "helper.py").write_text("WORD = 'edited'")
+                mine = HERE / "plug.py"
+                mine.write_text(mine.read_text().replace("OWN = 'first'", "OWN = 'edited'"))
+                option = pathlib.Path("conf/optimizer/mine.yaml")
+                option.write_text(option.read_text().replace("0.01", "0.5"))
+    return Teller()
+
+OWN = 'first'
+"""
+OPTION = "# mine\ndefaults:\n  - adam\n  - _self_\nlearning_rate: 0.01\n"
+
+
+def settings(plugins=(), snapshot="note"):
+    return {"plugins": list(plugins), "snapshot": snapshot}
+
+
+def project(folder):
+    (folder / "conf" / "optimizer").mkdir(parents=True)
+    (folder / "conf" / "optimizer" / "mine.yaml").write_text(OPTION)
+    (folder / "plug.py").write_text(PLUGIN)
+    (folder / "helper.py").write_text("WORD = 'first'")
+    (folder / "note.txt").write_text("data")
+
+
+def run(folder, mode):
+    project(folder)
+    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, "trainer.epochs=1", "plugins=[./plug.py]"]
+    command += ["callback=teller", "callback.teller.what=0,1", "optimizer=mine", "hydra.launcher.n_jobs=1"]
+    done = subprocess.run(
+        [*command, f"sweep.snapshot={mode}"], cwd=folder, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sweep,) = (folder / "outputs" / "sweeps").iterdir()
+    logs = [(sweep / str(n) / "run.log").read_text() for n in (0, 1)]
+    rates = [
+        yaml.safe_load((sweep / str(n) / "config.yaml").read_text())["optimizer"]["learning_rate"]
+        for n in (0, 1)
+    ]
+    remarks = [
+        [r["message"] for r in map(json.loads, (sweep / str(n) / "journal.jsonl").read_text().splitlines()) if r.get("event") == "remark"]
+        for n in (0, 1)
+    ]  # fmt: skip
+    return sweep, done.stdout + done.stderr, logs, rates, remarks
+
+
+@pytest.mark.slow
+def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path):
+    _, said, logs, rates, remarks = run(tmp_path, "note")
+    assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
+    assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
+    assert remarks[0] == [] and len(remarks[1]) == 2
+    code_said, conf_said = remarks[1]
+    assert "helper.py" in code_said and "plug.py" in code_said and "with the edited code" in code_said
+    assert "mine.yaml" in conf_said and "copies" in conf_said
+    assert code_said in said and logs[1].count(code_said) == 1
+    assert "edited since" not in logs[0]
+
+
+@pytest.mark.slow
+def test_with_copy_the_plugins_run_as_they_were(tmp_path):
+    sweep, _, logs, rates, remarks = run(tmp_path, "copy")
+    for log in logs:  # the neighbour too; and `__file__` is the original's, beside its data
+        assert f"TELLS first first data {tmp_path.name}" in log
+    assert rates == [0.01, 0.01]
+    assert "the sweep's copy is run" in remarks[1][0]
+    assert yaml.safe_load((sweep / "1" / "config.yaml").read_text())["plugins"] == ["./plug.py"]
+    assert not (tmp_path / "__pycache__").exists(), "a copy's bytecode lies beside the original"
+
+
+def test_options_are_composed_from_the_copy(inside):
+    (inside / "conf" / "optimizer").mkdir(parents=True)
+    option = inside / "conf" / "optimizer" / "mine.yaml"
+    option.write_text(OPTION)
+    began = code.take(inside, settings())
+    option.write_text(OPTION.replace("0.01", "0.5"))
+    assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.5
+    with began.used():
+        assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.01
+        assert options.find("optimizer", "mine").values["learning_rate"] == 0.01
+        option.unlink()
+        assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.01
+    assert options.find("optimizer", "mine") is None
+
+
+def test_a_package_is_copied_whole_and_its_relative_imports_stay_inside(inside, monkeypatch):
+    package = inside / "some_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "__init__.py").write_text("WORD = 'first'")
+    (package / "losses.py").write_text("from .inner import WORD\nimport trainrun\n")
+    monkeypatch.syspath_prepend(str(inside))
+    began = code.take(inside / "sweep", settings(["some_package.losses"], "copy"))
+    assert len(began.plugins) == 3
+    (package / "inner" / "__init__.py").write_text("WORD = 'edited'")
+    with began.used():
+        module = importlib.import_module("some_package.losses")
+        assert module.WORD == "first" and module.__file__ == str(package / "losses.py")
+    for name in [n for n in sys.modules if n.startswith("some_package")]:
+        del sys.modules[name]
+    assert importlib.import_module("some_package.losses").WORD == "edited"
+    for name in [n for n in sys.modules if n.startswith("some_package")]:
+        del sys.modules[name]
+
+
+def test_a_file_that_was_only_touched_is_not_edited(inside):
+    (inside / "plug.py").write_text("import trainrun")
+    began = code.take(inside, settings(["./plug.py"]))
+    (inside / "plug.py").write_text("import trainrun")
+    assert began.edits() == []
+    (inside / "plug.py").write_text("import trainrun # more")
+    assert "plug.py" in began.edits()[0]
+    (inside / "plug.py").unlink()
+    assert "plug.py" in began.edits()[0]
+
+
+def test_the_record_names_commit_and_diff(inside):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(inside)]
+    (inside / "plug.py").write_text("import trainrun\n")
+    for command in (["init", "-q"], ["add", "plug.py"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    (inside / "plug.py").write_text("import trainrun  # changed\n")
+    code.take(inside / "sweep", settings(["./plug.py"]))
+    told = json.loads((inside / "sweep" / "snapshot" / "code.json").read_text())
+    commit = subprocess.run(
+        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert told["project"] == {"commit": commit, "dirty": True}
+    assert "+import trainrun  # changed" in (inside / "sweep" / "snapshot" / "project.diff").read_text()
+    assert told["versions"]["trainrun"]
+
+
+def test_a_sweep_that_was_moved_finds_its_copies(inside):
+    (inside / "plug.py").write_text("import trainrun")
+    code.take(inside / "sweep", settings(["./plug.py"], "copy"))
+    (inside / "sweep").rename(inside / "moved")
+    (copy,) = [Path(v) for k, v in code.read(inside / "moved").copies.items() if k.endswith("plug.py")]
+    assert copy.is_file() and copy.is_relative_to(inside / "moved")
+
+
+@pytest.mark.parametrize("copy", ["../../evil.py", "/etc/passwd"])
+def test_no_copy_lies_outside_the_snapshot(inside, copy):
+    (inside / "plug.py").write_text("import trainrun")
+    code.take(inside, settings(["./plug.py"], "copy"))
+    path = inside / "snapshot" / "code.json"
+    told = json.loads(path.read_text())
+    next(iter(told["plugins"].values()))["copy"] = copy
+    path.write_text(json.dumps(told))
+    with pytest.raises(UserError, match="leaves the snapshot"):
+        code.read(inside)
+
+
+def test_no_copy_stands_in_for_an_installed_module(inside):
+    (inside / "plug.py").write_text("import trainrun")
+    code.take(inside, settings(["./plug.py"], "copy"))
+    path = inside / "snapshot" / "code.json"
+    told = json.loads(path.read_text())
+    told["plugins"][yaml.__file__] = told["plugins"][json.__file__] = next(iter(told["plugins"].values()))
+    path.write_text(json.dumps(told))
+    found = code.read(inside).copies
+    assert yaml.__file__ not in found and json.__file__ not in found
+
+
+def test_a_damaged_record_is_told(inside):
+    (inside / "snapshot").mkdir()
+    (inside / "snapshot" / "code.json").write_text("[")
+    with pytest.raises(UserError, match="cannot be read"):
+        code.of(inside, settings())
+
+
+def test_copies_are_read_inside_the_with_only(inside):
+    (inside / "a.txt").write_text("a")
+    with copies.used({str(inside / "b.txt"): str(inside / "a.txt"), "x": str(inside / "nothing")}):
+        assert copies.of(inside / "b.txt") == inside / "a.txt" and not copies.there(Path("x"))
+    assert copies.of(inside / "b.txt") == inside / "b.txt"
