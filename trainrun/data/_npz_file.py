@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun import paths
-from trainrun.data._lines import TASKS
+from trainrun.data._columns import TASKS
 from trainrun.data._mapped import Mapped
 from trainrun.errors import did_you_mean
 from trainrun.view import Rows, blocks

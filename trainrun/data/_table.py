@@ -1,4 +1,4 @@
-"""A CSV file read at once, by pyarrow: columns of numbers and of text, told apart by the rules of `_lines.py`."""
+"""A CSV file read at once, by pyarrow: columns of numbers and of text, told apart by the rules of `_columns.py`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun import paths
-from trainrun.data import _lines
-from trainrun.data._lines import Findings, Wanted
+from trainrun.data import _columns
+from trainrun.data._columns import Wanted
+from trainrun.data._header import Findings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     """Return the wanted columns.
 
     Args:
-        path, delimiter, wanted: as in `_lines.look`.
+        path, delimiter, wanted: as in `_header.look`.
         found: its result.
 
     Raises:
@@ -64,7 +65,7 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     # A column's text is given back as soon as it is understood, and Arrow keeps what it was given unless asked.
     read = {name: table[name] for name in used}
     del table
-    for name in dict.fromkeys(used):
+    for name in used:
         column, gone = _column(read.pop(name), wanted.forced(name))
         if gone:
             missing[name] = gone
@@ -83,7 +84,7 @@ def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.nda
     import pyarrow.compute as pc
 
     column = pc.utf8_trim_whitespace(column.combine_chunks())
-    gone = pc.is_in(pc.utf8_lower(column), value_set=pa.array(_lines.MISSING))
+    gone = pc.is_in(pc.utf8_lower(column), value_set=pa.array(_columns.MISSING))
     column = pc.if_else(gone, pa.scalar(None, pa.string()), column)
     count = column.null_count
     if forced is not False:
@@ -99,10 +100,10 @@ def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.nda
         gone.to_numpy(zero_copy_only=False), -1, coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
     )
     if forced is not False:
-        parsed = [_lines.number(t) for t in texts]
+        parsed = [_columns.number(t) for t in texts]
         often = np.bincount(codes[codes >= 0], minlength=len(texts))
         others = int(sum(n for n, p in zip(often, parsed, strict=True) if p is None))
-        if forced or _lines.is_numeric(int(often.sum()) - others, others):
+        if forced or _columns.is_numeric(int(often.sum()) - others, others):
             if others:
                 raise Odd("not a number")
             return np.append(np.array(parsed, "float64"), np.nan)[codes], count

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun import paths
-from trainrun.data import _lines, _table
-from trainrun.data._lines import Wanted
+from trainrun.data import _columns, _header, _lines, _table
+from trainrun.data._columns import Wanted
+from trainrun.data._gaps import coded, filled
 from trainrun.data._split import class_problem, fitted, share_problems, sizes, split, standardizer
 from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
 from trainrun.errors import Problem, UserError
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 # The preflight reads files up to this size whole (about half a second), of larger ones the header only.
 SMALL = 2_000_000
-# The code of a category that the training part does not have.
-UNKNOWN = 0
 
 
 def csv(
@@ -73,8 +72,8 @@ def csv(
 
     wanted = Wanted(target, features, categorical, weight, missing, task)
     path, weight = None if path is None else str(path), wanted.weight
-    delimiter = _lines.separator(delimiter)
-    found = _lines.look(path, delimiter, wanted)
+    delimiter = _header.separator(delimiter)
+    found = _header.look(path, delimiter, wanted)
     found.faults += share_problems(None, validation, test)
     _raise(found.faults)
     try:
@@ -118,7 +117,7 @@ def csv(
         # Column after column from the table to here, so that the numbers are in memory once.
         wide = np.empty((len(keep), len(numeric)))
         for i, c in enumerate(numeric):
-            wide[:, i] = _filled(table.numbers.pop(c)[keep], parts[0], missing, c, record)
+            wide[:, i] = filled(table.numbers.pop(c)[keep], parts[0], missing, c, record)
         views = [View.of(wide).part(part) for part in parts]
         if standardize:
             mean, std = standardizer(views[0])
@@ -128,7 +127,7 @@ def csv(
         del wide, views
         specs.append(InputSpec("numeric", "numeric", (len(numeric),)))
     if categories:
-        codes = [_coded(*table.texts[c], keep, parts[0], c, record) for c in categories]
+        codes = [coded(*table.texts[c], keep, parts[0], c, record) for c in categories]
         arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
         counts = tuple(len(record["categories"][c]) for c in categories)
         specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
@@ -165,8 +164,8 @@ def describe(
     """Return what the header tells and, of a small file, its rows."""
     wanted = Wanted(target, features, categorical, weight, missing, task)
     path = None if path is None else str(path)
-    delimiter = _lines.separator(delimiter)
-    found = _lines.look(path, delimiter, wanted)
+    delimiter = _header.separator(delimiter)
+    found = _header.look(path, delimiter, wanted)
     shares = share_problems(None, validation, test)
     if found.faults or shares:
         return Description(problems=(*found.faults, *shares))
@@ -236,61 +235,24 @@ def _target(table: _table.Table, wanted: Wanted, keep: np.ndarray) -> tuple[np.n
             return values[:, None], TargetSpec("real")
         unique, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
         # Many different numbers are no classes; do not name them all to find out.
-        shown = unique[: _lines.CLASSES_UP_TO + 1]
-        texts = [_lines.class_name(repr(float(v))) for v in shown]
+        shown = unique[: _columns.CLASSES_UP_TO + 1]
+        texts = [_columns.class_name(repr(float(v))) for v in shown]
     else:
         codes, all_texts = table.texts[name]
         present, codes, counts = np.unique(codes[keep], return_inverse=True, return_counts=True)
         texts = [all_texts[i] for i in present]
-    is_class, classes = _lines.classes_of(
+    is_class, classes = _columns.classes_of(
         dict(zip(texts, counts.tolist(), strict=False)), name in table.numbers, wanted.task
     )
     if not is_class:
         return values[:, None], TargetSpec("real")
     if len(classes) < 2:
-        raise UserError(Problem("data.target", _lines.one_class(name, classes)))
+        raise UserError(Problem("data.target", _columns.one_class(name, classes)))
     ids = {c: i for i, c in enumerate(classes)}
-    labels = np.array([ids[_lines.class_name(t)] for t in texts])[codes]
+    labels = np.array([ids[_columns.class_name(t)] for t in texts])[codes]
     if len(classes) == 2:
         return labels, TargetSpec("binary", tuple(classes))
     return labels, TargetSpec("multiclass", tuple(classes), len(classes))
-
-
-def _filled(
-    values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any]
-) -> np.ndarray:
-    """Return a column with its gaps filled by the training part's mean or median."""
-    import numpy as np
-
-    gaps = np.isnan(values)
-    if not gaps.any():
-        return values
-    known = values[train][~gaps[train]]
-    statistic = np.median if missing == "median_or_mode" else np.mean
-    record["fill"][name] = float(statistic(known)) if len(known) else 0.0
-    return np.where(gaps, record["fill"][name], values)
-
-
-def _coded(
-    codes: np.ndarray,
-    texts: list[str],
-    keep: np.ndarray,
-    train: np.ndarray,
-    name: str,
-    record: dict[str, Any],
-) -> np.ndarray:
-    """Return a column of categories as codes: 0 unknown, then those of the training part in order."""
-    import numpy as np
-
-    codes = codes[keep]
-    present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
-    mode = int(present[counts.argmax()]) if len(present) else -1
-    if (codes < 0).any() and mode >= 0:
-        record["fill"][name] = texts[mode]
-    recode = np.full(len(texts) + 1, UNKNOWN, "int64")
-    recode[present] = 1 + np.arange(len(present))
-    record["categories"][name] = ["<unknown>", *(texts[i] for i in present)]
-    return recode[np.where(codes < 0, mode, codes)]
 
 
 def _splits(

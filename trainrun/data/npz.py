@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays
-from trainrun.data._lines import CLASSES_UP_TO
+from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._npz_file import Fault, each, headers, load, value_faults
 from trainrun.data._split import share_problems, sizes
 from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
