@@ -97,7 +97,7 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
             code.conf[str(file)] = _copied(file, copy / file.relative_to(conf))
         copy.mkdir(parents=True, exist_ok=True)
         code.folders[str(conf)] = str(copy)
-    for number, (root, files) in enumerate(_plugin_files(settings["plugins"])):
+    for number, (root, files) in enumerate(plugin_files(settings["plugins"])):
         for file in files:
             code.plugins[str(file)] = _copied(file, folder / "plugins" / str(number) / file.relative_to(root))
     about: dict[str, Any] = {"versions": environment.versions()}
@@ -193,7 +193,7 @@ def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
     return found
 
 
-def _plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
+def plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
     """Yield a root and the source files below it, for each plug-in; what is installed is left out: its version is told."""
     from trainrun.config import plugins as known
 

@@ -24,11 +24,17 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
         settings: see `snapshot.settings`; ``launcher`` names it. Without one, or where it is Hydra's own: local processes.
         trials: there will be at most.
         jobs: at once, in place of the launcher's ``n_jobs``.
+
+    Raises:
+        UserError: the launcher's package is not installed, its cluster does not answer, and the like.
     """
     launcher = dict(settings.get("launcher") or {"name": "local"})
     if jobs is not None:
         launcher["n_jobs"] = jobs
     if launcher["name"] in FOREIGN:
+        from trainrun.sweep.foreign import launchers
+
+        launchers.check(launcher)  # again, for a sweep that goes on
         module, name = FOREIGN[launcher["name"]]
         return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
     from trainrun.sweep.pool import Pool

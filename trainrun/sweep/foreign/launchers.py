@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainrun.errors import Problem, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.sweep.launcher import SweepLauncher, jobs_problem
 
 CLUSTERS = ("slurm", "local", "debug")
@@ -183,3 +183,14 @@ PLUGINS: list[tuple[str, str, type, type]] = [
     ("hydra/launcher", "submitit", SubmititLauncher, SubmititConf),
     ("hydra/launcher", "joblib", JoblibLauncher, JoblibConf),
 ]
+
+
+def check(launcher: Mapping[str, Any]) -> None:
+    """Hold the settings of a launcher against what it takes, as a sweep has written them down.
+
+    Raises:
+        UserError: something is wrong with them.
+    """
+    plugin = {name: plugin for _, name, plugin, _ in PLUGINS}[launcher["name"]]
+    if problems := plugin(**launcher).problems():
+        raise UserError(problems)

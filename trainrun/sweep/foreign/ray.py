@@ -10,7 +10,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -48,7 +47,7 @@ class RayCore(Foreign):
             environment = {**shipped, **environment}
         wanted = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
         head.join(launcher, environment, wanted and min(wanted, trials))
-        super().__init__(settings, max(1, min(wanted or self._places(), trials)))
+        super().__init__(settings, max(1, min(wanted or _places(launcher), trials)))
         self._desk = (
             ray.remote(Desk).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
         )
@@ -61,12 +60,6 @@ class RayCore(Foreign):
         self._work = ray.remote(work).options(
             **needs, resources=dict(launcher["resources"]) or None, max_retries=0
         )
-
-    def _places(self) -> int:
-        there = self._ray.cluster_resources()
-        needs = {"CPU": self.launcher["num_cpus"], "GPU": self.launcher["num_gpus"]}
-        needs |= self.launcher["resources"]
-        return max(1, int(min((there.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
 
     def share(self) -> Share:
         """Return what a trial may use; which GPU is Ray's choice."""
@@ -164,7 +157,6 @@ def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, 
         ended = attend.attend(told, Path(told["run_dir"]), line)
     else:
         told = there(told, told["renamed"])
-        sys.path.insert(0, os.getcwd())  # Ray's working_dir: conf/, and modules of the user's own
         mine = Path(tempfile.mkdtemp(prefix="trainrun-"))
         run_dir = mine / Path(told["run_dir"]).name
         run_dir.mkdir()
@@ -174,6 +166,15 @@ def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, 
             mirror.remove(mine)
     line.say({"ended": ended})
     return ended
+
+
+def _places(launcher: Mapping[str, Any]) -> int:
+    """Return how many trials the cluster has room for, as it is now."""
+    import ray
+
+    needs = {"CPU": launcher["num_cpus"], "GPU": launcher["num_gpus"], **launcher["resources"]}
+    there = ray.cluster_resources()
+    return max(1, int(min((there.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
 
 
 def _seen(token: tuple[str, str] | None) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import options, plugins
+from trainrun.config import options
 from trainrun.registry import PACKAGE
+from trainrun.sweep import code
 
-FOLDER = "shipped"  # for plug-ins that are files
+FOLDER = "shipped"  # for plug-ins, with what they import from beside them
 
 
 def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -33,23 +34,28 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
     if (mine := Path.cwd() / "conf").is_dir() and mine.resolve() != options.package_conf().resolve():
         shutil.copytree(mine, work / "conf")
     renamed = {}
-    for i, (name, source) in enumerate(plugins.sources(named).items()):
-        if name.endswith(".py") or "/" in name:
-            target = Path(FOLDER, str(i), source.name)
-            (work / target).parent.mkdir(parents=True)
-            shutil.copyfile(source, work / target)
-            renamed[name] = f"./{target.as_posix()}"
-        elif source.is_relative_to(Path.cwd()):  # a module of the user's own project
-            top = Path.cwd() / source.relative_to(Path.cwd()).parts[0]
-            if top.is_dir() and not (work / top.name).exists():
-                shutil.copytree(top, work / top.name, ignore=shutil.ignore_patterns("__pycache__"))
-            elif top.is_file():
-                shutil.copyfile(top, work / top.name)
+    for number, name in enumerate(named):
+        for root, files in code.plugin_files([name]):
+            for file in files:
+                target = work / FOLDER / str(number) / file.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+            if is_file(name):
+                renamed[name] = f"./{FOLDER}/{number}/{Path(name).name}"
     return {"py_modules": [str(package)], "working_dir": str(work)}, renamed
+
+
+def is_file(name: str) -> bool:
+    """Whether a plug-in is named by its file; else it is a module."""
+    return name.endswith(".py") or name.startswith((".", "/", "~"))
 
 
 def there(told: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
     """Return what a worker is told of a trial, with the plug-ins' names where the sweep's folder is not seen."""
-    named = [renamed.get(p, p) for p in told["plugins"]]
-    mine = [renamed.get(p, p) for p in told["config"]["plugins"]]
-    return {**told, "plugins": named, "config": {**told["config"], "plugins": mine}, "path": []}
+    here = Path.cwd()  # Ray's working_dir
+    return {
+        **told,
+        "plugins": [renamed.get(p, p) for p in told["plugins"]],
+        "config": {**told["config"], "plugins": [renamed.get(p, p) for p in told["config"]["plugins"]]},
+        "path": [str(here), *sorted(str(p) for p in (here / FOLDER).glob("*"))],
+    }
