@@ -120,6 +120,8 @@ def train(argv: list[str]) -> int:
         return _show(argv, flags, where)
     from trainrun.config import check, plugins
 
+    if (word := _resumed(flags.overrides)) is not None:
+        return _go_on(word, argv, flags)
     if flags.multirun:
         _, problems = check.sweep(flags.overrides, *where)
     else:
@@ -128,6 +130,22 @@ def train(argv: list[str]) -> int:
         raise UserError(problems)
     plugins.load(plugins.early(flags.overrides) if flags.multirun else config["plugins"])
     return _run(argv, flags)
+
+
+def _resumed(overrides: list[str]) -> str | None:
+    """Return the sweep that ``sweep.resume=`` names."""
+    said = [o.partition("=")[2].strip("'\"") for o in overrides if o.startswith("sweep.resume=")]
+    return said[-1] if said and said[-1] not in ("null", "") else None
+
+
+def _go_on(word: str, argv: list[str], flags: Any) -> int:
+    """Go on with a sweep, and run what the command line names beyond its points; Hydra would begin a new one."""
+    from trainrun.sweep import again
+    from trainrun.tracking import find
+
+    if not flags.multirun:
+        raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={word}"))
+    return again.go_on(find.sweep(word), flags.overrides, ["trainrun", *argv], whole=True).exit_code
 
 
 def _absolute_config_path(argv: list[str], given: str) -> list[str]:

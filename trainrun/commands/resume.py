@@ -12,10 +12,12 @@ from trainrun.errors import Problem, UserError
 
 USAGE = """\
 trainrun resume RUN [overrides]: go on with a run that was stopped, from its newest checkpoint.
-trainrun resume SWEEP [retry=failed] [n_jobs=4]: go on with a sweep.
+trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides]: go on with a sweep.
 
   RUN        its directory, its MLflow run id, or `last`
   SWEEP      its directory, or `last`: finished trials stay, interrupted ones go on, the others begin
+             continue=pruned brings pruned trials to their end; optimizer.learning_rate=1e-3,1e-5 adds points: those of
+             the sweep's own command line with that in it, which it does not have yet
   overrides  what may be different now: trainer.epochs=20 (more of them), hardware=…, tracking=…, checkpoint.…
 
 Config, plug-ins, seed and position come from the run's directory; nothing has to be said again."""

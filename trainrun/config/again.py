@@ -48,7 +48,7 @@ def load(run_dir: Path, given: Sequence[str] = ()) -> dict[str, Any]:
     refused = {text: list(_refused(text)) for text in given}
     problems = [p for found in refused.values() for p in found]
     problems += _change(config, [text for text, found in refused.items() if not found])
-    problems += [*_secrets(config, run_dir)]
+    problems += [*secrets(config, run_dir)]
     problems += plugins.announce(config.get("plugins") or [])
     if not problems:
         problems += check.problems(config)
@@ -157,7 +157,7 @@ def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
     return problems
 
 
-def _secrets(config: dict[str, Any], run_dir: Path) -> Iterator[Problem]:
+def secrets(config: dict[str, Any], run_dir: Path) -> Iterator[Problem]:
     """Take a password that was hidden from the environment; say so where it is not there either."""
     tracking = config.get("tracking")
     if isinstance(tracking, dict) and HIDDEN in str(tracking.get("uri")):

@@ -105,7 +105,7 @@ def sweep(
 
     found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
     planned = plan.of(given, config_name, config_path)
-    found |= dict.fromkeys(planned.problems, "")
+    found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
     hydra = [o for o in given if compose.is_hydra(o)]
     for point in planned.points:
         for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:

@@ -3,75 +3,200 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from trainrun import console
 from trainrun.errors import Problem, UserError
-from trainrun.sweep import record, story
-from trainrun.sweep.points import Listed, Point
-from trainrun.sweep.pool import Pool
+from trainrun.sweep import additions, code, record, replicates, story
+from trainrun.sweep.additions import Given
+from trainrun.sweep.points import Listed, Point, Points
 from trainrun.sweep.trial import Trial
 
+# Seconds for trials to notice that their sweep is gone, and to save themselves.
+PATIENCE = 15.0
 
-def go_on(sweep_dir: Path, given: Sequence[str], command: Sequence[str]) -> story.Ended:
+
+def go_on(sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False) -> story.Ended:
     """Go on with a sweep.
 
     Args:
         sweep_dir: its directory.
-        given: ``retry=failed``: try those again, too, that have failed; ``n_jobs=4``.
+        words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `additions.read`.
         command: as typed.
+        whole: whether the overrides are a whole command line, as behind ``-m``.
 
     Raises:
-        UserError: something else was given, or the sweep runs.
+        UserError: something else was given, a new point is not sound, or the sweep runs.
     """
-    jobs, retry = _options(given)
     sweep_dir = sweep_dir.absolute()
-    told = record.read(sweep_dir)
-    if Path(told["cwd"]).is_dir():
-        os.chdir(told["cwd"])
-    trials = [*record.trials(sweep_dir)]
-    if running := [t for t in trials if t.status == "RUNNING"]:
+    with record.held(sweep_dir):
+        told = record.read(sweep_dir)
+        settings = told["settings"]
+        given = additions.read(words, whole, settings)
+        if Path(told["cwd"]).is_dir():
+            os.chdir(told["cwd"])
+        trials = _settled(sweep_dir)
+        # What is new is composed of the sweep's copies, as what was there: points of one sweep differ by their overrides only.
+        with code.of(sweep_dir, settings).used():
+            settings, new = _extended(settings, given, trials)
+            return _run(sweep_dir, settings, given, trials, new, command)
+
+
+def _settled(sweep_dir: Path) -> list[Trial]:
+    """Return the trials, once none of them runs: those of a sweep that was killed notice it, and save themselves."""
+    until, said = time.monotonic() + PATIENCE, False
+    while True:
+        trials = [*record.trials(sweep_dir)]
+        running = [t for t in trials if t.status == "RUNNING"]
+        if not running:
+            return trials
+        if time.monotonic() > until:
+            raise UserError(
+                f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
+            )
+        if not said:
+            console.note("its last trials are still saving themselves")
+        said = True
+        time.sleep(0.2)
+
+
+def _extended(
+    settings: dict[str, Any], given: Given, trials: Sequence[Trial]
+) -> tuple[dict[str, Any], list[list[str]]]:
+    """Return the settings with what is different now, and the overrides of new points."""
+    from trainrun.config import check
+    from trainrun.sweep import sweeper
+
+    if not given.overrides:
+        return settings, []
+    line = additions.command(given, settings)
+    changed = additions.differs(line, settings)
+    if not changed:
+        return settings, []
+    draws = (settings.get("sweeper") or {}).get("name") in sweeper.DRAWING
+    if draws and (other := [k for k in changed if k not in additions.EXTENDS]):
         raise UserError(
-            f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
+            [
+                Problem(
+                    k,
+                    f"hydra/sweeper={settings['sweeper']['name']} goes on in the space that it has. What may change is "
+                    f"{', '.join(additions.EXTENDS)}; for another space begin another sweep.",
+                )
+                for k in other
+            ]
         )
-    again = ("WAITING", "KILLED", "UNKNOWN", *(["FAILED"] if retry else []))
-    points = [_point(t) for t in trials if t.status in again]
+    there = [t.overrides for t in trials]
+    if replicates.grouped(settings) and settings.get("seeds"):
+        there = [s.overrides for s in replicates.group(trials)]
+    new = [] if draws else additions.points(line, settings, there)
+    first = new[0] if new else [o for o in line if not _swept(o)]
+    tree, problems = check.overrides(first, *additions.where(settings))
+    if problems:
+        raise UserError(problems)
+    own = {k: v for k, v in tree["sweep"].items() if k not in ("resume", "snapshot", "space", "zip")}
+    varying = {*settings["varying"], *(additions.key(o) for o in line if _swept(o))}
+    varying |= {k for k in changed if not k.startswith("sweep.") and k not in own}
+    # Its own command line stays the one that it was begun with: what is added next is added to that.
+    return {**settings, **own, "varying": frozenset(varying)}, new
+
+
+def _swept(override: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create().parse_override(override).is_sweep_override()
+
+
+def _run(
+    sweep_dir: Path,
+    settings: dict[str, Any],
+    given: Given,
+    trials: Sequence[Trial],
+    new: Sequence[list[str]],
+    command: Sequence[str],
+) -> story.Ended:
+    from trainrun.sweep import engines
+
+    again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * given.retry, *["PRUNED"] * given.unprune]
+    waiting = [t for t in trials if t.status in again]
     done = [t for t in trials if t.status not in again]
-    if not points:
-        failed = sum(t.status == "FAILED" for t in done)
-        console.say(
-            f"{sweep_dir.name} is finished: {len(done)} trials"
-            + (f", {failed} of them failed" if failed else "")
-        )
-        if failed:
-            console.say(f"To try those again: trainrun resume {os.path.relpath(sweep_dir)} retry=failed")
-        return story.Ended(sweep_dir, [t for t in done if t.status == "FINISHED"])
-    begun = sum(p.resume is not None for p in points)
-    console.note(f"{len(done)} trials stay, {begun} go on, {len(points) - begun} begin")
-    settings = {**told["settings"], "command": list(command)}
-    return story.run(sweep_dir, Listed(points), settings, Pool.of(settings, jobs, len(points)), done)
+    for trial in waiting:
+        trial.spared = trial.status == "PRUNED"
+    record.write(sweep_dir, [], settings)
+    points = _points(sweep_dir, settings, done, waiting, new)
+    if not points.left:
+        return _finished(sweep_dir, done)
+    begun = sum(t.start is not None for t in waiting)
+    said = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
+    if points.total is not None and (further := points.total - len(waiting)) > 0:
+        said.append(f"{further} are new")
+    console.note(", ".join(said))
+    settings = {**settings, "command": list(command)}
+    engine = engines.of(settings, points.total or 2**31, given.jobs)
+    return story.run(sweep_dir, points, settings, engine, done)
 
 
-def _options(given: Sequence[str]) -> tuple[int | str, bool]:
-    jobs: int | str = "auto"
-    retry = False
-    for text in given:
-        key, _, value = text.partition("=")
-        if key == "n_jobs" and (value == "auto" or (value.isdigit() and int(value) > 0)):
-            jobs = value if value == "auto" else int(value)
-        elif text == "retry=failed":
-            retry = True
-        else:
-            raise UserError(Problem(text, "expected retry=failed or n_jobs=4: a sweep goes on as it began."))
-    return jobs, retry
+def _points(
+    sweep_dir: Path,
+    settings: Mapping[str, Any],
+    done: Sequence[Trial],
+    waiting: Sequence[Trial],
+    new: Sequence[list[str]],
+) -> Points:
+    """Return what is left of a sweep: trials to go on with, points that never began, new ones."""
+    from trainrun.sweep import seeds, sweeper
+
+    begin = partial(_begin, sweep_dir, settings)
+    again = [(t, _point(t, settings)) for t in waiting]
+    if settings.get("seeds"):
+        settled = replicates.group([*done, *waiting])
+        # Whoever makes the settings knows of one trial each; their numbers are its own.
+        ended = [
+            s.together(i) for i, s in enumerate(settled) if not any(t is w for w in waiting for t in s.trials)
+        ]
+        open_ = [Point(i, _never, overrides=s.overrides) for i, s in enumerate(settled)]
+        there = [(p.number, list(p.overrides or ())) for p in open_]
+        left = [p for p in open_ if p.number not in {t.number for t in ended}]
+        source = sweeper.points(settings, begin, sweep_dir, ended, left, there=there)
+        if source is None:
+            fresh = [Point(len(open_) + i, _never, overrides=o) for i, o in enumerate(new)]
+            source = Listed([*open_, *fresh])
+        return seeds.of(settings, source, begin, sweep_dir, done, again)
+    source = sweeper.points(settings, begin, sweep_dir, done, [p for _, p in again])
+    if source is not None:
+        record.add(sweep_dir, getattr(source, "known", ()))
+        return source
+    number = 1 + max((t.number for t in [*done, *waiting]), default=-1)
+    lines = [(number + i, overrides) for i, overrides in enumerate(new)]
+    record.add(sweep_dir, lines)
+    return Listed([*(p for _, p in again), *(Point(n, partial(begin, n, o), overrides=o) for n, o in lines)])
 
 
-def _point(trial: Trial) -> Point:
+def _never() -> Trial:
+    raise AssertionError("a setting is no trial: its seeds are")
+
+
+def _finished(sweep_dir: Path, done: Sequence[Trial]) -> story.Ended:
+    failed = sum(t.status == "FAILED" for t in done)
+    pruned = sum(t.status == "PRUNED" for t in done)
+    counts = [f", {n} of them {word}" for n, word in ((failed, "failed"), (pruned, "pruned")) if n]
+    console.say(f"{sweep_dir.name} is finished: {len(done)} trials{''.join(counts)}")
+    name = os.path.relpath(sweep_dir)
+    if failed:
+        console.say(f"To try those again: trainrun resume {name} retry=failed")
+    if pruned:
+        console.say(f"To bring the pruned ones to their end: trainrun resume {name} continue=pruned")
+    return story.Ended(sweep_dir, [t for t in done if t.status == "FINISHED"])
+
+
+def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:
     if trial.start is None:
-        return Point(trial.number, lambda: _fresh(trial))
+        return Point(trial.number, lambda: _fresh(trial, settings), overrides=trial.overrides)
     digest = (trial.start.get("dataset") or {}).get("digest")
-    return Point(trial.number, lambda: _config(trial), {"data_sha256": digest})
+    return Point(trial.number, lambda: _config(trial), {"data_sha256": digest}, trial.overrides)
 
 
 def _config(trial: Trial) -> Trial:
@@ -81,13 +206,22 @@ def _config(trial: Trial) -> Trial:
     return trial
 
 
-def _fresh(trial: Trial) -> Trial:
+def _begin(sweep_dir: Path, settings: Mapping[str, Any], number: int, overrides: Sequence[str]) -> Trial:
+    """Begin a new point; its directory must not be there."""
+    own = [o for o in overrides if not additions.key(o).startswith(("hydra.", "hydra/"))]
+    varied = record.varied(own, settings["varying"])
+    return _fresh(Trial(number, own, varied, sweep_dir / str(number), {}), settings)
+
+
+def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
     """Compose a point that never began; what a process left that was killed before its first record is removed."""
     import shutil
 
-    from trainrun.config import check
+    from trainrun.config import again, check
 
-    config, problems = check.overrides(trial.overrides)
+    config, problems = check.overrides(trial.overrides, *additions.where(settings))
+    if config is not None:
+        problems = [*problems, *again.secrets(config, trial.run_dir)]
     if problems:
         raise UserError(problems)
     shutil.rmtree(trial.run_dir, ignore_errors=True)

@@ -81,6 +81,8 @@ class SweepLauncher(Launcher):
 
         if faults := self.problems():
             raise UserError(faults)
+        if self.config.sweep.resume is not None:
+            raise UserError(Problem("sweep.resume", "it is said on the command line, and in no YAML."))
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,8 @@ class SweepLauncher(Launcher):
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)
         global ended
-        ended = story.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
+        with record.held(sweep_dir):
+            ended = story.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
         return [
             JobReturn(overrides=t.overrides, _return_value=t.metrics, status=JobStatus.COMPLETED)
             for t in ended.trials

@@ -77,6 +77,8 @@ class Pruning(Judge):
 
     def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Take note of an epoch; return why the trial is given up, or None."""
+        if trial.spared:
+            return None
         if self._study is None:
             self._begin(metrics, trial.config["trainer"]["epochs"])
         value = metrics.get(self._name)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,32 @@ from trainrun import paths
 from trainrun.artifacts import summary
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import find, redact, status
+from trainrun.tracking import cursor, find, redact, status
 
 FILE = find.SWEEP
 FORMAT = 1
+LOCK = ".sweep.lock"
+# Of `settings`, for what an older trainrun has written.
+DEFAULTS: dict[str, Any] = {
+    "plugins": [],
+    "command": [],
+    "tracking": {"name": "none"},
+    "grace": 30.0,
+    "varying": [],
+    "objective": None,
+    "direction": "auto",
+    "trials": None,
+    "seeds": None,
+    "seed": 42,
+    "swept": {},
+    "name": None,
+    "plots": True,
+    "pruner": None,
+    "trial_timeout": None,
+    "max_failures": 3,
+    "reuse": "auto",
+    "snapshot": "note",
+}
 
 
 def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
@@ -28,10 +51,11 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
         settings: see `snapshot.settings`.
     """
     path = sweep_dir / FILE
-    there = read(sweep_dir)["points"] if path.exists() else []
+    told = read(sweep_dir) if path.exists() else {}
+    there = told.get("points", [])
     content = {
         "format": FORMAT,
-        "started": time.time(),
+        "started": told.get("started", time.time()),
         "cwd": os.getcwd(),
         "settings": redact.tree({k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}),
         "points": [*there, *([n, redact.tree(o)] for n, o in points if n not in {p[0] for p in there})],
@@ -62,15 +86,60 @@ def read(sweep_dir: Path) -> dict[str, Any]:
     path = sweep_dir / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+            raise UserError(
+                f"{path} is no record of a sweep: it does not say its format. Was it edited by hand?"
+            )
         if content["format"] > FORMAT:
-            raise UserError(f"{path} is of a newer trainrun. Update trainrun.")
-        content["settings"]["varying"] = frozenset(content["settings"]["varying"])
-        content["points"] = [(int(n), [str(o) for o in overrides]) for n, overrides in content["points"]]
+            raise UserError(
+                f"{path} is of a newer trainrun (format {content['format']}; this one knows {FORMAT}). Update trainrun."
+            )
+        # What an older trainrun did not write yet.
+        settings = content["settings"] = {**DEFAULTS, **content["settings"]}
+        settings["varying"] = frozenset(map(str, settings["varying"]))
+        content["points"] = [_read_point(point) for point in content["points"]]
+        if len({number for number, _ in content["points"]}) < len(content["points"]):
+            raise ValueError("two points have one number")
+        content["cwd"] = str(content["cwd"])
     except FileNotFoundError:
         raise UserError(f"{sweep_dir} is no sweep's directory: it has no {FILE}.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{path} cannot be read: {said}. The trials in {sweep_dir} are whole all the same: trainrun resume "
+            f"{sweep_dir}/NUMBER goes on with one."
+        ) from None
     return content
+
+
+def _read_point(point: Any) -> tuple[int, list[str]]:
+    number, overrides = point
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, int)
+        or number < 0
+        or not isinstance(overrides, list)
+    ):
+        raise ValueError(f"expected the number and the overrides of a point, got {str(point)[:80]}")
+    return number, [str(o) for o in overrides]
+
+
+@contextmanager
+def held(sweep_dir: Path) -> Iterator[None]:
+    """Be the one process that runs a sweep; the system takes the right back however that process ends.
+
+    Raises:
+        UserError: another one does.
+    """
+    lock = cursor.Lock(sweep_dir, LOCK)
+    if not lock.acquire():
+        raise UserError(
+            f"{sweep_dir} runs: another process of this machine is at it. Stop that first (Ctrl-C), or wait."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def trials(sweep_dir: Path) -> Iterator[Trial]:

@@ -127,6 +127,8 @@ class Seeded:
         if race is None:
             return
         race.running.discard(trial.number)
+        if not any(t is trial for t in race.setting.trials):  # it could not even be composed
+            race.setting.trials.append(trial)
         self._give_up(race)
         self._compare()
         for one in self._races.values():

@@ -114,6 +114,7 @@ def points(
     done: Sequence[Trial] = (),
     waiting: Sequence[Point] = (),
     loader: Any = None,
+    there: Sequence[tuple[int, list[str]]] | None = None,
 ) -> Points | None:
     """Return where a sweep's points come from; None: it has a list of them.
 
@@ -124,6 +125,7 @@ def points(
         done: trials of earlier attempts that stay as they are.
         waiting: points of earlier attempts that are to be run again first.
         loader: Hydra's config loader, where there is one already.
+        there: number and overrides of the points there are; None: as `sweep.json` has them.
     """
     from trainrun.config import compose as composing
     from trainrun.sweep import record
@@ -138,7 +140,8 @@ def points(
         found, faults = space(settings, loader)
     if faults:
         raise UserError(faults)
-    there = record.read(sweep_dir)["points"] if (sweep_dir / record.FILE).is_file() else []
+    if there is None:
+        there = record.read(sweep_dir)["points"] if (sweep_dir / record.FILE).is_file() else []
 
     def begin(number: int, overrides: Sequence[str]) -> Trial:
         trial = compose(number, overrides)

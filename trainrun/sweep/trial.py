@@ -43,6 +43,7 @@ class Trial:
         seconds: from its start to its end.
         epochs: done.
         start: the first record of its last attempt; None: it never began.
+        spared: whether it is brought to its end, whatever a pruner would say.
         figures: further numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
     """
 
@@ -58,6 +59,7 @@ class Trial:
     epochs: int = 0
     start: Mapping[str, Any] | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    spared: bool = False
 
     @property
     def setting(self) -> tuple[str, ...]:
