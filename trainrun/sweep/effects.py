@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_KEYS, MOST_NAMES = 12, 10
-FEW = 8  # so many values of a number are levels, which have a median
-DECADES = 30.0
+FEW = 8  # so many values of a number are levels, each with a place of its own
+BOXED = 4  # trials that have a box
+DECADES = 30.0  # a range that a logarithmic axis is for
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#9A9A9A"
 
 
@@ -48,12 +49,17 @@ def draw(trials: Sequence[Trial], objective: Objective) -> Figure:
     for axes, key in zip(panels, names, strict=True):
         pairs = [(x, y) for x, y in zip(keys[key], values, strict=True) if x is not None]
         numbers = [_number(x) for x, _ in pairs]
-        if all(n is not None for n in numbers):
-            _numeric(
-                axes, [(n, y) for n, (_, y) in zip(numbers, pairs, strict=True)], keys[key][0] is not None
-            )
+        has_best = keys[key][0] is not None
+        if any(n is None for n in numbers):
+            groups: dict[str, list[float]] = {}
+            for x, y in pairs:
+                groups.setdefault(x, []).append(y)
+            _names(axes, pairs, sorted(groups, key=lambda x: statistics.median(groups[x])), has_best)
+        elif len(set(numbers)) <= FEW and len(numbers) >= BOXED * len(set(numbers)):
+            levels = {x: n for (x, _), n in zip(pairs, numbers, strict=True)}
+            _names(axes, pairs, sorted(levels, key=levels.get), has_best)
         else:
-            _names(axes, pairs, keys[key][0] is not None)
+            _numbers(axes, [(n, y) for n, (_, y) in zip(numbers, pairs, strict=True)], has_best)
         if wide:
             axes.set_yscale("log")
         axes.set_title(key, loc="left", fontsize=10)
@@ -61,31 +67,35 @@ def draw(trials: Sequence[Trial], objective: Objective) -> Figure:
     return figure
 
 
-def _numeric(axes: Axes, pairs: Sequence[tuple[float, float]], has_best: bool) -> None:
+def logarithmic(values: Sequence[float]) -> bool:
+    """Whether values look as if drawn on a logarithmic scale: they span decades, and few lie in the uppermost.
+
+    Not every range that begins near zero is one: of a dropout between 0 and 0.5, half the values lie above 0.25.
+    """
+    low, high = min(values), max(values)
+    if low <= 0 or high / low <= DECADES:
+        return False
+    middle = statistics.median(values)
+    return math.log(middle / low) / math.log(high / low) < 0.75
+
+
+def _numbers(axes: Axes, pairs: Sequence[tuple[float, float]], has_best: bool) -> None:
     across = [x for x, _ in pairs]
-    levels = sorted(set(across))
     _dots(axes, across, [y for _, y in pairs])
-    if (2 < len(levels) <= FEW and len(pairs) > 2 * len(levels)) or 1 < len(levels) <= FEW < len(pairs):
-        middle = [statistics.median(y for x, y in pairs if x == level) for level in levels]
-        axes.plot(levels, middle, color=GREY, lw=1.3, zorder=2)
-        axes.plot(levels, middle, "_", color=GREY, ms=14, mew=1.8, zorder=2, label="median")
-        axes.legend(frameon=False, fontsize=8)
     if has_best:
         _ring(axes, *pairs[0])
-    positive = min(levels) > 0
-    if positive and max(levels) / min(levels) > DECADES:
+    if logarithmic(across):
         axes.set_xscale("log")
-    elif all(x.is_integer() for x in levels):
+    elif all(x.is_integer() for x in across):
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _names(axes: Axes, pairs: Sequence[tuple[str, float]], has_best: bool) -> None:
+def _names(axes: Axes, pairs: Sequence[tuple[str, float]], order: Sequence[str], has_best: bool) -> None:
     """Draw a strip of dots for each name, and its box; many names share the last strip."""
-    order = sorted({x for x, _ in pairs}, key=lambda n: statistics.median(y for x, y in pairs if x == n))
-    shown = order if len(order) <= MOST_NAMES else [*order[: MOST_NAMES - 1], "others"]
+    shown = list(order) if len(order) <= MOST_NAMES else [*order[: MOST_NAMES - 1], "others"]
     place = {name: min(i, len(shown) - 1) for i, name in enumerate(order)}
     groups = [[y for x, y in pairs if place[x] == i] for i in range(len(shown))]
-    boxed = [i for i, group in enumerate(groups) if len(group) >= 4]
+    boxed = [i for i, group in enumerate(groups) if len(group) >= BOXED]
     if boxed:
         line = {"color": GREY, "lw": 1.0}
         axes.boxplot([groups[i] for i in boxed], positions=boxed, widths=0.55, showfliers=False,

@@ -98,8 +98,10 @@ def history(trials: Sequence[Trial], objective: Objective) -> Figure:
     _scale(axes, [v for _, v in (*finished, *given_up)])
     axes.set(xlabel="trial", ylabel=objective.name)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_title(f"{objective.name}: {top.value(objective.name):.4g} in trial {top.number}", loc="left")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_title(
+        f"{objective.name} {top.value(objective.name):.4g} in trial {top.number}", loc="left", fontsize=11
+    )
+    _legend(axes)
     return figure
 
 
@@ -146,13 +148,30 @@ def curves(told: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective
     name = next((n for _, n, values in told if values), objective.name)
     axes.set(xlabel="epoch", ylabel=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_title(f"{name} of {len(told)} trials", loc="left")
+    axes.set_title(f"{name} of {len(told)} trials", loc="left", fontsize=11)
+    _legend(axes)
+    return figure
+
+
+def _legend(axes: Axes) -> None:
+    """Put the legend beside the title, where it hides no trial; the best comes first."""
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("best"))
-    legend = axes.legend([handles[i] for i in order], [labels[i] for i in order], frameon=False, fontsize=8)
+    words = ("best", "finished", "pruned", "failed")
+    order = sorted(range(len(labels)), key=lambda i: [labels[i].startswith(w) for w in words].index(True))
+    legend = axes.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        frameon=False,
+        fontsize=8,
+        ncols=len(order),
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.985),
+        borderaxespad=0.2,
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
     for handle in legend.legend_handles:
         handle.set_alpha(1)
-    return figure
 
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
