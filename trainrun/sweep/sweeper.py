@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,11 +134,8 @@ def points(
     spec = settings.get("sweeper") or {}
     if spec.get("name") not in DRAWING:
         return None
-    if loader is None:
-        with composing.loading() as loader:
-            found, faults = space(settings, loader)
-    else:
-        found, faults = space(settings, loader)
+    with composing.loading() if loader is None else nullcontext(loader) as known:
+        found, faults = space(settings, known)
     if faults:
         raise UserError(faults)
     if there is None:
@@ -201,15 +199,11 @@ class _Sweeper(Sweeper):
 
         loader = self.context.config_loader
         if not isinstance(self.launcher, SweepLauncher):
-            return batches.run(
-                self.launcher, self._points(settings, batches.outline, sweep_dir), settings, sweep_dir
-            )
+            source = points(settings, batches.outline, sweep_dir, loader=loader)
+            return batches.run(self.launcher, source, settings, sweep_dir)
         self.launcher.unchecked = True
         source = points(settings, self.launcher.trial, sweep_dir, loader=loader)
         return self.launcher.run(source, getattr(source, "known", ()))
-
-    def _points(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
-        return points(settings, compose, sweep_dir, loader=self.context.config_loader)
 
 
 class GridSweeper(_Sweeper):
@@ -249,7 +243,9 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
     from trainrun.sweep.sweepers import samplers
 
     spec, trials = given["sweeper"], given.get("trials")
-    name = spec["name"]
+    name, params = spec["name"], spec.get("params")
+    if not isinstance(params or {}, Mapping):
+        yield Problem("hydra.sweeper.params", f"expected keys with their values, got {params!r}.")
     if name not in OURS:
         for key in ("space", "zip", "trials"):
             if given.get(key):
@@ -261,7 +257,7 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
         for one in found.intervals:
             said = f"({one.low:g}, {one.high:g})"
             yield Problem(
-                found_key(one),
+                one.key.lstrip("+"),
                 f"hydra/sweeper=grid tries every value, and interval{said} has no end of them. Give it values, or "
                 "range(first, end, step), or take hydra/sweeper=random sweep.trials=20, or optuna.",
             )
@@ -281,8 +277,3 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
     if name == OPTUNA:
         objective = given.get("objective")
         yield from samplers.problems(spec, isinstance(objective, list) and len(objective) > 1)
-
-
-def found_key(dimension: Any) -> str:
-    """Return a dimension's key, without `+`."""
-    return dimension.keys[0].lstrip("+")

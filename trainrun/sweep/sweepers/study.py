@@ -15,6 +15,8 @@ from trainrun.sweep.trial import Objective, Trial
 if TYPE_CHECKING:
     import optuna
 
+POINT = "trainrun"  # the attribute of a study's trial that says which trial of which sweep it is
+
 
 class Study:
     """Points that an Optuna study suggests, one by one; it is told of every epoch and every end.
@@ -124,16 +126,19 @@ class Study:
         for dimension in self._space.dimensions:
             if self._space.matters(dimension, chosen):
                 chosen |= parameters.suggest(ours, dimension)
-        ours.set_user_attr("sweep", self._sweep)
-        ours.set_user_attr("overrides", self._space.varied(chosen))
         number, self._next = self._next, self._next + 1
-        ours.set_user_attr("number", number)
+        # One attribute, written last: each is a write to the disk, and a trial that lacks it was never told to anybody.
+        ours.set_user_attr(POINT, self._known(number, chosen))
         self._asked += 1
         return self._point(number, ours, self._space.overrides(chosen))
 
     def _point(self, number: int, ours: optuna.Trial, overrides: list[str]) -> Point:
         self._open[number] = ours
         return Point(number, lambda: self._compose(number, overrides), overrides=overrides)
+
+    def _known(self, number: int, chosen: Chosen) -> dict[str, Any]:
+        """Return by what a trial of the study is found again."""
+        return {"sweep": self._sweep, "number": number, "overrides": self._space.varied(chosen)}
 
     def _values(self, trial: Trial) -> list[float] | None:
         """Return a finished trial's values; None if it has not finished, or one of them is no number."""
@@ -145,7 +150,6 @@ class Study:
 
     def _attributes(self, trial: Trial) -> dict[str, Any]:
         told = {
-            "status": trial.status,
             "run_dir": str(trial.run_dir) if trial.run_dir.name else None,
             "seed": trial.config.get("seed"),
             "reason": (trial.reason or "").partition("\n")[0] or None,
@@ -154,16 +158,21 @@ class Study:
 
     def _recall(self, there: Sequence[tuple[int, Sequence[str]]], done: Sequence[Trial]) -> None:
         """Take up a study that was stopped: its trials are matched with the sweep's by what they vary."""
-        mine = [t for t in self._study.get_trials(deepcopy=False) if t.user_attrs.get("sweep") == self._sweep]
-        lost = [t for t in self._study.get_trials(deepcopy=False) if t.state == self._states.RUNNING]
-        # Killed between two of `_ask`'s lines: nobody knows what it was to be.
-        for one in (t for t in lost if "overrides" not in t.user_attrs and not self._spec.get("storage")):
-            self._study.tell(one.number, state=self._states.FAIL)
+        everything = self._study.get_trials(deepcopy=False)
+        mine = [t for t in everything if t.user_attrs.get(POINT, {}).get("sweep") == self._sweep]
+        for one in everything:
+            if (
+                one.state == self._states.RUNNING
+                and POINT not in one.user_attrs
+                and not self._spec.get("storage")
+            ):
+                self._study.tell(one.number, state=self._states.FAIL)  # killed in the middle of `_ask`
         ended = {t.number: t for t in done}
         points = {number: set(overrides) for number, overrides in there}
         waiting = {p.number for p in self._waiting}
         for one in mine:
-            wanted, number = set(one.user_attrs["overrides"]), one.user_attrs.get("number")
+            varied, number = one.user_attrs[POINT]["overrides"], one.user_attrs[POINT]["number"]
+            wanted = set(varied)
             match = next((n for n in [number, *points] if n in points and points[n] >= wanted), None)
             if match is not None:
                 del points[match]
@@ -181,7 +190,7 @@ class Study:
             self._reported[one._trial_id] = max(one.intermediate_values, default=0)
             if match in ended:  # it has ended, and nobody told the study
                 self.ended(ended[match])
-        self._asked = len([t for t in mine if not t.user_attrs.get("again")])
+        self._asked = len([t for t in mine if not t.user_attrs[POINT].get("again")])
         for number in points:  # what the study does not know: its file is gone, or they came by another way
             self._asked += 1
             if number in ended:
@@ -205,14 +214,14 @@ class Study:
             for d in self._space.dimensions
             if all(bare(k) in chosen for k in d.keys)
         }
-        attributes = {**self._attributes(trial), "sweep": self._sweep, "number": trial.number, "again": True}
+        attributes = {**self._attributes(trial), POINT: {**self._known(trial.number, chosen), "again": True}}
         try:
             self._study.add_trial(
                 optuna.trial.create_trial(
                     values=values,
                     params={k: v for k, (v, _) in known.items()},
                     distributions={k: d for k, (_, d) in known.items()},
-                    user_attrs={**attributes, "overrides": self._space.varied(chosen)},
+                    user_attrs=attributes,
                 )
             )
         except ValueError:  # a value from outside this space: the sweep was begun with another one
