@@ -6,6 +6,7 @@ network should bear; everything at the end. What was deleted there is deleted he
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -31,12 +32,17 @@ class Mirror:
 
     Args:
         run_dir: of the trial, on this machine.
+        kept: the trial's directory, where the sweep keeps it.
         files: what `pack` has returned.
         say: sends a message to the sweep, and returns when it has taken it.
     """
 
-    def __init__(self, run_dir: Path, files: Mapping[str, bytes], say: Callable[[Mapping[str, Any]], Any]):
+    def __init__(
+        self, run_dir: Path, kept: str, files: Mapping[str, bytes], say: Callable[[Mapping[str, Any]], Any]
+    ):
         self.run_dir, self._say = run_dir, say
+        # The record says where the run is kept, not where it was for a while.
+        self._names = tuple(f'"run_dir":{json.dumps(d)}'.encode() for d in (str(run_dir), kept))
         for name, content in files.items():
             path = run_dir / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +59,7 @@ class Mirror:
                 with open(path, "rb") as file:
                     file.seek(self._at[name])
                     while data := file.read(PIECE):
-                        self._say({"file": name, "more": data})
+                        self._say({"file": name, "more": data.replace(*self._names)})
                         self._at[name] += len(data)
 
     def look(self) -> None:

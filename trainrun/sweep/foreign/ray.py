@@ -161,7 +161,9 @@ def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, 
         run_dir = mine / Path(told["run_dir"]).name
         run_dir.mkdir()
         try:
-            ended = attend.attend(told, run_dir, line, mirror.Mirror(run_dir, files, line.say))
+            ended = attend.attend(
+                told, run_dir, line, mirror.Mirror(run_dir, told["run_dir"], files, line.say)
+            )
         finally:
             mirror.remove(mine)
     line.say({"ended": ended})
