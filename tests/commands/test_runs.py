@@ -14,7 +14,7 @@ import pytest
 from trainrun.artifacts import summary
 from trainrun.cli import main
 from trainrun.commands.runs import COLUMNS
-from trainrun.tracking import cursor, journal
+from trainrun.tracking import cursor, journal, process
 from trainrun.tracking.journal import Journal
 
 
@@ -113,3 +113,199 @@ def test_hundreds_of_long_runs_within_a_second(inside):
         subprocess.run([sys.executable, "-m", "trainrun", "runs"], check=True, capture_output=True)
         times.append(time.perf_counter() - start)
     assert statistics.median(times) < 1.0 or min(times) < 1.0, times
+
+
+def make_sweep(folder, ends, total=None, own=True, alive=False):
+    """Write a sweep's directory: of each trial, its end and its validation loss."""
+    sweep = folder / "outputs" / "sweeps" / "a_sweep"
+    sweep.mkdir(parents=True)
+    told = {
+        "format": 1, "started": 1.0, "cwd": str(folder),
+        "settings": {"varying": ["seed"], "objective": None, "direction": "auto", "seeds": None},
+        "points": [[i, [f"seed={i}"]] for i in range(total or len(ends))],
+    }  # fmt: skip
+    (sweep / "sweep.json").write_text(json.dumps(told))
+    who = process.identity() if alive else {"host": platform.node(), "pid": 2**22 + 1}
+    if own:
+        book = Journal(sweep / "journal.jsonl")
+        book.write(
+            "start", run_id="a_sweep", params={"seed": "range(9)"}, sweep={"total": total or len(ends)}, **who
+        )
+        book.close()
+    for i, end in enumerate(ends):
+        write_trial(sweep, i, end, 1.0 - i / 10, who)
+    if own:
+        book = Journal(sweep / "journal.jsonl")
+        best = {"best_val_loss": 1.0 - (len(ends) - 1) / 10}
+        book.write("metrics", epoch=1, metrics=best)
+        if not alive:
+            book.write("end", status="FINISHED", reason=None)
+        book.close()
+    return sweep
+
+
+def write_trial(sweep, number, end, loss, who):
+    run_dir = sweep / str(number)
+    run_dir.mkdir()
+    book = Journal(run_dir / "journal.jsonl")
+    book.write(
+        "start", run_id=str(number), overrides=[f"seed={number}"], config={"trainer": {"epochs": 4}}, **who
+    )
+    book.write("epoch", epoch=1, step=1, metrics={"loss": 2.0, "val_loss": loss})
+    if end:
+        finish_trial(book, run_dir, end, loss)
+    book.close()
+    return run_dir
+
+
+def finish_trial(book, run_dir, end, loss):
+    book.write("end", status=end, reason=None if end == "FINISHED" else "why")
+    metrics = {"val_loss": loss} if end == "FINISHED" else {}
+    summary.write(
+        run_dir,
+        summary.build(
+            run_id=run_dir.name, status=end, seed=1, epochs=1, metrics=metrics, seconds={"total": 3.0}
+        ),
+    )
+
+
+def test_a_sweep_is_one_row_with_counts_and_its_best(inside, capsys):
+    make(inside, 1)
+    make_sweep(inside, ["FINISHED", "FAILED", "PRUNED", "FINISHED"], total=6)
+    found = {r["run"]: r for r in listed(capsys)}
+    assert len(found) == 2
+    sweep = found["a_sweep"]
+    assert sweep["status"] == "FINISHED" and sweep["trials"] == {"FINISHED": 2, "FAILED": 1, "PRUNED": 1}
+    assert (sweep["metric"], sweep["value"], sweep["total"]) == ("val_loss", 0.7, 6)
+    assert main(["runs"]) == 0
+    out = capsys.readouterr().out
+    assert "4/6 trials" in out and "seed=range(9)" in out and "1 failed, 1 pruned" in out
+    assert [r["run"] for r in listed(capsys, "--all") if r["run"].startswith("a_sweep/")] == [
+        f"a_sweep/{i}" for i in (3, 2, 1, 0)
+    ]
+
+
+def test_a_sweep_lists_its_trials_by_merit(inside, capsys):
+    make_sweep(inside, ["FINISHED", "FAILED", "FINISHED", "PRUNED", "FINISHED"], total=7)
+    assert main(["runs", "a_sweep"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["trial", "status", "epochs", "val_loss", "time", "setting", "reason"]
+    assert [line.split()[0] for line in lines[1:6]] == ["4", "2", "0", "1", "3"]
+    assert lines[1].split()[1:] == ["FINISHED", "1", "0.6000", "3.0s", "seed=4"]
+    assert lines[6] == "2 trials have not begun"
+    assert main(["runs", "last", "-n", "1", "--json"]) == 0
+    (first,) = json.loads(capsys.readouterr().out)
+    assert first["number"] == 4 and first["metrics"] == {"val_loss": 0.6}
+    assert main(["runs", "no_sweep"]) == 2
+    assert "no sweep 'no_sweep'" in capsys.readouterr().err
+
+
+def test_a_sweep_that_was_killed_is_marked_so_with_its_trials(inside, capsys):
+    sweep = make_sweep(inside, ["FINISHED", None], own=False)
+    book = Journal(sweep / "journal.jsonl")
+    book.write("start", run_id="a_sweep", host=platform.node(), pid=2**22 + 1, sweep={"total": 2})
+    book.close()
+    (row,) = listed(capsys)
+    assert row["status"] == "KILLED" and row["trials"] == {"FINISHED": 1, "KILLED": 1}
+    for folder in (sweep, sweep / "1"):
+        assert journal.read(folder / "journal.jsonl").records[-1]["status"] == "KILLED"
+    assert not (sweep / "summary.json").exists(), "a sweep is no run"
+
+
+def test_a_sweep_of_before_it_had_a_record_of_its_own_is_listed(inside, capsys):
+    make_sweep(inside, ["FINISHED", "FINISHED"], own=False)
+    (row,) = listed(capsys)
+    assert (row["status"], row["trials"], row["metric"]) == ("FINISHED", {"FINISHED": 2}, None)
+
+
+def watch(folder, *argv):
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainrun", "runs", "--watch", *argv],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("argv", [(), ("a_sweep",), ("last",)])
+def test_a_sweep_is_watched_from_another_shell_until_it_ends(inside, argv):
+    sweep = make_sweep(inside, ["FINISHED", None], total=3, alive=True)
+    watching = watch(inside, *argv)
+    assert "a_sweep: Ctrl-C ends the watching only" in watching.stdout.readline()
+    book = Journal(sweep / "1" / "journal.jsonl")
+    finish_trial(book, sweep / "1", "FAILED", 0.0)
+    book.close()
+    assert "[1] FAILED" in (line := watching.stdout.readline()) and "seed=1" in line and "why" in line
+    write_trial(sweep, 2, "FINISHED", 0.2, process.identity())
+    assert "[2] FINISHED" in (line := watching.stdout.readline()) and "val_loss 0.2000" in line
+    book = Journal(sweep / "journal.jsonl")
+    book.write("end", status="FINISHED", reason=None)
+    book.close()
+    out, err = watching.communicate(timeout=20)
+    assert watching.returncode == 0 and err == ""
+    assert out.splitlines()[0] == "FINISHED  3/3 done (1 failed); best val_loss 0.2 [2]"
+
+
+def test_watching_ends_when_the_sweeps_process_is_gone(inside):
+    owner = subprocess.Popen(["sleep", "100"])
+    sweep = make_sweep(inside, ["FINISHED"], total=3, own=False)
+    book = Journal(sweep / "journal.jsonl")
+    book.write("start", run_id="a_sweep", host=platform.node(), pid=owner.pid, sweep={"total": 3, "jobs": 1})
+    book.close()
+    watching = watch(inside, "a_sweep")
+    assert "Ctrl-C ends the watching only" in watching.stdout.readline()
+    owner.kill()
+    owner.wait()
+    out, _ = watching.communicate(timeout=20)
+    assert out.startswith("KILLED  1/3 done") and "without a word" in out
+
+
+def test_runs_and_sweeps_are_watched_together(inside):
+    sweep = make_sweep(inside, [None], total=1, alive=True)
+    run_dir = write_trial(make(inside, 1, end=None).parent, "a_run", None, 0.5, process.identity())
+    watching = watch(inside)
+    time.sleep(1.5)
+    for folder in (run_dir, sweep / "0"):
+        book = Journal(folder / "journal.jsonl")
+        finish_trial(book, folder, "FINISHED", 0.5)
+        book.close()
+    book = Journal(sweep / "journal.jsonl")
+    book.write("end", status="FINISHED", reason=None)
+    book.close()
+    out, err = watching.communicate(timeout=20)
+    lines = sorted(out.splitlines())
+    assert err == "" and [line.split()[:2] for line in lines] == [
+        ["FINISHED", "a_run"],
+        ["FINISHED", "a_sweep"],
+    ]
+
+
+def test_nothing_to_watch_is_said(inside, capsys):
+    make_sweep(inside, ["FINISHED"])
+    assert main(["runs", "--watch"]) == 0
+    assert capsys.readouterr().out == "nothing runs below outputs/\n"
+    assert main(["runs", "--watch", "--json"]) == 2
+
+
+def test_a_sweep_of_two_thousand_trials_within_a_second(inside):
+    config = {f"key{i}": "x" * 20 for i in range(300)}
+    sweep = make_sweep(inside, ["FINISHED"], total=2000)
+    start = {
+        "run_id": "0",
+        "overrides": ["seed=0"],
+        "config": config,
+        "host": platform.node(),
+        "pid": 2**22 + 1,
+    }
+    for number in range(1, 2000):
+        run_dir = sweep / str(number)
+        run_dir.mkdir()
+        book = Journal(run_dir / "journal.jsonl")
+        book.write("start", **start)
+        finish_trial(book, run_dir, "FINISHED", 1.0)
+        book._file.close()  # without waiting for the disk, 2,000 times
+    for argv in ([], ["a_sweep"]):
+        times = []
+        for _ in range(4):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "trainrun", "runs", *argv], check=True, capture_output=True)
+            times.append(time.perf_counter() - begin)
+        assert min(times) < 1.0, (argv, times)

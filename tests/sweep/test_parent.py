@@ -171,6 +171,12 @@ def test_a_sweep_is_no_run(offline, capsys):
     assert "folder of several runs" in capsys.readouterr().err
 
 
+def delivered(run_dir):
+    """Whether a run's end is written, and is on the server."""
+    records = journal.read(run_dir / "journal.jsonl").records
+    return records[-1]["kind"] == "end" and cursor.unsent(cursor.latest(run_dir), len(records)) == 0
+
+
 def killed_in_the_middle(folder, *argv):
     """Start a sweep that would take long, and kill its process when two trials run."""
     process = sweep(folder, *argv, RATES, "trainer.epochs=100000", "artifacts.plots=false", wait=False)
@@ -189,12 +195,10 @@ def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_swee
     process.communicate()
     path = only_sweep(tmp_path)
     until = time.monotonic() + 60
-    while time.monotonic() < until:  # the delivery process writes it
-        store = Store(tmp_path / "mlflow.db")
-        if len(store.runs) == 3 and {r.info.status for r in store.runs} == {"KILLED"}:
-            break
-        time.sleep(0.2)
-    assert {r.info.status for r in store.runs} == {"KILLED"}
+    while time.monotonic() < until and not all(map(delivered, (path, path / "0", path / "1"))):
+        time.sleep(0.2)  # the delivery process writes the ends, and ends itself
+    store = Store(tmp_path / "mlflow.db")
+    assert [r.info.status for r in store.runs] == ["KILLED"] * 3
     (parent,) = store.parents
     assert status.status(path).status == "KILLED" and not (path / "summary.json").exists()
     # It goes on, with fewer epochs to go: the trials' own configs say so.

@@ -164,7 +164,12 @@ class Sweep:
     def _earlier(self) -> None:
         """Count from where the sweep has begun, not from when somebody began to watch."""
         done = (self.start.get("sweep") or {}).get("done", 0)
-        self.board.since = self.board.clock() - max(time.time() - self._began, 0.0)
+        began = self._began
+        if not done and (names := sorted([*self._over, *self._follows], key=int)):
+            # Not from when TensorFlow was being imported.
+            first = journal.first(self.sweep_dir / names[0] / status.JOURNAL)
+            began = max(began, first.get("time") or 0.0)
+        self.board.since = self.board.clock() - max(time.time() - began, 0.0)
         self.board.before = done
         self.look(say=False)
 
