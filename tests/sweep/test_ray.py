@@ -1,0 +1,206 @@
+"""Sweeps on a Ray cluster that was there before: a real head on the loopback, with room for two trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from trainrun.sweep.foreign import head, launchers, mirror
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a head that listens on 127.0.0.1 only, and what the environment must say to reach it."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # Ray's sockets: a path of at most 107 characters
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": TOKEN,
+        # Ray takes 127.0.0.1 for the machine's address on the network, unless it thinks it is on a Mac.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_TMPDIR": folder,
+    }
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={port}"]
+    command += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false"]
+    command += ["--object-store-memory=100000000", "--disable-usage-stats", f"--temp-dir={folder}"]
+    command += [f"--ray-client-server-port={free_port()}", "--min-worker-port=0", "--max-worker-port=0"]
+    process = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    lines = []
+    threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True).start()
+    while not any("block forever" in line for line in lines):
+        assert process.poll() is None and time.monotonic() < until, "".join(lines)
+        time.sleep(0.2)
+    yield f"127.0.0.1:{port}", environment
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def ray_sweeps(cluster, sweeps_of, tmp_path):
+    address, environment = cluster
+    return sweeps_of(tmp_path, ["hydra/launcher=ray", f"hydra.launcher.address={address}"], environment)
+
+
+@pytest.fixture(scope="module")
+def broken(cluster, sweeps_of, tmp_path_factory):
+    """A sweep whose nodes do not see its directory; a trial dies, one's worker is killed, one is pruned."""
+    address, environment = cluster
+    launcher = [
+        "hydra/launcher=ray",
+        f"hydra.launcher.address={address}",
+        "hydra.launcher.shared_files=false",
+    ]
+    sweeps = sweeps_of(tmp_path_factory.mktemp("ray"), launcher, environment)
+    return sweeps.sweep(
+        "callback.fate.how=no,exit,killed,worker,poor,no2",
+        "trainer.epochs=5",
+        "sweep.pruner={name: threshold, upper: 50}",
+        "objective=val_loss",
+    )
+
+
+@pytest.mark.slow
+def test_what_happens_to_a_trial_or_its_worker_happens_to_it_alone(broken):
+    rows = broken.rows
+    assert broken.code == 1 and "Traceback" not in broken.said
+    words = ["FINISHED", "FAILED", "FAILED", "FAILED", "PRUNED", "FINISHED"]
+    assert [rows[i]["status"] for i in range(6)] == words, broken.said
+    assert "exit code 7" in rows[1]["reason"]
+    assert "SIGKILL" in rows[2]["reason"]
+    assert "worker on the cluster died" in rows[3]["reason"]
+
+
+@pytest.mark.slow
+def test_what_trials_wrote_elsewhere_is_brought_back(broken):
+    records = [json.loads(x) for x in (broken.dir / "0" / "journal.jsonl").read_text().splitlines()]
+    assert [r["seq"] for r in records] == [*range(len(records))]
+    assert records[0]["run_dir"] == str(broken.dir / "0") and records[-1]["status"] == "FINISHED"
+    for name in ("model.keras", "summary.json", "run.log", "checkpoints/last.npz"):
+        assert (broken.dir / "0" / name).stat().st_size > 0
+    assert (broken.dir / "4" / "checkpoints" / "last.npz").is_file(), "a pruned trial can be continued"
+    kinds = [json.loads(x)["kind"] for x in (broken.dir / "2" / "journal.jsonl").read_text().splitlines()]
+    assert kinds.count("epoch") == 2 and kinds[-1] == "end", (
+        "up to its last epoch, and the end it could not write"
+    )
+    assert not [*broken.dir.rglob(f"*{mirror.PART}")]
+
+
+@pytest.mark.slow
+def test_mlflow_has_every_trial(broken):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{broken.folder / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("trainrun").experiment_id])
+    found = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
+    assert {str(n) for n in range(6)} <= set(found)
+    assert [found[str(n)].info.status for n in (0, 4, 5)] == ["FINISHED"] * 3
+    history = client.get_metric_history(found["0"].info.run_id, "val_loss")
+    assert len([m for m in history if m.step]) >= 5
+
+
+@pytest.mark.slow
+def test_stopped_elsewhere_and_resumed_elsewhere_to_the_same_bits(ray_sweeps):
+    """The checkpoints come back at the end, and go along when the trial goes on."""
+    common = [
+        "hydra.launcher.shared_files=false",
+        "tracking=none",
+        "trainer.epochs=60",
+        "hardware.deterministic=true",
+    ]
+    ray_sweeps.interrupted(*common, "callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02")
+    assert ray_sweeps.code == 130, ray_sweeps.said
+    assert [ray_sweeps.summary(n)["status"] for n in (0, 1)] == ["KILLED", "KILLED"]
+    ray_sweeps.run("resume", "last")
+    assert ray_sweeps.code == 0, ray_sweeps.said
+    told = ray_sweeps.summary(0)
+    assert told["status"] == "FINISHED" and told["resumed_from"]["epoch"] > 0 and told["epochs"] == 60
+    alone = ray_sweeps.run(
+        "data=iris", "artifacts.report=false", "artifacts.plots=false", "tracking=none", "trainer.epochs=60",
+        "hardware.deterministic=true", "optimizer.learning_rate=0.01", "hydra.run.dir=alone",
+    )  # fmt: skip
+    assert alone.code == 0, alone.said
+    summary = json.loads((ray_sweeps.folder / "alone" / "summary.json").read_text())
+    assert summary["weights_sha256"] == told["weights_sha256"]
+
+
+@pytest.mark.slow
+def test_another_token_is_told_within_half_a_minute(cluster, ray_sweeps):
+    ray_sweeps.environment = {**cluster[1], "RAY_AUTH_TOKEN": "f" * 32}
+    began = time.monotonic()
+    ray_sweeps.sweep("optimizer=adam,sgd", "tracking=none")
+    assert time.monotonic() - began < 60  # the limit is 25 s, on a machine that does other things
+    assert ray_sweeps.code == 2 and "RAY_AUTH_MODE" in ray_sweeps.said, ray_sweeps.said
+    assert not (ray_sweeps.folder / "outputs").exists()
+
+
+def test_nobody_at_the_address():
+    assert "nobody answers at" in head.fault(f"127.0.0.1:{free_port()}")
+    assert "expected host:port" in head.fault("somewhere")
+
+
+def test_one_that_listens_and_is_no_head_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(head, "LIMIT", 3.0)
+    head._tried.cache_clear()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert "did not answer as a Ray head" in head.fault(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+def test_auto_without_a_cluster(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert "ray start --head" in head.fault("auto")
+    assert head.fault(None) is None and head.own(None), "no address: a Ray of the sweep's own"
+
+
+def test_without_the_package_one_sentence_tells_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(launchers.importlib.util, "find_spec", lambda name: None)
+    (problem,) = launchers.RayLauncher(address="127.0.0.1:1").problems()
+    assert "pip install 'trainrun[ray]'" in problem.message
+
+
+def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (here / "journal.jsonl").write_text("one\n")
+    twin = mirror.Mirror(there, str(here), mirror.pack(here), lambda m: mirror.receive(here, m))
+    with open(there / "journal.jsonl", "a") as file:
+        file.write(f'{{"run_dir":"{there}"}}\n')
+    (there / "checkpoints").mkdir()
+    (there / "checkpoints" / "a.npz").write_bytes(os.urandom(2 * mirror.PIECE + 5))
+    (there / "empty").touch()
+    twin.end()
+    assert (here / "journal.jsonl").read_text() == f'one\n{{"run_dir":"{here}"}}\n'
+    assert (here / "checkpoints/a.npz").read_bytes() == (there / "checkpoints/a.npz").read_bytes()
+    assert (here / "empty").exists()
+    (there / "checkpoints" / "a.npz").unlink()
+    twin.end()
+    assert not (here / "checkpoints/a.npz").exists()
+    for name in ("../x", "/etc/x"):
+        with pytest.raises(ValueError, match="not inside"):
+            mirror.receive(here, {"file": name, "more": b""})

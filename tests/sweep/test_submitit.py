@@ -1,0 +1,161 @@
+"""Sweeps by submitit: its local executor for real, with submitit's own requeue; Slurm's job file by what submitit writes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainrun.sweep.foreign import launchers
+
+LOCAL = ["hydra/launcher=submitit", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
+
+
+@pytest.fixture(scope="module")
+def broken(sweeps_of, tmp_path_factory):
+    """A sweep in which a trial dies, one's job is killed, one is pruned, and one loses its place and comes again."""
+    sweeps = sweeps_of(tmp_path_factory.mktemp("submitit"), LOCAL)
+    how = "callback.fate.how=no,exit,worker,poor,preempt"
+    return sweeps.sweep(
+        how,
+        "trainer.epochs=5",
+        "sweep.pruner={name: threshold, upper: 50}",
+        "objective=val_loss",
+        "hardware.deterministic=true",
+    )
+
+
+@pytest.mark.slow
+def test_what_happens_to_a_trial_or_its_job_happens_to_it_alone(broken):
+    rows = broken.rows
+    assert broken.code == 1 and "Traceback" not in broken.said
+    words = ["FINISHED", "FAILED", "FAILED", "PRUNED", "FINISHED"]
+    assert [rows[i]["status"] for i in range(5)] == words, broken.said
+    assert "exit code 7" in rows[1]["reason"]
+    assert "job " in rows[2]["reason"] and "_log.err" in rows[2]["reason"]
+
+
+@pytest.mark.slow
+def test_a_job_that_loses_its_place_comes_again_and_goes_on_to_the_same_bits(broken):
+    told, alone = broken.summary(4), broken.summary(0)
+    assert told["resumed_from"] is not None and told["epochs"] == 5
+    assert told["weights_sha256"] == alone["weights_sha256"]
+    words = [
+        line for line in (broken.dir / "4" / "journal.jsonl").read_text().splitlines() if '"end"' in line
+    ]
+    assert '"status":"KILLED"' in words[0] and '"status":"FINISHED"' in words[-1]
+
+
+@pytest.mark.slow
+def test_mlflow_has_every_trial_the_requeued_one_as_finished(broken):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{broken.folder / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("trainrun").experiment_id])
+    found = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
+    assert {found[str(n)].info.status for n in (0, 4)} == {"FINISHED"}
+    assert found["1"].info.status in ("FAILED", "KILLED")
+    losses = client.get_metric_history(found["4"].info.run_id, "loss")
+    assert sorted(m.step for m in losses) == sorted({m.step for m in losses}), "an epoch came twice"
+
+
+@pytest.mark.slow
+def test_no_more_jobs_run_at_once_than_asked_for(broken):
+    """submitit itself begins all jobs at once."""
+    import json
+
+    spans = []
+    for n in range(5):
+        records = [json.loads(x) for x in (broken.dir / str(n) / "journal.jsonl").read_text().splitlines()]
+        spans.append((records[0]["time"], records[-1]["time"]))
+    assert max(sum(a <= at < b for a, b in spans) for at, _ in spans) <= 2
+    assert len([*(broken.dir / "submitit").glob("*_log.err")]) == 5
+    assert not [*(broken.dir / "submitit").glob("*.pkl")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_the_trials_and_resume_goes_on_with_submitit(sweeps_of, tmp_path):
+    sweeps = sweeps_of(tmp_path, [*LOCAL, "tracking=none"])
+    sweeps.interrupted("callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02", "trainer.epochs=80")
+    assert sweeps.code == 130, sweeps.said
+    assert [sweeps.summary(n)["status"] for n in (0, 1)] == ["KILLED", "KILLED"]
+    sweeps.run("resume", "last")
+    assert sweeps.code == 0, sweeps.said
+    for n in (0, 1):
+        assert sweeps.summary(n)["status"] == "FINISHED" and sweeps.summary(n)["resumed_from"]["epoch"] > 0
+
+
+def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
+    from trainrun.sweep.foreign.submitit import Task
+
+    task = Task({"run_dir": str(tmp_path), "resume": None, "config": {"seed": 1}})
+    assert task.checkpoint().function.told["resume"] is None, "nothing was written yet: it begins anew"
+    (tmp_path / "journal.jsonl").write_text(
+        '{"seq":0,"time":1.0,"kind":"start","run_id":"0","host":"n1","pid":1,"dataset":{"digest":"abc"}}\n'
+    )
+    again = task.checkpoint().function
+    assert again.told["resume"] == {"data_sha256": "abc"}
+    assert again.told["run_dir"] == str(tmp_path) and again.told["config"] == {"seed": 1}
+
+
+def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
+    from trainrun.sweep.foreign.files import Post
+    from trainrun.sweep.foreign.submitit import Task
+
+    post = Post(tmp_path)
+    told = post.open(3)
+    Post(tmp_path).open(4)  # another attempt at the sweep has begun
+    assert Task({"line": told, "run_dir": str(tmp_path / "3")})() is None
+
+
+def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
+    """There is no Slurm here: what sbatch would be given is read from the file that submitit writes for it."""
+    from trainrun.sweep.foreign import submitit
+
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 77\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    (tmp_path / "srun").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    launcher = launchers.SubmititLauncher(partition="gpu", gpus=1, cpus=4, minutes=90, mem_gb=6)
+    assert launcher.problems() == []
+    executor = submitit.executor(launcher.given, tmp_path / "jobs", 8)
+    with executor.batch():
+        jobs = [executor.submit(submitit.Task({"run_dir": str(n)})) for n in range(3)]
+    assert [j.job_id for j in jobs] == ["77_0", "77_1", "77_2"]
+    (script,) = (tmp_path / "jobs").glob("*.sh")
+    text = script.read_text()
+    for line in (
+        "--array=0-2%3",
+        "--partition=gpu",
+        "--cpus-per-task=4",
+        "--gpus-per-node=1",
+        "--time=90",
+        "--mem=6GB",
+        "--signal=USR2@90",
+    ):
+        assert f"#SBATCH {line}" in text, text
+    assert sys.executable in text
+
+
+def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    (problem,) = launchers.SubmititLauncher().problems()
+    assert problem.key == "hydra.launcher.cluster" and "hydra.launcher.cluster=local" in problem.message
+    (problem,) = launchers.SubmititLauncher(cluster="slrm").problems()
+    assert "Did you mean slurm?" in problem.message
+    monkeypatch.setattr(launchers.importlib.util, "find_spec", lambda name: None)
+    (problem,) = launchers.SubmititLauncher().problems()
+    assert "pip install 'trainrun[submitit]'" in problem.message
+
+
+def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
+    from trainrun.sweep.foreign.files import Line, Post
+
+    line = Line(Post(tmp_path).open(0), patience=0.3)
+    for most in (0.6, 0.1):
+        began = time.monotonic()
+        assert line.say({"epoch": 1}, answered=True) is None
+        assert time.monotonic() - began < most
