@@ -86,3 +86,20 @@ class Listed:
 
 # Composes a point: its number and its overrides -> the trial, its directory made.
 Compose = Callable[[int, Sequence[str]], Trial]
+
+
+class Numbered(Listed):
+    """Points that are known by their overrides from the beginning.
+
+    Args:
+        known: the number and overrides of each.
+        compose: makes a trial of one.
+        waiting: points that come before them.
+    """
+
+    def __init__(
+        self, known: Sequence[tuple[int, list[str]]], compose: Compose, waiting: Iterable[Point] = ()
+    ):
+        self.known = list(known)
+        points = [Point(n, lambda n=n, o=o: compose(n, o), overrides=o) for n, o in self.known]
+        super().__init__([*waiting, *points])

@@ -158,7 +158,13 @@ def points(
 
 
 class _Sweeper(Sweeper):
-    """What our sweepers have in common: Hydra's side."""
+    """What our sweepers have in common: Hydra's side.
+
+    Attributes:
+        checks: whether a trial's config is to be checked before it begins.
+    """
+
+    checks = True
 
     def __init__(self, **given: Any):
         self.given = given
@@ -197,23 +203,29 @@ class _Sweeper(Sweeper):
         from trainrun.sweep.launcher import SweepLauncher
         from trainrun.sweep.sweepers import batches
 
-        loader = self.context.config_loader
         if not isinstance(self.launcher, SweepLauncher):
-            source = points(settings, batches.outline, sweep_dir, loader=loader)
+            source = self._source(settings, batches.outline, sweep_dir)
             return batches.run(self.launcher, source, settings, sweep_dir)
-        self.launcher.unchecked = True
-        source = points(settings, self.launcher.trial, sweep_dir, loader=loader)
+        self.launcher.unchecked = self.checks
+        source = self._source(settings, self.launcher.trial, sweep_dir)
         return self.launcher.run(source, getattr(source, "known", ()))
+
+    def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
+        return points(settings, compose, sweep_dir, loader=self.context.config_loader)
 
 
 class GridSweeper(_Sweeper):
     """Tries every combination of the values."""
 
-    def _run(self, settings: Mapping[str, Any], sweep_dir: Path) -> Sequence[JobReturn]:
+    checks = False  # the preflight has seen each point
+
+    def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
+        from trainrun.sweep.points import Numbered
+
         found, faults = space(settings, self.context.config_loader)
         if faults:
             raise UserError(faults)
-        return self.launcher.launch([found.overrides(chosen) for chosen in found.grid()], 0)
+        return Numbered([*enumerate(map(found.overrides, found.grid()))], compose)
 
 
 class RandomSweeper(_Sweeper):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.sweep.points import Point, Points
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import WAITING, Objective, Trial
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -23,7 +23,8 @@ def run(
     launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
 ) -> Sequence[JobReturn]:
     """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
-    from trainrun.sweep import leaderboard, record
+    from trainrun.sweep import launcher as ours
+    from trainrun.sweep import leaderboard, record, story
 
     known = getattr(points, "known", ())
     record.write(sweep_dir, known, settings)
@@ -37,11 +38,13 @@ def run(
         record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
         results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
         for point in batch:
-            trials.append(
-                record.trial(sweep_dir, point.number, list(point.overrides or ()), settings["varying"])
-            )
-            points.ended(trials[-1])
+            trial = record.trial(sweep_dir, point.number, list(point.overrides or ()), settings["varying"])
+            if trial.status == WAITING:
+                trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
+            trials.append(trial)
+            points.ended(trial)
     objective = Objective.of(settings["objective"], settings["direction"], trials)
     leaderboard.write(sweep_dir, trials, objective)
     leaderboard.show(sweep_dir, trials, objective, points.total)
+    ours.ended = story.Ended(sweep_dir, trials, objective)
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trainrun.sweep.points import Compose, Listed, Point
+from trainrun.sweep.points import Compose, Numbered, Point
 from trainrun.sweep.space import Chosen, Space
 
 TRIES = 1_000  # draws without anything new, after which the space counts as exhausted
@@ -29,7 +29,7 @@ def draw(space: Space, count: int, seed: int) -> Iterator[Chosen]:
             yield chosen
 
 
-class Drawn(Listed):
+class Drawn(Numbered):
     """Random points of a space.
 
     Args:
@@ -53,6 +53,4 @@ class Drawn(Listed):
         known = [set(overrides) for _, overrides in there]
         new = [c for c in draw(space, count, seed) if not any(k >= set(space.varied(c)) for k in known)]
         first = max((number for number, _ in there), default=-1) + 1
-        self.known = [(first + i, space.overrides(chosen)) for i, chosen in enumerate(new)]
-        points = [Point(n, lambda n=n, o=o: compose(n, o), overrides=o) for n, o in self.known]
-        super().__init__([*waiting, *points])
+        super().__init__([(first + i, space.overrides(c)) for i, c in enumerate(new)], compose, waiting)

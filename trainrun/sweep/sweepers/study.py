@@ -182,12 +182,11 @@ class Study:
                 # It was suggested, and never begun.
                 if match is None:
                     match, self._next = self._next, self._next + 1
-                self._again.append(
-                    self._point(match, one._trial_id, self._whole(one.user_attrs["overrides"]))
-                )
+                whole = self._space.overrides(self._space.chosen(varied))
+                self._again.append(self._point(match, self._taken_up(one), whole))
                 continue
-            self._open[match] = one._trial_id
-            self._reported[one._trial_id] = max(one.intermediate_values, default=0)
+            self._open[match] = self._taken_up(one)
+            self._reported[match] = max(one.intermediate_values, default=0)
             if match in ended:  # it has ended, and nobody told the study
                 self.ended(ended[match])
         self._asked = len([t for t in mine if not t.user_attrs[POINT].get("again")])
