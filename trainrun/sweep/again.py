@@ -14,7 +14,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.sweep import additions, code, record, replicates, story
 from trainrun.sweep.additions import Given
 from trainrun.sweep.points import Listed, Point, Points
-from trainrun.sweep.trial import Trial
+from trainrun.sweep.trial import WAITING, Trial
 
 # Seconds for trials to notice that their sweep is gone, and to save themselves.
 PATIENCE = 15.0
@@ -125,6 +125,7 @@ def _run(
     done = [t for t in trials if t.status not in again]
     for trial in waiting:
         trial.spared = trial.status == "PRUNED"
+        trial.status, trial.reason, trial.metrics, trial.figures = WAITING, None, {}, {}
     record.write(sweep_dir, [], settings)
     points = _points(sweep_dir, settings, done, waiting, new)
     if not points.left:

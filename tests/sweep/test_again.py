@@ -1,0 +1,310 @@
+"""Sweeps that go on: what was there stays, what was cut off continues, what is new begins; real processes throughout."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainrun.cli import main
+from trainrun.errors import UserError
+from trainrun.sweep import additions, record
+from trainrun.tracking.cursor import Lock
+
+QUIET = [
+    "tracking=none",
+    "artifacts.plots=false",
+    "artifacts.report=false",
+    "artifacts.model=false",
+    "data=iris",
+]
+RATES = "optimizer.learning_rate=1e-2,1e-3"
+
+
+def only_sweep(folder):
+    (sweep,) = (Path(folder) / "outputs" / "sweeps").iterdir()
+    return sweep
+
+
+def summaries(sweep):
+    return {
+        int(p.parent.name): json.loads(p.read_text())
+        for p in sorted(sweep.glob("*/summary.json"))
+        if p.parent.name.isdigit()
+    }
+
+
+def trainrun(folder, *words, background=False):
+    command = [sys.executable, "-m", "trainrun", *map(str, words)]
+    if background:
+        return subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def wait_for(found, seconds=120):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not found():
+        time.sleep(0.05)
+    assert found(), "it did not come to it"
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Return the folder of a finished sweep of two points."""
+    folder = tmp_path_factory.mktemp("swept")
+    done = trainrun(folder, "-m", *QUIET, "trainer.epochs=2", RATES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_new_points_get_new_numbers_in_the_same_directory(swept):
+    sweep = only_sweep(swept)
+    before, multirun = summaries(sweep), (sweep / "multirun.yaml").read_text()
+    stamps = {n: (sweep / str(n) / "summary.json").stat().st_mtime_ns for n in before}
+    first = max(before) + 1
+    done = trainrun(swept, "resume", "last", "optimizer.learning_rate=0.001,1e-4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert only_sweep(swept) == sweep and (sweep / "multirun.yaml").read_text() == multirun
+    after = summaries(sweep)
+    assert sorted(after) == [*sorted(before), first]
+    assert {n: (sweep / str(n) / "summary.json").stat().st_mtime_ns for n in before} == stamps
+    rate = yaml.safe_load((sweep / str(first) / "config.yaml").read_text())["optimizer"]["learning_rate"]
+    assert rate == 1e-4
+    # The same by a whole command line, its overrides in another order and spelling: one point is new.
+    line = ["optimizer.learning_rate=0.0001,1e-5", "trainer.epochs=2", *reversed(QUIET), "sweep.resume=last"]
+    done = trainrun(swept, "-m", *line)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert only_sweep(swept) == sweep and sorted(summaries(sweep)) == [*sorted(after), first + 1]
+    # And again: nothing is new.
+    done = trainrun(swept, "-m", *line)
+    assert done.returncode == 0 and "is finished" in done.stdout
+    assert sorted(summaries(sweep)) == [*sorted(after), first + 1]
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_new_points_is_told_before_any_of_them_begins(swept):
+    sweep = only_sweep(swept)
+    before = (sweep / "sweep.json").read_text()
+    done = trainrun(swept, "resume", "last", "optimizer.learning_rat=1,2", "loss=focl")
+    assert done.returncode == 2 and "learning_rate" in done.stderr and "focal" in done.stderr
+    assert "Traceback" not in done.stderr and (sweep / "sweep.json").read_text() == before
+
+
+@pytest.mark.slow
+def test_a_sweep_that_another_process_runs_is_refused(swept, monkeypatch, capsys):
+    monkeypatch.chdir(swept)
+    lock = Lock(only_sweep(swept), record.LOCK)
+    assert lock.acquire()
+    try:
+        assert main(["resume", "last", "n_jobs=1"]) == 2
+    finally:
+        lock.release()
+    assert "another process" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_own_process_lives_is_refused(tmp_path):
+    process = trainrun(tmp_path, "-m", *QUIET, "trainer.epochs=100000", RATES, background=True)
+    try:
+        wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/*/journal.jsonl")])
+        done = trainrun(tmp_path, "resume", only_sweep(tmp_path))
+        assert done.returncode == 2 and "another process" in done.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+FAILS_ONCE = """
+import pathlib
+import keras, trainrun
+
+@trainrun.register("callback", "once")
+def once(how: str = "no"):
+    class Once(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            mark = pathlib.Path("failed_once")
+            if how == "fail" and epoch == 2 and not mark.exists():
+                mark.touch()
+                raise ValueError("the first time")
+    return Once()
+"""
+
+
+@pytest.mark.slow
+def test_failed_trials_are_tried_again_on_request_only(tmp_path):
+    (tmp_path / "once.py").write_text(FAILS_ONCE)
+    words = ["plugins=[./once.py]", "callback=once", "callback.once.how=no,fail", "trainer.epochs=4"]
+    assert trainrun(tmp_path, "-m", *QUIET, *words).returncode == 1
+    sweep = only_sweep(tmp_path)
+    done = trainrun(tmp_path, "resume", sweep)
+    assert "is finished" in done.stdout and "retry=failed" in done.stdout
+    assert summaries(sweep)[1]["status"] == "FAILED"
+    done = trainrun(tmp_path, "resume", sweep, "retry=failed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {n: s["status"] for n, s in summaries(sweep).items()} == {0: "FINISHED", 1: "FINISHED"}
+    assert summaries(sweep)[1]["epochs"] == 4
+
+
+@pytest.mark.slow
+def test_pruned_trials_are_brought_to_their_end_on_request(tmp_path):
+    """The second trial is pruned after its first epochs; continued, it has the weights of one that never was."""
+    words = [*QUIET, "trainer.epochs=12", "hardware.deterministic=true", "checkpoint.every=1epoch"]
+    prune = ["hydra.launcher.n_jobs=1", "sweep.pruner={name: threshold, upper: 1.0, warmup_epochs: 3}"]
+    done = trainrun(tmp_path, "-m", *words, *prune, "optimizer.learning_rate=1e-1,1e-7")
+    sweep = only_sweep(tmp_path)
+    assert summaries(sweep)[1]["status"] == "PRUNED", done.stdout
+    assert summaries(sweep)[1]["epochs"] < 12
+    assert "continue=pruned" in trainrun(tmp_path, "resume", sweep).stdout
+    done = trainrun(tmp_path, "resume", sweep, "continue=pruned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = summaries(sweep)[1]
+    assert told["status"] == "FINISHED" and told["epochs"] == 12 and told["resumed_from"]["epoch"] > 0
+    alone = trainrun(tmp_path, *words, "optimizer.learning_rate=1e-7", "hydra.run.dir=alone")
+    assert alone.returncode == 0
+    assert (
+        json.loads((tmp_path / "alone" / "summary.json").read_text())["weights_sha256"]
+        == told["weights_sha256"]
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_with_seeds_goes_on_with_the_seeds_that_are_left(tmp_path):
+    """SIGKILL in the middle of six trials; afterwards each of two settings has its three seeds, once each."""
+    words = [*QUIET, "trainer.epochs=60", RATES, "seeds=3", "hydra.launcher.n_jobs=1", "sweep.reuse=never"]
+    process = trainrun(tmp_path, "-m", *words, background=True)
+    wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/1/summary.json")])
+    process.kill()
+    process.communicate()
+    sweep = only_sweep(tmp_path)
+    ended = {n for n, s in summaries(sweep).items() if s["status"] == "FINISHED"}
+    assert ended and len(ended) < 6
+    done = trainrun(tmp_path, "resume", sweep)
+    assert done.returncode == 0, done.stdout + done.stderr
+    trials = {t.number: t for t in record.trials(sweep)}
+    assert len(trials) == 6
+    seeds = {}
+    for trial in trials.values():
+        if trial.status == "FINISHED":
+            seeds.setdefault(trial.setting, []).append(
+                next(o for o in trial.overrides if o.startswith("seed="))
+            )
+    assert all(len(set(s)) == len(s) for s in seeds.values()) and len(seeds) == 2
+    assert max(len(s) for s in seeds.values()) == 3
+    assert (sweep / "leaderboard_settings.csv").is_file()
+
+
+@pytest.mark.slow
+def test_an_optuna_sweep_goes_on_with_its_study_and_more_trials(tmp_path):
+    words = [*QUIET, "trainer.epochs=1", "hydra/sweeper=optuna", "sweep.trials=2"]
+    space = "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))"
+    assert trainrun(tmp_path, "-m", *words, space).returncode == 0
+    sweep = only_sweep(tmp_path)
+    refused = trainrun(tmp_path, "resume", sweep, "optimizer.learning_rate=interval(1, 2)")
+    assert refused.returncode == 2 and "sweep.trials" in refused.stderr
+    done = trainrun(tmp_path, "resume", sweep, "sweep.trials=4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(summaries(sweep)) == [0, 1, 2, 3]
+    rates = {
+        yaml.safe_load((sweep / str(n) / "config.yaml").read_text())["optimizer"]["learning_rate"]
+        for n in range(4)
+    }
+    assert len(rates) == 4
+
+
+@pytest.mark.slow
+def test_an_optuna_sweep_with_seeds_is_told_of_settings(tmp_path):
+    words = [*QUIET, "trainer.epochs=1", "hydra/sweeper=optuna", "sweep.trials=2", "seeds=2"]
+    space = "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))"
+    done = trainrun(tmp_path, "-m", *words, space)
+    assert done.returncode == 0, done.stdout + done.stderr
+    sweep = only_sweep(tmp_path)
+    assert sorted(summaries(sweep)) == [0, 1, 2, 3]
+    assert "2 settings x 2 seeds" in done.stdout
+    done = trainrun(tmp_path, "resume", sweep, "sweep.trials=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(summaries(sweep)) == [0, 1, 2, 3, 4, 5]
+    assert len({t.setting for t in record.trials(sweep)}) == 3
+
+
+def test_a_point_is_the_same_whatever_the_order_and_spelling_of_its_overrides():
+    one = ["optimizer=adam", "optimizer.learning_rate=1e-3", "seeds=3", "sweep.pruner=asha"]
+    two = ["optimizer.learning_rate=0.001", "optimizer=adam", "objective=val_auc"]
+    assert additions.identity(one) == additions.identity(two)
+    assert additions.identity(one) != additions.identity([*two, "seed=1"])
+    assert additions.identity(["a=1"]) == additions.identity(["a=1.0"]) != additions.identity(["a=true"])
+    assert additions.identity(["~callback"]) != additions.identity(["callback=null"])
+
+
+def test_what_changes_stands_where_it_stood():
+    given = additions.read(["a=3,4", "c=5", "retry=failed", "continue=pruned", "n_jobs=2"])
+    assert additions.command(given, {"overrides": ["a=1,2", "b=1"]}) == ["a=3,4", "b=1", "c=5"]
+    assert (given.jobs, given.retry, given.unprune) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["retry=all"], "retry=failed"),
+        (["continue=failed"], "continue=pruned"),
+        (["n_jobs=0"], "at least 1"),
+        (["what"], "retry=failed"),
+        (["hydra/launcher=ray"], "began with"),
+        (["hydra.sweep.dir=other"], "began with"),
+    ],
+)
+def test_what_a_sweep_cannot_be_told_is_refused(words, said):
+    with pytest.raises(UserError, match=said):
+        additions.read(words, settings={"hydra": ["hydra/launcher=local"]})
+
+
+def test_resume_is_said_with_m(inside, capsys):
+    assert main(["sweep.resume=last"]) == 2
+    assert "-m" in capsys.readouterr().err
+
+
+GOOD = {
+    "format": 1,
+    "started": 1.0,
+    "cwd": "/",
+    "settings": {"varying": ["a"]},
+    "points": [[0, ["a=1"]], [1, ["a=2"]]],
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "does not say its format"),
+        (json.dumps({**GOOD, "format": 99}), "newer trainrun"),
+        (json.dumps({**GOOD, "format": "1"}), "does not say its format"),
+        (json.dumps({k: v for k, v in GOOD.items() if k != "points"}), "it lacks 'points'"),
+        (json.dumps({**GOOD, "settings": []}), "cannot be read"),
+        (json.dumps({**GOOD, "points": [[0, "a=1"]]}), "number and the overrides"),
+        (json.dumps({**GOOD, "points": [[0, []], [0, []]]}), "one number"),
+        (json.dumps({**GOOD, "points": [["../x", []]]}), "number and the overrides"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_told_without_a_traceback(inside, capsys, content, said):
+    (inside / "swept").mkdir()
+    (inside / "swept" / "sweep.json").write_text(content)
+    assert main(["resume", "swept"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_record_of_an_older_trainrun_is_read(inside):
+    (inside / "sweep.json").write_text(json.dumps(GOOD))
+    told = record.read(inside)
+    assert told["settings"]["seeds"] is None and told["points"] == [(0, ["a=1"]), (1, ["a=2"])]
+    with pytest.raises(UserError, match="older trainrun"):
+        additions.command(additions.read(["a=3"]), told["settings"])
