@@ -23,17 +23,25 @@ class Delivery:
 
     def __init__(self, settings: Mapping[str, Any]):
         self.settings = settings
-        self._told: list[Path] = []
+        self._told: dict[Path, int] = {}  # and how many attempts there were
         self._courier: courier.Courier | None = None
 
     def follow(self, running: Sequence[Trial]) -> None:
-        """Have those trials delivered that have begun to write."""
+        """Have those trials delivered that have begun to write, or, after an end, have begun again (Slurm's requeue)."""
         for trial in running:
-            if trial.run_dir not in self._told and (trial.run_dir / status.JOURNAL).exists():
+            begun = trial.run_dir in self._told
+            if (not begun and (trial.run_dir / status.JOURNAL).exists()) or (begun and self._again(trial)):
                 self._follow(trial)
 
+    def _again(self, trial: Trial) -> bool:
+        return (
+            self._courier is not None
+            and self._courier.finished(trial.run_dir)
+            and _attempts(trial.run_dir) > self._told[trial.run_dir]
+        )
+
     def _follow(self, trial: Trial) -> None:
-        self._told.append(trial.run_dir)
+        self._told[trial.run_dir] = _attempts(trial.run_dir)
         target = record.target(trial.config["tracking"])
         if target is None:
             return
@@ -62,6 +70,10 @@ class Delivery:
         return sum(
             not self._courier.finish(d, max(until - time.monotonic(), 0.0)) for d in self._told if d.is_dir()
         )
+
+
+def _attempts(run_dir: Path) -> int:
+    return (run_dir / status.JOURNAL).read_bytes().count(b'"kind":"start"')
 
 
 @contextmanager

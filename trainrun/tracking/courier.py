@@ -120,6 +120,11 @@ class Courier:
                 break
         return news.finished
 
+    def finished(self, run_dir: Path) -> bool:
+        """Whether the process is done with a run: up to the end that it has found."""
+        news = self._news.get(str(run_dir))
+        return news is not None and news.finished
+
     def following(self, run_dir: Path) -> bool:
         """Whether the process has heard of a run."""
         return self._news[str(run_dir)].following

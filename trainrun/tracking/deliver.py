@@ -244,7 +244,10 @@ class Service:
 
     def _hear_one(self, told: dict[str, Any]) -> None:
         if "follow" in told:
-            self.jobs[told["follow"]] = Job(self, told)
+            there = self.jobs.get(told["follow"])
+            # Of a run that begins again before its former end is delivered, the one who has its lock reads on.
+            if there is None or there.finished or not there.held:
+                self.jobs[told["follow"]] = Job(self, told)
             if self.orphaned:
                 self._set_last_moment()  # once more: its own patience counts
             self.tell(told["follow"], following=True)
