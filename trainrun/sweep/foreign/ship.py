@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import options
+from trainrun.config import copies, options
 from trainrun.registry import PACKAGE
 from trainrun.sweep import code
 
@@ -33,15 +33,17 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
     work.mkdir()
     if (mine := Path.cwd() / "conf").is_dir() and mine.resolve() != options.package_conf().resolve():
         shutil.copytree(mine, work / "conf")
-    renamed = {}
+    renamed, here = {}, Path.cwd()
     for number, name in enumerate(named):
         for root, files in code.plugin_files([name]):
+            # What lies in the folder that trainrun is called in keeps its place: records name it as it is named here.
+            place = root.relative_to(here) if root.is_relative_to(here) else Path(FOLDER, str(number))
             for file in files:
-                target = work / FOLDER / str(number) / file.relative_to(root)
+                target = work / place / file.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+                shutil.copyfile(copies.of(file), target)  # snapshot=copy: as the sweep began
             if is_file(name):
-                renamed[name] = f"./{FOLDER}/{number}/{Path(name).name}"
+                renamed[name] = f"./{(place / Path(name).name).as_posix()}"
     return {"py_modules": [str(package)], "working_dir": str(work)}, renamed
 
 
@@ -56,6 +58,5 @@ def there(told: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]
     return {
         **told,
         "plugins": [renamed.get(p, p) for p in told["plugins"]],
-        "config": {**told["config"], "plugins": [renamed.get(p, p) for p in told["config"]["plugins"]]},
         "path": [str(here), *sorted(str(p) for p in (here / FOLDER).glob("*"))],
     }
