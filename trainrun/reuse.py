@@ -87,7 +87,11 @@ def _eligible(new: Job) -> bool:
     # What such a layer has learnt of the data is in the program, as constants.
     if any(hasattr(layer, "adapt") for layer in model._flatten_layers()):
         return False
-    rates = [getattr(leaf, "_learning_rate", None) for leaf in leaves(model.optimizer)]
+    rates = [
+        getattr(leaf, "_learning_rate", None)
+        for leaf in leaves(model.optimizer)
+        if not hasattr(leaf, "inners")  # it wraps others, whose rates count
+    ]
     return all(rate is None or hasattr(rate, "assign") or hasattr(rate, "get_config") for rate in rates)
 
 

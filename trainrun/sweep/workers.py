@@ -140,7 +140,10 @@ def key(config: Mapping[str, Any], plugins: bool) -> str | None:
     )
     if alone:
         return None
-    rest = {k: _rest(v) for k, v in config.items() if k not in NOT_OF_THE_PROGRAM}
+    apart = NOT_OF_THE_PROGRAM
+    if config["schedule"]["name"] == "constant":
+        apart = (*apart, "schedule")  # its rate is the optimizer's variable
+    rest = _rest({k: v for k, v in config.items() if k not in apart})
     return json.dumps(rest, sort_keys=True, default=str)
 
 

@@ -1,0 +1,164 @@
+"""A sweep of 2,000 tiny trials: does it stay as fast and as small as it began, and is its record whole?
+
+    python benchmarks/sweep_scale.py [--quick] [--trials 2000]
+
+Trials are a linear model on the iris data, one epoch; all of what a trial leaves is left, MLflow on SQLite included. Printed:
+
+- memory of the sweep's own process (RssAnon), at trial 100 and at the end; goal: under 5 % more;
+- seconds a trial, of the first hundred (after the first of all, which waits for the import) and of the last; goal: within 10 %;
+- the SQLite file: `PRAGMA integrity_check`, FINISHED runs in it, and their parent; journals: every one whole, with an end;
+- `trainrun runs` on the result; goal: under a second;
+- where a trial's time goes: from the sweep's decision to the first record (compose, start), the trial's own clock, and the rest.
+
+What keeps it flat: processes are recycled after 25 trials (TensorFlow keeps 6 MB of each), the sweep's process forgets
+a trial's config when it has ended, and nothing is looked through that grows with the trials but the ranking at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+GOALS = {"memory": 0.05, "pace": 0.10, "runs": 1.0}
+
+
+class Watch(threading.Thread):
+    """Notes the memory of a process, and how many trials have ended, twice a second."""
+
+    def __init__(self, pid: int, folder: Path):
+        super().__init__(daemon=True)
+        self.pid, self.folder = pid, folder
+        self.seen: list[tuple[int, float]] = []
+
+    def run(self) -> None:
+        ended = 0
+        while True:
+            try:
+                lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+                memory = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+            except (OSError, StopIteration):
+                return
+            sweeps = [*self.folder.glob("outputs/sweeps/*")]
+            while sweeps and (sweeps[0] / str(ended) / "summary.json").exists():
+                ended += 1
+            self.seen.append((ended, memory))
+            time.sleep(0.5)
+
+
+def records(run_dir: Path) -> list[dict]:
+    """Return a journal's records."""
+    return [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
+
+
+def main() -> int:
+    """Run the sweep and print what became of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="200 trials")
+    parser.add_argument("--trials", type=int, default=2000)
+    given = parser.parse_args()
+    trials = 200 if given.quick else given.trials
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "trainrun", "-m", f"seed=range({trials})", "data=iris", "model=linear",
+                   "metric=accuracy", "trainer.epochs=1"]  # fmt: skip
+        begin = time.perf_counter()
+        with (folder / "said.txt").open("w") as said:
+            process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
+            watch = Watch(process.pid, folder)
+            watch.start()
+            code = process.wait()
+        seconds = time.perf_counter() - begin
+        (sweep,) = folder.glob("outputs/sweeps/*")
+        print(
+            f"{trials} trials in {seconds:.0f} s, {seconds / trials * 1000:.0f} ms each, exit code {code}; "
+            f"what it printed: {(folder / 'said.txt').stat().st_size / 1024:.0f} kB"
+        )
+        if code:
+            print((folder / "said.txt").read_text()[-3000:])
+            return 1
+        good = memory(watch.seen)
+        good &= pace(sweep, trials)
+        good &= healthy(folder, sweep, trials)
+        good &= listing(folder)
+        return 0 if good else 1
+
+
+def memory(seen: list[tuple[int, float]]) -> bool:
+    """Tell how the sweep's process has grown."""
+    early = next(m for n, m in seen if n >= 100)
+    late = max(m for _, m in seen[-10:])
+    growth = late / early - 1
+    print(f"memory     {early:.0f} MB at trial 100, {late:.0f} MB at the end: {growth:+.1%} "
+          f"(goal {GOALS['memory']:.0%}): {verdict(growth <= GOALS['memory'])}")  # fmt: skip
+    return growth <= GOALS["memory"]
+
+
+def pace(sweep: Path, trials: int) -> bool:
+    """Tell whether the last trials went as fast as the first."""
+    told = [records(sweep / str(i)) for i in range(trials)]
+    ends = sorted(r[-1]["time"] for r in told)
+    own = [r[-1]["time"] - r[0]["time"] for r in told]
+    some = min(100, trials // 3)
+    # From the end of the second trial on: the first two wait for the import of TensorFlow.
+    first, last = (ends[some + 1] - ends[1]) / some, (ends[-1] - ends[-1 - some]) / some
+    change = last / first - 1
+    print(f"pace       {first * 1000:.0f} ms a trial at first, {last * 1000:.0f} ms at the end: {change:+.1%} "
+          f"(goal within {GOALS['pace']:.0%}): {verdict(change <= GOALS['pace'])}")  # fmt: skip
+    total = [json.loads((sweep / str(i) / "summary.json").read_text())["seconds"] for i in range(trials)]
+    parts = {k: statistics.median(s.get(k, 0.0) for s in total) * 1000 for k in total[0]}
+    print("a trial    " + ", ".join(f"{k} {v:.0f} ms" for k, v in parts.items())
+          + f"; from its first record to its last {statistics.median(own) * 1000:.0f} ms")  # fmt: skip
+    return change <= GOALS["pace"]
+
+
+def healthy(folder: Path, sweep: Path, trials: int) -> bool:
+    """Tell whether nothing is missing in MLflow's database and in the journals."""
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        sound = store.execute("PRAGMA integrity_check").fetchone()[0]
+        finished = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()[0]
+        nested = store.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchone()[0]
+        metrics = store.execute(
+            "select count(*) from (select distinct run_uuid, key, step, timestamp, value from metrics)"
+        ).fetchone()[0]
+        rows = store.execute("select count(*) from metrics").fetchone()[0]
+    whole = sum(records(sweep / str(i))[-1]["kind"] == "end" for i in range(trials))
+    good = (
+        sound == "ok" and finished == trials + 1 and nested == trials and whole == trials and metrics == rows
+    )
+    print(f"record     SQLite {sound}, {finished - 1} trials and their parent FINISHED, {nested} nested, "
+          f"{rows:,} metrics, none twice; {whole} journals whole: {verdict(good)}")  # fmt: skip
+    return good
+
+
+def listing(folder: Path) -> bool:
+    """Tell how long `trainrun runs` takes, median of three."""
+    took = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "trainrun", "runs"], cwd=folder, capture_output=True, check=True
+        )
+        took.append(time.perf_counter() - begin)
+    seconds = statistics.median(took)
+    print(
+        f"runs       {seconds:.2f} s (goal {GOALS['runs']:g} s): {verdict(seconds <= GOALS['runs'])}",
+        flush=True,
+    )
+    return seconds <= GOALS["runs"]
+
+
+def verdict(good: bool) -> str:
+    """Return a word."""
+    return "reached" if good else "MISSED"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

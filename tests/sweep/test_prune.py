@@ -1,0 +1,130 @@
+"""Pruning: the rules as published, never at the last epoch, and a trial that was given up can be continued."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainrun
+from trainrun.commands import resume
+from trainrun.sweep import prune
+from trainrun.sweep.trial import Trial
+
+QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=digits", "trainer.limit=200",
+         "hardware.deterministic=true", "trainer.epochs=9"]  # fmt: skip
+
+
+def trial(number, epochs=9):
+    return Trial(number, [], [], Path(str(number)), {"trainer": {"epochs": epochs}})
+
+
+def judged(judge, values, epochs=9):
+    """Report trials one after another; return the epoch at which each was given up, or None."""
+    stopped = []
+    for number, curve in enumerate(values):
+        one, at = trial(number, epochs), None
+        for epoch, value in enumerate(curve, 1):
+            if judge.heard(one, epoch, {"val_loss": value}, epoch == len(curve)):
+                at = epoch
+                break
+        one.status = "FINISHED" if at is None else "PRUNED"
+        one.metrics = {"val_loss": curve[(at or len(curve)) - 1]}
+        judge.ended(one)
+        stopped.append(at)
+    return stopped
+
+
+def asha_by_hand(values, rungs, factor):
+    """Asynchronous halving, as in Li and others, algorithm 2: stay in the best of each rung's 1/factor so far."""
+    seen, stopped = {r: [] for r in rungs}, []
+    for curve in values:
+        at = None
+        for rung in rungs:
+            seen[rung].append(curve[rung - 1])
+            best = sorted(seen[rung])[: max(len(seen[rung]) // factor, 1)]
+            if curve[rung - 1] > best[-1]:
+                at = rung
+                break
+        stopped.append(at)
+    return stopped
+
+
+def test_asha_gives_up_what_the_paper_gives_up():
+    curves = np.random.RandomState(3).rand(40, 1) + 0.01 * np.random.RandomState(4).rand(40, 9)
+    judge = prune.Pruning({"name": "asha", "min_epochs": 1, "reduction_factor": 3}, None, "auto")
+    assert judged(judge, curves.tolist()) == asha_by_hand(curves, [1, 3], 3)  # 9 is the last epoch
+
+
+def test_the_median_rule_is_googles():
+    curves = np.random.RandomState(5).rand(30, 9)
+    judge = prune.Pruning({"name": "median", "startup_trials": 5}, None, "auto")
+    stopped = judged(judge, curves.tolist())
+    finished: list[np.ndarray] = []
+    for number, (curve, at) in enumerate(zip(curves, stopped, strict=True)):
+        expected = None
+        for epoch in range(1, 9):
+            others = [c[epoch - 1] for c in finished if len(c) >= epoch]
+            if number >= 5 and others and curve[:epoch].min() > np.median(others):
+                expected = epoch
+                break
+        assert at == expected or len(finished) < 5
+        if at is None:
+            finished.append(curve)
+
+
+def test_more_is_better_where_the_metric_says_so():
+    judge = prune.Pruning({"name": "threshold", "lower": 0.5}, "val_accuracy", "auto")
+    assert judge.heard(trial(0), 1, {"val_accuracy": 0.4}, False).startswith("threshold: val_accuracy 0.4")
+    assert judge.heard(trial(1), 1, {"val_accuracy": 0.6}, False) is None
+
+
+def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
+    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    assert judge.heard(trial(0), 9, {"val_loss": 9.0}, True) is None
+    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    assert judge.heard(trial(0), 1, {"loss": 9.0, "accuracy": 0.1}, False) is not None  # no validation: loss
+    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, "val_loss", "auto")
+    assert judge.heard(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
+
+
+def test_not_a_number_is_worse_than_all():
+    judge = prune.Pruning({"name": "asha", "min_epochs": 1}, None, "auto")
+    assert judged(judge, [[0.5] * 9, [0.4] * 9, [float("nan")] * 9]) == [None, None, 1]
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+    """Return the directory of a sweep of which some trials were given up."""
+    folder = tmp_path_factory.mktemp("pruned")
+    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, "optimizer.learning_rate=0.01,0.001,1e-5",
+               "sweep.pruner=asha", "hydra.launcher.n_jobs=1"]  # fmt: skip
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next((folder / "outputs" / "sweeps").iterdir())
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_given_up_says_so_everywhere(pruned):
+    with open(pruned / "leaderboard.csv", newline="") as file:
+        rows = {int(row["trial"]): row for row in csv.DictReader(file)}
+    assert [rows[i]["status"] for i in range(3)] == ["FINISHED", "PRUNED", "PRUNED"]
+    assert rows[2]["reason"].startswith("asha: val_loss") and rows[0]["rank"] == "1"
+    records = [json.loads(line) for line in (pruned / "2" / "journal.jsonl").read_text().splitlines()]
+    assert records[-1]["kind"] == "end" and records[-1]["status"] == "PRUNED"
+    assert json.loads((pruned / "2" / "summary.json").read_text())["status"] == "PRUNED"
+    assert max(r["epoch"] for r in records if r["kind"] == "epoch") < 9
+
+
+@pytest.mark.slow
+def test_it_can_be_continued_to_the_same_bits(pruned, inside):
+    assert resume.main([str(pruned / "2")]) == 0
+    whole = json.loads((pruned / "2" / "summary.json").read_text())
+    alone = trainrun.run([*QUIET, "optimizer.learning_rate=1e-5"])
+    assert whole["status"] == "FINISHED" and whole["epochs"] == 9
+    assert whole["weights_sha256"] == alone.summary["weights_sha256"]

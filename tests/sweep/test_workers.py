@@ -1,0 +1,61 @@
+"""Processes that run several trials: what may share one, and what ends it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import trainrun
+from trainrun.sweep import workers
+
+QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "trainer.epochs=2"]
+
+
+def key(*settings, plugins=False):
+    return workers.key(trainrun.compose([*QUIET, *settings]), plugins)
+
+
+def test_numbers_that_are_in_variables_share_a_program():
+    assert key("seed=1") == key("seed=2", "optimizer.learning_rate=0.1", "trainer.epochs=9", "name=other")
+
+
+@pytest.mark.parametrize(
+    "setting", ["model.dropout=0.5", "optimizer=sgd", "trainer.batch_size=8", "model.units=[3]"]
+)
+def test_what_is_in_the_program_does_not(setting):
+    assert key() != key(setting)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["sweep.reuse=never", "trainer.run_eagerly=true", "trainer=train_on_batch", "tune.learning_rate=auto",
+     "callback=swap_ema_weights", "profile=true", "hardware.virtual_devices=2"],
+)  # fmt: skip
+def test_these_have_a_process_of_their_own(setting):
+    settings = ["hardware=mirrored", setting] if "virtual" in setting else [setting]
+    settings += ["optimizer.use_ema=true"] if "ema" in setting else []
+    assert key(*settings) is None
+
+
+def test_so_has_whatever_runs_a_users_code():
+    assert key(plugins=True) is None
+
+
+@pytest.mark.slow
+def test_trials_of_one_process_come_to_what_they_come_to_alone(tmp_path):
+    points = ["seed=1,2,3", "optimizer.learning_rate=0.01,0.02"]
+    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, *points, "hydra.launcher.n_jobs=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sweep,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    started = [json.loads((sweep / str(i) / "journal.jsonl").read_text().splitlines()[0]) for i in range(6)]
+    assert len({s["pid"] for s in started}) == 1
+    result = trainrun.run([*QUIET, "seed=3", "optimizer.learning_rate=0.02"], run_dir=tmp_path / "alone")
+    summary = json.loads((sweep / "5" / "summary.json").read_text())
+    assert summary["weights_sha256"] == result.summary["weights_sha256"]
+    assert summary["metrics"] == result.metrics
+    logs = [(sweep / str(i) / "run.log").read_text() for i in range(6)]
+    assert all(log.count("best epoch") == 1 for log in logs)  # each its own
