@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import shlex
 from pathlib import Path
@@ -295,3 +296,23 @@ def test_seeds_and_a_varied_seed_contradict_each_other(inside, capsys):
 def test_the_preflight_counts_settings_and_seeds(inside, capsys):
     assert main(["check", "-m", "data=iris", "seeds=3", "optimizer=adam,sgd"]) == 0
     assert "2 settings x 3 seeds = 6 runs" in capsys.readouterr().out
+
+
+def test_of_several_objectives_each_setting_of_the_front_has_its_line(inside, capsys):
+    """Two settings on the front by their means; a lucky seed of the third is on nobody's front."""
+    values = {"a=1": [(0.2, 9), (0.3, 9)], "a=2": [(0.8, 1), (0.7, 1)], "a=3": [(0.1, 9.5), (1.9, 9.5)]}
+    points = []
+    for number, (name, seed) in enumerate((n, s) for n in values for s in (0, 1)):
+        loss, size = values[name][seed]
+        points.append([number, [name, f"seed={seed}"]])
+        (inside / "s" / str(number)).mkdir(parents=True)
+        (inside / "s" / str(number) / "journal.jsonl").write_text(
+            '{"seq":0,"time":1,"kind":"start"}\n{"seq":1,"time":2,"kind":"end","status":"FINISHED"}\n'
+        )
+        told = {"status": "FINISHED", "metrics": {"val_loss": loss}, "parameters": size}
+        (inside / "s" / str(number) / "summary.json").write_text(json.dumps(told))
+    settings = {"varying": ["a", "seed"], "objective": ["val_loss", "parameters"], "direction": "minimize"}
+    told = {"format": 1, "started": 1, "cwd": "/", "settings": settings, "points": points}
+    (inside / "s" / "sweep.json").write_text(json.dumps(told))
+    assert main(["best", "s"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["trainrun a=1 seed=0", "trainrun a=2 seed=1"]
