@@ -177,7 +177,9 @@ class Pool:
         self._listen(worker)
         trial, told = worker.trial, worker.told or {}
         trial.seconds = time.monotonic() - worker.began
-        trial.status = told.get("status") or "FAILED"
+        # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
+        hurried = worker.stop_by is not None and worker.reason is None
+        trial.status = told.get("status") or ("KILLED" if hurried else "FAILED")
         died = None if told.get("stays") else worker.process.exitcode
         trial.reason = worker.reason or told.get("reason")
         if trial.reason is None and trial.status != "FINISHED":

@@ -89,6 +89,7 @@ def run(
         while points.left or engine.running:
             if stopping.is_set():
                 points.close()
+                engine.stop()  # once more: the signal may have come while a trial was being started
             while engine.free and (point := points.take()) is not None:
                 begun.append(trial := _prepared(point, sweep_dir))
                 if trial.status == "FAILED":
