@@ -99,25 +99,36 @@ class Feed(keras.callbacks.Callback):
         return _options(tf.data.Dataset.range(steps).map(batch), steps)
 
 
-def in_order(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Return the batches of a split in its own order, for evaluation."""
+def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Dataset:
+    """Return the batches of a split in its own order, for evaluation.
+
+    Args:
+        split: the examples.
+        batch_size: examples a batch.
+        again: it is gone through epoch after epoch, so that a view is worth being held, too.
+    """
     n = len(split)
-    indices = tf.data.Dataset.range(n).batch(batch_size).map(gather(split))
+    indices = tf.data.Dataset.range(n).batch(batch_size).map(gather(split, again))
     return _options(indices, -(-n // batch_size))
 
 
-def gather(split: Split) -> Callable[[tf.Tensor], Any]:
+def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
     """Return a function from indices `[batch]` to `(x, y)` or `(x, y, weight)`.
 
     A small split is held by the graph; of a large one, numpy gathers the examples of each batch, so that they
     are in memory once, or, where they lie in a mapped file, not at all.
+
+    Args:
+        split: the examples.
+        views: hold those of a view, too, which are not in memory yet.
     """
     arrays = (split.x, split.y) + (() if split.weight is None else (split.weight,))
-    if sum(a.nbytes for a in split.arrays()) <= HELD:
+    flat = tf.nest.flatten(arrays)
+    may = views or not any(isinstance(a, View) for a in flat)
+    if may and sum(a.nbytes for a in flat if a is not None) <= HELD:
         with tf.device("cpu:0"):
             held = tf.nest.map_structure(whole, arrays)
         return lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held)
-    flat = tf.nest.flatten(arrays)
 
     def read(index: tf.Tensor) -> Any:
         got = tf.numpy_function(lambda i: [a[i] for a in flat], [index], [a.dtype for a in flat])

@@ -10,6 +10,7 @@ import numpy as np
 from trainrun.dataset import Split
 from trainrun.trainer._pace import Pace
 from trainrun.trainer._pass import Pass
+from trainrun.view import View
 
 NAME = "_trainrun_passes"
 
@@ -45,7 +46,9 @@ def measure(model: keras.Model, split: Split, batch_size: int) -> dict[str, floa
     from trainrun.trainer._feed import in_order
     from trainrun.trainer._indexed import measuring
 
-    if not Pass.fits(model, split) or model.run_eagerly or model.jit_compile:
+    # What is not in memory yet is not worth being held for one pass: it is read as it goes.
+    lies = any(isinstance(a, View) for a in split.arrays())
+    if lies or not Pass.fits(model, split) or model.run_eagerly or model.jit_compile:
         found = model.evaluate(in_order(split, batch_size), return_dict=True, verbose=0)
         return {name: float(value) for name, value in found.items()}
     steps, logs = measuring(model, split, batch_size), {}

@@ -18,6 +18,7 @@ from trainrun.step._accumulate import fraction, reduction
 from trainrun.trainer._executor import ALONE, MUCH, POOL, kinds_in, may_wait, scope
 from trainrun.trainer._feed import HELD, whole
 from trainrun.trainer._pace import Pace
+from trainrun.view import View
 
 # A larger split than `HELD` is sent to the device in blocks of so many bytes.
 
@@ -82,7 +83,7 @@ class Pass:
             return False
         for variable, array in zip(held, new, strict=True):
             if variable is not None:
-                variable.assign(array)
+                variable.assign(whole(array))
         self.split = split
         return True
 
@@ -256,8 +257,8 @@ def may_renew() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _exchangeable(array: np.ndarray) -> tf.Variable:
-    return tf.Variable(array, trainable=False, shape=[None, *array.shape[1:]])
+def _exchangeable(array: np.ndarray | View) -> tf.Variable:
+    return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
 
 
 def _kinds(arrays: Any) -> tuple:

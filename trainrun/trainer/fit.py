@@ -65,7 +65,8 @@ class Fit:
 
     def _validation(self, job: Job) -> tf.data.Dataset:
         replicas = job.model.distribute_strategy.num_replicas_in_sync
-        return in_order(job.validation, even_batches(len(job.validation), job.plan.batch_size, replicas))
+        size = even_batches(len(job.validation), job.plan.batch_size, replicas)
+        return in_order(job.validation, size, again=True)
 
     def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], feed: Indexed | None) -> int:
         """Return the number of batches in one compiled call."""
