@@ -165,7 +165,7 @@ def _points(
         if source is None:
             fresh = [Point(len(open_) + i, _never, overrides=o) for i, o in enumerate(new)]
             source = Listed([*open_, *fresh])
-        return seeds.of(settings, source, begin, sweep_dir, done, again)
+        return seeds.of(settings, source, begin, sweep_dir, done, again, len(left))
     source = sweeper.points(settings, begin, sweep_dir, done, [p for _, p in again])
     if source is not None:
         record.add(sweep_dir, getattr(source, "known", ()))

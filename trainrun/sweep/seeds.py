@@ -27,7 +27,7 @@ OUT = 0.01
 ENOUGH = 2  # seeds of each, before two settings are compared
 
 
-@dataclass
+@dataclass(eq=False)
 class _Race:
     """A setting on its way.
 
@@ -38,6 +38,7 @@ class _Race:
         waiting: its seeds to come.
         running: numbers of its trials that run.
         numbers: of its trials, seed by seed.
+        values: what its finished seeds have come to.
         cut: whether the sweep was stopped before all of its seeds had begun.
     """
 
@@ -47,6 +48,7 @@ class _Race:
     waiting: deque[Point] = field(default_factory=deque)
     running: set[int] = field(default_factory=set)
     numbers: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
     cut: bool = False
 
     @property
@@ -68,6 +70,7 @@ class Seeded:
         next_number: of the first new trial.
         there: trials of earlier attempts: those that have ended.
         again: those of them that are to go on, or never began.
+        repeated: how many of `settings`' points are settings of earlier attempts.
     """
 
     def __init__(
@@ -83,10 +86,13 @@ class Seeded:
         next_number: int = 0,
         there: Iterable[Trial] = (),
         again: Iterable[tuple[Trial, Point]] = (),
+        repeated: int = 0,
     ):
         self._settings, self._count, self._first, self._begin = settings, count, first, begin
         self._objective, self._direction = objective, direction
         self._planned, self._say, self._next = planned, say, next_number
+        self._asked_for: Objective | None = None
+        self._best: _Race | None = None
         self._races: dict[tuple[str, ...], _Race] = {}
         self._of: dict[int, _Race] = {}
         self._recall(there, again)
@@ -95,7 +101,7 @@ class Seeded:
         self._abreast = isinstance(settings, Listed)
         if self._abreast:
             self._pull()
-        self.total: int | None = self._total()
+        self.total: int | None = self._total(repeated)
 
     def take(self) -> Point | None:
         """Return the next trial: of the settings abreast the one with the fewest seeds, else of the first that is open."""
@@ -107,7 +113,7 @@ class Seeded:
         point = race.waiting.popleft()
         race.running.add(point.number)
         self._of[point.number] = race
-        return Point(point.number, lambda: self._prepare(race, point), point.resume)
+        return Point(point.number, lambda: self._prepare(race, point), point.resume, point.overrides)
 
     @property
     def left(self) -> bool:
@@ -130,9 +136,10 @@ class Seeded:
         if not any(t is trial for t in race.setting.trials):  # it could not even be composed
             race.setting.trials.append(trial)
         self._give_up(race)
-        self._compare()
+        self._compare(race)
         for one in self._races.values():
-            self._tell(one)
+            if one.asked and one.over:
+                self._tell(one)
 
     def close(self) -> None:
         """No more are wanted."""
@@ -203,28 +210,41 @@ class Seeded:
             self._give_up(race)
         self._compare()
 
-    def _compare(self) -> None:
-        """Give up the settings that are clearly worse than the best."""
-        name = self._named()
-        if name.others:  # none of several objectives says alone what is worse
+    def _compare(self, ended: _Race | None = None) -> None:
+        """Give up the settings that are clearly worse than the best.
+
+        Args:
+            ended: whose trial has ended; None: look at all.
+        """
+        goal = self._goal()
+        if goal.others:  # none of several objectives says alone what is worse
             return
-        having = [r for r in self._races.values() if len(r.setting.values(name.name)) >= ENOUGH]
-        best = next(iter(replicates.ranked([r.setting for r in having], name)), None)
-        if best is None:
+        name, changed = goal.name, ended is None or goal != self._asked_for
+        self._asked_for = goal
+        # A sweep may have thousands of settings: only what has changed is looked at anew.
+        for race in self._races.values() if changed else [ended]:
+            race.values = race.setting.values(name)
+            if any(t.status == "PRUNED" for t in race.setting.trials):
+                race.values = []
+        having = [r for r in self._races.values() if len(r.values) >= ENOUGH]
+        if not having:
             return
-        top = best.values(name.name)
-        for race in having:
-            if not race.waiting or race.setting is best:
-                continue
-            mine = race.setting.values(name.name)
-            worse, better = (top, mine) if name.maximize else (mine, top)
-            chance = replicates.welch(worse, better, "greater")
-            if chance < OUT:
-                self._out(
-                    race,
-                    f"{name.name} {statistics.fmean(mine):.4g} after {len(mine)} seeds is clearly worse than "
-                    f"{statistics.fmean(top):.4g} of {' '.join(best.varied) or 'another'} (p = {chance:.1g})",
-                )
+        best = (max if goal.maximize else min)(having, key=lambda r: statistics.fmean(r.values))
+        for race in having if changed or best is ended or best is not self._best else [ended]:
+            if race.waiting and race is not best and len(race.values) >= ENOUGH:
+                self._hold_against(race, best, goal)
+        self._best = best
+
+    def _hold_against(self, race: _Race, best: _Race, goal: Objective) -> None:
+        worse, better = (best, race) if goal.maximize else (race, best)
+        chance = replicates.welch(worse.values, better.values, "greater")
+        if chance < OUT:
+            mine, top = statistics.fmean(race.values), statistics.fmean(best.values)
+            self._out(
+                race,
+                f"{goal.name} {mine:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
+                f"{' '.join(best.setting.varied) or 'another'} (p = {chance:.1g})",
+            )
 
     def _give_up(self, race: _Race) -> None:
         """Give up a setting of which a seed was pruned, or came to no number: it cannot win any more."""
@@ -255,15 +275,20 @@ class Seeded:
             self._settings.ended(asked)
         race.asked.clear()
 
-    def _named(self) -> Objective:
+    def _goal(self) -> Objective:
         return Objective.of(
             self._objective, self._direction, [t for r in self._races.values() for t in r.setting.trials]
         )
 
-    def _total(self) -> int | None:
+    def _total(self, repeated: int) -> int | None:
+        planned = sum(len(r.waiting) for r in self._races.values())
         if self._abreast:
-            return sum(len(r.waiting) for r in self._races.values())
-        return None if self._settings.total is None else self._settings.total * self._count
+            return planned
+        return (
+            None
+            if self._settings.total is None
+            else planned + (self._settings.total - repeated) * self._count
+        )
 
 
 def of(
@@ -273,6 +298,7 @@ def of(
     sweep_dir: Path,
     there: Sequence[Trial] = (),
     again: Sequence[tuple[Trial, Point]] = (),
+    repeated: int = 0,
 ) -> Seeded:
     """Return the points of a sweep, each with so many seeds as its settings say; they are written down.
 
@@ -281,7 +307,7 @@ def of(
         points: the settings.
         begin: composes a trial.
         sweep_dir: has a `sweep.json`.
-        there, again: trials of earlier attempts, see `Seeded`.
+        there, again, repeated: of earlier attempts, see `Seeded`.
     """
     from trainrun import console
     from trainrun.config.sweep_rules import counted
@@ -307,4 +333,5 @@ def of(
         1 + max([t.number for t in [*there, *(t for t, _ in again)]], default=-1),
         there,
         again,
+        repeated,
     )
