@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -48,16 +49,22 @@ def cluster():
     )  # fmt: skip
     until = time.monotonic() + 60
     lines = []
-    threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True).start()
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
+    reader.start()
     while not any("block forever" in line for line in lines):
         assert process.poll() is None and time.monotonic() < until, "".join(lines)
         time.sleep(0.2)
     yield f"127.0.0.1:{port}", environment
-    os.killpg(process.pid, signal.SIGTERM)
+    # To the command alone: it ends its processes.
+    process.terminate()
     try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reader.join()
+        process.stdout.close()
 
 
 @pytest.fixture

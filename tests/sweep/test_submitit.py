@@ -125,8 +125,7 @@ def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
     with executor.batch():
         jobs = [executor.submit(submitit.Task({"run_dir": str(n)})) for n in range(3)]
     assert [j.job_id for j in jobs] == ["77_0", "77_1", "77_2"]
-    (script,) = (tmp_path / "jobs").glob("*.sh")
-    text = script.read_text()
+    text = (tmp_path / "jobs" / "77_submission.sh").read_text()
     for line in (
         "--array=0-2%3",
         "--partition=gpu",

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 from trainrun.sweep.foreign.engine import Foreign, Job, Said
-from trainrun.sweep.foreign.files import LOOK, Post
+from trainrun.sweep.foreign.files import LOOK, SILENCE, Post
 from trainrun.sweep.trial import Trial
 
 
 class ByFiles(Foreign):
     """Hears its workers by files in the sweep's directory."""
+
+    silence = SILENCE
 
     def __init__(self, settings: Mapping[str, Any], jobs: int):
         super().__init__(settings, jobs)
@@ -22,7 +24,7 @@ class ByFiles(Foreign):
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Begin a trial; there must be room."""
         if self._post is None:
-            self._post = Post(trial.run_dir.parent)
+            self._post = Post(trial.run_dir.parent, self.silence)
         super().start(trial, resume)
 
     def told(self, trial: Trial, *args: Any) -> dict[str, Any]:

@@ -23,8 +23,7 @@ FOLDER = ".engine"
 BEAT = 5.0  # seconds between two signs of life
 LOOK = 0.02  # seconds between two looks for an answer
 ANSWER = 5.0  # seconds to wait for one
-# A file system across machines may show a change half a minute late.
-SILENCE = 120.0  # seconds without a sign of life, after which a sweep counts as gone
+SILENCE = 30.0  # seconds without a sign of life, after which a sweep counts as gone
 
 
 class Post:
@@ -32,22 +31,23 @@ class Post:
 
     Args:
         sweep_dir: the sweep's directory.
+        silence: seconds without a sign of life, after which the sweep counts as gone.
     """
 
-    def __init__(self, sweep_dir: Path):
-        self.folder = sweep_dir / FOLDER
+    def __init__(self, sweep_dir: Path, silence: float = SILENCE):
+        self.folder, self._silence = sweep_dir / FOLDER, silence
         self.token = secrets.token_hex(8)
         self._beats, self._last = 0, float("-inf")
         self._read: dict[int, int] = {}
 
-    def open(self, number: int) -> dict[str, str]:
+    def open(self, number: int) -> dict[str, Any]:
         """Begin to listen to a trial's worker; return what it must know."""
         mine = self.folder / str(number)
         shutil.rmtree(mine, ignore_errors=True)  # of an earlier attempt
         mine.mkdir(parents=True)
         self._read[number] = 0
         self.beat()
-        return {"folder": str(mine), "token": self.token}
+        return {"folder": str(mine), "token": self.token, "silence": self._silence}
 
     def beat(self) -> None:
         """Show that the sweep lives, when it is time to."""
@@ -93,9 +93,9 @@ class Line:
         patience: seconds to wait for an answer.
     """
 
-    def __init__(self, told: Mapping[str, str], patience: float = ANSWER):
+    def __init__(self, told: Mapping[str, Any], patience: float = ANSWER):
         self.folder, self.token = Path(told["folder"]), told["token"]
-        self._patience = patience
+        self._patience, self._silence = patience, told["silence"]
         self._path = self.folder / "said.jsonl"
         # A job that was requeued goes on counting.
         self._lines = self._path.read_bytes().count(b"\n") if self._path.exists() else 0
@@ -136,7 +136,7 @@ class Line:
             return "stop"
         if told is not None and told["beat"] != self._beat[0]:
             self._beat = told["beat"], now
-        return "stop" if now - self._beat[1] > SILENCE else None
+        return "stop" if now - self._beat[1] > self._silence else None
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

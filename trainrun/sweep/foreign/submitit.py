@@ -25,7 +25,7 @@ from trainrun.tracking import status
 FOLDER = "submitit"  # in the sweep's directory: what is submitted, and the jobs' own output
 QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
 # What Slurm's accounting and a shared file system may be late.
-PATIENCE = 30.0
+PATIENCE, SILENCE = 30.0, 120.0
 
 
 class Submitit(ByFiles):
@@ -42,7 +42,7 @@ class Submitit(ByFiles):
         if launcher["cluster"] == "slurm":
             jobs = QUEUED if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
             super().__init__(settings, max(1, min(jobs, trials)))
-            self.patience = PATIENCE
+            self.patience, self.silence = PATIENCE, SILENCE
         else:
             # submitit's local executor begins all that it is given at once: no more is given to it than there is room for.
             self._resources = Resources.divide(launcher["n_jobs"], trials)
