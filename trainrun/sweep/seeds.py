@@ -1,16 +1,11 @@
 """`seeds: 5`: every setting is trained with several seeds, and whoever makes the settings sees one trial of each.
 
-Settings that are clearly worse get no further seeds, as in racing (Maron and Moore, Hoeffding Races, 1994; Birattari and
-others, A Racing Algorithm for Configuring Metaheuristics, 2002; irace, López-Ibáñez and others, 2016): after each trial
-that ends, every setting with two seeds or more is held against the best one by a one-sided t-test (Welch's).
+Settings that are clearly worse get no further seeds (`racing`).
 """
 
 from __future__ import annotations
 
-import statistics
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,41 +14,8 @@ from trainrun.config.compose import is_hydra
 from trainrun.errors import Problem, UserError
 from trainrun.sweep import replicates
 from trainrun.sweep.points import Compose, Listed, Point, Points
-from trainrun.sweep.trial import Objective, Trial
-
-# A setting is out when it would look as bad as this with this probability if it were as good as the best one. It is asked
-# again after every seed, and the best one is the best partly by luck: hence stricter than the usual 0.05.
-OUT = 0.01
-ENOUGH = 2  # seeds of each, before two settings are compared
-
-
-@dataclass(eq=False)
-class _Race:
-    """A setting on its way.
-
-    Args:
-        setting: its trials, as far as they have begun.
-        given: its overrides as its maker gave them, Hydra's own included.
-        asked: what its maker knows it as.
-        waiting: its seeds to come.
-        running: numbers of its trials that run.
-        numbers: of its trials, seed by seed.
-        values: what its finished seeds have come to.
-        cut: whether the sweep was stopped before all of its seeds had begun.
-    """
-
-    setting: replicates.Setting
-    given: list[str] = field(default_factory=list)
-    asked: list[Trial] = field(default_factory=list)
-    waiting: deque[Point] = field(default_factory=deque)
-    running: set[int] = field(default_factory=set)
-    numbers: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    cut: bool = False
-
-    @property
-    def over(self) -> bool:
-        return not self.waiting and not self.running
+from trainrun.sweep.racing import Comparison, Race
+from trainrun.sweep.trial import Trial
 
 
 class Seeded:
@@ -89,12 +51,10 @@ class Seeded:
         repeated: int = 0,
     ):
         self._settings, self._count, self._first, self._begin = settings, count, first, begin
-        self._objective, self._direction = objective, direction
-        self._planned, self._say, self._next = planned, say, next_number
-        self._asked_for: Objective | None = None
-        self._best: _Race | None = None
-        self._races: dict[tuple[str, ...], _Race] = {}
-        self._of: dict[int, _Race] = {}
+        self._planned, self._next = planned, next_number
+        self._comparison = Comparison(objective, direction, say)
+        self._races: dict[tuple[str, ...], Race] = {}
+        self._of: dict[int, Race] = {}
         self._recall(there, again)
         # Settings that are known from the beginning run side by side, so that bad ones are out soon. Where one is made of
         # what the others came to, each is brought to its end first: only then its maker learns anything.
@@ -135,8 +95,8 @@ class Seeded:
         race.running.discard(trial.number)
         if not any(t is trial for t in race.setting.trials):  # it could not even be composed
             race.setting.trials.append(trial)
-        self._give_up(race)
-        self._compare(race)
+        self._comparison.give_up(race)
+        self._comparison.look(self._races.values(), race)
         for one in self._races.values():
             if one.asked and one.over:
                 self._tell(one)
@@ -148,13 +108,13 @@ class Seeded:
             race.cut |= bool(race.waiting)
             race.waiting.clear()
 
-    def _next_race(self) -> _Race | None:
+    def _next_race(self) -> Race | None:
         open_ = [r for r in self._races.values() if r.waiting]
         if not open_:
             return None
         return min(open_, key=lambda r: r.numbers.index(r.waiting[0].number)) if self._abreast else open_[0]
 
-    def _prepare(self, race: _Race, point: Point) -> Trial:
+    def _prepare(self, race: Race, point: Point) -> Trial:
         trial = point.prepare()
         race.setting.trials.append(trial)
         race.setting.trials.sort(key=lambda t: t.number)
@@ -166,12 +126,12 @@ class Seeded:
         Returns:
             How many there were.
         """
-        new: list[_Race] = []
+        new: list[Race] = []
         while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
             given = [o for o in point.overrides or () if not replicates.is_seed(o)]
             own = [o for o in given if not is_hydra(o)]
             asked = Trial(point.number, own, own, Path(), {})
-            race = self._races.setdefault(asked.setting, _Race(replicates.Setting(own)))
+            race = self._races.setdefault(asked.setting, Race(replicates.Setting(own)))
             race.given = given
             race.asked.append(asked)
             new.append(race)
@@ -180,7 +140,7 @@ class Seeded:
             self._tell(race)
         return len(new)
 
-    def _plan(self, races: Sequence[_Race]) -> None:
+    def _plan(self, races: Sequence[Race]) -> None:
         """Number the seeds that settings lack: the first seed of each, then the second of each."""
         lines: list[tuple[int, list[str]]] = []
         for index in range(self._count):
@@ -203,66 +163,14 @@ class Seeded:
         again = [*again]
         points = {trial.number: point for trial, point in again}
         for setting in replicates.group([*there, *(t for t, _ in again)]):
-            race = self._races[setting.trials[0].setting] = _Race(setting)
+            race = self._races[setting.trials[0].setting] = Race(setting)
             race.numbers = [t.number for t in setting.trials]
             race.waiting.extend(points[n] for n in race.numbers if n in points)
             setting.trials = [t for t in setting.trials if t.number not in points]
-            self._give_up(race)
-        self._compare()
+            self._comparison.give_up(race)
+        self._comparison.look(self._races.values())
 
-    def _compare(self, ended: _Race | None = None) -> None:
-        """Give up the settings that are clearly worse than the best.
-
-        Args:
-            ended: whose trial has ended; None: look at all.
-        """
-        goal = self._goal()
-        if goal.others:  # none of several objectives says alone what is worse
-            return
-        name, changed = goal.name, ended is None or goal != self._asked_for
-        self._asked_for = goal
-        # A sweep may have thousands of settings: only what has changed is looked at anew.
-        for race in self._races.values() if changed else [ended]:
-            race.values = race.setting.values(name)
-            if any(t.status == "PRUNED" for t in race.setting.trials):
-                race.values = []
-        having = [r for r in self._races.values() if len(r.values) >= ENOUGH]
-        if not having:
-            return
-        best = (max if goal.maximize else min)(having, key=lambda r: statistics.fmean(r.values))
-        for race in having if changed or best is ended or best is not self._best else [ended]:
-            if race.waiting and race is not best and len(race.values) >= ENOUGH:
-                self._hold_against(race, best, goal)
-        self._best = best
-
-    def _hold_against(self, race: _Race, best: _Race, goal: Objective) -> None:
-        worse, better = (best, race) if goal.maximize else (race, best)
-        chance = replicates.welch(worse.values, better.values, "greater")
-        if chance < OUT:
-            mine, top = statistics.fmean(race.values), statistics.fmean(best.values)
-            self._out(
-                race,
-                f"{goal.name} {mine:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
-                f"{' '.join(best.setting.varied) or 'another'} (p = {chance:.1g})",
-            )
-
-    def _give_up(self, race: _Race) -> None:
-        """Give up a setting of which a seed was pruned, or came to no number: it cannot win any more."""
-        if not race.waiting:
-            return
-        if bad := race.setting.diverged:
-            self._out(race, f"trial {bad.number} came to no number")
-        elif pruned := next((t for t in race.setting.trials if t.status == "PRUNED"), None):
-            self._out(race, f"trial {pruned.number} was pruned")
-
-    def _out(self, race: _Race, why: str) -> None:
-        left = len(race.waiting)
-        race.waiting.clear()
-        race.setting.note = why
-        seeds = "1 seed" if left == 1 else f"{left} seeds"
-        self._say(f"{' '.join(race.setting.varied) or 'default'}: {seeds} not begun: {why}")
-
-    def _tell(self, race: _Race) -> None:
+    def _tell(self, race: Race) -> None:
         """Tell whoever has made the setting what it has come to, once it is over."""
         if not race.over or not race.setting.trials:
             return
@@ -274,11 +182,6 @@ class Seeded:
                 asked.status, asked.reason = "KILLED", "the sweep was stopped before its last seed"
             self._settings.ended(asked)
         race.asked.clear()
-
-    def _goal(self) -> Objective:
-        return Objective.of(
-            self._objective, self._direction, [t for r in self._races.values() for t in r.setting.trials]
-        )
 
     def _total(self, repeated: int) -> int | None:
         planned = sum(len(r.waiting) for r in self._races.values())

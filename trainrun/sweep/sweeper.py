@@ -189,7 +189,17 @@ class _Sweeper(Sweeper):
         """
         from trainrun.config import record
         from trainrun.sweep import snapshot
+        from trainrun.sweep.launcher import SweepLauncher
 
+        if self.config.sweep.seeds and not isinstance(self.launcher, SweepLauncher):
+            name = self.config.hydra.runtime.choices["hydra/launcher"]
+            raise UserError(
+                Problem(
+                    "seeds",
+                    f"hydra/launcher={name} cannot stop seeds early, nor rank settings. Take hydra/launcher=local, or vary "
+                    "them by hand: seed=42,43,44.",
+                )
+            )
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
         written = sweep_dir / "multirun.yaml"
