@@ -308,3 +308,37 @@ def test_the_record_of_an_older_trainrun_is_read(inside):
     assert told["settings"]["seeds"] is None and told["points"] == [(0, ["a=1"]), (1, ["a=2"])]
     with pytest.raises(UserError, match="older trainrun"):
         additions.command(additions.read(["a=3"]), told["settings"])
+
+
+TELLS = """
+import keras, trainrun
+
+WORD = "first"
+
+@trainrun.register("callback", "teller")
+def teller(what: int = 0):
+    class Teller(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            print("TELLS", WORD)
+    return Teller()
+"""
+
+
+@pytest.mark.slow
+def test_new_points_work_on_what_the_sweep_began_with(tmp_path):
+    """After the sweep an option and the plug-in are edited; a point that is added has neither edit."""
+    option = tmp_path / "conf" / "optimizer" / "mine.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text("# mine\ndefaults:\n  - adam\n  - _self_\nlearning_rate: 0.01\n")
+    (tmp_path / "plug.py").write_text(TELLS)
+    words = ["plugins=[./plug.py]", "callback=teller", "callback.teller.what=1,2", "optimizer=mine"]
+    done = trainrun(tmp_path, "-m", *QUIET, *words, "trainer.epochs=1", "sweep.snapshot=copy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    sweep = only_sweep(tmp_path)
+    option.write_text(option.read_text().replace("0.01", "0.5"))
+    (tmp_path / "plug.py").write_text(TELLS.replace("first", "edited"))
+    done = trainrun(tmp_path, "resume", sweep, "callback.teller.what=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert yaml.safe_load((sweep / "2" / "config.yaml").read_text())["optimizer"]["learning_rate"] == 0.01
+    assert "TELLS first" in (sweep / "2" / "run.log").read_text()
+    assert "plug.py" in done.stdout + done.stderr and "mine.yaml" in done.stdout + done.stderr
