@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-from trainrun import console, reports
-from trainrun.artifacts import environment, later, plots, report, result, summary
+from trainrun import console, later, reports
+from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
 from trainrun.config import plugins
 from trainrun.errors import TrainingError, broken

@@ -39,7 +39,8 @@ REAL = [
 ]  # fmt: skip
 ROOT = (
     "data", "model", "loss", "metric", "optimizer", "schedule", "trainer", "hardware", "callback", "tracking", "seed", "plugins",
-    "name", "artifacts", "checkpoint", "tune", "profile", "profile_steps", "on_failure", "sweep",
+    "name", "artifacts", "checkpoint", "tune", "profile", "profile_steps", "on_failure", "sweep", "objective", "direction",
+    "seeds",
 )  # fmt: skip
 LETTERS = st.characters(exclude_categories=())
 WORD = st.text(LETTERS, max_size=30)

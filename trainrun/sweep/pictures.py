@@ -44,7 +44,7 @@ def of_the_best(ranked: Sequence[Trial]) -> Iterator[None]:
 
 def _draw(run_dir: str, environment: dict[str, str], cwd: str) -> None:
     from trainrun import console
-    from trainrun.artifacts import later
+    from trainrun import later
     from trainrun.sweep.child import print_into
 
     os.setsid()
