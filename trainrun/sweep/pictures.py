@@ -43,8 +43,7 @@ def of_the_best(ranked: Sequence[Trial]) -> Iterator[None]:
 
 
 def _draw(run_dir: str, environment: dict[str, str], cwd: str) -> None:
-    from trainrun import console
-    from trainrun import later
+    from trainrun import console, later
     from trainrun.sweep.child import print_into
 
     os.setsid()
