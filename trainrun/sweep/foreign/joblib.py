@@ -5,8 +5,10 @@ joblib gives up all of its workers when one is killed, and whatever they run. So
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trainrun.sweep.foreign import attend
@@ -14,6 +16,8 @@ from trainrun.sweep.foreign.by_files import ByFiles
 from trainrun.sweep.foreign.engine import Job
 from trainrun.sweep.foreign.files import Line
 from trainrun.sweep.resources import Resources, Share
+
+IDLE = 120  # seconds that a worker waits for another trial
 
 
 class Joblib(ByFiles):
@@ -72,18 +76,35 @@ class Joblib(ByFiles):
 
 def work(told: Mapping[str, Any]) -> dict[str, Any]:
     """Run a trial, in a worker; return how it has ended."""
-    from pathlib import Path
-
-    line = Line(told["line"])
+    line = _Child(told["line"])
     ended = attend.attend(told, Path(told["run_dir"]), line)
     line.say({"ended": ended})
+    if line.orphaned:
+        os._exit(1)  # loky's workers wait for ever for another task of a process that was killed
     return ended
+
+
+class _Child(Line):
+    """A line that notices at once when the sweep's process, which has started this one, is gone."""
+
+    def __init__(self, told: Mapping[str, Any]):
+        super().__init__(told)
+        self._parent = os.getppid()
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the sweep's process is gone."""
+        return os.getppid() != self._parent
+
+    def order(self) -> str | None:
+        """Return what is wanted of the trial."""
+        return super().order() or ("stop" if self.orphaned else None)
 
 
 def _pool() -> Any:
     from joblib.externals.loky import ProcessPoolExecutor
 
-    # Ctrl-C in the terminal is the sweep's. A worker that is idle stays: its fork server has TensorFlow.
+    # Ctrl-C in the terminal is the sweep's. A worker that is idle stays a while: its fork server has TensorFlow.
     return ProcessPoolExecutor(
-        max_workers=1, timeout=None, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        max_workers=1, timeout=IDLE, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
     )
