@@ -83,6 +83,7 @@ class Board:
     def ended(self, trial: Trial) -> None:
         """Print a trial's line."""
         self.count(trial)
+        self._drawn = -math.inf  # the table that stands below the line has it as one that runs
         width = len(str((self.total or 1000) - 1))
         names = [
             self._objective.name,
