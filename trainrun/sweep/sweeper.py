@@ -13,6 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from trainrun import console
 from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -150,7 +151,10 @@ def points(
     if spec["name"] == RANDOM:
         from trainrun.sweep.sweepers.drawn import Drawn
 
-        return Drawn(found, settings["trials"], spec["seed"], begin, there, waiting)
+        source = Drawn(found, settings["trials"], spec["seed"], begin, there, waiting)
+        if (made := len(source.known) + len(there)) < settings["trials"]:
+            console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
+        return source
     from trainrun.sweep.sweepers.study import Study
 
     goal = (settings["objective"], settings["direction"])
