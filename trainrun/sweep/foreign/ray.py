@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from trainrun.sweep.resources import Share
 from trainrun.sweep.trial import Trial
 
 TOKEN = ".engine"  # in the sweep's directory: a node that finds it there sees the directory
+KILLING = 5.0  # seconds that a worker has to kill its trial, before it is killed itself
 # A resource that Ray gives to its head node alone.
 HEAD = "node:__internal_head__"
 
@@ -54,6 +56,7 @@ class RayCore(Foreign):
         self._hearing: Any = None
         self._answers: dict[int, Any] = {}
         self._orders: dict[int, str] = {}
+        self._killed: dict[int, float] = {}
         self._token: Path | None = None
         needs = {k: launcher[k] for k in ("num_cpus", "num_gpus")}
         # A task that has died is not begun again by Ray: the trial's record says what has become of it.
@@ -107,7 +110,7 @@ class RayCore(Foreign):
     def order(self, job: Job, word: str) -> None:
         """Tell a worker what its trial is to do."""
         if word == "kill":
-            self._ray.cancel(job.handle, force=True)
+            self._killed[job.trial.number] = time.monotonic()
         self._orders[job.trial.number] = word
 
     def withdraw(self, job: Job) -> bool:
@@ -119,6 +122,9 @@ class RayCore(Foreign):
     def gone(self, job: Job) -> str | None:
         """Return why a worker will not say anything any more, or None."""
         if not self._ray.wait([job.handle], timeout=0)[0]:
+            # The worker kills its trial; were it killed first, the trial would have its time to save itself.
+            if time.monotonic() - self._killed.get(job.trial.number, float("inf")) > KILLING:
+                self._ray.cancel(job.handle, force=True)
             return None
         try:
             job.ended = self._ray.get(job.handle)
