@@ -136,6 +136,12 @@ def test_a_conditional_key_is_drawn_for_the_trials_that_have_it(tmp_path):
     assert len(momentum.lines) == 0, "the best trial, which has none, is not ringed"
 
 
+def test_what_was_pruned_stands_where_it_was_and_in_no_median(trials):
+    (rate, _) = effects.draw(trials, LOSS, lambda t: 2.0).axes
+    assert points(rate, "pruned, where it was").tolist() == [[1e-5, 2.0]]
+    assert len(rate.collections[0].get_offsets()) == 4
+
+
 @pytest.mark.parametrize(("draw", "told"), [
     (lambda r: 10 ** r.uniform(-5, -1, 200), True), (lambda r: r.uniform(0.001, 0.5, 200), False),
     (lambda r: [1e-4, 1e-3, 1e-2], True), (lambda r: [16, 32, 64], False), (lambda r: r.normal(0, 1, 50), False),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.sweep.trial import Objective, Trial
 
@@ -31,40 +32,83 @@ def varied(trials: Sequence[Trial]) -> dict[str, list[str | None]]:
     return {k: values for k, values in found.items() if len(set(values)) > 1}
 
 
-def draw(trials: Sequence[Trial], objective: Objective) -> Figure:
-    """One panel for each varied key; the best trial is ringed in all of them."""
+class Dot(NamedTuple):
+    """A trial in a panel.
+
+    Args:
+        x: the key's value, as typed.
+        y: the objective's.
+        whole: whether the trial has finished; one that was pruned stands where it was then.
+        best: whether it is the best of all.
+    """
+
+    x: str
+    y: float
+    whole: bool
+    best: bool
+
+
+def draw(
+    trials: Sequence[Trial], objective: Objective, reached: Callable[[Trial], float | None] = lambda t: None
+) -> Figure:
+    """One panel for each varied key; the best trial is ringed in all of them.
+
+    Args:
+        trials: that have ended.
+        objective: what they are ranked by.
+        reached: returns how far a trial came that was pruned; None: it is not drawn.
+    """
     from trainrun.artifacts.plots import sheet
 
     ranked = objective.ranked(list(trials))
-    keys = varied(ranked)
+    shown = [(t, t.value(objective.name), True) for t in ranked]
+    shown += [(t, y, False) for t in trials if t.status == "PRUNED" and (y := reached(t)) is not None]
+    keys = varied([t for t, _, _ in shown])
     # Seeds are repetitions: shown where nothing else was varied.
     names = [k for k in keys if k != "seed"][:MOST_KEYS] or list(keys)[:1]
     if not names:
-        raise ValueError("no key differs among the trials that finished")
+        raise ValueError("no key differs among the trials")
     figure, panels = sheet(
         len(names), width=3.9 if len(names) > 1 else 5.4, height=3.3, columns=2 if len(names) == 4 else 3
     )
-    values = [t.value(objective.name) for t in ranked]
+    values = [y for _, y, _ in shown]
     wide = min(values) > 0 and max(values) / min(values) > DECADES
     for axes, key in zip(panels, names, strict=True):
-        pairs = [(x, y) for x, y in zip(keys[key], values, strict=True) if x is not None]
-        numbers = [_number(x) for x, _ in pairs]
-        has_best = keys[key][0] is not None
-        if any(n is None for n in numbers):
-            groups: dict[str, list[float]] = {}
-            for x, y in pairs:
-                groups.setdefault(x, []).append(y)
-            _names(axes, pairs, sorted(groups, key=lambda x: statistics.median(groups[x])), has_best)
-        elif len(set(numbers)) <= FEW and len(numbers) >= BOXED * len(set(numbers)):
-            levels = {x: n for (x, _), n in zip(pairs, numbers, strict=True)}
-            _names(axes, pairs, sorted(levels, key=levels.get), has_best)
-        else:
-            _numbers(axes, [(n, y) for n, (_, y) in zip(numbers, pairs, strict=True)], has_best)
+        dots = [
+            Dot(x, y, whole, i == 0)
+            for i, (x, (_, y, whole)) in enumerate(zip(keys[key], shown, strict=True))
+            if x is not None
+        ]
+        _panel(axes, dots)
         if wide:
             axes.set_yscale("log")
         axes.set_title(key, loc="left", fontsize=10)
         axes.set_ylabel(objective.name if axes.get_subplotspec().is_first_col() else "")
+    _legend(figure)
     return figure
+
+
+def _legend(figure: Figure) -> None:
+    """Say once what the hollow dots are, below all panels: within them it would look like one more trial."""
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        if labels:
+            figure.legend(handles[:1], labels[:1], loc="outside lower right", frameon=False, fontsize=8)
+            return
+
+
+def _panel(axes: Axes, dots: Sequence[Dot]) -> None:
+    """Draw numbers along an axis; names, and numbers of which there are few, each in a strip of its own."""
+    numbers = {d.x: _number(d.x) for d in dots}
+    if any(n is None for n in numbers.values()):
+        groups: dict[str, list[float]] = {}
+        for d in dots:
+            groups.setdefault(d.x, []).append(d.y)
+        _names(axes, dots, sorted(groups, key=lambda x: statistics.median(groups[x])))
+    elif len(numbers) <= FEW and len(dots) >= BOXED * len(numbers):
+        _names(axes, dots, sorted(numbers, key=numbers.get))
+    else:
+        _numbers(axes, dots)
 
 
 def logarithmic(values: Sequence[float]) -> bool:
@@ -79,37 +123,34 @@ def logarithmic(values: Sequence[float]) -> bool:
     return math.log(middle / low) / math.log(high / low) < 0.75
 
 
-def _numbers(axes: Axes, pairs: Sequence[tuple[float, float]], has_best: bool) -> None:
-    across = [x for x, _ in pairs]
-    _dots(axes, across, [y for _, y in pairs])
-    if has_best:
-        _ring(axes, *pairs[0])
+def _numbers(axes: Axes, dots: Sequence[Dot]) -> None:
+    across = [_number(d.x) for d in dots]
+    _dots(axes, across, dots)
     if logarithmic(across):
         axes.set_xscale("log")
     elif all(x.is_integer() for x in across):
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _names(axes: Axes, pairs: Sequence[tuple[str, float]], order: Sequence[str], has_best: bool) -> None:
-    """Draw a strip of dots for each name, and its box; many names share the last strip."""
+def _names(axes: Axes, dots: Sequence[Dot], order: Sequence[str]) -> None:
+    """Draw a strip of dots for each name, and the box of those that finished; many names share the last strip."""
     shown = list(order) if len(order) <= MOST_NAMES else [*order[: MOST_NAMES - 1], "others"]
     place = {name: min(i, len(shown) - 1) for i, name in enumerate(order)}
-    groups = [[y for x, y in pairs if place[x] == i] for i in range(len(shown))]
+    counts = Counter(place[d.x] for d in dots)
+    groups = [[d.y for d in dots if d.whole and place[d.x] == i] for i in range(len(shown))]
     boxed = [i for i, group in enumerate(groups) if len(group) >= BOXED]
     if boxed:
         line = {"color": GREY, "lw": 1.0}
         axes.boxplot([groups[i] for i in boxed], positions=boxed, widths=0.55, showfliers=False,
                      medianprops={"color": GREY, "lw": 2.0}, boxprops=line, whiskerprops=line, capprops=line)  # fmt: skip
-    seen: dict[int, int] = {}
+    seen: Counter[int] = Counter()
     across = []
-    for name, _ in pairs:
-        at = place[name]
-        seen[at] = seen.get(at, 0) + 1
+    for d in dots:
+        at = place[d.x]
+        seen[at] += 1
         # Beside one another, by a sequence that fills the strip evenly: the same picture each time.
-        across.append(at + (0.0 if len(groups[at]) == 1 else 0.36 * ((seen[at] * 0.618034) % 1 - 0.5)))
-    _dots(axes, across, [y for _, y in pairs])
-    if has_best:
-        _ring(axes, across[0], pairs[0][1])
+        across.append(at + (0.0 if counts[at] == 1 else 0.36 * ((seen[at] * 0.618034) % 1 - 0.5)))
+    _dots(axes, across, dots)
     long = max(len(n) for n in shown) * len(shown) > 34
     axes.set_xticks(range(len(shown)), [n if len(n) <= 24 else n[:23] + "…" for n in shown],
                     rotation=30 if long else 0, ha="right" if long else "center")  # fmt: skip
@@ -117,15 +158,20 @@ def _names(axes: Axes, pairs: Sequence[tuple[str, float]], order: Sequence[str],
     axes.grid(False, axis="x")
 
 
-def _dots(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
-    size = 26 if len(up) <= 100 else 12 if len(up) <= 600 else 6
-    axes.scatter(
-        across, up, s=size, color=BLUE, alpha=0.65 if len(up) <= 600 else 0.35, linewidths=0, zorder=3
-    )
-
-
-def _ring(axes: Axes, x: float, y: float) -> None:
-    axes.plot(x, y, "o", ms=10, mfc="none", mec=ORANGE, mew=1.6, zorder=5)
+def _dots(axes: Axes, across: Sequence[float], dots: Sequence[Dot]) -> None:
+    size = 26 if len(dots) <= 100 else 12 if len(dots) <= 600 else 6
+    placed = [*zip(across, dots, strict=True)]
+    whole = [(x, d.y) for x, d in placed if d.whole]
+    pruned = [(x, d.y) for x, d in placed if not d.whole]
+    if whole:
+        alpha = 0.65 if len(dots) <= 600 else 0.35
+        axes.scatter(*zip(*whole, strict=True), s=size, color=BLUE, alpha=alpha, linewidths=0, zorder=3)
+    if pruned:
+        axes.scatter(*zip(*pruned, strict=True), s=size, facecolors="none", edgecolors=GREY, linewidths=0.9,
+                     zorder=2, label="pruned, where it was")  # fmt: skip
+    for x, d in placed:
+        if d.best:
+            axes.plot(x, d.y, "o", ms=10, mfc="none", mec=ORANGE, mew=1.6, zorder=5)
 
 
 def _number(text: str | None) -> float | None:

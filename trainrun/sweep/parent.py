@@ -107,8 +107,9 @@ class Parent:
             console.warn(not_sent(ended.undelivered, self.sweep_dir))
 
     def broken(self, error: BaseException) -> None:
-        """Write that the sweep itself has failed."""
-        self._book.end("FAILED", f"{type(error).__name__}: {error}")
+        """Write that the sweep itself has failed, or was interrupted."""
+        word = "FAILED" if isinstance(error, Exception) else "KILLED"
+        self._book.end(word, f"{type(error).__name__}: {error}")
 
     def _counts(self) -> dict[str, int]:
         return {state.lower(): self._states[state] for state in STATES}

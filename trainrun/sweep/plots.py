@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,9 @@ def _wanted(
             continue
         end = f"_{objective.name}" if i else ""
         yield f"objective{end}", lambda o=objective: history(trials, o)
-        yield f"effects{end}", lambda o=objective: effects.draw(trials, o)
+        if effects.varied([t for t in trials if t.status in ("FINISHED", "PRUNED")]):
+            come = partial(_reached, objective=objective)
+            yield f"effects{end}", lambda o=objective, come=come: effects.draw(trials, o, come)
     told = learned(trials, objectives[0])
     if any(len(values) for _, _, values in told):
         yield "curves", lambda: curves(told, objectives[0])
