@@ -92,7 +92,7 @@ def make(
     from optuna import samplers
 
     name = named(spec, several)
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    own = int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
     startup = spec.get("n_startup_trials")
     begin = {} if startup is None else {"n_startup_trials": startup}
     # Optuna's 50 would make one generation of 50 trials: all of it random.
