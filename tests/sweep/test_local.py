@@ -142,7 +142,7 @@ def test_a_sweep_whose_own_process_is_killed_goes_on(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (sweep / "0" / "summary.json").read_text() == first
-    assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2"]
+    assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2", "snapshot"]
     rows = rows_of(sweep)
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED"] * 3
     told = json.loads((sweep / "1" / "summary.json").read_text())
