@@ -18,7 +18,7 @@ def settings(config: Any) -> dict[str, Any]:
     from trainrun.sweep import sweeper
 
     sweep = OmegaConf.to_container(config.sweep, resolve=True)
-    sweep["space"] = sweep["space"] or {}
+    sweep["space"] = {**sweeper.params(config), **(sweep["space"] or {})}
     varied = [str(o).partition("=")[0].lstrip("+") for o in config.hydra.overrides.task if _varies(str(o))]
     return {
         "plugins": list(config.plugins),

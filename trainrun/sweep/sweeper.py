@@ -103,10 +103,16 @@ def space(given: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
     from trainrun.sweep import grammar
 
     spec = given["sweeper"]
-    entries = given.get("space") or {}
-    if isinstance(entries, Mapping) and isinstance(spec.get("params"), Mapping):
-        entries = {**spec["params"], **entries}
+    entries, params = given.get("space") or {}, spec.get("params")
+    if isinstance(entries, Mapping) and isinstance(params, Mapping):
+        entries = {**params, **entries}
     return grammar.read(spec["overrides"], entries, given.get("zip"), loader)
+
+
+def params(config: DictConfig) -> dict[str, Any]:
+    """Return what `hydra.sweeper.params` varies, as Hydra's own sweeper has it."""
+    found = OmegaConf.select(config, "hydra.sweeper.params")
+    return OmegaConf.to_container(found, resolve=True) if isinstance(found, DictConfig) else {}
 
 
 def points(
