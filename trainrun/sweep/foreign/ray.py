@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import secrets
 import shutil
 import tempfile
@@ -79,11 +80,13 @@ class RayCore(Foreign):
         """Return what a worker has to know of a trial."""
         seen = self.launcher["shared_files"] is not False
         token = [str(self._token), self._token.read_text()] if seen else None
-        return {**super().told(trial, *args), "token": token, "renamed": self._renamed}
+        shared = self.launcher["shared_files"]
+        return {**super().told(trial, *args), "token": token, "renamed": self._renamed, "shared": shared}
 
     def begin(self, job: Job) -> None:
         """Hand a trial over."""
-        job.handle = self._work.remote(job.told, mirror.pack(job.trial.run_dir), self._desk)
+        files = {} if self.launcher["shared_files"] is True else mirror.pack(job.trial.run_dir)
+        job.handle = self._work.remote(job.told, files, self._desk)
 
     def hear(self, seconds: float) -> Iterable[Said]:
         """Return what the workers say."""
@@ -161,6 +164,11 @@ def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, 
         with contextlib.suppress(FileNotFoundError):
             os.chdir(told["cwd"])
         ended = attend.attend(told, Path(told["run_dir"]), line)
+    elif told["shared"] is True:
+        reason = (
+            f"node {platform.node()} does not see {told['run_dir']}, and hydra.launcher.shared_files=true"
+        )
+        ended = {"status": "FAILED", "reason": reason, "seconds": 0.0}
     else:
         told = there(told, told["renamed"])
         mine = Path(tempfile.mkdtemp(prefix="trainrun-"))
