@@ -26,7 +26,10 @@ LEAST = {
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the settings of sweeps."""
     node = config.get("sweep") or {}
-    yield from _ranking(node)
+    for problem in _ranking(node):
+        # `direction` is said at the root, or as `sweep.direction`, which takes the root's by itself.
+        own = config.get(problem.key) != node.get(problem.key)
+        yield Problem(f"sweep.{problem.key}", problem.message) if own else problem
     for key in ("trials", "seeds", "max_failures"):
         value = node.get(key)
         if value is not None and not (isinstance(value, int) and value >= 1):
