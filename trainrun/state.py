@@ -38,7 +38,9 @@ class Reader:
         """Return the model's reader; it keeps it, for a sweep's next trial."""
         found = getattr(model, "_trainrun_reader", None)
         if found is None:
-            object.__setattr__(model, "_trainrun_reader", found := cls(model))  # Keras looks for layers in the rest
+            object.__setattr__(
+                model, "_trainrun_reader", found := cls(model)
+            )  # Keras looks for layers in the rest
         return found
 
     def arrays(self) -> dict[str, np.ndarray]:

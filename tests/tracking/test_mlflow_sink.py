@@ -36,6 +36,18 @@ def network():
     return model
 
 
+def nice_of(process):
+    """Return the nice value of a process; where Linux shares among sessions, of its session."""
+    until = time.monotonic() + 30
+    while True:
+        nice = int((process / "stat").read_text().rpartition(")")[2].split()[16])
+        if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
+            nice = int((process / "autogroup").read_text().split()[-1])
+        if nice or time.monotonic() > until:
+            return nice
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """One run, recorded while it trains, with everything that MLflow refuses in it."""
@@ -92,9 +104,10 @@ def recorded(tmp_path_factory):
         inputs = [InputSpec("numbers", "numeric", (3,)), InputSpec("codes", "categorical", (2,), (5, 5))]
         recorder.model("model.keras", inputs, (2,))
         recorder.artifacts(["config.yaml", "plots"])
-        ended = recorder.end("FINISHED", timeout=120)
         process = Path("/proc") / str(courier.courier()._process.pid)
-        delivery = (process / "maps").read_text(), (process / "stat").read_text()
+        nice = nice_of(process)  # nobody waits yet
+        ended = recorder.end("FINISHED", timeout=120)
+        delivery = (process / "maps").read_text(), nice
     finally:
         os.chdir(here)
         os.environ.clear()
@@ -217,9 +230,9 @@ def test_the_model_is_loaded_by_pyfunc_and_says_the_same(recorded, monkeypatch):
 
 
 def test_the_delivery_process_has_not_loaded_tensorflow_and_gives_way(recorded):
-    maps, stat = recorded.delivery
+    maps, nice = recorded.delivery
     assert "pydantic" in maps and "tensorflow" not in maps
-    assert int(stat.rpartition(")")[2].split()[16]) == 10
+    assert nice == 10
 
 
 def test_a_failed_run_says_so(recorded, tmp_path):

@@ -64,6 +64,8 @@ class _Line:
     def begin(self, asks: bool) -> None:
         """A trial begins; `asks`: whether it is told what to do after each epoch."""
         self._asks, self._busy, self._answers = asks, True, queue.Queue()
+        with contextlib.suppress(OSError):
+            self._pipe.send({"begun": True})
 
     def end(self, said: Mapping[str, Any]) -> None:
         """Say how the trial has ended."""

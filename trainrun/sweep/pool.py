@@ -157,7 +157,9 @@ class Pool:
         try:
             while worker.told is None and worker.pipe.poll():
                 said = worker.pipe.recv()
-                if "epoch" in said:
+                if "begun" in said:
+                    worker.hear()
+                elif "epoch" in said:
                     reason = self.heard(worker.trial, said["epoch"], said["metrics"], said["last"])
                     if self.asked:
                         worker.pipe.send({"answer": reason})
@@ -168,7 +170,7 @@ class Pool:
 
     def _hurry(self, worker: Worker) -> None:
         now = time.monotonic()
-        if self.trial_timeout and worker.stop_by is None and now - worker.began > self.trial_timeout:
+        if self.trial_timeout and worker.stop_by is None and worker.seconds > self.trial_timeout:
             self.stop(worker.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
         if worker.stop_by is not None and now > worker.stop_by:
             worker.signal(signal.SIGKILL)

@@ -18,6 +18,8 @@ from trainrun.sweep.trial import Trial
 
 # TensorFlow keeps some 6 MB of each trial in a process for ever.
 MOST = 25
+# Seconds that the fork server may take to begin a trial, beyond the trial's own time.
+IMPORT = 120.0
 # What may differ between trials that share a program: it is in variables, or no part of it. A hint only: the process
 # looks closely (`trainrun.reuse`).
 DIFFER = ("seed", "learning_rate", "epochs")
@@ -67,7 +69,11 @@ class Worker:
         self.told: dict[str, Any] | None = None  # how its trial has ended
         self.stop_by: float | None = None  # when to kill it
         self.reason: str | None = None
-        self.began = time.monotonic()
+        self.began, self.begun = time.monotonic(), False
+
+    def hear(self) -> None:
+        """The trial has begun: its time counts from now; the first of all waits for the import of TensorFlow."""
+        self.began, self.begun = time.monotonic(), True
 
     def start(self, trial: Trial, told: Mapping[str, Any]) -> None:
         """Begin a trial; nothing else runs here.
@@ -92,6 +98,11 @@ class Worker:
         self.process = self._context.Process(target=child.main, args=(told, theirs), daemon=False)
         self.process.start()
         theirs.close()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the trial has taken by now, without what it waited for its process."""
+        return time.monotonic() - self.began - (0.0 if self.begun else IMPORT)
 
     @property
     def over(self) -> bool:
