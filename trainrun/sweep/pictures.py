@@ -18,15 +18,15 @@ PATIENCE = 60.0  # seconds
 
 
 @contextmanager
-def of_the_best(ranked: Sequence[Trial]) -> Iterator[None]:
+def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     """Draw the best trial's pictures beside what stands inside the `with`, if it has left them for later.
 
     What goes wrong is in the trial's log, and costs nothing else.
 
     Args:
-        ranked: the trials, the best first; there may be none.
+        winners: the best first; there may be none.
     """
-    run_dir = ranked[0].run_dir if ranked else None
+    run_dir = winners[0].run_dir if winners else None
     if run_dir is None or (run_dir / plots.FOLDER).exists() or not (run_dir / summary.FILE).exists():
         yield
         return

@@ -17,10 +17,12 @@ class Share:
     Args:
         threads: of the CPU.
         gpu: the device's index, as CUDA counts; None: no GPU.
+        shared: whether other trials use that GPU, too.
     """
 
     threads: int
     gpu: str | None = None
+    shared: bool = False
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which TensorFlow and others learn of it; set before the first operation."""
@@ -30,7 +32,11 @@ class Share:
             "TF_NUM_INTEROP_THREADS": threads,
             "OMP_NUM_THREADS": threads,
         }
-        return found if self.gpu is None else {**found, "CUDA_VISIBLE_DEVICES": self.gpu}
+        if self.gpu is None:
+            return found
+        if self.shared:  # otherwise the first takes the whole memory when it begins
+            found["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        return {**found, "CUDA_VISIBLE_DEVICES": self.gpu}
 
 
 @dataclass
@@ -51,9 +57,10 @@ class Resources:
 
     def __post_init__(self) -> None:
         leases = [g for _ in range(self.per_gpu) for g in self.gpus]
-        self._free = [Share(max(1, self.cores // self.jobs), g) for g in (leases or [None] * self.jobs)][
-            : self.jobs
-        ]
+        self._free = [
+            Share(max(1, self.cores // self.jobs), g, self.per_gpu > 1)
+            for g in (leases or [None] * self.jobs)
+        ][: self.jobs]
         self.jobs = len(self._free)
 
     @classmethod
