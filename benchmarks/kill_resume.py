@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from trainrun import verify
+from trainrun import differences, verify
 from trainrun.errors import TrainingError, UserError
 
 DIGITS = ["data=digits", "trainer.epochs=40"]
@@ -68,9 +68,8 @@ def row(trainer: str, overrides: list[str], kills: int, folder: Path, seed: int)
             if not found:
                 return struck, equal, "it was over before a kill could strike"
             struck += len(found)
-            differences = verify.compare(trial.whole, run_dir)
-            if differences:
-                return struck, equal, str(differences[0])
+            if differing := differences.compare(trial.whole, run_dir):
+                return struck, equal, str(differing[0])
             equal += len(found)
     except (TrainingError, UserError) as error:
         # Whatever does not come to its end is no equal run.

@@ -103,14 +103,14 @@ def test_a_second_ctrl_c_ends_at_once_and_a_step_that_hangs_has_its_grace(tmp_pa
 
 def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
     """SIGKILL, by the code of `verify-resume`; benchmarks/kill_resume.py does it a hundred times."""
-    from trainrun import verify
+    from trainrun import differences, verify
 
     trial = verify.Trial(["data=iris", "trainer=custom", "trainer.epochs=60"], tmp_path, 60, seed=1)
     trial.reference()
     run_dir, kills = trial.killed(2, "killed")
     assert kills
-    assert verify.compare(trial.whole, run_dir) == []
-    assert verify.first_difference(trial.whole, run_dir) is None
+    assert differences.compare(trial.whole, run_dir) == []
+    assert differences.first_difference(trial.whole, run_dir) is None
     assert not [p.name for p in (run_dir / stored.FOLDER).iterdir() if p.name.startswith(".")]
 
 

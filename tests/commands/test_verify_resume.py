@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun import builders, stored, verify
+from trainrun import builders, differences, stored, verify
 from trainrun.cli import main
 from trainrun.commands import resume, verify_resume
 from trainrun.interrupt import Interrupted
@@ -141,7 +141,7 @@ def test_what_is_kept_is_equal(inside, monkeypatch, capsys):
     whole = trainrun.run(overrides, run_dir="whole").run_dir
     stop_and_go_on(overrides, 2, monkeypatch)
     killed = Path("killed").absolute()
-    assert verify.compare(whole, killed) == [] and verify.first_difference(whole, killed) is None
+    assert differences.compare(whole, killed) == [] and differences.first_difference(whole, killed) is None
     assert verify_resume._tell(types.SimpleNamespace(whole=whole, epochs=4), [(killed, [])]) is True
     assert "equal to the bit after 0 kills" in capsys.readouterr().out
     # One bit of one weight in the second half.
@@ -151,7 +151,7 @@ def test_what_is_kept_is_equal(inside, monkeypatch, capsys):
     key = next(k for k, name in content.about["names"].items() if name == "hidden_2/kernel")
     arrays[key].view("uint32").flat[5] ^= 1
     stored.write(at, arrays, content.about)
-    place = verify.first_difference(whole, killed)
+    place = differences.first_difference(whole, killed)
     assert (place.epoch, place.step, place.updates, place.equal) == (2, 3, 15, 12)
     assert place.names == ["weights: hidden_2/kernel"] and "1 of 2,048 values, by" in place.sizes[0]
 
@@ -161,9 +161,11 @@ def test_a_metric_of_one_epoch_that_differs_in_its_last_bit_is_told(inside):
     shutil.copytree(whole, "other")
     path = inside / "other" / "journal.jsonl"
     text = path.read_text()
-    value = trainrun.verify.history.told(verify.journal.read(path).records)["history"]["val_loss"][1]
+    value = trainrun.differences.history.told(differences.journal.read(path).records)["history"]["val_loss"][
+        1
+    ]
     path.write_text(text.replace(repr(value), repr(float(np.nextafter(value, 9))), 1))
-    (difference,) = verify.compare(whole, inside / "other")
+    (difference,) = differences.compare(whole, inside / "other")
     assert difference.what == "val_loss of epoch 2"
 
 

@@ -13,7 +13,7 @@ from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, TrainingError, UserError
 
 if TYPE_CHECKING:
-    from trainrun import verify
+    from trainrun import differences, verify
 
 SHOWN = 5  # differences told of each kind; the rest is counted
 
@@ -140,14 +140,13 @@ def _from(kill: verify.Kill) -> str:
 
 def _tell(trial: verify.Trial, runs: Sequence[tuple[Path, list[verify.Kill]]]) -> bool:
     """Say what came out; return whether all is equal."""
-    from trainrun import verify
+    from trainrun import differences
     from trainrun.artifacts import summary
 
     struck = sum(len(kills) for _, kills in runs)
     for run_dir, _ in runs:
-        differences = verify.compare(trial.whole, run_dir)
-        if differences:
-            _explain(trial.whole, run_dir, differences)
+        if found := differences.compare(trial.whole, run_dir):
+            _explain(trial.whole, run_dir, found)
             return False
     content = summary.read(trial.whole)
     console.say(
@@ -158,14 +157,14 @@ def _tell(trial: verify.Trial, runs: Sequence[tuple[Path, list[verify.Kill]]]) -
     return True
 
 
-def _explain(whole: Path, killed: Path, differences: Sequence[verify.Difference]) -> None:
+def _explain(whole: Path, killed: Path, found: Sequence[differences.Difference]) -> None:
     """Say what differs, where it began, and what may be the cause."""
-    from trainrun import verify
+    from trainrun import differences
     from trainrun.config import again
 
-    console.say(f"not equal: {_count(len(differences), 'difference')}", "bold red")
-    _list(list(map(str, differences)))
-    place = verify.first_difference(whole, killed)
+    console.say(f"not equal: {_count(len(found), 'difference')}", "bold red")
+    _list(list(map(str, found)))
+    place = differences.first_difference(whole, killed)
     if place is None:
         console.say("no stored state differs: the difference came after the last of them", "bold")
     else:
@@ -177,7 +176,7 @@ def _explain(whole: Path, killed: Path, differences: Sequence[verify.Difference]
             if place.equal is None
             else f"; all was equal at step {place.equal}"
         )
-        went_on = [s for s in verify.resumed_at(killed) if (place.equal or 0) <= s <= place.updates]
+        went_on = [s for s in differences.resumed_at(killed) if (place.equal or 0) <= s <= place.updates]
         between = f"; the run with kills went on from step {went_on[0]}" if went_on else ""
         console.say(f"first seen at step {place.updates} ({at}){before}{between}", "bold")
         _list([f"{n}: {s}" for n, s in zip(place.names, place.sizes, strict=True)])
