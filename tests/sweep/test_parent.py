@@ -245,3 +245,12 @@ def test_only_a_trial_belongs_to_a_sweep(tmp_path):
     assert nest.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
     (folder / "journal.jsonl").write_text("")
     assert nest.sweep_of(folder / "3") == folder and nest.sweep_of(folder) is None
+
+
+def test_hydras_own_launcher_has_a_parent_too(tmp_path):
+    sweep(tmp_path, RATES, "hydra/launcher=basic", "trainer.epochs=1", "artifacts.plots=false")
+    store = Store(tmp_path / "mlflow.db")
+    (parent,) = store.parents
+    assert parent.info.status == "FINISHED" and set(store.trials) == {"0", "1"}
+    assert {r.data.tags[PARENT] for r in store.trials.values()} == {parent.info.run_id}
+    assert "leaderboard.csv" in store.files(parent)

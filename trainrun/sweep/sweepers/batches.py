@@ -24,27 +24,32 @@ def run(
 ) -> Sequence[JobReturn]:
     """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
     from trainrun.sweep import launcher as ours
-    from trainrun.sweep import leaderboard, record, story
+    from trainrun.sweep import leaderboard, parent, plots, record, story
 
     known = getattr(points, "known", ())
     record.write(sweep_dir, known, settings)
     size = max(1, len(known)) if known else settings["sweeper"].get("batch_size") or 1
     results: list[JobReturn] = []
     trials: list[Trial] = []
-    while points.left:
-        batch: list[Point] = []
-        while len(batch) < size and (point := points.take()) is not None:
-            batch.append(point)
-        record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
-        results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
-        for point in batch:
-            trial = record.trial(sweep_dir, point.number, list(point.overrides or ()), settings["varying"])
-            if trial.status == WAITING:
-                trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
-            trials.append(trial)
-            points.ended(trial)
-    objective = Objective.of(settings["objective"], settings["direction"], trials)
-    leaderboard.write(sweep_dir, trials, objective)
+    with parent.of(sweep_dir, settings, points.total, 1, ()) as book:
+        while points.left:
+            batch: list[Point] = []
+            while len(batch) < size and (point := points.take()) is not None:
+                batch.append(point)
+            record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
+            results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
+            for point in batch:
+                trial = record.trial(
+                    sweep_dir, point.number, list(point.overrides or ()), settings["varying"]
+                )
+                if trial.status == WAITING:
+                    trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
+                trials.append(trial)
+                points.ended(trial)
+                book.ended(trial)
+        objective = Objective.of(settings["objective"], settings["direction"], trials)
+        table = leaderboard.write(sweep_dir, trials, objective)
+        book.end(None, None, [table, *plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
     ours.ended = story.Ended(sweep_dir, trials, objective)
     return results
