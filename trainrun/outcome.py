@@ -78,6 +78,7 @@ class Outcome:
             environment.git_state(),
             job.dataset.digest(),
         )
+        room.reserve(run_dir)
         self.recorder = Recorder(
             run_dir, config["tracking"], config["name"] or " ".join(overrides) or "default"
         )
@@ -149,9 +150,12 @@ class Outcome:
             self.mend()
             with contextlib.suppress(OSError):
                 self.recorder.end("FAILED", reason)
+            with contextlib.suppress(OSError):
+                self.recorder.journal.close()
 
     def mend(self) -> None:
         """Take a line out of the journal that a full disk has cut short: what follows stands on lines of its own."""
+        room.release(self.run_dir)
         book = self.recorder.journal
         with contextlib.suppress(OSError):
             book.close()
@@ -233,6 +237,7 @@ class Outcome:
         return int(keras.ops.convert_to_numpy(self.job.model.optimizer.iterations))
 
     def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
+        room.release(self.run_dir)
         seconds, job = self.clock.seconds, self.job
         # Of this process: the seconds are, too.
         trained = 0 if job is None else (self.epochs - self._began) * job.plan.examples

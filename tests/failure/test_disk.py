@@ -107,10 +107,10 @@ def test_a_model_that_finds_no_room(run, monkeypatch):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 600 kB."""
+    """A file system of 800 kB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", str(folder)]
     try:
         mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:

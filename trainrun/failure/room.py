@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
 
 # Bytes, as runs with the sets of scikit-learn leave them.
 PLOTS, REPORT, EPOCH, RECORD, FIRM = 500_000, 700_000, 900, 300, 60_000
+RESERVE, RESERVED = ".reserve", 16_384
 # Below so many times what is needed, a line says that it is tight.
 TIGHT = 1.5
+
+
+def reserve(run_dir: Path) -> None:
+    """Keep a little room for the end of the record, which is to be written on a full disk, too."""
+    with contextlib.suppress(OSError):
+        (run_dir / RESERVE).write_bytes(b"\0" * RESERVED)
+
+
+def release(run_dir: Path) -> None:
+    """Give that room back: the end is written now."""
+    with contextlib.suppress(OSError):
+        (run_dir / RESERVE).unlink(missing_ok=True)
 
 
 def check(run_dir: Path, job: Job, config: Mapping[str, Any]) -> None:
