@@ -52,6 +52,7 @@ class Profile(keras.callbacks.Callback):
 
     coarse = True
     transient = True
+    traces = True  # kernels that one thread runs by itself are in no trace of TensorFlow's
 
     def __init__(self, run_dir: Path, first: int, last: int):
         super().__init__()

@@ -65,6 +65,11 @@ def _wants(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
     return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
 
 
+def traced(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
+    """Tell whether a callback takes a trace of the kernels."""
+    return any(getattr(c, "traces", False) for c in callbacks)
+
+
 def stride(callbacks: Iterable[keras.callbacks.Callback]) -> int | None:
     """Return the steps after which a callback wants to be called, counted from an epoch's beginning; None: any."""
     wanted = [s for c in callbacks if (s := getattr(c, "stride", None))]

@@ -64,6 +64,7 @@ class Pass:
         if model.jit_compile and not self.replicated:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
+        self.traced = False  # its kernels are to be seen by TensorFlow's profiler
         self._executor: str | None = None
         self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
@@ -186,7 +187,7 @@ class Pass:
 
     def _is_short(self) -> bool:
         """Tell whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
-        if tf.config.list_logical_devices("GPU") or self.replicated:
+        if tf.config.list_logical_devices("GPU") or self.replicated or self.traced:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
             return False

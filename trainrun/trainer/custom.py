@@ -17,7 +17,7 @@ from trainrun.step.default import default
 from trainrun.trainer._feed import order
 from trainrun.trainer._kept import kept
 from trainrun.trainer._loop import Logs, build, loop
-from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, wants_steps
+from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, traced, wants_steps
 from trainrun.trainer._pass import Pass, Step, evaluate
 
 # Steps in one compiled call where several workers train together.
@@ -63,6 +63,7 @@ class Custom:
         model, plan = job.model, job.plan
         build(job)
         training = self._pass(model, "training", self.step, job.train, plan.batch_size)
+        training.traced = traced(callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:

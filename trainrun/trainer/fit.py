@@ -14,7 +14,7 @@ from trainrun.trainer._callbacks import Callbacks
 from trainrun.trainer._feed import Feed, in_order
 from trainrun.trainer._indexed import Indexed
 from trainrun.trainer._loop import build, numbers
-from trainrun.trainer._pace import TEST, TRAIN, stride, wants_steps
+from trainrun.trainer._pace import TEST, TRAIN, stride, traced, wants_steps
 
 # Where nothing is measured: more batches than this in one call might leave the bar and Ctrl-C waiting.
 LONGEST_EXECUTION = 64
@@ -43,6 +43,7 @@ class Fit:
         model, plan = job.model, job.plan
         if Indexed.fits(job):
             feed = Indexed(job)
+            feed.training.traced = feed.measuring.traced = traced(callbacks)
             model.steps_per_execution = self._steps(job, callbacks, feed)
             data, validation = feed.dataset(), feed.validation()
         else:
