@@ -32,12 +32,11 @@ class Finite(keras.callbacks.Callback):
         self.raises = raises
         self.rates: dict[int, float] = {}  # learning rate by epoch: callbacks may have set it
         self._epoch = self._next = 0
+        self._constant: bool | None = None  # whether the learning rate is a number that the optimizer holds
         self._warned = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch, self._next = epoch, 0
-        if (rate := constant_rate(self.model.optimizer)) is not None:
-            self.rates[epoch] = rate
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._look(logs, batch)
@@ -47,6 +46,10 @@ class Finite(keras.callbacks.Callback):
         last = max(self._next, 1) - 1
         self._epoch = epoch
         self._look(logs, last)
+        if self._constant is None:
+            self._constant = constant_rate(self.model.optimizer) is not None
+        if self._constant:  # it is in the logs: asking the optimizer once more costs half a millisecond
+            self.rates[epoch] = (logs or {}).get("learning_rate") or constant_rate(self.model.optimizer)
         validation = (logs or {}).get("val_loss")
         odd = validation is not None and not math.isfinite(float(validation))
         final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
@@ -63,6 +66,8 @@ class Finite(keras.callbacks.Callback):
     def _look(self, logs: Mapping[str, Any] | None, last: int) -> None:
         loss = (logs or {}).get("loss")
         if self.raises and loss is not None and not math.isfinite(value := float(loss)):
+            if (rate := constant_rate(self.model.optimizer)) is not None:
+                self.rates[self._epoch] = rate
             raise NonFinite("nan" if math.isnan(value) else "inf", self._epoch, min(self._next, last), last)
 
 
