@@ -54,7 +54,6 @@ def job(new: Job) -> Job:
     global _program, shared
     if not _on:
         return new
-    import keras
     from keras.src.backend.common import global_state
     from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
@@ -69,7 +68,6 @@ def job(new: Job) -> Job:
     shared += 1
     # The steps draw from the generator that was Keras' own when they were compiled.
     global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, _program.generator)
-    assert isinstance(_program.model, keras.Model)
     return replace(new, model=_program.model)
 
 

@@ -44,6 +44,18 @@ def key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~").strip()
 
 
+def is_about_the_sweep(override: str) -> bool:
+    """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
+    return key(override).startswith("sweep.") or key(override) in _ABOUT
+
+
+def swept(override: str) -> bool:
+    """Tell whether an override has several values, as those that a sweep varies."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create().parse_override(override).is_sweep_override()
+
+
 def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Given:
     """Return what the words behind `trainrun resume SWEEP` say, or those of ``trainrun -m … sweep.resume=SWEEP``.
 
@@ -108,9 +120,7 @@ def differs(line: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
 
 def identity(overrides: Sequence[str]) -> frozenset[Any]:
     """Return what a point is, whatever the order and the spelling of its overrides: ``1e-3`` is ``0.001``."""
-    return frozenset(
-        (key(o), _same(o)) for o in overrides if not key(o).startswith("sweep.") and key(o) not in _ABOUT
-    )
+    return frozenset((key(o), _same(o)) for o in overrides if not is_about_the_sweep(o))
 
 
 def _same(override: str) -> Any:

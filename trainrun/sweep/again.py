@@ -93,21 +93,15 @@ def _extended(
     if replicates.grouped(settings) and settings.get("seeds"):
         there = [s.overrides for s in replicates.group(trials)]
     new = [] if draws else additions.points(line, settings, there)
-    first = new[0] if new else [o for o in line if not _swept(o)]
+    first = new[0] if new else [o for o in line if not additions.swept(o)]
     tree, problems = check.overrides(first, *additions.where(settings))
     if problems:
         raise UserError(problems)
     own = {k: v for k, v in tree["sweep"].items() if k not in ("resume", "snapshot", "space", "zip")}
-    varying = {*settings["varying"], *(additions.key(o) for o in line if _swept(o))}
+    varying = {*settings["varying"], *(additions.key(o) for o in line if additions.swept(o))}
     varying |= {k for k in changed if not k.startswith("sweep.") and k not in own}
     # Its own command line stays the one that it was begun with: what is added next is added to that.
     return {**settings, **own, "varying": frozenset(varying)}, new
-
-
-def _swept(override: str) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create().parse_override(override).is_sweep_override()
 
 
 def _run(

@@ -156,7 +156,9 @@ ended: Ended | None = None
 
 def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
-    return [o for o in overrides if not o.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    from trainrun.config.compose import is_hydra
+
+    return [o for o in overrides if not is_hydra(o)]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun import console, paths
-from trainrun.sweep import pareto, replicates, seedboard
+from trainrun.sweep import additions, pareto, replicates, seedboard
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import redact
 
@@ -107,8 +107,4 @@ def _figure(value: float) -> str:
 
 def alone(overrides: Sequence[str]) -> list[str]:
     """Return a trial's overrides as one types them for this run alone: without what concerns the sweep."""
-    return [
-        o
-        for o in overrides
-        if not o.startswith("sweep.") and o.partition("=")[0] not in ("objective", "direction", "seeds")
-    ]
+    return [o for o in overrides if not additions.is_about_the_sweep(o)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from trainrun.artifacts import plots, summary
-from trainrun.sweep.pool import PRELOAD
+from trainrun.sweep import workers
 from trainrun.sweep.trial import Trial
 from trainrun.tracking.status import LOG
 
@@ -30,9 +29,7 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     if run_dir is None or (run_dir / plots.FOLDER).exists() or not (run_dir / summary.FILE).exists():
         yield
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOAD])
-    process = context.Process(target=_draw, args=(str(run_dir), dict(os.environ), os.getcwd()))
+    process = workers.fork_server().Process(target=_draw, args=(str(run_dir), dict(os.environ), os.getcwd()))
     process.start()
     try:
         yield

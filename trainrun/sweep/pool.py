@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep import workers
@@ -15,7 +14,6 @@ from trainrun.sweep.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.workers import Worker
 
-PRELOAD = "trainrun.sweep.preload"
 GRACE = 15.0  # seconds beyond the trial's own grace, before it is killed
 
 
@@ -42,9 +40,7 @@ class Pool:
     ):
         self.resources, self.plugins, self.command = resources, list(plugins), list(command)
         self.trial_timeout, self.grace = trial_timeout, grace
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([PRELOAD])
-        forkserver.ensure_running()  # it imports TensorFlow while the first points are composed
+        self._context = workers.fork_server()  # it imports TensorFlow while the first points are composed
         self._workers: list[Worker] = []
         self.jobs = resources.jobs
         self.heard: Heard = lambda trial, epoch, metrics, last: None

@@ -17,12 +17,12 @@ class Share:
     Args:
         threads: of the CPU.
         gpu: the device's index, as CUDA counts; None: no GPU.
-        shared: whether other trials use that GPU, too.
+        per_gpu: trials that use that GPU.
     """
 
     threads: int
     gpu: str | None = None
-    shared: bool = False
+    per_gpu: int = 1
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which TensorFlow and others learn of it; set before the first operation."""
@@ -34,7 +34,7 @@ class Share:
         }
         if self.gpu is None:
             return found
-        if self.shared:  # otherwise the first takes the whole memory when it begins
+        if self.per_gpu > 1:  # otherwise the first takes the whole memory when it begins
             found["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
         return {**found, "CUDA_VISIBLE_DEVICES": self.gpu}
 
@@ -58,8 +58,7 @@ class Resources:
     def __post_init__(self) -> None:
         leases = [g for _ in range(self.per_gpu) for g in self.gpus]
         self._free = [
-            Share(max(1, self.cores // self.jobs), g, self.per_gpu > 1)
-            for g in (leases or [None] * self.jobs)
+            Share(max(1, self.cores // self.jobs), g, self.per_gpu) for g in (leases or [None] * self.jobs)
         ][: self.jobs]
         self.jobs = len(self._free)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config import options
+from trainrun.sweep import additions
 
 CONFIG = "config.yaml"  # in the sweep's snapshot/
 
@@ -19,17 +20,17 @@ def settings(config: Any) -> dict[str, Any]:
 
     sweep = OmegaConf.to_container(config.sweep, resolve=True)
     sweep["space"] = {**sweeper.params(config), **(sweep["space"] or {})}
-    varied = [str(o).partition("=")[0].lstrip("+") for o in config.hydra.overrides.task if _varies(str(o))]
+    typed = _texts(config.hydra.overrides.task)
     return {
         "plugins": list(config.plugins),
         "command": list(_command()),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),
         "varying": frozenset(
-            [*varied, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
+            [*typed, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
         ),
         "seed": int(config.seed),
-        "swept": {**_texts(config.hydra.overrides.task), **sweep["space"]},
+        "swept": {**typed, **sweep["space"]},
         "name": config.name,
         "plots": bool(config.artifacts.plots),
         "launcher": _launcher(config.hydra),
@@ -78,14 +79,8 @@ def write(config: Any, sweep_dir: Path) -> None:
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:
     """Return what is varied as it was typed: key -> values."""
-    typed = (str(o).partition("=") for o in overrides if _varies(str(o)))
+    typed = (str(o).partition("=") for o in overrides if additions.swept(str(o)))
     return {key.lstrip("+"): values for key, _, values in typed}
-
-
-def _varies(override: str) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create().parse_override(override).is_sweep_override()
 
 
 def _command() -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from trainrun.sweep import child
 from trainrun.sweep.resources import Share
 from trainrun.sweep.trial import Trial
 
+PRELOAD = "trainrun.sweep.preload"
 # TensorFlow keeps some 6 MB of each trial in a process for ever.
 MOST = 25
 # Seconds that the fork server may take to begin a trial, beyond the trial's own time.
@@ -46,6 +48,16 @@ HARMLESS = (
     "time_limit",
     "stop_at",
 )
+
+
+def fork_server() -> Any:
+    """Return the context by which processes are forked from one that has imported TensorFlow; it is begun here."""
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    forkserver.ensure_running()
+    return context
 
 
 class Worker:

@@ -9,11 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import reuse
 from trainrun.dataset import Split
 from trainrun.job import Job
 from trainrun.trainer._feed import order
-from trainrun.trainer._kept import kept
+from trainrun.trainer._kept import kept, shared
 from trainrun.trainer._pace import BREATH, Pace
 from trainrun.trainer._pass import Pass, gathered
 
@@ -42,10 +41,8 @@ def measuring(model: keras.Model, split: Split, batch_size: int) -> Pass:
 
 
 def training(model: keras.Model, split: Split, batch_size: int) -> Pass:
-    """Return the pass of the model's own `train_step` over a split; kept only where trials share a program."""
-    if not reuse.active():
-        return StepByModel(model, model.train_step, split, batch_size)
-    return kept(
+    """Return the pass of the model's own `train_step` over a split."""
+    return shared(
         model,
         "training",
         lambda again: StepByModel(model, model.train_step, split, batch_size, again),

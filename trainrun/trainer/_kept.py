@@ -7,6 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from trainrun import reuse
 from trainrun.dataset import Split
 from trainrun.trainer._pace import Pace
 from trainrun.trainer._pass import Pass
@@ -33,6 +34,13 @@ def kept(model: keras.Model, name: str, make: Callable[[bool], Pass], split: Spl
     if found is None or found.batch_size != batch_size or not found.renew(split):
         found = passes[name] = make(True)
     return found
+
+
+def shared(
+    model: keras.Model, name: str, make: Callable[[bool], Pass], split: Split, batch_size: int
+) -> Pass:
+    """As `kept` where trials of a sweep share a program; elsewhere a new pass, which nobody keeps."""
+    return kept(model, name, make, split, batch_size) if reuse.active() else make(False)
 
 
 def measure(model: keras.Model, split: Split, batch_size: int) -> dict[str, float]:

@@ -9,13 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import reuse
 from trainrun.dataset import Split
 from trainrun.job import Job
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
 from trainrun.trainer._feed import order
-from trainrun.trainer._kept import kept
+from trainrun.trainer._kept import shared
 from trainrun.trainer._loop import Logs, build, loop
 from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, traced, wants_steps
 from trainrun.trainer._pass import Pass, Step, evaluate
@@ -83,10 +82,10 @@ class Custom:
         return loop(job, callbacks, train, validate, self.validation_freq)
 
     def _pass(self, model: keras.Model, name: str, step: Step, split: Split, batch_size: int) -> Pass:
-        """Return a pass; kept by the model only where trials share a program."""
-        if not reuse.active():
-            return Pass(model, step, split, batch_size)
-        return kept(model, name, lambda again: Pass(model, step, split, batch_size, again), split, batch_size)
+        """Return a pass over a split."""
+        return shared(
+            model, name, lambda again: Pass(model, step, split, batch_size, again), split, batch_size
+        )
 
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
         if wants_steps(callbacks, hooks) or job.model.run_eagerly:

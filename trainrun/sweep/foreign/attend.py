@@ -108,23 +108,21 @@ def _pool(told: Mapping[str, Any]) -> Pool:
     from trainrun.sweep.resources import Resources
 
     given = told["plugins"], told["command"], told["trial_timeout"], told["grace"]
-    key = json.dumps([told["threads"], told["gpu"], *given])
+    gpus, per_gpu = [] if told["gpu"] is None else [told["gpu"]], told["per_gpu"]
+    key = json.dumps([told["threads"], gpus, per_gpu, *given])
     if _kept[0] != key:
         if _kept[1] is not None:
             _kept[1].close()
-        _kept = key, Pool(Resources(1, told["threads"], [] if told["gpu"] is None else [told["gpu"]]), *given)
+        _kept = key, Pool(Resources(1, told["threads"], gpus, per_gpu), *given)
     return _kept[1]
 
 
 def warm() -> None:
     """Begin the process that trials are forked from."""
-    from multiprocessing import forkserver
+    from trainrun.sweep import workers
 
-    from trainrun.sweep.pool import PRELOAD
-
-    forkserver.set_forkserver_preload([PRELOAD])
     with no_main():
-        forkserver.ensure_running()
+        workers.fork_server()
 
 
 @contextlib.contextmanager

@@ -142,6 +142,7 @@ class Foreign:
             "path": list(sys.path),
             "threads": share.threads,
             "gpu": share.gpu,
+            "per_gpu": share.per_gpu,
             "resume": resume and dict(resume),
             "asks": self.asked,
         }

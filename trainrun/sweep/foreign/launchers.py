@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.sweep.launcher import SweepLauncher, jobs_problem
+from trainrun.sweep.launcher import LocalConf, SweepLauncher, jobs_problem
 
 CLUSTERS = ("slurm", "local", "debug")
 
@@ -71,17 +71,10 @@ class SubmititConf:
 
 
 @dataclass
-class JoblibConf:
-    """The settings of `hydra/launcher=joblib`.
-
-    Args:
-        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
-        per_gpu: trials that share a GPU.
-    """
+class JoblibConf(LocalConf):
+    """The settings of `hydra/launcher=joblib`: those of local."""
 
     _target_: str = "hydra_plugins.trainrun.JoblibLauncher"
-    n_jobs: Any = "auto"
-    per_gpu: int = 1
 
 
 class ForeignLauncher(SweepLauncher):
