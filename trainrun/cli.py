@@ -123,13 +123,21 @@ def train(argv: list[str]) -> int:
     if (word := _resumed(flags.overrides)) is not None:
         return _go_on(word, argv, flags)
     if flags.multirun:
-        _, problems = check.sweep(flags.overrides, *where)
+        _, problems = check.sweep(flags.overrides, *where, _ahead)
     else:
         config, problems = check.overrides(flags.overrides, *where)
     if problems:
         raise UserError(problems)
     plugins.load(plugins.early(flags.overrides) if flags.multirun else config["plugins"])
     return _run(argv, flags)
+
+
+def _ahead(launcher: str) -> None:
+    """Have TensorFlow imported for the trials while the points of the sweep are looked at."""
+    if launcher == "local":
+        from trainrun.sweep import workers
+
+        workers.fork_server()
 
 
 def _resumed(overrides: list[str]) -> str | None:

@@ -16,6 +16,7 @@ from trainrun.config import (
     checkpoint_rules,
     combinations,
     compose,
+    composed,
     diagnose,
     failure_rules,
     options,
@@ -94,9 +95,17 @@ def _listed(given: Sequence[str]) -> Iterator[Problem]:
 
 
 def sweep(
-    given: Sequence[str], config_name: str | None = None, config_path: str | None = None
+    given: Sequence[str],
+    config_name: str | None = None,
+    config_path: str | None = None,
+    planned_for: Callable[[str], None] = lambda launcher: None,
 ) -> tuple[int, list[Problem]]:
     """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
+
+    Args:
+        given: overrides as typed.
+        config_name, config_path: as given to `compose.compose`.
+        planned_for: called with the launcher's name when the sweep as a whole is sound, before its points are looked at.
 
     Returns:
         How many trials there will be, and all problems, each once.
@@ -106,10 +115,13 @@ def sweep(
     found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
     planned = plan.of(given, config_name, config_path)
     found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
+    if planned.launcher is not None and not found:
+        planned_for(planned.launcher)
     hydra = [o for o in given if compose.is_hydra(o)]
-    for point in planned.points:
-        for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
-            found.setdefault(problem, " ".join(point))
+    with composed.kept():
+        for point in planned.points:
+            for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
+                found.setdefault(problem, " ".join(point))
     varied = len(planned.points) > 1
     return planned.total, [
         Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in found.items()

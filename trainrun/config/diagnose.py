@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import compose, options, safety, yaml_file
+from trainrun.config import compose, composed, options, safety, yaml_file
 from trainrun.errors import Problem, UserError, did_you_mean
 
 _WITHOUT_SCHEMA = (
@@ -77,7 +77,10 @@ def examine(
         else:
             values.append((text, override))
     try:
-        config = compose.compose(choices, config_name, config_path)
+        config = composed.of(
+            (*choices, config_name, config_path, *options.search_path()),
+            lambda: compose.compose(choices, config_name, config_path),
+        )
     except UserError as unfit:
         return None, [*found, *unfit.problems]
     except RecursionError:

@@ -162,7 +162,7 @@ def points(
     Raises:
         UserError: everything that is wrong with them, before any of them begins.
     """
-    from trainrun.config import check
+    from trainrun.config import check, composed
     from trainrun.sweep import plan
 
     name, path = where(settings)
@@ -170,12 +170,13 @@ def points(
     planned = plan.of([*hydra, *line], name, path)
     known = {identity(o) for o in there}
     new, found = [], dict.fromkeys(planned.problems)
-    for point in planned.points:
-        if (one := identity(point)) in known:
-            continue
-        known.add(one)
-        new.append(list(point))
-        found |= dict.fromkeys(check.overrides(point, name, path)[1])
+    with composed.kept():
+        for point in planned.points:
+            if (one := identity(point)) in known:
+                continue
+            known.add(one)
+            new.append(list(point))
+            found |= dict.fromkeys(check.overrides(point, name, path)[1])
     if found:
         raise UserError(list(found))
     return new

@@ -112,6 +112,7 @@ def _run(
     new: Sequence[list[str]],
     command: Sequence[str],
 ) -> story.Ended:
+    from trainrun.config import composed
     from trainrun.sweep import engines
 
     again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * given.retry, *["PRUNED"] * given.unprune]
@@ -131,7 +132,8 @@ def _run(
     console.note(", ".join(said))
     settings = {**settings, "command": list(command)}
     engine = engines.of(settings, points.total or 2**31, given.jobs)
-    return story.run(sweep_dir, points, settings, engine, done)
+    with composed.kept():
+        return story.run(sweep_dir, points, settings, engine, done)
 
 
 def _points(

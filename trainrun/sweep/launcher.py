@@ -38,7 +38,10 @@ class SweepLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; the task is not called: each trial's process runs it by itself."""
+        from trainrun.config.composed import Composer
+
         self.config, self.context = config, hydra_context
+        self._composer = Composer(hydra_context.config_loader, config)
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the launcher's own settings."""
@@ -136,7 +139,7 @@ class SweepLauncher(Launcher):
 
         from trainrun.config import compose, record
 
-        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        config = self._composer(overrides)
         with open_dict(config):
             config.hydra.job.id, config.hydra.job.num = str(number), number
         HydraConfig.instance().set_config(config)

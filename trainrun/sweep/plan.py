@@ -19,11 +19,13 @@ class Plan:
             both ends of each interval, every condition.
         total: trials there will be, at most.
         problems: what is wrong with what the sweep says of itself.
+        launcher: the option of `hydra/launcher`; None: its config is not whole.
     """
 
     points: list[list[str]] = field(default_factory=list)
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
+    launcher: str | None = None
 
 
 def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -46,7 +48,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
             plugins.announce(offered)
             settings, fault = _settings(given, own, config_name, loader)
         found, faults = sweeper.space(settings, loader)
-        plan = Plan(problems=faults)
+        plan = Plan(problems=faults, launcher=settings.get("launcher"))
         if fault is None:
             plan.problems += sweeper.problems(settings, found)
         plan.points, plan.total = _points(settings, found)
@@ -81,7 +83,10 @@ def _settings(
         )
         with safety.bounded():
             node = OmegaConf.to_container(config.sweep, resolve=True)
-            return {**node, "sweeper": {**sweeper.settings(config), "overrides": list(own)}}, None
+            launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
+            return {
+                **node, "sweeper": {**sweeper.settings(config), "overrides": list(own)}, "launcher": launcher,
+            }, None  # fmt: skip
     except Exception as error:
         return {"sweeper": {"name": sweeper.GRID, "overrides": list(own)}}, error
 

@@ -1,0 +1,84 @@
+"""Points whose options were composed once are held to what Hydra composes for each."""
+
+from __future__ import annotations
+
+import pytest
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from trainrun.config import check, compose, composed, diagnose
+
+POINTS = [
+    ["optimizer.learning_rate=0.1"],
+    ["optimizer.learning_rate=0.2", "model.units=[8,4]"],
+    ["optimizer=sgd", "optimizer.learning_rate=0.1"],
+    ["optimizer=sgd", "optimizer.momentum=0.5"],
+    ["optimizer=sgd", "optimizer.learning_rate=0.3"],
+    ["trainer.epochs=3", "optimizer=sgd"],
+    ["+sweep.space={a: 1}", "seed=1"],
+    ["++trainer.epochs=9", "hydra.job.name=other"],
+    ["~callback", "seed=2"],
+    ["metric=[auc,accuracy]", "metric.auc.num_thresholds=50"],
+    ["name=a b", "objective=val_auc"],
+]
+
+
+@pytest.fixture(scope="module")
+def master():
+    with compose.loading() as loader:
+        given = ["data=iris", "hydra/launcher=local", "hydra.sweep.dir=outputs/${trainrun.unique:}"]
+        yield loader, loader.load_configuration("config", given, run_mode=RunMode.MULTIRUN)
+
+
+def test_a_point_is_what_hydra_makes_of_it(master):
+    loader, config = master
+    assert config.hydra.sweep.dir, "from now on its name is known"
+    composer = composed.Composer(loader, config)
+    for _ in range(2):  # the second time all of them from copies
+        for point in POINTS:
+            given, plain = composer(point), loader.load_sweep_config(config, point)
+            assert OmegaConf.to_container(given) == OmegaConf.to_container(plain), point
+            for key in ("model", "optimizer", "trainer", "data", "seed", "metric"):
+                assert compose.plain(given)[key] == compose.plain(plain)[key]
+            assert given.hydra.sweep.dir == plain.hydra.sweep.dir == config.hydra.sweep.dir
+
+
+def test_a_point_that_hydra_refuses_is_refused(master):
+    loader, config = master
+    composer = composed.Composer(loader, config)
+    composer(["optimizer=sgd"])
+    for wrong in ("optimizer.nothing=1", "optimizer=none_such", "seed=1,2", "optimizer.learning_rate"):
+        with pytest.raises(HydraException):
+            loader.load_sweep_config(config, ["optimizer=sgd", wrong])
+        with pytest.raises(HydraException):
+            composer(["optimizer=sgd", wrong])
+    assert "nothing" not in composer(["optimizer=sgd"]).optimizer
+
+
+def test_the_preflight_finds_the_same_inside_and_outside():
+    points = [*POINTS[:6], ["optimizer=sgd", "optimizer.momentm=1"], ["optimizer=sgd", "trainer.epochs=-1"]]
+    outside = [check.overrides(p, multirun=True) for p in points]
+    with composed.kept():
+        for _ in range(2):
+            assert [check.overrides(p, multirun=True) for p in points] == outside
+
+
+def test_files_are_read_again_after_it(inside):
+    (inside / "conf" / "optimizer").mkdir(parents=True)
+    mine = inside / "conf" / "optimizer" / "mine.yaml"
+    mine.write_text("name: SGD\nlearning_rate: 0.5\n")
+    with composed.kept():
+        assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
+        mine.write_text("name: SGD\nlearning_rate: 0.25\n")
+        assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
+    assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.25
+
+
+def test_what_is_kept_stays_little():
+    from omegaconf import DictConfig
+
+    kept = {}
+    for i in range(3 * composed.MOST):
+        composed._copy(kept, i, lambda i=i: DictConfig({"i": i}))
+    assert len(kept) == composed.MOST
