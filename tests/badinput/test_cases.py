@@ -6,6 +6,15 @@ import pytest
 from badinput_cases import CASES
 from badinput_harness import broken_promises
 
+from trainrun.config import composed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def composed_once():
+    """Each choice of options is composed by the first case that names it: that is most of what a case costs."""
+    with composed.kept():
+        yield
+
 
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.id)
 def test_is_told_in_one_message_and_leaves_nothing(bad, tmp_path):
