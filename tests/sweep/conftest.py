@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `sweeping`
+
 # A trial's process was forked by a fork server, which its worker has started.
 PLUGIN = """
 import os, signal, time

@@ -1,59 +1,21 @@
-"""Sweeps that go on: what was there stays, what was cut off continues, what is new begins; real processes throughout."""
+"""Sweeps that go on: what was there stays, what was cut off continues, what is new begins; the trials are real processes."""
 
 from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import yaml
+from sweeping import QUIET, begun, only_sweep, summaries, trainrun, wait_for
 
 from trainrun.cli import main
 from trainrun.errors import UserError
 from trainrun.sweep import additions, record
+from trainrun.tracking import journal
 from trainrun.tracking.cursor import Lock
 
-QUIET = [
-    "tracking=none",
-    "artifacts.plots=false",
-    "artifacts.report=false",
-    "artifacts.model=false",
-    "data=iris",
-]
 RATES = "optimizer.learning_rate=1e-2,1e-3"
-
-
-def only_sweep(folder):
-    (sweep,) = (Path(folder) / "outputs" / "sweeps").iterdir()
-    return sweep
-
-
-def summaries(sweep):
-    return {
-        int(p.parent.name): json.loads(p.read_text())
-        for p in sorted(sweep.glob("*/summary.json"))
-        if p.parent.name.isdigit()
-    }
-
-
-def trainrun(folder, *words, background=False):
-    command = [sys.executable, "-m", "trainrun", *map(str, words)]
-    if background:
-        return subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
-def wait_for(found, seconds=120):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not found():
-        time.sleep(0.05)
-    assert found(), "it did not come to it"
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +73,6 @@ def test_a_sweep_that_another_process_runs_is_refused(swept, monkeypatch, capsys
     assert "another process" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_a_sweep_whose_own_process_lives_is_refused(tmp_path):
-    process = trainrun(tmp_path, "-m", *QUIET, "trainer.epochs=100000", RATES, background=True)
-    try:
-        wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/*/journal.jsonl")])
-        done = trainrun(tmp_path, "resume", only_sweep(tmp_path))
-        assert done.returncode == 2 and "another process" in done.stderr
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-
-
 FAILS_ONCE = """
 import pathlib
 import keras, trainrun
@@ -155,36 +105,25 @@ def test_failed_trials_are_tried_again_on_request_only(tmp_path):
 
 
 @pytest.mark.slow
-def test_pruned_trials_are_brought_to_their_end_on_request(tmp_path):
-    """The second trial is pruned after its first epochs; continued, it has the weights of one that never was."""
-    words = [*QUIET, "trainer.epochs=12", "hardware.deterministic=true", "checkpoint.every=1epoch"]
-    prune = ["hydra.launcher.n_jobs=1", "sweep.pruner={name: threshold, upper: 1.0, warmup_epochs: 3}"]
-    done = trainrun(tmp_path, "-m", *words, *prune, "optimizer.learning_rate=1e-1,1e-7")
-    sweep = only_sweep(tmp_path)
-    assert summaries(sweep)[1]["status"] == "PRUNED", done.stdout
-    assert summaries(sweep)[1]["epochs"] < 12
-    assert "continue=pruned" in trainrun(tmp_path, "resume", sweep).stdout
-    done = trainrun(tmp_path, "resume", sweep, "continue=pruned")
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = summaries(sweep)[1]
-    assert told["status"] == "FINISHED" and told["epochs"] == 12 and told["resumed_from"]["epoch"] > 0
-    alone = trainrun(tmp_path, *words, "optimizer.learning_rate=1e-7", "hydra.run.dir=alone")
-    assert alone.returncode == 0
-    assert (
-        json.loads((tmp_path / "alone" / "summary.json").read_text())["weights_sha256"]
-        == told["weights_sha256"]
-    )
-
-
-@pytest.mark.slow
 def test_a_killed_sweep_with_seeds_goes_on_with_the_seeds_that_are_left(tmp_path):
-    """SIGKILL in the middle of six trials; afterwards each of two settings has its three seeds, once each."""
-    words = [*QUIET, "trainer.epochs=60", RATES, "seeds=3", "hydra.launcher.n_jobs=1", "sweep.reuse=never"]
-    process = trainrun(tmp_path, "-m", *words, background=True)
-    wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/1/summary.json")])
-    process.kill()
-    process.communicate()
-    sweep = only_sweep(tmp_path)
+    """SIGKILL in the middle of six trials; afterwards each of two settings has its three seeds, once each.
+
+    Until then nobody else goes on with it, and from then on it is known that it was killed, though nothing said so.
+    """
+    words = [*QUIET, "trainer.epochs=20", RATES, "seeds=3", "hydra.launcher.n_jobs=1", "sweep.reuse=never"]
+    process = begun(tmp_path, "-m", *words)
+    try:
+        wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/1/summary.json")], process)
+        process.send_signal(signal.SIGSTOP)  # it lives, and begins no more trials
+        sweep = only_sweep(tmp_path)
+        done = trainrun(tmp_path, "resume", sweep)
+        assert done.returncode == 2 and "another process" in done.stderr
+    finally:
+        process.kill()
+        process.wait()
+    (row,) = json.loads(trainrun(tmp_path, "runs", "--json").stdout)
+    assert row["status"] == "KILLED" and "without a word" in row["reason"]
+    assert journal.read(sweep / "journal.jsonl").records[-1]["status"] == "KILLED"
     ended = {n for n, s in summaries(sweep).items() if s["status"] == "FINISHED"}
     assert ended and len(ended) < 6
     done = trainrun(tmp_path, "resume", sweep)
