@@ -1,13 +1,19 @@
-"""Every option of every group, named on the command line as a user does, trains a step of a fitting task."""
+"""Every option of every group, named on the command line as a user does, trains a step of a fitting task.
+
+A run is shared where options do not touch each other: a loss, an optimizer and a schedule; the metrics of one task.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
+import tensorflow as tf
 
 import trainrun
-from trainrun.config import options
+from trainrun import builders
+from trainrun.config import composed, options
 
 FAST = ["tracking=none", "trainer.epochs=1", "trainer.limit=48", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false",
         "trainer.steps_per_epoch=2", "trainer.batch_size=16", "model.units=[8]"]  # fmt: skip
@@ -35,12 +41,21 @@ NEEDS = {
     "metric/regression": ["data=diabetes"],
     "metric/multilabel": ["data=breast_cancer"],
     "metric/poisson": ["data=diabetes", "loss=poisson"],  # of positive predictions
-    "model/unet_small": ["data=synthetic", "data.kind=segmentation", "data.size=16"],
+    "model/unet_small": [
+        "data=synthetic",
+        "data.kind=segmentation",
+        "data.size=8",
+        "data.examples=60",
+        "model.filters=[2,4]",
+    ],
+    "model/transformer_small": ["model.width=8", "model.heads=2", "model.depth=1", "model.feed_forward=8"],
+    "model/recurrent": ["model.units=[4]", "model.embedding=4"],
+    "model/resnet_small": ["model.filters=[2,4]"],
     "model/layers": [
         "model.layers=[{name: Dense, units: 8, activation: relu, kernel_regularizer: l2}, {name: Dropout, rate: 0.1}]"
     ],
 }
-INPUTS = {"image": "data=digits", "tokens": ["data=synthetic", "data.kind=sequences", "data.examples=200"]}
+INPUTS = {"image": "data=digits", "tokens": ["data=synthetic", "data.kind=sequences", "data.examples=60"]}
 
 
 def cases(group):
@@ -65,32 +80,72 @@ def fitting(option):
     return DATA[next(t for t in ("multiclass", "binary", "real", "none") if t in targets)]
 
 
-@pytest.mark.parametrize("option", cases("loss"))
-def test_loss(option, inside):
-    extra = ["model=quadratic", "trainer.batch_size=1"] if option.name == "model_output" else []
-    train(fitting(option), f"loss={option.name}", "metric=none", *extra)
+def named(group):
+    return {case.id: case.values[0] for case in cases(group)}
 
 
-@pytest.mark.parametrize("option", cases("metric"))
-def test_metric(option, inside):
-    result = train(*NEEDS.get(f"metric/{option.name}", [fitting(option)]), f"metric={option.name}")
-    if option.values:
-        assert option.name in result.history and math.isfinite(result.history[option.name][0])
+# They have rates of their own.
+NO_SCHEDULE = ("adam_then_sgd", "schedule_free_adamw", "keras_schedule_free_adamw")
 
 
-@pytest.mark.parametrize("option", cases("optimizer"))
-def test_optimizer(option, inside):
-    train("data=iris", f"optimizer={option.name}", "metric=none", *NEEDS.get(f"optimizer/{option.name}", []))
+def of_a_run():
+    """Yield runs that use up all losses, optimizers and schedules: (id, loss, optimizer, schedule), None: the default."""
+    losses, optimizers, schedules = (named(g).values() for g in ("loss", "optimizer", "schedule"))
+    losses = sorted(
+        losses, key=lambda o: o.name == "model_output"
+    )  # which has a model of its own: without an optimizer
+    optimizers = sorted(optimizers, key=lambda o: o.name in NO_SCHEDULE)
+    for options_ in itertools.zip_longest(losses, optimizers, schedules):
+        yield pytest.param(*options_, id="-".join(o.name for o in options_ if o))
 
 
-@pytest.mark.parametrize("option", cases("schedule"))
-def test_schedule(option, inside):
-    assert "learning_rate" in train("data=iris", f"schedule={option.name}", "metric=none").history
+@pytest.mark.parametrize(("loss", "optimizer", "schedule"), of_a_run())
+def test_loss_optimizer_and_schedule(loss, optimizer, schedule, inside):
+    overrides = [fitting(loss), f"loss={loss.name}"] if loss else ["data=iris"]
+    if loss and loss.name == "model_output":
+        overrides += ["model=quadratic", "trainer.batch_size=1"]
+    if optimizer:
+        overrides += [f"optimizer={optimizer.name}", *NEEDS.get(f"optimizer/{optimizer.name}", [])]
+    if schedule:
+        overrides.append(f"schedule={schedule.name}")
+    assert "learning_rate" in train(*overrides, "metric=none").history
 
 
-@pytest.mark.parametrize("option", cases("callback"))
-def test_callback(option, inside):
-    train("data=iris", f"callback={option.name}", "metric=none", *NEEDS.get(f"callback/{option.name}", []))
+def of_a_task():
+    """Yield the metrics that one run can have: those of equal needs; a preset holds others, so it stands alone."""
+    together = {}
+    for option in named("metric").values():
+        needs = NEEDS.get(f"metric/{option.name}", [fitting(option)])
+        own = [n for n in needs if n.startswith("metric.")]
+        rest = tuple(n for n in needs if n not in own)
+        together.setdefault((*rest, *([] if option.values else [option.name])), []).append(
+            (option, rest, own)
+        )
+    for metrics in together.values():
+        data, arguments = metrics[0][1], [n for _, _, own in metrics for n in own]
+        metrics = [option for option, _, _ in metrics]
+        yield pytest.param(
+            metrics, [*data, *arguments], id="-".join([*data, *(o.name for o in metrics if not o.values)])
+        )
+
+
+@pytest.mark.parametrize(("metrics", "needs"), of_a_task())
+def test_metric(metrics, needs, inside):
+    names = [o.name for o in metrics]
+    result = train(*needs, f"metric=[{','.join(names)}]" if len(names) > 1 else f"metric={names[0]}")
+    for option in metrics:
+        if option.values:
+            assert option.name in result.history and math.isfinite(result.history[option.name][0])
+
+
+def test_callback(inside):
+    callbacks = named("callback").values()
+    alone = [o.name for o in callbacks if f"callback/{o.name}" in NEEDS]
+    together = [o.name for o in callbacks if o.name not in alone]
+    assert len(together) > 5 and len(alone) == 2
+    train("data=iris", f"callback=[{','.join(together)}]", "metric=none")
+    for name in alone:
+        train("data=iris", f"callback={name}", "metric=none", *NEEDS[f"callback/{name}"])
 
 
 @pytest.mark.parametrize("option", cases("model"))
@@ -103,8 +158,11 @@ def test_model(option, inside):
     train(f"model={option.name}", *data)
 
 
-@pytest.mark.parametrize("option", cases("data"))
+@pytest.mark.parametrize(
+    "option", [c for c in cases("data") if c.id not in ("data/iris", "data/none", "data/synthetic")]
+)
 def test_data(option, inside):
+    """`iris` and `none` train with the models above, `synthetic` below."""
     train(f"data={option.name}", *NEEDS.get(f"data/{option.name}", []))
 
 
@@ -115,16 +173,19 @@ def test_synthetic_kind(kind, inside):
 
 @pytest.mark.parametrize("group", ["initializer", "regularizer", "constraint"])
 def test_weights_options(group, inside):
-    refused = []
-    for option in cases(group):
-        option = option.values[0]
-        if option.name in ("identity", "stft", "orthogonal_regularizer"):
-            continue  # for square matrices, for layers of their own
-        try:
-            train("data=iris", "metric=none", f"model.{group}={option.name}")
-        except trainrun.errors.UserError as error:
-            refused.append(str(error))
-    assert not refused
+    """Each is taken by a model of its own, as the command line's word; one run trains with a layer of each."""
+    names = [case.values[0].name for case in cases(group)]
+    # Those left out are for square matrices, for layers of their own.
+    names = [name for name in names if name not in ("identity", "stft", "orthogonal_regularizer")]
+    assert len(names) > 2
+    with composed.kept():
+        for name in names:
+            config = trainrun.compose([*FAST, "data=iris", "metric=none", f"model.{group}={name}"])
+            job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())
+            given = getattr(job.model.layers[-2], f"kernel_{group}")
+            assert given is not None
+    layers = ",".join(f"{{name: Dense, units: 8, kernel_{group}: {name}}}" for name in names)
+    train("data=iris", "metric=none", "model=layers", f"model.layers=[{layers}]")
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
