@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
+from sweeping import begun, only_sweep, trainrun, wait_for
 
 from trainrun.cli import main
 from trainrun.tracking import cursor, journal, nest, status
@@ -21,22 +21,11 @@ RATES = "optimizer.learning_rate=0.01,0.001"
 PARENT = "mlflow.parentRunId"
 
 
-def sweep(folder, *argv, environment=None, wait=True):
-    """Run `trainrun -m` in a folder; return the finished process, or the running one."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trainrun", "-m", *SMALL, *argv],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})},
-    )  # fmt: skip
-    if not wait:
-        return process
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, out + err
-    return out + err
-
-
-def only_sweep(folder):
-    (found,) = (folder / "outputs" / "sweeps").iterdir()
-    return found
+def sweep(folder, *argv):
+    """Run `trainrun -m` in a folder; return what it said."""
+    done = trainrun(folder, "-m", *SMALL, *argv)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 class Store:
@@ -57,19 +46,29 @@ class Store:
         return sorted(a.path for a in self.client.list_artifacts(run.info.run_id, folder))
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A finished sweep of two trials, in a store of its own, started with MLFLOW_RUN_ID naming a run of that store."""
+@pytest.fixture(scope="module", autouse=True)
+def outer(tmp_path_factory):
+    """All of this is started with MLFLOW_RUN_ID naming a run, of the first store; the others do not know it.
+
+    With one environment for all, one delivery process serves all that happens in this process.
+    """
     folder = tmp_path_factory.mktemp("done")
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    outer = client.create_run(
-        client.create_experiment("trainrun", (folder / "art").as_uri()), run_name="outer"
-    )
-    client.log_param(outer.info.run_id, "mine", "untouched")
-    said = sweep(folder, "tracking=mlflow", RATES, environment={"MLFLOW_RUN_ID": outer.info.run_id})
-    return folder, outer.info.run_id, said
+    run = client.create_run(client.create_experiment("trainrun", (folder / "art").as_uri()), run_name="outer")
+    client.log_param(run.info.run_id, "mine", "untouched")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield folder, run.info.run_id
+
+
+@pytest.fixture(scope="module")
+def done(outer):
+    """A finished sweep of two trials, in a store of its own, which has the run that MLFLOW_RUN_ID names."""
+    folder, run_id = outer
+    return folder, run_id, sweep(folder, "tracking=mlflow", RATES)
 
 
 def test_trials_are_nested_below_one_parent_with_counts_best_plots_and_leaderboard(done):
@@ -110,22 +109,31 @@ def test_a_run_id_in_the_environment_is_written_into_by_nobody_and_becomes_the_p
     assert untouched.info.status == "RUNNING" and len(store.runs) == 4
 
 
-def test_a_run_id_that_the_server_does_not_know_is_left_out(tmp_path):
-    sweep(
-        tmp_path, "tracking=mlflow", RATES, "artifacts.plots=false", environment={"MLFLOW_RUN_ID": "f" * 32}
-    )
+def test_a_run_id_that_the_server_does_not_know_is_left_out_and_hydras_own_launcher_has_a_parent_too(
+    tmp_path,
+):
+    sweep(tmp_path, RATES, "hydra/launcher=basic", "trainer.epochs=1", "artifacts.plots=false")
     store = Store(tmp_path / "mlflow.db")
     (parent,) = store.parents
     assert PARENT not in parent.data.tags
-    assert {t.data.tags[PARENT] for t in store.trials.values()} == {parent.info.run_id}
+    assert parent.info.status == "FINISHED" and set(store.trials) == {"0", "1"}
+    assert {r.data.tags[PARENT] for r in store.trials.values()} == {parent.info.run_id}
     assert store.files(parent) == ["leaderboard.csv"]
 
 
+@pytest.fixture(scope="module")
+def undelivered(tmp_path_factory):
+    """A finished sweep of two trials, of which nothing is sent."""
+    folder = tmp_path_factory.mktemp("undelivered")
+    sweep(folder, "tracking=none", RATES, "trainer.epochs=1", "artifacts.plots=false")
+    return folder
+
+
 @pytest.fixture
-def offline(tmp_path, monkeypatch):
-    sweep(tmp_path, "tracking=none", RATES, "artifacts.plots=false")
+def offline(undelivered, tmp_path, monkeypatch):
+    """The same, to be sent: a copy, in the working directory."""
+    shutil.copytree(undelivered, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return only_sweep(tmp_path)
 
 
@@ -133,6 +141,7 @@ def test_an_offline_sweep_is_nested_by_sync_in_whatever_order(offline, capsys):
     assert main(["sync", str(offline / "1")]) == 0  # a trial alone brings the sweep's own record with it
     store = Store("mlflow.db")
     assert store.parents[0].info.status == "FINISHED" and list(store.trials) == ["1"]
+    assert PARENT not in store.parents[0].data.tags, "the server does not know the run of MLFLOW_RUN_ID"
     assert store.trials["1"].data.tags[PARENT] == store.parents[0].info.run_id
     assert main(["sync", "last"]) == 0  # of which the rest is sent
     store = Store("mlflow.db")
@@ -177,64 +186,51 @@ def delivered(run_dir):
     return records[-1]["kind"] == "end" and cursor.unsent(cursor.latest(run_dir), len(records)) == 0
 
 
-def killed_in_the_middle(folder, *argv):
-    """Start a sweep that would take long, and kill its process when two trials run."""
-    process = sweep(folder, *argv, RATES, "trainer.epochs=100000", "artifacts.plots=false", wait=False)
-    until = time.monotonic() + 120
-    while time.monotonic() < until and len([*folder.glob("outputs/sweeps/*/[01]/checkpoints/last.npz")]) < 2:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    return process
-
-
-def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_sweep_does(
-    tmp_path, monkeypatch, capsys
-):
-    process = killed_in_the_middle(tmp_path, "tracking=mlflow", "hydra.launcher.n_jobs=2")
-    process.kill()
-    process.communicate()
+def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_sweep_does(tmp_path):
+    """Killed in the middle of two trials that would take long; it goes on until Ctrl-C."""
+    words = ["tracking=mlflow", "hydra.launcher.n_jobs=2", "trainer.epochs=100000", "artifacts.plots=false"]
+    process = begun(tmp_path, "-m", *SMALL, *words, RATES)
+    try:
+        wait_for(lambda: len([*tmp_path.glob("outputs/sweeps/*/[01]/checkpoints/last.npz")]) == 2, process)
+    finally:
+        process.kill()
+        process.wait()
     path = only_sweep(tmp_path)
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not all(map(delivered, (path, path / "0", path / "1"))):
-        time.sleep(0.2)  # the delivery process writes the ends, and ends itself
+    runs = (path, path / "0", path / "1")
+    wait_for(lambda: all(map(delivered, runs)))  # the delivery process writes the ends, and ends itself
     store = Store(tmp_path / "mlflow.db")
     assert [r.info.status for r in store.runs] == ["KILLED"] * 3
     (parent,) = store.parents
     assert status.status(path).status == "KILLED" and not (path / "summary.json").exists()
-    # It goes on, with fewer epochs to go: the trials' own configs say so.
-    monkeypatch.chdir(tmp_path)
-    for trial in "01":
-        config = path / trial / ".hydra" / "config.yaml"
-        config.write_text(config.read_text().replace("epochs: 100000", "epochs: 30"))
-    again = subprocess.Popen([sys.executable, "-m", "trainrun", "resume", str(path)], cwd=tmp_path,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
-    own = journal.Tail(path / "journal.jsonl")
-    starts, until = 0, time.monotonic() + 60
-    while starts < 2 and time.monotonic() < until:
-        starts += sum(r["kind"] == "start" for r in own.read())
-        time.sleep(0.1)
-    assert starts == 2
-    assert status.status(path).status == "RUNNING"
-    again.send_signal(signal.SIGINT)
-    said, _ = again.communicate(timeout=90)
-    assert again.returncode in (0, 130), said
+    # It goes on.
+    seen = []
+
+    def interrupt():
+        wait_for(lambda: all(len(starts(run)) == 2 and trained(run) for run in runs[1:]))
+        seen.append((len(starts(path)), status.status(path).status))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt, daemon=True)
+    watcher.start()
+    again = trainrun(tmp_path, "resume", path)
+    watcher.join()
+    assert again.returncode == 130, again.stdout + again.stderr
+    assert seen == [(2, "RUNNING")]
     store = Store(tmp_path / "mlflow.db")
     assert [r.info.run_id for r in store.parents] == [parent.info.run_id] and len(store.runs) == 3
-    assert store.parents[0].info.status in ("KILLED", "FINISHED")
+    assert store.parents[0].info.status == "KILLED"
     assert store.parents[0].data.tags["trainrun.resume.1"] == "from 0 trials that have ended"
+    assert {t.data.tags[PARENT] for t in store.trials.values()} == {parent.info.run_id}
+    assert PARENT not in store.parents[0].data.tags, "the server does not know the run of MLFLOW_RUN_ID"
 
 
-def test_without_a_tracking_server_the_next_trainrun_runs_tells_that_it_was_killed(
-    tmp_path, monkeypatch, capsys
-):
-    process = killed_in_the_middle(tmp_path, "tracking=none", "hydra.launcher.n_jobs=2")
-    process.kill()
-    process.communicate()
-    monkeypatch.chdir(tmp_path)
-    assert main(["runs", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert row["status"] == "KILLED" and "without a word" in row["reason"]
-    assert journal.read(only_sweep(tmp_path) / "journal.jsonl").records[-1]["status"] == "KILLED"
+def starts(run_dir):
+    return [r for r in journal.read(run_dir / "journal.jsonl").records if r["kind"] == "start"]
+
+
+def trained(run_dir):
+    """Whether a run is in its epochs, in its last attempt."""
+    return journal.read(run_dir / "journal.jsonl").records[-1]["kind"] == "epoch"
 
 
 def test_only_a_trial_belongs_to_a_sweep(tmp_path):
@@ -245,12 +241,3 @@ def test_only_a_trial_belongs_to_a_sweep(tmp_path):
     assert nest.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
     (folder / "journal.jsonl").write_text("")
     assert nest.sweep_of(folder / "3") == folder and nest.sweep_of(folder) is None
-
-
-def test_hydras_own_launcher_has_a_parent_too(tmp_path):
-    sweep(tmp_path, RATES, "hydra/launcher=basic", "trainer.epochs=1", "artifacts.plots=false")
-    store = Store(tmp_path / "mlflow.db")
-    (parent,) = store.parents
-    assert parent.info.status == "FINISHED" and set(store.trials) == {"0", "1"}
-    assert {r.data.tags[PARENT] for r in store.trials.values()} == {parent.info.run_id}
-    assert "leaderboard.csv" in store.files(parent)
