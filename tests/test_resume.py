@@ -25,48 +25,46 @@ BASE = [
 ]  # fmt: skip
 IMAGES = ["data=digits", "trainer.limit=64"]
 SMALL_CNN = [*IMAGES, "model=cnn", "model.filters=[4]"]
+# What has a state of its own, several in one run: whichever is not as it was changes the bits. Each under the trainers
+# that have a way of their own with it.
 FEATURES = {
-    "dropout": ["model.dropout=0.5", "metric=[accuracy,auc]"],
-    "batch_norm": [*SMALL_CNN],
-    "schedule": ["schedule=cosine_decay", "optimizer=sgd", "optimizer.momentum=0.9"],
-    "patience": [
-        "callback=[early_stopping,reduce_lr_on_plateau]", "callback.early_stopping.patience=2", "trainer.epochs=12",
-        "callback.early_stopping.min_delta=0.02", "callback.early_stopping.restore_best_weights=true",
-        "callback.reduce_lr_on_plateau.patience=1", "callback.reduce_lr_on_plateau.min_delta=0.02",
-        "optimizer.learning_rate=0.05",
+    "fit dropout, weights, schedule, ema, validation_freq": [
+        "model.dropout=0.5", "metric=[accuracy,auc]", "trainer.class_weight=balanced", "model.regularizer=l2",
+        "schedule=cosine_decay", "optimizer=sgd", "optimizer.momentum=0.9", "optimizer.use_ema=true",
+        "optimizer.ema_overwrite_frequency=5", "trainer.validation_freq=2",
     ],
-    "ema": ["optimizer.use_ema=true", "optimizer.ema_overwrite_frequency=5"],
-    "adam_then_sgd": ["optimizer=adam_then_sgd", "optimizer.switch_at=1.5epochs"],
-    "mixed_float16": ["hardware.precision=mixed_float16", "model.dropout=0.2"],
-    "class_weight": ["trainer.class_weight=balanced", "model.regularizer=l2"],
-    "validation_freq": ["trainer.validation_freq=2"],
-    "callbacks": [
+    "custom dropout, weights": [
+        "model.dropout=0.5", "metric=[accuracy,auc]", "trainer.class_weight=balanced", "model.regularizer=l2",
+    ],
+    "train_on_batch dropout": ["model.dropout=0.5", "metric=[accuracy,auc]"],
+    **{
+        f"{trainer} batch_norm, mixed_float16, adam_then_sgd": [
+            *SMALL_CNN, "model.dropout=0.2", "hardware.precision=mixed_float16", "optimizer=adam_then_sgd",
+            "optimizer.switch_at=1.5epochs",
+        ]
+        for trainer in ("fit", "custom")
+    },
+    **{
+        f"{trainer} patience": [
+            "callback=[early_stopping,reduce_lr_on_plateau]", "callback.early_stopping.patience=2", "trainer.epochs=12",
+            "callback.early_stopping.min_delta=0.02", "callback.early_stopping.restore_best_weights=true",
+            "callback.reduce_lr_on_plateau.patience=1", "callback.reduce_lr_on_plateau.min_delta=0.02",
+            "optimizer.learning_rate=0.05",
+        ]
+        for trainer in ("fit", "custom")
+    },
+    # Streamed: larger than what is held, see `few_held`.
+    "fit callbacks, streamed": [
         "callback=[csv_logger,model_checkpoint,swap_ema_weights,backup_and_restore,learning_rate_logger]",
         "callback.swap_ema_weights.swap_on_epoch=true", "optimizer.use_ema=true",
         "callback.model_checkpoint.save_best_only=true",
     ],
-    "switch": [
+    "custom switch, streamed": [
         "optimizer=adam_then_sgd", "optimizer.switch_at=null", "callback=switch_on_plateau",
         "callback.switch_on_plateau.patience=1", "callback.switch_on_plateau.min_delta=9",
     ],
-    "streamed": [],  # larger than what is held: `few_held`
+    "train_on_batch streamed": [],
 }  # fmt: skip
-# Each feature under the trainers that have a way of their own with it.
-ONE = {
-    "schedule": "fit",
-    "class_weight": "custom",
-    "validation_freq": "fit",
-    "ema": "fit",
-    "callbacks": "fit",
-    "switch": "custom",
-}
-CASES = [
-    (trainer, feature)
-    for feature in FEATURES
-    for trainer in ("fit", "custom", "train_on_batch")
-    if ONE.get(feature, trainer) == trainer
-    and (trainer != "train_on_batch" or feature in ("dropout", "streamed"))
-]
 
 
 class Stop(keras.callbacks.Callback):
@@ -129,13 +127,13 @@ def record(run_dir):
     return {**{k: summary[k] for k in kept}, "history": epochs}
 
 
-@pytest.mark.parametrize(("trainer", "feature"), CASES, ids=lambda v: v)
+@pytest.mark.parametrize("features", FEATURES)
 def test_a_run_stopped_within_an_epoch_and_between_two_ends_with_the_same_bits(
-    trainer, feature, inside, stopped, request
+    features, inside, stopped, request
 ):
-    if feature == "streamed":
+    if "streamed" in features:
         request.getfixturevalue("few_held")
-    overrides = [*BASE, f"trainer={trainer}", *FEATURES[feature]]
+    overrides = [*BASE, f"trainer={features.split()[0]}", *FEATURES[features]]
     whole = trainrun.run(overrides, run_dir="whole")
     stopped((1, 3), lambda: trainrun.run(overrides, run_dir="cut"))
     at = stored.read(inside / "cut" / "checkpoints" / "last.npz")
@@ -146,9 +144,9 @@ def test_a_run_stopped_within_an_epoch_and_between_two_ends_with_the_same_bits(
     assert (at.epoch, at.step) == (2, 0)
     assert resume.main(["cut"]) == 0
     assert record(inside / "cut") == record(whole.run_dir)
-    if feature == "callbacks":
+    if "callbacks" in features:
         assert (inside / "cut" / "logs.csv").read_text() == (inside / "whole" / "logs.csv").read_text()
-    if feature == "patience":
+    if "patience" in features:
         assert whole.summary["epochs"] < 12, "it was not stopped early"
         assert len(set(whole.history["learning_rate"])) > 1, "the plateau was never seen"
 
@@ -189,27 +187,32 @@ def go_back(run_dir, newest):
     os.replace(stored.files(run_dir)[0], run_dir / "checkpoints" / "last.npz")
 
 
-@pytest.mark.parametrize("place", [(0, 3), (1, 0), (1, 3), (2, 0), (2, 3), (3, 0)], ids=str)
-def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, copied, three_epochs):
+# Within the first epoch, within a later one and after one; between two epochs is shown above. By each name of the run.
+@pytest.mark.parametrize(
+    ("place", "word", "said"),
+    [
+        ((0, 3), "outputs/runs/one", "going on with epoch 1 of 3, step 4 of 6"),
+        ((2, 0), "one", "going on with epoch 3 of 3"),
+        ((2, 3), "last", "going on with epoch 3 of 3, step 4 of 6"),
+        ((3, 0), "one", ""),
+    ],
+    ids=str,
+)
+def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, word, said, copied, three_epochs, capsys):
     go_back(copied, place)
-    assert resume.main([str(copied)]) == 0
-    assert record(copied) == record(three_epochs.run_dir)
-
-
-@pytest.mark.parametrize("word", ["outputs/runs/one", "one", "last"])
-def test_a_run_is_found_by_directory_name_or_last(word, copied, three_epochs, capsys):
-    go_back(copied, (2, 3))
     assert main(["resume", word]) == 0
-    assert "going on with epoch 3 of 3, step 4 of 6" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
     assert record(copied) == record(three_epochs.run_dir)
 
 
-def test_the_record_says_from_where_it_went_on(copied):
+def test_other_records_are_allowed_and_the_record_says_from_where_it_went_on(copied):
     go_back(copied, (1, 3))
-    resume.main([str(copied), "checkpoint.keep=3"])
+    changed = ["hardware=cpu", "name=again", "artifacts.model=true", "checkpoint.keep=3"]
+    assert resume.main([str(copied), *changed]) == 0
+    assert (copied / "model.keras").is_file()
     starts = [r for r in journal.read(copied / "journal.jsonl").records if r["kind"] == "start"]
     assert starts[-1]["resumed_from"] == {
-        "epoch": 1, "step": 3, "updates": 9, "checkpoint": "last.npz", "changed": ["checkpoint.keep=3"],
+        "epoch": 1, "step": 3, "updates": 9, "checkpoint": "last.npz", "changed": changed,
     }  # fmt: skip
     assert json.loads((copied / "summary.json").read_text())["resumed_from"] == starts[-1]["resumed_from"]
 
@@ -244,12 +247,6 @@ def test_what_would_make_another_run_of_it_is_refused_all_at_once(copied, capsys
     assert (copied / "journal.jsonl").read_bytes() == before
 
 
-def test_other_hardware_and_records_are_allowed(copied):
-    go_back(copied, (2, 0))
-    assert resume.main([str(copied), "hardware=cpu", "name=again", "artifacts.model=true"]) == 0
-    assert (copied / "model.keras").is_file()
-
-
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(copied, three_epochs, capsys):
     go_back(copied, (2, 3))
     last = copied / "checkpoints" / "last.npz"
@@ -272,7 +269,7 @@ def test_other_data_is_refused(inside, stopped):
     table = inside / "t.csv"
     rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80)]
     table.write_text("\n".join(["one,two,y", *rows]) + "\n")
-    overrides = [*BASE[:-2], "data=csv", "data.path=t.csv", "data.target=y"]
+    overrides = [*BASE[:-2], "trainer.epochs=2", "data=csv", "data.path=t.csv", "data.target=y"]
     stopped((1, 1), lambda: trainrun.run(overrides, run_dir="cut"))
     table.write_text("\n".join(["one,two,y", *rows[:-1], "6,4,a"]) + "\n")
     assert main(["resume", "cut"]) == 2
