@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sweeping
+from sweeping import only_sweep, rows_of, summaries
 
 import trainrun
 from trainrun.commands import resume
@@ -98,21 +97,24 @@ def test_not_a_number_is_worse_than_all():
     assert judged(judge, [[0.5] * 9, [0.4] * 9, [float("nan")] * 9]) == [None, None, 1]
 
 
+RATES = ["0.01", "0.001", "1e-5"]
+
+
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory):
     """Return the directory of a sweep of which some trials were given up."""
     folder = tmp_path_factory.mktemp("pruned")
-    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, "optimizer.learning_rate=0.01,0.001,1e-5",
-               "sweep.pruner=asha", "hydra.launcher.n_jobs=1"]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    asha = "sweep.pruner={name: asha, min_epochs: 1}"
+    done = sweeping.trainrun(
+        folder, "-m", *QUIET, f"optimizer.learning_rate={','.join(RATES)}", asha, "hydra.launcher.n_jobs=1"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    return next((folder / "outputs" / "sweeps").iterdir())
+    return only_sweep(folder)
 
 
 @pytest.mark.slow
 def test_a_trial_that_is_given_up_says_so_everywhere(pruned):
-    with open(pruned / "leaderboard.csv", newline="") as file:
-        rows = {int(row["trial"]): row for row in csv.DictReader(file)}
+    rows = rows_of(pruned)
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED", "PRUNED", "PRUNED"]
     assert rows[2]["reason"].startswith("asha: val_loss") and rows[0]["rank"] == "1"
     records = [json.loads(line) for line in (pruned / "2" / "journal.jsonl").read_text().splitlines()]
@@ -122,9 +124,15 @@ def test_a_trial_that_is_given_up_says_so_everywhere(pruned):
 
 
 @pytest.mark.slow
-def test_it_can_be_continued_to_the_same_bits(pruned, inside):
+def test_what_was_given_up_can_be_continued_to_the_same_bits(pruned, inside):
+    """One trial as a run, the other with its sweep, which tells how; both have the weights of one that never was pruned."""
     assert resume.main([str(pruned / "2")]) == 0
-    whole = json.loads((pruned / "2" / "summary.json").read_text())
-    alone = trainrun.run([*QUIET, "optimizer.learning_rate=1e-5"])
-    assert whole["status"] == "FINISHED" and whole["epochs"] == 9
-    assert whole["weights_sha256"] == alone.summary["weights_sha256"]
+    assert "continue=pruned" in sweeping.trainrun(inside, "resume", pruned).stdout
+    assert summaries(pruned)[1]["status"] == "PRUNED" and summaries(pruned)[1]["epochs"] < 9
+    done = sweeping.trainrun(inside, "resume", pruned, "continue=pruned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number in (1, 2):
+        whole = summaries(pruned)[number]
+        alone = trainrun.run([*QUIET, f"optimizer.learning_rate={RATES[number]}"])
+        assert whole["status"] == "FINISHED" and whole["epochs"] == 9 and whole["resumed_from"]["epoch"] > 0
+        assert whole["weights_sha256"] == alone.summary["weights_sha256"]

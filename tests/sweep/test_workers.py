@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+import sweeping
+from sweeping import only_sweep, summaries
 
 import trainrun
 from trainrun.sweep import workers
@@ -46,16 +46,15 @@ def test_so_has_whatever_runs_a_users_code():
 
 @pytest.mark.slow
 def test_trials_of_one_process_come_to_what_they_come_to_alone(tmp_path):
-    points = ["seed=1,2,3", "optimizer.learning_rate=0.01,0.02"]
-    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, *points, "hydra.launcher.n_jobs=1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    points = ["seed=1,2", "optimizer.learning_rate=0.01,0.02"]
+    done = sweeping.trainrun(tmp_path, "-m", *QUIET, *points, "hydra.launcher.n_jobs=1")
     assert done.returncode == 0, done.stdout + done.stderr
-    (sweep,) = (tmp_path / "outputs" / "sweeps").iterdir()
-    started = [json.loads((sweep / str(i) / "journal.jsonl").read_text().splitlines()[0]) for i in range(6)]
+    sweep = only_sweep(tmp_path)
+    started = [json.loads((sweep / str(i) / "journal.jsonl").read_text().splitlines()[0]) for i in range(4)]
     assert len({s["pid"] for s in started}) == 1
-    result = trainrun.run([*QUIET, "seed=3", "optimizer.learning_rate=0.02"], run_dir=tmp_path / "alone")
-    summary = json.loads((sweep / "5" / "summary.json").read_text())
+    result = trainrun.run([*QUIET, "seed=2", "optimizer.learning_rate=0.02"], run_dir=tmp_path / "alone")
+    summary = summaries(sweep)[3]
     assert summary["weights_sha256"] == result.summary["weights_sha256"]
     assert summary["metrics"] == result.metrics
-    logs = [(sweep / str(i) / "run.log").read_text() for i in range(6)]
+    logs = [(sweep / str(i) / "run.log").read_text() for i in range(4)]
     assert all(log.count("best epoch") == 1 for log in logs)  # each its own
