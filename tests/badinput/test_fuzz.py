@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from trainrun import stored
-from trainrun.config import check
+from trainrun.config import check, composed
 from trainrun.errors import Problem, UserError
 from trainrun.tracking import journal
 
@@ -64,6 +64,13 @@ def mutated(draw) -> str:
     return text
 
 
+@pytest.fixture(scope="module")
+def composed_once():
+    """Each choice of options is composed once: for tests that write no config files."""
+    with composed.kept():
+        yield
+
+
 def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
     """Check overrides; whatever is raised but a message to the user fails the test."""
     with unspoilt():
@@ -82,7 +89,7 @@ def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
 @given(st.lists(st.one_of(mutated(), WORD, st.builds("{}={}".format, WORD, WORD)), min_size=1, max_size=2))
 @example(["=".join(["a"] * 100)])
 @example(["name=${oc.env:HOME}"])
-def test_overrides_are_understood_or_refused(inside, overrides):
+def test_overrides_are_understood_or_refused(inside, composed_once, overrides):
     config, found = told(overrides)
     if not found:
         assert set(config) <= set(ROOT), "a key that nobody knows was taken"
@@ -95,7 +102,7 @@ def test_overrides_are_understood_or_refused(inside, overrides):
     st.from_regex(r"[a-z][a-z_]{2,12}", fullmatch=True),
     st.sampled_from(["", "+", "++"]),
 )
-def test_a_key_that_is_none_is_never_taken(inside, group, key, plus):
+def test_a_key_that_is_none_is_never_taken(inside, composed_once, group, key, plus):
     from trainrun.config import options, source
     from trainrun.registry import find
 
@@ -141,7 +148,7 @@ def put(inside, path: str, content: bytes) -> None:
     options._options.cache_clear()
 
 
-@settings(max_examples=35 * MORE, **FUZZ)
+@settings(max_examples=18 * MORE, **FUZZ)
 @given(
     st.sampled_from(FILES),
     st.dictionaries(st.sampled_from([*ROOT, "name", "sede", "hydra"]), TREES, max_size=4),
@@ -162,7 +169,7 @@ def test_yaml_trees_are_understood_or_refused(tmp_path_factory, file, tree):
     assert [p.name for p in inside.iterdir()] == ["conf"], "left something behind"
 
 
-@settings(max_examples=40 * MORE, **FUZZ)
+@settings(max_examples=20 * MORE, **FUZZ)
 @given(
     st.sampled_from(FILES),
     st.one_of(

@@ -60,6 +60,11 @@ def test_no_source_runs_or_unpickles_what_it_is_given(path):
         if isinstance(n, ast.Import | ast.ImportFrom)
         for a in (n.names if isinstance(n, ast.Import) else [ast.alias(n.module or "")])
     }
+    if (
+        where(path) == "sweep/foreign/joblib.py"
+    ):  # the engine of hydra/launcher=joblib: its pool, never joblib.load
+        assert "from joblib.externals.loky import ProcessPoolExecutor" in path.read_text(encoding="utf-8")
+        imported.remove("joblib")
     assert not imported & {
         "pickle",
         "cPickle",
@@ -186,13 +191,29 @@ def holding(folder: Path, word: str) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["run", "sweep"])
-def secret_run(request, tmp_path_factory):
-    """A run, and a sweep, whose tracking address holds a password, in a process of its own with the mask 027."""
+# In one process, for its imports: each command line in a folder of its own.
+LINES = """
+import json, os, sys
+from trainrun.cli import main
+code = 0
+for folder, argv in json.loads(sys.argv[1]):
+    os.chdir(folder)
+    sys.argv = ["trainrun", *argv]
+    code = code or main(argv)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def secret_runs(tmp_path_factory):
+    """A run, and a sweep, whose tracking address holds a password, in a process of their own with the mask 027."""
     folder = tmp_path_factory.mktemp("secret")
-    sweep = ["-m", "seed=1"] if request.param else []
+    lines = {"run": RUN, "sweep": ["-m", "seed=1", *RUN]}
+    for name in lines:
+        (folder / name).mkdir()
+    given = json.dumps([(str(folder / name), line) for name, line in lines.items()])
     done = subprocess.run(
-        [sys.executable, "-m", "trainrun", *sweep, *RUN],
+        [sys.executable, "-c", LINES, given],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -201,6 +222,12 @@ def secret_run(request, tmp_path_factory):
         env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"},
     )
     return folder, done
+
+
+@pytest.fixture(params=["run", "sweep"])
+def secret_run(request, secret_runs):
+    folder, done = secret_runs
+    return folder / request.param, done
 
 
 def test_no_file_and_no_line_holds_the_password(secret_run):
@@ -313,26 +340,30 @@ def test_folders_without_permission_are_told(inside, capsys):
         (inside / "outputs").chmod(0o700)
 
 
+BAD = [
+    ["loss=focl"],
+    ["--nonsense"],
+    ["data=csv", "data.path=nowhere.csv", "data.target=y"],
+    ["plugins=[./mine.py]"],
+    ["hydra.launcher._target_=os.system"],
+]
+
+
 @pytest.mark.parametrize(
-    "argv",
-    [
-        ["loss=focl"],
-        ["--nonsense"],
-        ["data=csv", "data.path=nowhere.csv", "data.target=y"],
-        ["plugins=[./mine.py]"],
-        ["hydra.launcher._target_=os.system"],
-    ],
-    ids=" ".join,
+    ("argv", "process"), [*((argv, False) for argv in BAD), (BAD[0], True), (BAD[3], True)]
 )
-def test_a_process_ends_with_code_2_and_one_message(argv, tmp_path):
-    (tmp_path / "mine.py").write_text("import trainrun, sys\nsys.exit(0)\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "trainrun", *argv], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        "Traceback" not in done.stderr
-        and done.stderr.startswith("error: ")
-        and len(done.stderr.splitlines()) == 1
-    )
-    assert [p.name for p in tmp_path.iterdir() if p.name != "__pycache__"] == ["mine.py"]
+def test_it_ends_with_code_2_and_one_message(argv, process, inside, capfd):
+    """All of them in this process; in one of their own, what ends without TensorFlow, and what wants to end it."""
+    (inside / "mine.py").write_text("import trainrun, sys\nsys.exit(0)\n")
+    if process:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainrun", *argv], capture_output=True, text=True, check=False
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        with unspoilt():
+            code = main(argv)
+        out, err = capfd.readouterr()
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err and err.startswith("error: ") and len(err.splitlines()) == 1
+    assert [p.name for p in inside.iterdir() if p.name != "__pycache__"] == ["mine.py"]
