@@ -80,6 +80,8 @@ def import_quietly() -> None:
     """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
     # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    # Nor this: it prints the run's address at its end, with the password that is in it.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     if "mlflow" in sys.modules:  # somebody else's, set up as they like
         return
     for name, value in {
