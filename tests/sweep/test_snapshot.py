@@ -10,18 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sweeping import QUIET, only_sweep, trainrun
 
 from trainrun.config import compose, copies, options
 from trainrun.errors import UserError
 from trainrun.sweep import code
 
-QUIET = [
-    "tracking=none",
-    "artifacts.plots=false",
-    "artifacts.report=false",
-    "artifacts.model=false",
-    "data=iris",
-]
 # The first trial edits everything while the sweep runs: a neighbour that the plug-in imports, itself, and an option.
 PLUGIN = """
 import pathlib, sys
@@ -61,15 +55,23 @@ def project(folder):
     (folder / "note.txt").write_text("data")
 
 
+@pytest.fixture
+def as_new(monkeypatch):
+    """Have the plug-in import its neighbour anew, from its own folder, and this process forget both afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    # This process imports the originals, and may leave their bytecode there; what is looked for is that of the trials.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield
+    sys.modules.pop("helper", None)
+
+
 def run(folder, mode):
     project(folder)
-    command = [sys.executable, "-m", "trainrun", "-m", *QUIET, "trainer.epochs=1", "plugins=[./plug.py]"]
-    command += ["callback=teller", "callback.teller.what=0,1", "optimizer=mine", "hydra.launcher.n_jobs=1"]
-    done = subprocess.run(
-        [*command, f"sweep.snapshot={mode}"], cwd=folder, capture_output=True, text=True, timeout=200
-    )
+    words = ["trainer.epochs=1", "plugins=[./plug.py]", "callback=teller", "callback.teller.what=0,1"]
+    words += ["optimizer=mine", "hydra.launcher.n_jobs=1", f"sweep.snapshot={mode}"]
+    done = trainrun(folder, "-m", *QUIET, *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    (sweep,) = (folder / "outputs" / "sweeps").iterdir()
+    sweep = only_sweep(folder)
     logs = [(sweep / str(n) / "run.log").read_text() for n in (0, 1)]
     rates = [
         yaml.safe_load((sweep / str(n) / "config.yaml").read_text())["optimizer"]["learning_rate"]
@@ -83,7 +85,7 @@ def run(folder, mode):
 
 
 @pytest.mark.slow
-def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path):
+def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path, as_new):
     _, said, logs, rates, remarks = run(tmp_path, "note")
     assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
     assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
@@ -96,7 +98,7 @@ def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path):
 
 
 @pytest.mark.slow
-def test_with_copy_the_plugins_run_as_they_were(tmp_path):
+def test_with_copy_the_plugins_run_as_they_were(tmp_path, as_new):
     sweep, _, logs, rates, remarks = run(tmp_path, "copy")
     for log in logs:  # the neighbour too; and `__file__` is the original's, beside its data
         assert f"TELLS first first data {tmp_path.name}" in log
