@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -78,7 +80,7 @@ def test_no_more_jobs_run_at_once_than_asked_for(broken):
 @pytest.mark.slow
 def test_ctrl_c_saves_the_trials_and_resume_goes_on_with_submitit(sweeps_of, tmp_path):
     sweeps = sweeps_of(tmp_path, [*LOCAL, "tracking=none"])
-    sweeps.interrupted("callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02", "trainer.epochs=80")
+    sweeps.interrupted("callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02", "trainer.epochs=40")
     assert sweeps.code == 130, sweeps.said
     assert [sweeps.summary(n)["status"] for n in (0, 1)] == ["KILLED", "KILLED"]
     sweeps.run("resume", "last")
@@ -158,3 +160,32 @@ def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
         began = time.monotonic()
         assert line.say({"epoch": 1}, answered=True) is None
         assert time.monotonic() - began < most
+
+
+def test_an_answer_to_an_epoch_is_worth_waiting_for_on_a_machine_that_is_busy(tmp_path):
+    from trainrun.sweep.foreign.files import Line, Post
+
+    post = Post(tmp_path)
+    line = Line(post.open(0))
+    for number in (1, 2):
+        late = threading.Timer(1.3, post.answer, (0, number, None if number == 1 else "poor"))
+        late.start()
+        assert line.say({"epoch": number}, answered=True) == (None if number == 1 else "poor")
+        late.join()
+
+
+def test_a_job_that_left_nothing_does_not_keep_the_sweep_from_hearing_the_others(tmp_path):
+    """submitit itself waits a quarter of a minute for what a killed job can have left."""
+    from types import SimpleNamespace
+
+    from submitit.local.local import LocalJob
+
+    from trainrun.sweep.foreign.submitit import Submitit
+
+    process = subprocess.Popen(["sh", "-c", "echo what it said last >&2; kill -9 $$"], stderr=subprocess.PIPE)
+    (tmp_path / "7_0_log.err").write_bytes(process.communicate()[1])
+    job = SimpleNamespace(handle=LocalJob(tmp_path, "7", process=process))
+    began = time.monotonic()
+    said = Submitit.gone(None, job)
+    assert time.monotonic() - began < 10
+    assert "what it said last" in said and "7_0_log.err" in said

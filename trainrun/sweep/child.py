@@ -8,14 +8,18 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from trainrun import reports, reuse
+from trainrun import interrupt, reports, reuse
 
-ANSWER = 5.0  # seconds to wait for what the sweep says to an epoch; it answers in less than a thousandth
+# Seconds to wait for what the sweep says to an epoch. It answers in less than a thousandth, unless the machine has much else
+# to do, or it was suspended; that it is gone is noticed at once.
+ANSWER = 60.0
+LOOK = 0.2  # seconds between two looks whether the trial is to end meanwhile
 
 
 def main(told: Mapping[str, Any], pipe: Connection) -> None:
@@ -58,12 +62,13 @@ class _Line:
     def __init__(self, pipe: Connection):
         self._pipe, self._asks, self._busy = pipe, False, True
         self._answers: queue.Queue[str | None] = queue.Queue()
+        self._owed = 0  # answers that have not come yet
         self._trials: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self, asks: bool) -> None:
         """A trial begins; `asks`: whether it is told what to do after each epoch."""
-        self._asks, self._busy, self._answers = asks, True, queue.Queue()
+        self._asks, self._busy, self._answers, self._owed = asks, True, queue.Queue(), 0
         with contextlib.suppress(OSError):
             self._pipe.send({"begun": True})
 
@@ -78,9 +83,18 @@ class _Line:
 
     def report(self, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Say what an epoch has come to; return why to stop, or None."""
-        with contextlib.suppress(OSError, queue.Empty):
+        with contextlib.suppress(OSError):
             self._pipe.send({"epoch": epoch, "metrics": dict(metrics), "last": last})
-            return self._answers.get(timeout=ANSWER) if self._asks else None
+            self._owed += self._asks
+        until = time.monotonic() + ANSWER
+        # Each epoch is answered, in turn. What came late was said to an earlier epoch: if it is to stop, that is as good; if
+        # not, it is no answer to this one.
+        while self._owed and time.monotonic() < until and interrupt.asked() is None:
+            with contextlib.suppress(queue.Empty):
+                answer = self._answers.get(timeout=LOOK)
+                self._owed -= 1
+                if answer is not None:
+                    return answer
         return None
 
     def _listen(self) -> None:

@@ -26,7 +26,12 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
         winners: the best first; there may be none.
     """
     run_dir = winners[0].run_dir if winners else None
-    if run_dir is None or (run_dir / plots.FOLDER).exists() or not (run_dir / summary.FILE).exists():
+    if (
+        run_dir is None
+        or (run_dir / plots.FOLDER).exists()
+        or not (run_dir / summary.FILE).exists()
+        or not _wanted(run_dir)
+    ):
         yield
         return
     process = workers.fork_server().Process(target=_draw, args=(str(run_dir), dict(os.environ), os.getcwd()))
@@ -37,6 +42,16 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     finally:
         if process.exitcode is None:
             process.kill()
+
+
+def _wanted(run_dir: Path) -> bool:
+    """Tell whether a run is to have pictures: where it is not, nothing begins, which may be the import of TensorFlow."""
+    from trainrun.config import again
+
+    try:
+        return bool(again.load_plain(run_dir)["artifacts"]["plots"])
+    except Exception:
+        return True  # what is wrong with it goes into its log
 
 
 def _draw(run_dir: str, environment: dict[str, str], cwd: str) -> None:

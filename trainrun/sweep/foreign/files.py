@@ -22,7 +22,10 @@ from trainrun import paths
 FOLDER = ".engine"
 BEAT = 5.0  # seconds between two signs of life
 LOOK = 0.02  # seconds between two looks for an answer
-ANSWER = 5.0  # seconds to wait for one
+# Seconds that a trial waits for late answers, in all; and what counts as late. A sweep on a machine that has much else to do
+# is late now and then, a slow file system each time: there the answer to one epoch is read at the next in the end.
+ANSWER = 30.0
+LATE = 1.0
 SILENCE = 30.0  # seconds without a sign of life, after which a sweep counts as gone
 
 
@@ -90,7 +93,7 @@ class Line:
 
     Args:
         told: what `Post.open` has returned.
-        patience: seconds to wait for an answer.
+        patience: seconds to wait for late answers, in all.
     """
 
     def __init__(self, told: Mapping[str, Any], patience: float = ANSWER):
@@ -112,17 +115,15 @@ class Line:
         self._lines += 1
         with contextlib.suppress(OSError), open(self._path, "ab") as file:
             file.write((json.dumps({"line": self._lines, **message}) + "\n").encode())
-        until = time.monotonic() + self._patience
+        began = time.monotonic()
         while answered:
-            told = _load(self.folder / "answer.json")
+            told, waited = _load(self.folder / "answer.json"), time.monotonic() - began
             # An answer that came late is as good: what is wanted is to know whether to stop.
-            if told and (told["line"] >= self._lines or told["answer"] is not None):
-                return told["answer"]
-            if time.monotonic() > until:
-                self._patience = (
-                    0.0  # on a file system this slow, the answer to one epoch is read at the next
-                )
-                return None
+            come = told is not None and (told["line"] >= self._lines or told["answer"] is not None)
+            if come or waited > self._patience or (waited > LATE and self.order()):
+                if waited > min(LATE, self._patience):
+                    self._patience = max(self._patience - waited, 0.0)
+                return told["answer"] if come else None
             time.sleep(LOOK)
         return None
 

@@ -80,8 +80,11 @@ class Submitit(ByFiles):
             return None
         job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
         said = ""
-        with contextlib.suppress(Exception):  # submitit raises when a job left nothing
-            said = str(job.handle.exception() or "").strip().rpartition("\n")[2]
+        with contextlib.suppress(Exception):  # of submitit's, when it cannot read what a job has left
+            # For what a killed job could not leave submitit waits a quarter of a minute, in which no trial would be heard.
+            left = job.handle.paths.result_pickle.exists()
+            said = str((job.handle.exception() if left else job.handle.stderr()) or "")
+            said = said.strip().rpartition("\n")[2]
         return f"job {job_id} ended ({job.handle.state}){f': {said}' if said else ''}; its own output: {log}"
 
     def withdraw(self, job: Job) -> bool:
