@@ -33,17 +33,24 @@ def start(folder, *overrides):
     )
 
 
-def test_two_workers_are_one_device_and_leave_one_record(inside):
-    process = start(inside, "trainer.epochs=3")
+def test_two_workers_are_one_device_and_leave_one_record_also_when_one_dies_and_is_begun_again(inside):
+    process = start(inside, "trainer.epochs=60", "checkpoint.every=1epochs")
+    wait_for(lambda: next(iter(inside.rglob("last.npz")), None), 100)
+    kill_the_second(process)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err[-3000:]
-    assert "worker 1 of 2" in out
-    assert "worker 2 of 2" not in out
+    assert "worker 1 of 2" in out and "worker 2 of 2" not in out
+    assert "Beginning again from the last checkpoint (retry 1 of 1)" in err and "Traceback" not in err
     (run_dir,) = (inside / "outputs" / "runs").iterdir()
     assert len(list(inside.rglob("journal.jsonl"))) == len(list(inside.rglob("summary.json"))) == 1
     assert [p.name for p in (run_dir / "workers" / "1").iterdir()] == ["run.log"]
     summary = json.loads((run_dir / "summary.json").read_text())
-    alone = trainrun.run([*TRAIN, "trainer.epochs=3"])
+    assert summary["status"] == "FINISHED" and summary["epochs"] == 60
+    assert summary["resumed_from"]["epoch"] >= 1
+    # What the chief has noticed, and what was done about it.
+    assert {a["failure"] for a in summary["attempts"]} == {"lost"}
+    assert "worker 2 of 2 was killed by SIGKILL" in summary["attempts"][-1]["error"]
+    alone = trainrun.run([*TRAIN, "trainer.epochs=60"])
     assert summary["steps"] == alone.summary["steps"]
     assert set(summary["metrics"]) == set(alone.metrics)
     for name, value in alone.metrics.items():
@@ -73,22 +80,6 @@ def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
     assert stored.read(last).epoch >= 1
     (summary,) = inside.rglob("summary.json")
     assert json.loads(summary.read_text())["status"] == "FAILED"
-
-
-def test_a_worker_that_dies_is_begun_again_with_the_others_from_the_checkpoint(inside):
-    process = start(inside, "trainer.epochs=60", "checkpoint.every=1epochs")
-    wait_for(lambda: next(iter(inside.rglob("last.npz")), None), 100)
-    kill_the_second(process)
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err[-3000:]
-    assert "Beginning again from the last checkpoint (retry 1 of 1)" in err and "Traceback" not in err
-    (path,) = inside.rglob("summary.json")
-    summary = json.loads(path.read_text())
-    assert summary["status"] == "FINISHED" and summary["epochs"] == 60
-    assert summary["resumed_from"]["epoch"] >= 1
-    # What the chief has noticed, and what was done about it.
-    assert {a["failure"] for a in summary["attempts"]} == {"lost"}
-    assert "worker 2 of 2 was killed by SIGKILL" in summary["attempts"][-1]["error"]
 
 
 def kill_the_second(process):
