@@ -28,8 +28,22 @@ def base(model):
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
-def test_small_grey_images_are_resized_and_tripled(tmp_path):
-    model, x = build(), values((IMAGE,))
+@pytest.fixture(scope="module")
+def models():
+    """Return a model, and the weights that it and another of the same arguments begin with: each takes seconds to build."""
+    arguments = {"regularizer": {"name": "l2", "l2": 0.1}, "initializer": {"name": "he_normal", "seed": 3}}
+    model, again = build(**arguments), build(**arguments)
+    starts = [[np.copy(w) for w in m.get_weights()] for m in (model, again)]
+    return model, starts
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    return build((InputSpec("image", "image", (32, 32, 3)),), trainable=False)
+
+
+def test_small_grey_images_are_resized_and_tripled(models, tmp_path):
+    model, x = models[0], values((IMAGE,))
     assert base(model).input_shape == (None, 32, 32, 3)
     output = np.asarray(model(x))
     assert output.shape == (6, 1) and np.isfinite(output).all()
@@ -37,26 +51,24 @@ def test_small_grey_images_are_resized_and_tripled(tmp_path):
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "m.keras")(x), output)
 
 
-def test_pixels_reach_the_network_in_its_own_range():
-    model = build((InputSpec("image", "image", (32, 32, 3)),))
+def test_pixels_reach_the_network_in_its_own_range(frozen):
+    model = frozen
     before = keras.Model(model.input, base(model)._inbound_nodes[-1].input_tensors[0])
     x = np.linspace(0, 1, 32 * 32 * 3, dtype="float32").reshape(1, 32, 32, 3)
     expected = keras.applications.mobilenet_v2.preprocess_input(255 * x.copy())
     np.testing.assert_allclose(before(x), expected, atol=1e-5)
 
 
-def test_only_the_head_learns_on_request():
-    model = build(trainable=False)
-    assert [w.path.split("/")[0] for w in model.trainable_weights] == ["head", "head"]
+def test_only_the_head_learns_on_request(frozen):
+    assert [w.path.split("/")[0] for w in frozen.trainable_weights] == ["head", "head"]
 
 
-def test_penalty_counts_every_kernel_and_seeds_repeat_the_start():
-    arguments = {"regularizer": {"name": "l2", "l2": 0.1}, "initializer": {"name": "he_normal", "seed": 3}}
-    model, again = build(**arguments), build(**arguments)
+def test_penalty_counts_every_kernel_and_seeds_repeat_the_start(models):
+    model, starts = models
     kernels = [np.asarray(w, "float64") for w in model.trainable_weights if "kernel" in w.path]
     assert float(sum(model.losses)) == pytest.approx(0.1 * sum((k**2).sum() for k in kernels), rel=1e-4)
     assert len(kernels) == 53
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(*starts, strict=True))
 
 
 @pytest.mark.parametrize(

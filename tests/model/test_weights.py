@@ -133,16 +133,22 @@ def test_derived_seeds_differ_and_fit_into_an_int():
     assert seeds[0] == 7 and len(set(seeds)) == 50 and max(seeds) < 2**31
 
 
-@pytest.mark.parametrize(("name", "kind"), MODELS)
+BY_HAND = {
+    "l1": ({"name": "l1", "l1": 0.02}, lambda w: 0.02 * np.abs(w).sum()),
+    "l2": ({"name": "l2", "l2": 0.03}, lambda w: 0.03 * (w**2).sum()),
+    "l1_l2": (
+        {"name": "l1_l2", "l1": 0.1, "l2": 0.2},
+        lambda w: 0.1 * np.abs(w).sum() + 0.2 * (w**2).sum(),
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("regularizer", "by_hand"),
-    [
-        ({"name": "l1", "l1": 0.02}, lambda w: 0.02 * np.abs(w).sum()),
-        ({"name": "l2", "l2": 0.03}, lambda w: 0.03 * (w**2).sum()),
-        ({"name": "l1_l2", "l1": 0.1, "l2": 0.2}, lambda w: 0.1 * np.abs(w).sum() + 0.2 * (w**2).sum()),
-    ],
+    ("name", "kind", "option"),
+    [*((*m, "l1_l2") for m in MODELS), ("mlp", "numeric", "l1"), ("recurrent", "tokens", "l2")],
 )
-def test_penalty_is_the_sum_over_all_kernels(name, kind, regularizer, by_hand):
+def test_penalty_is_the_sum_over_all_kernels(name, kind, option):
+    regularizer, by_hand = BY_HAND[option]
     extra = {"l1": 0.0} if name == "sparse_mlp" else {}
     model = build(name, INPUTS[kind], regularizer=regularizer, **extra)
     expected = sum(by_hand(np.asarray(k, "float64")) for k in kernels(model))
@@ -217,7 +223,7 @@ def test_sparse_mlp_becomes_sparse(seeded):
     mean = {}
     for l1 in (0.0, 0.5):
         model = build("sparse_mlp", (NUMERIC,), units=[8], l1=l1)
-        model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
+        model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", jit_compile=False)
         model.fit(x, y, batch_size=64, verbose=0)
         mean[l1] = np.asarray(keras.Model(model.input, model.get_layer("hidden_1").output)(x[:64])).mean()
     assert mean[0.5] < 0.25 * mean[0.0]
@@ -237,7 +243,7 @@ def test_sparse_mlp_becomes_sparse(seeded):
 )
 def test_constraint_holds_after_a_step(constraint, holds, seeded):
     model, x = build("mlp", (NUMERIC,), units=[4], constraint=constraint), values((NUMERIC,))
-    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", jit_compile=False)
     model.fit(x, np.ones((6, 1), "float32"), batch_size=6, verbose=0)
     for kernel in map(np.asarray, kernels(model)):
         assert holds(np.linalg.norm(kernel, axis=0), kernel)
