@@ -120,55 +120,88 @@ def test_mlflow_has_the_run_and_its_model_predicts_the_same(default_run, monkeyp
     np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-6)
 
 
-def test_the_best_checkpoint_restores_the_weights_of_the_best_epoch(inside):
+@pytest.fixture(scope="module")
+def python_run(tmp_path_factory):
+    """A run from Python with files of callbacks: (its result, the folder that it was begun in)."""
+    folder = tmp_path_factory.mktemp("python")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        given = [*QUICK, "data=iris", "trainer.epochs=3", "trainer.steps_per_epoch=2", "optimizer.learning_rate=0.01",
+                 "callback=[csv_logger,model_checkpoint]"]  # fmt: skip
+        return trainrun.run(given, run_dir="mine"), folder
+
+
+def test_the_best_checkpoint_restores_the_weights_of_the_best_epoch(python_run):
+    import keras
+
     from trainrun import checkpoint
 
-    result = trainrun.run([*QUICK, "data=iris", "trainer.epochs=3", "optimizer.learning_rate=0.01"])
+    result, _ = python_run
     best = min(range(3), key=lambda i: result.history["val_loss"][i])
-    epochs = checkpoint.restore(result.run_dir / "checkpoints" / "best.npz", result.model)
+    model = keras.models.clone_model(result.model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    epochs = checkpoint.restore(result.run_dir / "checkpoints" / "best.npz", model)
     assert epochs == best + 1
     data = trainrun.build("data", "iris", seed=42)
-    p = result.model.predict(data.validation.x, verbose=0)
+    p = model.predict(data.validation.x, verbose=0)
     loss = -np.log(p[np.arange(len(p)), data.validation.y]).mean()
     assert loss == pytest.approx(result.history["val_loss"][best], rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "loss",
-    ["sparse_categorical_crossentropy", "categorical_crossentropy", "focal", "categorical_hinge", "huber"],
-)
-@pytest.mark.parametrize("metric", ["[sparse_categorical_accuracy,categorical_accuracy,accuracy]"])
-def test_any_loss_and_metric_of_a_task_are_bridged(loss, metric, inside):
+def test_steps_per_epoch_cuts_the_epoch(python_run):
+    assert python_run[0].summary["steps"] == 6
+
+
+def test_callback_files_land_in_the_run_directory(python_run):
+    result, folder = python_run
+    rows = next(result.run_dir.glob("*.csv")).read_text().splitlines()
+    assert len(rows) == 4 and rows[0].startswith("epoch")
+    assert len(list(folder.iterdir())) == 1, "something lies outside of the run's directory"
+
+
+def test_python_runs_return_the_model_and_never_write_into_another_directory(python_run, monkeypatch):
+    result, folder = python_run
+    assert result.model.predict(np.zeros((2, 4), "float32"), verbose=0).shape == (2, 3)
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="not empty"):
+        trainrun.run([*QUICK, "data=iris"], run_dir="mine")
+
+
+THREE_WAYS = ("sparse_categorical_accuracy", "categorical_accuracy", "accuracy")
+
+
+def assert_three_ways_agree(result):
+    assert len({result.metrics[f"val_{name}"] for name in THREE_WAYS}) == 1, (
+        "three ways to say accuracy differ"
+    )
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "focal", "categorical_hinge", "huber"])
+def test_any_loss_and_metric_of_a_task_are_bridged(loss, inside):
+    given = [*QUICK, "trainer.epochs=1", "data=iris", f"loss={loss}", f"metric=[{','.join(THREE_WAYS)}]"]
     if loss == "huber":
         with pytest.raises(UserError, match="needs real numbers"):
-            trainrun.run([*QUICK, "data=iris", f"loss={loss}"])
+            trainrun.run(given)
         return
-    result = trainrun.run([*QUICK, "data=iris", f"loss={loss}", f"metric={metric}"])
-    values = {
-        result.metrics[f"val_{name}"]
-        for name in ("sparse_categorical_accuracy", "categorical_accuracy", "accuracy")
-    }
-    assert len(values) == 1, "three ways to say accuracy differ"
+    assert_three_ways_agree(trainrun.run(given))
 
 
-@pytest.mark.parametrize("from_logits", ["true", "false", "null"])
-def test_logits_or_probabilities_train_to_the_same_weights(from_logits, inside):
-    results = [
-        trainrun.run([*QUICK, "data=iris", "metric=[accuracy,auc]", "loss=scce", f"loss.from_logits={v}"])
-        for v in (from_logits, "null")
-    ]
-    for name, value in results[0].metrics.items():
-        assert value == pytest.approx(results[1].metrics[name], rel=1e-4, abs=1e-5), name
+def test_logits_or_probabilities_train_to_the_same_weights(inside):
+    given = [*QUICK, "data=iris", f"metric=[{','.join(THREE_WAYS)},auc]", "loss=scce"]
+    by_itself, *told = [trainrun.run([*given, f"loss.from_logits={v}"]) for v in ("null", "true", "false")]
+    assert_three_ways_agree(by_itself)
+    for other in told:
+        for name, value in other.metrics.items():
+            assert value == pytest.approx(by_itself.metrics[name], rel=1e-4, abs=1e-5), name
 
 
 def test_class_weights_reach_the_loss(inside):
     data = trainrun.build("data", "breast_cancer", seed=42)
+    # One full batch: the logged loss is that of the initial weights, which so small a rate leaves as they are.
     result = trainrun.run([*QUICK[:1], *QUICK[3:], "data=breast_cancer", "trainer.epochs=1", "trainer.batch_size=341", "model=linear",
-                           "optimizer=sgd", "trainer.class_weight={0: 3.0, 1: 0.5}"])  # fmt: skip
-    # One full batch: the logged loss is that of the initial weights, which the same seed gives again.
-    fresh = trainrun.run([*QUICK[:1], *QUICK[3:], "data=breast_cancer", "trainer.epochs=1", "trainer.batch_size=341", "model=linear",
-                          "optimizer=sgd", "optimizer.learning_rate=1e-12"])  # fmt: skip
-    p = fresh.model.predict(data.train.x, verbose=0)[:, 0].astype("float64")
+                           "optimizer=sgd", "optimizer.learning_rate=1e-12", "metric=none",
+                           "trainer.class_weight={0: 3.0, 1: 0.5}"])  # fmt: skip
+    p = result.model.predict(data.train.x, verbose=0)[:, 0].astype("float64")
     y = data.train.y
     weight = np.where(y == 0, 3.0, 0.5)
     expected = -(weight * (y * np.log(p) + (1 - y) * np.log(1 - p))).mean()
@@ -193,9 +226,9 @@ def test_the_penalty_has_its_own_column(inside):
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(inside):
     shas = [
-        trainrun.run([*QUICK, "data=iris", "hardware.deterministic=true", f"seed={s}"]).summary[
-            "weights_sha256"
-        ]
+        trainrun.run(
+            [*QUICK, "data=iris", "metric=none", "hardware.deterministic=true", f"seed={s}"]
+        ).summary["weights_sha256"]
         for s in (1, 1, 2)
     ]
     assert shas[0] == shas[1] != shas[2]
@@ -239,24 +272,12 @@ def test_lengths_of_a_schedule_become_steps(inside):
     assert cosine.history["learning_rate"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_steps_per_epoch_cuts_the_epoch(inside):
-    result = trainrun.run([*QUICK, "trainer.steps_per_epoch=2"])
-    assert result.summary["steps"] == 4
-
-
 def test_early_stopping_restores_the_best_weights_and_the_final_metrics_are_theirs(inside):
     result = trainrun.run([*QUICK[:1], *QUICK[3:], "data=iris", "model.units=[256,256]", "optimizer.learning_rate=0.05", "trainer.epochs=40",
                            "callback=early_stopping", "callback.early_stopping.patience=3",
                            "callback.early_stopping.restore_best_weights=true"])  # fmt: skip
     assert len(result.history["loss"]) < 40
     assert result.metrics["val_loss"] == pytest.approx(min(result.history["val_loss"]), rel=1e-5)
-
-
-def test_callback_files_land_in_the_run_directory(inside):
-    result = trainrun.run([*QUICK, "data=iris", "callback=[csv_logger,model_checkpoint]"])
-    rows = next(result.run_dir.glob("*.csv")).read_text().splitlines()
-    assert len(rows) == 3 and rows[0].startswith("epoch")
-    assert len(list(inside.iterdir())) == 1, "something lies outside of outputs/"
 
 
 def test_a_run_that_fails_says_where_and_is_marked_so(inside, capsys):
@@ -317,21 +338,20 @@ def test_a_sweep_runs_every_point_and_tells_the_failures_at_the_end(inside, caps
     assert "this one fails" in captured.err + captured.out
 
 
-def test_python_runs_return_the_model_and_never_write_into_another_directory(inside):
-    result = trainrun.run([*QUICK, "data=iris"], run_dir="mine")
-    assert result.model.predict(np.zeros((2, 4), "float32"), verbose=0).shape == (2, 3)
-    with pytest.raises(UserError, match="not empty"):
-        trainrun.run([*QUICK, "data=iris"], run_dir="mine")
-
-
 def test_training_errors_reach_python_as_such(inside):
     with pytest.raises(UserError, match="Did you mean focal"):
         trainrun.run(["loss=focl"])
     assert issubclass(TrainingError, Exception) and not list(inside.iterdir())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_in_order_and_the_record_says_killed(number, code, tmp_path):
+def assert_killed(run_dir):
+    summary = summary_of(run_dir)
+    assert summary["status"] == "KILLED" and summary["epochs"] >= 2
+    last = json.loads((run_dir / "journal.jsonl").read_text().splitlines()[-1])
+    assert (last["kind"], last["status"]) == ("end", "KILLED")
+
+
+def test_ctrl_c_ends_the_run_in_order_and_the_record_says_killed(tmp_path):
     command = [sys.executable, "-m", "trainrun", "data=iris", "tracking=none", "trainer.epochs=100000"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -339,12 +359,25 @@ def test_a_signal_ends_the_run_in_order_and_the_record_says_killed(number, code,
     for line in process.stdout:
         if line.startswith("3/100000") or " 3/100000" in line:
             break
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    run_dir = only_run(tmp_path)
-    assert process.returncode == code, err
-    assert "Traceback" not in err and signal.Signals(number).name in err
-    summary = summary_of(run_dir)
-    assert summary["status"] == "KILLED" and summary["epochs"] >= 2
-    last = json.loads((run_dir / "journal.jsonl").read_text().splitlines()[-1])
-    assert (last["kind"], last["status"]) == ("end", "KILLED")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "SIGINT" in err
+    assert_killed(only_run(tmp_path))
+
+
+def test_sigterm_does_the_same(inside, capfd):
+    (inside / "ends.py").write_text(
+        "import os, signal\n"
+        "import keras, trainrun\n"
+        "@trainrun.register('callback', 'ends')\n"
+        "class Ends(keras.callbacks.Callback):\n"
+        "    def on_epoch_begin(self, epoch, logs=None):\n"
+        "        if epoch == 3:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    given = [*QUICK, "data=iris", "trainer.epochs=100000", "plugins=[./ends.py]", "callback=ends"]
+    assert main(given) == 143
+    err = capfd.readouterr().err
+    assert "Traceback" not in err and "SIGTERM" in err
+    assert_killed(only_run(inside))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +71,7 @@ def test_an_input_that_is_infinite(run):
     assert "Mend these examples" in message
 
 
+@functools.cache
 def explode(rate):
     """Return the first step, over all epochs, whose loss is not finite; plain numpy, float32, a linear model."""
     import trainrun
@@ -99,7 +102,7 @@ def test_a_rate_that_is_too_high_is_found_from_a_checkpoint(trainer, run, projec
     import shutil
 
     expected = explode(4.0)
-    shutil.rmtree(project / "outputs")
+    shutil.rmtree(project / "outputs", ignore_errors=True)
     message, run_dir = run.fail(
         "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0", f"trainer={trainer}",
         "trainer.epochs=20", "checkpoint.every=1epochs",
@@ -160,5 +163,8 @@ def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
 )
 def test_the_search_takes_as_long_as_it_may(minutes, said, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"on_failure.minutes={minutes}")
-    assert said in message and "in epoch 1, steps 1 to 12" in message
+    # How many steps are one compiled call, and so how narrow the range is, depends on the machine's speed.
+    told = re.search(r"in epoch (\d+), steps? (\d+)(?: to (\d+))?", message)
+    epoch, first, last = (int(n) for n in (told[1], told[2], told[3] or told[2]))
+    assert said in message and epoch == 1 and 1 <= first <= place(41) <= last <= STEPS
     assert read(run_dir, "autopsy.json")["noticed"]["epoch"] == 1

@@ -21,9 +21,23 @@ def layers(most):
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_the_result_is_that_of_the_whole_batch(trainer, run):
-    whole = run(*layers(1000), f"trainer={trainer}")
-    result = run(*layers(3), f"trainer={trainer}")
+def test_the_result_is_that_of_the_whole_batch_and_the_memory_of_an_attempt_is_free_for_the_next(
+    trainer, run, monkeypatch
+):
+    from trainrun import builders
+
+    build, models = builders.job, []
+
+    def job(*arguments):
+        assert all(m() is None for m in models), "an earlier attempt's model is still held by somebody"
+        made = build(*arguments)
+        models.append(weakref.ref(made.model))
+        return made
+
+    whole = run(*layers(1000), f"trainer={trainer}", "trainer.epochs=2")
+    monkeypatch.setattr(builders, "job", job)
+    result = run(*layers(3), f"trainer={trainer}", "trainer.epochs=2")
+    assert len(models) == 3 and result.status == "FINISHED"
     assert "attempts" not in whole.summary
     attempts = result.summary["attempts"]
     assert [(a["failure"], a["parts"]) for a in attempts] == [("out_of_memory", 2), ("out_of_memory", 4)]
@@ -37,13 +51,13 @@ def test_the_result_is_that_of_the_whole_batch(trainer, run):
 
 
 def test_it_goes_on_from_the_last_checkpoint_and_a_resume_knows_the_parts(run):
-    result = run(*layers(8), "callback=greedy", "checkpoint.every=1epochs", "trainer.epochs=4")
+    result = run(*layers(8), "callback=greedy", "checkpoint.every=1epochs", "trainer.epochs=3")
     (attempt,) = result.summary["attempts"]
     assert (attempt["epoch"], attempt["checkpoint"], attempt["parts"]) == (2, "last.npz", 2)
-    assert result.summary["epochs"] == 4
-    assert main(["resume", str(result.run_dir), "trainer.epochs=5"]) == 0
+    assert result.summary["epochs"] == 3
+    assert main(["resume", str(result.run_dir), "trainer.epochs=4"]) == 0
     summary = read(result.run_dir, "summary.json")
-    assert summary["epochs"] == 5 and len(summary["attempts"]) == 1, "it did not fail again"
+    assert summary["epochs"] == 4 and len(summary["attempts"]) == 1, "it did not fail again"
 
 
 def test_one_example_at_a_time_is_the_least(run):
@@ -61,20 +75,3 @@ def test_stop_stops(run):
 def test_a_step_of_ones_own_is_not_divided(run):
     message, _ = run.fail(*layers(3), "trainer=custom", "trainer.step=whole")
     assert "a step of your own takes the whole batch" in message
-
-
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_the_memory_of_one_attempt_is_free_when_the_next_is_built(trainer, run, monkeypatch):
-    from trainrun import builders
-
-    build, models = builders.job, []
-
-    def job(*arguments):
-        assert all(m() is None for m in models), "an earlier attempt's model is still held by somebody"
-        made = build(*arguments)
-        models.append(weakref.ref(made.model))
-        return made
-
-    monkeypatch.setattr(builders, "job", job)
-    result = run(*layers(3), f"trainer={trainer}", "trainer.epochs=1")
-    assert len(models) == 3 and result.status == "FINISHED"
