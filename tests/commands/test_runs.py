@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -103,16 +102,21 @@ def test_a_damaged_run_is_listed_and_hides_no_other(inside, capsys, damage):
     assert found["1"] == "FINISHED" and found["2"] in ("UNKNOWN", "KILLED", "FINISHED")
 
 
+def within_a_second(*argv):
+    """Assert it of the fastest of six times: the machine may be at something else. Mostly the first will do."""
+    times = []
+    while len(times) < 6 and min(times, default=9.0) >= 1.0:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "trainrun", "runs", *argv], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1.0, (argv, times)
+
+
 def test_hundreds_of_long_runs_within_a_second(inside):
     config = {f"key{i}": "x" * 20 for i in range(300)}
     for number in range(300):
         make(inside, number, epochs=200, config=config)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "trainrun", "runs"], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 1.0 or min(times) < 1.0, times
+    within_a_second()
 
 
 def make_sweep(folder, ends, total=None, own=True, alive=False):
@@ -303,9 +307,4 @@ def test_a_sweep_of_two_thousand_trials_within_a_second(inside):
         finish_trial(book, run_dir, "FINISHED", 1.0)
         book._file.close()  # without waiting for the disk, 2,000 times
     for argv in ([], ["a_sweep"]):
-        times = []
-        for _ in range(4):
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "trainrun", "runs", *argv], check=True, capture_output=True)
-            times.append(time.perf_counter() - begin)
-        assert min(times) < 1.0, (argv, times)
+        within_a_second(*argv)

@@ -136,10 +136,19 @@ def test_state_that_is_not_kept_is_found_with_its_place_and_its_cause(component,
     assert "weights: hidden_1/kernel" in said or "learning_rate" in said
 
 
-def test_what_is_kept_is_equal(inside, monkeypatch, capsys):
-    overrides = [*BASE, "model.dropout=0.3"]
-    whole = trainrun.run(overrides, run_dir="whole").run_dir
-    stop_and_go_on(overrides, 2, monkeypatch)
+DROPPING = [*BASE, "model.dropout=0.3"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run with dropout, to its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        return trainrun.run(DROPPING, run_dir="whole").run_dir
+
+
+def test_what_is_kept_is_equal(whole, inside, monkeypatch, capsys):
+    stop_and_go_on(DROPPING, 2, monkeypatch)
     killed = Path("killed").absolute()
     assert differences.compare(whole, killed) == [] and differences.first_difference(whole, killed) is None
     assert verify_resume._tell(types.SimpleNamespace(whole=whole, epochs=4), [(killed, [])]) is True
@@ -156,8 +165,7 @@ def test_what_is_kept_is_equal(inside, monkeypatch, capsys):
     assert place.names == ["weights: hidden_2/kernel"] and "1 of 2,048 values, by" in place.sizes[0]
 
 
-def test_a_metric_of_one_epoch_that_differs_in_its_last_bit_is_told(inside):
-    whole = trainrun.run(BASE, run_dir="whole").run_dir
+def test_a_metric_of_one_epoch_that_differs_in_its_last_bit_is_told(whole, inside):
     shutil.copytree(whole, "other")
     path = inside / "other" / "journal.jsonl"
     text = path.read_text()
