@@ -51,7 +51,8 @@ def weights(name: str, arguments: dict, strategy: tf.distribute.Strategy | None,
         optimizer = trainrun.build("optimizer", name, learning_rate=0.01, **arguments)
         if half:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)
-        model.compile(optimizer, "mse", jit_compile=False)
+        # On one device tracing would take longer than the sixteen steps.
+        model.compile(optimizer, "mse", jit_compile=False, run_eagerly=strategy is None)
     model.fit(X, Y, batch_size=4, epochs=4, shuffle=False, verbose=0)
     return np.concatenate([w.ravel() for w in model.get_weights()])
 
