@@ -15,7 +15,7 @@ from trainrun import builders, profiling
 from trainrun.cost import STEP, Cost
 from trainrun.profiling import Profile
 
-QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.limit=320", "trainer.epochs=4",
+QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.limit=320", "trainer.epochs=3", "metric=none",
          "artifacts.model=false", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
 
 

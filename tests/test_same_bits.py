@@ -10,8 +10,8 @@ import pytest
 SCRIPT = """
 import trainrun
 quiet = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false", "data=digits",
-         "trainer.epochs=2", "trainer.limit=400"]
-for settings in (["model=mlp", "model.dropout=0.2"], ["model=cnn"], ["model=cnn", "trainer=custom", "trainer.batch_size=128"],
+         "trainer.epochs=2", "trainer.limit=192", "metric=none"]
+for settings in (["model=mlp", "model.dropout=0.2"], ["model=cnn", "model.filters=[8]"], ["model=cnn", "trainer=custom", "trainer.batch_size=128"],
                  ["model=resnet_small", "trainer=custom", "trainer.limit=96"], ["model=recurrent", "trainer=train_on_batch"]):
     result = trainrun.run([*quiet, *settings])
     print("BITS", settings, result.summary["weights_sha256"], result.history)

@@ -26,12 +26,13 @@ SMALL = [
     "model=mlp",
     "model.units=[8]",
     "trainer.limit=70",
-    "trainer.epochs=3",
+    "trainer.epochs=2",
 ]
 CASES = {
     "odd last batch": ["trainer.batch_size=16"],
-    "fewer examples than replicas": ["trainer.batch_size=23"],
-    "weights, penalty, clipping": ["trainer.batch_size=16", "trainer.class_weight=balanced", "model.regularizer=l2", "optimizer.global_clipnorm=0.05"],
+    "fewer examples than replicas; weights, penalty, clipping": [
+        "trainer.batch_size=23", "trainer.class_weight=balanced", "model.regularizer=l2", "optimizer.global_clipnorm=0.05",
+    ],
 }  # fmt: skip
 
 

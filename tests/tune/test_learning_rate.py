@@ -14,8 +14,7 @@ PARABOLA = ["data=none", "model=quadratic", "loss=model_output", "metric=none", 
 QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.epochs=1", "artifacts.model=false", "artifacts.report=false"]  # fmt: skip
 
 
-@pytest.mark.parametrize("trainer", ["fit", "custom", "train_on_batch"])
-@pytest.mark.parametrize("a", [0.5, 20.0])
+@pytest.mark.parametrize(("trainer", "a"), [("fit", 0.5), ("custom", 20.0), ("train_on_batch", 0.5)])
 def test_gradient_descent_on_a_parabola_by_hand(a, trainer, inside):
     config = trainrun.compose([*PARABOLA, f"model.a={a}", f"trainer={trainer}"])
     data, strategy = builders.dataset(config), builders.strategy(config)
