@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -35,7 +36,8 @@ def trainer(request, tmp_path):
     for one in made:
         one.kill()
         if one.delivery and not module.gone(one.delivery, 0.1):
-            os.kill(one.delivery, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.delivery, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -68,12 +70,27 @@ def the_run(uri, run_dir, epoch):
         found = mlflow_runs(uri, run_dir)
         if found and found[0].data.metrics.get("step", 0) >= 10 * epoch:
             return found[0]
-        time.sleep(0.1)
+        time.sleep(0.2)
     raise AssertionError(f"MLflow never had epoch {epoch}")
 
 
-def assert_all_there(uri, run_dir, word="FINISHED"):
-    """Hold MLflow against the journal: every value once, with its step and time. Return the MLflow run."""
+def warned(run_dir, wait=0.0):
+    """Return whether the delivery process has warned that the server takes no records; `wait` seconds for it."""
+    until = time.monotonic() + wait
+    while True:
+        log = Path(run_dir) / status.LOG
+        if log.is_file() and "takes no records" in log.read_text():
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+
+
+def assert_all_there(uri, run_dir, word="FINISHED", left=0):
+    """Hold MLflow against the journal: every value once, with its step and time. Return the MLflow run.
+
+    `left`: how many records it will never take.
+    """
     (run,) = mlflow_runs(uri, run_dir)
     assert run.info.status == word
     book = records(run_dir)
@@ -87,8 +104,8 @@ def assert_all_there(uri, run_dir, word="FINISHED"):
     assert run.data.params["optimizer.learning_rate"] == "0.1"
     assert len(run.inputs.dataset_inputs) == 1
     entry = cursor.latest(run_dir)
-    assert (entry["next"], entry.get("left")) == (len(book), None)
-    assert cursor.unsent(entry, len(book)) == 0
+    assert (entry["next"], len(entry.get("left") or ())) == (len(book), left)
+    assert cursor.unsent(entry, len(book)) == left
     return run
 
 
@@ -99,32 +116,25 @@ def assert_all_there(uri, run_dir, word="FINISHED"):
 def test_a_server_killed_in_the_middle_and_restarted_has_everything_once(kind, request, trainer):
     fixture = request.getfixturevalue("server" if kind == "sqlite" else "on_postgres")
     database, server = (None, fixture) if kind == "sqlite" else fixture
-    one = trainer({"uri": server.uri, "timeout": 60}, epochs=1000, pace=0.05)
-    one.until("epoch 40")
+    one = trainer({"uri": server.uri, "timeout": 60}, epochs=100_000, pace=0.05)
+    the_run(server.uri, one.run_dir, epoch=5)
     server.kill()
     if database is not None:
         database.stop()
-    one.until("epoch 60")
+    assert warned(one.run_dir, wait=60)
     if database is not None:
         database.start()
     server.start()
+    if database is not None:  # and then a database that dies under its server
+        done = records(one.run_dir)[-1]["epoch"]
+        the_run(server.uri, one.run_dir, epoch=done)
+        database.stop()
+        time.sleep(3)
+        database.start()
     one.process.send_signal(signal.SIGTERM)
     undelivered, _, warnings = one.wait()
     assert undelivered == 0
     assert len(warnings) == 1 and "takes no records" in warnings[0]
-    assert_all_there(server.uri, one.run_dir, "KILLED")
-
-
-def test_a_database_that_dies_under_its_server(on_postgres, trainer):
-    database, server = on_postgres
-    one = trainer({"uri": server.uri, "timeout": 60}, epochs=1000, pace=0.05)
-    the_run(server.uri, one.run_dir, epoch=5)
-    database.stop()
-    time.sleep(3)
-    database.start()
-    one.process.send_signal(signal.SIGTERM)
-    undelivered, _, warnings = one.wait()
-    assert undelivered == 0 and len(warnings) <= 1
     assert_all_there(server.uri, one.run_dir, "KILLED")
 
 
@@ -140,7 +150,7 @@ def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_tim
     assert len(warnings) == 2
     assert f"{proxy.uri} takes no records (Connection refused)" in warnings[0]
     assert warnings[1].startswith("warning: 22 records not yet sent: trainrun sync ")
-    assert tools.gone(one.delivery, 10)
+    assert tools.gone(one.delivery, 30)
     later = time.time()
     assert main(["sync", str(one.run_dir), "--uri", server.uri]) == 0
     assert "22 records sent" in capsys.readouterr().out
@@ -151,37 +161,60 @@ def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_tim
 # Servers that answer, but how.
 
 
-@pytest.mark.parametrize(
-    ("fault", "share", "warned"),
-    [("slow", 1, 0), (500, 0.2, 0), ("reset", 0.2, 0), ("lost", 0.2, 0), (401, 1, 1)],
-)
-def test_a_faulty_server(fault, share, warned, server, proxy, trainer):
-    proxy.fault, proxy.share, proxy.delay = fault, share, 0.5
-    one = trainer({"uri": proxy.uri, "timeout": 40}, epochs=1000, pace=0.05)
-    while proxy.requests < 5:
-        one.until("epoch")
-    if warned:
-        proxy.fault = None
+def test_a_faulty_server(server, proxy, trainer):
+    proxy.fault, proxy.delay = "slow", 0.5
+    one = trainer({"uri": proxy.uri, "timeout": 60}, epochs=100_000, pace=0.05)
+
+    def until(requests):
+        requests += proxy.requests
+        while proxy.requests < requests:
+            one.until("epoch")
+
+    until(5)
+    proxy.fault = None
+    assert not warned(one.run_dir), "slow is not faulty"
+    proxy.share = 0.2
+    for fault in (500, "reset", "lost"):
+        proxy.fault = fault
+        until(10)
+    # Where it is a matter of luck, two failures in a row are said; but then nothing more of this server.
+    proxy.fault, proxy.share = 401, 1
+    until(1)
+    assert warned(one.run_dir, wait=60)
+    proxy.fault = None
     one.process.send_signal(signal.SIGTERM)
     undelivered, _, warnings = one.wait()
     assert undelivered == 0, warnings
-    # Where it is a matter of luck, two failures in a row are said, too.
-    assert len(warnings) == warned or (0 < share < 1 and len(warnings) == 1), warnings
+    assert len(warnings) == 1, warnings
     assert_all_there(server.uri, one.run_dir, "KILLED")
 
 
-def test_training_does_not_wait_for_a_server_that_never_answers(server, proxy, trainer, tools):
+def test_training_does_not_wait_for_a_server_that_never_answers_and_a_resumed_run_sends_it_all(
+    server, proxy, trainer, tools
+):
     proxy.fault = "silent"
     one = trainer({"uri": proxy.uri, "timeout": 1.5}, epochs=20)
     undelivered, seconds, warnings = one.wait()
     assert (undelivered, len(warnings)) == (22, 1)
-    assert seconds < 3
+    assert seconds < 10
     # Nor does whoever reads the training process' output: `wait` has come back, and the other may still try.
-    assert tools.gone(one.delivery, 15)
+    assert tools.gone(one.delivery, 30)
+    proxy.fault = None
+    again = trainer(
+        {"uri": proxy.uri},
+        epochs=30,
+        first=21,
+        more={"resumed_from": {"epoch": 20, "step": 0, "updates": 200}},
+    )
+    assert again.wait()[0] == 0
+    assert_all_there(server.uri, one.run_dir)
 
 
-def test_a_run_that_the_server_has_lost_is_recorded_anew(server, trainer):
-    one = trainer({"uri": server.uri}, epochs=1000, pace=0.05)
+def test_a_failed_run_that_the_server_has_lost_is_recorded_anew_with_the_reason_and_the_last_lines_of_its_log(
+    server, trainer
+):
+    one = trainer({"uri": server.uri}, epochs=100_000, pace=0.05, fail=True)
+    (one.run_dir / "run.log").write_text("Traceback\nRuntimeError: boom\n")
     before = the_run(server.uri, one.run_dir, epoch=10)
     with sqlite3.connect(server.folder / "server.db", timeout=20) as database:
         for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
@@ -190,7 +223,10 @@ def test_a_run_that_the_server_has_lost_is_recorded_anew(server, trainer):
     undelivered, _, warnings = one.wait()
     assert undelivered == 0
     assert len(warnings) == 1 and "recorded anew" in warnings[0]
-    assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
+    run = assert_all_there(server.uri, one.run_dir, "FAILED")
+    assert run.info.run_id != before.info.run_id
+    assert run.data.tags["trainrun.reason"] == "RuntimeError: boom"
+    assert "Traceback" in run.data.tags["trainrun.log"]
 
 
 def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(inside, capsys):
@@ -211,12 +247,12 @@ def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(
 
 
 def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, trainer, capsys):
-    one = trainer({"uri": server.uri}, epochs=1000, pace=0.03)
+    one = trainer({"uri": server.uri}, epochs=100_000, pace=0.03)
     before = the_run(server.uri, one.run_dir, epoch=10)
     client(server.uri).delete_run(before.info.run_id)
     one.process.send_signal(signal.SIGTERM)
     undelivered, seconds, warnings = one.wait()
-    assert undelivered > 0 and seconds < 2
+    assert undelivered > 0 and seconds < 10
     assert "was deleted" in warnings[0] and len(warnings) == 2
     assert main(["sync", "--all", "--outputs", str(one.run_dir.parents[1])]) == 0
     assert mlflow_runs(server.uri, one.run_dir) == []
@@ -224,9 +260,9 @@ def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, tra
     assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
 
 
-def test_eight_runs_at_once_in_a_local_database(tmp_path, trainer):
+def test_runs_at_once_in_a_local_database(tmp_path, trainer):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    many = [trainer({"uri": uri, "timeout": 100}, run=f"run{i}", epochs=40) for i in range(8)]
+    many = [trainer({"uri": uri, "timeout": 100}, run=f"run{i}", epochs=40) for i in range(3)]
     for one in many:
         assert one.wait(150)[0] == 0
     for one in many:
@@ -236,101 +272,30 @@ def test_eight_runs_at_once_in_a_local_database(tmp_path, trainer):
 # Processes that die.
 
 
-def test_a_training_process_that_is_killed_leaves_a_true_record(server, trainer, tools):
-    one = trainer({"uri": server.uri}, epochs=1000, pace=0.02)
+def test_a_training_process_that_is_killed_leaves_a_true_record_and_resumed_goes_on_in_it(
+    server, trainer, tools
+):
+    one = trainer({"uri": server.uri}, epochs=100_000, pace=0.02)
     (one.run_dir / "run.log").write_text(f"first\nhttp://me:{SECRET}@host\nlast words\n")
     one.until("epoch 30")
     one.kill()
-    assert tools.gone(one.delivery, 15), "the delivery process has outlived its work"
+    assert tools.gone(one.delivery, 30), "the delivery process has outlived its work"
     end = records(one.run_dir)[-1]
     assert (end["kind"], end["status"]) == ("end", "KILLED")
     assert "SIGKILL" in end["reason"] and end["log"][-1] == "last words" and SECRET not in str(end)
-    run = assert_all_there(server.uri, one.run_dir, "KILLED")
-    assert run.data.tags["trainrun.status"] == "KILLED"
-    assert "last words" in run.data.tags["trainrun.log"]
+    first = assert_all_there(server.uri, one.run_dir, "KILLED")
+    assert first.data.tags["trainrun.status"] == "KILLED"
+    assert "last words" in first.data.tags["trainrun.log"]
     summary = json.loads((one.run_dir / "summary.json").read_text())
     assert (summary["status"], summary["epochs"]) == ("KILLED", len(records(one.run_dir)) - 2)
-    assert summary["mlflow"]["run_id"] == run.info.run_id
+    assert summary["mlflow"]["run_id"] == first.info.run_id
     assert summary["best"]["loss"]["epoch"] == summary["epochs"]
 
-
-def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(server, trainer):
-    one = trainer({"uri": server.uri}, epochs=80, pace=0.05)
-    one.until("epoch 30")
-    os.kill(one.delivery, signal.SIGKILL)
-    undelivered, seconds, warnings = one.wait()
-    assert undelivered > 40 and seconds < 1
-    assert len(warnings) == 1 and f"{undelivered} records not yet sent" in warnings[0]
-    assert main(["sync", str(one.run_dir)]) == 0
-    assert_all_there(server.uri, one.run_dir)
-
-
-def test_a_replay_of_everything_doubles_nothing(server, trainer, tmp_path):
-    one = trainer({"uri": server.uri}, epochs=30)
-    (one.run_dir / "config.yaml").write_text("a: 1\n")
-    assert one.wait()[0] == 0
-    (run,) = mlflow_runs(server.uri, one.run_dir)
-    for loss in ("whole", "half"):  # as after a crash between sending and writing down that it was sent
-        if loss == "whole":
-            (one.run_dir / cursor.FILE).unlink()
-        else:
-            told = json.loads((one.run_dir / cursor.FILE).read_text())
-            told["deliveries"][-1]["next"] = 7
-            (one.run_dir / cursor.FILE).write_text(json.dumps(told))
-        assert main(["sync", str(one.run_dir)]) == 0
-        assert assert_all_there(server.uri, one.run_dir).info.run_id == run.info.run_id
-
-
-def test_ctrl_c_in_the_terminal_reaches_the_training_process_only(server, trainer, tools):
-    one = trainer({"uri": server.uri}, epochs=1000)
-    one.until("epoch 20")
-    os.killpg(one.process.pid, signal.SIGINT)
-    undelivered, _, warnings = one.wait()
-    assert (undelivered, warnings) == (0, [])
-    run = assert_all_there(server.uri, one.run_dir, "KILLED")
-    assert run.data.tags["trainrun.reason"] == "stopped by SIGINT"
-    assert tools.gone(one.delivery, 10)
-
-
-def test_a_failed_run_carries_the_reason_and_the_last_lines_of_its_log(server, trainer):
-    one = trainer({"uri": server.uri}, epochs=3, fail=True, pace=0.3)
-    (one.run_dir / "run.log").write_text("Traceback\nRuntimeError: boom\n")
-    assert one.wait()[0] == 0
-    run = assert_all_there(server.uri, one.run_dir, "FAILED")
-    assert run.data.tags["trainrun.reason"] == "RuntimeError: boom"
-    assert "Traceback" in run.data.tags["trainrun.log"]
-
-
-def test_passwords_are_in_no_file_and_no_process_arguments(server, trainer, capsys):
-    uri = server.uri.replace("http://", f"http://me:{SECRET}@")
-    one = trainer({"uri": uri}, epochs=40)
-    arguments = Path(f"/proc/{one.delivery}/cmdline").read_bytes()
-    assert b"trainrun.tracking.deliver" in arguments and SECRET.encode() not in arguments
-    os.kill(one.delivery, signal.SIGKILL)
-    one.wait()
-    for file in one.run_dir.iterdir():
-        assert SECRET.encode() not in file.read_bytes(), file
-    assert main(["sync", str(one.run_dir)]) == 2
-    assert "--uri" in capsys.readouterr().err
-    assert main(["sync", str(one.run_dir), "--uri", uri]) == 0
-    (run,) = mlflow_runs(server.uri, one.run_dir)
-    assert SECRET not in str(run.to_dictionary())
-    assert SECRET not in "".join(capsys.readouterr())
-
-
-# Runs that go on.
-
-
-def test_a_resumed_run_goes_on_in_its_mlflow_run_and_sends_nothing_twice(server, trainer, tools):
-    one = trainer({"uri": server.uri}, epochs=1000, pace=0.02)
-    one.until("epoch 20")
-    one.kill()
-    assert tools.gone(one.delivery, 15)
+    # It goes on in its MLflow run, and sends nothing twice.
     done = max(r["epoch"] for r in records(one.run_dir) if r["kind"] == "epoch")
-    (first,) = mlflow_runs(server.uri, one.run_dir)
     again = trainer(
         {"uri": server.uri},
-        epochs=1000,
+        epochs=100_000,
         pace=0.1,
         first=11,
         factor=1.5,
@@ -359,20 +324,67 @@ def test_a_resumed_run_goes_on_in_its_mlflow_run_and_sends_nothing_twice(server,
     assert found.mlflow["run_id"] == run.info.run_id
 
 
-def test_a_run_resumed_while_its_first_records_are_not_sent(server, proxy, trainer, tools):
-    proxy.fault = 500
-    one = trainer({"uri": proxy.uri, "timeout": 1}, epochs=10)
-    assert one.wait()[0] == 12
-    assert tools.gone(one.delivery, 15)
-    proxy.fault = None
-    again = trainer(
-        {"uri": proxy.uri},
-        epochs=20,
-        first=11,
-        more={"resumed_from": {"epoch": 10, "step": 0, "updates": 100}},
-    )
-    assert again.wait()[0] == 0
-    assert_all_there(server.uri, one.run_dir)
+def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(server, trainer, capsys):
+    """And passwords are in no file and no process' arguments; and what the server will never take keeps nothing back."""
+    uri = server.uri.replace("http://", f"http://me:{SECRET}@")
+    one = trainer({"uri": uri}, epochs=80, pace=0.05, artifacts=["good.txt", "bad.txt"])
+    for name in ("good", "bad"):
+        (one.run_dir / f"{name}.txt").write_text(name)
+    arguments = Path(f"/proc/{one.delivery}/cmdline").read_bytes()
+    assert b"trainrun.tracking.deliver" in arguments and SECRET.encode() not in arguments
+    one.until("epoch 30")
+    os.kill(one.delivery, signal.SIGKILL)
+    undelivered, seconds, warnings = one.wait()
+    assert undelivered > 40 and seconds < 10
+    assert len(warnings) == 1 and f"{undelivered} records not yet sent" in warnings[0]
+    for file in one.run_dir.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file
+    assert main(["sync", str(one.run_dir)]) == 2
+    said = capsys.readouterr()
+    assert "--uri" in said.err and SECRET not in said.out + said.err
+
+    book = one.run_dir / "journal.jsonl"
+    book.write_text(book.read_text().replace('"bad.txt"', '"../../../../etc/hostname"'))
+    assert main(["sync", str(one.run_dir), "--uri", uri]) == 1
+    said = capsys.readouterr()
+    assert "does not lie in the run's directory" in said.err and SECRET not in said.out + said.err
+    run = assert_all_there(server.uri, one.run_dir, left=1)
+    assert [a.path for a in client(server.uri).list_artifacts(run.info.run_id)] == ["good.txt"]
+    assert SECRET not in str(run.to_dictionary())
+
+
+def test_two_deliver_one_run_at_a_time_and_a_replay_of_everything_doubles_nothing(server, trainer, capsys):
+    one = trainer({"uri": server.uri}, epochs=100_000, pace=0.05)
+    (one.run_dir / "config.yaml").write_text("a: 1\n")
+    the_run(server.uri, one.run_dir, epoch=10)
+    assert main(["sync", str(one.run_dir)]) == 0
+    assert "another process is delivering it" in capsys.readouterr().out
+    one.process.send_signal(signal.SIGTERM)
+    assert one.wait()[0] == 0
+    lock = Lock(one.run_dir)
+    assert lock.acquire(5) and not Lock(one.run_dir).acquire()
+    lock.release()
+    run = assert_all_there(server.uri, one.run_dir, "KILLED")
+    for loss in ("whole", "half"):  # as after a crash between sending and writing down that it was sent
+        if loss == "whole":
+            (one.run_dir / cursor.FILE).unlink()
+        else:
+            told = json.loads((one.run_dir / cursor.FILE).read_text())
+            told["deliveries"][-1]["next"] = 7
+            (one.run_dir / cursor.FILE).write_text(json.dumps(told))
+        assert main(["sync", str(one.run_dir)]) == 0
+        assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id == run.info.run_id
+
+
+def test_ctrl_c_in_the_terminal_reaches_the_training_process_only(server, trainer, tools):
+    one = trainer({"uri": server.uri}, epochs=100_000)
+    one.until("epoch 20")
+    os.killpg(one.process.pid, signal.SIGINT)
+    undelivered, _, warnings = one.wait()
+    assert (undelivered, warnings) == (0, [])
+    run = assert_all_there(server.uri, one.run_dir, "KILLED")
+    assert run.data.tags["trainrun.reason"] == "stopped by SIGINT"
+    assert tools.gone(one.delivery, 30)
 
 
 # What else may come.
@@ -408,23 +420,6 @@ def test_a_living_process_is_known_also_after_the_clock_was_set():
     assert process.lives({**start, "process": "another boot/1"}) is False
     assert process.lives({**start, "host": "another"}) is None
     assert process.lives({**start, "pid": 2**22 + 1}) is False
-
-
-def test_what_the_server_will_never_take_does_not_keep_back_the_rest(server, trainer, capsys):
-    one = trainer({"uri": server.uri}, epochs=5, pace=0.2, artifacts=["good.txt", "bad.txt"])
-    (one.run_dir / "good.txt").write_text("good")
-    (one.run_dir / "bad.txt").write_text("bad")
-    one.until("epoch 5")
-    os.kill(one.delivery, signal.SIGKILL)
-    one.wait()
-    book = one.run_dir / "journal.jsonl"
-    book.write_text(book.read_text().replace('"bad.txt"', '"../../../../etc/hostname"'))
-    assert main(["sync", str(one.run_dir)]) == 1
-    assert "does not lie in the run's directory" in capsys.readouterr().err
-    (run,) = mlflow_runs(server.uri, one.run_dir)
-    assert run.info.status == "FINISHED"
-    assert [a.path for a in client(server.uri).list_artifacts(run.info.run_id)] == ["good.txt"]
-    assert cursor.unsent(cursor.latest(one.run_dir), len(records(one.run_dir))) == 1
 
 
 def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsys):
@@ -464,19 +459,6 @@ def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsy
     (tmp_path / cursor.FILE).unlink()
     assert main(["sync", str(tmp_path), "--uri", server.uri]) == 0
     assert len(client(server.uri).get_metric_history(run.info.run_id, "nan")) == 1
-
-
-def test_two_deliver_one_run_at_a_time(server, trainer, capsys):
-    one = trainer({"uri": server.uri}, epochs=60, pace=0.05)
-    one.until("epoch 10")
-    time.sleep(1)
-    assert main(["sync", str(one.run_dir)]) == 0
-    assert "another process is delivering it" in capsys.readouterr().out
-    assert one.wait()[0] == 0
-    lock = Lock(one.run_dir)
-    assert lock.acquire(5) and not Lock(one.run_dir).acquire()
-    lock.release()
-    assert_all_there(server.uri, one.run_dir)
 
 
 def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, tmp_path):
