@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 import signal
@@ -15,7 +17,7 @@ import pytest
 
 from trainrun.cli import main
 
-QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris"]
+QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "metric=[]"]
 BAD = """
 import ctypes, os, sys, time
 import keras, trainrun
@@ -47,23 +49,13 @@ def broken(tmp_path_factory):
     """Return the directory of a sweep in which nearly everything goes wrong, what it printed, and its exit code."""
     folder = tmp_path_factory.mktemp("broken")
     (folder / "bad.py").write_text(BAD)
-    command = [
-        sys.executable,
-        "-m",
-        "trainrun",
-        "-m",
-        *QUIET,
-        "plugins=[./bad.py]",
-        "callback=bad",
-        "trainer.epochs=3",
-    ]
-    command += [
-        "callback.bad.how=no,segfault,exit,sys.exit,hang,raise,memory",
-        "sweep.trial_timeout=12",
-        "checkpoint.grace=1",
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    return only_sweep(folder), done.stdout + done.stderr, done.returncode
+    argv = ["-m", *QUIET, "plugins=[./bad.py]", "callback=bad", "trainer.epochs=3"]
+    argv += ["callback.bad.how=no,segfault,exit,sys.exit,hang,raise,memory"]
+    argv += ["sweep.trial_timeout=12", "checkpoint.grace=1"]
+    said = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main(argv)
+    return only_sweep(folder), said.getvalue(), code
 
 
 @pytest.mark.slow
@@ -110,58 +102,44 @@ def test_the_same_failure_of_the_first_trials_stops_the_sweep(inside, capsys):
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_own_process_is_killed_goes_on(tmp_path):
+def test_a_sweep_whose_own_process_is_killed_goes_on(inside):
     """Finished trials stay, the interrupted ones continue where they were, the others begin; numbers stay theirs."""
     sweep_args = [
         *QUIET,
         "optimizer.learning_rate=0.001,0.002,0.003",
-        "trainer.epochs=150",
+        "trainer.epochs=100",
         "hardware.deterministic=true",
     ]
     sweep_args += ["hydra.launcher.n_jobs=1", "checkpoint.every=1epoch"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainrun", "-m", *sweep_args], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "trainrun", "-m", *sweep_args], cwd=inside, stdout=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 120
     while time.monotonic() < until:  # the second trial has trained a little
-        found = [*tmp_path.glob("outputs/sweeps/*/1/checkpoints/last.npz")]
+        found = [*inside.glob("outputs/sweeps/*/1/checkpoints/last.npz")]
         if found:
             break
         time.sleep(0.05)
     process.kill()
     process.communicate()
-    sweep = only_sweep(tmp_path)
+    sweep = only_sweep(inside)
     child = json.loads((sweep / "1" / "journal.jsonl").read_text().splitlines()[0])["pid"]
     until = time.monotonic() + 30
     while time.monotonic() < until and _lives(child):
         time.sleep(0.1)
     assert not _lives(child), "the trial went on without its sweep"
     first = (sweep / "0" / "summary.json").read_text()
-    done = subprocess.run(
-        [sys.executable, "-m", "trainrun", "resume", str(sweep)], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    assert main(["resume", str(sweep)]) == 0
     assert (sweep / "0" / "summary.json").read_text() == first
     assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2", "snapshot"]
     rows = rows_of(sweep)
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED"] * 3
     told = json.loads((sweep / "1" / "summary.json").read_text())
-    assert told["resumed_from"]["epoch"] > 0 and told["epochs"] == 150
-    command = [
-        sys.executable,
-        "-m",
-        "trainrun",
-        *QUIET,
-        "optimizer.learning_rate=0.002",
-        "trainer.epochs=150",
-    ]
-    command += ["hardware.deterministic=true", "hydra.run.dir=alone"]
-    alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert alone.returncode == 0
-    assert (
-        json.loads((tmp_path / "alone" / "summary.json").read_text())["weights_sha256"]
-        == told["weights_sha256"]
-    )
+    assert told["resumed_from"]["epoch"] > 0 and told["epochs"] == 100
+    alone = ["optimizer.learning_rate=0.002", "trainer.epochs=100", "hardware.deterministic=true"]
+    assert main([*QUIET, *alone, "hydra.run.dir=alone"]) == 0
+    its = json.loads((inside / "alone" / "summary.json").read_text())
+    assert its["weights_sha256"] == told["weights_sha256"]
 
 
 @pytest.mark.slow
