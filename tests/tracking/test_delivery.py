@@ -260,9 +260,9 @@ def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, tra
     assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id != before.info.run_id
 
 
-def test_runs_at_once_in_a_local_database(tmp_path, trainer):
+def test_eight_runs_at_once_in_a_local_database(tmp_path, trainer):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    many = [trainer({"uri": uri, "timeout": 100}, run=f"run{i}", epochs=40) for i in range(3)]
+    many = [trainer({"uri": uri, "timeout": 100}, run=f"run{i}", epochs=15) for i in range(8)]
     for one in many:
         assert one.wait(150)[0] == 0
     for one in many:

@@ -46,15 +46,15 @@ def agree(results, rtol=1e-5):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_kind_of_model_and_every_setting_of_the_loop(name, train, deterministic):
-    settings = ["trainer.limit=70", "trainer.epochs=4", *MODELS[name]]
+    settings = ["trainer.limit=70", "trainer.epochs=5", *MODELS[name]]
     results = [train(t, *settings) for t in TRAINERS]
     agree(results)
-    assert len(results[0].history["loss"]) == 4
+    assert len(results[0].history["loss"]) == 5
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer(optimizer, train, deterministic):
-    agree([train(t, *BARE, f"optimizer={optimizer}", "trainer.epochs=3") for t in TRAINERS])
+    agree([train(t, *BARE, f"optimizer={optimizer}", "trainer.epochs=5") for t in TRAINERS])
 
 
 def test_mixed_precision_with_loss_scaling(train, deterministic):
