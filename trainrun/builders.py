@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import console, measures, penalty, replicas, reports, targets
+from trainrun import console, loaded, measures, penalty, replicas, reports, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.config.arguments import RUN_PATHS
@@ -41,7 +41,7 @@ def dataset(config: Mapping[str, Any]) -> Dataset:
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
     """
-    data = construct("data", config["data"], complete=True)
+    data = loaded.once(config["data"], lambda: construct("data", config["data"], complete=True))
     if not isinstance(data, Dataset):
         raise UserError(
             Problem(

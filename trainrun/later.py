@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun import reports
+from trainrun import company, reports
 from trainrun.artifacts import plots, report
 from trainrun.tracking import history, journal, status
 
@@ -22,6 +22,8 @@ def put_off(config: Mapping[str, Any], trained: float) -> bool:
         config: resolved.
         trained: seconds of training.
     """
+    if company.place() is not None:
+        trained = 0.0  # its seconds are those of all that were trained with it
     wanted = config["sweep"]["pictures"]
     return reports.somebody_listens() and (wanted == "best" or (wanted == "auto" and trained < LONG))
 

@@ -192,7 +192,7 @@ class Outcome:
             step=self.steps,
         )
         _, split = shown(job)
-        if split is not None and job.dataset.target.kind != "none":
+        if split is not None and job.dataset.target.kind != "none" and self._draws:
             said = job.model.predict(in_order(split, job.plan.batch_size), verbose=0)
             self.predictions = readable(said, job)
 
@@ -205,10 +205,16 @@ class Outcome:
             if wanted["verify"]:
                 self._verify(plain)
             self.recorder.model(MODEL, self.job.dataset.inputs, [*plain.output_shape[1:]])
-        if wanted["plots"] and not later.put_off(self.config, self.clock.seconds.get("train", 0.0)):
+        if self._draws:
             part, _ = shown(self.job)
             split = getattr(self.job.dataset, part) if part else None
             plots.write(self.run_dir, self.history, self.job.dataset, split, self.predictions, part or "")
+
+    @property
+    def _draws(self) -> bool:
+        """Whether pictures are wanted, and now."""
+        trained = self.clock.seconds.get("train", 0.0)
+        return self.config["artifacts"]["plots"] and not later.put_off(self.config, trained)
 
     def _save(self, model: keras.Model) -> None:
         """Write the model, whole or not at all."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import builders, console, replicas, reuse
+from trainrun import builders, company, console, replicas, reuse
 from trainrun.checkpoint import Checkpoint
 from trainrun.errors import TrainingError, readable
 from trainrun.failure import autopsy, concessions, frames, kinds
@@ -77,7 +77,7 @@ class Attempts:
             job = replace(job, start=replace(job.start, rate=self.conceded.rate / was))
         if self.conceded == builders.NOTHING:
             job = reuse.job(job)
-        self.job, self.trainer = job, builders.trainer(self.config, self.conceded.parts)
+        self.job, self.trainer = job, company.trainer(builders.trainer(self.config, self.conceded.parts))
         self.callbacks = builders.callbacks(self.config, self.run_dir, job)
 
     def train(self, outcome: Outcome) -> dict[str, list[float]]:

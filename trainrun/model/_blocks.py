@@ -105,8 +105,13 @@ def normalized(x: Any) -> Any:
     return layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
 
 
+def output_dtype() -> str:
+    """Return the type of a model's output: exact enough for a loss, also where the layers before it are not."""
+    return "float64" if keras.config.dtype_policy().compute_dtype == "float64" else "float32"
+
+
 def head(x: Any, target: TargetSpec, activation: str | None, weights: Weights, activity: bool = False) -> Any:
-    """Return the model's output, `[batch, *target.shape, outputs]`, in float32 whatever the precision before it.
+    """Return the model's output, `[batch, *target.shape, outputs]`, in float32 (float64 if all is) whatever the precision before it.
 
     Args:
         x: `[batch, d]`.
@@ -115,11 +120,11 @@ def head(x: Any, target: TargetSpec, activation: str | None, weights: Weights, a
         weights: of the layer.
         activity: penalize its outputs: for models without a hidden layer.
     """
-    arguments = {"dtype": "float32", **weights.dense(activity=activity)}
+    arguments = {"dtype": output_dtype(), **weights.dense(activity=activity)}
     if not target.shape:
         return layers.Dense(target.outputs, activation=activation, name="head", **arguments)(x)
     x = layers.Dense(math.prod(target.shape) * target.outputs, name="places", **arguments)(x)
     x = layers.Reshape(
-        (*target.shape, target.outputs), dtype="float32", name="head" if activation is None else "shaped"
+        (*target.shape, target.outputs), dtype=output_dtype(), name="head" if activation is None else "shaped"
     )(x)
-    return x if activation is None else layers.Activation(activation, dtype="float32", name="head")(x)
+    return x if activation is None else layers.Activation(activation, dtype=output_dtype(), name="head")(x)

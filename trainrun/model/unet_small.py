@@ -9,7 +9,7 @@ from keras import layers
 
 from trainrun.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.model._blocks import check_activation, convolution, listed
+from trainrun.model._blocks import check_activation, convolution, listed, output_dtype
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
 
@@ -83,5 +83,5 @@ def unet_small(
     if padded:
         x = layers.Cropping2D(padding, name="crop")(x)
     last = weights.conv(activity=False)
-    x = layers.Conv2D(target.outputs, 1, activation=head, dtype="float32", name="head", **last)(x)
+    x = layers.Conv2D(target.outputs, 1, activation=head, dtype=output_dtype(), name="head", **last)(x)
     return keras.Model(opened, x, name="unet_small")

@@ -142,6 +142,11 @@ class Lookahead(Wrapper):
 
             tf.cond(due, yes, lambda: tf.constant(0))
 
+        if keras.src.backend.in_stateless_scope():  # where no variable is written, nor is any on a device
+            for variable in variables:
+                one(variable, due)
+            return
+
         def everywhere(distribution: tf.distribute.Strategy, due: Any) -> None:
             for variable in variables:
                 held = variable.value if isinstance(variable, keras.Variable) else variable

@@ -61,11 +61,11 @@ class Board:
             self.count(trial)
         self.before = self.counts.total()
 
-    def announce(self) -> None:
-        """Say what there is to do."""
+    def announce(self, how: str = "each in a process of its own") -> None:
+        """Say what there is to do, and how it is done."""
         trials = "trials" if self.total is None else "1 trial" if self.total == 1 else f"{self.total} trials"
         before = f", {self.before} of them done before" if self.before else ""
-        console.note(f"{trials}{before}, {self.jobs} at once, each in a process of its own")
+        console.note(f"{trials}{before}, {self.jobs} at once, {how}")
 
     def count(self, trial: Trial) -> None:
         """Take note of a trial that has ended, without a line for it."""
@@ -108,6 +108,12 @@ class Board:
         if text not in self._said:
             self._said.add(text)
             console.warn(text)
+
+    def note(self, text: str) -> None:
+        """Say something once that is no warning."""
+        if text not in self._said:
+            self._said.add(text)
+            console.note(text)
 
     def heard(self, trial: Trial, metrics: Mapping[str, float]) -> None:
         """Take note of what a trial reports after an epoch; `trial.epochs` is set."""
@@ -182,7 +188,7 @@ class Board:
             parts.append(f"{len(running)} running" + (f": {', '.join(at)}" if len(running) <= 4 else ""))
         if self._best is not None:
             parts.append(f"best {self._objective.name} {self._best[1]:.4g} [{self._best[0].number}]")
-        if running and (left := self.left(running)) is not None:
+        if running and (left := self.left(running)) is not None and left >= 1:
             parts.append(f"about {duration(left)} left")
         return "; ".join(parts)
 
@@ -193,7 +199,7 @@ class Board:
             full = round(BAR * min((done + sum(_share(t) for t in running)) / self.total, 1.0))
             parts += [("  ", ""), ("━" * full, "green"), ("━" * (BAR - full), "bright_black")]
         # What matters most comes first: on a narrow terminal the line is cut at its end.
-        if (left := self.left(running)) is not None:
+        if (left := self.left(running)) is not None and left >= 1:
             parts.append((f"  {duration(left)} left", "cyan"))
         parts += [
             (f"  {self.counts[word]} {word.lower()}", STYLES[word])

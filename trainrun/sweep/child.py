@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -120,25 +120,45 @@ def run(told: Mapping[str, Any], report: reports.Listener | None) -> tuple[int, 
     Returns:
         The exit code, and `status` and `reason` of its end.
     """
-    from trainrun import console, runner
+    reports.listen(report)
+    try:
+        with prepared(Path(told["run_dir"]), told["plugins"]):
+            return ended(told)
+    except BaseException as error:
+        return 1, {"status": "FAILED", "reason": f"{type(error).__name__}: {error}"}
+
+
+@contextlib.contextmanager
+def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[None]:
+    """Make the process one in which trials run: quiet, with the sweep's own code and plug-ins.
+
+    Args:
+        run_dir: of a trial, or where one of the sweep would be.
+        named: plug-ins.
+    """
+    from trainrun import console
     from trainrun.config import plugins
-    from trainrun.errors import TrainingError, UserError
-    from trainrun.interrupt import Interrupted
     from trainrun.sweep import code as sweep_code
     from trainrun.tracking import courier
 
     console.quiet()
     courier.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
-    reports.listen(report)
+    began_with = sweep_code.near(run_dir) or sweep_code.Code()
+    reports.remark(began_with.edits())
+    with began_with.used():
+        plugins.announce(named)
+        plugins.load(named)
+        yield
+
+
+def ended(told: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Run a trial to its end; see `run`."""
+    from trainrun import runner
+    from trainrun.errors import TrainingError, UserError
+    from trainrun.interrupt import Interrupted
+
     try:
-        began_with = sweep_code.near(Path(told["run_dir"])) or sweep_code.Code()
-        reports.remark(began_with.edits())
-        with began_with.used():
-            plugins.announce(told["plugins"])
-            plugins.load(told["plugins"])
-            runner.run(
-                told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told)
-            )
+        runner.run(told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told))
     except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
     except Interrupted as stop:

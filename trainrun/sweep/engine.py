@@ -20,11 +20,13 @@ class Engine(Protocol):
         jobs: trials at once.
         heard: called within `wait` for each epoch that a trial reports; what it returns goes back to the trial.
         asked: whether a trial waits for that answer; otherwise it goes on at once.
+        said: called within `wait` with a line for the user.
     """
 
     jobs: int
     heard: Heard
     asked: bool
+    said: Callable[[str], None]
 
     @property
     def running(self) -> list[Trial]:

@@ -37,6 +37,10 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
         launchers.check(launcher)  # again, for a sweep that goes on
         module, name = FOREIGN[launcher["name"]]
         return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
+    if launcher["name"] == "vectorized":
+        from trainrun.vectorized.engine import Vectorized
+
+        return Vectorized.of({**settings, "launcher": launcher}, trials)
     from trainrun.sweep.pool import Pool
 
     return Pool.of(settings, launcher.get("n_jobs", "auto"), trials, launcher.get("per_gpu", 1))

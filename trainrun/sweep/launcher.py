@@ -198,6 +198,40 @@ class LocalLauncher(SweepLauncher):
         return found
 
 
+@dataclass
+class VectorizedConf:
+    """The settings of `hydra/launcher=vectorized`.
+
+    Args:
+        max_trials: trained together; auto: 64, or as many as there is memory for.
+        n_jobs: processes for the trials that are left out, as of `local`.
+    """
+
+    _target_: str = "hydra_plugins.trainrun.VectorizedLauncher"
+    max_trials: Any = "auto"
+    n_jobs: Any = "auto"
+
+
+class VectorizedLauncher(SweepLauncher):
+    """Trains the points of a sweep that differ in numbers only in one graph, and the others as `local` does.
+
+    Args:
+        max_trials, n_jobs: see `VectorizedConf`.
+    """
+
+    def __init__(self, max_trials: int | str = "auto", n_jobs: int | str = "auto"):
+        super().__init__()
+        self.max_trials, self.n_jobs = max_trials, n_jobs
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the settings."""
+        found = jobs_problem(self.n_jobs)
+        if not (_counts(self.max_trials) or self.max_trials == "auto"):
+            expected = f"expected a whole number, at least 1, or auto, got {self.max_trials!r}."
+            found.append(Problem("hydra.launcher.max_trials", expected))
+        return found
+
+
 def jobs_problem(value: Any) -> list[Problem]:
     """Return what is wrong with a launcher's `n_jobs`."""
     if _counts(value) or value == "auto":
@@ -210,7 +244,10 @@ def _counts(value: Any) -> bool:
 
 
 # Plug-ins of Hydra's that are ours: group, option, class, settings.
-PLUGINS: list[tuple[str, str, type, type]] = [("hydra/launcher", "local", LocalLauncher, LocalConf)]
+PLUGINS: list[tuple[str, str, type, type]] = [
+    ("hydra/launcher", "local", LocalLauncher, LocalConf),
+    ("hydra/launcher", "vectorized", VectorizedLauncher, VectorizedConf),
+]
 
 
 def register() -> None:

@@ -178,10 +178,10 @@ class Pool:
         # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
         hurried = worker.stop_by is not None and worker.reason is None
         trial.status = told.get("status") or ("KILLED" if hurried else "FAILED")
-        died = None if told.get("stays") else worker.process.exitcode
+        code = None if told.get("stays") else worker.process.exitcode
         trial.reason = worker.reason or told.get("reason")
         if trial.reason is None and trial.status != "FINISHED":
-            trial.reason = _died(died)
+            trial.reason = died(code)
         if worker.reason:
             trial.status = "FAILED"
         worker.trial = None
@@ -191,7 +191,7 @@ class Pool:
         return trial
 
 
-def _died(code: int) -> str:
+def died(code: int) -> str:
     """Return what the exit code of a process says that could not say it itself."""
     if code == -signal.SIGKILL:
         return "its process was killed (SIGKILL): by somebody, or because the memory was short"

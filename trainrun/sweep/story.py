@@ -66,7 +66,7 @@ def run(
     began_with = code.of(sweep_dir, settings)
     total = None if points.total is None else points.total + len(done)
     board = Board(total, engine.jobs, done, settings)
-    board.announce()
+    board.announce(**({"how": engine.how} if hasattr(engine, "how") else {}))
     judge = prune.of(settings, done)
     ended, begun = Ended(sweep_dir, [*done]), []
 
@@ -76,7 +76,7 @@ def run(
         points.heard(trial, epoch, metrics)
         return judge.heard(trial, epoch, metrics, last)
 
-    engine.heard, engine.asked = heard, judge.asks
+    engine.heard, engine.asked, engine.said = heard, judge.asks, board.note
     hopeless: str | None = None
     with (
         contextlib.closing(engine),

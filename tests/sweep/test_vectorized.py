@@ -1,0 +1,230 @@
+"""`hydra/launcher=vectorized`: what a sweep leaves is what `local` leaves, whatever becomes of its trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sweeping import QUIET, begun, only_sweep, rows_of, summaries, trainrun, wait_for
+
+import trainrun as library
+from trainrun.vectorized import alike
+
+TOGETHER = "hydra/launcher=vectorized"
+SMALL = [*QUIET, "model.units=[8]", "trainer.epochs=3", "hydra.launcher.n_jobs=2"]
+
+
+def swept(folder, *words, code=0):
+    done = trainrun(folder, "-m", *words)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, only_sweep(folder)
+
+
+def journal(sweep, number):
+    return [json.loads(line) for line in (sweep / str(number) / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """One sweep by both launchers; trials differ in numbers, and stop early where they do."""
+    words = [
+        *SMALL, "trainer.epochs=6", "optimizer=sgd", "optimizer.learning_rate=0.1,1.0", "optimizer.momentum=0.5,0.9",
+        "seed=1,2", "model.dropout=0.2", "callback=early_stopping", "callback.early_stopping.patience=1",
+        "callback.early_stopping.restore_best_weights=true", "artifacts.model=true",
+    ]  # fmt: skip
+    folders = [tmp_path_factory.mktemp(n) for n in ("together", "alone")]
+    return swept(folders[0], TOGETHER, *words), swept(folders[1], *words)
+
+
+@pytest.mark.slow
+def test_each_trial_comes_to_what_it_comes_to_by_local(both):
+    (said, one), (_, other) = both
+    assert "8 trials are trained together in one graph" in said
+    got, expected = summaries(one), summaries(other)
+    assert got.keys() == expected.keys() == set(range(8))
+    assert len({s["epochs"] for s in expected.values()}) > 1, "some are to stop early"
+    for number, wanted in expected.items():
+        assert (got[number]["status"], got[number]["epochs"], got[number]["steps"]) == (
+            "FINISHED", wanted["epochs"], wanted["steps"],
+        )  # fmt: skip
+        assert got[number]["metrics"] == pytest.approx(wanted["metrics"], rel=1e-3, abs=1e-5)
+        assert got[number]["best"].keys() == wanted["best"].keys()
+
+
+@pytest.mark.slow
+def test_its_directory_and_journal_are_those_of_a_run(both):
+    (_, one), (_, other) = both
+    for number in (0, 7):
+        names = [{p.name for p in (s / str(number)).iterdir()} for s in (one, other)]
+        assert names[0] == names[1]
+        kinds = [[(r["kind"], r.get("epoch")) for r in journal(s, number)] for s in (one, other)]
+        assert kinds[0] == kinds[1]
+    mine = (one / "3" / "run.log").read_text()
+    assert mine.count("best epoch") == 1 and "epoch       loss" in mine
+    rows = rows_of(one)
+    assert {r["status"] for r in rows.values()} == {"FINISHED"} and len(rows) == 8
+
+
+@pytest.mark.slow
+def test_its_model_predicts_and_the_run_can_go_on_by_itself(both, monkeypatch, capsys):
+    import keras
+    import numpy as np
+
+    from trainrun.cli import main
+
+    (_, one), (_, other) = both
+    few = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
+    models = [keras.saving.load_model(s / "2" / "model.keras", safe_mode=True) for s in (one, other)]
+    said = [
+        m.predict({m.input_names[0]: few} if isinstance(m.input, dict) else few, verbose=0) for m in models
+    ]
+    np.testing.assert_allclose(said[0], said[1], rtol=1e-3, atol=1e-4)
+    assert main(["resume", str(one / "2")]) == 0
+    assert "finished" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_is_its_own(tmp_path):
+    said, sweep = swept(
+        tmp_path, TOGETHER, *SMALL, "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.001,1e30,0.002,0.003",
+        "sweep.pruner={name: threshold, upper: 1e9}", code=1,
+    )  # fmt: skip
+    found = rows_of(sweep)
+    assert [found[i]["status"] for i in range(4)] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
+    assert "loss became" in said and (sweep / "1" / "autopsy.json").is_file()
+    alone = library.run([*SMALL[:-1], "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.003"],
+                        run_dir=tmp_path / "alone")  # fmt: skip
+    assert summaries(sweep)[3]["metrics"] == pytest.approx(alone.metrics, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_pruned_trials_make_room_for_the_next_points(tmp_path):
+    _, sweep = swept(
+        tmp_path, TOGETHER, "hydra.launcher.max_trials=3", *SMALL, "trainer.epochs=5", "optimizer=sgd",
+        "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep.pruner={name: threshold, upper: 0.9, warmup_epochs: 1}", "objective=val_loss",
+    )  # fmt: skip
+    found = rows_of(sweep)
+    assert [found[i]["status"] for i in range(5)] == ["FINISHED", "PRUNED", "FINISHED", "PRUNED", "FINISHED"]
+    assert (
+        journal(sweep, 1)[-1]["status"] == "PRUNED" and (sweep / "1" / "checkpoints" / "last.npz").is_file()
+    )
+    processes = {journal(sweep, i)[0]["pid"] for i in range(5)}
+    assert len(processes) == 1
+
+
+@pytest.mark.slow
+def test_what_is_not_alike_is_left_to_local_and_said_why(tmp_path):
+    said, sweep = swept(
+        tmp_path, TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "model.activation=relu,tanh", "trainer.jit_compile=auto",
+        "model.units=[8],[6]",
+    )  # fmt: skip
+    assert {r["status"] for r in rows_of(sweep).values()} == {"FINISHED"}
+    assert "2 trials are trained together in one graph" in said
+    assert len({journal(sweep, i)[0]["pid"] for i in range(8)}) == 1
+    (tmp_path / "next").mkdir()
+    said, sweep = swept(tmp_path / "next", TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "trainer.run_eagerly=true", "trainer.epochs=1")  # fmt: skip
+    assert "2 trials by themselves: trainer.run_eagerly=true" in said
+    assert len({journal(sweep, i)[0]["pid"] for i in range(2)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [("trainer.run_eagerly=true", "run_eagerly"), ("profile=true", "profile"), ("callback=swap_ema_weights", "callback="),
+     ("trainer.jit_compile=true", "jit_compile"), ("hardware.virtual_devices=2", "hardware=mirrored")],
+)  # fmt: skip
+def test_why_a_trial_is_trained_by_itself(setting, reason):
+    settings = [*QUIET, "hardware=mirrored", setting] if "virtual" in setting else [*QUIET, setting]
+    settings += ["optimizer.use_ema=true"] if "ema" in setting else []
+    assert reason in alike.unfit(library.compose(settings), False)
+    assert alike.unfit(library.compose(QUIET), False) is None and "plug-ins" in alike.unfit(
+        library.compose(QUIET), True
+    )
+
+
+def test_trials_that_differ_in_numbers_are_alike():
+    key = lambda *words: alike.key(library.compose([*QUIET, *words]))  # noqa: E731
+    assert key("seed=1") == key(
+        "seed=2", "optimizer.learning_rate=0.1", "model.dropout=0.3", "optimizer.beta_1=0.5"
+    )
+    assert (
+        key() != key("optimizer=sgd")
+        and key() != key("trainer.batch_size=8")
+        and key() != key("model.activation=tanh")
+    )
+
+
+def test_settings_of_the_launcher_are_checked(tmp_path):
+    for wrong in ("max_trials=0", "max_trials=many", "n_jobs=-1"):
+        done = trainrun(tmp_path, "-m", TOGETHER, *QUIET, "seed=1,2", f"hydra.launcher.{wrong}")
+        assert done.returncode == 2 and wrong.partition("=")[0] in done.stderr
+
+
+def group_process(sweep):
+    """Return the process that trains together, by what its first trial's journal says."""
+    return journal(sweep, 0)[0]["pid"]
+
+
+@pytest.mark.slow
+def test_when_the_process_is_killed_its_trials_go_on_one_by_one(tmp_path):
+    words = [
+        TOGETHER,
+        *SMALL,
+        "hardware.deterministic=true",
+        "trainer.epochs=200",
+        "checkpoint.every=1epochs",
+        "seed=1,2",
+    ]
+
+    def kill():
+        folder = Path(tmp_path) / "outputs" / "sweeps"
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            books = [*folder.glob("*/[0-9]*/journal.jsonl")]
+            if len(books) == 2 and all(b.read_text().count('"kind":"epoch"') > 3 for b in books):
+                os.kill(json.loads(books[0].read_text().splitlines()[0])["pid"], signal.SIGKILL)
+                return
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    said, sweep = swept(tmp_path, *words)
+    killer.join()
+    assert "the process of 2 trials ended" in said and "they go on one by one" in said
+    found = summaries(sweep)
+    assert all(s["status"] == "FINISHED" and s["epochs"] == 200 and s["resumed_from"] for s in found.values())
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_goes_on_together_to_the_same_bits(tmp_path):
+    words = ["-m", TOGETHER, *SMALL, "hardware.deterministic=true", "trainer.epochs=150", "model.dropout=0.2",
+             "checkpoint.every=5epochs", "optimizer.learning_rate=0.01,0.02,0.03"]  # fmt: skip
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+    done = trainrun(folders[0], *words)
+    assert done.returncode == 0, done.stderr
+    process = begun(folders[1], *words)
+    books = lambda: [*folders[1].glob("outputs/sweeps/*/[0-9]*/journal.jsonl")]  # noqa: E731
+    wait_for(
+        lambda: len(books()) == 3 and all(b.read_text().count('"kind":"epoch"') > 12 for b in books()),
+        process,
+    )
+    process.kill()
+    process.wait()
+    sweep = only_sweep(folders[1])
+    pid = group_process(sweep)
+    wait_for(
+        lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    )
+    done = trainrun(folders[1], "resume", "last")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 trials are trained together" in done.stdout
+    expected = summaries(only_sweep(folders[0]))
+    for number, found in summaries(sweep).items():
+        assert found["resumed_from"] and found["epochs"] == 150
+        assert found["weights_sha256"] == expected[number]["weights_sha256"]

@@ -1,0 +1,212 @@
+"""Trials that are trained together come to what each comes to alone: its own steps, one after another, on its own model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainrun.config import check, composed
+
+EPOCHS = 2
+DIGITS = ["data=digits", "trainer.limit=40", "trainer.batch_size=16"]
+MODELS = {
+    "mlp with dropout": [*DIGITS, "model=mlp", "model.units=[8]", "model.dropout={0.2,0.3,0.4}"],
+    "cnn": [*DIGITS, "model=cnn", "model.filters=[4]", "model.dropout=0.2"],
+    "embedding and pooling": ["data=synthetic", "data.kind=sequences", "data.examples=80", "trainer.batch_size=16", "model=layers",
+                              "model.layers=[{name: Embedding, input_dim: 20, output_dim: 4}, {name: GlobalAveragePooling1D}]"],
+    "batch norm": [*DIGITS, "model=mlp", "model.units=[8]", "model.batch_norm=true"],
+    "layer norm and attention": [*DIGITS, "model=transformer_small", "model.width=8", "model.heads=2", "model.depth=1",
+                                 "model.feed_forward=8", "model.dropout=0.1"],
+    "penalties and add_loss": [*DIGITS, "model=sparse_mlp", "model.units=[8]", "model.l1={0.001,0.01,0.1}",
+                               "model.regularizer={name: l2, l2: <0.01,0.02,0.03>}"],
+    "noise": [*DIGITS, "model=layers", "model.layers=[{name: Flatten}, {name: GaussianNoise, stddev: <0.1,0.2,0.3>}, {name: Dense, units: 8}]"],
+}  # fmt: skip
+OPTIMIZERS = {
+    "sgd": "optimizer.momentum={0.0,0.0,0.0}",
+    "nag": "optimizer.momentum={0.9,0.8,0.7}",
+    "rmsprop": "optimizer.rho={0.9,0.8,0.7}",
+    "adam": "optimizer.beta_1={0.9,0.8,0.7}",
+    "adamw": "optimizer.weight_decay={0.01,0.1,0.2}",
+    "nadam": "optimizer.beta_2={0.999,0.99,0.9}",
+    "radam": "optimizer.beta_2={0.999,0.99,0.9}",
+    "lookahead": "optimizer.slow_step_size={0.5,0.4,0.3}",
+}
+NAMES = list(OPTIMIZERS)
+# Every optimizer with the perceptron; every model with two of them, in turn.
+PAIRS = [("mlp with dropout", o) for o in NAMES] + [
+    (m, NAMES[(2 * i + k) % len(NAMES)]) for i, m in enumerate([*MODELS][1:]) for k in (1, 5)
+]
+
+
+def settings(lines, at):
+    """Return what a trial is given: of `{a,b,c}` and `<a,b,c>` its own."""
+    import re
+
+    return [
+        re.sub(r"(?<==)\{([^:{}]*)\}|<([^<>]*)>", lambda m: (m[1] or m[2]).split(",")[at], t) for t in lines
+    ]
+
+
+@pytest.fixture
+def precision():
+    import keras
+
+    yield
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")
+
+
+def jobs(lines, precision="float64"):
+    from trainrun import builders
+    from trainrun.trainer._loop import build
+
+    made = []
+    for i in range(3):
+        given = [*settings(lines, i), f"seed={i + 1}", f"hardware.precision={precision}", "metric=accuracy"]
+        with composed.kept():
+            config, problems = check.overrides(given)
+        assert not problems, problems
+        strategy = builders.strategy(config)
+        made.append(builders.job(config, builders.dataset(config), strategy))
+        build(made[-1])
+    return made
+
+
+def part(job, epoch):
+    from trainrun.trainer._feed import order
+    from trainrun.vectorized.program import Part
+
+    return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
+
+
+def whole(job):
+    from trainrun.vectorized.program import Part
+
+    return Part(job.model, job.validation, np.arange(len(job.validation)))
+
+
+def alone(job):
+    """Return the metrics of each epoch, and of the validation data after the last, step by step."""
+    from trainrun.step.default import default
+    from trainrun.vectorized import functional
+
+    model, found = job.model, []
+
+    def batches(split, index):
+        for at in range(0, len(index), job.plan.batch_size):
+            few = split.take(index[at : at + job.plan.batch_size])
+            yield few.x, few.y, few.weight
+
+    for epoch in range(EPOCHS):
+        model.reset_metrics()
+        for x, y, weight in batches(job.train, part(job, epoch).order):
+            loss, y_pred = default(model, x, y, weight, 1.0)
+            functional.measure(model, x, y, weight, y_pred, loss)
+        found.append({k: float(v) for k, v in model.get_metrics_result().items()})
+    found.append({k: float(v) for k, v in model.evaluate(
+        job.validation.x, job.validation.y, batch_size=job.plan.batch_size, verbose=0, return_dict=True).items()})  # fmt: skip
+    return found, [v.numpy() for v in model.variables]
+
+
+def together(made):
+    """Return the same of trials that are trained in one graph; their models are as before afterwards."""
+    from trainrun.vectorized import program
+
+    before = [[v.numpy() for v in program.variables(j.model)] for j in made]
+    graph = program.Program([part(j, 0) for j in made], made[0].plan.batch_size)
+    graph.probe([part(j, 0) for j in made])
+    for job, values in zip(made, before, strict=True):
+        for variable, value in zip(program.variables(job.model), values, strict=True):
+            np.testing.assert_array_equal(variable.numpy(), value, "the probe leaves everything as it was")
+    logs = [graph.train([part(j, e) for j in made]) for e in range(EPOCHS)]
+    logs.append(graph.measure([whole(j) for j in made]))
+    found = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
+    for job, values in zip(made, before, strict=True):
+        for variable, value in zip(program.variables(job.model), values, strict=True):
+            variable.assign(value)
+    return found, graph
+
+
+@pytest.mark.parametrize(("model", "optimizer"), PAIRS)
+def test_each_trial_is_what_it_is_alone(model, optimizer, precision):
+    rates = "optimizer.learning_rate={0.01,0.003,0.001}"
+    made = jobs([*MODELS[model], f"optimizer={optimizer}", OPTIMIZERS[optimizer], rates])
+    found, _ = together(made)
+    for job, (logs, weights) in zip(made, found, strict=True):
+        expected, values = alone(job)
+        for got, wanted in zip(logs, expected, strict=True):
+            assert got.keys() == wanted.keys()
+            for name in wanted:
+                assert got[name] == pytest.approx(wanted[name], rel=1e-4, abs=1e-6), name
+        for got, wanted in zip(weights, values, strict=True):
+            if np.issubdtype(wanted.dtype, np.floating):
+                np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+            else:
+                np.testing.assert_array_equal(got, wanted, "the state of a generator")
+    losses = [logs[-1]["loss"] for logs, _ in found]
+    assert len(set(losses)) == len(losses), "they are different trials"
+
+
+def test_sgd_in_single_precision_too(precision):
+    made = jobs(
+        [*MODELS["mlp with dropout"], "optimizer=sgd", "optimizer.learning_rate={0.1,0.03,0.01}"], "float32"
+    )
+    found, _ = together(made)
+    for job, (logs, _) in zip(made, found, strict=True):
+        for got, wanted in zip(logs, alone(job)[0], strict=True):
+            assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
+
+
+def test_the_numbers_are_found_where_they_are(precision):
+    made = jobs([*MODELS["penalties and add_loss"], "optimizer=adam", OPTIMIZERS["adam"]])
+    _, graph = together(made)
+    names = {p[-1][1] for p in graph.paths}
+    assert {"beta_1", "l1", "l2"} <= names
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["model=mlp", "model.units=<[8],[9],[10]>"], "shape"),
+        (["model=mlp", "model.dropout={0.0,0.1,0.2}"], "built differently|0 in some"),
+        (["model=mlp", "model.activation={relu,tanh,relu}"], "relu|tanh|differ"),
+    ],
+)
+def test_what_is_of_another_shape_is_refused(lines, reason, precision):
+    from trainrun.vectorized import program
+
+    made = jobs([*DIGITS, *lines, "optimizer=sgd"])
+    if reason == "shape":
+        assert program.differences(made[0].model, made[1].model) is None
+        return
+    with pytest.raises(program.Unfit, match=reason):
+        program.Program([part(j, 0) for j in made], 16)
+
+
+def test_rows_that_keras_squares_one_by_one_are_refused(precision):
+    """Keras' RMSprop squares each row of an embedding's gradient before it adds up those of one token: no dense form does."""
+    from trainrun.vectorized import program
+
+    made = jobs(
+        [*MODELS["embedding and pooling"], "optimizer=rmsprop", "optimizer.learning_rate={0.01,0.02,0.03}"]
+    )
+    graph = program.Program([part(j, 0) for j in made], 16)
+    with pytest.raises(program.Unfit, match="embeddings is another after one step"):
+        graph.probe([part(j, 0) for j in made])
+
+
+def test_a_step_that_does_not_hold_is_found_out(precision, monkeypatch):
+    """A graph that computes something else, by however little, is refused before anything is trained by it."""
+    from trainrun.vectorized import functional, program
+
+    made = jobs([*MODELS["batch norm"], "optimizer=sgd", "optimizer.learning_rate={0.1,0.2,0.3}"])
+    true = functional.training
+
+    def false(model, variables, values, x, y, weight, dense):
+        after = true(model, variables, values, x, y, weight)
+        return [a if i else a * 1.01 for i, a in enumerate(after)]
+
+    monkeypatch.setattr(functional, "training", false)
+    graph = program.Program([part(j, 0) for j in made], 16)
+    with pytest.raises(program.Unfit, match="another after one step"):
+        graph.probe([part(j, 0) for j in made])

@@ -1,0 +1,39 @@
+"""Whether the run of this thread is trained alone, or in the company of others: then others do its passes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainrun.dataset import Split
+
+_here = threading.local()
+
+
+class Place(Protocol):
+    """A run's place among those that are trained together."""
+
+    def trainer(self, own: Any) -> Any:
+        """Return what trains the run in the place of its own trainer."""
+
+    def measure(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, float] | None:
+        """Return the loss and metrics of the model on a split; None: it has to be done alone."""
+
+
+def join(place: Place | None) -> None:
+    """Have the run of this thread be trained with others; None: alone."""
+    _here.place = place
+
+
+def place() -> Place | None:
+    """Return the place that this thread's run has among others; None: it is alone."""
+    return getattr(_here, "place", None)
+
+
+def trainer(own: Any) -> Any:
+    """Return what trains a run: its own trainer, or what trains it with others."""
+    here = place()
+    return own if here is None else here.trainer(own)
