@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from trainrun.dataset import Split
 
+BEHIND = "_trainrun_behind"  # of a model: writes its variables
 _here = threading.local()
 
 
@@ -37,3 +38,9 @@ def trainer(own: Any) -> Any:
     """Return what trains a run: its own trainer, or what trains it with others."""
     here = place()
     return own if here is None else here.trainer(own)
+
+
+def catch_up(model: keras.Model) -> None:
+    """See that a model's variables hold what it has come to: of runs that are trained with others, they may lag behind."""
+    if (behind := getattr(model, BEHIND, None)) is not None:
+        behind()

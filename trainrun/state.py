@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 from tensorflow.python.eager import context
 
+from trainrun import company
 from trainrun.errors import Problem, UserError
 from trainrun.stored import Stored
 
@@ -45,6 +46,7 @@ class Reader:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the values of all variables, by kind, number and, where replicas differ, number of the replica."""
+        company.catch_up(self.model)
         kept = {
             f"{kind}/{i:04d}": _components(variable)
             for kind, variables in kinds(self.model).items()
@@ -55,8 +57,9 @@ class Reader:
             a is not b for a, b in zip(flat, self._components, strict=True)
         ):
             self._components = flat
-            # Where parts of the model are on several devices, each is asked by itself.
-            alone = len({c.device for c in flat}) <= 1
+            # Where parts of the model are on several devices, each is asked by itself; so it is where the model is one of
+            # many, each of which would be compiled for some ten looks.
+            alone = len({c.device for c in flat}) <= 1 and company.place() is None
             self._read = (
                 tf.function(lambda: [c.read_value() for c in flat], autograph=False) if alone else None
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trainrun import company
 from trainrun.config import check, composed
 
 EPOCHS = 2
@@ -120,6 +121,8 @@ def together(made):
             np.testing.assert_array_equal(variable.numpy(), value, "the probe leaves everything as it was")
     logs = [graph.train([part(j, e) for j in made]) for e in range(EPOCHS)]
     logs.append(graph.measure([whole(j) for j in made]))
+    for job in made:
+        company.catch_up(job.model)
     found = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
     for job, values in zip(made, before, strict=True):
         for variable, value in zip(program.variables(job.model), values, strict=True):

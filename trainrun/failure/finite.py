@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun import console
+from trainrun import company, console
 from trainrun.failure.kinds import NonFinite
 from trainrun.replicas import constant_rate
 
@@ -53,6 +53,8 @@ class Finite(keras.callbacks.Callback):
         validation = (logs or {}).get("val_loss")
         odd = validation is not None and not math.isfinite(float(validation))
         final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
+        if odd or final:
+            company.catch_up(self.model)
         # The last update of all moves weights that no loss will be computed from.
         if self.raises and (odd or final) and (value := unsound(self.model.trainable_variables)):
             raise NonFinite(value, epoch, 0, last, "weights")

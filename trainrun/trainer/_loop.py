@@ -21,6 +21,7 @@ def loop(
     train: Callable[[int, int, keras.callbacks.CallbackList], Logs],
     validate: Callable[[keras.callbacks.CallbackList], Logs] | None,
     validation_freq: int,
+    reset: Callable[[], None] | None = None,
 ) -> dict[str, list[float]]:
     """Run the epochs of `job.plan`.
 
@@ -30,6 +31,7 @@ def loop(
         train: trains one epoch: takes its number, its first step and the callbacks, returns the logs.
         validate: measures the validation data, or None.
         validation_freq: validate every so many epochs.
+        reset: sets the metrics to their beginning before each pass; None: by a compiled function.
 
     Returns:
         The history: name -> one value an epoch.
@@ -38,7 +40,10 @@ def loop(
     every = Callbacks(job, callbacks)
     model.stop_training = False
     # Compiled: each metric sets each of its variables to zero, a millisecond for three metrics otherwise.
-    reset = model.reset_metrics if model.run_eagerly else tf.function(model.reset_metrics, autograph=False)
+    if reset is None:
+        reset = (
+            model.reset_metrics if model.run_eagerly else tf.function(model.reset_metrics, autograph=False)
+        )
     every.on_train_begin()
     logs: dict[str, Any] = {}
     # Set when training begins: by BackupAndRestore, or where the run goes on.

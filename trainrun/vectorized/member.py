@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun import console
+from trainrun import company, console, interrupt
 from trainrun.dataset import Split
 from trainrun.job import Job
 from trainrun.step.default import default
@@ -19,6 +19,21 @@ from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, wants_steps
 from trainrun.trainer._pass import Pass
 from trainrun.vectorized.program import Part
 
+# Callbacks that read no variables but counters and rates, or see to it themselves that those are there.
+BLIND = {
+    "LearningRateLogger",
+    "History",
+    "JournalCallback",
+    "Finite",
+    "Report",
+    "Checkpoint",
+    "Progress",
+    "ReduceLROnPlateau",
+    "TimeLimit",
+    "StopAt",
+    "CSVLogger",
+    "TerminateOnNaN",
+}
 JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 
@@ -126,6 +141,7 @@ class _Together:
             return self.own.train(job, callbacks)
         model, plan = job.model, job.plan
         last = plan.steps_per_epoch - 1
+        looked_at = not {type(c).__name__ for c in callbacks} <= BLIND
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
             # The rest of an epoch that was interrupted is nobody else's.
@@ -133,8 +149,12 @@ class _Together:
                 every.on_train_batch_begin(0)
                 logs = self.member.train(job, epoch)
                 if logs is not None:
+                    if looked_at or interrupt.asked() is not None:
+                        company.catch_up(model)
                     every.on_train_batch_end(last, logs)
                     return logs
+                company.catch_up(model)
+                model.reset_metrics()
             logs: Logs = {}  # all steps may have been done before
             alone = Pass(model, default, job.train, plan.batch_size)
             for _, _, run in alone.calls(order(plan, len(job.train), epoch), Pace(), first):
@@ -150,9 +170,25 @@ class _Together:
             every.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
             return logs
 
-        return loop(
-            job, callbacks, train, None if job.validation is None else validate, self.own.validation_freq
-        )
+        def reset() -> None:
+            if not self.member.joined:  # else the group's passes do it themselves
+                model.reset_metrics()
+
+        class Caught(keras.callbacks.Callback):
+            """Has the model's variables written when training ends: what comes then reads them."""
+
+            coarse = True
+            transient = True
+
+            def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+                if self.model.stop_training or epoch + 1 == plan.epochs:
+                    company.catch_up(self.model)
+
+        checked = None if job.validation is None else validate
+        try:
+            return loop(job, [*callbacks, Caught()], train, checked, self.own.validation_freq, reset)
+        finally:
+            company.catch_up(model)
 
 
 def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> str | None:

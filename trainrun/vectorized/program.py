@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import state
+from trainrun import company, state
 from trainrun.dataset import Split
 from trainrun.step.default import default
 from trainrun.trainer._feed import whole
@@ -77,6 +77,29 @@ class Rows:
         return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), self._held)
 
 
+@dataclass
+class Behind:
+    """What a model's variables lag behind: calling it writes them.
+
+    Args:
+        program: that has trained the model.
+        model: it.
+        arrays: values of all variables, `[size, …]` each.
+        slot: the model's place in them.
+    """
+
+    program: Program
+    model: keras.Model
+    arrays: list[np.ndarray]
+    slot: int
+
+    def __call__(self) -> None:
+        object.__setattr__(self.model, company.BEHIND, None)
+        for i, variable in enumerate(variables(self.model)):
+            if i not in self.program._light:
+                variable._value.assign(self.arrays[i][self.slot])
+
+
 class Program:
     """Trains and measures `size` trials at once; it is compiled for the first of them, and holds for all.
 
@@ -105,6 +128,11 @@ class Program:
         self.paths = list(dict.fromkeys([*paths, *differ]))
         self._twins = {p: [q for q in differ if q != p and _twins(p, q, differ)] for p in differ}
         self._dense = False
+        self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
+        kinds = state.kinds(self.model)
+        begin = len(kinds["weights"])
+        # Counters and rates: callbacks change them, and everybody reads them.
+        self._light = {begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()}
         self._passes: dict[tuple, Any] = {}
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
 
@@ -118,14 +146,23 @@ class Program:
     def train(self, parts: Sequence[Part]) -> list[dict[str, float]]:
         """Train each trial on its examples in its order; return its metrics.
 
+        The variables of its model are written when somebody wants them: `company.catch_up`.
+
         Args:
             parts: at most `size`.
         """
-        return self._run("train", functional.training, parts, write=KINDS)
+        after, logs = self._after("train", functional.training, parts)
+        for k, part in enumerate(parts):
+            each = self._of(part.model)
+            for i in self._light:
+                each[i]._value.assign(after[i][k])
+            # Keras looks for layers in whatever else is set.
+            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k))
+        return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:
         """Measure each trial on its examples; return its metrics."""
-        return self._run("measure", functional.measuring, parts, write=())
+        return self._after("measure", functional.measuring, parts)[1]
 
     def probe(self, parts: Sequence[Part]) -> None:
         """Hold a step of the graph to a step that each of two trials takes by itself.
@@ -165,43 +202,52 @@ class Program:
         except ValueError as error:
             raise Unfit(str(error)) from error
 
-    def _run(
-        self, name: str, step: Callable[..., Any], parts: Sequence[Part], write: Sequence[str]
-    ) -> list[dict[str, float]]:
-        after, logs = self._after(name, step, parts)
-        for k, part in enumerate(parts):
-            if not write:
-                break
-            kinds = state.kinds(part.model)
-            values = iter(after)
-            for kind in KINDS:
-                for variable in kinds[kind]:
-                    value = next(values)
-                    if kind in write:
-                        variable._value.assign(value[k])
-        return [{n: float(v[k]) for n, v in logs.items()} for k in range(len(parts))]
-
     def _after(
         self, name: str, step: Callable[..., Any], parts: Sequence[Part]
-    ) -> tuple[list, dict[str, Any]]:
-        """Return the values of all variables after a pass, `[size, …]` each, and the metrics, `[size]` each."""
+    ) -> tuple[list, list[dict[str, float]]]:
+        """Return the values of all variables after a pass, `[size, …]` each, and the metrics of each part."""
         filled = [*parts, *[parts[0]] * (self.size - len(parts))]
-        each = [variables(p.model) for p in filled[: len(parts)]]
-        values = [
-            np.stack(
-                [np.asarray(v[i]._value.numpy()) for v in each]
-                + [each[0][i]._value.numpy()] * (self.size - len(parts))
-            )
-            for i in range(len(self.variables))
-        ]
         rows = self._rows(parts[0].split)
         index = np.stack([p.order + rows.first(p.split) for p in filled])
         numbers = [np.array(n, "float64") for n in self._values([p.model for p in filled])]
         key = (name, *_kind(parts[0].split))
         if key not in self._passes:
             self._passes[key] = self._compile(step, rows)
-        after, logs = self._passes[key](tf.constant(index), values, numbers)
-        return [a.numpy() for a in after], {n: v.numpy() for n, v in logs.items()}
+        after, logs = self._passes[key](tf.constant(index), self._before([p.model for p in filled]), numbers)
+        found = {n: v.numpy() for n, v in logs.items()}
+        return [a.numpy() for a in after], [
+            {n: float(v[k]) for n, v in found.items()} for k in range(len(parts))
+        ]
+
+    def _before(self, models: Sequence[keras.Model]) -> list[np.ndarray]:
+        """Return the values of all variables before a pass, `[size, …]` each."""
+        lags = [getattr(m, company.BEHIND, None) for m in models]
+        for lag in lags:
+            if lag is not None and lag.program is not self:
+                lag()
+        lags = [lag if lag is not None and lag.program is self else None for lag in lags]
+        slots = [lag.slot for lag in lags if lag is not None]
+        first = lags[0]
+        kept = first is not None and all(lag is not None and lag.arrays is first.arrays for lag in lags)
+        values = []
+        for i in range(len(self.variables)):
+            if i in self._light or not kept:
+                values.append(
+                    np.stack([
+                        self._of(m)[i]._value.numpy() if lag is None or i in self._light else lag.arrays[i][lag.slot]
+                        for m, lag in zip(models, lags, strict=True)
+                    ])
+                )  # fmt: skip
+            elif slots == [*range(self.size)]:
+                values.append(first.arrays[i])
+            else:
+                values.append(first.arrays[i][slots])
+        return values
+
+    def _of(self, model: keras.Model) -> list[Any]:
+        if model not in self._variables:
+            self._variables[model] = variables(model)
+        return self._variables[model]
 
     def _all_read(self, read: set[lifted.Path]) -> None:
         """See that each number was computed with: what is read as a constant has the value of one trial for all."""
