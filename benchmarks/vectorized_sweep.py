@@ -12,8 +12,11 @@ Each runs in a process of its own, from its start to its end, repeats interleave
 losses of `vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest that
 the process which trains has held.
 
-Where the time goes at K = 64, MLP: the import of TensorFlow and the preparation 8 s, as with `local`; building 64 models 4 s;
-tracing the graph 3 s; the training itself 2 s; saving and recording 64 runs 5 s. What is told apart is printed with --profile.
+Where the time goes at K = 64, MLP, 10 epochs (50 s in all; by a sampling profiler): the import of TensorFlow and the preparation
+8 s, as with `local`; building 64 Keras models, their variables one by one, 13; tracing the graph and holding it to a step of
+two trials 4; the steps themselves 4; the rest is saving, measuring and recording 64 runs. `local` does the same on two
+cores at once. The goals of 30 times the shell loop and 3 times `local` are missed: 15 and 1.0. Next: build one model for a
+group and draw each trial's initial values from its seed, and write models and records while others are trained.
 
     python benchmarks/vectorized_sweep.py [--quick] [--trials 4,16,64,256] [--models mlp,cnn] [--repeats 3] [--only shell,local,vectorized]
 """
