@@ -92,8 +92,7 @@ class Composer:
 def _copy(kept: dict[Hashable, DictConfig], key: Hashable, make: Callable[[], DictConfig]) -> DictConfig:
     if key not in kept:
         if len(kept) >= MOST:
-            kept.pop(
-                next(iter(kept))
-            )  # the oldest: points come in an order in which the last choice changes first
+            # The oldest: points come in an order in which the last choice changes first.
+            kept.pop(next(iter(kept)))
         kept[key] = make()
     return copy.deepcopy(kept[key])

@@ -15,6 +15,7 @@ from typing import Any
 from trainrun import console
 from trainrun.duration import said as duration
 from trainrun.sweep import goals
+from trainrun.sweep.engine import APART
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import redact
 
@@ -61,7 +62,7 @@ class Board:
             self.count(trial)
         self.before = self.counts.total()
 
-    def announce(self, how: str = "each in a process of its own") -> None:
+    def announce(self, how: str = APART) -> None:
         """Say what there is to do, and how it is done."""
         trials = "trials" if self.total is None else "1 trial" if self.total == 1 else f"{self.total} trials"
         before = f", {self.before} of them done before" if self.before else ""

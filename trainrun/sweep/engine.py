@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from trainrun.sweep.trial import Trial
 
+APART = "each in a process of its own"  # how most engines run trials
 # Told the trial, the epochs done, their metrics, and whether it was the last; returns why to give the trial up, or None.
 Heard = Callable[[Trial, int, Mapping[str, float], bool], str | None]
 
@@ -18,12 +19,14 @@ class Engine(Protocol):
 
     Attributes:
         jobs: trials at once.
+        how: it runs them, in words for the user.
         heard: called within `wait` for each epoch that a trial reports; what it returns goes back to the trial.
         asked: whether a trial waits for that answer; otherwise it goes on at once.
         said: called within `wait` with a line for the user.
     """
 
     jobs: int
+    how: str
     heard: Heard
     asked: bool
     said: Callable[[str], None]

@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep import workers
-from trainrun.sweep.engine import Heard
+from trainrun.sweep.engine import APART, Heard
 from trainrun.sweep.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.workers import Worker
@@ -29,6 +29,8 @@ class Pool:
         trial_timeout: seconds that one may take; None: as long as it wants.
         grace: seconds that a trial has to save itself when it is told to stop.
     """
+
+    how = APART
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class Resources:
         cores, gpus = _cores(), _gpus()
         if jobs == "auto":
             jobs = len(gpus) * per_gpu if gpus else cores
-            jobs = min(jobs, max(1, int(free_memory() // TRIAL_MEMORY)))
+            jobs = min(jobs, max(1, int(_free_memory() // TRIAL_MEMORY)))
         return cls(max(1, min(int(jobs), max(trials, 1))), cores, gpus, per_gpu)
 
     def take(self) -> Share | None:
@@ -90,8 +90,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def free_memory() -> float:
-    """Return the bytes of memory that are free; infinity where nobody tells."""
+def _free_memory() -> float:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

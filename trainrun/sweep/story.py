@@ -66,7 +66,7 @@ def run(
     began_with = code.of(sweep_dir, settings)
     total = None if points.total is None else points.total + len(done)
     board = Board(total, engine.jobs, done, settings)
-    board.announce(**({"how": engine.how} if hasattr(engine, "how") else {}))
+    board.announce(engine.how)
     judge = prune.of(settings, done)
     ended, begun = Ended(sweep_dir, [*done]), []
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from typing import Any
 
@@ -36,6 +36,7 @@ NOT_OF_THE_PROGRAM = (
     "checkpoint",
 )
 TRAINERS = ("fit", "custom")
+HARDWARE = ("auto", "cpu")
 # Callbacks that change nothing but variables.
 HARMLESS = (
     "early_stopping",
@@ -137,6 +138,35 @@ class Worker:
         self.pipe.close()
 
 
+def alone(
+    config: Mapping[str, Any], plugins: bool, trainers: Sequence[str], hardware: Sequence[str]
+) -> str | None:
+    """Return why a trial can share nothing that is compiled with others, or None.
+
+    Args:
+        config: of a trial, resolved.
+        plugins: whether code of the user's own takes part, of which nobody knows what it keeps.
+        trainers, hardware: options with which it can.
+    """
+    trainer, device, tune = config["trainer"], config["hardware"], config["tune"]
+    callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
+    odd = sorted(callbacks - set(HARMLESS))
+    reasons = {
+        "plug-ins may keep what nobody knows of": plugins,
+        f"trainer={trainer['name']}": trainer["name"] not in trainers,
+        "a step of its own": trainer.get("step") is not None,
+        "trainer.jit_compile=true": trainer.get("jit_compile") is True,
+        "trainer.run_eagerly=true": trainer["run_eagerly"],
+        "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
+        f"hardware={device['name']}": device["name"] not in hardware,
+        "hardware.virtual_devices": bool(device.get("virtual_devices")),
+        "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
+        "profile=true": config["profile"],
+        f"callback={','.join(odd)}": odd,
+    }
+    return next((text for text, holds in reasons.items() if holds), None)
+
+
 def key(config: Mapping[str, Any], plugins: bool) -> str | None:
     """Return what trials with the same program have in common; None: this one is to have a process of its own.
 
@@ -144,24 +174,7 @@ def key(config: Mapping[str, Any], plugins: bool) -> str | None:
         config: of a trial, resolved.
         plugins: whether code of the user's own takes part, of which nobody knows what it keeps.
     """
-    trainer, hardware, tune = config["trainer"], config["hardware"], config["tune"]
-    callbacks = [c.get("name") for c in (config["callback"] or {}).values()]
-    alone = (
-        plugins
-        or config["sweep"].get("reuse") == "never"
-        or trainer["name"] not in TRAINERS
-        or trainer.get("step") is not None
-        or trainer.get("jit_compile") is True
-        or trainer["run_eagerly"]
-        or (trainer.get("accumulate") or 1) != 1
-        or hardware["name"] not in ("auto", "cpu")
-        or bool(hardware.get("virtual_devices"))
-        or tune.get("batch_size") is not None
-        or tune.get("learning_rate") is not None
-        or config["profile"]
-        or not set(callbacks) <= set(HARMLESS)
-    )
-    if alone:
+    if config["sweep"].get("reuse") == "never" or alone(config, plugins, TRAINERS, HARDWARE) is not None:
         return None
     apart = NOT_OF_THE_PROGRAM
     if config["schedule"]["name"] == "constant":

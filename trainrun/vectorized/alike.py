@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from trainrun.sweep.workers import HARMLESS, NOT_OF_THE_PROGRAM
+from trainrun.sweep import workers
 
 TRAINERS = ("fit", "custom", "train_on_batch")
+HARDWARE = (*workers.HARDWARE, "gpu")
 # Nodes of the config in which trials may differ by numbers.
 NUMBERS = ("model", "loss", "optimizer", "schedule", "metric", "callback")
 
@@ -20,23 +21,7 @@ def unfit(config: Mapping[str, Any], plugins: bool) -> str | None:
         config: of a trial, resolved.
         plugins: whether code of the user's own takes part, of which nobody knows what it keeps.
     """
-    trainer, hardware, tune = config["trainer"], config["hardware"], config["tune"]
-    callbacks = [c.get("name") for c in (config["callback"] or {}).values()]
-    odd = sorted(set(map(str, callbacks)) - set(HARMLESS))
-    reasons = {
-        "plug-ins may keep what nobody knows of": plugins,
-        f"trainer={trainer['name']}": trainer["name"] not in TRAINERS,
-        "a step of its own": trainer.get("step") is not None,
-        "trainer.jit_compile=true": trainer.get("jit_compile") is True,
-        "trainer.run_eagerly=true": trainer["run_eagerly"],
-        "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
-        f"hardware={hardware['name']}": hardware["name"] not in ("auto", "cpu", "gpu"),
-        "hardware.virtual_devices": bool(hardware.get("virtual_devices")),
-        "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
-        "profile=true": config["profile"],
-        f"callback={','.join(odd)}": odd,
-    }
-    return next((text for text, holds in reasons.items() if holds), None)
+    return workers.alone(config, plugins, TRAINERS, HARDWARE)
 
 
 def key(config: Mapping[str, Any]) -> str:
@@ -44,7 +29,7 @@ def key(config: Mapping[str, Any]) -> str:
     rest = {
         k: _without_numbers(v) if k in NUMBERS else _without_seed(v)
         for k, v in config.items()
-        if k not in NOT_OF_THE_PROGRAM and k != "seed"
+        if k not in workers.NOT_OF_THE_PROGRAM and k != "seed"
     }
     return json.dumps(rest, sort_keys=True, default=str)
 

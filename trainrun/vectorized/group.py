@@ -42,14 +42,14 @@ class Run:
         listener: reports.Listener | None,
         turned: Callable[[], None] = lambda: None,
     ):
-        self.name, self.request, self.ended, self.answer = name, None, False, None
+        self.request: Request | None = None
+        self.answer: Any = None
+        self.ended = False
         self._story, self._turned = story, turned
         self._own = {(m, a): value for m, a, value in OWN} | {(reports, "_listener"): listener}
         self._mine, self._others = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._tell, name=name, daemon=True)
         self._begun = False
-        self.request: Request | None
-        self.answer: Any
 
     def turn(self) -> None:
         """Let it go on until it waits for a pass, or has ended."""

@@ -34,7 +34,7 @@ class Part:
     """One trial's part in a pass.
 
     Args:
-        model: its own, whose variables hold its state before and after.
+        model: its own; its variables hold its state, or lag behind it (`Behind`).
         split: what it goes over.
         order: indices of examples, `[n]` int64: as many as those of the others.
     """
@@ -95,7 +95,7 @@ class Behind:
 
     def __call__(self) -> None:
         object.__setattr__(self.model, company.BEHIND, None)
-        for i, variable in enumerate(variables(self.model)):
+        for i, variable in enumerate(self.program._of(self.model)):
             if i not in self.program._light:
                 variable._value.assign(self.arrays[i][self.slot])
 
@@ -122,7 +122,6 @@ class Program:
     ):
         self.model, self.batch_size, self.size = parts[0].model, batch_size, size or len(parts)
         self.variables = variables(parts[0].model)
-        self.shapes = _shapes(self.variables)
         self.rows: dict[tuple, Rows] = {}
         differ = self._numbers([p.model for p in parts])
         self.paths = list(dict.fromkeys([*paths, *differ]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tensorflow.python.framework import config
 
 from trainrun.cost import Cost
-from trainrun.sweep.resources import free_memory
+from trainrun.tune.batch_size import free_memory
 from trainrun.vectorized.member import JOINING, MEASURING, TRAINING, Refused, Request
 from trainrun.vectorized.program import Program, Unfit, differences
 
@@ -72,7 +73,8 @@ class Served:
         if narrow is None and len(parts) == 1:
             raise Unfit("there is no other of its shape")
         cost = TIMES * Cost.of(first.part.model, first.batch_size).memory + OBJECTS
-        fit = max(2, int(SHARE * free_memory() / cost))
+        free = free_memory()
+        fit = sys.maxsize if free is None else max(2, int(SHARE * free / cost))
         size = min(max(len(parts), narrow.size if narrow else 0), fit)
         before = _resident()
         program = Program(parts[:size], first.batch_size, size, narrow.paths if narrow else ())

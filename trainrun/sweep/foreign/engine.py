@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.sweep.engine import Heard
+from trainrun.sweep.engine import APART, Heard
 from trainrun.sweep.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import status
@@ -60,6 +60,7 @@ class Foreign:
         jobs: trials at once.
     """
 
+    how = APART
     patience = PATIENCE
 
     def __init__(self, settings: Mapping[str, Any], jobs: int):
