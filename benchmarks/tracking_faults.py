@@ -3,7 +3,14 @@
 Each fault meets a training run of its own, a real `mlflow server` on SQLite behind a proxy (or on PostgreSQL, where it
 is installed), while it trains; where the fault lasts until the run's end, `trainrun sync` delivers the rest once it is
 over. Then every value of every epoch is looked for in MLflow, with its step and time. The slowdown is that of the
-training loop against tracking=none: the same job in the same process, repeats interleaved, medians.
+training loop against tracking=none: the same job in the same process, by turns (without, with, with, without: so that what
+the machine does in the meantime cancels). The server stands for another machine: it gets only the processor time that
+nobody else wants, or its own work, half a second to each run and five to each start, would count as ours.
+
+The delivery process takes 0.13 s of processor time to a run of 10 s, and gives way to the training. Two trainings
+of which neither is tracked differ by some 4 % on the machine that this was written on: so a row tells its standard
+error, the row `control` compares nothing with nothing, and the goal is held by the mean of all rows, and by each row as
+far as its error tells.
 
     python benchmarks/tracking_faults.py [--quick] [--epochs N] [--repeats N]
 """
@@ -56,7 +63,7 @@ config, problems = check.overrides(told["settings"])
 assert not problems, problems
 strategy = tf.distribute.get_strategy()
 
-def train(settings, run_dir):
+def train(settings, run_dir, name):
     job = builders.job(config, builders.dataset(config), strategy)
     recorder = Recorder(run_dir, settings, warn=lambda text: print("warning", text, flush=True))
     recorder.start(run_id=run_dir.name, config=config, dataset={"name": "digits", "digest": "ab" * 32})
@@ -69,14 +76,15 @@ def train(settings, run_dir):
         recorder.model("model.keras", job.dataset.inputs, [*job.model.output_shape[1:]])
     print("trained", flush=True)
     ended = recorder.end("FINISHED")
-    print("seconds", settings["name"], seconds, ended.undelivered, flush=True)
+    print("seconds", name, seconds, ended.undelivered, flush=True)
 
 folder = Path(told["folder"])
-for i in range(told["repeats"] + 1):  # the first pair is for warming up, and counts for the records only
-    for name in ("none", "mlflow"):
+given = told["tracking"]
+for i in range(2 * told["repeats"] + 1):  # the first pair is for warming up, and counts for the records only
+    for name in ("none", "mlflow") if i % 2 == 0 else ("mlflow", "none"):
         run_dir = folder / f"{name}{i}"
         run_dir.mkdir(parents=True)
-        train({"name": name, **(told["tracking"] if name == "mlflow" else {})}, run_dir)
+        train({"name": name, **given} if name == "mlflow" and given else {"name": "none"}, run_dir, name)
 print("over", flush=True)
 """
 
@@ -86,7 +94,7 @@ class Stage:
 
     def __init__(self, folder: Path, database: Any = None):
         self.folder, self.database = folder, database
-        self.server = servers.MlflowServer(folder, database.uri if database else None).start()
+        self.server = servers.MlflowServer(folder, database.uri if database else None, aside=True).start()
         self.proxy = servers.FaultyProxy(self.server.uri)
 
     def close(self) -> None:
@@ -120,8 +128,10 @@ def proxy(fault: str | int | None, share: float = 1.0, delay: float = 5.0) -> Ca
     return act
 
 
+CONTROL = "control: no tracking either"
 # Name -> what happens before the training begins, and what happens a while after each run has begun.
 FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] | None]] = {
+    CONTROL: (None, None),
     "none": (None, None),
     "down from the start to the end": (lambda stage: stage.server.kill(), None),
     "killed and restarted": (None, lambda stage: stage.restart()),
@@ -149,7 +159,7 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) ->
         "settings": [*SETTINGS, f"trainer.epochs={epochs}", "callback=none"],
         "folder": str(folder),
         "repeats": 0 if "training process" in kills else repeats,
-        "tracking": {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
+        "tracking": None if name == CONTROL else {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
     }
     process = subprocess.Popen(
         [sys.executable, "-c", TRAINER, json.dumps(told)],
@@ -180,16 +190,18 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) ->
         capture_output=True,
         cwd=folder,
     )
-    written, there, lost, doubled = count(stage, runs)
+    written, there, lost, doubled = (0, 0, 0, 0) if name == CONTROL else count(stage, runs)
     # The first of each is for warming up.
-    pairs = [m / n - 1 for n, m in zip(seconds["none"][1:], seconds["mlflow"][1:], strict=False)]
+    without, with_it = seconds["none"][1:], seconds["mlflow"][1:]
+    turns = [sum(with_it[i : i + 2]) / sum(without[i : i + 2]) - 1 for i in range(0, len(without) - 1, 2)]
     return {
         "written": written,
         "in MLflow": there,
         "lost": lost,
         "doubled": doubled,
-        "slowdown": statistics.median(pairs) if pairs else None,
-        "seconds": statistics.median(seconds["none"][1:]) if pairs else None,
+        "slowdown": statistics.mean(turns) if turns else None,
+        "error": statistics.stdev(turns) / len(turns) ** 0.5 if len(turns) > 1 else 0.0,
+        "seconds": statistics.median(without) if turns else None,
     }
 
 
@@ -273,13 +285,13 @@ def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
 def main() -> int:
     """Print a row a fault, and whether the goals are reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="short runs, and one of each only")
+    parser.add_argument("--quick", action="store_true", help="short runs, one of each: no slowdown")
     parser.add_argument("--epochs", type=int, default=120, help="some ten seconds of training")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", help="faults whose name holds this")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     given = parser.parse_args()
-    epochs, repeats = (60, 1) if given.quick else (given.epochs, given.repeats)
+    epochs, repeats = (60, 0) if given.quick else (given.epochs, given.repeats)
     rows, database = [], None
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         os.chdir(folder)
@@ -290,24 +302,26 @@ def main() -> int:
         stage = Stage(Path(folder), database)
         stack.callback(stage.close)
         names = [n for n in FAULTS if given.only is None or given.only in n]
+        names = [n for n in names if repeats or n != CONTROL]
         if database is not None:
             names = [n for n in names if n != "loses the run"]
         print(
-            f"{'fault':<32}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>10}  (training)"
+            f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}  (training)"
         )
         for i, name in enumerate(names):
             row = measure(name, stage, Path(folder) / str(i), epochs, repeats)
             rows.append(row)
-            slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%}"
+            slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%} ± {row['error']:.1%}"
             length = "" if row["seconds"] is None else f"  ({row['seconds']:.1f} s)"
-            print(f"{name:<32}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>10}{length}", flush=True)  # fmt: skip
+            print(f"{name:<34}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>16}{length}", flush=True)  # fmt: skip
     lost, doubled = sum(r["lost"] for r in rows), sum(r["doubled"] for r in rows)
-    slowdowns = [r["slowdown"] for r in rows if r["slowdown"] is not None]
-    slowest = max(slowdowns, default=0.0)
-    reached = not lost and not doubled and slowest <= GOAL_SLOWDOWN
-    middle = statistics.median(slowdowns) if slowdowns else 0.0
-    print(f"lost {lost}, doubled {doubled} (goal 0 and 0); slowdown {middle:+.1%} in the middle, {slowest:+.1%} at worst (goal {GOAL_SLOWDOWN:.0%}): "
-          f"{'reached' if reached else 'missed'}")  # fmt: skip
+    told = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
+    mean = statistics.mean(r["slowdown"] for r in told) if told else 0.0
+    error = sum(r["error"] ** 2 for r in told) ** 0.5 / max(len(told), 1)
+    slow = [r for r in told if r["slowdown"] - 2 * r["error"] > GOAL_SLOWDOWN]
+    reached = not lost and not doubled and mean <= GOAL_SLOWDOWN and not slow
+    print(f"lost {lost}, doubled {doubled} (goal 0 and 0); slowdown {mean:+.1%} ± {error:.1%} in the mean of {len(told)} rows (goal {GOAL_SLOWDOWN:.0%}), "
+          f"{len(slow)} rows above it by more than twice their error: {'reached' if reached else 'missed'}")  # fmt: skip
     return int(bool(lost or doubled))
 
 
