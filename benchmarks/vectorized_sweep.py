@@ -5,7 +5,7 @@ learning rates and seeds, each seed with a split of its own.
 
     shell       for …; do python train.py …; done       the plain Keras script; timed over a few trials, told for each
     tune        Ray Tune, a class that is reused (`reuse_actors`), one CPU each; only up to K = 16
-    local       `trainrun -m …` as it comes
+    local       `trainrun -m … hydra/launcher=local`
     vectorized  the same with hydra/launcher=vectorized
 
 Each runs in a process of its own, from its start to its end, repeats interleaved; the medians count. The validation
@@ -147,7 +147,7 @@ def run(way: str, folder: Path, model: str, trials: int) -> tuple[float, list[fl
     commands = {
         "shell": ["bash", "-c", "; ".join(f"{python} train.py {model} {r} {s}" for r, s in points)],
         "tune": [python, "-c", TUNE, str(folder), model, json.dumps(points)],
-        "local": ours,
+        "local": [*ours, "hydra/launcher=local"],
         "vectorized": [*ours, "hydra/launcher=vectorized", f"hydra.launcher.max_trials={len(points)}"],
     }
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}

@@ -134,7 +134,7 @@ def train(argv: list[str]) -> int:
 
 def _ahead(launcher: str) -> None:
     """Have TensorFlow imported for the trials while the points of the sweep are looked at."""
-    if launcher in ("local", "vectorized"):
+    if launcher in ("auto", "local", "vectorized"):
         from trainrun.sweep import workers
 
         workers.fork_server()

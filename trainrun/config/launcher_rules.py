@@ -31,12 +31,12 @@ def problems(config: DictConfig) -> list[Problem]:
 @functools.lru_cache(maxsize=16)
 def _problems(text: str) -> tuple[Problem, ...]:
     """Asked for each point of a sweep, and answered once: a cluster may have to be called."""
-    from trainrun.sweep import launcher
+    from trainrun.sweep import auto, launcher
     from trainrun.sweep.foreign import launchers
 
     given: dict[str, Any] = json.loads(text)
     target = str(given.pop("_target_", "")).rpartition(".")[2]
-    for group, _, plugin, _ in (*launcher.PLUGINS, *launchers.PLUGINS):
+    for group, _, plugin, _ in (*launcher.PLUGINS, *auto.PLUGINS, *launchers.PLUGINS):
         if group == "hydra/launcher" and plugin.__name__ == target:
             return tuple(plugin(**given).problems())
     return ()

@@ -1,4 +1,4 @@
-"""Hydra's doors to sweeps: Hydra composes, `sweep.story` does the rest. `hydra/launcher=local` is the default one."""
+"""Hydra's doors to sweeps: Hydra composes, `sweep.story` does the rest. `sweep.auto` chooses among these by default."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ class SweepLauncher(Launcher):
         """Return what is wrong with the launcher's own settings."""
         return []
 
+    def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
+        """Return the settings of the sweep, what is left open in them decided.
+
+        Args:
+            settings: see `snapshot.settings`.
+            known: see `run`; of `seeds` the settings.
+        """
+        return settings
+
     def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
         """Return what runs the trials.
 
@@ -89,7 +98,7 @@ class SweepLauncher(Launcher):
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        settings = self.settings = snapshot.settings(self.config)
+        settings = self.settings = self.settled(snapshot.settings(self.config), known)
         snapshot.write(self.config, sweep_dir)
         record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
@@ -254,7 +263,7 @@ def register() -> None:
     """Make our launchers and sweepers known to Hydra."""
     from hydra.core.plugins import Plugins
 
-    from trainrun.sweep import sweeper
+    from trainrun.sweep import auto, sweeper
     from trainrun.sweep.foreign import launchers
 
     # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
@@ -268,7 +277,7 @@ def register() -> None:
         package.__path__ = []
     package.trainrun = sys.modules[__name__]
     sys.modules["hydra_plugins.trainrun"] = package.trainrun
-    for group, name, plugin, conf in (*PLUGINS, *launchers.PLUGINS, *sweeper.PLUGINS):
+    for group, name, plugin, conf in (*PLUGINS, *auto.PLUGINS, *launchers.PLUGINS, *sweeper.PLUGINS):
         setattr(package.trainrun, plugin.__name__, plugin)
         plugin.__module__ = "hydra_plugins.trainrun"
         ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")

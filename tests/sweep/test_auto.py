@@ -1,0 +1,177 @@
+"""`hydra/launcher=auto`: whom it gives a sweep to, and that what goes on with the sweep takes the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sweeping import QUIET, only_sweep, rows_of, summaries, trainrun
+
+import trainrun as library
+from trainrun.cli import main
+from trainrun.sweep import story
+from trainrun.sweep.resources import Resources
+from trainrun.vectorized import paying
+
+LONG = [
+    "tracking=none",
+    "model=mlp",
+    "data=digits",
+    "trainer.epochs=100",
+]  # it pays for these, by any measure
+HERE = Resources(2, 2)
+WISHES = {
+    "objective": None, "reuse": "auto", "pruner": None, "trial_timeout": None, "plugins": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], None),
+        (["model=linear"], None),
+        (["trainer.epochs=5"], "5 epochs of 34 steps are few"),
+        (["data=iris"], None),
+        (["data=iris", "trainer.epochs=30"], "30 epochs of 3 steps are few"),  # 90 examples
+        (["trainer.epochs=10", "data=synthetic", "data.examples=20000"], None),
+        (["model=cnn"], "model=cnn"),
+        (["model.units=[2000]"], "large"),
+        (["trainer.batch_size=1000", "trainer.steps_per_epoch=1"], "large"),
+        (["hardware.deterministic=true"], "deterministic"),
+        (["trainer.max_time=1h"], "time is counted"),
+        (["callback=time_limit"], "time is counted"),
+        (["trainer.run_eagerly=true"], "run_eagerly"),
+    ],
+)
+def test_whether_it_pays_by_the_config(words, why):
+    found = paying.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
+    assert found is None if why is None else why in found
+
+
+@pytest.mark.parametrize(
+    ("trials", "machine", "more", "why"),
+    [
+        (2, HERE, {}, "2 trials are few"),
+        (20, Resources(64, 64), {}, "2 cores"),
+        (20, Resources(1, 2, ["0"]), {}, "without a GPU"),
+        (20, HERE, {"pruner": "asha"}, "pruner"),
+        (20, HERE, {"trial_timeout": 9.0}, "time is counted"),
+        (20, HERE, {"objective": ["val_loss", "seconds.train"]}, "time is counted"),
+        (20, HERE, {"reuse": "never"}, "sweep.reuse=never"),
+        (20, HERE, {"plugins": ["./mine.py"]}, "plug-ins"),
+        (20, HERE, {"objective": "val_accuracy"}, None),
+    ],
+)
+def test_whether_it_pays_by_the_sweep_and_the_machine(trials, machine, more, why):
+    found = paying.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
+    assert found is None if why is None else why in found
+
+
+@pytest.mark.parametrize(
+    ("words", "steps"), [([], 4), (["trainer.limit=50"], 3), (["trainer.steps_per_epoch=2"], 2)]
+)
+def test_steps_of_an_epoch(words, steps):
+    """100 examples, of which 32 are held out: 68, by 20."""
+    data = [
+        "data=synthetic",
+        "data.examples=100",
+        "data.validation=0.16",
+        "data.test=0.16",
+        "trainer.batch_size=20",
+    ]
+    assert paying.steps(library.compose([*data, *words])) == steps
+
+
+@pytest.fixture
+def given(inside, monkeypatch, capsys):
+    """Return who would run a sweep, and what is said of it; nothing is trained, and the machine is as it was measured."""
+    monkeypatch.setattr(Resources, "divide", lambda jobs, trials, per_gpu=1: Resources(2, 2))
+    begun = []
+
+    def begin(sweep_dir, points, settings, engine, done=()):
+        begun.append((settings["launcher"]["name"], engine.how))
+        engine.close()
+        return story.Ended(sweep_dir)
+
+    monkeypatch.setattr(story, "run", begin)
+
+    def run(*words):
+        assert main(["-m", *LONG, *words]) == 0, capsys.readouterr().err
+        name, how = begun.pop()
+        (sweep,) = {*(inside / "outputs" / "sweeps").iterdir()} - known
+        known.add(sweep)
+        assert json.loads((sweep / "sweep.json").read_text())["settings"]["launcher"]["name"] == name
+        assert not [p for p in sweep.iterdir() if p.name.isdigit()], "to look at a point is not to begin it"
+        return name, how.partition(": ")[2]
+
+    known = set()
+    return run
+
+
+def test_a_sweep_of_seeds_and_numbers_is_trained_in_one_graph(given):
+    assert given("seeds=20") == (
+        "vectorized",
+        "they differ in numbers only, and have 100 epochs of 34 steps each",
+    )
+    assert given("seed=range(20)")[0] == "vectorized"
+    assert given("seed=range(7)", "optimizer.learning_rate=1,0.1", "model.dropout=0.1,0.2")[0] == "vectorized"
+    rates = ["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "sweep.trials=20"]
+    assert given("hydra/sweeper=random", *rates)[0] == "vectorized"
+
+
+def test_what_a_user_chooses_is_taken(given, inside):
+    for words in (["hydra/launcher=local"], ["hydra.launcher.n_jobs=2"], ["hydra.launcher.per_gpu=2"]):
+        assert given("seeds=20", *words) == ("local", "")
+    assert given("seeds=2", "trainer.epochs=1", "hydra/launcher=vectorized") == ("vectorized", "")
+    presets = inside / "conf" / "experiment"
+    presets.mkdir(parents=True)
+    said = "# @package _global_\ndefaults:\n  - override /hydra/launcher: {}\n"
+    for name in ("local", "vectorized"):
+        (presets / f"{name}.yaml").write_text(said.format(name))
+        assert given("seeds=20", f"experiment={name}") == (name, "")
+
+
+def test_what_differs_in_more_than_numbers_is_left_to_local_without_a_word(given):
+    for words in (
+        ["optimizer=adam,sgd"],
+        ["seed=range(12)", "model.activation=relu,tanh"],
+        ["model.activation=relu,tanh", "seed=range(12)"],
+        ["seed=range(12)", "model.units=[8],[16]"],
+        ["seed=range(12)", "model.units=8,16"],
+        ["seed=range(12)", "trainer.batch_size=16,32"],
+        ["hydra/sweeper=optuna", "sweep.trials=20", "optimizer.learning_rate=interval(0.001,0.1)"],
+    ):
+        assert given(*words) == ("local", ""), words
+
+
+def test_why_local_is_taken_is_said(given):
+    name, why = given("seeds=20", "optimizer.learning_rate=0.1,0.01")
+    assert name == "local" and "no further seeds" in why
+    assert given("seeds=2") == ("local", "2 trials are few for one graph")
+    assert given("seed=range(12)", "trainer.epochs=1") == (
+        "local",
+        "1 epoch of 34 steps are few for one graph",
+    )
+    name, why = given("seed=range(12)", "sweep.pruner=median")
+    assert name == "local" and "pruner" in why
+
+
+@pytest.mark.slow
+def test_a_run_with_seeds_goes_together_and_resume_takes_the_same(tmp_path, monkeypatch):
+    for name in ("TRIALS", "STEPS"):
+        monkeypatch.setattr(paying, name, 1)
+    monkeypatch.setattr(paying, "CORES", 1_000)
+    done = trainrun(tmp_path, "-m", *QUIET, "trainer.epochs=2", "seeds=2", "model.units=[8]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    sweep = only_sweep(tmp_path)
+    found = summaries(sweep)
+    (steps,) = {s["steps"] // 2 for s in found.values()}
+    said = f"in one graph where they are of one shape: they differ in numbers only, and have 2 epochs of {steps} steps each"
+    assert said in done.stdout
+    assert "2 trials are trained together in one graph" in done.stdout and "95% interval" in done.stdout
+    first = [(sweep / n / "journal.jsonl").read_text().splitlines()[0] for n in ("0", "1")]
+    assert len({json.loads(line)["pid"] for line in first}) == 1, "one process"
+    monkeypatch.undo()  # it would not pay any more, which nobody asks
+    done = trainrun(tmp_path, "resume", "last", "seeds=4")
+    assert done.returncode == 0 and "2 trials are trained together in one graph" in done.stdout
+    assert {r["status"] for r in rows_of(sweep).values()} == {"FINISHED"} and len(rows_of(sweep)) == 4

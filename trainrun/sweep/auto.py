@@ -1,0 +1,112 @@
+"""`hydra/launcher=auto`, the default: in one graph where that pays, else each trial in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import UserError
+from trainrun.sweep.launcher import LocalLauncher
+
+if TYPE_CHECKING:
+    from trainrun.sweep.engine import Engine
+
+NAME = "auto"
+
+
+@dataclass
+class AutoConf:
+    """The settings of `hydra/launcher=auto`; with either of them it is `hydra/launcher=local`.
+
+    Args:
+        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
+        per_gpu: trials that share a GPU.
+    """
+
+    _target_: str = "hydra_plugins.trainrun.AutoLauncher"
+    n_jobs: Any = "auto"
+    per_gpu: int = 1
+
+
+class AutoLauncher(LocalLauncher):
+    """Runs the points of a sweep as `hydra/launcher=vectorized` where that pays, else as `hydra/launcher=local`.
+
+    Which of them goes into the sweep's settings: what goes on with the sweep takes the same.
+
+    Args:
+        n_jobs, per_gpu: see `AutoConf`.
+    """
+
+    _why: str | None = None
+
+    def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
+        """Return the settings with the launcher that the trials are given to."""
+        local = {**settings, "launcher": {**settings["launcher"], "name": "local"}}
+        if self.n_jobs != "auto" or self.per_gpu != 1 or not known:  # points that are made one by one learn
+            return local
+        from trainrun.sweep.resources import Resources
+        from trainrun.vectorized import paying
+
+        # A setting's seeds are composed with it: nothing else differs between them.
+        one = paying.common(self._composed([o for _, o in known]))
+        if one is None:
+            return local
+        if settings["seeds"] and len(known) > 1:
+            self._why = "settings that are clearly worse get no further seeds"
+            return local
+        trials = len(known) * (settings["seeds"] or 1)
+        self._why = paying.against(one, trials, settings, Resources.divide("auto", trials))
+        if self._why is not None:
+            return local
+        self._why = f"they differ in numbers only, and have {paying.length(one)} each"
+        return {**settings, "launcher": {"name": "vectorized", "max_trials": "auto", "n_jobs": "auto"}}
+
+    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
+        """Return what runs the trials; it says why it does."""
+        engine = super().engine(settings, trials)
+        if self._why is not None:
+            engine.how = f"{engine.how}: {self._why}"
+        return engine
+
+    def _composed(self, points: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+        """Yield the configs of so many points that every value that may matter is in one of them; no directory is made."""
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        from trainrun.config import compose
+
+        seen: set[str] = set()
+        for overrides in points:
+            kinds = {_kind(o) for o in overrides}
+            if seen and kinds <= seen:
+                continue
+            seen |= kinds
+            try:
+                config = self._composer(overrides)
+                HydraConfig.instance().set_config(config)
+                found = compose.plain(config)
+            except (HydraException, OmegaConfBaseException, UserError):
+                continue  # that trial fails, and is told of, when its turn comes
+            yield found
+
+
+def _kind(override: str) -> str:
+    """Return an override; of numbers in which trials of one shape may differ the same for all."""
+    from trainrun.vectorized import alike, paying
+
+    key, _, value = override.partition("=")
+    node = key.lstrip("+").partition(".")[0]
+    try:
+        float(value)
+    except ValueError:
+        return override
+    if key.rpartition(".")[2].lstrip("+") == "seed":
+        return f"{key}=number"
+    width = node in paying.SHAPED and value.strip().lstrip("+-").isdigit()
+    return f"{key}=number" if node in alike.NUMBERS and not width else override
+
+
+# As `launcher.PLUGINS`.
+PLUGINS: list[tuple[str, str, type, type]] = [("hydra/launcher", NAME, AutoLauncher, AutoConf)]
