@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import console, loaded, measures, penalty, replicas, reports, targets
+from trainrun import console, loaded, measures, penalty, replicas, reports, seeding, targets
 from trainrun.checkpoint import Checkpoint
 from trainrun.config import combinations, options
 from trainrun.config.arguments import RUN_PATHS
@@ -106,7 +106,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Conce
     )
     loss_option, loss_spec = _loss_option(config["loss"], data)
     with strategy.scope():
-        keras.utils.set_random_seed(seed)
+        seeding.begin(seed)
         model = construct(
             "model",
             config["model"],

@@ -40,6 +40,12 @@ def trainer(own: Any) -> Any:
     return own if here is None else here.trainer(own)
 
 
+def values(model: keras.Model) -> list[Any] | None:
+    """Return what a model's variables would hold if they did not lag behind: weights, optimizer, metrics; None: they do not."""
+    behind = getattr(model, BEHIND, None)
+    return None if behind is None else behind.values()
+
+
 def catch_up(model: keras.Model) -> None:
     """See that a model's variables hold what it has come to: of runs that are trained with others, they may lag behind."""
     if (behind := getattr(model, BEHIND, None)) is not None:

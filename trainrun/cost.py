@@ -18,6 +18,7 @@ import keras
 VIEWS = ("InputLayer", "Reshape", "Flatten", "Permute", "ExpandDims")
 # A gradient by weights and one by inputs for each product of the forward pass: a step is three forward passes.
 STEP = 3
+_slots: dict[tuple[type, str], float] = {}
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,26 @@ def slots(optimizer: keras.optimizers.Optimizer) -> float:
     trainer's affair. 2, as many as Adam's, where an optimizer cannot be copied.
     """
     try:
-        copy = type(optimizer).from_config(optimizer.get_config())
+        config = optimizer.get_config()
+        key = type(optimizer), repr(_kind(config))  # a sweep asks for each trial
+        if key in _slots:
+            return _slots[key]
+        copy = type(optimizer).from_config(config)
         probe = keras.Variable([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], name="probe")
         copy.build([probe])
     except Exception:  # a plug-in's optimizer may do as it likes; this is an estimate
         return 2.0
-    return sum(math.prod(v.shape) for v in copy.variables if len(v.shape)) / 6
+    found = _slots[key] = sum(math.prod(v.shape) for v in copy.variables if len(v.shape)) / 6
+    return found
+
+
+def _kind(config: Any) -> Any:
+    """Return an optimizer's config without what makes no slot: of numbers it matters at most whether they are 0."""
+    if isinstance(config, Mapping):
+        return {k: _kind(v) for k, v in config.items() if k not in ("learning_rate", "name")}
+    if isinstance(config, list | tuple):
+        return [_kind(v) for v in config]
+    return bool(config) if isinstance(config, float) else config
 
 
 def _calls(model: Any) -> Iterator[tuple[Any, list, list]]:

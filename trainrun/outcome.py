@@ -72,12 +72,13 @@ class Outcome:
         (run_dir / "config.yaml").write_text(
             yaml.safe_dump(redact.tree(dict(config)), sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
-        environment.write(run_dir, [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()])
         self.versions, self.git, self.digest = (
             environment.versions(),
             environment.git_state(),
             job.dataset.digest(),
         )
+        devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
+        environment.write(run_dir, devices, git=self.git)
         room.reserve(run_dir)
         self.recorder = Recorder(
             run_dir, config["tracking"], config["name"] or " ".join(overrides) or "default"

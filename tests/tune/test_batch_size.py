@@ -123,14 +123,3 @@ def test_a_tuned_run_is_the_run_with_that_size(trainer, inside, capsys):
     assert f"batch_size: {size}\n" in written and "batch_size: auto" not in written
     start = json.loads((tuned.run_dir / "journal.jsonl").read_text().splitlines()[0])
     assert start["tuned"]["batch_size"] == record and start["config"]["trainer"]["batch_size"] == size
-
-
-def test_free_memory_heeds_a_container(tmp_path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 16000 kB\nMemAvailable:    8000 kB\n")
-    assert batch_size.free_memory(meminfo, tmp_path) == 8000 * 1024
-    (tmp_path / "memory.max").write_text("5000000\n")
-    (tmp_path / "memory.current").write_text("1000000\n")
-    assert batch_size.free_memory(meminfo, tmp_path) == 4_000_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert batch_size.free_memory(meminfo, tmp_path) == 8000 * 1024

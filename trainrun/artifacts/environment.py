@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,17 @@ def git_diff(folder: str | Path | None = None) -> str:
     return text if len(text) <= DIFF_LIMIT else text[:DIFF_LIMIT] + "\n… (cut here: the diff is larger)\n"
 
 
-def describe(devices: Sequence[str] = (), folder: str | Path | None = None) -> str:
+def describe(
+    devices: Sequence[str] = (), folder: str | Path | None = None, git: Mapping[str, Any] | None = None
+) -> str:
     """Return the text of `environment.txt`.
 
     Args:
         devices: what the run used, a line each.
         folder: whose git state to tell; by default the working directory.
+        git: its state, where somebody has asked already.
     """
-    git = git_state(folder)
+    git = git or git_state(folder)
     lines = [
         f"python    {sys.version.split()[0]} ({platform.python_implementation()})",
         f"platform  {platform.platform()}",
@@ -81,10 +84,15 @@ def describe(devices: Sequence[str] = (), folder: str | Path | None = None) -> s
     return "\n".join(lines).rstrip() + "\n"
 
 
-def write(run_dir: str | Path, devices: Sequence[str] = (), folder: str | Path | None = None) -> Path:
+def write(
+    run_dir: str | Path,
+    devices: Sequence[str] = (),
+    folder: str | Path | None = None,
+    git: Mapping[str, Any] | None = None,
+) -> Path:
     """Write `environment.txt`; see `describe`."""
     path = Path(run_dir) / FILE
-    path.write_text(describe(devices, folder), encoding="utf-8", errors="replace")
+    path.write_text(describe(devices, folder, git), encoding="utf-8", errors="replace")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,10 +74,6 @@ def render(
     title: str, summary: Mapping[str, Any], pictures: list[dict[str, str]], config: str, environment: str
 ) -> str:
     """Return the page; whatever is put in is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
     rows = result.rows(summary)
     kept = [i for i in range(len(result.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
     name = result.monitored(summary)
@@ -99,7 +96,7 @@ def render(
         mlflow = summary["mlflow"]
         details.append(("MLflow run", f"{mlflow['run_id']} in {redact.text(mlflow['tracking_uri'])}"))
     details += [(package, version) for package, version in summary.get("versions", {}).items()]
-    return template.render(
+    return _template().render(
         title=title,
         status=summary["status"],
         overrides=[redact.text(o) for o in summary["overrides"]],
@@ -111,6 +108,14 @@ def render(
         config=config,
         environment=environment,
     )
+
+
+@functools.cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _pictures(folder: Path) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from trainrun.data import _arrays
@@ -17,9 +18,7 @@ def digits(*, validation: float = 0.2, test: float = 0.2, seed: int = 42) -> Dat
         validation, test: shares of all examples; 0: no such part.
         seed: of the split.
     """
-    from sklearn.datasets import load_digits
-
-    raw = load_digits()
+    raw = _raw()
     return _arrays.dataset(
         "digits",
         "classification",
@@ -32,6 +31,14 @@ def digits(*, validation: float = 0.2, test: float = 0.2, seed: int = 42) -> Dat
         seed=seed,
         preprocessing={"scale": 1 / 16},
     )
+
+
+@functools.cache
+def _raw() -> Any:
+    """Return the file's content; trials of a sweep split it in many ways."""
+    from sklearn.datasets import load_digits
+
+    return load_digits()
 
 
 def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:

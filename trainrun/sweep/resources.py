@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainrun import memory
+
 # A process with TensorFlow, of which the fork server's pages are shared, and a small model: 300 MB of its own.
 TRIAL_MEMORY = 500 * 2**20
 
@@ -74,7 +76,8 @@ class Resources:
         cores, gpus = _cores(), _gpus()
         if jobs == "auto":
             jobs = len(gpus) * per_gpu if gpus else cores
-            jobs = min(jobs, max(1, int(_free_memory() // TRIAL_MEMORY)))
+            free = memory.free()
+            jobs = jobs if free is None else min(jobs, max(1, free // TRIAL_MEMORY))
         return cls(max(1, min(int(jobs), max(trials, 1))), cores, gpus, per_gpu)
 
     def take(self) -> Share | None:
@@ -88,16 +91,6 @@ class Resources:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _free_memory() -> float:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return float("inf")
 
 
 def _gpus() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import sys
@@ -94,6 +95,7 @@ def _requirements(path: Path) -> list[str]:
     return [f"{name}=={_version(name)}" for name in names]
 
 
+@functools.cache
 def _version(package: str) -> str:
     from importlib.metadata import version
 

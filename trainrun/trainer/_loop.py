@@ -41,9 +41,7 @@ def loop(
     model.stop_training = False
     # Compiled: each metric sets each of its variables to zero, a millisecond for three metrics otherwise.
     if reset is None:
-        reset = (
-            model.reset_metrics if model.run_eagerly else tf.function(model.reset_metrics, autograph=False)
-        )
+        reset = model.reset_metrics if model.run_eagerly else _resetting(model)
     every.on_train_begin()
     logs: dict[str, Any] = {}
     # Set when training begins: by BackupAndRestore, or where the run goes on.
@@ -70,6 +68,17 @@ def loop(
     return numbers(model.history)
 
 
+def _resetting(model: keras.Model) -> Callable[[], None]:
+    """Return the compiled `reset_metrics`; the model keeps it, for a sweep's next trial."""
+    variables = model.metrics_variables
+    known, found = getattr(model, "_trainrun_reset", ((), None))
+    if len(known) != len(variables) or any(a is not b for a, b in zip(known, variables, strict=True)):
+        found = tf.function(model.reset_metrics, autograph=False)
+        # Keras looks for layers in whatever else is set.
+        object.__setattr__(model, "_trainrun_reset", (variables, found))
+    return found
+
+
 def _plain(value: Any) -> Any:
     """Return a metric as a plain number, as `fit` does: the history keeps it, and every checkpoint copies the history."""
     try:
@@ -89,8 +98,33 @@ def build(job: Job) -> None:
         return  # of a sweep, in whose trial before this one it was built
     object.__setattr__(model, "_trainrun_built", True)
     few = job.train.take(np.arange(1))
-    with job.model.distribute_strategy.scope():
-        job.model._symbolic_build(data_batch=(few.x, few.y, few.weight))
+    with model.distribute_strategy.scope():
+        _count(model, few.y, few.weight)
+        model._symbolic_build(data_batch=(few.x, few.y, few.weight))
+
+
+def _count(model: keras.Model, y: Any, weight: Any) -> None:
+    """Have the loss and the metrics create their variables by counting an example of which nothing was predicted.
+
+    Keras traces three graphs for it, a tenth of a second for a small model. What cannot be done so is left to Keras.
+    """
+    own = type(model).compute_metrics is not keras.Model.compute_metrics
+    outputs = getattr(model, "outputs", None) or []
+    if own or y is None or len(outputs) != 1 or model.distribute_strategy.num_replicas_in_sync > 1:
+        return
+    counts, loss = model._compile_metrics, model._compile_loss
+    try:
+        y, weight = (None if v is None else tf.convert_to_tensor(v) for v in (y, weight))
+        nothing = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)
+        if loss is not None:
+            loss.build(y, nothing)
+        if counts is not None:
+            counts.update_state(y, nothing, weight)
+            counts.reset_state()
+    except Exception:  # Keras says what is wrong, if anything is
+        for part in (counts, loss):
+            if part is not None:
+                part.built = False
 
 
 def numbers(history: keras.callbacks.History) -> dict[str, list[float]]:

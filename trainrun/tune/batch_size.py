@@ -15,17 +15,15 @@ If not even the first size fits, it is halved until one does.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from trainrun import builders
+from trainrun import builders, memory
 from trainrun.cost import STEP, Cost, scaled
 from trainrun.dataset import Dataset
 from trainrun.errors import Problem, UserError
@@ -211,24 +209,5 @@ def memory_limit(megabytes: int | None) -> int | None:
         return megabytes * 10**6
     if tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
         return None
-    free = free_memory()
+    free = memory.free()
     return None if free is None else free // 2
-
-
-def free_memory(meminfo: Path = Path("/proc/meminfo"), control: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Return the bytes of memory that this process may still take, a container's limit included; None: unknown."""
-    found = []
-    try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):
-        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    try:
-        limit = (control / "memory.max").read_text().strip()
-        used = (control / "memory.current").read_text().strip()
-        if limit != "max":
-            found.append(max(int(limit) - int(used), 0))
-    except (OSError, ValueError):
-        pass
-    return min(found, default=None)

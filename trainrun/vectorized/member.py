@@ -17,7 +17,7 @@ from trainrun.trainer._feed import order
 from trainrun.trainer._loop import Logs, build, loop
 from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, wants_steps
 from trainrun.trainer._pass import Pass
-from trainrun.vectorized.program import Part
+from trainrun.vectorized.rows import Part
 
 # Callbacks that read no variables but counters and rates, or see to it themselves that those are there.
 BLIND = {

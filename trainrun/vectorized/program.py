@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,67 +13,9 @@ import tensorflow as tf
 
 from trainrun import company, state
 from trainrun.dataset import Split
-from trainrun.step.default import default
-from trainrun.trainer._feed import whole
-from trainrun.vectorized import converters, functional, lifted
-
-# Relative to how far a step moves a variable: the sum runs in another order, the rest is the same arithmetic.
-CLOSE = 1e-3
-# Of the largest gradient, and of the largest move: what is smaller is rounding.
-NOISE = 1e-5
-KINDS = ("weights", "optimizer", "metrics")
-
-
-class Unfit(Exception):
-    """These trials cannot be trained in one graph; the text says why."""
-
-
-@dataclass
-class Part:
-    """One trial's part in a pass.
-
-    Args:
-        model: its own; its variables hold its state, or lag behind it (`Behind`).
-        split: what it goes over.
-        order: indices of examples, `[n]` int64: as many as those of the others.
-    """
-
-    model: keras.Model
-    split: Split
-    order: np.ndarray
-
-
-class Rows:
-    """The examples of several splits, one after another; those of equal splits are held once."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, int] = {}
-        self._known: dict[int, tuple[Split, int]] = {}
-        self._length = 0
-        self._held: Any = None
-
-    def first(self, split: Split) -> int:
-        """Return the number of a split's first row; it is taken in if it is new."""
-        if id(split) in self._known:
-            return self._known[id(split)][1]
-        key = _digest(split)
-        if key not in self._first:
-            self._first[key], self._length = self._length, self._length + len(split)
-            arrays = tf.nest.map_structure(
-                lambda a: None if a is None else np.asarray(whole(a)), (split.x, split.y, split.weight)
-            )
-            if self._held is None:
-                self._held = tf.nest.map_structure(lambda a: None if a is None else _held(a), arrays)
-            else:
-                for variable, new in zip(tf.nest.flatten(self._held), tf.nest.flatten(arrays), strict=True):
-                    if variable is not None:
-                        variable.assign(tf.concat([variable, new], 0))
-        self._known[id(split)] = split, self._first[key]
-        return self._first[key]
-
-    def gathered(self, index: tf.Tensor) -> tuple:
-        """Return the examples `(x, y, weight)` at the rows `index`, of any shape."""
-        return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), self._held)
+from trainrun.vectorized import converters, functional, lifted, truth
+from trainrun.vectorized.rows import Part, Rows, kind
+from trainrun.vectorized.shape import Unfit, differences, variables
 
 
 @dataclass
@@ -92,6 +33,14 @@ class Behind:
     model: keras.Model
     arrays: list[np.ndarray]
     slot: int
+
+    def values(self) -> list[np.ndarray]:
+        """Return what the variables would hold, in the order of `variables`."""
+        light, own = self.program._light, self.program._of(self.model)
+        return [
+            own[i]._value.numpy() if i in light else array[self.slot].copy()
+            for i, array in enumerate(self.arrays)
+        ]
 
     def __call__(self) -> None:
         object.__setattr__(self.model, company.BEHIND, None)
@@ -128,6 +77,7 @@ class Program:
         self._twins = {p: [q for q in differ if q != p and _twins(p, q, differ)] for p in differ}
         self._dense = False
         self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
+        self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         kinds = state.kinds(self.model)
         begin = len(kinds["weights"])
         # Counters and rates: callbacks change them, and everybody reads them.
@@ -188,12 +138,7 @@ class Program:
         except Exception as error:
             raise Unfit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}") from error
         for k in {0, len(few) - 1}:
-            part = few[k]
-            noise = _noise(part)
-            _put(part.model, before[k])
-            _alone(part)
-            _hold(part.model, [a[k] for a in after], before[k], noise)
-            _put(part.model, before[k])
+            truth.hold(few[k], before[k], [a[k] for a in after])
 
     def _numbers(self, models: Sequence[keras.Model]) -> Mapping[lifted.Path, np.ndarray]:
         try:
@@ -209,7 +154,7 @@ class Program:
         rows = self._rows(parts[0].split)
         index = np.stack([p.order + rows.first(p.split) for p in filled])
         numbers = [np.array(n, "float64") for n in self._values([p.model for p in filled])]
-        key = (name, *_kind(parts[0].split))
+        key = (name, *kind(parts[0].split))
         if key not in self._passes:
             self._passes[key] = self._compile(step, rows)
         after, logs = self._passes[key](tf.constant(index), self._before([p.model for p in filled]), numbers)
@@ -255,10 +200,14 @@ class Program:
                 raise Unfit(f"{lifted._said(path)} is read as a constant")
 
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
-        return [[float(lifted._get(*lifted._owner(m, path))) for m in models] for path in self.paths]
+        for model in models:
+            if model not in self._owners:
+                self._owners[model] = [lifted._owner(model, path) for path in self.paths]
+        each = [self._owners[m] for m in models]
+        return [[float(lifted._get(*owners[i])) for owners in each] for i in range(len(self.paths))]
 
     def _rows(self, split: Split) -> Rows:
-        return self.rows.setdefault(_kind(split), Rows())
+        return self.rows.setdefault(kind(split), Rows())
 
     def _compile(self, step: Callable[..., Any], rows: Rows) -> Any:
         model, variables, size = self.model, self.variables, self.size
@@ -316,103 +265,3 @@ class Program:
 def _twins(one: lifted.Path, other: lifted.Path, differ: Mapping[lifted.Path, np.ndarray]) -> bool:
     """Tell whether two numbers of one part are the same in every trial, as a layer's and its regularizer's are."""
     return one[:2] == other[:2] and one[-1] == other[-1] and np.array_equal(differ[one], differ[other])
-
-
-def differences(one: keras.Model, other: keras.Model) -> Mapping[lifted.Path, np.ndarray] | None:
-    """Return the numbers in which two models of one shape differ; None: they differ in more than that."""
-    if _shapes(variables(one)) != _shapes(variables(other)):
-        return None
-    try:
-        return lifted.differing([one, other])
-    except ValueError:
-        return None
-
-
-def variables(model: keras.Model) -> list[Any]:
-    """Return all that a step reads or writes, in an order that is the same for all trials of a shape."""
-    kinds = state.kinds(model)
-    return [v for kind in KINDS for v in kinds[kind]]
-
-
-def _batch(part: Part) -> list[Any]:
-    few = part.split.part(part.order)
-    return tf.nest.map_structure(
-        lambda a: None if a is None else tf.constant(np.asarray(whole(a))), [few.x, few.y, few.weight]
-    )
-
-
-def _alone(part: Part) -> None:
-    """Take a step as the trial takes it by itself."""
-    x, y, weight = _batch(part)
-    part.model.reset_metrics()
-    loss, y_pred = default(part.model, x, y, weight, 1.0)
-    functional.measure(part.model, x, y, weight, y_pred, loss)
-
-
-def _noise(part: Part) -> set[int]:
-    """Return the weights whose gradient is 0 but for rounding, as that of the bias of an attention's keys: by their id."""
-    x, y, weight = _batch(part)
-    weights = part.model.trainable_weights
-    with tf.GradientTape() as tape:
-        loss = part.model.compute_loss(x, y, part.model(x, training=True), weight, training=True)
-    gradients = [None if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, weights)]
-    sizes = [0.0 if g is None else float(tf.reduce_max(tf.abs(g))) for g in gradients]
-    return {id(w) for w, s in zip(weights, sizes, strict=True) if s <= NOISE * max(sizes)}
-
-
-def _put(model: keras.Model, values: Sequence[np.ndarray]) -> None:
-    for variable, value in zip(variables(model), values, strict=True):
-        variable.assign(value)
-
-
-def _hold(
-    model: keras.Model, mine: Sequence[np.ndarray], before: Sequence[np.ndarray], noise: set[int]
-) -> None:
-    """Hold what the graph has made of a trial to what the trial has come to by itself.
-
-    Raises:
-        Unfit: it is something else.
-    """
-    at = iter(zip(mine, before, strict=True))
-    kinds = state.kinds(model)
-    for of_kind in (kinds[k] for k in KINDS):
-        each = [(v, *next(at)) for v in of_kind]
-        moved = [
-            float(np.abs(v.numpy() - old).max(initial=0.0)) if _is_real(old) else 0.0 for v, _, old in each
-        ]
-        for (variable, value, old), far in zip(each, moved, strict=True):
-            alone = variable.numpy()
-            if not _is_real(old):
-                if not np.array_equal(alone, value):
-                    raise Unfit(f"{variable.path} is another after one step")
-            elif id(variable) not in noise:
-                floor = max(far, max(moved) * NOISE, float(np.abs(alone).max(initial=0.0)) * 1e-6, 1e-30)
-                off = float(np.sqrt(np.mean((alone.astype("float64") - value) ** 2))) if alone.size else 0.0
-                if not off <= CLOSE * floor:
-                    raise Unfit(
-                        f"{variable.path} is another after one step (by {off / floor:.2g} of the step)"
-                    )
-
-
-def _is_real(array: np.ndarray) -> bool:
-    return np.issubdtype(array.dtype, np.floating)
-
-
-def _held(array: np.ndarray) -> tf.Variable:
-    return tf.Variable(array, trainable=False, shape=[None, *array.shape[1:]])
-
-
-def _kind(split: Split) -> tuple:
-    arrays = tf.nest.flatten((split.x, split.y, split.weight))
-    return tuple(None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in arrays)
-
-
-def _digest(split: Split) -> str:
-    found = hashlib.blake2b()
-    for array in tf.nest.flatten((split.x, split.y, split.weight)):
-        found.update(b"-" if array is None else np.ascontiguousarray(whole(array)).tobytes())
-    return found.hexdigest()
-
-
-def _shapes(variables: Sequence[Any]) -> list[tuple]:
-    return [(tuple(v.shape), str(v.dtype)) for v in variables]

@@ -10,10 +10,11 @@ from typing import Any
 
 from tensorflow.python.framework import config
 
+from trainrun import memory
 from trainrun.cost import Cost
-from trainrun.tune.batch_size import free_memory
 from trainrun.vectorized.member import JOINING, MEASURING, TRAINING, Refused, Request
-from trainrun.vectorized.program import Program, Unfit, differences
+from trainrun.vectorized.program import Program
+from trainrun.vectorized.shape import Unfit, differences
 
 # How many more places a program may have than there are runs left, before a smaller one is compiled.
 IDLE = 2.0
@@ -73,7 +74,7 @@ class Served:
         if narrow is None and len(parts) == 1:
             raise Unfit("there is no other of its shape")
         cost = TIMES * Cost.of(first.part.model, first.batch_size).memory + OBJECTS
-        free = free_memory()
+        free = memory.free()
         fit = sys.maxsize if free is None else max(2, int(SHARE * free / cost))
         size = min(max(len(parts), narrow.size if narrow else 0), fit)
         before = _resident()

@@ -1,0 +1,79 @@
+"""The examples that trials go over in one graph."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.dataset import Split
+from trainrun.trainer._feed import whole
+
+
+@dataclass
+class Part:
+    """One trial's part in a pass.
+
+    Args:
+        model: its own; its variables hold its state, or lag behind it (`Behind`).
+        split: what it goes over.
+        order: indices of examples, `[n]` int64: as many as those of the others.
+    """
+
+    model: keras.Model
+    split: Split
+    order: np.ndarray
+
+
+class Rows:
+    """The examples of several splits, one after another; those of equal splits are held once."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._known: dict[int, tuple[Split, int]] = {}
+        self._length = 0
+        self._held: Any = None
+
+    def first(self, split: Split) -> int:
+        """Return the number of a split's first row; it is taken in if it is new."""
+        if id(split) in self._known:
+            return self._known[id(split)][1]
+        key = _digest(split)
+        if key not in self._first:
+            self._first[key], self._length = self._length, self._length + len(split)
+            arrays = tf.nest.map_structure(
+                lambda a: None if a is None else np.asarray(whole(a)), (split.x, split.y, split.weight)
+            )
+            if self._held is None:
+                self._held = tf.nest.map_structure(lambda a: None if a is None else _held(a), arrays)
+            else:
+                for variable, new in zip(tf.nest.flatten(self._held), tf.nest.flatten(arrays), strict=True):
+                    if variable is not None:
+                        variable.assign(tf.concat([variable, new], 0))
+        self._known[id(split)] = split, self._first[key]
+        return self._first[key]
+
+    def gathered(self, index: tf.Tensor) -> tuple:
+        """Return the examples `(x, y, weight)` at the rows `index`, of any shape."""
+        return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), self._held)
+
+
+def _held(array: np.ndarray) -> tf.Variable:
+    return tf.Variable(array, trainable=False, shape=[None, *array.shape[1:]])
+
+
+def kind(split: Split) -> tuple:
+    """Return what splits have in common whose examples can stand in one array."""
+    arrays = tf.nest.flatten((split.x, split.y, split.weight))
+    return tuple(None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in arrays)
+
+
+def _digest(split: Split) -> str:
+    found = hashlib.blake2b()
+    for array in tf.nest.flatten((split.x, split.y, split.weight)):
+        found.update(b"-" if array is None else np.ascontiguousarray(whole(array)).tobytes())
+    return found.hexdigest()
