@@ -1,7 +1,15 @@
 """How operations become one for many trials, where TensorFlow's own `vectorized_map` knows only a loop, or nothing.
 
 Random draws keep each trial's own seed: the bits are those that it draws alone. Convolutions whose filters differ are put
-side by side, one operation a trial: TensorFlow's kernel for grouped convolutions has no gradient on a CPU.
+side by side, one operation a trial. One operation for all was no faster on a CPU. 16 trials, batches of 32 images of 8x8, filters
+of 3x3, float32, milliseconds forward and backward (the shortest of 12 times; 2 cores, TensorFlow 2.21):
+
+| | 1 to 8 channels | 8 to 16 |
+|---|---|---|
+| one operation a trial | 2.9 | 8.8 |
+| a grouped convolution, its gradient (TensorFlow has none on a CPU) by a formula | 3.4 | 11.2 |
+| shifted images and one batched product (im2col) | 2.7 | 17.9 |
+| the same by `tf.image.extract_patches` | 4.2 | 21.9 |
 """
 
 from __future__ import annotations

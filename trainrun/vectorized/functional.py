@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from keras.src import backend
 from keras.src.backend.tensorflow import core
+from keras.src.backend.tensorflow import numpy as operations
 from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
@@ -39,14 +40,35 @@ def pure() -> Iterator[None]:
     TFOptimizer._var_key = lambda self, variable: saved["_var_key"](
         self, getattr(variable, "_value", variable)
     )
-    conds = tf.cond, core.cond
+    conds, divide = (tf.cond, core.cond), operations.divide
     tf.cond = core.cond = _both
+    operations.divide = _with_all_rows(divide)
     try:
         yield
     finally:
-        tf.cond, core.cond = conds
+        (tf.cond, core.cond), operations.divide = conds, divide
         for name, method in saved.items():
             setattr(TFOptimizer, name, method)
+
+
+def _with_all_rows(divide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return Keras' division with one form for gradients that are rows, as RMSprop divides those of an embedding.
+
+    Keras adds rows to the quotient where the divisor is 0 or NaN, so that NaN comes out there, too. How many these are is
+    a matter of values, which has no form for many trials; here each row is added, which is 0 elsewhere.
+    """
+
+    def quotient(x1: Any, x2: Any) -> Any:
+        if not isinstance(x1, tf.IndexedSlices) or isinstance(x2, tf.IndexedSlices) or getattr(x2, "shape", ()) == ():
+            return divide(x1, x2)
+        x2 = tf.convert_to_tensor(x2)
+        every = tf.range(tf.shape(x2, x1.indices.dtype)[0], dtype=x1.indices.dtype)
+        values = [divide(x1.values, tf.gather(x2, x1.indices)), divide(tf.zeros_like(x2), x2)]
+        return tf.IndexedSlices(
+            tf.concat(values, 0), tf.concat([x1.indices, every], 0), dense_shape=x1.dense_shape
+        )
+
+    return quotient
 
 
 def _both(

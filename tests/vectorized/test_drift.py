@@ -1,0 +1,132 @@
+"""Adaptive optimizers at high rates drift in single precision: there, 64 seeds together score as 64 seeds one by one.
+
+Where a gradient is nearly 0, the order of a sum decides its sign, and Adam's step is as long as for a large one. So a trial's
+weights are not those that it comes to alone, and neither are they between two machines; what must hold is what a sweep is
+for: the distribution of the scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from trainrun import company
+
+SEEDS, EPOCHS, RATE = 64, 5, 0.02
+SETTINGS = ["data=digits", "data.seed=1", "trainer.limit=200", "model=mlp", "model.units=[8]", "model.dropout=0.1",
+            "optimizer=adam", f"optimizer.learning_rate={RATE}", "metric=accuracy"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    from trainrun import builders
+    from trainrun.config import check
+    from trainrun.trainer._loop import build
+
+    config, problems = check.overrides(SETTINGS)
+    assert not problems, problems
+    strategy, data = builders.strategy(config), builders.dataset(config)
+    made = [builders.job({**config, "seed": seed}, data, strategy) for seed in range(1, SEEDS + 1)]
+    for job in made:
+        build(job)
+    return made
+
+
+@pytest.fixture(scope="module")
+def before(jobs):
+    from trainrun.vectorized import program
+
+    return [[v.numpy() for v in program.variables(j.model)] for j in jobs]
+
+
+def part(job, split, order):
+    from trainrun.vectorized.program import Part
+
+    return Part(job.model, split, order)
+
+
+@pytest.fixture(scope="module")
+def together(jobs, before):
+    """Return the validation scores of all seeds that are trained in one graph, `{name: [seeds]}`, and their weights."""
+    from trainrun.trainer._feed import order
+    from trainrun.vectorized import program
+
+    def parts(epoch):
+        return [part(j, j.train, order(j.plan, len(j.train), epoch)) for j in jobs]
+
+    graph = program.Program(parts(0), jobs[0].plan.batch_size)
+    for epoch in range(EPOCHS):
+        graph.train(parts(epoch))
+    logs = graph.measure([part(j, j.validation, np.arange(len(j.validation))) for j in jobs])
+    for job in jobs:
+        company.catch_up(job.model)
+    return _by_name(logs), [j.model.get_weights() for j in jobs]
+
+
+@pytest.fixture(scope="module")
+def alone(jobs, before):
+    """Return a function: the same of each seed by itself, by the passes of `trainer=custom`, at some learning rate.
+
+    One model takes them all, one after another, so that its passes are compiled once: what a seed makes different is in the
+    variables (weights, and the states of the generators) and in the order of the data.
+    """
+    from trainrun.step.default import default
+    from trainrun.trainer._feed import order
+    from trainrun.trainer._pace import Pace
+    from trainrun.trainer._pass import Pass, evaluate
+    from trainrun.vectorized import program
+
+    first = jobs[0]
+    model, variables, size = first.model, program.variables(first.model), first.plan.batch_size
+    training, measuring = Pass(model, default, first.train, size), Pass(model, evaluate, first.validation, size)
+
+    def passed(over, index):
+        model.reset_metrics()
+        for _, _, run in over.calls(index, Pace(len(index))):
+            logs = run()
+        return {k: float(v) for k, v in logs.items()}
+
+    def train(rate):
+        logs, weights = [], []
+        for job, values in zip(jobs, before, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            model.optimizer.learning_rate = rate
+            for epoch in range(EPOCHS):
+                passed(training, order(job.plan, len(job.train), epoch))
+            logs.append(passed(measuring, np.arange(len(job.validation))))
+            weights.append(model.get_weights())
+        return _by_name(logs), weights
+
+    return train
+
+
+def _by_name(logs):
+    return {name: np.array([log[name] for log in logs]) for name in logs[0]}
+
+
+def _told_apart(one, other):
+    """Tell whether two samples are of different distributions, by the whole and by the mean."""
+    error = np.hypot(scipy.stats.sem(one), scipy.stats.sem(other))
+    return scipy.stats.ks_2samp(one, other).pvalue <= 0.01 or abs(one.mean() - other.mean()) > 2 * error
+
+
+@pytest.mark.slow
+def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
+    (mine, weights), (theirs, others) = together, alone(RATE)
+    assert mine.keys() == theirs.keys() >= {"loss", "accuracy"}
+    assert 0.5 < theirs["accuracy"].mean() < 1.0 and len(set(theirs["accuracy"])) > 5, "they learn, differently"
+    for name in mine:
+        assert not _told_apart(mine[name], theirs[name]), name
+    # The seeds are those that they are alone, too, and not only many: each scores nearly the same.
+    apart = np.median([max(np.abs(a - b).max() for a, b in zip(m, t, strict=True)) for m, t in zip(weights, others, strict=True)])  # fmt: skip
+    assert apart < 0.1 * RATE * EPOCHS * 5, apart
+    assert np.corrcoef(mine["loss"], theirs["loss"])[0, 1] > 0.9
+
+
+@pytest.mark.slow
+def test_a_wrong_step_is_told_apart(together, alone):
+    """As would be, for instance, steps of half the length: the comparison can fail."""
+    wrong, _ = alone(RATE / 2)
+    assert _told_apart(together[0]["loss"], wrong["loss"])
