@@ -79,7 +79,10 @@ def alone(jobs, before):
 
     first = jobs[0]
     model, variables, size = first.model, program.variables(first.model), first.plan.batch_size
-    training, measuring = Pass(model, default, first.train, size), Pass(model, evaluate, first.validation, size)
+    training, measuring = (
+        Pass(model, default, first.train, size),
+        Pass(model, evaluate, first.validation, size),
+    )
 
     def passed(over, index):
         model.reset_metrics()
@@ -116,7 +119,9 @@ def _told_apart(one, other):
 def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
     (mine, weights), (theirs, others) = together, alone(RATE)
     assert mine.keys() == theirs.keys() >= {"loss", "accuracy"}
-    assert 0.5 < theirs["accuracy"].mean() < 1.0 and len(set(theirs["accuracy"])) > 5, "they learn, differently"
+    assert 0.5 < theirs["accuracy"].mean() < 1.0 and len(set(theirs["accuracy"])) > 5, (
+        "they learn, differently"
+    )
     for name in mine:
         assert not _told_apart(mine[name], theirs[name]), name
     # The seeds are those that they are alone, too, and not only many: each scores nearly the same.

@@ -59,7 +59,11 @@ def _with_all_rows(divide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
     """
 
     def quotient(x1: Any, x2: Any) -> Any:
-        if not isinstance(x1, tf.IndexedSlices) or isinstance(x2, tf.IndexedSlices) or getattr(x2, "shape", ()) == ():
+        if (
+            not isinstance(x1, tf.IndexedSlices)
+            or isinstance(x2, tf.IndexedSlices)
+            or getattr(x2, "shape", ()) == ()
+        ):
             return divide(x1, x2)
         x2 = tf.convert_to_tensor(x2)
         every = tf.range(tf.shape(x2, x1.indices.dtype)[0], dtype=x1.indices.dtype)
