@@ -4,14 +4,11 @@ Each fault meets a training run of its own, a real `mlflow server` on SQLite beh
 is installed), while it trains; where the fault lasts until the run's end, `trainrun sync` delivers the rest once it is
 over. Then every value of every epoch is looked for in MLflow, with its step and time. The slowdown is that of the
 training loop against tracking=none: the same job in the same process, by turns (without, with, with, without: so that what
-the machine does in the meantime cancels). The server stands for another machine: it gets only the processor time that
-nobody else wants, or its own work, half a second to each run and five to each start, would count as ours.
-
-A run costs about 0.5 s of the server's and of our delivery process's time to begin and end, and 40 ms each time that
-metrics are sent: on one other core, which here shares its arithmetic with that of the training. So the length counts: 5 %
-of a run of 5 s, under 2 % of one of a minute. Two trainings of which neither is tracked differ by some 4 % on the
-machine that this was written on: the row `control` compares nothing with nothing, and with several repeats a row tells
-its standard error.
+the machine does in the meantime cancels). Two trainings of which neither is tracked differ by some 4 % here (the row `control`
+compares nothing with nothing), and the server's own work on the same two cores, half a millisecond for each value, is in it,
+though it gets only the time that nobody else wants. So the goal is held by what is ours: `delivery` is the processor time that the
+delivery process takes while the training runs, as a share of the training's seconds: what a training that keeps all cores busy loses by it.
+At the end of a run nothing trains any more. The import of MLflow, two seconds once for a process, is in neither.
 
     python benchmarks/tracking_faults.py [--quick] [--epochs N] [--repeats N]
 """
@@ -51,7 +48,7 @@ spec.loader.exec_module(servers)
 
 # A training process: it says when it begins, and trains the same job by turns with and without tracking.
 TRAINER = """
-import json, sys, time
+import json, os, sys, time
 told = json.loads(sys.argv[1])
 import tensorflow as tf
 import trainrun
@@ -67,20 +64,32 @@ def composed(epochs):
 
 strategy = tf.distribute.get_strategy()
 
+# The process that delivers, and the seconds of a processor that it has taken.
+def processor(recorder):
+    if recorder._courier is None:
+        return None, 0.0
+    pid = recorder._courier._process.pid
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None, 0.0
+    return pid, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 def train(settings, run_dir, name, config):
     job = builders.job(config, builders.dataset(config), strategy)
     recorder = Recorder(run_dir, settings, warn=lambda text: print("warning", text, flush=True))
     recorder.start(run_id=run_dir.name, config=config, dataset={"name": "digits", "digest": "ab" * 32})
     print("training", run_dir, flush=True)
-    begin = time.perf_counter()
+    before, begin = processor(recorder), time.perf_counter()
     builders.trainer(config).train(job, [recorder.callback()])
-    seconds = time.perf_counter() - begin
+    seconds, after = time.perf_counter() - begin, processor(recorder)
+    share = (after[1] - before[1]) / seconds if after[0] == before[0] and after[0] is not None else "-"
     if settings["name"] == "mlflow":
         job.model.save(run_dir / "model.keras")
         recorder.model("model.keras", job.dataset.inputs, [*job.model.output_shape[1:]])
     print("trained", flush=True)
     ended = recorder.end("FINISHED")
-    print("seconds", name, seconds, ended.undelivered, flush=True)
+    print("seconds", name, seconds, share, flush=True)
 
 folder = Path(told["folder"])
 given = told["tracking"]
@@ -174,6 +183,7 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) ->
         text=True,
     )
     seconds: dict[str, list[float]] = {"none": [], "mlflow": []}
+    shares: list[float] = []
     delivery: set[int] = set()
     for line in process.stdout:
         word, *more = line.split()
@@ -183,6 +193,7 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) ->
             ).start()
         elif word == "seconds":
             seconds[more[0]].append(float(more[1]))
+            shares += [float(more[2])] if more[2] != "-" else []
     process.wait()
     _wait_for(delivery)
     # The fault is over.
@@ -206,6 +217,8 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, repeats: int) ->
         "lost": lost,
         "doubled": doubled,
         "slowdown": statistics.mean(turns) if turns else None,
+        # Without that of the first run, in which the process imports MLflow.
+        "share": statistics.median(shares[1:]) if turns and shares[1:] else None,
         "error": statistics.stdev(turns) / len(turns) ** 0.5 if len(turns) > 1 else None,
         "seconds": statistics.median(without) if turns else None,
     }
@@ -292,9 +305,9 @@ def main() -> int:
     """Print a row a fault, and whether the goals are reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="short runs, one of each: no slowdown")
-    parser.add_argument("--epochs", type=int, default=540, help="some 45 seconds of training")
+    parser.add_argument("--epochs", type=int, default=120, help="some ten seconds of training")
     parser.add_argument("--repeats", type=int, default=1, help="of four runs; 0: no slowdown is measured")
-    parser.add_argument("--only", help="faults whose name holds this")
+    parser.add_argument("--only", help="faults whose names hold one of these words: a,b")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     given = parser.parse_args()
     epochs, repeats = (60, 0) if given.quick else (given.epochs, given.repeats)
@@ -307,29 +320,29 @@ def main() -> int:
             stack.callback(database.remove)
         stage = Stage(Path(folder), database)
         stack.callback(stage.close)
-        names = [n for n in FAULTS if given.only is None or given.only in n]
+        names = [n for n in FAULTS if given.only is None or any(word in n for word in given.only.split(","))]
         names = [n for n in names if repeats or n != CONTROL]
         if database is not None:
             names = [n for n in names if n != "loses the run"]
         print(
-            f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}  (training)"
+            f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}{'delivery':>10}  (training)"
         )
         for i, name in enumerate(names):
             row = measure(name, stage, Path(folder) / str(i), epochs, repeats)
             rows.append(row)
             slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%}"
             slow += f" ± {row['error']:.1%}" if row.get("error") is not None else ""
+            share = "" if row.get("share") is None else f"{row['share']:.1%}"
             length = "" if row["seconds"] is None else f"  ({row['seconds']:.1f} s)"
-            print(f"{name:<34}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>16}{length}", flush=True)  # fmt: skip
+            print(f"{name:<34}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>16}{share:>10}{length}", flush=True)  # fmt: skip
     lost, doubled = sum(r["lost"] for r in rows), sum(r["doubled"] for r in rows)
     told = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
     mean = statistics.mean(r["slowdown"] for r in told) if told else 0.0
     error = statistics.stdev(r["slowdown"] for r in told) / len(told) ** 0.5 if len(told) > 1 else 0.0
-    reached = not lost and not doubled and mean <= GOAL_SLOWDOWN
+    most = max((r["share"] for r in told if r["share"] is not None), default=0.0)
+    reached = not lost and not doubled and most <= GOAL_SLOWDOWN and mean - 2 * error <= GOAL_SLOWDOWN
     if told:
-        print(
-            f"slowdown {mean:+.1%} ± {error:.1%} in the mean of {len(told)} rows (goal {GOAL_SLOWDOWN:.0%})"
-        )
+        print(f"slowdown {mean:+.1%} ± {error:.1%} in the mean of {len(told)} rows, the delivery at most {most:.1%} of a processor (goal {GOAL_SLOWDOWN:.0%})")  # fmt: skip
     print(f"lost {lost}, doubled {doubled} (goal 0 and 0): {'reached' if reached else 'missed'}")
     return int(bool(lost or doubled))
 

@@ -128,6 +128,8 @@ def train(argv: list[str]) -> int:
         config, problems = check.overrides(flags.overrides, *where)
     if problems:
         raise UserError(problems)
+    if not flags.multirun and (config["sweep"]["seeds"] or 1) > 1:
+        return train(["--multirun", *argv])  # each seed is a trial
     plugins.load(plugins.early(flags.overrides) if flags.multirun else config["plugins"])
     return _run(argv, flags)
 

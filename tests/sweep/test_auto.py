@@ -108,15 +108,13 @@ def given(inside, monkeypatch, capsys):
     return run
 
 
-def test_a_sweep_of_seeds_and_numbers_is_trained_in_one_graph(given):
+def test_the_seeds_of_one_setting_are_trained_in_one_graph(given):
     assert given("seeds=20") == (
         "vectorized",
-        "they differ in numbers only, and have 100 epochs of 34 steps each",
+        "they differ in their seeds only, and have 100 epochs of 34 steps each",
     )
     assert given("seed=range(20)")[0] == "vectorized"
-    assert given("seed=range(7)", "optimizer.learning_rate=1,0.1", "model.dropout=0.1,0.2")[0] == "vectorized"
-    rates = ["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "sweep.trials=20"]
-    assert given("hydra/sweeper=random", *rates)[0] == "vectorized"
+    assert given("seed=range(20)", "optimizer.learning_rate=0.1")[0] == "vectorized"
 
 
 def test_what_a_user_chooses_is_taken(given, inside):
@@ -131,9 +129,10 @@ def test_what_a_user_chooses_is_taken(given, inside):
         assert given("seeds=20", f"experiment={name}") == (name, "")
 
 
-def test_what_differs_in_more_than_numbers_is_left_to_local_without_a_word(given):
+def test_what_differs_in_more_than_its_seed_is_left_to_local_without_a_word(given):
     for words in (
         ["optimizer=adam,sgd"],
+        ["seed=range(7)", "optimizer.learning_rate=1,0.1", "model.dropout=0.1,0.2"],
         ["seed=range(12)", "model.activation=relu,tanh"],
         ["model.activation=relu,tanh", "seed=range(12)"],
         ["seed=range(12)", "model.units=[8],[16]"],
@@ -145,8 +144,7 @@ def test_what_differs_in_more_than_numbers_is_left_to_local_without_a_word(given
 
 
 def test_why_local_is_taken_is_said(given):
-    name, why = given("seeds=20", "optimizer.learning_rate=0.1,0.01")
-    assert name == "local" and "no further seeds" in why
+    assert given("seeds=20", "optimizer.learning_rate=0.1,0.01") == ("local", "")
     assert given("seeds=2") == ("local", "2 trials are few for one graph")
     assert given("seed=range(12)", "trainer.epochs=1") == (
         "local",
@@ -166,7 +164,7 @@ def test_a_run_with_seeds_goes_together_and_resume_takes_the_same(tmp_path, monk
     sweep = only_sweep(tmp_path)
     found = summaries(sweep)
     (steps,) = {s["steps"] // 2 for s in found.values()}
-    said = f"in one graph where they are of one shape: they differ in numbers only, and have 2 epochs of {steps} steps each"
+    said = f"in one graph where they are of one shape: they differ in their seeds only, and have 2 epochs of {steps} steps each"
     assert said in done.stdout
     assert "2 trials are trained together in one graph" in done.stdout and "95% interval" in done.stdout
     first = [(sweep / n / "journal.jsonl").read_text().splitlines()[0] for n in ("0", "1")]

@@ -318,6 +318,18 @@ def test_hydras_own_launcher_cannot_run_seeds(inside, capsys):
     assert "hydra/launcher=local" in capsys.readouterr().err and not (inside / "outputs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "many"), [(["seeds=3"], True), (["sweep.seeds=3"], True), (["seeds=1"], False), ([], False)]
+)
+def test_several_seeds_of_one_run_are_a_sweep(words, many, inside, monkeypatch):
+    from trainrun import cli
+
+    asked = []
+    monkeypatch.setattr(cli, "_run", lambda argv, flags: asked.append(flags.multirun) or 0)
+    assert main([*QUIET, *words]) == 0
+    assert asked == [many]
+
+
 def test_the_preflight_counts_settings_and_seeds(inside, capsys):
     assert main(["check", "-m", "data=iris", "seeds=3", "optimizer=adam,sgd"]) == 0
     assert "2 settings x 3 seeds = 6 runs" in capsys.readouterr().out

@@ -35,7 +35,7 @@ NAMES = list(OPTIMIZERS)
 # What is a random draw more, with one optimizer: that the draws are a trial's own does not depend on it.
 MORE = {
     "noise": [*DIGITS, "model=layers", "model.layers=[{name: Flatten}, {name: GaussianNoise, stddev: <0.1,0.2,0.3>}, {name: Dense, units: 8}]"],
-    "attention with dropout": [*MODELS["layer norm and attention"], "model.dropout=0.2"],
+    "attention with dropout": [*MODELS["layer norm and attention"], "model.dropout={0.1,0.2,0.3}"],
 }  # fmt: skip
 PAIRS = [(m, o) for m in MODELS for o in OPTIMIZERS] + [
     ("noise", "lookahead"),

@@ -1,4 +1,7 @@
-"""`hydra/launcher=auto`, the default: in one graph where that pays, else each trial in a process of its own."""
+"""`hydra/launcher=auto`, the default: the seeds of one setting in one graph where that pays, else each trial in a process.
+
+A grid over numbers is not given to the graph unasked: its trials would not be, to the bit, what each is alone.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +55,11 @@ class AutoLauncher(LocalLauncher):
         one = paying.common(self._composed([o for _, o in known]))
         if one is None:
             return local
-        if settings["seeds"] and len(known) > 1:
-            self._why = "settings that are clearly worse get no further seeds"
-            return local
         trials = len(known) * (settings["seeds"] or 1)
         self._why = paying.against(one, trials, settings, Resources.divide("auto", trials))
         if self._why is not None:
             return local
-        self._why = f"they differ in numbers only, and have {paying.length(one)} each"
+        self._why = f"they differ in their seeds only, and have {paying.length(one)} each"
         return {**settings, "launcher": {"name": "vectorized", "max_trials": "auto", "n_jobs": "auto"}}
 
     def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
@@ -93,19 +93,9 @@ class AutoLauncher(LocalLauncher):
 
 
 def _kind(override: str) -> str:
-    """Return an override; of numbers in which trials of one shape may differ the same for all."""
-    from trainrun.vectorized import alike, paying
-
-    key, _, value = override.partition("=")
-    node = key.lstrip("+").partition(".")[0]
-    try:
-        float(value)
-    except ValueError:
-        return override
-    if key.rpartition(".")[2].lstrip("+") == "seed":
-        return f"{key}=number"
-    width = node in paying.SHAPED and value.strip().lstrip("+-").isdigit()
-    return f"{key}=number" if node in alike.NUMBERS and not width else override
+    """Return an override; of seeds the same for all."""
+    key = override.partition("=")[0]
+    return f"{key}=number" if key.rpartition(".")[2].lstrip("+") == "seed" else override
 
 
 # As `launcher.PLUGINS`.

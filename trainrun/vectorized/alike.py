@@ -27,14 +27,15 @@ def unfit(config: Mapping[str, Any], plugins: bool) -> str | None:
 def key(config: Mapping[str, Any]) -> str:
     """Return what trials have in common that differ in numbers only."""
     rest = {
-        k: _without_numbers(v) if k in NUMBERS else _without_seed(v)
+        k: _without_numbers(v) if k in NUMBERS else without_seed(v)
         for k, v in config.items()
         if k not in workers.NOT_OF_THE_PROGRAM and k != "seed"
     }
     return json.dumps(rest, sort_keys=True, default=str)
 
 
-def _without_seed(value: Any) -> Any:
+def without_seed(value: Any) -> Any:
+    """Return a node of a config without its seed."""
     return {str(k): v for k, v in value.items() if k != "seed"} if isinstance(value, Mapping) else value
 
 

@@ -81,6 +81,9 @@ class _Line:
                         answers.put(said["answer"])
                 elif "stop" in said:
                     self.stops.put(said)
+                    for number, answers in list(self._answers.items()):
+                        if said["stop"] in (None, number):
+                            answers.put(None)  # it waits no longer for what is said to its epoch
                 else:
                     self.trials.put(said["trial"])
         except (EOFError, OSError):  # the sweep's process is gone: end in order

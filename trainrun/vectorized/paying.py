@@ -22,8 +22,6 @@ CORES = 2  # at most: with more, `local` has more trials at once, and one graph 
 MODELS = ("linear", "mlp")  # dense layers: others gain less, or have no common form
 WORK = 2_000_000  # multiplications of a step in hidden layers, at most: more, and the machine is full without company
 
-# Where a whole number may be a width or a count of layers: trials that differ in it are of several shapes.
-SHAPED = ("model", "metric")
 # Metrics of a run that company changes.
 TIMES = ("seconds", "examples_per_second")
 
@@ -34,7 +32,7 @@ def against(
     """Return why trials are better run each by itself, or None: training them in one graph pays.
 
     Args:
-        config: of one of them, resolved; the others are `alike` but for numbers.
+        config: of one of them, resolved; the others have other seeds.
         trials: there will be.
         settings: see `snapshot.settings`.
         machine: as `hydra/launcher=local` would divide it.
@@ -104,10 +102,10 @@ def _work(config: Mapping[str, Any]) -> int:
 
 
 def common(configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the first of the configs; None: they differ in more than seeds, and numbers that are in no shape."""
+    """Return the first of the configs; None: they differ in more than their seeds."""
     first, wanted = None, ""
     for config in configs:
-        found = alike.key(config) + json.dumps(_whole(config), sort_keys=True, default=str)
+        found = json.dumps(_but_for_seeds(config), sort_keys=True, default=str)
         if first is None:
             first, wanted = config, found
         elif found != wanted:
@@ -115,13 +113,5 @@ def common(configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return first
 
 
-def _whole(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {node: _without_fractions(config.get(node)) for node in SHAPED}
-
-
-def _without_fractions(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _without_fractions(v) for k, v in value.items() if k != "seed"}
-    if isinstance(value, list | tuple):
-        return [_without_fractions(v) for v in value]
-    return "number" if isinstance(value, float) else value
+def _but_for_seeds(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: alike.without_seed(v) for k, v in config.items() if k not in ("seed", "name")}

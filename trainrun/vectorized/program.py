@@ -74,7 +74,7 @@ class Program:
         self.rows: dict[tuple, Rows] = {}
         differ = self._numbers([p.model for p in parts])
         self.paths = list(dict.fromkeys([*paths, *differ]))
-        self._twins = {p: [q for q in differ if q != p and _twins(p, q, differ)] for p in differ}
+        self._differ = differ
         self._dense = False
         self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
@@ -137,8 +137,16 @@ class Program:
             raise
         except Exception as error:
             raise Unfit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}") from error
-        for k in {0, len(few) - 1}:
+        for k in self._telling(len(few)):
             truth.hold(few[k], before[k], [a[k] for a in after])
+
+    def _telling(self, size: int) -> set[int]:
+        """Return trials of which each number has two values at least: one that is read as a constant shows in one of them."""
+        told = {0, size - 1}
+        for values in self._differ.values():
+            if all(values[k] == values[0] for k in told):
+                told |= {next((k for k in range(size) if values[k] != values[0]), 0)}
+        return told
 
     def _numbers(self, models: Sequence[keras.Model]) -> Mapping[lifted.Path, np.ndarray]:
         try:
@@ -196,8 +204,18 @@ class Program:
     def _all_read(self, read: set[lifted.Path]) -> None:
         """See that each number was computed with: what is read as a constant has the value of one trial for all."""
         for path in self.paths:
-            if path not in read and path[0] != "metric" and not read & {*self._twins.get(path, ())}:
+            if path not in read and path[0] != "metric" and not self._has_twin(path, read):
                 raise Unfit(f"{lifted._said(path)} is read as a constant")
+
+    def _has_twin(self, path: lifted.Path, read: set[lifted.Path]) -> bool:
+        """Tell whether a number that was read is the same in every trial, as an attention's rate and its dropout layer's are.
+
+        Two numbers may be the same by chance: then the probe, which looks at trials in which they differ, shows it.
+        """
+        mine = self._differ.get(path)
+        return mine is not None and any(
+            np.array_equal(mine, other) for p, other in self._differ.items() if p in read
+        )
 
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
         for model in models:
@@ -260,8 +278,3 @@ class Program:
             [tf.TensorSpec([size], tf.float64) for _ in self.paths],
         )
         return tf.function(run, input_signature=signature, autograph=False)
-
-
-def _twins(one: lifted.Path, other: lifted.Path, differ: Mapping[lifted.Path, np.ndarray]) -> bool:
-    """Tell whether two numbers of one part are the same in every trial, as a layer's and its regularizer's are."""
-    return one[:2] == other[:2] and one[-1] == other[-1] and np.array_equal(differ[one], differ[other])
