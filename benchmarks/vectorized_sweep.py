@@ -12,11 +12,13 @@ Each runs in a process of its own, from its start to its end, repeats interleave
 losses of `vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest that
 the process which trains has held.
 
-Where the time goes at K = 64, MLP, 10 epochs (50 s in all; by a sampling profiler): the import of TensorFlow and the preparation
-8 s, as with `local`; building 64 Keras models, their variables one by one, 13; tracing the graph and holding it to a step of
-two trials 4; the steps themselves 4; the rest is saving, measuring and recording 64 runs. `local` does the same on two
-cores at once. The goals of 30 times the shell loop and 3 times `local` are missed: 15 and 1.0. Next: build one model for a
-group and draw each trial's initial values from its seed, and write models and records while others are trained.
+Where the time goes at K = 64, MLP, 10 epochs (26 s in all): the import of TensorFlow and the preparation 7 s, building 64 Keras
+models 4, tracing the graph, holding it to a step of two trials and the 10 epochs 9, saving and recording 64 runs 2; then the
+rest is sent to MLflow and the sweep's pictures are drawn, 5. `local` has the same 12 s before and after, and 20 in between.
+The goal of 30 times the shell loop is reached; 3 times `local` is missed, 1.1: `local` itself is 28 times the shell loop since trials
+that share a program keep its kernels. What one graph could gain on a CPU is small there: a step of 64 trials goes over
+64 times the optimizer's state, where one trial's stays in the cache. (XLA over the whole pass was tried, K = 20, beside other
+work: 0.12 to 0.19 s an epoch against 0.09 to 0.12, and 9 s to compile.)
 
     python benchmarks/vectorized_sweep.py [--quick] [--trials 4,16,64,256] [--models mlp,cnn] [--repeats 3] [--only shell,local,vectorized]
 """
