@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
-from trainrun.sweep.launcher import LocalLauncher
+from trainrun.sweep.launcher import LocalConf, LocalLauncher
 
 if TYPE_CHECKING:
     from trainrun.sweep.engine import Engine
@@ -19,17 +19,10 @@ NAME = "auto"
 
 
 @dataclass
-class AutoConf:
-    """The settings of `hydra/launcher=auto`; with either of them it is `hydra/launcher=local`.
-
-    Args:
-        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
-        per_gpu: trials that share a GPU.
-    """
+class AutoConf(LocalConf):
+    """The settings of `hydra/launcher=auto`: those of `local`; with either of them it is `hydra/launcher=local`."""
 
     _target_: str = "hydra_plugins.trainrun.AutoLauncher"
-    n_jobs: Any = "auto"
-    per_gpu: int = 1
 
 
 class AutoLauncher(LocalLauncher):

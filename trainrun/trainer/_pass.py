@@ -58,7 +58,7 @@ class Pass:
         size = sum(a.nbytes for a in split.arrays())
         if size <= HELD:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                hold = _exchangeable if again and may_renew() else whole
+                hold = exchangeable if again and may_renew() else whole
                 self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
         self.block = max(1, int(BLOCK / max(size / max(len(split), 1), 1) / batch_size))
         if model.jit_compile and not self.replicated:
@@ -77,7 +77,7 @@ class Pass:
     def renew(self, split: Split) -> bool:
         """Go over another split from now on; return whether that is possible: its arrays are of the same kind."""
         arrays = (split.x, split.y, split.weight)
-        if self.held is None or _kinds(arrays) != _kinds((self.split.x, self.split.y, self.split.weight)):
+        if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
             return False
         held, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
         if any(h is not None and not isinstance(h, tf.Variable) for h in held):
@@ -258,11 +258,13 @@ def may_renew() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _exchangeable(array: np.ndarray | View) -> tf.Variable:
+def exchangeable(array: np.ndarray | View) -> tf.Variable:
+    """Return an array as a variable whose number of rows may change."""
     return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
 
 
-def _kinds(arrays: Any) -> tuple:
+def kinds(arrays: Any) -> tuple:
+    """Return what arrays have in common that can stand in one another's place: all but the number of rows."""
     return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
 
 

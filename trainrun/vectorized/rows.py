@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from trainrun.dataset import Split
 from trainrun.trainer._feed import whole
+from trainrun.trainer._pass import exchangeable, gathered, kinds
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Rows:
                 lambda a: None if a is None else np.asarray(whole(a)), (split.x, split.y, split.weight)
             )
             if self._held is None:
-                self._held = tf.nest.map_structure(lambda a: None if a is None else _held(a), arrays)
+                self._held = tf.nest.map_structure(lambda a: None if a is None else exchangeable(a), arrays)
             else:
                 for variable, new in zip(tf.nest.flatten(self._held), tf.nest.flatten(arrays), strict=True):
                     if variable is not None:
@@ -59,17 +60,12 @@ class Rows:
 
     def gathered(self, index: tf.Tensor) -> tuple:
         """Return the examples `(x, y, weight)` at the rows `index`, of any shape."""
-        return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), self._held)
-
-
-def _held(array: np.ndarray) -> tf.Variable:
-    return tf.Variable(array, trainable=False, shape=[None, *array.shape[1:]])
+        return gathered(self._held, index)
 
 
 def kind(split: Split) -> tuple:
     """Return what splits have in common whose examples can stand in one array."""
-    arrays = tf.nest.flatten((split.x, split.y, split.weight))
-    return tuple(None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in arrays)
+    return kinds((split.x, split.y, split.weight))
 
 
 def _digest(split: Split) -> str:
