@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console
+from trainrun.duration import said
 from trainrun.sweep import record as sweep_record
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import courier, record, status
+
+SHARE = 0.1  # of a sweep's time that its end may wait for its delivery
+MANY = 20  # trials under way for which a line is said
 
 
 class Delivery:
@@ -22,8 +27,10 @@ class Delivery:
     """
 
     def __init__(self, settings: Mapping[str, Any]):
-        self.settings = settings
-        self._told: dict[Path, int] = {}  # and how many attempts there were
+        self.settings, self._began = settings, time.monotonic()
+        self._told: dict[Path, int] = {}  # trials that run, and how many attempts there were
+        # Those that have ended, in their order, and are not yet delivered.
+        self._under_way: dict[Path, None] = {}
         self._courier: courier.Courier | None = None
 
     def follow(self, running: Sequence[Trial]) -> None:
@@ -42,6 +49,7 @@ class Delivery:
 
     def _follow(self, trial: Trial) -> None:
         self._told[trial.run_dir] = _attempts(trial.run_dir)
+        self._under_way.pop(trial.run_dir, None)
         target = record.target(trial.config["tracking"])
         if target is None:
             return
@@ -53,6 +61,9 @@ class Delivery:
     def ended(self, trial: Trial) -> None:
         """Read what a trial has left; one that could not write its end gets one."""
         self.follow([trial])
+        if self._told.pop(trial.run_dir, None) is not None and self._courier is not None:
+            self._under_way[trial.run_dir] = None
+            self._forget()
         if (trial.run_dir / status.JOURNAL).is_file():
             finished = trial.status == "FINISHED"
             sweep_record.look(
@@ -63,13 +74,36 @@ class Delivery:
             )
 
     def finish(self, patience: float) -> int:
-        """Wait a little for what is under way; return how many trials are not wholly delivered."""
+        """Wait a little for what is under way; return how many trials are not wholly delivered.
+
+        Short trials may be trained faster than they can be sent: as long as the server takes them, the end may wait for
+        a tenth of the time that the sweep has taken.
+
+        Args:
+            patience: seconds; of a server that takes nothing, no longer.
+        """
         if self._courier is None:
             return 0
-        until = time.monotonic() + patience
-        return sum(
-            not self._courier.finish(d, max(until - time.monotonic(), 0.0)) for d in self._told if d.is_dir()
-        )
+        self._forget()
+        now = time.monotonic()
+        most = max(patience, SHARE * (now - self._began))
+        waiting = [d for d in (*self._under_way, *self._told) if d.is_dir()]
+        if len(waiting) >= MANY:
+            console.note(
+                f"sending the last {len(waiting)} trials to the tracking server (at most {said(most)})"
+            )
+
+        def left(run_dir: Path) -> float:
+            bound = patience if self._courier.failing(run_dir) else most
+            return max(now + bound - time.monotonic(), 0.0)
+
+        return sum(not self._courier.finish(d, left(d)) for d in waiting)
+
+    def _forget(self) -> None:
+        """Forget the trials that are delivered: of thousands, nothing stays here but those on their way."""
+        for run_dir in [*itertools.takewhile(self._courier.finished, self._under_way)]:
+            self._courier.forget(run_dir)
+            del self._under_way[run_dir]
 
 
 def _attempts(run_dir: Path) -> int:

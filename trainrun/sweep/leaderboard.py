@@ -20,7 +20,8 @@ SHOWN = 10
 def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Path:
     """Write `leaderboard.csv`: the best first, then those without a value."""
     order = objective.ranked(list(trials))
-    order += [t for t in sorted(trials, key=lambda t: t.number) if t not in order]
+    there = {id(t) for t in order}
+    order += [t for t in sorted(trials, key=lambda t: t.number) if id(t) not in there]
     names = sorted({name for t in trials for name in t.metrics})
     further = [o.name for o in objective.others]
     best = pareto.front(trials, objective.all) if further else []

@@ -25,13 +25,19 @@ WIDE = 30.0  # values that span more than this are drawn on a logarithmic axis
 BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
 
 
-def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any]) -> list[Path]:
+def write(
+    sweep_dir: Path,
+    trials: Sequence[Trial],
+    settings: Mapping[str, Any],
+    warn: Callable[[str], None] = console.warn,
+) -> list[Path]:
     """Draw what there is to see into `plots/`; a picture that fails costs one warning and nothing else.
 
     Args:
         sweep_dir: the sweep's directory.
         trials: that have ended.
         settings: see `snapshot.settings`; nothing is drawn where `plots` is false.
+        warn: says one line to the user.
 
     Returns:
         The files written.
@@ -48,7 +54,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
             figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
             written.append(path)
         except Exception as error:
-            console.warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")
+            warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")
     return written
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,15 +167,48 @@ def look(trial: Trial, now: status.RunStatus) -> None:
     trial.epochs = now.epochs
     try:
         told = summary.read(trial.run_dir)
-        trial.metrics = {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}
-        trial.figures = _figures(told)
+        # Names are shared: thousands of trials have the same.
+        trial.metrics = {
+            sys.intern(k): v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)
+        }
+        trial.figures = Figures(trial.run_dir)
         trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
 
 
+class Figures(Mapping[str, float]):
+    """The numbers of a run's summary that are no metrics, those inside by their dotted path: ``seconds.train``.
+
+    They are read when somebody asks: of thousands of trials, nobody does for most.
+
+    Args:
+        run_dir: the run's directory; if it has no summary, there are none.
+    """
+
+    __slots__ = ("_found", "_run_dir")
+
+    def __init__(self, run_dir: Path):
+        self._run_dir, self._found = run_dir, None
+
+    def _read(self) -> dict[str, float]:
+        if self._found is None:
+            self._found = {}
+            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+                self._found = _figures(summary.read(self._run_dir))
+        return self._found
+
+    def __getitem__(self, name: str) -> float:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
 def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a summary that are no metrics, those inside by their dotted path: ``seconds.train``."""
     found: dict[str, float] = {}
     for key in ("epochs", "steps", "parameters", "examples_per_second", "seconds"):
         inside = summary.get(key)

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainrun import console
 from trainrun.errors import UserError
-from trainrun.sweep import code, delivery, leaderboard, parent, pictures, plots, prune, winners
+from trainrun.sweep import code, delivery, drawing, leaderboard, parent, pictures, prune, winners
 from trainrun.sweep.board import Board
 from trainrun.sweep.engine import Engine
 from trainrun.sweep.points import Point, Points
@@ -119,7 +119,7 @@ def run(
         ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
         table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
         with pictures.of_the_best(winners.of(ended.trials, ended.objective)):
-            drawn = plots.write(sweep_dir, ended.trials, settings)
+            drawn = drawing.write(sweep_dir, ended.trials, settings)
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended

@@ -27,7 +27,7 @@ FALLING = (
 )
 
 
-@dataclass
+@dataclass(slots=True)  # there may be thousands
 class Trial:
     """One point.
 
@@ -58,7 +58,7 @@ class Trial:
     seconds: float = 0.0
     epochs: int = 0
     start: Mapping[str, Any] | None = None
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
     spared: bool = False
 
     @property
@@ -68,7 +68,8 @@ class Trial:
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""
-        value = self.metrics.get(objective, self.figures.get(objective))
+        # Figures may lie in a file (`record.Figures`), which is left alone where a metric is meant.
+        value = self.metrics[objective] if objective in self.metrics else self.figures.get(objective)
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trainrun import ourselves
 from trainrun.tracking import cursor
 from trainrun.tracking.cursor import Target
 
@@ -55,18 +54,7 @@ class Courier:
         self.pid, self.environment = os.getpid(), _environment()
         self._news: dict[str, News] = {}
         self._changed = threading.Condition()
-        package = str(Path(__file__).resolve().parents[2])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            # -P: a file `mlflow.py` in the working directory is no library.
-            [sys.executable, "-P", "-m", "trainrun.tracking.deliver", str(self.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
+        self._process = ourselves.begin("trainrun.tracking.deliver", str(self.pid), bufsize=0)
         os.set_blocking(self._process.stdin.fileno(), False)
         threading.Thread(target=self._listen, name="trainrun-courier", daemon=True).start()
 
@@ -107,8 +95,12 @@ class Courier:
         return news.identity
 
     def finish(self, run_dir: Path, timeout: float) -> bool:
-        """Wait until a run that has ended is delivered, at most `timeout` seconds; return whether it is done with."""
-        news = self._news[str(run_dir)]
+        """Wait until a run that has ended is delivered, at most `timeout` seconds; return whether it is done with.
+
+        A run that was named to an earlier process, which was killed, is not.
+        """
+        if (news := self._news.get(str(run_dir))) is None:
+            return False
         self.hurry(run_dir)
         until = time.monotonic() + timeout
         while not news.finished and self.alive and (left := until - time.monotonic()) > 0:
@@ -124,6 +116,15 @@ class Courier:
         """Whether the process is done with a run: up to the end that it has found."""
         news = self._news.get(str(run_dir))
         return news is not None and news.finished
+
+    def failing(self, run_dir: Path) -> bool:
+        """Whether the server takes nothing of a run now."""
+        news = self._news.get(str(run_dir))
+        return news is None or bool(news.failing)
+
+    def forget(self, run_dir: Path) -> None:
+        """Keep nothing of a run that nobody will ask for any more."""
+        self._news.pop(str(run_dir), None)
 
     def following(self, run_dir: Path) -> bool:
         """Whether the process has heard of a run."""

@@ -213,12 +213,13 @@ class Service:
             self._take_messages()
             waited_for = any(j.waited_for for j in self.jobs.values())
             self._priority.give_way(not gone and not waited_for and len(self.jobs) <= BEHIND)
-            for name, job in list(self.jobs.items()):
-                if job.remaining <= 0:
-                    self._work(job)
-                if job.finished:
-                    del self.jobs[name]
+            for job in list(self.jobs.values()):
+                self._work(job)
                 self._take_messages(wait=False)
+                # With hundreds of runs a round takes a minute: who is waited for does not.
+                for other in [j for j in self.jobs.values() if j.waited_for and j is not job]:
+                    self._work(other)
+            self.jobs = {name: job for name, job in self.jobs.items() if not job.finished}
             if (closed or gone) and not self.jobs:
                 return
             if gone and (
@@ -228,6 +229,8 @@ class Service:
 
     @staticmethod
     def _work(job: Job) -> None:
+        if job.finished or job.remaining > 0:
+            return
         try:
             job.work()
         except Exception as error:  # a log that cannot be written, say: no reason to leave the other runs

@@ -63,6 +63,8 @@ class MlflowSink:
 
     def begin(self) -> None:
         """Forget all records: they come again, from the first."""
+        self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
+        self._models: set[str] = set()  # records of models that were begun with
         self._attempts: dict[int, Attempt] = {}
         self._experiment_id: str | None = None
         self._params: dict[str, str] = {}
@@ -113,7 +115,9 @@ class MlflowSink:
         self._first = start
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
-            self.cursor.run_id = self._find(start) or self._create(start)
+            self.cursor.run_id = self._find(start) or self._create(
+                start, nest.of_sweep(self.run_dir, self.target)
+            )
             self.cursor.save()
         self._nest(start)
 
@@ -162,7 +166,8 @@ class MlflowSink:
             return None
         return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
 
-    def _create(self, start: Mapping[str, Any]) -> str:
+    def _create(self, start: Mapping[str, Any], parent: str | None) -> str:
+        below = {nest.TAG: parent} if parent else {}
         try:
             made = self._client.create_run(
                 self.cursor.experiment_id,
@@ -171,13 +176,16 @@ class MlflowSink:
                     self.target.run_name or start.get("name") or start.get("run_id") or "run",
                     limits.KEY_LENGTH,
                 ),
-                tags=_tags(start),
+                tags=_tags(start) | below,
             )
         except Exception:
             # An answer that was lost on the way, or a server that is slower than our patience.
             self._unsure = True
             raise
-        return self._find(start) or made.info.run_id if self._unsure else made.info.run_id
+        if self._unsure:
+            return self._find(start) or made.info.run_id
+        self._made, self.cursor.parent_id = True, parent
+        return made.info.run_id
 
     def _find(self, start: Mapping[str, Any]) -> str | None:
         """Return the run that this journal has on the server; of two, one is taken out."""
@@ -327,9 +335,10 @@ class MlflowSink:
                 return
             from mlflow.entities import LoggedModelOutput
 
-            experiment = self.cursor.experiment_id
-            mark = {"trainrun.record": str(record.get("seq"))}
-            there = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+            experiment, number = self.cursor.experiment_id, str(record.get("seq"))
+            mark, new = {"trainrun.record": number}, self._made and number not in self._models
+            self._models.add(number)
+            there = [] if new else client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
             logged = next((m for m in there if mark.items() <= (m.tags or {}).items()), None)
             if logged is None:
                 logged = client.create_logged_model(
@@ -339,7 +348,7 @@ class MlflowSink:
                 write_model(Path(folder), path, record["model"], run_id, logged)
                 client.log_model_artifacts(logged.model_id, folder)
                 client.finalize_logged_model(logged.model_id, "READY")
-            outputs = client.get_run(run_id).outputs
+            outputs = None if new else client.get_run(run_id).outputs
             known = [m.model_id for m in (outputs.model_outputs if outputs else [])]
             if logged.model_id not in known:
                 client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])

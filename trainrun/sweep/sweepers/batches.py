@@ -23,8 +23,8 @@ def run(
     launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
 ) -> Sequence[JobReturn]:
     """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
+    from trainrun.sweep import drawing, leaderboard, parent, record, story
     from trainrun.sweep import launcher as ours
-    from trainrun.sweep import leaderboard, parent, plots, record, story
 
     known = getattr(points, "known", ())
     record.write(sweep_dir, known, settings)
@@ -49,7 +49,7 @@ def run(
                 book.ended(trial)
         objective = Objective.of(settings["objective"], settings["direction"], trials)
         table = leaderboard.write(sweep_dir, trials, objective)
-        book.end(None, None, [table, *plots.write(sweep_dir, trials, settings)])
+        book.end(None, None, [table, *drawing.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
     ours.ended = story.Ended(sweep_dir, trials, objective)
     return results

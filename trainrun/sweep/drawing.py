@@ -1,0 +1,65 @@
+"""A sweep's pictures, drawn by a process of their own: matplotlib takes 70 MB, which the sweep's process would keep.
+
+    python -m trainrun.sweep.drawing SWEEP_DIR
+
+reads a JSON object a line, the settings and then the trials, and writes one: the files drawn, and what went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun import console, ourselves
+from trainrun.sweep import record
+from trainrun.sweep.trial import Trial
+
+PATIENCE = 120.0  # seconds
+SETTINGS = ("plots", "objective", "direction")
+TOLD = ("number", "overrides", "varied", "status", "reason", "metrics", "seconds", "epochs")
+
+
+def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any]) -> list[Path]:
+    """Do what `plots.write` does, in a process that then is gone; without it, there are no pictures and one warning.
+
+    Args:
+        sweep_dir, trials, settings: see `plots.write`.
+    """
+    if not settings.get("plots") or len(trials) < 2:
+        return []
+    lines = [{k: settings.get(k) for k in SETTINGS}]
+    lines += [{k: getattr(t, k) for k in TOLD} | {"run_dir": str(t.run_dir)} for t in trials]
+    try:
+        process = ourselves.begin("trainrun.sweep.drawing", str(sweep_dir.absolute()), text=True)
+        try:
+            said, _ = process.communicate("".join(json.dumps(line) + "\n" for line in lines), PATIENCE)
+        finally:
+            process.kill()
+        told = json.loads(said)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        console.warn(f"the sweep's plots/ were not drawn ({type(error).__name__}: {error}).")
+        return []
+    for warning in told["warnings"]:
+        console.warn(warning)
+    return [Path(p) for p in told["written"]]
+
+
+def main() -> None:
+    """Be the process that draws."""
+    from trainrun.sweep import plots
+
+    settings, *told = map(json.loads, sys.stdin)
+    trials = [Trial(**{**t, "run_dir": Path(t["run_dir"])}, config={}) for t in told]
+    for trial in trials:
+        trial.figures = record.Figures(trial.run_dir)
+    warnings: list[str] = []
+    written = plots.write(Path(sys.argv[1]), trials, settings, warnings.append)
+    sys.stdout.write(json.dumps({"written": list(map(str, written)), "warnings": warnings}))
+
+
+if __name__ == "__main__":
+    main()
