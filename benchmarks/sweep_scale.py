@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=2000)
     given = parser.parse_args()
     trials = 200 if given.quick else given.trials
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         command = [sys.executable, "-m", "trainrun", "-m", f"seed=range({trials})", "data=iris", "model=linear",
                    "metric=accuracy", "trainer.epochs=1"]  # fmt: skip

@@ -1,6 +1,7 @@
 """One setting with several seeds: its trials together, their mean, how sure that is, and whether two settings differ.
 
-Nothing here runs anything: numbers in, numbers out. scipy is imported by whoever asks for a probability.
+Nothing here runs anything: numbers in, numbers out. scipy is imported by whoever asks for a probability: only its
+`special`, since `stats` takes a second.
 """
 
 from __future__ import annotations
@@ -146,6 +147,11 @@ def median(setting: Setting, objective: Objective) -> Trial:
     return trials[(len(trials) - 1) // 2]
 
 
+def prepare() -> None:
+    """Import what intervals and tests need, while a sweep waits for TensorFlow: its end need not wait for it then."""
+    import scipy.special  # noqa: F401
+
+
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Return the mean's confidence interval by Student's t; None for fewer than two values.
 
@@ -154,10 +160,10 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[f
     """
     if len(values) < 2:
         return None
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     mean, half = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
-    half *= float(t.ppf(0.5 + confidence / 2, len(values) - 1))
+    half *= float(stdtrit(len(values) - 1, 0.5 + confidence / 2))
     return mean - half, mean + half
 
 
@@ -173,15 +179,13 @@ def welch(a: Sequence[float], b: Sequence[float], alternative: str = "two-sided"
     """
     if min(len(a), len(b)) < 2:
         return 1.0
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     share_a, share_b = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
     apart = statistics.fmean(a) - statistics.fmean(b)
-    if (
-        share_a + share_b == 0
-    ):  # every seed comes to the same: there is no chance in it (scipy gives nan here)
+    if share_a + share_b == 0:  # every seed comes to the same: there is no chance in it
         sure = apart > 0 if alternative == "greater" else apart != 0
         return 0.0 if sure else 1.0
     freedom = (share_a + share_b) ** 2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
     score = apart / math.sqrt(share_a + share_b)
-    return float(t.sf(score, freedom) if alternative == "greater" else 2 * t.sf(abs(score), freedom))
+    return float(stdtr(freedom, -score) if alternative == "greater" else 2 * stdtr(freedom, -abs(score)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import statistics
 from collections.abc import Sequence
@@ -97,7 +98,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
                 f"{between[0]:.4f} to {between[1]:.4f}" if between else "one seed only",
                 *(f"{statistics.fmean(setting.values(o.name)):.4g}" for o in objective.others),
                 str(len(values)),
-                ",".join(str(t.number) for t in setting.trials),
+                _ranges([t.number for t in setting.trials]),
                 redact.text(" ".join(setting.varied)) or "default",
             ]
         )
@@ -110,6 +111,15 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
     if not objective.others and (said := verdict(having, objective)):
         console.note(said)
     return [replicates.median(s, objective) for s in having]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return numbers as one writes them: ``0-4,7``."""
+    ordered, parts = sorted(numbers), []
+    for _, group in itertools.groupby(enumerate(ordered), lambda pair: pair[1] - pair[0]):
+        run = [n for _, n in group]
+        parts.append(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)))
+    return ",".join(parts)
 
 
 def verdict(having: Sequence[Setting], objective: Objective) -> str | None:

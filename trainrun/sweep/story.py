@@ -14,7 +14,7 @@ from typing import Any
 
 from trainrun import console
 from trainrun.errors import UserError
-from trainrun.sweep import code, delivery, drawing, leaderboard, parent, pictures, prune, winners
+from trainrun.sweep import code, delivery, drawing, leaderboard, parent, pictures, prune, replicates, winners
 from trainrun.sweep.board import Board
 from trainrun.sweep.engine import Engine
 from trainrun.sweep.points import Point, Points
@@ -68,6 +68,8 @@ def run(
     board = Board(total, engine.jobs, done, settings)
     board.announce(engine.how)
     judge = prune.of(settings, done)
+    if settings.get("seeds") or "seed" in settings.get("varying", ()):
+        replicates.prepare()
     ended, begun = Ended(sweep_dir, [*done]), []
 
     def heard(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
