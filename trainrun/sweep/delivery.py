@@ -15,7 +15,7 @@ from trainrun.sweep import record as sweep_record
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import courier, record, status
 
-SHARE = 0.1  # of a sweep's time that its end may wait for its delivery
+SHARE = 0.2  # of a sweep's time that its end may wait for its delivery
 MANY = 20  # trials under way for which a line is said
 
 
@@ -77,7 +77,7 @@ class Delivery:
         """Wait a little for what is under way; return how many trials are not wholly delivered.
 
         Short trials may be trained faster than they can be sent: as long as the server takes them, the end may wait for
-        a tenth of the time that the sweep has taken.
+        a fifth of the time that the sweep has taken.
 
         Args:
             patience: seconds; of a server that takes nothing, no longer.

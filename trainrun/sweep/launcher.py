@@ -170,6 +170,8 @@ def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
     from trainrun.config.compose import is_hydra
 
+    if not any(map(is_hydra, overrides)) and isinstance(overrides, list):
+        return overrides  # the same: of thousands of points there is one list each
     return [o for o in overrides if not is_hydra(o)]
 
 
