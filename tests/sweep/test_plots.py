@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from trainrun.sweep import effects, plots
+from trainrun import ourselves
+from trainrun.sweep import drawing, effects, plots
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking.journal import Journal
 
@@ -55,6 +58,37 @@ def test_all_that_there_is_to_see_is_drawn_if_wanted(trials, tmp_path):
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
     assert plots.write(tmp_path / "other", trials, {**SETTINGS, "plots": False}) == []
     assert not (tmp_path / "other").exists()
+
+
+def test_another_process_draws_the_same(trials, tmp_path):
+    for one in trials:
+        (one.run_dir / "summary.json").write_text(json.dumps({"seconds": {"train": 1.0 + one.number}}))
+    settings = {**SETTINGS, "objective": ["val_loss", "seconds.train"], "varying": frozenset(["optimizer"])}
+    written = drawing.write(tmp_path / "sweep", trials, settings)
+    names = {p.name for p in written}
+    assert {
+        "objective.png",
+        "effects.png",
+        "objective_seconds.train.png",
+        "curves.png",
+        "pareto.png",
+    } <= names
+    there = {p.name: p.read_bytes() for p in written}
+    assert {p.name: p.read_bytes() for p in _drawn_here(trials, tmp_path, settings)} == there
+
+
+def _drawn_here(trials, tmp_path, settings):
+    for one in trials:
+        one.figures = {"seconds.train": 1.0 + one.number}
+    return plots.write(tmp_path / "sweep", trials, settings)
+
+
+@pytest.mark.parametrize("answer", ["false", "echo nonsense"])
+def test_a_process_that_cannot_draw_costs_one_warning(trials, tmp_path, monkeypatch, capsys, answer):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    monkeypatch.setattr(ourselves, "begin", lambda *a, **k: subprocess.Popen(answer.split(), **pipes))
+    assert drawing.write(tmp_path / "sweep", trials, SETTINGS) == []
+    assert capsys.readouterr().err.count("plots/ were not drawn") == 1
 
 
 def test_the_best_so_far_is_the_running_minimum(trials):

@@ -353,3 +353,11 @@ def test_of_several_objectives_each_setting_of_the_front_has_its_line(inside, ca
     (inside / "s" / "sweep.json").write_text(json.dumps(told))
     assert main(["best", "s"]) == 0
     assert capsys.readouterr().out.splitlines() == ["trainrun a=1 seed=0", "trainrun a=2 seed=1"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [([0], "0"), ([3, 1, 2], "1-3"), ([0, 1, 5, 6, 7, 9], "0,1,5-7,9"), ([2, 4, 6], "2,4,6")],
+)
+def test_trials_of_a_setting_are_told_as_ranges(numbers, said):
+    assert seedboard._ranges(numbers) == said

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from trainrun.sweep import record
 from trainrun.sweep.trial import Objective, Trial
 
 
@@ -16,6 +18,17 @@ def trial(number, status="FINISHED", **metrics):
 def test_what_is_no_number_never_wins():
     trials = [trial(0, val_auc=float("nan")), trial(1, val_auc=0.2), trial(2), trial(3, val_auc=float("inf"))]
     assert [t.number for t in Objective("val_auc", True).ranked(trials)] == [1]
+
+
+def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
+    told = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
+    found = record.Figures(str(tmp_path))
+    (tmp_path / "summary.json").write_text(json.dumps(told))
+    assert dict(found) == {"parameters": 7, "seconds.train": 1.5}
+    one = trial(0, loss=0.5)
+    one.figures = found
+    assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
+    assert dict(record.Figures(str(tmp_path / "gone"))) == {}
 
 
 def test_a_trial_that_did_not_finish_never_wins():

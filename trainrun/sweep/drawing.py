@@ -55,7 +55,7 @@ def main() -> None:
     settings, *told = map(json.loads, sys.stdin)
     trials = [Trial(**{**t, "run_dir": Path(t["run_dir"])}, config={}) for t in told]
     for trial in trials:
-        trial.figures = record.Figures(trial.run_dir)
+        trial.figures = record.Figures(str(trial.run_dir))
     warnings: list[str] = []
     written = plots.write(Path(sys.argv[1]), trials, settings, warnings.append)
     sys.stdout.write(json.dumps({"written": list(map(str, written)), "warnings": warnings}))

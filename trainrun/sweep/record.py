@@ -171,7 +171,7 @@ def look(trial: Trial, now: status.RunStatus) -> None:
         trial.metrics = {
             sys.intern(k): v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)
         }
-        trial.figures = Figures(trial.run_dir)
+        trial.figures = Figures(str(trial.run_dir))
         trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
@@ -188,14 +188,14 @@ class Figures(Mapping[str, float]):
 
     __slots__ = ("_found", "_run_dir")
 
-    def __init__(self, run_dir: Path):
+    def __init__(self, run_dir: str):
         self._run_dir, self._found = run_dir, None
 
     def _read(self) -> dict[str, float]:
         if self._found is None:
             self._found = {}
             with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-                self._found = _figures(summary.read(self._run_dir))
+                self._found = _figures(summary.read(Path(self._run_dir)))
         return self._found
 
     def __getitem__(self, name: str) -> float:

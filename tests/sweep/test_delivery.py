@@ -1,0 +1,82 @@
+"""What a sweep remembers of trials on their way to the server, and how long its end waits for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainrun.sweep import delivery
+from trainrun.sweep.trial import Trial
+from trainrun.tracking.journal import Journal
+
+SETTINGS = {"name": "mlflow", "uri": "http://127.0.0.1:9"}
+
+
+class Courier:
+    """Stands for the delivery process: what was named to it, and what it has delivered."""
+
+    def __init__(self):
+        self.named, self.done, self.waits = [], set(), {}
+        self.down = False
+
+    def finished(self, run_dir):
+        return run_dir in self.done
+
+    def failing(self, run_dir):
+        return self.down
+
+    def forget(self, run_dir):
+        self.named.remove(run_dir)
+
+    def finish(self, run_dir, timeout):
+        self.waits[run_dir] = timeout
+        return self.finished(run_dir)
+
+
+@pytest.fixture
+def courier(monkeypatch):
+    made = Courier()
+
+    def deliver(run_dir, *more):
+        made.named.append(run_dir)
+        return made
+
+    monkeypatch.setattr(delivery.record, "deliver", deliver)
+    return made
+
+
+def ended(folder, number):
+    run_dir = folder / str(number)
+    run_dir.mkdir()
+    book = Journal(run_dir / "journal.jsonl")
+    book.write("start", config={})
+    book.write("end", status="FINISHED")
+    book.close()
+    return Trial(number, [], [], run_dir, {"tracking": SETTINGS}, status="FINISHED")
+
+
+def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
+    sent = delivery.Delivery(SETTINGS)
+    trials = [ended(tmp_path, i) for i in range(4)]
+    for trial in trials[:3]:
+        sent.ended(trial)
+    assert courier.named == [t.run_dir for t in trials[:3]]
+    courier.done = {trials[0].run_dir, trials[2].run_dir}
+    sent.ended(trials[3])
+    assert courier.named == [t.run_dir for t in trials[1:]]  # the third waits for the second
+    courier.done.add(trials[1].run_dir)
+    assert sent.finish(1.0) == 1
+    assert [*courier.waits] == courier.named == [trials[3].run_dir]
+
+
+@pytest.mark.parametrize(("down", "seconds"), [(False, 20.0), (True, 3.0)])
+def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
+    tmp_path, courier, down, seconds, capsys
+):
+    sent = delivery.Delivery(SETTINGS)
+    for number in range(delivery.MANY):
+        sent.ended(ended(tmp_path, number))
+    sent._began -= 100.0
+    courier.down = down
+    assert sent.finish(3.0) == delivery.MANY
+    assert [*courier.waits.values()] == pytest.approx([seconds] * delivery.MANY, abs=1.0)
+    assert f"sending the last {delivery.MANY} trials" in capsys.readouterr().out
