@@ -12,11 +12,11 @@ Each runs in a process of its own, from its start to its end, repeats interleave
 losses of `vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest that
 the process which trains has held.
 
-Where the time goes at K = 64, MLP, 10 epochs (26 s in all): the import of TensorFlow and the preparation 7 s, building 64 Keras
-models 4, tracing the graph, holding it to a step of two trials and the 10 epochs 9, saving and recording 64 runs 2; then the
-rest is sent to MLflow and the sweep's pictures are drawn, 5. `local` has the same 12 s before and after, and 20 in between.
-The goal of 3 times `local` is missed, 1.1, since trials of `local` that share a program keep its kernels; that of 30 times the shell
-loop was not measured in one run since (157 trials a minute; the shell loop's 5.1 are of an earlier one). What one graph could gain on a CPU is small there: a step of 64 trials goes over
+Where the time goes at K = 64, MLP, 10 epochs (32 s in all, one run): TensorFlow's import and the preparation 10 s, building 64 Keras
+models 4, tracing the graph and holding it to a step of two trials 3, the 10 epochs 8, saving and recording 64 runs 2; then the
+rest is sent to MLflow and the sweep's pictures are drawn, 5. `local` has the same before and after, and 25 in between.
+The goals are missed: 18 times the shell loop (30), 1.0 times `local` (3), since trials of `local` that share a program keep its
+kernels. What one graph could gain on a CPU is small there: a step of 64 trials goes over
 64 times the optimizer's state, where one trial's stays in the cache. (XLA over the whole pass was tried, K = 20, beside other
 work: 0.12 to 0.19 s an epoch against 0.09 to 0.12, and 9 s to compile.)
 

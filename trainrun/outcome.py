@@ -13,12 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 
 from trainrun import console, later, reports
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
-from trainrun.config import plugins
+from trainrun.config import plugins, yaml_file
 from trainrun.errors import TrainingError, broken
 from trainrun.failure import autopsy, kinds, room
 from trainrun.interrupt import Interrupted
@@ -69,9 +68,7 @@ class Outcome:
         self.history: dict[str, list[float]] = {}
         self.metrics: dict[str, float] = {}
         self.predictions: np.ndarray | None = None
-        (run_dir / "config.yaml").write_text(
-            yaml.safe_dump(redact.tree(dict(config)), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        (run_dir / "config.yaml").write_text(yaml_file.dump(redact.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),
             environment.git_state(),

@@ -102,7 +102,7 @@ class Option:
         """The YAML as it stands."""
         if self.origin != "trainrun" and self.path is not None:
             return yaml_file.load(self.path)
-        return yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        return yaml.load(self.text, Loader=yaml_file.LOADER) or {}
 
     @functools.cached_property
     def alias_of(self) -> str | None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from trainrun.config import yaml_file
 from trainrun.tracking import redact
 
 FOLDER = ".hydra"
+_seen: tuple[Path, int, int] | None = None  # the file that `hide` has seen last: thousands of trials share it
 
 
 def write(config: Any, run_dir: Path) -> None:
@@ -30,9 +32,7 @@ def write(config: Any, run_dir: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, node in (("config", config), ("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
         tree = redact.tree(OmegaConf.to_container(node, resolve=False, enum_to_str=True))
-        (folder / f"{name}.yaml").write_text(
-            yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        (folder / f"{name}.yaml").write_text(yaml_file.dump(tree), encoding="utf-8")
     hide(
         Path(hydra.hydra.sweep.dir) / "multirun.yaml"
         if hydra.hydra.job.get("num", None) is not None
@@ -42,9 +42,17 @@ def write(config: Any, run_dir: Path) -> None:
 
 def hide(path: Path | None) -> None:
     """Write a YAML file anew without its secrets, if there is one and it has any."""
-    if path is None or not path.is_file():
+    global _seen
+    if path is None or not path.is_file() or _seen == _state(path):
         return
     said = path.read_text(encoding="utf-8")
-    hidden = yaml.safe_dump(redact.tree(yaml.safe_load(said)), sort_keys=False, allow_unicode=True)
-    if redact.text(said) != said or yaml.safe_load(hidden) != yaml.safe_load(said):
+    there = yaml.load(said, Loader=yaml_file.LOADER)
+    hidden = yaml_file.dump(redact.tree(there))
+    if redact.text(said) != said or yaml.load(hidden, Loader=yaml_file.LOADER) != there:
         path.write_text(hidden, encoding="utf-8")
+    _seen = _state(path)
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    found = path.stat()
+    return path.absolute(), found.st_mtime_ns, found.st_size

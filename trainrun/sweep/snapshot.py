@@ -64,17 +64,15 @@ def _where(hydra: Any) -> dict[str, Any]:
 
 def write(config: Any, sweep_dir: Path) -> None:
     """Write what Hydra composed into the sweep's snapshot, its secrets hidden; each point is that but for its overrides."""
-    import yaml
     from omegaconf import OmegaConf
 
+    from trainrun.config import yaml_file
     from trainrun.sweep import code
     from trainrun.tracking import redact
 
     tree = redact.tree(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
     (sweep_dir / code.FOLDER).mkdir(parents=True, exist_ok=True)
-    (sweep_dir / code.FOLDER / CONFIG).write_text(
-        yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
+    (sweep_dir / code.FOLDER / CONFIG).write_text(yaml_file.dump(tree), encoding="utf-8")
 
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:

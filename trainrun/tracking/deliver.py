@@ -39,8 +39,11 @@ UNKNOWN = 30.0  # seconds for a run of which nothing was said
 # A run that is older is looked at less often: after a tenth of its age, at most 10 seconds. Each time costs the server and
 # us some 40 ms, which a training that uses all cores pays.
 SHARE, SELDOM = 0.1, 10.0
-# Runs at once, beyond which it gives way no longer: a sweep of short trials makes ten in a second, more than a tenth of a
-# core delivers. (Of 2,000 trials of 0.16 s, half were not sent when the sweep was over.)
+# Of many runs at once each is looked at less often, too: after so many seconds for each of them. (64 runs in one graph
+# report 64 epochs within a second, whose delivery takes a second of a core.)
+CROWD = 0.1
+# Runs that are due at once, beyond which it gives way no longer: a sweep of short trials makes ten in a second, more than a
+# tenth of a core delivers. (Of 2,000 trials of 0.16 s, half were not sent when the sweep was over.)
 BEHIND = 16
 GRACE = 5.0  # seconds beyond the last moment for a request that is under way
 
@@ -101,7 +104,8 @@ class Job:
     def work(self) -> None:
         """Deliver what there is."""
         now = time.monotonic()
-        self._due = now + max(self.interval, min(SHARE * (now - self._began), SELDOM))
+        seldom = max(SHARE * (now - self._began), CROWD * len(self.service.jobs))
+        self._due = now + max(self.interval, min(seldom, SELDOM))
         if not self.run_dir.is_dir():  # somebody has removed the run
             self._finish()
             return
@@ -214,7 +218,8 @@ class Service:
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
             waited_for = any(j.waited_for for j in self.jobs.values())
-            self._priority.give_way(not gone and not waited_for and len(self.jobs) <= BEHIND)
+            due = sum(j.remaining <= 0 for j in self.jobs.values())
+            self._priority.give_way(not gone and not waited_for and due <= BEHIND)
             for job in list(self.jobs.values()):
                 self._work(job)
                 if job.finished and not self._frozen:
