@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trainrun.config import copies, yaml_file
 from trainrun.registry import PACKAGE
 
@@ -102,7 +100,7 @@ class Option:
         """The YAML as it stands."""
         if self.origin != "trainrun" and self.path is not None:
             return yaml_file.load(self.path)
-        return yaml.load(self.text, Loader=yaml_file.LOADER) or {}
+        return yaml_file.parse(self.text) or {}
 
     @functools.cached_property
     def alias_of(self) -> str | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trainrun.config import yaml_file
 from trainrun.tracking import redact
 
@@ -46,9 +44,9 @@ def hide(path: Path | None) -> None:
     if path is None or not path.is_file() or _seen == _state(path):
         return
     said = path.read_text(encoding="utf-8")
-    there = yaml.load(said, Loader=yaml_file.LOADER)
+    there = yaml_file.parse(said)
     hidden = yaml_file.dump(redact.tree(there))
-    if redact.text(said) != said or yaml.load(hidden, Loader=yaml_file.LOADER) != there:
+    if redact.text(said) != said or yaml_file.parse(hidden) != there:
         path.write_text(hidden, encoding="utf-8")
     _seen = _state(path)
 

@@ -20,8 +20,17 @@ NODES = 50_000
 DEPTH = 60
 SCALAR = 100_000
 # By libyaml where PyYAML has it: several times as fast, and the same text.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def parse(text: str) -> Any:
+    """Return what a text of ours says; a file from somewhere is read by `load`.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def dump(tree: Any) -> str:
@@ -58,7 +67,7 @@ def load(path: Path) -> dict[str, Any]:
         UserError: as `text`.
     """
     try:
-        return yaml.load(text(path), Loader=LOADER) or {}
+        return parse(text(path)) or {}
     except yaml.YAMLError as error:
         raise UserError(problem(path, error)) from error
     except (ValueError, TypeError, RecursionError) as error:
@@ -85,7 +94,7 @@ def _measure(path: Path, found: str) -> None:
     sizes: dict[str, int] = {}
     total, root, documents = 0, None, 0
     try:
-        for event in yaml.parse(found, Loader=LOADER):
+        for event in yaml.parse(found, Loader=_LOADER):
             documents += isinstance(event, yaml.DocumentStartEvent)
             if isinstance(event, yaml.CollectionEndEvent):
                 anchor, before = opened.pop()
