@@ -183,16 +183,20 @@ def measure(name: str, stage: Stage, folder: Path, epochs: int, pairs: int) -> d
     seconds: dict[str, list[float]] = {"none": [], "mlflow": []}
     shares: list[float] = []
     delivery: set[int] = set()
+    disturbing: list[threading.Thread] = []
     for line in process.stdout:
         word, *more = line.split()
         if word == "training" and Path(more[0]).name.startswith("mlflow"):
-            threading.Thread(
-                target=_disturb, args=(stage, during, kills, process, delivery), daemon=True
-            ).start()
+            disturbing.append(
+                threading.Thread(target=_disturb, args=(stage, during, kills, process, delivery), daemon=True)
+            )
+            disturbing[-1].start()
         elif word == "seconds":
             seconds[more[0]].append(float(more[1]))
             shares += [float(more[2])] if more[2] != "-" else []
     process.wait()
+    for one in disturbing:  # one may be at starting the server again
+        one.join(60.0)
     _wait_for(delivery)
     # The fault is over.
     proxy(None)(stage)
