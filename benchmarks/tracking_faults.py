@@ -40,7 +40,8 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 GOAL_SLOWDOWN = 0.02
 SETTINGS = ["data=digits", "model=cnn", "trainer=custom", "artifacts.plots=false", "artifacts.report=false"]
-LARGE = ["model.filters=[128,256]"]  # epochs of half a second; without it, of a fifteenth
+LARGE = "model.filters=[128,256]"  # epochs of half a second; without it, of a fifteenth
+WARM, SHORT = 12, 60  # epochs of the first pair, and of each in the short form
 spec = importlib.util.spec_from_file_location(
     "servers", Path(__file__).parent.parent / "tests" / "servers.py"
 )
@@ -90,12 +91,12 @@ def train(settings, run_dir, name, config):
 
 folder = Path(told["folder"])
 given = told["tracking"]
-for i in range(told["pairs"]):  # the first of several is for warming up, short, and counts for the records only
+for i, epochs in enumerate(told["epochs"]):  # the first of several is for warming up, and counts for the records only
     for name in ("none", "mlflow") if i % 2 == 0 else ("mlflow", "none"):
         run_dir = folder / f"{name}{i}"
         run_dir.mkdir(parents=True)
         settings = {"name": name, **given} if name == "mlflow" and given else {"name": "none"}
-        train(settings, run_dir, name, composed(min(told["epochs"], told["short"]) if told["pairs"] > 1 and not i else told["epochs"]))
+        train(settings, run_dir, name, composed(epochs))
 print("over", flush=True)
 """
 
@@ -159,19 +160,25 @@ FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] 
 }
 
 
-def measure(name: str, stage: Stage, folder: Path, epochs: int, pairs: int) -> dict[str, Any]:
-    """Have a fault happen to training runs; return what became of their records, and the slowdown."""
+def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: list[int]) -> dict[str, Any]:
+    """Have a fault happen to training runs; return what became of their records, and the slowdown.
+
+    Args:
+        name: of the fault.
+        stage: with the server.
+        folder: for the runs.
+        settings: of the training.
+        epochs: of each pair of runs, one without and one with tracking.
+    """
     before, during = FAULTS[name]
     kills = name if "process killed" in name else ""
     proxy(None)(stage)
     if before is not None:
         before(stage)
     told = {
-        "settings": [*SETTINGS, *(LARGE if pairs > 2 else ()), "callback=none"],
-        "epochs": epochs,
-        "short": 12 if pairs > 2 else 60,
+        "settings": settings,
+        "epochs": epochs[-1:] if "training process" in kills else epochs,
         "folder": str(folder),
-        "pairs": 1 if "training process" in kills else pairs,
         "tracking": None if name == CONTROL else {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
     }
     process = subprocess.Popen(
@@ -317,7 +324,9 @@ def main() -> int:
     parser.add_argument("--only", help="faults whose names hold one of these words: a,b")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     given = parser.parse_args()
-    epochs, pairs = (60, 2) if given.quick else (given.epochs, 2 * given.repeats + 1)
+    settings = [*SETTINGS, "callback=none", *([] if given.quick else [LARGE])]
+    warm = [min(given.epochs, WARM)] if given.repeats else [given.epochs]
+    epochs = [SHORT, SHORT] if given.quick else warm + [given.epochs] * 2 * given.repeats
     rows, database = [], None
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         os.chdir(folder)
@@ -328,14 +337,14 @@ def main() -> int:
         stage = Stage(Path(folder), database)
         stack.callback(stage.close)
         names = [n for n in FAULTS if given.only is None or any(word in n for word in given.only.split(","))]
-        names = [n for n in names if pairs > 2 or n != CONTROL]
+        names = [n for n in names if len(epochs) > 2 or n != CONTROL]
         if database is not None:
             names = [n for n in names if n != "loses the run"]
         print(
             f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}{'delivery':>10}  (training)"
         )
         for i, name in enumerate(names):
-            row = measure(name, stage, Path(folder) / str(i), epochs, pairs)
+            row = measure(name, stage, Path(folder) / str(i), settings, epochs)
             rows.append(row)
             slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%}"
             slow += f" ± {row['error']:.1%}" if row.get("error") is not None else ""
@@ -346,10 +355,9 @@ def main() -> int:
     told = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
     if told:
         slow = [r["slowdown"] for r in told]
-        mean, error = (
-            statistics.mean(slow),
-            statistics.stdev(slow) / len(slow) ** 0.5 if len(slow) > 1 else 0.0,
-        )
+        mean, error = statistics.mean(slow), 0.0
+        if len(slow) > 1:
+            error = statistics.stdev(slow) / len(slow) ** 0.5
         most = max(r["share"] or 0.0 for r in told)
         print(f"slowdown {mean:+.1%} ± {error:.1%} in the mean of {len(slow)} rows: {verdict(mean <= GOAL_SLOWDOWN)}, {max(slow):+.1%} at "
               f"worst: {verdict(max(slow) <= GOAL_SLOWDOWN)} (goal {GOAL_SLOWDOWN:.0%}); the delivery takes at most {most:.1%} of a processor")  # fmt: skip

@@ -242,6 +242,7 @@ def _run(argv: list[str], flags: Any) -> int:
             record.write(config, run_dir)
             tree = compose.plain(config)
             if flags.multirun:
+                record.hide(Path(hydra.sweep.dir) / record.MULTIRUN)  # Hydra's own sweeper has written it
                 # A sweeper of its own may make points that nobody has looked at.
                 plugins.load(tree["plugins"])
                 if problems := check.problems(tree):

@@ -9,7 +9,7 @@ from trainrun.config import yaml_file
 from trainrun.tracking import redact
 
 FOLDER = ".hydra"
-_seen: tuple[Path, int, int] | None = None  # the file that `hide` has seen last: thousands of trials share it
+MULTIRUN = "multirun.yaml"  # in a sweep's directory
 
 
 def write(config: Any, run_dir: Path) -> None:
@@ -31,26 +31,14 @@ def write(config: Any, run_dir: Path) -> None:
     for name, node in (("config", config), ("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
         tree = redact.tree(OmegaConf.to_container(node, resolve=False, enum_to_str=True))
         (folder / f"{name}.yaml").write_text(yaml_file.dump(tree), encoding="utf-8")
-    hide(
-        Path(hydra.hydra.sweep.dir) / "multirun.yaml"
-        if hydra.hydra.job.get("num", None) is not None
-        else None
-    )
 
 
-def hide(path: Path | None) -> None:
+def hide(path: Path) -> None:
     """Write a YAML file anew without its secrets, if there is one and it has any."""
-    global _seen
-    if path is None or not path.is_file() or _seen == _state(path):
+    if not path.is_file():
         return
     said = path.read_text(encoding="utf-8")
     there = yaml_file.parse(said)
     hidden = yaml_file.dump(redact.tree(there))
     if redact.text(said) != said or yaml_file.parse(hidden) != there:
         path.write_text(hidden, encoding="utf-8")
-    _seen = _state(path)
-
-
-def _state(path: Path) -> tuple[Path, int, int]:
-    found = path.stat()
-    return path.absolute(), found.st_mtime_ns, found.st_size

@@ -20,17 +20,16 @@ NODES = 50_000
 DEPTH = 60
 SCALAR = 100_000
 # By libyaml where PyYAML has it: several times as fast, and the same text.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def parse(text: str) -> Any:
+def parse(said: str) -> Any:
     """Return what a text of ours says; a file from somewhere is read by `load`.
 
     Raises:
         yaml.YAMLError: it is no YAML.
     """
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(said, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def dump(tree: Any) -> str:
@@ -94,7 +93,7 @@ def _measure(path: Path, found: str) -> None:
     sizes: dict[str, int] = {}
     total, root, documents = 0, None, 0
     try:
-        for event in yaml.parse(found, Loader=_LOADER):
+        for event in yaml.parse(found, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             documents += isinstance(event, yaml.DocumentStartEvent)
             if isinstance(event, yaml.CollectionEndEvent):
                 anchor, before = opened.pop()

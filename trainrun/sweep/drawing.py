@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console, ourselves
-from trainrun.sweep import record
+from trainrun.sweep import plots, record
 from trainrun.sweep.trial import Trial
 
 PATIENCE = 120.0  # seconds
@@ -29,7 +29,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     Args:
         sweep_dir, trials, settings: see `plots.write`.
     """
-    if not settings.get("plots") or len(trials) < 2:
+    if not plots.drawable(settings, trials):
         return []
     lines = [{k: settings.get(k) for k in SETTINGS}]
     lines += [{k: getattr(t, k) for k in TOLD} | {"run_dir": str(t.run_dir)} for t in trials]
@@ -50,12 +50,9 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
 
 def main() -> None:
     """Be the process that draws."""
-    from trainrun.sweep import plots
-
     settings, *told = map(json.loads, sys.stdin)
-    trials = [Trial(**{**t, "run_dir": Path(t["run_dir"])}, config={}) for t in told]
-    for trial in trials:
-        trial.figures = record.Figures(str(trial.run_dir))
+    read = [{"run_dir": Path(t["run_dir"]), "figures": record.Figures(t["run_dir"])} for t in told]
+    trials = [Trial(**t | more, config={}) for t, more in zip(told, read, strict=True)]
     warnings: list[str] = []
     written = plots.write(Path(sys.argv[1]), trials, settings, warnings.append)
     sys.stdout.write(json.dumps({"written": list(map(str, written)), "warnings": warnings}))

@@ -76,8 +76,12 @@ class SweepLauncher(Launcher):
         """
         from functools import partial
 
+        from trainrun.config import record
         from trainrun.sweep.points import Listed, Point
 
+        record.hide(
+            Path(str(self.config.hydra.sweep.dir)) / record.MULTIRUN
+        )  # which that sweeper has written
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
         points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
         return self.run(points, [(n, own(o)) for n, o in numbered])
@@ -170,8 +174,6 @@ def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
     from trainrun.config.compose import is_hydra
 
-    if not any(map(is_hydra, overrides)) and isinstance(overrides, list):
-        return overrides  # the same: of thousands of points there is one list each
     return [o for o in overrides if not is_hydra(o)]
 
 

@@ -25,6 +25,11 @@ WIDE = 30.0  # values that span more than this are drawn on a logarithmic axis
 BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
 
 
+def drawable(settings: Mapping[str, Any], trials: Sequence[Trial]) -> bool:
+    """Tell whether pictures are to be drawn: they are wanted, and there is something to compare."""
+    return bool(settings.get("plots")) and len(trials) > 1
+
+
 def write(
     sweep_dir: Path,
     trials: Sequence[Trial],
@@ -42,7 +47,7 @@ def write(
     Returns:
         The files written.
     """
-    if not settings.get("plots") or len(trials) < 2:
+    if not drawable(settings, trials):
         return []
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     written = []

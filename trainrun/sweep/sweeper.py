@@ -212,7 +212,7 @@ class _Sweeper(Sweeper):
             )
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        written = sweep_dir / "multirun.yaml"
+        written = sweep_dir / record.MULTIRUN
         if not written.exists():
             OmegaConf.save(self.config, written)
             record.hide(written)

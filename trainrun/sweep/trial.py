@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 WAITING, RUNNING = "WAITING", "RUNNING"
@@ -26,7 +25,6 @@ FALLING = (
     "parameters",
     "seconds",
 )
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)  # there may be thousands
@@ -62,12 +60,6 @@ class Trial:
     start: Mapping[str, Any] | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     spared: bool = False
-
-    def forget(self) -> None:
-        """Keep no more of a trial that has ended than what thousands of them may take."""
-        self.config = NOTHING
-        if self.varied == self.overrides:
-            self.varied = self.overrides
 
     @property
     def setting(self) -> tuple[str, ...]:

@@ -208,7 +208,6 @@ class Service:
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
         self._priority = Priority()
-        self._frozen = False
 
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
@@ -222,14 +221,13 @@ class Service:
             self._priority.give_way(not gone and not waited_for and due <= BEHIND)
             for job in list(self.jobs.values()):
                 self._work(job)
-                if job.finished and not self._frozen:
-                    # What MLflow has imported stays: without it, Python's search for garbage takes a twentieth of a run's delivery.
-                    self._frozen = True
+                if job.finished and not gc.get_freeze_count():
+                    # What MLflow has imported stays: Python's search for garbage there is a twentieth of a run's delivery.
                     gc.collect()
                     gc.freeze()
                 self._take_messages(wait=False)
                 # With hundreds of runs a round takes a minute: who is waited for does not.
-                for other in [j for j in self.jobs.values() if j.waited_for and j is not job]:
+                for other in [j for j in self.jobs.values() if j.waited_for]:
                     self._work(other)
             self.jobs = {name: job for name, job in self.jobs.items() if not job.finished}
             if (closed or gone) and not self.jobs:

@@ -112,18 +112,15 @@ class MlflowSink:
             start: the journal's first record.
         """
         self._connect()
-        self._first = start
+        self._first, parent = start, nest.of_sweep(self.run_dir, self.target)
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
-            self.cursor.run_id = self._find(start) or self._create(
-                start, nest.of_sweep(self.run_dir, self.target)
-            )
+            self.cursor.run_id = self._find(start) or self._create(start, parent)
             self.cursor.save()
-        self._nest(start)
+        self._nest(start, parent)
 
-    def _nest(self, start: Mapping[str, Any]) -> None:
+    def _nest(self, start: Mapping[str, Any], parent: str | None) -> None:
         """Put the run below its sweep's, or the one that `MLFLOW_RUN_ID` named; asked for again, nothing is sent."""
-        parent = nest.of_sweep(self.run_dir, self.target)
         if parent is None and self.cursor.parent_id is None and nest.sweep_of(self.run_dir) is None:
             if self._named is None:
                 self._named = nest.of_variable(self._client, start) or ""
