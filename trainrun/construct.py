@@ -134,7 +134,8 @@ def resolve(
     return registry.find(group, name), {**defaults, **arguments}
 
 
-def parameters(target: Any) -> dict[str, inspect.Parameter] | None:
+@functools.cache  # Python reads a signature for a millisecond, some ten of which a run asks for
+def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
     """Return the named parameters of a component, or None if it takes any."""
     found = inspect.signature(target).parameters
     if isinstance(target, type):

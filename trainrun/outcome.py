@@ -94,6 +94,7 @@ class Outcome:
             **({"tuned": tuned} if tuned else {}),
             **({"resumed_from": self.resumed} if self.resumed else {}),
         )
+        self.recorder.artifacts(["config.yaml", environment.FILE])  # while it trains, one sees by what
         for text in reports.remarks():
             console.log(f"warning: {text}")
             self.recorder.event("remark", message=text)
@@ -273,8 +274,6 @@ class Outcome:
             report.write(self.run_dir, content)
         self.recorder.artifacts(
             [
-                "config.yaml",
-                "environment.txt",
                 "summary.json",
                 "report.html",
                 "profile.json",

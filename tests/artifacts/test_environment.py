@@ -6,6 +6,7 @@ import platform
 import subprocess
 
 import keras
+import pytest
 
 from trainrun.artifacts import environment
 
@@ -45,6 +46,19 @@ def test_git_state_of_a_clean_and_of_a_changed_checkout(tmp_path):
     assert environment.git_state(tmp_path)["dirty"] is False
     (tmp_path / "a.py").write_text("x = 2\n")
     assert environment.git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
+
+
+def test_a_process_of_many_trials_looks_once(tmp_path, monkeypatch):
+    checkout(tmp_path)
+    monkeypatch.setattr(environment, "_kept", None)
+    environment.keep_git_state()
+    state = environment.git_state(tmp_path)
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert environment.git_state(tmp_path) == state
+    assert environment.git_state(tmp_path)["dirty"] is False
+    # What is known already, that there is no checkout too, is not asked for again.
+    monkeypatch.setattr(environment, "git_state", lambda folder: pytest.fail("asked"))
+    assert "git       none" in environment.describe(git=None)
 
 
 def test_without_git_there_is_no_state(tmp_path, monkeypatch):

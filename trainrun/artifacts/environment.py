@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from trainrun.tracking import redact
@@ -19,6 +20,8 @@ FILE = "environment.txt"
 VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "mlflow", "hydra-core", "scikit-learn")
 _VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTHONHASHSEED", "SLURM_JOB_ID")
 DIFF_LIMIT = 1_000_000  # characters
+ASK: Mapping[str, Any] = MappingProxyType({})
+_kept: dict[str, dict[str, Any] | None] | None = None  # by folder, where `git_state` looks once
 
 
 @functools.cache
@@ -41,6 +44,21 @@ def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
     Args:
         folder: by default the working directory.
     """
+    if _kept is None:
+        return _git_state(folder)
+    where = str(folder or os.getcwd())
+    if where not in _kept:
+        _kept[where] = _git_state(folder)
+    return _kept[where]
+
+
+def keep_git_state() -> None:
+    """Have this process look at each checkout once: it runs many trials by the code that it has imported."""
+    global _kept
+    _kept = _kept or {}
+
+
+def _git_state(folder: str | Path | None) -> dict[str, Any] | None:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
@@ -56,16 +74,16 @@ def git_diff(folder: str | Path | None = None) -> str:
 
 
 def describe(
-    devices: Sequence[str] = (), folder: str | Path | None = None, git: Mapping[str, Any] | None = None
+    devices: Sequence[str] = (), folder: str | Path | None = None, git: Mapping[str, Any] | None = ASK
 ) -> str:
     """Return the text of `environment.txt`.
 
     Args:
         devices: what the run used, a line each.
         folder: whose git state to tell; by default the working directory.
-        git: its state, where somebody has asked already.
+        git: its state, as `git_state` returns it; by default it is asked for.
     """
-    git = git or git_state(folder)
+    git = git_state(folder) if git is ASK else git
     lines = [
         f"python    {sys.version.split()[0]} ({platform.python_implementation()})",
         f"platform  {platform.platform()}",
@@ -88,7 +106,7 @@ def write(
     run_dir: str | Path,
     devices: Sequence[str] = (),
     folder: str | Path | None = None,
-    git: Mapping[str, Any] | None = None,
+    git: Mapping[str, Any] | None = ASK,
 ) -> Path:
     """Write `environment.txt`; see `describe`."""
     path = Path(run_dir) / FILE

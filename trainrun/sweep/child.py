@@ -137,11 +137,13 @@ def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[None]:
         named: plug-ins.
     """
     from trainrun import console
+    from trainrun.artifacts import environment
     from trainrun.config import plugins
     from trainrun.sweep import code as sweep_code
     from trainrun.tracking import courier
 
     console.quiet()
+    environment.keep_git_state()
     courier.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
     began_with = sweep_code.near(run_dir) or sweep_code.Code()
     reports.remark(began_with.edits())
