@@ -481,7 +481,58 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
     assert cursor.latest(tmp_path)["next"] == 2
 
 
-def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy):
+def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    from trainrun.tracking import deliver
+
+    monkeypatch.setattr(deliver, "Priority", lambda: SimpleNamespace(give_way=lambda whether: None))
+    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder.start(run_id="r", config={})
+    _, answer = os.pipe()
+    service = deliver.Service(0, answer, os.getpid())
+    to = {"uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "e", "run_name": None, "log_model": True,
+          "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
+    service._hear_one({"follow": str(tmp_path), **to})
+    job = service.jobs[str(tmp_path)]
+    job.work()  # the store is made
+    service.live = 64
+    job.work()
+    assert job.remaining > 5.0  # 64 runs that live are each looked at once in some seconds
+    recorder.end("FINISHED")
+    service._hear_one({"over": str(tmp_path)})
+    assert job.remaining == 0.0
+    job.work()
+    assert job.finished
+    os.close(answer)
+
+
+@pytest.mark.parametrize("since", ["before the run began", "after it"])
+def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, monkeypatch, since):
+    from trainrun.tracking.cursor import Cursor, Target
+    from trainrun.tracking.follow import Follower
+    from trainrun.tracking.mlflow import MlflowSink
+
+    asked, find = [], MlflowSink._find
+    monkeypatch.setattr(MlflowSink, "_find", lambda sink, start: asked.append(start) or find(sink, start))
+    began = time.time() - 1 if since == "before the run began" else time.time() + 1
+    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder.start(run_id="r", config={})
+    recorder.end("FINISHED")
+    place = Cursor(tmp_path, Target(server.uri, "trainrun"))
+    Follower(place, MlflowSink(place, began)).pass_on()
+    assert len(asked) == (0 if since == "before the run began" else 1)
+    (
+        tmp_path / cursor.FILE
+    ).unlink()  # killed before it was written down: the next process has begun after the run
+    again = Cursor(tmp_path, Target(server.uri, "trainrun"))
+    Follower(again, MlflowSink(again, time.time() + 1)).pass_on()
+    (run,) = mlflow_runs(server.uri, tmp_path)
+    assert again.run_id == place.run_id == run.info.run_id
+
+
+@pytest.mark.parametrize("since", [math.inf, 0.0], ids=["of any age", "new"])
+def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy, since):
     from trainrun.tracking.cursor import Cursor, Target
     from trainrun.tracking.follow import Follower
     from trainrun.tracking.mlflow import MlflowSink
@@ -490,7 +541,7 @@ def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path
     recorder.start(run_id="r", config={f"k{i}": i for i in range(250)}, dataset={"name": "d", "digest": "e"})
     recorder.end("FINISHED")
     place = Cursor(tmp_path, Target(proxy.uri, "trainrun"))
-    follower = Follower(place, MlflowSink(place))
+    follower = Follower(place, MlflowSink(place, since))
     proxy.allowed = 0
     for allowed in range(1, 40):  # one request further each time
         proxy.allowed = allowed

@@ -32,6 +32,7 @@ from trainrun.tracking.faults import Deleted
 from trainrun.tracking.follow import Backoff, Follower
 from trainrun.tracking.mlflow import MlflowSink
 from trainrun.tracking.priority import Priority
+from trainrun.tracking.store import import_quietly
 
 LOOK = 1.0  # seconds between two looks at whether the training process lives
 SHORTEST = 0.05  # seconds that records gather at least
@@ -64,6 +65,7 @@ class Job:
         self.lock = Lock(self.run_dir)
         self.held = False
         self.waited_for = False  # by somebody who sits before the terminal
+        self.over = False  # it has ended, as far as anybody has said
         self.follower: Follower | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
@@ -88,6 +90,10 @@ class Job:
         self._due = 0.0
         self.backoff.hurry()
 
+    def end(self) -> None:
+        """The run has ended: what there is can go at once."""
+        self.over, self._due = True, 0.0
+
     def take(self) -> bool:
         """Return whether the run is ours to look after."""
         with self._ours:
@@ -104,7 +110,7 @@ class Job:
     def work(self) -> None:
         """Deliver what there is."""
         now = time.monotonic()
-        seldom = max(SHARE * (now - self._began), CROWD * len(self.service.jobs))
+        seldom = max(SHARE * (now - self._began), CROWD * self.service.live)
         self._due = now + max(self.interval, min(seldom, SELDOM))
         if not self.run_dir.is_dir():  # somebody has removed the run
             self._finish()
@@ -113,9 +119,10 @@ class Job:
             if not self.take():
                 return
             if self.follower is None:
-                self.follower = Follower(
-                    cursor := Cursor(self.run_dir, self.target), MlflowSink(cursor), self.warn, self._report
-                )
+                cursor = Cursor(self.run_dir, self.target)
+                # A delivery process before this one may have made runs that it could not write down any more.
+                sink = MlflowSink(cursor, since=self.service.began)
+                self.follower = Follower(cursor, sink, self.warn, self._report)
             if self.service.orphaned:
                 self.settle()
         except OSError as error:
@@ -196,7 +203,9 @@ class Service:
     """
 
     def __init__(self, listen: int, answer: int, parent: int):
+        self.began = time.time()
         self.jobs: dict[str, Job] = {}
+        self.live = 0  # of them have not ended
         self.backoffs: dict[str, Backoff] = {}
         self.warned: set[str] = set()  # addresses of which a line was said: one is enough
         self._listen, self._answer = listen, answer
@@ -218,6 +227,7 @@ class Service:
             self._take_messages()
             waited_for = any(j.waited_for for j in self.jobs.values())
             due = sum(j.remaining <= 0 for j in self.jobs.values())
+            self.live = sum(not j.over for j in self.jobs.values())
             self._priority.give_way(not gone and not waited_for and due <= BEHIND)
             for job in list(self.jobs.values()):
                 self._work(job)
@@ -273,6 +283,11 @@ class Service:
             if self.orphaned:
                 self._set_last_moment()  # once more: its own patience counts
             self.tell(told["follow"], following=True)
+        elif "prepare" in told:
+            with contextlib.suppress(Exception):  # the first run that is to be delivered says it
+                import_quietly()
+        elif (job := self.jobs.get(told.get("over", ""))) is not None:
+            job.end()
         elif (job := self.jobs.get(told.get("hurry", ""))) is not None:
             job.hurry()
         elif (job := self.jobs.get(told.get("given_up", ""))) is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,9 @@ from trainrun.tracking.mlflow_model import MODEL, write_model
 from trainrun.tracking.store import import_quietly, one_at_a_time, sqlite_file
 
 ARTIFACTS = "mlartifacts"
+OF_THE_SWEEP = (
+    "sweep."  # parameters that say how trials are made, and nothing of a trial; config.yaml has them
+)
 KEY = "trainrun.key"  # the tag by which a run is found again
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
@@ -52,10 +56,12 @@ class MlflowSink:
 
     Args:
         cursor: where to, and which MLflow run it is; the sink writes `run_id` and `experiment_id` into it.
+        since: unix seconds; of a run that has begun later nobody but this sink has ever sent anything.
     """
 
-    def __init__(self, cursor: Cursor):
+    def __init__(self, cursor: Cursor, since: float = math.inf):
         self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
+        self._since = since
         self._client: Any = None
         self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": none that is there
         self._unsure = False  # whether the server may have made a run that it has not told us of
@@ -115,7 +121,8 @@ class MlflowSink:
         self._first, parent = start, nest.of_sweep(self.run_dir, self.target)
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
-            self.cursor.run_id = self._find(start) or self._create(start, parent)
+            new = limits.milliseconds(start) > 1000 * self._since and not self._unsure
+            self.cursor.run_id = (None if new else self._find(start)) or self._create(start, parent)
             self.cursor.save()
         self._nest(start, parent)
 
@@ -221,6 +228,7 @@ class MlflowSink:
             given = {
                 self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
                 for k, v in (start.get("params") or {}).items()
+                if not k.startswith(OF_THE_SWEEP)
             }
             fresh = {k: v for k, v in given.items() if k not in self._params}
             changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
