@@ -5,16 +5,20 @@ Exit codes: 0 done; 2 the user's input is wrong; 1 training failed; 130 interrup
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
 from trainrun.interrupt import Interrupted
+
+if TYPE_CHECKING:
+    from trainrun.sweep.plan import Plan
 
 VERBS = {
     "ls": "what can be named: the groups, or one group's options",
@@ -31,6 +35,7 @@ VERBS = {
 }
 # So many problems are told; the first ones are worth mending first.
 MOST = 40
+MANY = 300  # points of a sweep, whose preflight takes longer than MLflow's import
 # Hydra's flags that take a value: the word behind one is no verb.
 _VALUED = {
     "--cfg",
@@ -134,12 +139,17 @@ def train(argv: list[str]) -> int:
     return _run(argv, flags)
 
 
-def _ahead(launcher: str) -> None:
-    """Have TensorFlow imported for the trials while the points of the sweep are looked at."""
-    if launcher in ("auto", "local", "vectorized"):
+def _ahead(plan: Plan) -> None:
+    """Have TensorFlow imported for the trials while the points of the sweep are looked at; of many points, MLflow, too."""
+    if plan.launcher in ("auto", "local", "vectorized"):
         from trainrun.sweep import workers
 
         workers.fork_server()
+    if plan.tracked and plan.total >= MANY:
+        from trainrun.tracking import courier
+
+        with contextlib.suppress(OSError):  # said when there is something to be delivered
+            courier.courier().prepare()
 
 
 def _resumed(overrides: list[str]) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from trainrun.sweep import delivery
+from trainrun.sweep import delivery, story
 from trainrun.sweep.trial import Trial
 from trainrun.tracking.journal import Journal
 
@@ -15,14 +17,17 @@ class Courier:
     """Stands for the delivery process: what was named to it, and what it has delivered."""
 
     def __init__(self):
-        self.named, self.done, self.waits = [], set(), {}
-        self.down = False
+        self.named, self.over_, self.done, self.waits = [], [], set(), {}
+        self.down, self.alive = False, True
 
     def finished(self, run_dir):
         return run_dir in self.done
 
     def failing(self, run_dir):
         return self.down
+
+    def over(self, run_dir):
+        self.over_.append(run_dir)
 
     def forget(self, run_dir):
         self.named.remove(run_dir)
@@ -59,7 +64,7 @@ def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
     trials = [ended(tmp_path, i) for i in range(4)]
     for trial in trials[:3]:
         sent.ended(trial)
-    assert courier.named == [t.run_dir for t in trials[:3]]
+    assert courier.named == courier.over_ == [t.run_dir for t in trials[:3]]
     courier.done = {trials[0].run_dir, trials[2].run_dir}
     sent.ended(trials[3])
     assert courier.named == [t.run_dir for t in trials[1:]]  # the third waits for the second
@@ -80,3 +85,28 @@ def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
     assert sent.finish(3.0) == delivery.MANY
     assert [*courier.waits.values()] == pytest.approx([seconds] * delivery.MANY, abs=1.0)
     assert f"sending the last {delivery.MANY} trials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("uri", "down", "lags"),
+    [("mlflow.db", False, True), ("mlflow.db", True, False), ("http://127.0.0.1:9", False, False)],
+)
+def test_one_trial_less_runs_while_a_store_on_this_machine_has_fallen_behind(
+    tmp_path, courier, uri, down, lags
+):
+    sent = delivery.Delivery(SETTINGS)
+    assert not sent.lags
+    trials = [ended(tmp_path, number) for number in range(delivery.BACKLOG + 1)]
+    for trial in trials:
+        trial.config = {"tracking": {**SETTINGS, "uri": uri}}
+        sent.ended(trial)
+    courier.down = down
+    assert sent.lags == lags
+    engine = SimpleNamespace(jobs=2, free=True, running=[trials[0]])
+    assert story._room(engine, sent) == (not lags)
+    engine.running = []
+    assert story._room(engine, sent)  # but never none
+    courier.done = {trials[0].run_dir}
+    assert not sent.lags
+    engine.running = [trials[1]]
+    assert story._room(engine, sent)

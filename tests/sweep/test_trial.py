@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 
 from trainrun.sweep import record
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Numbers, Objective, Trial
 
 
 def trial(number, status="FINISHED", **metrics):
@@ -22,13 +23,25 @@ def test_what_is_no_number_never_wins():
 
 def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
     told = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
-    found = record.Figures(str(tmp_path))
+    found = record.Figures(tmp_path)
     (tmp_path / "summary.json").write_text(json.dumps(told))
     assert dict(found) == {"parameters": 7, "seconds.train": 1.5}
     one = trial(0, loss=0.5)
     one.figures = found
     assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
-    assert dict(record.Figures(str(tmp_path / "gone"))) == {}
+    assert dict(record.Figures(tmp_path / "gone")) == {}
+
+
+def test_numbers_are_what_a_dict_of_them_is_and_share_their_names():
+    told = {"loss": 0.5, "val_loss": float("inf"), "accuracy": 1}
+    one, other = Numbers(told), Numbers(dict.fromkeys(told, 0.25))
+    assert one == told
+    assert list(one) == list(told)
+    assert (len(one), "loss" in one, "auc" in one, one.get("auc")) == (3, True, False, None)
+    assert other["accuracy"] == 0.25
+    assert one._at is other._at
+    assert Numbers({}) == {}
+    assert pickle.loads(pickle.dumps(one)) == told
 
 
 def test_a_trial_that_did_not_finish_never_wins():

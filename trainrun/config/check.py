@@ -8,7 +8,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun import registry
 from trainrun.config import (
@@ -31,6 +31,9 @@ from trainrun.duration import seconds
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.lengths import LENGTHS
 from trainrun.lengths import parse as parse_length
+
+if TYPE_CHECKING:
+    from trainrun.sweep.plan import Plan
 
 # Arguments that are durations: 90s, 10m, 1h30m.
 DURATIONS = ("max_time",)
@@ -98,14 +101,14 @@ def sweep(
     given: Sequence[str],
     config_name: str | None = None,
     config_path: str | None = None,
-    planned_for: Callable[[str], None] = lambda launcher: None,
+    planned_for: Callable[[Plan], None] = lambda plan: None,
 ) -> tuple[int, list[Problem]]:
     """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
 
     Args:
         given: overrides as typed.
         config_name, config_path: as given to `compose.compose`.
-        planned_for: called with the launcher's name when the sweep as a whole is sound, before its points are looked at.
+        planned_for: called when the sweep as a whole is sound, before its points are looked at.
 
     Returns:
         How many trials there will be, and all problems, each once.
@@ -116,7 +119,7 @@ def sweep(
     planned = plan.of(given, config_name, config_path)
     found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
     if planned.launcher is not None and not found:
-        planned_for(planned.launcher)
+        planned_for(planned)
     hydra = [o for o in given if compose.is_hydra(o)]
     with composed.kept():
         for point in planned.points:

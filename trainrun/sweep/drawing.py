@@ -20,7 +20,7 @@ from trainrun.sweep.trial import Trial
 
 PATIENCE = 120.0  # seconds
 SETTINGS = ("plots", "objective", "direction")
-TOLD = ("number", "overrides", "varied", "status", "reason", "metrics", "seconds", "epochs")
+TOLD = ("number", "overrides", "varied", "status", "reason", "seconds", "epochs")
 
 
 def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any]) -> list[Path]:
@@ -31,12 +31,16 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     """
     if not plots.drawable(settings, trials):
         return []
-    lines = [{k: settings.get(k) for k in SETTINGS}]
-    lines += [{k: getattr(t, k) for k in TOLD} | {"run_dir": str(t.run_dir)} for t in trials]
     try:
         process = ourselves.begin("trainrun.sweep.drawing", str(sweep_dir.absolute()), text=True)
         try:
-            said, _ = process.communicate("".join(json.dumps(line) + "\n" for line in lines), PATIENCE)
+            # One by one: the lines of thousands of trials together would be more than what else is kept of them.
+            process.stdin.write(json.dumps({k: settings.get(k) for k in SETTINGS}) + "\n")
+            for t in trials:
+                told = {k: getattr(t, k) for k in TOLD}
+                told |= {"metrics": dict(t.metrics), "run_dir": str(t.run_dir)}
+                process.stdin.write(json.dumps(told) + "\n")
+            said, _ = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
         told = json.loads(said)
@@ -51,7 +55,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
 def main() -> None:
     """Be the process that draws."""
     settings, *told = map(json.loads, sys.stdin)
-    read = [{"run_dir": Path(t["run_dir"]), "figures": record.Figures(t["run_dir"])} for t in told]
+    read = [{"run_dir": Path(t["run_dir"]), "figures": record.Figures(Path(t["run_dir"]))} for t in told]
     trials = [Trial(**t | more, config={}) for t, more in zip(told, read, strict=True)]
     warnings: list[str] = []
     written = plots.write(Path(sys.argv[1]), trials, settings, warnings.append)

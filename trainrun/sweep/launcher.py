@@ -84,9 +84,12 @@ class SweepLauncher(Launcher):
         )  # which that sweeper has written
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
         points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
-        return self.run(points, [(n, own(o)) for n, o in numbered])
+        return [
+            JobReturn(overrides=t.overrides, _return_value=dict(t.metrics), status=JobStatus.COMPLETED)
+            for t in self.run(points, [(n, own(o)) for n, o in numbered]).trials
+        ]
 
-    def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Sequence[JobReturn]:
+    def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Ended:
         """Run points; returns when all have ended.
 
         Args:
@@ -110,10 +113,7 @@ class SweepLauncher(Launcher):
         global ended
         with record.held(sweep_dir):
             ended = story.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
-        return [
-            JobReturn(overrides=t.overrides, _return_value=t.metrics, status=JobStatus.COMPLETED)
-            for t in ended.trials
-        ]
+        return ended
 
     def trial(self, number: int, overrides: Sequence[str]) -> Trial:
         """Compose a point and make its directory."""

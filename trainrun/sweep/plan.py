@@ -20,12 +20,14 @@ class Plan:
         total: trials there will be, at most.
         problems: what is wrong with what the sweep says of itself.
         launcher: the option of `hydra/launcher`; None: its config is not whole.
+        tracked: whether its runs are to be sent to MLflow, as far as it is said for all of them.
     """
 
     points: list[list[str]] = field(default_factory=list)
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
     launcher: str | None = None
+    tracked: bool = False
 
 
 def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -48,7 +50,9 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
             plugins.announce(offered)
             settings, fault = _settings(given, own, config_name, loader)
         found, faults = sweeper.space(settings, loader)
-        plan = Plan(problems=faults, launcher=settings.get("launcher"))
+        plan = Plan(
+            problems=faults, launcher=settings.get("launcher"), tracked=settings.get("tracked", False)
+        )
         if fault is None:
             plan.problems += sweeper.problems(settings, found)
         plan.points, plan.total = _points(settings, found)
@@ -86,6 +90,7 @@ def _settings(
             launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
             return {
                 **node, "sweeper": {**sweeper.settings(config), "overrides": list(own)}, "launcher": launcher,
+                "tracked": config.tracking.name == "mlflow",
             }, None  # fmt: skip
     except Exception as error:
         return {"sweeper": {"name": sweeper.GRID, "overrides": list(own)}}, error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 from trainrun import paths
 from trainrun.artifacts import summary
 from trainrun.errors import UserError
-from trainrun.sweep.trial import Trial
+from trainrun.sweep.trial import Numbers, Trial
 from trainrun.tracking import cursor, find, redact, status
 
 FILE = find.SWEEP
@@ -167,11 +166,11 @@ def look(trial: Trial, now: status.RunStatus) -> None:
     trial.epochs = now.epochs
     try:
         told = summary.read(trial.run_dir)
-        # Names are shared: thousands of trials have the same.
-        trial.metrics = {
-            sys.intern(k): v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)
-        }
-        trial.figures = Figures(str(trial.run_dir))
+        metrics = told.get("metrics") or {}
+        trial.metrics = Numbers({k: v for k, v in metrics.items() if isinstance(v, int | float)})
+        # The path anew, and once for both: without what Python has noted of it, its text, parts and hash.
+        trial.run_dir = Path(trial.run_dir)
+        trial.figures = Figures(trial.run_dir)
         trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
@@ -188,14 +187,14 @@ class Figures(Mapping[str, float]):
 
     __slots__ = ("_found", "_run_dir")
 
-    def __init__(self, run_dir: str):
+    def __init__(self, run_dir: Path):
         self._run_dir, self._found = run_dir, None
 
     def _read(self) -> dict[str, float]:
         if self._found is None:
             self._found = {}
             with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-                self._found = _figures(summary.read(Path(self._run_dir)))
+                self._found = _figures(summary.read(self._run_dir))
         return self._found
 
     def __getitem__(self, name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,9 @@ from trainrun.sweep.points import Point, Points
 from trainrun.sweep.trial import Objective, Trial
 
 LOOK = 0.2  # seconds between two looks at the table
+# Trials after which what was needed to compose them is taken away: Python by itself waits for some hundred of them, and the
+# longer, the more there were. It takes a thousandth of a second, since `_settled_memory` leaves the rest out.
+GARBAGE = 10
 
 
 @dataclass
@@ -81,6 +85,7 @@ def run(
     engine.heard, engine.asked, engine.said = heard, judge.asks, board.note
     hopeless: str | None = None
     with (
+        _settled_memory(),
         contextlib.closing(engine),
         contextlib.closing(board),
         began_with.used(),
@@ -92,7 +97,7 @@ def run(
             if stopping.is_set():
                 points.close()
                 engine.stop()  # once more: the signal may have come while a trial was being started
-            while engine.free and (point := points.take()) is not None:
+            while _room(engine, deliver) and (point := points.take()) is not None:
                 begun.append(trial := _prepared(point, sweep_dir))
                 if trial.status == "FAILED":
                     points.ended(trial)
@@ -110,7 +115,9 @@ def run(
                 points.ended(trial)
                 book.ended(trial)
                 board.ended(trial)
-                trial.config = {}  # of thousands of trials, it is most of what they take
+                trial.forget()
+                if trial.number % GARBAGE == 0:
+                    gc.collect()
             if points.left and (hopeless := _hopeless(begun, settings["max_failures"])):
                 board.say(f"stopped early: {hopeless}")
                 points.close()
@@ -125,6 +132,23 @@ def run(
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
+
+
+def _room(engine: Engine, deliver: delivery.Delivery) -> bool:
+    """Tell whether another trial can begin; where writing them down lags, one less runs at once, but never none."""
+    running = len(engine.running)
+    return engine.free and not (running and running + 1 >= engine.jobs and deliver.lags)
+
+
+@contextmanager
+def _settled_memory() -> Iterator[None]:
+    """Have Python's search for garbage pass by what is there before the first trial, and stays."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 WAITING, RUNNING = "WAITING", "RUNNING"
 # Parts of metrics' names by which `auto` knows that less is better.
@@ -25,6 +27,37 @@ FALLING = (
     "parameters",
     "seconds",
 )
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Numbers(Mapping[str, float]):
+    """Numbers by name, as a dict has them, in a third of its memory: those with the same names share them.
+
+    Args:
+        found: they do not change.
+    """
+
+    __slots__ = ("_at", "_values")
+    _known: ClassVar[dict[tuple[str, ...], dict[str, int]]] = {}
+
+    def __init__(self, found: Mapping[str, float]):
+        names = tuple(found)
+        self._at = self._known.setdefault(names, {name: i for i, name in enumerate(names)})
+        self._values = array("d", found.values())
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[self._at[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @dataclass(slots=True)  # there may be thousands
@@ -54,12 +87,17 @@ class Trial:
     config: Mapping[str, Any]
     status: str = WAITING
     reason: str | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     epochs: int = 0
     start: Mapping[str, Any] | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     spared: bool = False
+
+    def forget(self) -> None:
+        """Keep of a trial that has ended no more than there is room for in a sweep of thousands."""
+        self.config = NOTHING
+        self.varied = self.overrides if self.varied == self.overrides else self.varied
 
     @property
     def setting(self) -> tuple[str, ...]:
