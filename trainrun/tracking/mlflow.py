@@ -26,9 +26,6 @@ from trainrun.tracking.mlflow_model import MODEL, write_model
 from trainrun.tracking.store import import_quietly, one_at_a_time, sqlite_file
 
 ARTIFACTS = "mlartifacts"
-OF_THE_SWEEP = (
-    "sweep."  # parameters that say how trials are made, and nothing of a trial; config.yaml has them
-)
 KEY = "trainrun.key"  # the tag by which a run is found again
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
@@ -228,7 +225,6 @@ class MlflowSink:
             given = {
                 self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
                 for k, v in (start.get("params") or {}).items()
-                if not k.startswith(OF_THE_SWEEP)
             }
             fresh = {k: v for k, v in given.items() if k not in self._params}
             changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
