@@ -108,6 +108,7 @@ class Stage:
         self.folder, self.database = folder, database
         self.server = servers.MlflowServer(folder, database.uri if database else None, aside=True).start()
         self.proxy = servers.FaultyProxy(self.server.uri)
+        self._restarting = threading.Lock()
 
     def close(self) -> None:
         """End both."""
@@ -115,14 +116,15 @@ class Stage:
         self.server.kill()
 
     def restart(self, pause: float = 1.0) -> None:
-        """Kill the server, and its database, and start them again."""
-        self.server.kill()
-        if self.database:
-            self.database.stop()
-        time.sleep(pause)
-        if self.database:
-            self.database.start()
-        self.server.start()
+        """Kill the server, and its database, and start them again; of two runs that want it, one after the other."""
+        with self._restarting:
+            self.server.kill()
+            if self.database:
+                self.database.stop()
+            time.sleep(pause)
+            if self.database:
+                self.database.start()
+            self.server.start()
 
     def forget(self) -> None:
         """Have the server lose the runs that it has."""
