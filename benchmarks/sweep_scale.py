@@ -17,7 +17,7 @@ is that of training and writing together from the first hundred on.
 
 The goal of memory is missed by three steps, each seen in /proc/PID/smaps: about trial 200 Python's table of interned strings doubles
 (1.9 MB in the place of 1.0), Python's allocator takes 1 MB at a time (three times in 2,000 trials), and the ranking and the lines
-for the process that draws take 1.9 MB at the end. Between trial 200 and the last one it grows by 3 %.
+for the process that draws take 1.9 MB at the end. Between trial 200 and the last one it grew by 3 % (one run).
 """
 
 from __future__ import annotations
