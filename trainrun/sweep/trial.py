@@ -27,9 +27,7 @@ FALLING = (
     "parameters",
     "seconds",
 )
-
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})  # the config of a trial that has ended
 
 
 class Numbers(Mapping[str, float]):
