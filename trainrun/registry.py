@@ -259,6 +259,7 @@ def find(group: str, name: str) -> Component:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _source(module: str) -> Path | None:
     """Return the file of a module of Keras, without importing anything."""
     spec = importlib.util.find_spec("keras")

@@ -79,7 +79,7 @@ def test_another_process_draws_the_same(trials, tmp_path):
 
 def _drawn_here(trials, tmp_path, settings):
     for one in trials:
-        one.figures = {"seconds.train": 1.0 + one.number}
+        one.own_figures = {"seconds.train": 1.0 + one.number}
     return plots.write(tmp_path / "sweep", trials, settings)
 
 

@@ -109,7 +109,7 @@ def test_the_study_tells_how_trials_ended(tmp_path):
     driver.end(trials[2], "KILLED", loss=0.1)
     driver.end(trials[3], "PRUNED", loss=0.1)
     driver.end(trials[4], loss=math.nan)
-    trials[5].config, trials[5].run_dir = {"seed": 7}, tmp_path / "5"
+    trials[5].config, trials[5].place = {"seed": 7}, tmp_path / "5"
     driver.end(trials[5], loss=0.5)
     found = study_of(tmp_path).trials
     state = optuna.trial.TrialState
@@ -213,7 +213,7 @@ def test_the_front_is_what_nobody_beats():
     values = np.random.default_rng(3).integers(0, 12, (60, 2)).astype(float)
     objectives = (Objective("a", False), Objective("b", True))
     trials = [
-        Trial(i, [], [], None, {}, "FINISHED", metrics={"a": a}, figures={"b": b})
+        Trial(i, [], [], None, {}, "FINISHED", metrics={"a": a}, own_figures={"b": b})
         for i, (a, b) in enumerate(values)
     ]
     trials += [

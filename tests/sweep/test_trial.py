@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.sweep import record
-from trainrun.sweep.trial import Numbers, Objective, Trial
+from trainrun.sweep import numbers
+from trainrun.sweep.numbers import Numbers
+from trainrun.sweep.trial import Objective, Trial
 
 
 def trial(number, status="FINISHED", **metrics):
@@ -23,13 +24,13 @@ def test_what_is_no_number_never_wins():
 
 def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
     told = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
-    found = record.Figures(tmp_path)
+    found = numbers.Figures(tmp_path)
     (tmp_path / "summary.json").write_text(json.dumps(told))
     assert dict(found) == {"parameters": 7, "seconds.train": 1.5}
     one = trial(0, loss=0.5)
-    one.figures = found
+    one.own_figures = found
     assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
-    assert dict(record.Figures(tmp_path / "gone")) == {}
+    assert dict(numbers.Figures(tmp_path / "gone")) == {}
 
 
 def test_numbers_are_what_a_dict_of_them_is_and_share_their_names():

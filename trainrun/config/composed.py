@@ -47,6 +47,9 @@ class Composer:
     def __init__(self, loader: Any, master: DictConfig):
         self._loader, self._master = loader, master
         self._kept: dict[Hashable, DictConfig] = {}
+        self._groups: dict[
+            str, bool
+        ] = {}  # what names a folder of options: found by looking through all sources
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """Return the config of the point that these overrides make, the node `hydra` included.
@@ -81,12 +84,12 @@ class Composer:
 
     def _chooses(self, override: Any) -> bool:
         """Tell whether an override decides which files are composed, or is for Hydra itself."""
-        return (
-            override.is_hydra_override()
-            or override.is_delete()
-            or override.package is not None
-            or self._loader.repository.group_exists(override.key_or_group)
-        )
+        if override.is_hydra_override() or override.is_delete() or override.package is not None:
+            return True
+        name = override.key_or_group
+        if name not in self._groups:
+            self._groups[name] = self._loader.repository.group_exists(name)
+        return self._groups[name]
 
 
 def _copy(kept: dict[Hashable, DictConfig], key: Hashable, make: Callable[[], DictConfig]) -> DictConfig:

@@ -8,6 +8,7 @@ Keras is imported.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,17 @@ def package_conf() -> Path:
 
 def search_path() -> list[tuple[str, Path]]:
     """Return the folders that hold options, nearest first, as (origin, folder)."""
-    mine = Path.cwd() / "conf"
+    mine = _conf_in(os.getcwd())
     ours = package_conf()
     there = copies.there(mine) or mine.is_dir()
     project = [("project", copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
     further = [("command line", copies.of(folder)) for folder in extra_folders]
     return [*project, ("trainrun", ours), *further]
+
+
+@functools.lru_cache(maxsize=8)  # asked for some thirty times a point of a sweep
+def _conf_in(folder: str) -> Path:
+    return Path(folder, "conf")
 
 
 @dataclass(frozen=True)

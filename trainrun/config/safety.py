@@ -133,14 +133,11 @@ def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Pr
 
 def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
     """Let Hydra's own logging options pass, unchanged: a handler may be any class, and write to any file."""
-    from omegaconf import OmegaConf
-
     choices = (hydra.get("runtime") or {}).get("choices") or {}
     for part in ("job_logging", "hydra_logging"):
         chosen = str(choices.get(f"hydra/{part}"))
-        file = _hydra_conf() / part / f"{chosen}.yaml"
-        there = bool(_NAME.fullmatch(chosen)) and file.is_file()
-        if not there or OmegaConf.to_container(OmegaConf.load(file), resolve=False) != hydra.get(part):
+        own = _logging_of_hydra(part, chosen) if _NAME.fullmatch(chosen) else None
+        if own is None or own != hydra.get(part):
             yield Problem(
                 f"hydra.{part}",
                 "a logging config can call any class and write any file, so that only Hydra's own are taken, as they "
@@ -148,10 +145,14 @@ def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
-def _hydra_conf() -> Path:
+@functools.cache
+def _logging_of_hydra(part: str, chosen: str) -> Any:
+    """Return what an option that Hydra brings along says; None: it has no such option."""
     import hydra
+    from omegaconf import OmegaConf
 
-    return Path(hydra.__file__).parent / "conf" / "hydra"
+    file = Path(hydra.__file__).parent / "conf" / "hydra" / part / f"{chosen}.yaml"
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=False) if file.is_file() else None
 
 
 def _environment(hydra: Mapping[str, Any]) -> Iterator[Problem]:

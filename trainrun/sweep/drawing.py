@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console, ourselves
-from trainrun.sweep import plots, record
+from trainrun.sweep import plots
+from trainrun.sweep.numbers import Figures
 from trainrun.sweep.trial import Trial
 
 PATIENCE = 120.0  # seconds
@@ -38,7 +39,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
             process.stdin.write(json.dumps({k: settings.get(k) for k in SETTINGS}) + "\n")
             for t in trials:
                 told = {k: getattr(t, k) for k in TOLD}
-                told |= {"metrics": dict(t.metrics), "run_dir": str(t.run_dir)}
+                told |= {"metrics": dict(t.metrics), "place": str(t.place)}
                 process.stdin.write(json.dumps(told) + "\n")
             said, _ = process.communicate(timeout=PATIENCE)
         finally:
@@ -55,8 +56,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
 def main() -> None:
     """Be the process that draws."""
     settings, *told = map(json.loads, sys.stdin)
-    read = [{"run_dir": Path(t["run_dir"]), "figures": record.Figures(Path(t["run_dir"]))} for t in told]
-    trials = [Trial(**t | more, config={}) for t, more in zip(told, read, strict=True)]
+    trials = [Trial(**t, config={}, own_figures=Figures(Path(t["place"]))) for t in told]
     warnings: list[str] = []
     written = plots.write(Path(sys.argv[1]), trials, settings, warnings.append)
     sys.stdout.write(json.dumps({"written": list(map(str, written)), "warnings": warnings}))

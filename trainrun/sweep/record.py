@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -14,7 +13,8 @@ from typing import Any
 from trainrun import paths
 from trainrun.artifacts import summary
 from trainrun.errors import UserError
-from trainrun.sweep.trial import Numbers, Trial
+from trainrun.sweep.numbers import Numbers
+from trainrun.sweep.trial import Trial
 from trainrun.tracking import cursor, find, redact, status
 
 FILE = find.SWEEP
@@ -168,52 +168,9 @@ def look(trial: Trial, now: status.RunStatus) -> None:
         told = summary.read(trial.run_dir)
         metrics = told.get("metrics") or {}
         trial.metrics = Numbers({k: v for k, v in metrics.items() if isinstance(v, int | float)})
-        # The path anew, and once for both: without what Python has noted of it, its text, parts and hash.
-        trial.run_dir = Path(trial.run_dir)
-        trial.figures = Figures(trial.run_dir)
         trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
-
-
-class Figures(Mapping[str, float]):
-    """The numbers of a run's summary that are no metrics, those inside by their dotted path: ``seconds.train``.
-
-    They are read when somebody asks: of thousands of trials, nobody does for most.
-
-    Args:
-        run_dir: the run's directory; if it has no summary, there are none.
-    """
-
-    __slots__ = ("_found", "_run_dir")
-
-    def __init__(self, run_dir: Path):
-        self._run_dir, self._found = run_dir, None
-
-    def _read(self) -> dict[str, float]:
-        if self._found is None:
-            self._found = {}
-            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-                self._found = _figures(summary.read(self._run_dir))
-        return self._found
-
-    def __getitem__(self, name: str) -> float:
-        return self._read()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
-
-
-def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for key in ("epochs", "steps", "parameters", "examples_per_second", "seconds"):
-        inside = summary.get(key)
-        pairs = {f"{key}.{k}": v for k, v in inside.items()} if isinstance(inside, dict) else {key: inside}
-        found |= {k: v for k, v in pairs.items() if isinstance(v, int | float)}
-    return found
 
 
 def varied(overrides: Sequence[str], varying: frozenset[str]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
+
+from trainrun.sweep.numbers import Figures
 
 WAITING, RUNNING = "WAITING", "RUNNING"
 # Parts of metrics' names by which `auto` knows that less is better.
@@ -30,34 +31,6 @@ FALLING = (
 NOTHING: Mapping[str, Any] = MappingProxyType({})  # the config of a trial that has ended
 
 
-class Numbers(Mapping[str, float]):
-    """Numbers by name, as a dict has them, in a third of its memory: those with the same names share them.
-
-    Args:
-        found: they do not change.
-    """
-
-    __slots__ = ("_at", "_values")
-    _known: ClassVar[dict[tuple[str, ...], dict[str, int]]] = {}
-
-    def __init__(self, found: Mapping[str, float]):
-        names = tuple(found)
-        self._at = self._known.setdefault(names, {name: i for i, name in enumerate(names)})
-        self._values = array("d", found.values())
-
-    def __getitem__(self, name: str) -> float:
-        return self._values[self._at[name]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._at)
-
-    def __len__(self) -> int:
-        return len(self._at)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
 @dataclass(slots=True)  # there may be thousands
 class Trial:
     """One point.
@@ -66,7 +39,7 @@ class Trial:
         number: in the sweep, from 0; the name of its directory.
         overrides: as one would type them for this run alone.
         varied: those of them that the sweep varies.
-        run_dir: its directory.
+        place: its directory: `run_dir`.
         config: resolved and checked.
         status: WAITING, RUNNING, or one of a run's.
         reason: why it did not finish.
@@ -75,13 +48,13 @@ class Trial:
         epochs: done.
         start: the first record of its last attempt; None: it never began.
         spared: whether it is brought to its end, whatever a pruner would say.
-        figures: further numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
+        own_figures: what its `figures` are; None: those of its summary.
     """
 
     number: int
     overrides: list[str]
     varied: list[str]
-    run_dir: Path
+    place: Path | str
     config: Mapping[str, Any]
     status: str = WAITING
     reason: str | None = None
@@ -89,13 +62,23 @@ class Trial:
     seconds: float = 0.0
     epochs: int = 0
     start: Mapping[str, Any] | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)
+    own_figures: Mapping[str, float] | None = None
     spared: bool = False
 
     def forget(self) -> None:
         """Keep of a trial that has ended no more than there is room for in a sweep of thousands."""
-        self.config = NOTHING
+        self.config, self.place = NOTHING, str(self.place)  # a path is three times its text
         self.varied = self.overrides if self.varied == self.overrides else self.varied
+
+    @property
+    def run_dir(self) -> Path:
+        """Its directory."""
+        return Path(self.place) if isinstance(self.place, str) else self.place
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Further numbers of its summary, if there is one: `parameters`, `seconds.train`, `examples_per_second`."""
+        return Figures(self.run_dir) if self.own_figures is None else self.own_figures
 
     @property
     def setting(self) -> tuple[str, ...]:
@@ -104,7 +87,7 @@ class Trial:
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""
-        # Figures may lie in a file (`record.Figures`), which is left alone where a metric is meant.
+        # Figures may lie in a file, which is left alone where a metric is meant.
         value = self.metrics[objective] if objective in self.metrics else self.figures.get(objective)
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
