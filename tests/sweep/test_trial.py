@@ -6,9 +6,10 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from trainrun.sweep import numbers
+from trainrun.sweep import numbers, replicates
 from trainrun.sweep.numbers import Numbers
 from trainrun.sweep.trial import Objective, Trial
 
@@ -31,6 +32,40 @@ def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
     one.own_figures = found
     assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
     assert dict(numbers.Figures(tmp_path / "gone")) == {}
+
+
+def test_a_trial_that_is_over_still_has_its_directory_and_its_figures(tmp_path):
+    run_dir = tmp_path / "7"
+    run_dir.mkdir()
+    (run_dir / "summary.json").write_text(json.dumps({"parameters": 9}))
+    one = Trial(7, ["seed=1"], ["seed=1"], run_dir, {"seed": 1}, "FINISHED")
+    one.forget()
+    assert (one.run_dir, one.value("parameters"), dict(one.config)) == (run_dir, 9.0, {})
+
+
+def test_means_are_of_the_numbers_that_all_have_and_are_computed_when_asked_for():
+    tables, asked = [{"loss": 1.0, "auc": 0.5}, {"loss": 4.0, "mae": 2.0}, {"loss": 2.5, "auc": 0.1}], []
+
+    def there():
+        asked.append(True)
+        return iter(tables)
+
+    found = numbers.Means(there)
+    assert not asked
+    assert dict(found) == {"loss": np.mean([1.0, 4.0, 2.5])}
+    assert (len(found), "auc" in found, found.get("mae")) == (1, False, None)
+    assert dict(numbers.Means(lambda: ())) == {}
+
+
+def test_the_seeds_of_a_setting_are_ranked_without_reading_summaries(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(numbers.summary, "read", lambda run_dir: read.append(run_dir) or {})
+    trials = [
+        Trial(i, [f"seed={i}"], [f"seed={i}"], tmp_path / str(i), {}, "FINISHED", metrics={"loss": float(i)})
+        for i in range(3)
+    ]
+    setting = replicates.ranked(replicates.group(trials), Objective("loss", False))[0]
+    assert (setting.values("loss"), read) == ([0.0, 1.0, 2.0], [])
 
 
 def test_numbers_are_what_a_dict_of_them_is_and_share_their_names():

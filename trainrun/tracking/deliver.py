@@ -221,6 +221,7 @@ class Service:
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
         threading.Thread(target=self._hear, daemon=True).start()
+        settled = False
         while True:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
@@ -231,10 +232,12 @@ class Service:
             self._priority.give_way(not gone and not waited_for and due <= BEHIND)
             for job in list(self.jobs.values()):
                 self._work(job)
-                if job.finished and not gc.get_freeze_count():
+                if job.finished and not settled:
                     # What MLflow has imported stays: Python's search for garbage there is a twentieth of a run's delivery.
+                    # (`gc.get_freeze_count` counts one by one what is frozen: 20 ms, as long as a model takes.)
                     gc.collect()
                     gc.freeze()
+                    settled = True
                 self._take_messages(wait=False)
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:
