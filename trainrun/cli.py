@@ -249,7 +249,7 @@ def _run(argv: list[str], flags: Any) -> int:
             own = (hydra.output_subdir, f"{hydra.job.name}.log")
             if any(path.name not in own for path in run_dir.iterdir()):
                 raise UserError(f"{run_dir} is not empty; a run never writes into another's directory.")
-            record.write(config, run_dir)
+            record.write(record.unresolved(config) | {"hydra": record.unresolved(hydra)}, run_dir)
             tree = compose.plain(config)
             if flags.multirun:
                 record.hide(Path(hydra.sweep.dir) / record.MULTIRUN)  # Hydra's own sweeper has written it

@@ -7,15 +7,17 @@ points that differ in values only.
 from __future__ import annotations
 
 import contextlib
-import copy
+import pickle
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-MOST = 32  # configs that are kept: half a megabyte each
-_kept: dict[Hashable, DictConfig] | None = None
+MOST = 32  # configs that are kept: 20 kB each
+# Pickled, by this process and for it alone: a sixth of the time that `copy.deepcopy` takes, which is 7 ms for each point.
+Kept = dict[Hashable, bytes]
+_kept: Kept | None = None
 
 
 @contextlib.contextmanager
@@ -46,7 +48,7 @@ class Composer:
 
     def __init__(self, loader: Any, master: DictConfig):
         self._loader, self._master = loader, master
-        self._kept: dict[Hashable, DictConfig] = {}
+        self._kept: Kept = {}
         self._groups: dict[
             str, bool
         ] = {}  # what names a folder of options: found by looking through all sources
@@ -92,10 +94,20 @@ class Composer:
         return self._groups[name]
 
 
-def _copy(kept: dict[Hashable, DictConfig], key: Hashable, make: Callable[[], DictConfig]) -> DictConfig:
+def look_up_in(config: DictConfig) -> None:
+    """Have ``${hydra:…}`` found in this config from now on.
+
+    As `HydraConfig.set_config` does, but for the copy that that makes of the node `hydra` (5 ms): a point's config is its own.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    HydraConfig.instance().cfg = config
+
+
+def _copy(kept: Kept, key: Hashable, make: Callable[[], DictConfig]) -> DictConfig:
     if key not in kept:
         if len(kept) >= MOST:
             # The oldest: points come in an order in which the last choice changes first.
             kept.pop(next(iter(kept)))
-        kept[key] = make()
-    return copy.deepcopy(kept[key])
+        kept[key] = pickle.dumps(make(), pickle.HIGHEST_PROTOCOL)
+    return pickle.loads(kept[key])

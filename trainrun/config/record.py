@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,32 @@ FOLDER = ".hydra"
 MULTIRUN = "multirun.yaml"  # in a sweep's directory
 
 
-def write(config: Any, run_dir: Path) -> None:
+def write(tree: Mapping[str, Any], run_dir: Path) -> None:
     """Write `.hydra/config.yaml`, `hydra.yaml` and `overrides.yaml` into a run's directory, secrets hidden.
 
     conf/trainrun.yaml has Hydra write none itself (`hydra.output_subdir: null`): it would write passwords of a
     tracking address as they were typed. Where a project's config says otherwise, its files are replaced at once.
 
     Args:
-        config: the job's config, without Hydra's node.
+        tree: the job's config as `unresolved` returns it, Hydra's node included.
         run_dir: exists.
     """
-    from hydra.core.hydra_config import HydraConfig
+    config, hydra = {k: v for k, v in tree.items() if k != "hydra"}, tree["hydra"]
+    folder = run_dir / str(hydra["output_subdir"] or FOLDER)
+    folder.mkdir(exist_ok=True)
+    for name, part in (
+        ("config", config),
+        ("hydra", {"hydra": hydra}),
+        ("overrides", hydra["overrides"]["task"]),
+    ):
+        (folder / f"{name}.yaml").write_text(yaml_file.dump(redact.tree(part)), encoding="utf-8")
+
+
+def unresolved(node: Any) -> dict[str, Any]:
+    """Return a node of a config as dicts and lists, its interpolations as they are written."""
     from omegaconf import OmegaConf
 
-    hydra = HydraConfig.instance().cfg
-    folder = run_dir / str(hydra.hydra.output_subdir or FOLDER)
-    folder.mkdir(exist_ok=True)
-    for name, node in (("config", config), ("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
-        tree = redact.tree(OmegaConf.to_container(node, resolve=False, enum_to_str=True))
-        (folder / f"{name}.yaml").write_text(yaml_file.dump(tree), encoding="utf-8")
+    return OmegaConf.to_container(node, resolve=False, enum_to_str=True)
 
 
 def hide(path: Path) -> None:

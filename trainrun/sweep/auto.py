@@ -64,11 +64,10 @@ class AutoLauncher(LocalLauncher):
 
     def _composed(self, points: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
         """Yield the configs of so many points that every value that may matter is in one of them; no directory is made."""
-        from hydra.core.hydra_config import HydraConfig
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
-        from trainrun.config import compose
+        from trainrun.config import compose, composed
 
         seen: set[str] = set()
         for overrides in points:
@@ -78,7 +77,7 @@ class AutoLauncher(LocalLauncher):
             seen |= kinds
             try:
                 config = self._composer(overrides)
-                HydraConfig.instance().set_config(config)
+                composed.look_up_in(config)
                 found = compose.plain(config)
             except (HydraException, OmegaConfBaseException, UserError):
                 continue  # that trial fails, and is told of, when its turn comes

@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, open_dict
 
 from trainrun.errors import Problem, UserError
 
@@ -147,22 +147,17 @@ class SweepLauncher(Launcher):
 
     def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
         """Return a point's config and directory; what Hydra would write there is written."""
-        from hydra.core.hydra_config import HydraConfig
-        from omegaconf import OmegaConf
-
-        from trainrun.config import compose, record
+        from trainrun.config import compose, composed, record
 
         config = self._composer(overrides)
         with open_dict(config):
             config.hydra.job.id, config.hydra.job.num = str(number), number
-        HydraConfig.instance().set_config(config)
+        composed.look_up_in(config)
         run_dir = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        with open_dict(config.hydra.runtime):
             config.hydra.runtime.output_dir = str(run_dir)
-        HydraConfig.instance().set_config(config)
         run_dir.mkdir(parents=True, exist_ok=False)
-        task = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])
-        record.write(task, run_dir)
+        record.write(record.unresolved(config), run_dir)
         return compose.plain(config), run_dir
 
 
