@@ -25,7 +25,7 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     """Run the trials that come by the pipe, as many at once as there are; never returns.
 
     Args:
-        told: `environment`, `path`, `cwd`, `sweep_dir`, `plugins`, `most`, `asks`.
+        told: `environment`, `path`, `cwd`, `sweep_dir`, `plugins`, `most` and `part`: see `group.Group`, `asks`.
         pipe: to the sweep. In: ``{"trial": …}`` as `sweep.child.run` wants it, with its `number`; ``{"stop": number}``;
             ``{"answer": …, "number": …}``; None: there will be no more. Out: ``begun``, ``epoch``, ``ended``, with the `number`;
             ``said``.
@@ -105,7 +105,7 @@ class _Trials:
         from trainrun.vectorized.group import Group
 
         self._line, self._told = line, told
-        self._group = Group(lambda text: line.say(said=text), told["most"])
+        self._group = Group(lambda text: line.say(said=text), told["most"], told["part"])
         self._open, self._numbers = True, {}
 
     def run(self) -> None:

@@ -98,11 +98,12 @@ class Group:
     Args:
         said: told in a line what is notable.
         most: trials that one graph may hold.
+        part: of the memory that is free, what is this group's; there are others beside it.
     """
 
-    def __init__(self, said: Callable[[str], None] = lambda text: None, most: int = 256):
+    def __init__(self, said: Callable[[str], None] = lambda text: None, most: int = 256, part: float = 1.0):
         self.runs: list[Run] = []
-        self._served = Served(said, most)
+        self._served = Served(said, most, part)
 
     def add(self, run: Run) -> None:
         """Take a run in; it begins with the next round."""

@@ -30,11 +30,12 @@ class Served:
     Args:
         said: told in a line what is notable.
         most: trials that a program may have at once.
+        part: of the memory that is free, what is for this process.
     """
 
-    def __init__(self, said: Callable[[str], None], most: int):
+    def __init__(self, said: Callable[[str], None], most: int, part: float = 1.0):
         self._programs: list[Program] = []
-        self._said, self._most = said, most
+        self._said, self._most, self._part = said, most, part
 
     def answers(self, requests: Sequence[Request]) -> list[Any]:
         """Return for each request its metrics, or the exception that its run is to raise."""
@@ -75,7 +76,7 @@ class Served:
             raise Unfit("there is no other of its shape")
         cost = TIMES * Cost.of(first.part.model, first.batch_size).memory + OBJECTS
         free = memory.free()
-        fit = sys.maxsize if free is None else max(2, int(SHARE * free / cost))
+        fit = sys.maxsize if free is None else max(2, int(SHARE * self._part * free / cost))
         size = min(max(len(parts), narrow.size if narrow else 0), fit)
         before = _resident()
         program = Program(parts[:size], first.batch_size, size, narrow.paths if narrow else ())
