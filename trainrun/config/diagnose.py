@@ -150,12 +150,8 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
     if config_path:
         folders.append(Path(config_path).absolute())
     folders.append(Path(hydra.__file__).parent / "conf")
-    found: dict[str, set[str]] = {}
-    for folder in folders:
-        for path in folder.rglob("*.yaml"):
-            group = path.parent.relative_to(folder).as_posix()
-            if group != ".":
-                found.setdefault(group, set()).add(path.stem)
+    # 3 ms, which every point of a sweep would take again.
+    found: dict[str, set[str]] = composed.of(("options", *folders), lambda: _files(folders))
     from hydra.core.config_store import ConfigStore
 
     def stored(node: Mapping[str, Any], group: str) -> None:
@@ -167,6 +163,17 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
 
     stored(ConfigStore.instance().repo, "")  # plug-ins' components and Hydra's own
     return {group: sorted(names) for group, names in found.items()}
+
+
+def _files(folders: Sequence[Path]) -> dict[str, set[str]]:
+    """Return every group of options that lies in folders, and its files' names."""
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        for path in folder.rglob("*.yaml"):
+            group = path.parent.relative_to(folder).as_posix()
+            if group != ".":
+                found.setdefault(group, set()).add(path.stem)
+    return found
 
 
 def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
