@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 import os
 import queue
 import select
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun import console
-from trainrun.tracking import faults, process, redact, status
+from trainrun.tracking import faults, helper, process, redact, status
 from trainrun.tracking.cursor import Cursor, Lock, Target
 from trainrun.tracking.faults import Deleted
 from trainrun.tracking.follow import Backoff, Follower
@@ -67,8 +68,11 @@ class Job:
         self.waited_for = False  # by somebody who sits before the terminal
         self.over = False  # it has ended, as far as anybody has said
         self.follower: Follower | None = None
+        self.sink: MlflowSink | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
+        self.lent = False  # a helper delivers it
+        self._since = service.began
         self._began = time.monotonic()
         self._due = 0.0
         self._settled = self._deleted = False
@@ -82,7 +86,7 @@ class Job:
     @property
     def remaining(self) -> float:
         """Seconds until there is something to do."""
-        return max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
+        return math.inf if self.lent else max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
 
     def hurry(self) -> None:
         """Somebody waits."""
@@ -93,6 +97,21 @@ class Job:
     def end(self) -> None:
         """The run has ended: what there is can go at once."""
         self.over, self._due = True, 0.0
+
+    def lend(self) -> bool:
+        """Leave it to a helper, if it can be left; it has ended, and goes into files of this machine."""
+        self.lent = self.over and not self.finished and self.destination in self.service.local and self.take()
+        return self.lent
+
+    def take_back(self) -> None:
+        """Go on from where the helper has come to."""
+        self.lent, self.follower, self._due = False, None, 0.0
+        self._since = math.inf  # it may have made the run, and not have written that down
+
+    @property
+    def destination(self) -> tuple[str, str]:
+        """Where its records go: the store and the experiment."""
+        return self.target.uri, self.target.experiment
 
     def take(self) -> bool:
         """Return whether the run is ours to look after."""
@@ -121,8 +140,8 @@ class Job:
             if self.follower is None:
                 cursor = Cursor(self.run_dir, self.target)
                 # A delivery process before this one may have made runs that it could not write down any more.
-                sink = MlflowSink(cursor, since=self.service.began)
-                self.follower = Follower(cursor, sink, self.warn, self._report)
+                self.sink = MlflowSink(cursor, since=self._since)
+                self.follower = Follower(cursor, self.sink, self.warn, self._report)
             if self.service.orphaned:
                 self.settle()
         except OSError as error:
@@ -137,6 +156,8 @@ class Job:
             self.failed(error)
         else:
             self.backoff.succeeded()
+            if self.sink.files_here:
+                self.service.local[self.destination] = self.sink
             self._report(failing=None)
             if self.follower.done:
                 self._finish()
@@ -216,6 +237,10 @@ class Service:
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
+        self.local: dict[
+            tuple[str, str], MlflowSink
+        ] = {}  # by destination, where files go to a folder of this machine
+        self._helper: helper.Helper | None = None
         self._priority = Priority()
 
     def run(self) -> None:
@@ -223,6 +248,7 @@ class Service:
         threading.Thread(target=self._hear, daemon=True).start()
         settled = False
         while True:
+            self._share()
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
@@ -242,6 +268,7 @@ class Service:
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:
                     self._work(other)
+                self._share()
             self.jobs = {name: job for name, job in self.jobs.items() if not job.finished}
             if (closed or gone) and not self.jobs:
                 return
@@ -249,6 +276,26 @@ class Service:
                 time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
             ):
                 return
+
+    def _share(self) -> None:
+        """When no run is under way any more, have every other of those that are left delivered by a helper."""
+        if self._helper is not None and self._helper.over:
+            for job in self._helper.jobs:
+                job.take_back()
+            self._helper = None
+        left = [j for j in self.jobs.values() if not j.finished]
+        if self._helper is not None or len(left) < 2 * helper.LEAST or self.orphaned:
+            return
+        # One may be the sweep's own run, which ends last.
+        if sum(not j.over for j in left) > 1 or not all(sink.let_go() for sink in self.local.values()):
+            return
+        if lent := [j for j in left[1::2] if j.lend()]:
+            self._helper = helper.Helper(lent)
+
+    def end(self) -> None:
+        """Leave nobody behind."""
+        if self._helper is not None:
+            self._helper.kill()
 
     @staticmethod
     def _work(job: Job) -> None:
@@ -267,7 +314,7 @@ class Service:
 
     def _take_messages(self, wait: bool = True) -> None:
         patience = min((job.remaining for job in self.jobs.values()), default=None) if wait else 0
-        if wait and self.orphaned:
+        if wait and (self.orphaned or self._helper is not None or patience == math.inf):
             patience = 0.2 if patience is None else min(patience, 0.2)
         while True:
             try:
@@ -362,7 +409,9 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):  # whatever a library prints is not for the training process' reader
         os.dup2(nowhere, standard)
-    Service(listen, answer, int(sys.argv[1])).run()
+    service = Service(listen, answer, int(sys.argv[1]))
+    service.run()
+    service.end()
     # At once: threads of libraries may still wait for a server.
     os._exit(0)
 

@@ -1,0 +1,72 @@
+"""A second process for what many runs leave when they have ended: forked by the delivery process, it sends some and is gone.
+
+Writing a run down takes MLflow 0.05 s of a core, in one Python: of 64 runs that end together, half the time that their
+training took, beside cores that have nothing to do. How far the helper has come stands in the runs' own files
+(`cursor.Cursor`): whatever becomes of it, the delivery process goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+LEAST = 8  # runs that it is worth while for
+PATIENCE, EACH = 10.0, 2.0  # seconds in all, and for each run, after which it is given up
+
+
+class Lent(Protocol):
+    """A run that a helper delivers; see `deliver.Job`."""
+
+    finished: bool
+
+    def work(self) -> None: ...
+
+
+class Helper:
+    """The helper, as the delivery process sees it.
+
+    Args:
+        jobs: the runs that are its; nobody else touches them until it is `over`.
+    """
+
+    def __init__(self, jobs: Sequence[Lent]):
+        self.jobs = list(jobs)
+        self._until = time.monotonic() + PATIENCE + EACH * len(jobs)
+        parent = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _serve(self.jobs, lambda: os.getppid() == parent)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended; one that does not come to an end is killed."""
+        if self._pid and time.monotonic() > self._until:
+            self.kill()
+        if self._pid:
+            with contextlib.suppress(ChildProcessError):  # somebody else has taken note of it
+                if os.waitpid(self._pid, os.WNOHANG)[0] == 0:
+                    return False
+            self._pid = 0
+        return True
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def _serve(jobs: Sequence[Lent], wanted: Callable[[], bool]) -> None:
+    """Be the helper: no thread of the delivery process is here, and nothing waits for this one."""
+    try:
+        for job in jobs:
+            if not wanted():
+                break
+            job.work()
+            if not job.finished:  # something is amiss, of which the delivery process knows what to do
+                break
+    finally:
+        os._exit(0)
