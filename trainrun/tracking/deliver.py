@@ -99,8 +99,9 @@ class Job:
         self.over, self._due = True, 0.0
 
     def lend(self) -> bool:
-        """Leave it to a helper, if it can be left; it has ended, and goes into files of this machine."""
-        self.lent = self.over and not self.finished and self.destination in self.service.local and self.take()
+        """Leave it to a helper, if it can be left: once, when it has ended, and goes into files of this machine."""
+        able = self.over and not self.finished and self._since < math.inf
+        self.lent = able and self.destination in self.service.local and self.take()
         return self.lent
 
     def take_back(self) -> None:
