@@ -57,6 +57,22 @@ def test_each_trial_comes_to_what_it_comes_to_by_local(both):
 
 
 @pytest.mark.slow
+def test_many_are_trained_by_a_process_a_core_and_come_to_the_same(tmp_path):
+    folders = [tmp_path / "together", tmp_path / "alone"]
+    for folder in folders:
+        folder.mkdir()
+    words = [*SMALL, "trainer.epochs=2", "optimizer=sgd"]
+    said, one = swept(folders[0], TOGETHER, *words, "seed=range(16)")
+    assert "or 2 side by side" in said and "8 trials are trained together in one graph" in said
+    assert len({journal(one, i)[0]["pid"] for i in range(16)}) == 2
+    _, other = swept(folders[1], *words, "hydra/launcher=local", "seed=0,15")
+    got, expected = summaries(one), summaries(other)
+    assert {s["status"] for s in got.values()} == {"FINISHED"} and len(got) == 16
+    for mine, theirs in ((0, 0), (15, 1)):
+        assert got[mine]["metrics"] == pytest.approx(expected[theirs]["metrics"], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.slow
 def test_its_directory_and_journal_are_those_of_a_run(both):
     (_, one), (_, other) = both
     for number in (0, 7):

@@ -242,6 +242,7 @@ class Service:
             tuple[str, str], MlflowSink
         ] = {}  # by destination, where files go to a folder of this machine
         self._helper: helper.Helper | None = None
+        self._helpless = False  # one has been killed: what has killed it may kill the next
         self._priority = Priority()
 
     def run(self) -> None:
@@ -283,9 +284,9 @@ class Service:
         if self._helper is not None and self._helper.over:
             for job in self._helper.jobs:
                 job.take_back()
-            self._helper = None
+            self._helpless, self._helper = self._helper.fell, None
         left = [j for j in self.jobs.values() if not j.finished]
-        if self._helper is not None or len(left) < 2 * helper.LEAST or self.orphaned:
+        if self._helper is not None or self._helpless or len(left) < 2 * helper.LEAST or self.orphaned:
             return
         # One may be the sweep's own run, which ends last.
         if sum(not j.over for j in left) > 1 or not all(sink.let_go() for sink in self.local.values()):
@@ -314,6 +315,7 @@ class Service:
             os.write(self._answer, line.encode())
 
     def _take_messages(self, wait: bool = True) -> None:
+        wait = wait and (bool(self.jobs) or not self._closed.is_set())  # else there is nothing to come
         patience = min((job.remaining for job in self.jobs.values()), default=None) if wait else 0
         if wait and (self.orphaned or self._helper is not None or patience == math.inf):
             patience = 0.2 if patience is None else min(patience, 0.2)

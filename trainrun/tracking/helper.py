@@ -31,10 +31,13 @@ class Helper:
 
     Args:
         jobs: the runs that are its; nobody else touches them until it is `over`.
+
+    Attributes:
+        fell: whether it has come to another end than its own.
     """
 
     def __init__(self, jobs: Sequence[Lent]):
-        self.jobs = list(jobs)
+        self.jobs, self.fell = list(jobs), False
         self._until = time.monotonic() + PATIENCE + EACH * len(jobs)
         parent = os.getpid()
         self._pid = os.fork()
@@ -48,8 +51,10 @@ class Helper:
             self.kill()
         if self._pid:
             with contextlib.suppress(ChildProcessError):  # somebody else has taken note of it
-                if os.waitpid(self._pid, os.WNOHANG)[0] == 0:
+                pid, status = os.waitpid(self._pid, os.WNOHANG)
+                if pid == 0:
                     return False
+                self.fell = status != 0
             self._pid = 0
         return True
 

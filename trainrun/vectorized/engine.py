@@ -18,7 +18,7 @@ from trainrun.vectorized.together import Place, Together
 MOST = 64  # trials at once, where nothing else is said
 # Trials for which a second process is worth its graph: building, recording and saving each is work of one Python, of which
 # each process has its own; tracing and probing the graph takes 1.5 s in each.
-LEAST = 16
+LEAST = 8
 SOON = 0.02  # seconds between two looks at processes of both kinds
 
 

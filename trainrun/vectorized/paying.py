@@ -16,7 +16,7 @@ from trainrun.vectorized import alike
 
 # Where it pays, as measured with `seeds=20` on 2 cores: docs/vectorized.md has the figures.
 TRIALS = 12  # at least so many
-STEPS = 4_000  # of each trial, at least: fewer, and building and saving it is most of its time
+STEPS = 2_000  # of each trial, at least: fewer, and building and saving it is most of its time
 EPOCH = 50  # steps that an epoch counts as beyond its own: its record and its passes cost as much
 CORES = 2  # at most: with more, `local` has more trials at once, and one graph was not measured against them
 MODELS = ("linear", "mlp")  # dense layers: others gain less, or have no common form
