@@ -19,7 +19,7 @@ PATIENCE, EACH = 10.0, 2.0  # seconds in all, and for each run, after which it i
 
 
 class Lent(Protocol):
-    """A run that a helper delivers; see `deliver.Job`."""
+    """A run that a helper delivers; see `job.Job`."""
 
     finished: bool
 
