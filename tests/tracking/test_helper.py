@@ -127,3 +127,27 @@ print(time.monotonic() - begin)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert 0.5 < float(done.stdout) < 10.0
+
+
+def test_without_room_for_a_helper_one_goes_on(monkeypatch):
+    from types import SimpleNamespace
+
+    from trainrun.tracking import deliver
+
+    def refused(jobs):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(deliver, "Priority", lambda: SimpleNamespace(give_way=lambda whether: None))
+    monkeypatch.setattr(deliver.helper, "Helper", refused)
+    back = []
+    service = deliver.Service(0, 1, os.getpid())
+    service.jobs = {
+        str(i): SimpleNamespace(
+            finished=False, over=True, lend=lambda: True, take_back=lambda i=i: back.append(i)
+        )
+        for i in range(20)
+    }
+    service._share()
+    assert back == [*range(1, 20, 2)]
+    service._share()
+    assert len(back) == 10, "it is not tried again"

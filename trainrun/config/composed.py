@@ -50,9 +50,8 @@ class Composer:
     def __init__(self, loader: Any, master: DictConfig):
         self._loader, self._master = loader, master
         self._kept: Kept = {}
-        self._groups: dict[
-            str, bool
-        ] = {}  # what names a folder of options: found by looking through all sources
+        # Whether a key names a folder of options, for which Hydra looks through all sources.
+        self._groups: dict[str, bool] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """Return the config of the point that these overrides make, the node `hydra` included.

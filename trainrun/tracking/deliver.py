@@ -63,9 +63,8 @@ class Service:
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
-        self.local: dict[
-            tuple[str, str], MlflowSink
-        ] = {}  # by destination, where files go to a folder of this machine
+        # A sink of each destination where files are known to go to a folder of this machine.
+        self.local: dict[tuple[str, str], MlflowSink] = {}
         self._helper: helper.Helper | None = None
         self._helpless = False  # one has been killed: what has killed it may kill the next
         self._priority = Priority()
@@ -117,7 +116,12 @@ class Service:
         if sum(not j.over for j in left) > 1 or not all(sink.let_go() for sink in self.local.values()):
             return
         if lent := [j for j in left[1::2] if j.lend()]:
-            self._helper = helper.Helper(lent)
+            try:
+                self._helper = helper.Helper(lent)
+            except OSError:  # no room for another process
+                self._helpless = True
+                for job in lent:
+                    job.take_back()
 
     def end(self) -> None:
         """Leave nobody behind."""
