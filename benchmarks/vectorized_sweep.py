@@ -12,13 +12,12 @@ Each runs in a process of its own, from its start to its end, repeats interleave
 losses of `vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest that
 the process which trains has held.
 
-Where the time goes at K = 64, MLP, 10 epochs (32 s in all, one run): TensorFlow's import and the preparation 10 s, building 64 Keras
-models 4, tracing the graph and holding it to a step of two trials 3, the 10 epochs 8, saving and recording 64 runs 2; then the
-rest is sent to MLflow and the sweep's pictures are drawn, 5. `local` has the same before and after, and 25 in between.
-The goals are missed: 18 times the shell loop (30), 1.0 times `local` (3), since trials of `local` that share a program keep its
-kernels. What one graph could gain on a CPU is small there: a step of 64 trials goes over
-64 times the optimizer's state, where one trial's stays in the cache. (XLA over the whole pass was tried, K = 20, beside other
-work: 0.12 to 0.19 s an epoch against 0.09 to 0.12, and 9 s to compile.)
+Where the time goes at K = 64, MLP, 10 epochs (14 s in all, one run): TensorFlow's import and the preparation 4.5 s; then two processes of
+32 trials each build their models 1.2, trace the graph and hold it to a step of two trials 1, train 10 epochs 2, save and record
+1; then the rest is sent to MLflow and the sweep's pictures are drawn, 4. Nine tenths of both cores are busy. `local` has the same
+before and after. The goals are missed, that of 30 times the shell loop narrowly (28 and 35 in two runs on unlike hours), that of 3
+times `local` by far: 1.3, and 2.0 with 100 epochs (one run), where an epoch takes 0.14 s, the callbacks of 64 runs included. (XLA over
+the whole pass was tried, K = 20, beside other work: 0.12 to 0.19 s an epoch against 0.09 to 0.12, and 9 s to compile.)
 
     python benchmarks/vectorized_sweep.py [--quick] [--trials 4,16,64,256] [--models mlp,cnn] [--repeats 3] [--only shell,local,vectorized]
 """
