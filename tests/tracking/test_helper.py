@@ -143,7 +143,7 @@ def test_without_room_for_a_helper_one_goes_on(monkeypatch):
     service = deliver.Service(0, 1, os.getpid())
     service.jobs = {
         str(i): SimpleNamespace(
-            finished=False, over=True, lend=lambda: True, take_back=lambda i=i: back.append(i)
+            lendable=True, over=True, finished=False, lend=lambda: True, take_back=lambda i=i: back.append(i)
         )
         for i in range(20)
     }

@@ -40,7 +40,8 @@ def search_path() -> list[tuple[str, Path]]:
     return [*project, ("trainrun", ours), *further]
 
 
-@functools.lru_cache(maxsize=8)  # asked for some thirty times a point of a sweep
+# Asked for some thirty times a point of a sweep; kept, since each new path has Python intern its names.
+@functools.lru_cache(maxsize=8)
 def _conf_in(folder: str) -> Path:
     return Path(folder, "conf")
 

@@ -66,7 +66,7 @@ class Service:
         # A sink of each destination where files are known to go to a folder of this machine.
         self.local: dict[tuple[str, str], MlflowSink] = {}
         self._helper: helper.Helper | None = None
-        self._helpless = False  # one has been killed: what has killed it may kill the next
+        self._helpless = False  # one was killed, or found no room: so may the next be
         self._priority = Priority()
 
     def run(self) -> None:
@@ -86,7 +86,7 @@ class Service:
                 self._work(job)
                 if job.finished and not settled:
                     # What MLflow has imported stays: Python's search for garbage there is a twentieth of a run's delivery.
-                    # (`gc.get_freeze_count` counts one by one what is frozen: 20 ms, as long as a model takes.)
+                    # (`gc.get_freeze_count` counts one by one what is frozen: 38 ms, twice what a model takes.)
                     gc.collect()
                     gc.freeze()
                     settled = True
@@ -109,13 +109,15 @@ class Service:
             for job in self._helper.jobs:
                 job.take_back()
             self._helpless, self._helper = self._helper.fell, None
-        left = [j for j in self.jobs.values() if not j.finished]
-        if self._helper is not None or self._helpless or len(left) < 2 * helper.LEAST or self.orphaned:
+        if self._helper is not None or self._helpless or self.orphaned or len(self.jobs) < 2 * helper.LEAST:
             return
-        # One may be the sweep's own run, which ends last.
-        if sum(not j.over for j in left) > 1 or not all(sink.let_go() for sink in self.local.values()):
+        able = [j for j in self.jobs.values() if j.lendable]
+        # One run may go on: the sweep's own, which ends last.
+        if len(able) < 2 * helper.LEAST or sum(not (j.over or j.finished) for j in self.jobs.values()) > 1:
             return
-        if lent := [j for j in left[1::2] if j.lend()]:
+        if not all(sink.let_go() for sink in self.local.values()):
+            return
+        if lent := [j for j in able[1::2] if j.lend()]:
             try:
                 self._helper = helper.Helper(lent)
             except OSError:  # no room for another process

@@ -12,18 +12,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainrun.tracking.job import Job
 
 LEAST = 8  # runs that it is worth while for
 PATIENCE, EACH = 10.0, 2.0  # seconds in all, and for each run, after which it is given up
-
-
-class Lent(Protocol):
-    """A run that a helper delivers; see `job.Job`."""
-
-    finished: bool
-
-    def work(self) -> None: ...
 
 
 class Helper:
@@ -36,7 +31,7 @@ class Helper:
         fell: whether it has come to another end than its own.
     """
 
-    def __init__(self, jobs: Sequence[Lent]):
+    def __init__(self, jobs: Sequence[Job]):
         self.jobs, self.fell = list(jobs), False
         self._until = time.monotonic() + PATIENCE + EACH * len(jobs)
         parent = os.getpid()
@@ -64,7 +59,7 @@ class Helper:
             os.kill(self._pid, signal.SIGKILL)
 
 
-def _serve(jobs: Sequence[Lent], wanted: Callable[[], bool]) -> None:
+def _serve(jobs: Sequence[Job], wanted: Callable[[], bool]) -> None:
     """Be the helper: no thread of the delivery process is here, and nothing waits for this one."""
     try:
         for job in jobs:

@@ -47,7 +47,6 @@ class Job:
         self.waited_for = False  # by somebody who sits before the terminal
         self.over = False  # it has ended, as far as anybody has said
         self.follower: Follower | None = None
-        self.sink: MlflowSink | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
         self.lent = False  # a helper delivers it
@@ -77,10 +76,19 @@ class Job:
         """The run has ended: what there is can go at once."""
         self.over, self._due = True, 0.0
 
+    @property
+    def lendable(self) -> bool:
+        """Whether a helper may deliver it: once, when it has ended, and goes into files of this machine."""
+        return (
+            self.over
+            and not self.finished
+            and self._since < math.inf  # it was lent before
+            and self.destination in self.service.local
+        )
+
     def lend(self) -> bool:
-        """Leave it to a helper, if it can be left: once, when it has ended, and goes into files of this machine."""
-        able = self.over and not self.finished and self._since < math.inf
-        self.lent = able and self.destination in self.service.local and self.take()
+        """Leave it to a helper; not if another process looks after it."""
+        self.lent = self.take()
         return self.lent
 
     def take_back(self) -> None:
@@ -120,8 +128,8 @@ class Job:
             if self.follower is None:
                 cursor = Cursor(self.run_dir, self.target)
                 # A delivery process before this one may have made runs that it could not write down any more.
-                self.sink = MlflowSink(cursor, since=self._since)
-                self.follower = Follower(cursor, self.sink, self.warn, self._report)
+                sink = MlflowSink(cursor, since=self._since)
+                self.follower = Follower(cursor, sink, self.warn, self._report)
             if self.service.orphaned:
                 self.settle()
         except OSError as error:
@@ -136,8 +144,8 @@ class Job:
             self.failed(error)
         else:
             self.backoff.succeeded()
-            if self.sink.files_here:
-                self.service.local[self.destination] = self.sink
+            if self.follower.sink.files_here:
+                self.service.local[self.destination] = self.follower.sink
             self._report(failing=None)
             if self.follower.done:
                 self._finish()

@@ -109,9 +109,8 @@ class MlflowSink:
     def let_go(self) -> bool:
         """Close connections to a database that nobody uses now; return whether there are none, as before a fork."""
         store = getattr(getattr(self._client, "_tracking_client", None), "store", None)
-        engine = getattr(
-            store, "engine", None
-        )  # a server's store has none, and sessions that cannot be shared
+        # A server's store has none, and sessions that cannot be shared.
+        engine = getattr(store, "engine", None)
         if engine is not None:
             engine.dispose()
         return engine is not None

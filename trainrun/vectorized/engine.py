@@ -161,8 +161,8 @@ class Vectorized:
         wanted = max(1, min(self.machine.jobs, len(places) // LEAST))
         those = [p for p in self._processes if p.places and p.key == key]
         idle = sorted((p for p in self._processes if not p.places), key=lambda p: p.key != key)
-        if those:  # and one of theirs that has run dry, if there is work for it
-            return those + [p for p in idle if p.key == key][: wanted if wanted > 1 else 0]
+        if those:  # and those of theirs that have run dry, if there is work for them
+            return those + [p for p in idle if p.key == key and wanted > 1]
         if not idle and self._processes:
             return []  # another shape's turn comes first
         if len(places) == 1:
@@ -170,16 +170,14 @@ class Vectorized:
             self._alone.append((places[0].trial, places[0].resume))
             self._left_out["no other is like it"] += 1
             return []
-        there = idle[:wanted]
-        new = range(min(wanted, self.machine.jobs - len(self._processes + there)) if not idle else 0)
-        begun = [self._begun(max(1, self.machine.cores // wanted), 1 / wanted, places[0]) for _ in new]
-        self._processes += begun
-        return there + begun
+        if idle:
+            return idle[:wanted]
+        threads = max(1, self.machine.cores // wanted)
+        self._processes = [self._begun(threads, 1 / wanted, places[0]) for _ in range(wanted)]
+        return self._processes
 
     def _begun(self, threads: int, part: float, place: Place) -> Together:
-        return Together(
-            self.settings, threads, part, self.jobs, self.heard, self.asked, lambda t: self.said(t), place
-        )
+        return Together(self.settings, threads, part, self.jobs, self.heard, self.asked, self.said, place)
 
     def _listen(self, seconds: float) -> list[Trial]:
         """Take in what the processes say for so long, or until a trial has ended."""
