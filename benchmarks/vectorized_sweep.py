@@ -64,28 +64,28 @@ def build(kind, learning_rate, seed):
     model.compile(keras.optimizers.Adam(learning_rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
 
-def train(kind, learning_rate, seed):
+def train(kind, learning_rate, seed, epochs):
     x, xv, y, yv = data(seed)
     model = build(kind, learning_rate, seed)
-    model.fit(x, y, batch_size=32, epochs=10, validation_data=(xv, yv), verbose=0)
+    model.fit(x, y, batch_size=32, epochs=epochs, validation_data=(xv, yv), verbose=0)
     return float(model.evaluate(xv, yv, verbose=0)[1])
 
 if __name__ == "__main__":
-    print("ACC", train(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))
+    print("ACC", train(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
 """
 TUNE = """
 import json, logging, os, sys
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 import ray
 from ray import tune
-here, kind, points = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+here, kind, points, epochs = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4])
 class One(tune.Trainable):
     def setup(self, config):
         sys.path.insert(0, here)
         self.point = config["point"]
     def step(self):
         import train
-        return {"accuracy": train.train(kind, self.point[0], int(self.point[1])), "done": True}
+        return {"accuracy": train.train(kind, self.point[0], int(self.point[1]), epochs), "done": True}
     def reset_config(self, config):
         self.point = config["point"]
         return True
@@ -134,7 +134,9 @@ class Watch(threading.Thread):
         return False
 
 
-def run(way: str, folder: Path, model: str, trials: int) -> tuple[float, list[float], dict[str, float], int]:
+def run(
+    way: str, folder: Path, model: str, trials: int, epochs: int
+) -> tuple[float, list[float], dict[str, float], int]:
     """Run the trials in one way; return seconds a trial, accuracies, losses by point, and the largest memory."""
     folder.mkdir()
     (folder / "train.py").write_text(TRAIN)
@@ -143,11 +145,11 @@ def run(way: str, folder: Path, model: str, trials: int) -> tuple[float, list[fl
     python = sys.executable
     if way == "shell":
         points = points[:: max(len(points) // FEW, 1)][:FEW]
-    ours = [python, "-m", "trainrun", "-m", "data=digits", "trainer.epochs=10", "metric=accuracy", *MODELS[model],
+    ours = [python, "-m", "trainrun", "-m", "data=digits", f"trainer.epochs={epochs}", "metric=accuracy", *MODELS[model],
             f"optimizer.learning_rate={','.join(map(str, rates))}", f"seed={','.join(map(str, seeds))}"]  # fmt: skip
     commands = {
-        "shell": ["bash", "-c", "; ".join(f"{python} train.py {model} {r} {s}" for r, s in points)],
-        "tune": [python, "-c", TUNE, str(folder), model, json.dumps(points)],
+        "shell": ["bash", "-c", "; ".join(f"{python} train.py {model} {r} {s} {epochs}" for r, s in points)],
+        "tune": [python, "-c", TUNE, str(folder), model, json.dumps(points), str(epochs)],
         "local": [*ours, "hydra/launcher=local"],
         "vectorized": [*ours, "hydra/launcher=vectorized", f"hydra.launcher.max_trials={len(points)}"],
     }
@@ -179,20 +181,24 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="8 trials of the MLP, one repeat")
     parser.add_argument("--trials", default="4,16,64,256")
     parser.add_argument("--models", default="mlp,cnn")
+    parser.add_argument("--epochs", default="10,100")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="shell,tune,local,vectorized")
     given = parser.parse_args()
     if given.quick:
-        given.trials, given.models, given.repeats, given.only = "8", "mlp", 1, "shell,local,vectorized"
+        given.trials, given.models, given.epochs, given.repeats = "8", "mlp", "10", 1
+        given.only = "shell,local,vectorized"
     missed = 0
     with tempfile.TemporaryDirectory() as name:
         for model in given.models.split(","):
             for trials in map(int, given.trials.split(",")):
-                missed += compare(Path(name), model, trials, given.only.split(","), given.repeats)
+                for epochs in map(int, given.epochs.split(",")):
+                    ways = given.only.split(",")
+                    missed += compare(Path(name), model, trials, epochs, ways, given.repeats)
     return min(missed, 1)
 
 
-def compare(folder: Path, model: str, trials: int, ways: list[str], repeats: int) -> int:
+def compare(folder: Path, model: str, trials: int, epochs: int, ways: list[str], repeats: int) -> int:
     """Print a table; return how many of its promises do not hold."""
     if "tune" in ways and (importlib.util.find_spec("ray") is None or trials > TUNED):
         ways = [w for w in ways if w != "tune"]
@@ -203,16 +209,18 @@ def compare(folder: Path, model: str, trials: int, ways: list[str], repeats: int
     for i in range(repeats):
         for way in ways:
             seconds, accuracies, losses[way], memory[way] = run(
-                way, folder / f"{model}{trials}{way}{i}", model, trials
+                way, folder / f"{model}{trials}x{epochs}{way}{i}", model, trials, epochs
             )
             took[way].append(seconds)
             if way != "shell":
                 right[way] = statistics.mean(accuracies)
             print(
-                f"  {i + 1}: {model} {trials} {way:<11}{seconds:7.2f} s a trial", file=sys.stderr, flush=True
+                f"  {i + 1}: {model} {trials} of {epochs} epochs {way:<11}{seconds:7.2f} s a trial",
+                file=sys.stderr,
+                flush=True,
             )
     paces = {w: 60 / statistics.median(s) for w, s in took.items()}
-    print(f"{model}, K = {trials}, medians of {repeats}")
+    print(f"{model}, K = {trials}, {epochs} epochs, medians of {repeats}")
     for way in ways:
         base = paces[way] / paces["shell"] if "shell" in paces else float("nan")
         print(

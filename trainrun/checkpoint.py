@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from trainrun import interrupt, replicas, state, stored
+from trainrun import company, interrupt, replicas, state, stored
 from trainrun.errors import TrainingError
 from trainrun.failure.finite import worst
 from trainrun.interval import Interval
@@ -90,6 +90,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._reader: state.Reader | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
+        self._place: company.Place | None = None
 
     def get_state(self) -> dict[str, Any]:
         """Return what a resumed run must know: the lowest value so far."""
@@ -104,6 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.writes:
             stored.tidy(self.folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._place = company.place()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -214,7 +216,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _schedule(self, begin: float, done: Future) -> None:
         end = begin if done.exception() else done.result()
-        pause = max((end - begin) / SHARE, SOONEST)
+        # Of runs that are trained together each has its part of the share: they write while the others wait.
+        runs = 1 if self._place is None else self._place.runs()
+        pause = max(runs * (end - begin) / SHARE, SOONEST)
         self._due = end + min(pause, LATEST)
         self._due_at = end + (self.every.seconds or max(pause, WITHIN))
 

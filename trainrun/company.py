@@ -17,6 +17,9 @@ _here = threading.local()
 class Place(Protocol):
     """A run's place among those that are trained together."""
 
+    def runs(self) -> int:
+        """Return how many they are now."""
+
     def trainer(self, own: Any) -> Any:
         """Return what trains the run in the place of its own trainer."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ FOLDER = "checkpoints"
 LAST, BEST = "last.npz", "best.npz"
 FORMAT = 1
 ABOUT, DIGEST = "about", "sha256"
+# Bytes up to which a file is put together in memory: zipfile goes back in it and forth for each array, four times as slow
+# as in memory, and each time Python lets another thread run.
+SMALL = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,15 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]
     content = {name: _plain(array) for name, array in arrays.items()}
     content[ABOUT] = np.frombuffer(json.dumps(about).encode(), dtype="uint8")
     content[DIGEST] = np.frombuffer(digest(content).encode(), dtype="uint8")
+    small = sum(a.nbytes for a in content.values()) <= SMALL
     with paths.whole(path) as new:
         with open(new, "wb") as file:
-            np.savez(file, **content)
+            if small:
+                made = io.BytesIO()
+                np.savez(made, **content)
+                file.write(made.getbuffer())
+            else:
+                np.savez(file, **content)
             file.flush()
             os.fsync(file.fileno())
         _make_room(path, keep)

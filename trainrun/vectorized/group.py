@@ -45,6 +45,7 @@ class Run:
         self.request: Request | None = None
         self.answer: Any = None
         self.ended = False
+        self.runs: Callable[[], int] = lambda: 1  # how many there are; the group says it
         self._story, self._turned = story, turned
         self._own = {(m, a): value for m, a, value in OWN} | {(reports, "_listener"): listener}
         self._mine, self._others = threading.Semaphore(0), threading.Semaphore(0)
@@ -85,7 +86,7 @@ class Run:
 
     def _tell(self) -> None:
         try:
-            company.join(Member(self.ask))
+            company.join(Member(self.ask, self.runs))
             self._story()
         finally:
             self.ended, self.request = True, None
@@ -107,6 +108,7 @@ class Group:
 
     def add(self, run: Run) -> None:
         """Take a run in; it begins with the next round."""
+        run.runs = lambda: len(self.runs)
         self.runs.append(run)
 
     def round(self) -> list[Run]:

@@ -65,13 +65,14 @@ class Member:
 
     Args:
         ask: gives a request to the group and waits for the answer: metrics, or nothing.
+        runs: tells how many runs the group has now.
 
     Attributes:
         joined: whether the group takes the run's passes.
     """
 
-    def __init__(self, ask: Callable[[Request], Any]):
-        self._ask, self.joined = ask, False
+    def __init__(self, ask: Callable[[Request], Any], runs: Callable[[], int]):
+        self._ask, self.runs, self.joined = ask, runs, False
 
     def trainer(self, own: Any) -> Any:
         """Return what trains the run in the place of its own trainer."""
