@@ -177,7 +177,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.clock() >= self._due
 
     def _updates(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        return int(company.number(self.model, self.model.optimizer.iterations))
 
     def _take(self, epoch: int, step: int, done: bool) -> tuple:
         self._reader = self._reader or state.Reader.of(self.model)

@@ -49,6 +49,18 @@ def values(model: keras.Model) -> list[Any] | None:
     return None if behind is None else behind.values()
 
 
+def number(model: keras.Model | None, variable: Any) -> float:
+    """Return what a variable of one number holds, or would hold if it did not lag behind its model."""
+    behind = getattr(model, BEHIND, None)
+    found = None if behind is None else behind.number(variable)
+    if found is None:
+        import keras
+
+        # Not float(…): a variable that several replicas share has no such conversion.
+        found = keras.ops.convert_to_numpy(variable)
+    return found.item()
+
+
 def catch_up(model: keras.Model) -> None:
     """See that a model's variables hold what it has come to: of runs that are trained with others, they may lag behind."""
     if (behind := getattr(model, BEHIND, None)) is not None:

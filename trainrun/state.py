@@ -103,7 +103,7 @@ def capture(
         "epoch": epoch,
         "step": step,
         "done": done,
-        "updates": int(keras.ops.convert_to_numpy(model.optimizer.iterations)),
+        "updates": int(company.number(model, model.optimizer.iterations)),
         "names": {
             f"{kind}/{i:04d}": v.path
             for kind, variables in kinds(model).items()

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from trainrun import company
+
 
 @keras.saving.register_keras_serializable("trainrun")
 class LearningRateLogger(keras.callbacks.Callback):
@@ -41,24 +43,30 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _add(self, logs: dict[str, Any] | None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None and logs is not None:
-            logs["learning_rate"] = last_rate(optimizer)
+            logs["learning_rate"] = last_rate(optimizer, self.model)
 
     def get_config(self) -> dict[str, Any]:
         return {"per_step": self.per_step}
 
 
-def last_rate(optimizer: Any) -> float:
+def last_rate(optimizer: Any, model: keras.Model | None = None) -> float:
     """Return the learning rate of an optimizer's last update; before the first, that of the first.
 
     An optimizer that wraps others (`inners`, of which `phase` is in charge, or Keras' `inner_optimizer`) has
     the rate of the one that worked.
+
+    Args:
+        optimizer: whose.
+        model: that it trains, whose variables may lag behind (`company`); None: they do not.
     """
     inners = getattr(optimizer, "inners", None) or (getattr(optimizer, "inner_optimizer", None),)
     if inners[0] is not None:
-        return last_rate(inners[int(getattr(optimizer, "phase", 0))])
+        phase = getattr(optimizer, "phase", None)
+        return last_rate(inners[0 if phase is None else int(company.number(model, phase))], model)
     rate = getattr(optimizer, "_learning_rate", None)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
-        return float(rate(max(int(keras.ops.convert_to_numpy(optimizer._iterations)) - 1, 0)))
-    # Not float(…): a variable that several replicas share has no such conversion.
-    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        return float(rate(max(int(company.number(model, optimizer._iterations)) - 1, 0)))
+    if not isinstance(rate, keras.Variable) and model is not None:
+        company.catch_up(model)  # it may be computed of anything
+    return float(company.number(model, optimizer.learning_rate))

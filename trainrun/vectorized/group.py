@@ -48,7 +48,9 @@ class Run:
         self.runs: Callable[[], int] = lambda: 1  # how many there are; the group says it
         self._story, self._turned = story, turned
         self._own = {(m, a): value for m, a, value in OWN} | {(reports, "_listener"): listener}
-        self._mine, self._others = threading.Semaphore(0), threading.Semaphore(0)
+        # Held until the other side lets go of it: as a semaphore of 0, without that one's Python.
+        self._mine, self._others = threading.Lock(), threading.Lock()
+        self._mine.acquire(), self._others.acquire()
         self._thread = threading.Thread(target=self._tell, name=name, daemon=True)
         self._begun = False
 

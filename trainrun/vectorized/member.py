@@ -34,6 +34,8 @@ BLIND = {
     "CSVLogger",
     "TerminateOnNaN",
 }
+# Of these, the ones that read the optimizer's counters or rates, or set them.
+WATCHING = {"ReduceLROnPlateau"}
 JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 
@@ -98,11 +100,17 @@ class Member:
         self._ask(Request(JOINING, self._part(job, 0), job.plan.batch_size))
         self.joined = True
 
-    def train(self, job: Job, epoch: int) -> dict[str, float] | None:
-        """Train for an epoch; None: it has to be done alone."""
+    def train(self, job: Job, epoch: int, watched: bool) -> dict[str, float] | None:
+        """Train for an epoch; None: it has to be done alone.
+
+        Args:
+            job: what is trained.
+            epoch: from 0.
+            watched: callbacks look at the optimizer's counters and rates.
+        """
         try:
             return (
-                self._ask(Request(TRAINING, self._part(job, epoch), job.plan.batch_size))
+                self._ask(Request(TRAINING, self._part(job, epoch, watched), job.plan.batch_size))
                 if self.joined
                 else None
             )
@@ -115,8 +123,8 @@ class Member:
         self.joined = False
         console.note(f"trained alone from here: {why}")
 
-    def _part(self, job: Job, epoch: int) -> Part:
-        return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
+    def _part(self, job: Job, epoch: int, watched: bool = True) -> Part:
+        return Part(job.model, job.train, order(job.plan, len(job.train), epoch), watched)
 
 
 class _Together:
@@ -142,13 +150,14 @@ class _Together:
             return self.own.train(job, callbacks)
         model, plan = job.model, job.plan
         last = plan.steps_per_epoch - 1
-        looked_at = not {type(c).__name__ for c in callbacks} <= BLIND
+        kinds = {type(c).__name__ for c in callbacks}
+        looked_at, watched = not kinds <= BLIND, bool(kinds & WATCHING)
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
             # The rest of an epoch that was interrupted is nobody else's.
             if not first:
                 every.on_train_batch_begin(0)
-                logs = self.member.train(job, epoch)
+                logs = self.member.train(job, epoch, watched or looked_at)
                 if logs is not None:
                     if looked_at or interrupt.asked() is not None:
                         company.catch_up(model)
@@ -166,9 +175,11 @@ class _Together:
         def validate(every: keras.callbacks.CallbackList) -> Logs:
             from trainrun.trainer._kept import measure
 
-            every.on_test_batch_begin(0)
+            if looked_at:  # of the others, none listens to batches of the validation
+                every.on_test_batch_begin(0)
             logs = measure(model, job.validation, plan.batch_size)
-            every.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
+            if looked_at:
+                every.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
             return logs
 
         def reset() -> None:

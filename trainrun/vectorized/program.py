@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,25 +27,39 @@ class Behind:
         model: it.
         arrays: values of all variables, `[size, …]` each.
         slot: the model's place in them.
+        written: which of the variables do not lag behind, by their places.
     """
 
     program: Program
     model: keras.Model
     arrays: list[np.ndarray]
     slot: int
+    written: Collection[int]
 
     def values(self) -> list[np.ndarray]:
         """Return what the variables would hold, in the order of `variables`."""
-        light, own = self.program._light, self.program._of(self.model)
+        own = self.program._of(self.model)
         return [
-            own[i]._value.numpy() if i in light else array[self.slot].copy()
+            own[i]._value.numpy() if i in self.written else array[self.slot].copy()
             for i, array in enumerate(self.arrays)
         ]
+
+    def number(self, variable: Any) -> np.generic | None:
+        """Return what a variable of one number would hold; None if it is none that lags behind."""
+        own = self.program._of(self.model)
+        return next(
+            (
+                self.arrays[i][self.slot]
+                for i in self.program._light
+                if own[i] is variable and i not in self.written
+            ),
+            None,
+        )
 
     def __call__(self) -> None:
         object.__setattr__(self.model, company.BEHIND, None)
         for i, variable in enumerate(self.program._of(self.model)):
-            if i not in self.program._light:
+            if i not in self.written:
                 variable._value.assign(self.arrays[i][self.slot])
 
 
@@ -80,7 +94,7 @@ class Program:
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         kinds = state.kinds(self.model)
         begin = len(kinds["weights"])
-        # Counters and rates: callbacks change them, and everybody reads them.
+        # Counters and rates: callbacks may read and change them.
         self._light = {begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()}
         self._passes: dict[tuple, Any] = {}
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
@@ -102,11 +116,11 @@ class Program:
         """
         after, logs = self._after("train", functional.training, parts)
         for k, part in enumerate(parts):
-            each = self._of(part.model)
-            for i in self._light:
+            each, written = self._of(part.model), self._light if part.watched else ()
+            for i in written:
                 each[i]._value.assign(after[i][k])
             # Keras looks for layers in whatever else is set.
-            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k))
+            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k, written))
         return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:
@@ -181,12 +195,13 @@ class Program:
         slots = [lag.slot for lag in lags if lag is not None]
         first = lags[0]
         kept = first is not None and all(lag is not None and lag.arrays is first.arrays for lag in lags)
+        written = {i for lag in lags if lag is not None for i in lag.written}
         values = []
         for i in range(len(self.variables)):
-            if i in self._light or not kept:
+            if i in written or not kept:
                 values.append(
                     np.stack([
-                        self._of(m)[i]._value.numpy() if lag is None or i in self._light else lag.arrays[i][lag.slot]
+                        self._of(m)[i]._value.numpy() if lag is None or i in lag.written else lag.arrays[i][lag.slot]
                         for m, lag in zip(models, lags, strict=True)
                     ])
                 )  # fmt: skip
