@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import console, workers
+from trainrun import console, imports, workers
 from trainrun.clock import Clock
 from trainrun.errors import UserError, broken
 from trainrun.interrupt import between_steps, interruptible
@@ -65,7 +65,7 @@ def run(
     clock = Clock()
     console.attach(run_dir / "run.log")
     try:
-        with clock("import"), console.hushed():  # TensorFlow
+        with clock("import"), console.hushed(), imports.unhindered("tensorflow"):
             from trainrun import builders, profiling, replicas
             from trainrun.bystander import Bystander
             from trainrun.cost import Cost

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import console
+from trainrun import console, imports
 from trainrun.artifacts import environment, summary
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, UserError
@@ -182,7 +182,7 @@ def _parser() -> Parser:
 
 def _check_data(config: Mapping[str, Any], digest: str | None) -> None:
     """Refuse data that is not what the run was trained on."""
-    with console.hushed():  # TensorFlow
+    with console.hushed(), imports.unhindered("tensorflow"):
         from trainrun import builders
     if digest is not None and builders.dataset(config).digest() != digest:
         raise UserError(

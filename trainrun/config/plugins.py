@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import console, paths, registry
+from trainrun import console, imports, paths, registry
 from trainrun.config import copies, options, source, yaml_file
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -119,7 +119,7 @@ def load(plugins: Iterable[str]) -> None:
         if (path or plugin) in _imported:
             continue
         try:
-            with console.hushed():
+            with console.hushed(), imports.unhindered("tensorflow"):
                 if path is not None and _FILE.search(plugin):
                     spec = importlib.util.spec_from_file_location(
                         name, path, loader=copies.loader(name, path)

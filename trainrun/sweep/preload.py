@@ -6,10 +6,10 @@ ask for devices, build a layer, or draw a number.
 
 import os
 
-from trainrun import console
+from trainrun import console, imports
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with console.hushed():
+with console.hushed(), imports.unhindered("tensorflow"):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401

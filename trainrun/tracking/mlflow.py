@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainrun import imports
 from trainrun.artifacts import summary
 from trainrun.tracking import faults, limits, nest, redact, status
 from trainrun.tracking.cursor import Cursor
@@ -154,7 +155,8 @@ class MlflowSink:
             import_quietly()
             from mlflow import MlflowClient
 
-            with one_at_a_time(self.target.uri):  # a SQLite file is made here
+            # A SQLite file is made here, and what goes to databases is imported.
+            with one_at_a_time(self.target.uri), imports.unhindered("sqlalchemy"):
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
             with one_at_a_time(self.target.uri):

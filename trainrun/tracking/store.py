@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainrun import console
+from trainrun import console, imports
 from trainrun.tracking import redact
 
 DEFAULT_DATABASE = "mlflow.db"
@@ -97,4 +97,5 @@ def import_quietly() -> None:
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
     warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
-    import mlflow  # noqa: F401
+    with imports.unhindered("mlflow"):
+        import mlflow  # noqa: F401
