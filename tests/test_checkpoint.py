@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun import checkpoint, interrupt, stored
+from trainrun import checkpoint, company, interrupt, stored
 from trainrun.errors import TrainingError
 from trainrun.interval import Interval
 
@@ -91,6 +91,31 @@ def test_short_epochs_leave_the_last_and_the_best_nevertheless(model, tmp_path):
 
 def test_epochs_of_ten_seconds_are_each_written(model, tmp_path):
     assert Drive(model, tmp_path, seconds=11.0).run() == [(e, 0) for e in range(1, 7)]
+
+
+@pytest.mark.parametrize(("runs", "expected"), [(1, [1, 5, 9, 12]), (2, [1, 8, 12]), (100, [1, 11, 12])])
+def test_runs_that_are_trained_together_share_the_time_for_writing(
+    runs, expected, model, tmp_path, monkeypatch
+):
+    """Two files take 0.038 s, a hundredth of 3.8 s of one run, or of 7.6 s of two; never more than 10 s pass."""
+
+    class Place:
+        def runs(self):
+            return runs
+
+    drive = Drive(model, tmp_path, epochs=12, seconds=1.1)
+    write = stored.write
+
+    def slow(*given, **more):
+        drive.clock.now += 0.019
+        write(*given, **more)
+
+    monkeypatch.setattr(stored, "write", slow)
+    company.join(Place() if runs > 1 else None)
+    try:
+        assert [epoch for epoch, _ in drive.run([*range(12, 0, -1)])] == expected
+    finally:
+        company.join(None)
 
 
 def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path):

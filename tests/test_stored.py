@@ -205,3 +205,14 @@ def test_about_is_plain_json(path, whole):
     with zipfile.ZipFile(path) as file:
         raw = np.load(io.BytesIO(file.read("about.npy")))
     assert json.loads(raw.tobytes())["format"] == stored.FORMAT
+
+
+def test_a_file_is_the_same_whether_it_is_put_together_in_memory_or_not(path, monkeypatch):
+    """Either is numpy's own `.npz`, read here by numpy."""
+    found = []
+    for limit in (stored.SMALL, -1):
+        monkeypatch.setattr(stored, "SMALL", limit)
+        stored.write(path, arrays(), ABOUT)
+        with np.load(path, allow_pickle=False) as file:
+            found.append({name: (file[name].dtype.str, file[name].tolist()) for name in file.files})
+    assert found[0] == found[1] and found[0]["random.0"] == ("<u4", [*range(7)])

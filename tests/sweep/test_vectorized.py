@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
@@ -70,6 +71,45 @@ def test_many_are_trained_by_a_process_a_core_and_come_to_the_same(tmp_path):
     assert {s["status"] for s in got.values()} == {"FINISHED"} and len(got) == 16
     for mine, theirs in ((0, 0), (15, 1)):
         assert got[mine]["metrics"] == pytest.approx(expected[theirs]["metrics"], rel=1e-3, abs=1e-5)
+
+
+def told(sweep, number):
+    """Return the learning rate and the updates that each epoch's record names."""
+    return [
+        (r["metrics"]["learning_rate"], r["step"]) for r in journal(sweep, number) if r["kind"] == "epoch"
+    ]
+
+
+@pytest.mark.slow
+def test_rates_and_updates_are_told_where_variables_lag_behind_and_where_a_callback_sets_them(tmp_path):
+    rates, steps = (0.1, 0.3), 3  # of iris, 90 examples
+    words = [
+        *SMALL,
+        "trainer.epochs=4",
+        "trainer.batch_size=32",
+        "optimizer=sgd",
+        "optimizer.learning_rate=0.1,0.3",
+    ]
+    folders = [tmp_path / "schedule", tmp_path / "callback"]
+    for folder in folders:
+        folder.mkdir()
+    said, sweep = swept(folders[0], TOGETHER, *words, "schedule=cosine_decay")
+    assert "2 trials are trained together in one graph" in said
+    for number, rate in enumerate(rates):
+        # Keras: rate · (1 + cos(π · step / decay_steps)) / 2, at the epoch's last update.
+        done = [steps * (e + 1) for e in range(4)]
+        expected = [rate * (1 + math.cos(math.pi * (n - 1) / (4 * steps))) / 2 for n in done]
+        assert [n for _, n in told(sweep, number)] == done
+        assert [r for r, _ in told(sweep, number)] == pytest.approx(expected, rel=1e-5)
+    # No loss falls by so much: from the second epoch on it is halved at each end, and told after the next.
+    said, sweep = swept(
+        folders[1], TOGETHER, *words, "callback=reduce_lr_on_plateau", "callback.reduce_lr_on_plateau.min_delta=1e9",
+        "callback.reduce_lr_on_plateau.patience=1", "callback.reduce_lr_on_plateau.factor=0.5",
+    )  # fmt: skip
+    assert "2 trials are trained together in one graph" in said
+    for number, rate in enumerate(rates):
+        expected = [(pytest.approx(rate / k, rel=1e-6), steps * (e + 1)) for e, k in enumerate((1, 1, 2, 4))]
+        assert told(sweep, number) == expected
 
 
 @pytest.mark.slow
