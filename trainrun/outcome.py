@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import console, later, reports
+from trainrun import console, later, reports, saving
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
 from trainrun.config import plugins, yaml_file
@@ -200,7 +199,7 @@ class Outcome:
         wanted = self.config["artifacts"]
         if wanted["model"]:
             plain = inference_model(self.job)
-            self._save(plain)
+            saving.save(plain, self.run_dir / MODEL)
             if wanted["verify"]:
                 self._verify(plain)
             self.recorder.model(MODEL, self.job.dataset.inputs, [*plain.output_shape[1:]])
@@ -214,15 +213,6 @@ class Outcome:
         """Whether pictures are wanted, and now."""
         trained = self.clock.seconds.get("train", 0.0)
         return self.config["artifacts"]["plots"] and not later.put_off(self.config, trained)
-
-    def _save(self, model: keras.Model) -> None:
-        """Write the model, whole or not at all."""
-        new = self.run_dir / f".{MODEL}"
-        try:
-            model.save(new)
-            os.replace(new, self.run_dir / MODEL)
-        finally:
-            new.unlink(missing_ok=True)
 
     def end(self) -> dict[str, Any]:
         """Close the record and show the result; return the summary."""

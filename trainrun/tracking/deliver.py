@@ -37,6 +37,8 @@ UNKNOWN = 30.0  # seconds for a run of which nothing was said
 # Runs that are due at once, beyond which it gives way no longer: a sweep of short trials makes ten in a second, more than a
 # tenth of a core delivers. (Of 2,000 trials of 0.16 s, half were not sent when the sweep was over.)
 BEHIND = 16
+# Seconds from one look at all runs to the next: of 64 that end at once, a round takes seconds, and more while it gives way.
+AGAIN = 0.2
 GRACE = 5.0  # seconds beyond the last moment for a request that is under way
 
 
@@ -67,7 +69,7 @@ class Service:
         self.local: dict[tuple[str, str], MlflowSink] = {}
         self._helper: helper.Helper | None = None
         self._helpless = False  # one was killed, or found no room: so may the next be
-        self._priority = Priority()
+        self._priority, self._looked = Priority(), 0.0
 
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
@@ -78,10 +80,7 @@ class Service:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
-            waited_for = any(j.waited_for for j in self.jobs.values())
-            due = sum(j.remaining <= 0 for j in self.jobs.values())
-            self.live = sum(not j.over for j in self.jobs.values())
-            self._priority.give_way(not gone and not waited_for and due <= BEHIND)
+            self._look_around()
             for job in list(self.jobs.values()):
                 self._work(job)
                 if job.finished and not settled:
@@ -91,6 +90,7 @@ class Service:
                     gc.freeze()
                     settled = True
                 self._take_messages(wait=False)
+                self._look_around(AGAIN)
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:
                     self._work(other)
@@ -102,6 +102,17 @@ class Service:
                 time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
             ):
                 return
+
+    def _look_around(self, since: float = 0.0) -> None:
+        """See how many runs are under way, and whether to give way; not again within so many seconds."""
+        now = time.monotonic()
+        if now - self._looked < since:
+            return
+        self._looked = now
+        waited_for = any(j.waited_for for j in self.jobs.values())
+        due = sum(j.remaining <= 0 for j in self.jobs.values())
+        self.live = sum(not j.over for j in self.jobs.values())
+        self._priority.give_way(not self.orphaned and not waited_for and due <= BEHIND)
 
     def _share(self) -> None:
         """When no run is under way any more, have every other of those that are left delivered by a helper."""
