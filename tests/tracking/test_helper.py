@@ -49,6 +49,7 @@ def delivered(runs, uri, at_helper=lambda pid: None):
         [sys.executable, "-m", "trainrun.tracking.deliver", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # it gives way with the whole session: not with that of the tests
     )
     to = {"uri": uri, "experiment": "e", "run_name": None, "log_model": True, "log_artifacts": True,
           "interval": 0.1, "timeout": 60}  # fmt: skip
