@@ -33,7 +33,7 @@ class Priority:
     def _set(self, value: int) -> bool:
         try:
             # Of a session that is somebody else's, too, the others would give way with us.
-            if os.getsid(0) != os.getpid() or GROUPED.read_text().strip() != "1":
+            if GROUPED.read_text().strip() != "1" or os.getsid(0) != os.getpid():
                 return False
             # The kernel refuses a second change within a tenth of a second: it is tried again at the next call.
             GROUP.write_text(str(value))
