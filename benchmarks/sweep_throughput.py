@@ -106,7 +106,11 @@ tuner = keras_tuner.GridSearch(Hyper(), keras_tuner.Objective("accuracy", "max")
                                directory=sys.argv[1], project_name="kt", overwrite=True)
 tuner.search(verbose=0)
 """
-NEEDS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "tune": "ray.tune", "kerastuner": "keras_tuner"}
+NEEDS = {
+    "joblib": ["hydra_plugins.hydra_joblib_launcher"],
+    "tune": ["ray.tune"],
+    "kerastuner": ["keras_tuner", "tensorboard"],  # which it imports, and does not ask for
+}
 
 
 def grid(trials: int) -> tuple[list[float], list[int]]:
@@ -118,7 +122,7 @@ def grid(trials: int) -> tuple[list[float], list[int]]:
 def missing(way: str) -> bool:
     """Tell whether a tool is not installed."""
     try:
-        return way in NEEDS and importlib.util.find_spec(NEEDS[way]) is None
+        return any(importlib.util.find_spec(name) is None for name in NEEDS.get(way, []))
     except ModuleNotFoundError:
         return True
 
