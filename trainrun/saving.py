@@ -17,7 +17,7 @@ KINDS = ("Functional", "Layer", "Loss", "Metric", "Operation", "Optimizer", "Seq
 def save(model: keras.Model, path: Path) -> None:
     """Write a model to a `.keras` file; what was there stays until all of it is written."""
     _remember()
-    new = path.with_name(f".{path.name}")
+    new = path.with_name(f".{path.name}")  # not `paths.whole`: Keras wants the ending
     try:
         model.save(new)
         os.replace(new, path)
