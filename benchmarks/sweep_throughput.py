@@ -18,7 +18,7 @@ Where the time goes: a plain script imports TensorFlow (4 to 8 s here) for each 
 Python between the steps, and nothing shares anything. `trainrun` imports once, forks; its steps are compiled (see
 training_speed.py); trials that differ in learning rate or seed share the compiled program (`sweep.reuse`), and the
 pictures of short trials are drawn for the best only (`sweep.pictures`). What is left is the import and the preparation of
-the sweep, and for each trial half a second: building the model, 10 epochs, saving and measuring it.
+the sweep, and for each trial a quarter of a second: building the model, 10 epochs, saving and measuring it.
 
     python benchmarks/sweep_throughput.py [--quick] [--trials 24] [--repeats 3] [--only trainrun,basic]
 """
