@@ -90,7 +90,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._reader: state.Reader | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
-        self._place: company.Place | None = None
 
     def get_state(self) -> dict[str, Any]:
         """Return what a resumed run must know: the lowest value so far."""
@@ -99,13 +98,12 @@ class Checkpoint(keras.callbacks.Callback):
     def set_state(self, found: Mapping[str, Any]) -> None:
         """Take what `get_state` returned; by now the model is as it was when it was written."""
         self.lowest = float(found["lowest"])
-        self._written_step = self._updates()
+        self._written_step = company.updates(self.model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.writes:
             stored.tidy(self.folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._place = company.place()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -163,7 +161,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every.epochs:
             return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)
         if self.every.steps:
-            return self._updates() - self._written_step >= self.every.steps
+            return company.updates(self.model) - self._written_step >= self.every.steps
         return self.clock() >= self._due_at
 
     def _due_after(self, epoch: int) -> bool:
@@ -171,13 +169,10 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every.epochs:
             return self.every.is_due(epoch + 1, 0, self.params.get("steps") or 0)
         if self.every.steps:
-            return self._updates() - self._written_step >= self.every.steps
+            return company.updates(self.model) - self._written_step >= self.every.steps
         if self.every.seconds:
             return self.clock() >= self._due_at
         return self.clock() >= self._due
-
-    def _updates(self) -> int:
-        return int(company.number(self.model, self.model.optimizer.iterations))
 
     def _take(self, epoch: int, step: int, done: bool) -> tuple:
         self._reader = self._reader or state.Reader.of(self.model)
@@ -199,7 +194,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._collect()
         if not self._is_sound(taken):
             return  # what was written before is better to go on from
-        begin, best = self.clock(), self._best
+        begin, best, place = self.clock(), self._best, company.place()
         self._best = None
         self._written_step = taken[1]["updates"]
         # Set for the time until the writing's end is known.
@@ -212,12 +207,12 @@ class Checkpoint(keras.callbacks.Callback):
             return self.clock()
 
         self._writing = self._writer.submit(work)
-        self._writing.add_done_callback(lambda done: self._schedule(begin, done))
+        self._writing.add_done_callback(lambda done: self._schedule(begin, done, place))
 
-    def _schedule(self, begin: float, done: Future) -> None:
+    def _schedule(self, begin: float, done: Future, place: company.Place | None) -> None:
         end = begin if done.exception() else done.result()
         # Of runs that are trained together each has its part of the share: they write while the others wait.
-        runs = 1 if self._place is None else self._place.runs()
+        runs = 1 if place is None else place.runs()
         pause = max(runs * (end - begin) / SHARE, SOONEST)
         self._due = end + min(pause, LATEST)
         self._due_at = end + (self.every.seconds or max(pause, WITHIN))

@@ -49,6 +49,11 @@ def values(model: keras.Model) -> list[Any] | None:
     return None if behind is None else behind.values()
 
 
+def updates(model: keras.Model) -> int:
+    """Return how many updates a model's optimizer has done."""
+    return int(number(model, model.optimizer.iterations))
+
+
 def number(model: keras.Model | None, variable: Any) -> float:
     """Return what a variable of one number holds, or would hold if it did not lag behind its model."""
     behind = getattr(model, BEHIND, None)
@@ -65,3 +70,9 @@ def catch_up(model: keras.Model) -> None:
     """See that a model's variables hold what it has come to: of runs that are trained with others, they may lag behind."""
     if (behind := getattr(model, BEHIND, None)) is not None:
         behind()
+
+
+def catch_up_numbers(model: keras.Model) -> None:
+    """See that the optimizer's counters and rates hold what they have come to; the others may still lag behind."""
+    if (behind := getattr(model, BEHIND, None)) is not None:
+        behind.numbers()

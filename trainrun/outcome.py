@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import console, later, reports, saving
+from trainrun import company, console, later, reports, saving
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.clock import Clock
 from trainrun.config import plugins, yaml_file
@@ -228,8 +228,7 @@ class Outcome:
     def steps(self) -> int:
         if self.job is None:  # a failure while it was built anew
             return 0
-        # Not int(…): a variable that several replicas share has no such conversion.
-        return int(keras.ops.convert_to_numpy(self.job.model.optimizer.iterations))
+        return company.updates(self.job.model)
 
     def _close(self, status: str, reason: str | None = None) -> dict[str, Any]:
         room.release(self.run_dir)

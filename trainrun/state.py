@@ -103,7 +103,7 @@ def capture(
         "epoch": epoch,
         "step": step,
         "done": done,
-        "updates": int(company.number(model, model.optimizer.iterations)),
+        "updates": company.updates(model),
         "names": {
             f"{kind}/{i:04d}": v.path
             for kind, variables in kinds(model).items()

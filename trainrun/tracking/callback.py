@@ -48,8 +48,7 @@ class JournalCallback(keras.callbacks.Callback):
         self.journal.write("epoch", epoch=epoch + 1, step=self._steps(), metrics=plain(logs))
 
     def _steps(self) -> int:
-        optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else int(company.number(self.model, optimizer.iterations))
+        return 0 if getattr(self.model, "optimizer", None) is None else company.updates(self.model)
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:

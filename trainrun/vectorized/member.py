@@ -100,17 +100,11 @@ class Member:
         self._ask(Request(JOINING, self._part(job, 0), job.plan.batch_size))
         self.joined = True
 
-    def train(self, job: Job, epoch: int, watched: bool) -> dict[str, float] | None:
-        """Train for an epoch; None: it has to be done alone.
-
-        Args:
-            job: what is trained.
-            epoch: from 0.
-            watched: callbacks look at the optimizer's counters and rates.
-        """
+    def train(self, job: Job, epoch: int) -> dict[str, float] | None:
+        """Train for an epoch; None: it has to be done alone."""
         try:
             return (
-                self._ask(Request(TRAINING, self._part(job, epoch, watched), job.plan.batch_size))
+                self._ask(Request(TRAINING, self._part(job, epoch), job.plan.batch_size))
                 if self.joined
                 else None
             )
@@ -123,8 +117,8 @@ class Member:
         self.joined = False
         console.note(f"trained alone from here: {why}")
 
-    def _part(self, job: Job, epoch: int, watched: bool = True) -> Part:
-        return Part(job.model, job.train, order(job.plan, len(job.train), epoch), watched)
+    def _part(self, job: Job, epoch: int) -> Part:
+        return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
 
 
 class _Together:
@@ -157,10 +151,12 @@ class _Together:
             # The rest of an epoch that was interrupted is nobody else's.
             if not first:
                 every.on_train_batch_begin(0)
-                logs = self.member.train(job, epoch, watched or looked_at)
+                logs = self.member.train(job, epoch)
                 if logs is not None:
                     if looked_at or interrupt.asked() is not None:
                         company.catch_up(model)
+                    elif watched:
+                        company.catch_up_numbers(model)
                     every.on_train_batch_end(last, logs)
                     return logs
                 company.catch_up(model)

@@ -27,14 +27,14 @@ class Behind:
         model: it.
         arrays: values of all variables, `[size, …]` each.
         slot: the model's place in them.
-        written: which of the variables do not lag behind, by their places.
+        written: which of the variables do not lag behind any more, by their places.
     """
 
     program: Program
     model: keras.Model
     arrays: list[np.ndarray]
     slot: int
-    written: Collection[int]
+    written: Collection[int] = ()
 
     def values(self) -> list[np.ndarray]:
         """Return what the variables would hold, in the order of `variables`."""
@@ -55,6 +55,13 @@ class Behind:
             ),
             None,
         )
+
+    def numbers(self) -> None:
+        """Write the counters and rates."""
+        own = self.program._of(self.model)
+        for i in self.program._light:
+            own[i]._value.assign(self.arrays[i][self.slot])
+        self.written = self.program._light
 
     def __call__(self) -> None:
         object.__setattr__(self.model, company.BEHIND, None)
@@ -116,11 +123,8 @@ class Program:
         """
         after, logs = self._after("train", functional.training, parts)
         for k, part in enumerate(parts):
-            each, written = self._of(part.model), self._light if part.watched else ()
-            for i in written:
-                each[i]._value.assign(after[i][k])
             # Keras looks for layers in whatever else is set.
-            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k, written))
+            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k))
         return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:

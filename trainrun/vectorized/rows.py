@@ -23,13 +23,11 @@ class Part:
         model: its own; its variables hold its state, or lag behind it (`Behind`).
         split: what it goes over.
         order: indices of examples, `[n]` int64: as many as those of the others.
-        watched: callbacks look at its counters and rates, or set them: these do not lag behind.
     """
 
     model: keras.Model
     split: Split
     order: np.ndarray
-    watched: bool = True
 
 
 class Rows:
