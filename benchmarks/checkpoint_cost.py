@@ -44,15 +44,16 @@ class Here:
 
 def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> dict[str, float]:
     """Return the seconds of taking and writing, the size, and the ratios."""
-    from trainrun import console
+    from trainrun.ui import console
 
     with console.hushed():
         import keras
         import tensorflow as tf
 
-    from trainrun import builders, checkpoint, state, stored
+    from trainrun.checkpoint import file, training_state, writer
     from trainrun.config import check
-    from trainrun.trainer._loop import build
+    from trainrun.run import builders
+    from trainrun.trainer.epoch_loop import build
 
     config, problems = check.overrides([*overrides, "trainer=custom", f"trainer.epochs={epochs}"])
     assert not problems, problems
@@ -63,7 +64,7 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
         callbacks = []
         if every:
             plan = {**job.plan.lengths(), "batch_size": job.plan.batch_size}
-            saved = checkpoint.Checkpoint(folder, every=every, plan=plan)
+            saved = writer.Checkpoint(folder, every=every, plan=plan)
             saved.callbacks = [saved]
             callbacks = [saved]
             if here:
@@ -81,12 +82,12 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
 
     job = builders.job(config, data, tf.distribute.get_strategy())
     build(job)
-    reader, takes, writes = state.Reader(job.model), [], []
+    reader, takes, writes = training_state.Reader(job.model), [], []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        arrays, about = state.capture(reader, [], 1, 0, False)
+        arrays, about = training_state.capture(reader, [], 1, 0, False)
         taken = time.perf_counter()
-        stored.write(folder / "x" / stored.LAST, arrays, {**about, "plan": {}}, keep=2)
+        file.write(folder / "x" / file.LAST, arrays, {**about, "plan": {}}, keep=2)
         takes, writes = [*takes, taken - start], [*writes, time.perf_counter() - taken]
     times: dict[str, list[float]] = {"none": [], "each": [], "auto": [], "here": []}
     for _ in range(repeats):

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from trainrun import differences, verify
 from trainrun.errors import TrainingError, UserError
+from trainrun.verify import differences, kill_and_resume
 
 DIGITS = ["data=digits", "trainer.epochs=40"]
 SLOW = ["data=digits", "trainer.epochs=12"]  # a plain Python loop, or two replicas, take some times as long
@@ -59,7 +59,7 @@ ROWS = [
 
 def row(trainer: str, overrides: list[str], kills: int, folder: Path, seed: int) -> tuple[int, int, str]:
     """Return how many kills struck, how many of them led to equal runs, and what differs."""
-    trial = verify.Trial([*overrides, f"trainer={trainer}"], folder, _epochs(overrides), seed)
+    trial = kill_and_resume.Trial([*overrides, f"trainer={trainer}"], folder, _epochs(overrides), seed)
     struck = equal = 0
     try:
         trial.reference()

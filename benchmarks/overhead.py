@@ -48,8 +48,8 @@ def training(epochs: int, repeats: int) -> tuple[float, float]:
     import tensorflow as tf
 
     import trainrun
-    from trainrun import builders
     from trainrun.config import check
+    from trainrun.run import builders
 
     bare, whole = [], []
     settings = [*SETTINGS, f"trainer.epochs={epochs}"]

@@ -259,7 +259,7 @@ def _children(pid: int) -> set[int]:
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"trainrun.tracking.deliver" in (folder / "cmdline").read_bytes():
+            if b"trainrun.tracking.delivery.service" in (folder / "cmdline").read_bytes():
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                 found |= {int(folder.name)} if parent == pid else set()
     return found

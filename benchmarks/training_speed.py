@@ -37,11 +37,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from trainrun import builders
 from trainrun.config import check
-from trainrun.job import Job
+from trainrun.run import builders
 from trainrun.step.default import default
-from trainrun.trainer._loop import build
+from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.job import Job
 
 MODELS = {
     "linear": ["model=linear"],

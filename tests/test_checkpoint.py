@@ -10,9 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun import checkpoint, company, interrupt, stored
+from trainrun.checkpoint import file, writer
 from trainrun.errors import TrainingError
-from trainrun.interval import Interval
+from trainrun.run import joint_training
+from trainrun.util import interrupt
+from trainrun.util.interval import Interval
 
 STEPS = 10
 
@@ -41,7 +43,7 @@ class Drive:
 
     def __init__(self, model, folder, epochs=6, seconds=0.0, monkeypatch=None, **settings):
         self.model, self.clock, self.seconds, self.written = model, Clock(), seconds, []
-        self.callback = checkpoint.Checkpoint(
+        self.callback = writer.Checkpoint(
             folder, clock=self.clock, plan={"epochs": epochs, "batch_size": 1, "steps_per_epoch": STEPS}, **settings
         )  # fmt: skip
         self.callback.set_model(model)
@@ -79,7 +81,7 @@ class Drive:
 
 
 def restored(model, folder, name):
-    epoch = checkpoint.restore(folder / "checkpoints" / name, model)
+    epoch = writer.restore(folder / "checkpoints" / name, model)
     return epoch, float(np.array(model.layers[0].bias)[0])
 
 
@@ -104,18 +106,18 @@ def test_runs_that_are_trained_together_share_the_time_for_writing(
             return runs
 
     drive = Drive(model, tmp_path, epochs=12, seconds=1.1)
-    write = stored.write
+    write = file.write
 
     def slow(*given, **more):
         drive.clock.now += 0.019
         write(*given, **more)
 
-    monkeypatch.setattr(stored, "write", slow)
-    company.join(Place() if runs > 1 else None)
+    monkeypatch.setattr(file, "write", slow)
+    joint_training.join(Place() if runs > 1 else None)
     try:
         assert [epoch for epoch, _ in drive.run([*range(12, 0, -1)])] == expected
     finally:
-        company.join(None)
+        joint_training.join(None)
 
 
 def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path):
@@ -127,7 +129,7 @@ def test_training_that_is_stopped_writes_its_last_epoch(model, tmp_path):
     Drive(model, tmp_path).run([5.0, 4.0, 1.0, 2.0, 0.5, 0.4], stop_at=3)
     assert restored(model, tmp_path, "last.npz") == (4, 3.0)
     assert restored(model, tmp_path, "best.npz") == (3, 2.0)
-    assert stored.read(tmp_path / "checkpoints" / "last.npz").about["done"]
+    assert file.read(tmp_path / "checkpoints" / "last.npz").about["done"]
 
 
 @pytest.mark.parametrize(
@@ -187,14 +189,14 @@ def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expe
     monkeypatch.setattr(drive.callback, name, signalled)
     with pytest.raises(interrupt.Interrupted):
         drive.run()
-    found = stored.read(tmp_path / "checkpoints" / "last.npz")
+    found = file.read(tmp_path / "checkpoints" / "last.npz")
     assert (found.epoch, found.step) == expected
     assert drive.written[-1] == expected
 
 
 def test_a_disk_that_is_full_is_said_plainly_and_what_was_written_stays(model, tmp_path, monkeypatch):
     drive = Drive(model, tmp_path, seconds=20.0)
-    real, calls = stored.write, []
+    real, calls = file.write, []
 
     def full(*arguments, **more):
         calls.append(1)
@@ -202,7 +204,7 @@ def test_a_disk_that_is_full_is_said_plainly_and_what_was_written_stays(model, t
             raise OSError(28, "No space left on device")
         real(*arguments, **more)
 
-    monkeypatch.setattr(stored, "write", full)
+    monkeypatch.setattr(file, "write", full)
     with pytest.raises(TrainingError, match=r"No space left on device.*trainrun resume"):
         drive.run([5.0, 4.0, 3.0, 2.0, 1.0, 0.5])
     drive.callback.close()

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 import trainrun
-from trainrun import registry
 from trainrun.cli import VERBS, main
-from trainrun.commands import complete
 from trainrun.commands.ls import GROUPS, rows_of
-from trainrun.config import options
+from trainrun.hydra_bridge import completion
+from trainrun.registry import lookup, option_files
 
 
 @pytest.fixture(autouse=True)
 def empty_folder(inside, monkeypatch):
-    monkeypatch.setattr(options, "extra_folders", [])
+    monkeypatch.setattr(option_files, "extra_folders", [])
     return inside
 
 
@@ -51,7 +50,7 @@ def test_ls_lists_groups_and_options_with_meaning_and_origin(capsys):
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_listed_option_says_when_one_uses_it(group, monkeypatch):
-    monkeypatch.setattr(registry, "_announced", {})  # what other tests have plugged in
+    monkeypatch.setattr(lookup, "_announced", {})  # what other tests have plugged in
     empty = [row[0] for row in rows_of(group) if not row[1]]
     assert not empty
 
@@ -121,11 +120,11 @@ def test_check_tells_runs_and_sweeps(capsys):
 
 
 def test_completion_knows_verbs_groups_and_options():
-    assert complete.candidates("trainrun ") == list(VERBS)
-    assert complete.candidates("trainrun sh") == ["show"]
-    assert complete.candidates("trainrun ls op") == ["optimizer"]
-    assert complete.candidates("trainrun show loss/hu") == ["loss/huber"]
-    assert complete.candidates("trainrun optimizer=a b") == []
+    assert completion.candidates("trainrun ") == list(VERBS)
+    assert completion.candidates("trainrun sh") == ["show"]
+    assert completion.candidates("trainrun ls op") == ["optimizer"]
+    assert completion.candidates("trainrun show loss/hu") == ["loss/huber"]
+    assert completion.candidates("trainrun optimizer=a b") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

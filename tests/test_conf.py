@@ -7,12 +7,11 @@ import re
 
 import pytest
 
-from trainrun import registry
-from trainrun.config import options
-from trainrun.construct import reference_group
+from trainrun.registry import lookup, option_files
+from trainrun.registry.construct import reference_group
 
-COMPONENT_GROUPS = [g for g in registry.KERAS if g != "layer"]
-OPTIONS = [o for g in COMPONENT_GROUPS for o in options.options(g).values()]
+COMPONENT_GROUPS = [g for g in lookup.KERAS if g != "layer"]
+OPTIONS = [o for g in COMPONENT_GROUPS for o in option_files.options(g).values()]
 # The tracking options are settings of one recorder, not components.
 WITH_NAME = [o for o in OPTIONS if o.arguments.get("name") and o.group != "tracking"]
 # Words that a directive may hold.
@@ -63,12 +62,12 @@ def test_directives_use_known_words(option):
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.alias_of], ids=ids)
 def test_alias_leads_to_an_option(option):
-    assert options.find(option.group, option.name) is not None, f"{option.path} stands for nothing"
+    assert option_files.find(option.group, option.name) is not None, f"{option.path} stands for nothing"
 
 
 @pytest.mark.parametrize("option", WITH_NAME, ids=ids)
 def test_keys_and_defaults_are_the_signature(option):
-    component = registry.find(option.group, option.arguments["name"])
+    component = lookup.find(option.group, option.arguments["name"])
     # The first parameters of a model or a loss function are run-time values, not config.
     target = component.load()
     signature = {
@@ -105,23 +104,23 @@ def test_keys_and_defaults_are_the_signature(option):
         assert value == default, f"{option.path}: {key} is {value!r}, the signature's default is {default!r}"
 
 
-@pytest.mark.parametrize("group", [g for g in COMPONENT_GROUPS if registry.KERAS[g]])
+@pytest.mark.parametrize("group", [g for g in COMPONENT_GROUPS if lookup.KERAS[g]])
 def test_every_public_class_of_keras_has_an_option_or_a_reason(group):
     import importlib
 
-    public = importlib.import_module("keras." + registry.KERAS[group].replace("/", "."))
+    public = importlib.import_module("keras." + lookup.KERAS[group].replace("/", "."))
     classes = {}
     for name, thing in vars(public).items():
         if isinstance(thing, type) and not name.startswith("_"):
             classes.setdefault(thing, set()).add(name)
-    named = {o.arguments.get("name") for o in options.options(group).values()}
+    named = {o.arguments.get("name") for o in option_files.options(group).values()}
     missing = [
-        names for names in classes.values() if not names & named and not names & set(registry.EXCLUDED[group])
+        names for names in classes.values() if not names & named and not names & set(lookup.EXCLUDED[group])
     ]
-    assert not missing, f"keras.{registry.KERAS[group]} has {missing}, conf/{group}/ does not"
+    assert not missing, f"keras.{lookup.KERAS[group]} has {missing}, conf/{group}/ does not"
 
 
 @pytest.mark.parametrize("group", COMPONENT_GROUPS)
 def test_every_file_of_ours_has_an_option(group):
-    named = {o.arguments.get("name") for o in options.options(group).values()}
-    assert set(registry.own_names(group)) <= named
+    named = {o.arguments.get("name") for o in option_files.options(group).values()}
+    assert set(lookup.own_names(group)) <= named

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from trainrun import console
 from trainrun.errors import Problem
+from trainrun.ui import console
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from trainrun.cost import Cost, scaled, slots
+from trainrun.model.cost import Cost, scaled, slots
 
 
 def compiled(*layers, optimizer="adam"):

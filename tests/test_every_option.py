@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 
 import trainrun
-from trainrun import builders
-from trainrun.config import composed, options
+from trainrun.hydra_bridge import compose_cache
+from trainrun.registry import option_files
+from trainrun.run import builders
 
 FAST = ["tracking=none", "trainer.epochs=1", "trainer.limit=48", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false",
         "trainer.steps_per_epoch=2", "trainer.batch_size=16", "model.units=[8]"]  # fmt: skip
@@ -59,7 +60,7 @@ INPUTS = {"image": "data=digits", "tokens": ["data=synthetic", "data.kind=sequen
 
 
 def cases(group):
-    for option in options.options(group).values():
+    for option in option_files.options(group).values():
         key = f"{group}/{option.name}"
         if not option.alias_of and NEEDS.get(key, []) is not None and option.name not in ("none", "auto"):
             yield pytest.param(option, id=key)
@@ -178,7 +179,7 @@ def test_weights_options(group, inside):
     # Those left out are for square matrices, for layers of their own.
     names = [name for name in names if name not in ("identity", "stft", "orthogonal_regularizer")]
     assert len(names) > 2
-    with composed.kept():
+    with compose_cache.kept():
         for name in names:
             config = trainrun.compose([*FAST, "data=iris", "metric=none", f"model.{group}={name}"])
             job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())

@@ -10,9 +10,9 @@ import pytest
 
 import trainrun
 from trainrun.cli import main
-from trainrun.config import options
+from trainrun.registry import option_files
 
-EXPERIMENTS = options.options("experiment")
+EXPERIMENTS = option_files.options("experiment")
 BARE = ["tracking=none", "artifacts.plots=false", "artifacts.report=false"]
 SCORE = re.compile(r"^# Score: (\w+) ([\d.]+) \((at least|at most) ([\d.]+)\)", re.MULTILINE)
 

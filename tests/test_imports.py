@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from trainrun import imports
+from trainrun.util import imports
 
 FRESH = """
 import gc

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from trainrun import interrupt, stored
+from trainrun.checkpoint import file
 from trainrun.cli import main
-from trainrun.interrupt import Interrupted, between_steps, interruptible
+from trainrun.util import interrupt
+from trainrun.util.interrupt import Interrupted, between_steps, interruptible
 
 ENDLESS = [
     "data=iris", "tracking=none", "trainer.epochs=100000", "artifacts.plots=false", "artifacts.report=false",
@@ -34,7 +35,7 @@ class Hang(keras.callbacks.Callback):
 
 HANGS_TWICE = """
 import time
-from trainrun.interrupt import between_steps, interruptible
+from trainrun.util.interrupt import between_steps, interruptible
 
 with interruptible(grace=500), between_steps():
     print("hanging", flush=True)
@@ -83,7 +84,7 @@ def ended(process):
 
 def left(folder):
     (run_dir,) = (folder / "outputs" / "runs").iterdir()
-    return json.loads((run_dir / "summary.json").read_text())["status"], stored.newest(run_dir)
+    return json.loads((run_dir / "summary.json").read_text())["status"], file.newest(run_dir)
 
 
 def test_a_signal_of_the_config_saves_and_stops_and_the_run_can_go_on(inside, capfd):
@@ -132,15 +133,15 @@ def test_a_step_that_hangs_has_its_grace(tmp_path):
 
 def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
     """SIGKILL, by the code of `verify-resume`; benchmarks/kill_resume.py does it a hundred times."""
-    from trainrun import differences, verify
+    from trainrun.verify import differences, kill_and_resume
 
-    trial = verify.Trial(["data=iris", "trainer=custom", "trainer.epochs=60"], tmp_path, 60, seed=1)
+    trial = kill_and_resume.Trial(["data=iris", "trainer=custom", "trainer.epochs=60"], tmp_path, 60, seed=1)
     trial.reference()
     run_dir, kills = trial.killed(1, "killed")
     assert kills
     assert differences.compare(trial.whole, run_dir) == []
     assert differences.first_difference(trial.whole, run_dir) is None
-    assert not [p.name for p in (run_dir / stored.FOLDER).iterdir() if p.name.startswith(".")]
+    assert not [p.name for p in (run_dir / file.FOLDER).iterdir() if p.name.startswith(".")]
 
 
 def raised(number, inside=lambda: None):

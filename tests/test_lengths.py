@@ -6,9 +6,8 @@ import inspect
 
 import pytest
 
-from trainrun import registry
-from trainrun.config import options
-from trainrun.lengths import LENGTHS, Length, parse, to_steps
+from trainrun.registry import lookup, option_files
+from trainrun.util.lengths import LENGTHS, Length, parse, to_steps
 
 
 @pytest.mark.parametrize(
@@ -66,16 +65,16 @@ def test_converts_lists_and_leaves_none():
 
 @pytest.mark.parametrize("group, argument", sorted(LENGTHS))
 def test_each_length_is_an_argument_of_some_option(group, argument):
-    assert any(argument in option.arguments for option in options.options(group).values())
+    assert any(argument in option.arguments for option in option_files.options(group).values())
 
 
 @pytest.mark.parametrize("group", ["schedule", "optimizer"])
 def test_each_argument_that_counts_steps_is_a_length(group):
     found = {
         name
-        for option in options.options(group).values()
+        for option in option_files.options(group).values()
         if not option.alias_of
-        for name in inspect.signature(registry.find(group, option.arguments["name"]).load()).parameters
+        for name in inspect.signature(lookup.find(group, option.arguments["name"]).load()).parameters
         if name.endswith("_steps")
     }
     # These count something else: batches to an update, iterations within a step.

@@ -8,14 +8,14 @@ import pytest
 import tensorflow as tf
 
 import trainrun
-from trainrun import optimizer_state
-from trainrun.config import options
+from trainrun.checkpoint import optimizer_state
 from trainrun.errors import UserError
+from trainrun.registry import option_files
 
 RANDOM = np.random.RandomState(4)
 START = [RANDOM.randn(4, 3), RANDOM.randn(5)]
 GRADIENTS = [[RANDOM.randn(*w.shape) for w in START] for _ in range(10)]
-NAMES = [name for name, option in options.options("optimizer").items() if not option.alias_of]
+NAMES = [name for name, option in option_files.options("optimizer").items() if not option.alias_of]
 CHANGED = {"adam_then_sgd": {"switch_at": 3}, "lookahead": {"sync_period": 3}, "ranger": {"sync_period": 4}}
 
 

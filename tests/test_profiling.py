@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 import trainrun
-from trainrun import builders, profiling
-from trainrun.cost import STEP, Cost
-from trainrun.profiling import Profile
+from trainrun.inspect import profiling
+from trainrun.inspect.profiling import Profile
+from trainrun.model.cost import STEP, Cost
+from trainrun.run import builders
 
 QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.limit=320", "trainer.epochs=3", "metric=none",
          "artifacts.model=false", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
@@ -127,7 +128,7 @@ def test_a_slow_input_is_seen_as_input(trainer, inside, monkeypatch):
         for start in range(0, len(indices), size):
             yield (*slowly(indices[start : start + size]), None)
 
-    monkeypatch.setattr("trainrun.trainer._feed.gather", read)
+    monkeypatch.setattr("trainrun.trainer.pipeline.gather", read)
     monkeypatch.setattr(profiling, "gather", read)
     monkeypatch.setattr(profiling, "batches", one_by_one)
     slow = profiling.feeding(built, trainer)

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun import console
-from trainrun.progress import PATIENCE, Progress, duration, number, rate, short
+from trainrun.ui import console
+from trainrun.ui.progress import PATIENCE, Progress, duration, number, rate, short
 
 
 class Clock:

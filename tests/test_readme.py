@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainrun import registry
 from trainrun.cli import VERBS, main
+from trainrun.registry import lookup
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def folder_of_a_reader(inside, monkeypatch):
     rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i * 1.5}" for i in range(100))
     (inside / "houses.csv").write_text(f"rooms,city,price\n{rows}\n")
     monkeypatch.setenv("COLUMNS", "110")
-    monkeypatch.setattr(registry, "_announced", {})  # what other tests have plugged in
+    monkeypatch.setattr(lookup, "_announced", {})  # what other tests have plugged in
 
 
 def test_there_is_something_to_hold_it_to():

@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 import trainrun
-from trainrun import builders, stored
+from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.commands import resume
-from trainrun.interrupt import Interrupted
-from trainrun.tracking import history, journal, process
-from trainrun.trainer import _feed, _pass
+from trainrun.run import builders
+from trainrun.tracking import history, journal
+from trainrun.tracking.delivery import liveness
+from trainrun.trainer import compiled_epoch, pipeline
+from trainrun.util.interrupt import Interrupted
 
 BASE = [
     "tracking=none", "hardware.deterministic=true", "artifacts.plots=false", "artifacts.report=false",
@@ -113,9 +115,9 @@ def stopped(monkeypatch):
 @pytest.fixture
 def few_held(monkeypatch):
     """Have every split be larger than what TensorFlow holds, so that it is read in blocks."""
-    for module in (_feed, _pass):
+    for module in (pipeline, compiled_epoch):
         monkeypatch.setattr(module, "HELD", 0)
-    monkeypatch.setattr(_pass, "BLOCK", 700)
+    monkeypatch.setattr(compiled_epoch, "BLOCK", 700)
 
 
 def record(run_dir):
@@ -136,11 +138,11 @@ def test_a_run_stopped_within_an_epoch_and_between_two_ends_with_the_same_bits(
     overrides = [*BASE, f"trainer={features.split()[0]}", *FEATURES[features]]
     whole = trainrun.run(overrides, run_dir="whole")
     stopped((1, 3), lambda: trainrun.run(overrides, run_dir="cut"))
-    at = stored.read(inside / "cut" / "checkpoints" / "last.npz")
+    at = file.read(inside / "cut" / "checkpoints" / "last.npz")
     assert (at.epoch, at.step) == (1, 3)
     assert record(inside / "cut")["status"] == "KILLED"
     stopped((2, 0), lambda: resume.main(["cut"]))
-    at = stored.read(inside / "cut" / "checkpoints" / "last.npz")
+    at = file.read(inside / "cut" / "checkpoints" / "last.npz")
     assert (at.epoch, at.step) == (2, 0)
     assert resume.main(["cut"]) == 0
     assert record(inside / "cut") == record(whole.run_dir)
@@ -182,9 +184,9 @@ def as_killed(run_dir, keep=None):
 
 def go_back(run_dir, newest):
     """Remove the newest checkpoints until `newest` (epochs done, steps of the next) is the newest."""
-    while (at := stored.read((files := stored.files(run_dir))[0])) and (at.epoch, at.step) != newest:
+    while (at := file.read((files := file.files(run_dir))[0])) and (at.epoch, at.step) != newest:
         files[0].unlink()
-    os.replace(stored.files(run_dir)[0], run_dir / "checkpoints" / "last.npz")
+    os.replace(file.files(run_dir)[0], run_dir / "checkpoints" / "last.npz")
 
 
 # Within the first epoch, within a later one and after one; between two epochs is shown above. By each name of the run.
@@ -304,7 +306,7 @@ def test_a_trainer_without_epochs_begins_anew(trainer, inside):
 
 def test_a_run_that_another_process_trains_is_not_touched(copied, capsys):
     lines = (copied / "journal.jsonl").read_text().splitlines(keepends=True)
-    start = {**json.loads(lines[0]), **process.identity()}
+    start = {**json.loads(lines[0]), **liveness.identity()}
     (copied / "journal.jsonl").write_text("".join([json.dumps(start) + "\n", *lines[1:]]))
     assert main(["resume", "one"]) == 2
     assert "is still running" in capsys.readouterr().err

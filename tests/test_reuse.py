@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import trainrun
-from trainrun import reuse
+from trainrun.trainer import program_cache
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false", "data=digits",
          "trainer.epochs=2", "trainer.limit=150"]  # fmt: skip
@@ -15,10 +15,10 @@ POINTS = [["seed=1"], ["seed=2", "optimizer.learning_rate=0.003"], ["seed=1", "t
 @pytest.fixture
 def sharing():
     """Share programs, and forget them afterwards."""
-    reuse.activate()
-    reuse.shared = 0
+    program_cache.activate()
+    program_cache.shared = 0
     yield
-    reuse.activate(False)
+    program_cache.activate(False)
 
 
 def outcomes(settings, points):
@@ -45,11 +45,11 @@ def test_a_shared_program_gives_the_same_bits(inside, settings, sharing):
     points = POINTS if "model.batch_norm=true" in settings else POINTS[:2]
     if "schedule=cosine" in settings:  # its rates are in the program
         points = [["seed=1"], ["seed=2"]]
-    reuse.activate(False)
+    program_cache.activate(False)
     alone = outcomes(settings, points)
-    reuse.activate()
+    program_cache.activate()
     together = outcomes(settings, points)
-    assert reuse.shared == len(points) - 1
+    assert program_cache.shared == len(points) - 1
     assert together == alone
     assert len({sha for sha, _, _ in alone}) == len(points)
 
@@ -67,19 +67,19 @@ def test_what_is_in_the_program_is_not_shared(inside, sharing):
         "model.dropout=0.1",
     ]
     points = [changes[: i + 1] for i in range(len(changes))]
-    reuse.activate(False)
+    program_cache.activate(False)
     alone = outcomes(settings, points)
-    reuse.activate()
+    program_cache.activate()
     assert outcomes(settings, points) == alone
-    assert reuse.shared == 0
+    assert program_cache.shared == 0
 
 
 def test_a_real_target_has_its_unit_in_the_program(inside, sharing):
     settings = ["data=diabetes", "model=mlp"]
     points = [["seed=1"], ["seed=2"]]  # another split: another mean
-    reuse.activate(False)
+    program_cache.activate(False)
     alone = outcomes(settings, points)
-    reuse.activate()
+    program_cache.activate()
     assert outcomes(settings, points) == alone
 
 
@@ -97,4 +97,4 @@ def test_numbers_drawn_by_a_kernel_are_not_shared(inside, sharing):
         "    return keras.Model(x, y)\n"
     )
     outcomes(["plugins=[./noisy.py]", "model=noisy"], POINTS[:2])
-    assert reuse.shared == 0
+    assert program_cache.shared == 0

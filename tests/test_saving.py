@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun import saving
+from trainrun.model import saving
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainrun import state, stored
+from trainrun.checkpoint import file as stored
+from trainrun.checkpoint import training_state
 from trainrun.errors import UserError
 
 
@@ -36,13 +37,13 @@ def train(model, steps=3):
 def file(model, callbacks=(), tmp=Path("x"), **position):
     """Return what the state is after it was written and read."""
     at = {"epoch": 1, "step": 2, "done": False, **position}
-    arrays, about = state.capture(state.Reader(model), list(callbacks), **at)
+    arrays, about = training_state.capture(training_state.Reader(model), list(callbacks), **at)
     stored.write(tmp / "last.npz", arrays, about)
     return stored.read(tmp / "last.npz")
 
 
 def values(model):
-    return {k: [np.array(v) for v in vs] for k, vs in state.kinds(model).items()}
+    return {k: [np.array(v) for v in vs] for k, vs in training_state.kinds(model).items()}
 
 
 def assert_same(ours, theirs):
@@ -58,7 +59,7 @@ def test_weights_optimizer_metrics_and_seed_generators_come_back(tmp_path):
     assert kept.about["updates"] == 3
     assert len(before["optimizer"]) > 10 and len(before["metrics"]) >= 4
     other = build(seed=5)
-    state.apply(kept, other, [])
+    training_state.apply(kept, other, [])
     assert_same(values(other), before)
     train(model), train(other)
     assert_same(values(other), values(model))
@@ -71,7 +72,7 @@ def test_between_two_epochs_metrics_are_left_alone(tmp_path):
     other = build()
     train(other, 1)
     metrics = values(other)["metrics"]
-    state.apply(kept, other, [])
+    training_state.apply(kept, other, [])
     assert_same({"metrics": values(other)["metrics"]}, {"metrics": metrics})
 
 
@@ -93,7 +94,7 @@ def test_every_generator_of_the_process_goes_on_where_it_was(tmp_path):
     kept = file(model, tmp=tmp_path)
     first = draws()
     assert draws() != first
-    state.apply(kept, model, [])
+    training_state.apply(kept, model, [])
     assert draws() == first
 
 
@@ -120,7 +121,7 @@ def test_a_callbacks_plain_attributes_are_kept_and_nothing_else_is_touched(tmp_p
     model, changed, fresh = build(), Plain().change(), Plain()
     kept = file(model, [changed], tmp=tmp_path)
     lock, variable = fresh.lock, fresh.variable
-    state.apply(kept, model, [fresh])
+    training_state.apply(kept, model, [fresh])
     assert (fresh.count, fresh.best, fresh.name, fresh.none, fresh.flag) == (7, -0.5, "b", 4, True)
     assert fresh.pair == (9, [0.1, (8,)]) and isinstance(fresh.pair[1], list)
     assert fresh.table.keys() == {"z", (1, 2)} and fresh.table["z"][5].tolist() == [1.0, 1.0]
@@ -145,14 +146,14 @@ def test_a_callback_that_has_get_state_and_set_state_is_asked(tmp_path):
     one, other = Asked(), Asked()
     one.seen, one.kept = {5, 6}, 3
     kept = file(build(), [one], tmp=tmp_path)
-    state.apply(kept, build(), [other])
+    training_state.apply(kept, build(), [other])
     assert other.seen == {5, 6} and other.kept == 0
 
 
 def test_callbacks_of_one_class_are_told_apart_by_their_order(tmp_path):
     two, others = [Plain(), Plain().change()], [Plain(), keras.callbacks.History(), Plain()]
     kept = file(build(), two, tmp=tmp_path)
-    state.apply(kept, build(), others)
+    training_state.apply(kept, build(), others)
     assert [others[0].count, others[2].count] == [0, 7]
 
 
@@ -199,7 +200,7 @@ def test_keras_own_callbacks_decide_as_if_nothing_had_been(make, tmp_path):
     kept = file(model, [first], tmp=tmp_path)
     model = build()
     second = begun(make(), model)
-    state.apply(kept, model, [second])
+    training_state.apply(kept, model, [second])
     assert told(second, model, range(3, 6)) == whole
 
 
@@ -210,7 +211,7 @@ def test_the_history_goes_on(tmp_path):
     kept = file(model, tmp=tmp_path)
     other = build()
     other.history = keras.callbacks.History()
-    state.apply(kept, other, [])
+    training_state.apply(kept, other, [])
     assert other.history.epoch == [0, 1]
     assert other.history.history["loss"][0] == 0.5 and np.isnan(other.history.history["loss"][1])
 
@@ -220,7 +221,7 @@ def test_another_model_is_refused_with_all_that_does_not_fit_and_nothing_is_chan
     other = build(units=4)
     before = values(other)
     with pytest.raises(UserError) as caught:
-        state.apply(kept, other, [])
+        training_state.apply(kept, other, [])
     said = str(caught.value)
     assert "does not fit the model" in said
     assert "its shape is (2, 4), and (2, 3) in the checkpoint" in said
@@ -234,7 +235,7 @@ def test_a_model_with_a_layer_more_is_refused(tmp_path):
     other.compile("adam", "mse")
     other._symbolic_build(data_batch=(np.zeros((1, 2)), np.zeros((1, 1)), None))
     with pytest.raises(UserError, match="the checkpoint has it, the model has not"):
-        state.apply(kept, other, [])
+        training_state.apply(kept, other, [])
 
 
 def test_what_two_replicas_held_becomes_one_value():
@@ -248,5 +249,5 @@ def test_what_two_replicas_held_becomes_one_value():
         "weights/0002": np.float32(5),
     }  # fmt: skip
     arrays = {k: np.asarray(v) for k, v in arrays.items()}
-    state.put(stored.Stored(Path("x"), arrays, {"names": {}}), {"weights": [count, average, same]})
+    training_state.put(stored.Stored(Path("x"), arrays, {"names": {}}), {"weights": [count, average, same]})
     assert float(count) == 7.0 and np.array(average).tolist() == [2.0, 3.0] and float(same) == 5.0

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainrun import stored
+from trainrun.checkpoint import file as stored
 
 ABOUT = {"epoch": 2, "step": 5, "names": {"weights/0000": "dense/kernel"}}
 

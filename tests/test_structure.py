@@ -74,9 +74,11 @@ def test_layers(path):
             everything, *(f"trainrun.{m}" for m in ("runner", "builders", "registry", "config", "tracking"))
         )
     if part == "trainer":
-        assert not touches(everything, "trainrun.builders", "trainrun.tracking", "mlflow", "hydra")
+        assert not touches(everything, "trainrun.run.builders", "trainrun.tracking", "mlflow", "hydra")
     if part in ("tracking", "artifacts"):
-        assert not touches(everything, "trainrun.trainer", "trainrun.registry", "trainrun.builders")
+        assert not touches(
+            everything, "trainrun.trainer", "trainrun.registry.lookup", "trainrun.run.builders"
+        )
     if part != "tracking":
         assert not touches(everything, "mlflow")
     if part not in ("cli", "config", "sweep"):

@@ -12,11 +12,11 @@ import sklearn.metrics as sk
 import tensorflow as tf
 
 import trainrun
-from trainrun.config import options
-from trainrun.construct import construct
-from trainrun.dataset import TargetSpec
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
-from trainrun.targets import FORMS, Adapted, adapt, arguments, choose, encode, weights
+from trainrun.registry import option_files
+from trainrun.registry.construct import construct
+from trainrun.run.label_encoding import FORMS, Adapted, adapt, arguments, choose, encode, weights
 
 RNG = np.random.default_rng(11)
 N = 240
@@ -155,7 +155,7 @@ class TestWeights:
 
 def build(name, target, labels, predictions, **spec):
     """Build a metric as a run does: by its directives, filled in and adapted."""
-    option = options.find("metric", name)
+    option = option_files.find("metric", name)
     reads = option.directives.get("predictions", [])
     mine = choose(option.directives.get("labels", []), target, prefer=labels)
     given = arguments(target, mine, predictions, reads)
@@ -408,7 +408,7 @@ class TestArguments:
 
 def demanding(target):
     """Yield every metric that says it fits the target."""
-    for name, option in options.options("metric").items():
+    for name, option in option_files.options("metric").items():
         targets = option.directives.get("targets", list(FORMS))
         if option.arguments.get("name") and option.arguments["name"] != "auto" and target.kind in targets:
             yield name
@@ -447,7 +447,7 @@ def test_every_metric_works_for_every_target_that_it_says_it_fits(kind, name):
 
 def losses_for(target):
     """Yield every loss that says it fits the target, but `ctc`, whose labels are sequences."""
-    for name, option in options.options("loss").items():
+    for name, option in option_files.options("loss").items():
         if (
             option.arguments.get("name", "auto") not in ("auto", "CTC")
             and target.kind in option.directives["targets"]
@@ -460,7 +460,7 @@ def losses_for(target):
     list(itertools.chain.from_iterable(((k, n) for n in losses_for(t)) for k, t in TARGETS.items())),
 )
 def test_every_loss_has_a_gradient_for_every_target_that_it_says_it_fits(kind, name):
-    target, option = TARGETS[kind], options.find("loss", name)
+    target, option = TARGETS[kind], option_files.find("loss", name)
     y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
         kind, RNG.uniform(1, 2, (N, 2)).astype("float32")
     )

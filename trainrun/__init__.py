@@ -15,8 +15,8 @@ _WHERE = {
     "build": "trainrun.api",
     "compose": "trainrun.api",
     "run": "trainrun.api",
-    "optimizer_state": "trainrun.optimizer_state",
-    "register": "trainrun.registry",
+    "optimizer_state": "trainrun.checkpoint.optimizer_state",
+    "register": "trainrun.registry.lookup",
 }
 
 

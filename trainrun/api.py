@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError
-from trainrun.runner import RunResult
+from trainrun.run.runner import RunResult
 
 
 def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
         >>> result = trainrun.run(["data=iris", "trainer.epochs=30"])
         >>> result.metrics["val_accuracy"], result.model
     """
-    from trainrun import runner
-    from trainrun.config import compose as composition
     from trainrun.config import plugins
+    from trainrun.hydra_bridge import compose as composition
+    from trainrun.run import runner
 
     config = compose(overrides)
     plugins.load(config["plugins"])
@@ -71,6 +71,6 @@ def build(group: str, name: str, form: str = "class", **arguments: Any) -> Any:
         >>> trainrun.build("loss", "huber", delta=2.0)
         <Huber(reduction="sum_over_batch_size", delta=2.0)>
     """
-    from trainrun.construct import construct
+    from trainrun.registry.construct import construct
 
     return construct(group, {"name": name, **arguments}, form=form)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
-from trainrun.interrupt import Interrupted
+from trainrun.util.interrupt import Interrupted
 
 if TYPE_CHECKING:
-    from trainrun.sweep.plan import Plan
+    from trainrun.hydra_bridge.sweep_plan import Plan
 
 VERBS = {
     "ls": "what can be named: the groups, or one group's options",
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    from trainrun import console
+    from trainrun.ui import console
 
     try:
         return _dispatch(list(argv))
@@ -109,14 +109,15 @@ def _wants_help(argv: list[str]) -> bool:
 
 def train(argv: list[str]) -> int:
     """Check, then let Hydra run, sweep or show."""
-    from trainrun.config import compose, options
+    from trainrun.hydra_bridge import compose
+    from trainrun.registry import option_files
 
     flags = compose.arguments(argv)
     if flags.config_dir is not None:
         folder = Path(flags.config_dir).absolute()
         if not folder.is_dir():
             raise UserError(Problem("--config-dir", f"there is no folder {folder}."))
-        options.extra_folders[:] = [folder]
+        option_files.extra_folders[:] = [folder]
     if flags.config_path is not None:
         argv = _absolute_config_path(argv, flags.config_path)
         flags = compose.arguments(argv)
@@ -142,14 +143,14 @@ def train(argv: list[str]) -> int:
 def _ahead(plan: Plan) -> None:
     """Have TensorFlow imported for the trials while the points of the sweep are looked at; of many points, MLflow, too."""
     if plan.launcher in ("auto", "local", "vectorized"):
-        from trainrun.sweep import workers
+        from trainrun.sweep.launchers import fork_server
 
-        workers.fork_server()
+        fork_server.fork_server()
     if plan.tracked and plan.total >= MANY:
-        from trainrun.tracking import courier
+        from trainrun.tracking.delivery import client
 
         with contextlib.suppress(OSError):  # said when there is something to be delivered
-            courier.courier().prepare()
+            client.courier().prepare()
 
 
 def _resumed(overrides: list[str]) -> str | None:
@@ -160,12 +161,12 @@ def _resumed(overrides: list[str]) -> str | None:
 
 def _go_on(word: str, argv: list[str], flags: Any) -> int:
     """Go on with a sweep, and run what the command line names beyond its points; Hydra would begin a new one."""
-    from trainrun.sweep import again
+    from trainrun.sweep import resume
     from trainrun.tracking import find
 
     if not flags.multirun:
         raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={word}"))
-    return again.go_on(find.sweep(word), flags.overrides, ["trainrun", *argv], whole=True).exit_code
+    return resume.go_on(find.sweep(word), flags.overrides, ["trainrun", *argv], whole=True).exit_code
 
 
 def _absolute_config_path(argv: list[str], given: str) -> list[str]:
@@ -186,32 +187,35 @@ def _absolute_config_path(argv: list[str], given: str) -> list[str]:
 def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> int:
     """`--cfg`, `--info`, `--hydra-help` and completion: Hydra's own, our messages."""
     overrides = flags.overrides
-    from trainrun.config import compose
+    from trainrun.hydra_bridge import compose
 
     if flags.shell_completion:
-        from trainrun.commands import complete
+        from trainrun.hydra_bridge import completion
 
         asked = "".join(overrides)
         if not re.fullmatch(r"(install|uninstall|query)=(bash|zsh|fish)", asked):
             raise UserError(f"-sc: expected install=bash, zsh or fish, got {asked!r}.")
         if asked.startswith("query"):
-            complete.words(os.environ.get("COMP_LINE", ""))
+            completion.words(os.environ.get("COMP_LINE", ""))
         overrides = []
     if overrides:
         from trainrun.config import plugins
 
         plugins.announce(plugins.early(overrides))
-    from trainrun.config import options, safety
+    from trainrun.config import safety
+    from trainrun.registry import option_files
 
     if problems := safety.search_path(overrides, *where):
         raise UserError(problems)
     if not flags.shell_completion and (
-        len(options.search_path()) > 1 or flags.config_path or any(map(compose.is_hydra, overrides))
+        len(option_files.search_path()) > 1 or flags.config_path or any(map(compose.is_hydra, overrides))
     ):
         # Hydra sets its logging up before it shows a config, and a logging config can call anything.
-        from trainrun.config import diagnose
+        from trainrun.hydra_bridge import override_errors
 
-        if problems := [p for p in diagnose.examine(overrides, *where)[1] if p.key.startswith("hydra")]:
+        if problems := [
+            p for p in override_errors.examine(overrides, *where)[1] if p.key.startswith("hydra")
+        ]:
             raise UserError(problems)
     try:
         compose.hand_over(argv, lambda config: None)
@@ -220,39 +224,48 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     except Exception as error:
         if flags.shell_completion:
             return 0  # somebody is typing: no message may disturb the line
-        from trainrun.config import diagnose
+        from trainrun.hydra_bridge import override_errors
 
-        raise UserError(diagnose.examine(overrides, *where)[1] or [diagnose.from_hydra(error)]) from error
+        raise UserError(
+            override_errors.examine(overrides, *where)[1] or [override_errors.from_hydra(error)]
+        ) from error
     return 0
 
 
 def _run(argv: list[str], flags: Any) -> int:
     """Run the job, or each job of a sweep one after the other; tell failures at the end."""
-    from trainrun import console
-    from trainrun.config import check, compose, diagnose, plugins, record
-    from trainrun.tracking import redact
+    from trainrun.config import check, plugins
+    from trainrun.hydra_bridge import compose, hydra_files, override_errors
+    from trainrun.ui import console
+    from trainrun.util import redaction
 
     failures: list[tuple[str, BaseException]] = []
 
     def task(config: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
-        from trainrun import runner
+        from trainrun.run import runner
 
         hydra = HydraConfig.get()
         given = list(hydra.overrides.task)
         run_dir, trial = Path(hydra.runtime.output_dir), ""
         if flags.multirun:
-            trial = redact.text(f"[{hydra.job.num}] {' '.join(o for o in given if o not in flags.overrides)}")
+            trial = redaction.text(
+                f"[{hydra.job.num}] {' '.join(o for o in given if o not in flags.overrides)}"
+            )
             console.say(f"\n{trial}", style="bold")
         try:
             own = (hydra.output_subdir, f"{hydra.job.name}.log")
             if any(path.name not in own for path in run_dir.iterdir()):
                 raise UserError(f"{run_dir} is not empty; a run never writes into another's directory.")
-            record.write(record.unresolved(config) | {"hydra": record.unresolved(hydra)}, run_dir)
+            hydra_files.write(
+                hydra_files.unresolved(config) | {"hydra": hydra_files.unresolved(hydra)}, run_dir
+            )
             tree = compose.plain(config)
             if flags.multirun:
-                record.hide(Path(hydra.sweep.dir) / record.MULTIRUN)  # Hydra's own sweeper has written it
+                hydra_files.hide(
+                    Path(hydra.sweep.dir) / hydra_files.MULTIRUN
+                )  # Hydra's own sweeper has written it
                 # A sweeper of its own may make points that nobody has looked at.
                 plugins.load(tree["plugins"])
                 if problems := check.problems(tree):
@@ -267,9 +280,9 @@ def _run(argv: list[str], flags: Any) -> int:
             console.error(str(error) or type(error).__name__)
             return None
 
-    from trainrun.sweep import launcher
+    from trainrun.hydra_bridge import launcher_plugins
 
-    launcher.ended = None
+    launcher_plugins.ended = None
     given = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
     there = [folder for folder in given if folder.is_dir()]
     try:
@@ -287,10 +300,10 @@ def _run(argv: list[str], flags: Any) -> int:
         if isinstance(error, OSError | ValueError) or type(error).__module__.startswith(
             ("hydra.", "omegaconf.")
         ):
-            raise UserError(diagnose.from_hydra(error)) from error
+            raise UserError(override_errors.from_hydra(error)) from error
         raise
-    if launcher.ended is not None:
-        return launcher.ended.exit_code  # it has told everything already
+    if launcher_plugins.ended is not None:
+        return launcher_plugins.ended.exit_code  # it has told everything already
     if failures:
         console.table(
             "Failed",

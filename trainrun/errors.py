@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainrun.tracking import redact
+from trainrun.util import redaction
 
 # What would steer a terminal, or turn and hide the letters around it: control characters, marks of writing
 # direction, spaces of no width, halves of a character. Line ends and tabs are left.
@@ -30,7 +30,7 @@ def readable(text: str) -> str:
         >>> readable("name\x1b[2J")
         'name\\\\x1b[2J'
     """
-    text = _PATH_LIKE.sub(f"{redact.HIDDEN}@", redact.text(text))
+    text = _PATH_LIKE.sub(f"{redaction.HIDDEN}@", redaction.text(text))
     text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", text)
     return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
@@ -99,11 +99,13 @@ def broken(error: BaseException, run_dir: Path) -> TrainingError:
 
     The traceback is written to the run's log.
     """
-    from trainrun import console
-    from trainrun.failure import frames
+    from trainrun.ui import console
+    from trainrun.util import user_traceback
 
-    console.log(redact.text("".join(traceback.format_exception(error))))
-    own = frames.of_user(error)
+    console.log(redaction.text("".join(traceback.format_exception(error))))
+    own = user_traceback.of_user(error)
     where = f"{own[-1].file}, line {own[-1].line}: " if own else ""
     way = "".join(f"  {frame}\n" for frame in own)
-    return TrainingError(f"{where}{frames.said(error)}\n{way}The whole traceback is in {run_dir / 'run.log'}")
+    return TrainingError(
+        f"{where}{user_traceback.said(error)}\n{way}The whole traceback is in {run_dir / 'run.log'}"
+    )

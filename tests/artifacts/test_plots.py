@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainrun.artifacts import plots
-from trainrun.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 HISTORY = {
     "loss": [2.0, 1.0, 0.5],

@@ -139,21 +139,22 @@ def unspoilt() -> Any:
     """Within, plug-ins and folders of a command line are known; after it they are forgotten again."""
     from hydra.core.config_store import ConfigStore
 
-    from trainrun import console, registry
-    from trainrun.config import compose, options
+    from trainrun.hydra_bridge import compose
+    from trainrun.registry import lookup, option_files
+    from trainrun.ui import console
 
     compose.prepare()
     store = ConfigStore.instance()
     kept = (
-        copy.deepcopy(registry._announced),
-        copy.deepcopy(registry._registered),
-        list(options.extra_folders),
+        copy.deepcopy(lookup._announced),
+        copy.deepcopy(lookup._registered),
+        list(option_files.extra_folders),
     )
     repo = _copied(store.repo)
     try:
         yield
     finally:
-        registry._announced, registry._registered, options.extra_folders[:] = kept
+        lookup._announced, lookup._registered, option_files.extra_folders[:] = kept
         store.repo = repo
         console.detach()
 

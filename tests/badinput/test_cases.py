@@ -6,13 +6,13 @@ import pytest
 from badinput_cases import CASES
 from badinput_harness import broken_promises
 
-from trainrun.config import composed
+from trainrun.hydra_bridge import compose_cache
 
 
 @pytest.fixture(scope="module", autouse=True)
 def composed_once():
     """Each choice of options is composed by the first case that names it: that is most of what a case costs."""
-    with composed.kept():
+    with compose_cache.kept():
         yield
 
 

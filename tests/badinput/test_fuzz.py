@@ -15,9 +15,10 @@ from badinput_harness import unspoilt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from trainrun import stored
-from trainrun.config import check, composed
+from trainrun.checkpoint import file
+from trainrun.config import check
 from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import compose_cache
 from trainrun.tracking import journal
 
 # The same examples at each run: what CI finds once, it finds again.
@@ -67,7 +68,7 @@ def mutated(draw) -> str:
 @pytest.fixture(scope="module")
 def composed_once():
     """Each choice of options is composed once: for tests that write no config files."""
-    with composed.kept():
+    with compose_cache.kept():
         yield
 
 
@@ -103,14 +104,14 @@ def test_overrides_are_understood_or_refused(inside, composed_once, overrides):
     st.sampled_from(["", "+", "++"]),
 )
 def test_a_key_that_is_none_is_never_taken(inside, composed_once, group, key, plus):
-    from trainrun.config import options, source
-    from trainrun.registry import find
+    from trainrun.registry import option_files, signatures
+    from trainrun.registry.lookup import find
 
     node = check.overrides([])[0][group]
     known = set(node)
     component = find(group, node["name"]) if "name" in node and group not in ("tracking",) else None
-    known |= set((source.read(component).parameters if component else {}) or {})
-    known |= {k for o in options.options(group).values() for k in (o.name, *o.arguments)}
+    known |= set((signatures.read(component).parameters if component else {}) or {})
+    known |= {k for o in option_files.options(group).values() for k in (o.name, *o.arguments)}
     if key in known:
         return
     _, found = told([f"{plus}{group}.{key}=1"])
@@ -143,9 +144,9 @@ def put(inside, path: str, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     # The table of a folder's options is kept; here the folder changes between two looks.
-    from trainrun.config import options
+    from trainrun.registry import option_files
 
-    options._options.cache_clear()
+    option_files._options.cache_clear()
 
 
 @settings(max_examples=18 * MORE, **FUZZ)
@@ -248,16 +249,16 @@ def checkpoint(tmp_path_factory):
         "random/keras": np.array([1, 2], "uint32"),
         "step": np.int64(7),
     }
-    stored.write(
+    file.write(
         path,
         {k: np.asarray(v) for k, v in arrays.items()},
         {"epoch": 3, "step": 1, "history": {"loss": [0.5]}},
     )
-    assert stored.read(path).epoch == 3
+    assert file.read(path).epoch == 3
     return path.read_bytes()
 
 
-def same(found: stored.Stored, whole: stored.Stored) -> bool:
+def same(found: file.Stored, whole: file.Stored) -> bool:
     return (
         dict(found.about) == dict(whole.about)
         and all(
@@ -288,12 +289,12 @@ def test_a_damaged_checkpoint_is_refused_or_is_the_same(tmp_path, checkpoint, da
         del damaged[at : at + 1 + data.draw(st.integers(0, 8))]
     path.write_bytes(bytes(damaged))
     try:
-        found = stored.read(path)
-    except stored.Damaged as error:
+        found = file.read(path)
+    except file.Damaged as error:
         assert "last.npz" in str(error) and "Traceback" not in str(error)
     else:
         # A bit of the zip's own padding, a date: nothing that is read.
-        assert same(found, stored.read(good)), f"{kind} at {at} was taken in silence"
+        assert same(found, file.read(good)), f"{kind} at {at} was taken in silence"
 
 
 @settings(max_examples=150, **FUZZ)
@@ -301,8 +302,8 @@ def test_a_damaged_checkpoint_is_refused_or_is_the_same(tmp_path, checkpoint, da
 def test_a_checkpoint_of_anything_is_refused(tmp_path, content):
     path = tmp_path / "last.npz"
     path.write_bytes(content)
-    with pytest.raises(stored.Damaged):
-        stored.read(path)
+    with pytest.raises(file.Damaged):
+        file.read(path)
 
 
 def entries(content: bytes, tmp_path) -> dict[str, bytes]:
@@ -346,7 +347,7 @@ def test_an_altered_checkpoint_is_refused(how, tmp_path, checkpoint):
             archive.writestr(name, content)
     if how == "a shuffled order":  # nothing of the content is another
         (tmp_path / "good.npz").write_bytes(checkpoint)
-        assert same(stored.read(path), stored.read(tmp_path / "good.npz"))
+        assert same(file.read(path), file.read(tmp_path / "good.npz"))
         return
-    with pytest.raises(stored.Damaged, match=r"last\.npz is damaged"):
-        stored.read(path)
+    with pytest.raises(file.Damaged, match=r"last\.npz is damaged"):
+        file.read(path)

@@ -14,10 +14,10 @@ import pytest
 from badinput_harness import unspoilt
 
 import trainrun
-from trainrun import construct, registry
 from trainrun.cli import main
 from trainrun.config import safety
 from trainrun.errors import TrainingError, UserError, readable
+from trainrun.registry import construct, lookup
 
 PACKAGE = Path(trainrun.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -109,7 +109,7 @@ def test_servers_bind_to_loopback():
                 assert "127.0.0.1" in ast.unparse(call), f"{where(path)}:{call.lineno}"
 
 
-@pytest.mark.parametrize("group", [g for g in registry.KERAS if g != "tracking"])
+@pytest.mark.parametrize("group", [g for g in lookup.KERAS if g != "tracking"])
 @pytest.mark.parametrize(
     "name",
     [
@@ -126,7 +126,7 @@ def test_servers_bind_to_loopback():
 )
 def test_the_registry_follows_no_path(group, name):
     with pytest.raises(UserError):
-        registry.find(group, name)
+        lookup.find(group, name)
 
 
 @pytest.mark.parametrize("key", sorted(safety.FOLLOWED))

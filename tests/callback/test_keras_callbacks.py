@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun.config import options
+from trainrun.registry import option_files
 
 # Needs a package that trainrun does not.
 NEEDS = {"tensorboard": "tensorboard"}
-NAMES = [n for n, o in options.options("callback").items() if o.arguments.get("name")]
+NAMES = [n for n, o in option_files.options("callback").items() if o.arguments.get("name")]
 X = np.ones((40, 2), "float32")
 
 

@@ -13,7 +13,8 @@ import pytest
 from trainrun.artifacts import summary
 from trainrun.cli import main
 from trainrun.commands.runs import COLUMNS
-from trainrun.tracking import cursor, journal, process
+from trainrun.tracking import journal
+from trainrun.tracking.delivery import liveness, state
 from trainrun.tracking.journal import Journal
 
 
@@ -34,7 +35,7 @@ def make(folder, number, end="FINISHED", epochs=3, tracking=True, delivered=None
                                              best=summary.best_epochs({"loss": losses})))  # fmt: skip
     book.close()
     if delivered is not None:
-        place = cursor.Cursor(run_dir, cursor.Target("http://host", "e"))
+        place = state.Cursor(run_dir, state.Target("http://host", "e"))
         place.next, place.run_id, place.experiment_id = delivered, f"{number:032x}", "1"
         place.save()
     return run_dir
@@ -129,7 +130,7 @@ def make_sweep(folder, ends, total=None, own=True, alive=False):
         "points": [[i, [f"seed={i}"]] for i in range(total or len(ends))],
     }  # fmt: skip
     (sweep / "sweep.json").write_text(json.dumps(told))
-    who = process.identity() if alive else {"host": platform.node(), "pid": 2**22 + 1}
+    who = liveness.identity() if alive else {"host": platform.node(), "pid": 2**22 + 1}
     if own:
         book = Journal(sweep / "journal.jsonl")
         book.write(
@@ -238,7 +239,7 @@ def test_a_sweep_is_watched_from_another_shell_until_it_ends(inside, argv):
     finish_trial(book, sweep / "1", "FAILED", 0.0)
     book.close()
     assert "[1] FAILED" in (line := watching.stdout.readline()) and "seed=1" in line and "why" in line
-    write_trial(sweep, 2, "FINISHED", 0.2, process.identity())
+    write_trial(sweep, 2, "FINISHED", 0.2, liveness.identity())
     assert "[2] FINISHED" in (line := watching.stdout.readline()) and "val_loss 0.2000" in line
     book = Journal(sweep / "journal.jsonl")
     book.write("end", status="FINISHED", reason=None)
@@ -264,7 +265,7 @@ def test_watching_ends_when_the_sweeps_process_is_gone(inside):
 
 def test_runs_and_sweeps_are_watched_together(inside):
     sweep = make_sweep(inside, [None], total=1, alive=True)
-    run_dir = write_trial(make(inside, 1, end=None).parent, "a_run", None, 0.5, process.identity())
+    run_dir = write_trial(make(inside, 1, end=None).parent, "a_run", None, 0.5, liveness.identity())
     watching = watch(inside)
     time.sleep(1.5)
     for folder in (run_dir, sweep / "0"):

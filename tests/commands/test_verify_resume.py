@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun import builders, differences, stored, verify
+from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.commands import resume, verify_resume
-from trainrun.interrupt import Interrupted
+from trainrun.run import builders
+from trainrun.util.interrupt import Interrupted
+from trainrun.verify import differences, kill_and_resume
 
 BASE = [
     "data=iris", "trainer.limit=90", "trainer.batch_size=16", "trainer.epochs=4", "metric=accuracy", "trainer=custom",
-    "artifacts.model=false", "optimizer=sgd", *verify.FORCED, "checkpoint.every=0.5epochs",
+    "artifacts.model=false", "optimizer=sgd", *kill_and_resume.FORCED, "checkpoint.every=0.5epochs",
 ]  # fmt: skip
 # Things whose state no checkpoint has, each with the words by which it is to be named.
 PLUGIN = '''
@@ -154,12 +156,12 @@ def test_what_is_kept_is_equal(whole, inside, monkeypatch, capsys):
     assert verify_resume._tell(types.SimpleNamespace(whole=whole, epochs=4), [(killed, [])]) is True
     assert "equal to the bit after 0 kills" in capsys.readouterr().out
     # One bit of one weight in the second half.
-    at = next(p for p in stored.files(killed) if (s := stored.read(p)).epoch == 2 and s.step == 3)
-    content = stored.read(at)
+    at = next(p for p in file.files(killed) if (s := file.read(p)).epoch == 2 and s.step == 3)
+    content = file.read(at)
     arrays = {k: np.array(v) for k, v in content.arrays.items()}
     key = next(k for k, name in content.about["names"].items() if name == "hidden_2/kernel")
     arrays[key].view("uint32").flat[5] ^= 1
-    stored.write(at, arrays, content.about)
+    file.write(at, arrays, content.about)
     place = differences.first_difference(whole, killed)
     assert (place.epoch, place.step, place.updates, place.equal) == (2, 3, 15, 12)
     assert place.names == ["weights: hidden_2/kernel"] and "1 of 2,048 values, by" in place.sizes[0]
@@ -182,9 +184,9 @@ def test_a_metric_of_one_epoch_that_differs_in_its_last_bit_is_told(whole, insid
     [(1, "0.1epochs"), (5, "0.25epochs"), (10, "0.5epochs"), (24, "0.5epochs"), (30, "1.5epochs"), (300, "12.5epochs")],
 )  # fmt: skip
 def test_both_runs_store_their_state_at_some_two_dozen_places_most_of_them_within_epochs(epochs, every):
-    from trainrun.interval import Interval
+    from trainrun.util.interval import Interval
 
-    assert verify.interval(epochs) == every
+    assert kill_and_resume.interval(epochs) == every
     due = [(e, s) for e in range(epochs) for s in range(20) if Interval.parse(every).is_due(e, s, 20)]
     assert 9 <= len(due) <= 50 and sum(s > 0 for _, s in due) >= len(due) // 3
 

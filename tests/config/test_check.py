@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import check, compose, options
+from trainrun.config import check
 from trainrun.errors import Problem
+from trainrun.hydra_bridge import compose
+from trainrun.registry import option_files
 
 
 def faults(*overrides: str) -> list[Problem]:
@@ -197,7 +199,7 @@ def test_a_project_option_hides_ours_of_the_same_name(inside):
 
 
 def test_a_project_config_sets_its_own_defaults(inside):
-    ours = (options.package_conf() / "config.yaml").read_text(encoding="utf-8")
+    ours = (option_files.package_conf() / "config.yaml").read_text(encoding="utf-8")
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text(ours.replace("data: digits", "data: iris") + "seed: 5\n")
     config, found = check.overrides([])

@@ -7,7 +7,8 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from trainrun.config import check, compose, composed, diagnose
+from trainrun.config import check
+from trainrun.hydra_bridge import compose, compose_cache, override_errors
 
 POINTS = [
     ["optimizer.learning_rate=0.1"],
@@ -34,7 +35,7 @@ def master():
 def test_a_point_is_what_hydra_makes_of_it(master):
     loader, config = master
     assert config.hydra.sweep.dir, "from now on its name is known"
-    composer = composed.Composer(loader, config)
+    composer = compose_cache.Composer(loader, config)
     for _ in range(2):  # the second time all of them from copies
         for point in POINTS:
             given, plain = composer(point), loader.load_sweep_config(config, point)
@@ -46,7 +47,7 @@ def test_a_point_is_what_hydra_makes_of_it(master):
 
 def test_a_point_that_hydra_refuses_is_refused(master):
     loader, config = master
-    composer = composed.Composer(loader, config)
+    composer = compose_cache.Composer(loader, config)
     composer(["optimizer=sgd"])
     for wrong in ("optimizer.nothing=1", "optimizer=none_such", "seed=1,2", "optimizer.learning_rate"):
         with pytest.raises(HydraException):
@@ -59,7 +60,7 @@ def test_a_point_that_hydra_refuses_is_refused(master):
 def test_the_preflight_finds_the_same_inside_and_outside():
     points = [*POINTS[:6], ["optimizer=sgd", "optimizer.momentm=1"], ["optimizer=sgd", "trainer.epochs=-1"]]
     outside = [check.overrides(p, multirun=True) for p in points]
-    with composed.kept():
+    with compose_cache.kept():
         for _ in range(2):
             assert [check.overrides(p, multirun=True) for p in points] == outside
 
@@ -68,17 +69,17 @@ def test_files_are_read_again_after_it(inside):
     (inside / "conf" / "optimizer").mkdir(parents=True)
     mine = inside / "conf" / "optimizer" / "mine.yaml"
     mine.write_text("name: SGD\nlearning_rate: 0.5\n")
-    with composed.kept():
-        assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
+    with compose_cache.kept():
+        assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
         mine.write_text("name: SGD\nlearning_rate: 0.25\n")
-        assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
-    assert diagnose.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.25
+        assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
+    assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.25
 
 
 def test_what_is_kept_stays_little():
     from omegaconf import DictConfig
 
     kept = {}
-    for i in range(3 * composed.MOST):
-        composed._copy(kept, i, lambda i=i: DictConfig({"i": i}))
-    assert len(kept) == composed.MOST
+    for i in range(3 * compose_cache.MOST):
+        compose_cache._copy(kept, i, lambda i=i: DictConfig({"i": i}))
+    assert len(kept) == compose_cache.MOST

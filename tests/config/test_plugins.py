@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from trainrun import registry
 from trainrun.config import check, plugins
 from trainrun.errors import UserError
+from trainrun.registry import lookup
 
 LOSS = '''
 import trainrun
@@ -23,8 +23,8 @@ def {name}(y_true, y_pred, power=2.0):
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch):
-    monkeypatch.setattr(registry, "_announced", {})
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(lookup, "_announced", {})
+    monkeypatch.setattr(lookup, "_registered", {})
 
 
 def test_a_plugin_is_an_option_without_any_yaml(inside):

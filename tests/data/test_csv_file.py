@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
 from trainrun.data.csv import SMALL, describe
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 HEADER = "age,city,income,buys"
 

@@ -11,12 +11,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
 from trainrun.data import _arrays, _npz_file
 from trainrun.data._mapped import Mapped
 from trainrun.data._split import split, standardizer
+from trainrun.data.lazy_array import BLOCK, View, blocks
 from trainrun.errors import UserError
-from trainrun.view import BLOCK, View, blocks
+from trainrun.registry.construct import construct
 
 RNG = np.random.default_rng(0)
 N = 300

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
 from trainrun.data.npz import describe
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (30, 6, 5, 3), dtype="uint8")

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
+from trainrun.registry.construct import construct
 
 SETS = ("digits", "breast_cancer", "iris", "wine", "diabetes")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
 from trainrun.data.synthetic import NOISE, describe
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 
 def make(**arguments):

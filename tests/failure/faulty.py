@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import trainrun
-from trainrun.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 EXAMPLES, FEATURES = 96, 6
 MARK = 7.0  # a label that stands for: here it goes wrong

@@ -13,7 +13,7 @@ import pytest
 from failing import QUICK, read
 
 import trainrun
-from trainrun import stored
+from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.errors import TrainingError, UserError
 
@@ -21,7 +21,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def free(monkeypatch, count):
-    monkeypatch.setattr("trainrun.failure.room.shutil.disk_usage", lambda path: Usage(10**12, 0, count))
+    monkeypatch.setattr("trainrun.failure.disk_space.shutil.disk_usage", lambda path: Usage(10**12, 0, count))
 
 
 def no_room(*arguments, **more):
@@ -58,10 +58,10 @@ def test_a_checkpoint_that_finds_no_room(run, monkeypatch, project):
             no_room()
         savez(file, **content)
 
-    monkeypatch.setattr(stored.np, "savez", third)
+    monkeypatch.setattr(file.np, "savez", third)
     message, run_dir = run.fail("checkpoint.every=1epochs", "trainer.epochs=5")
     assert "No space left on device" in message and f"trainrun resume {run_dir}" in message
-    found, damage = stored.newest(run_dir)
+    found, damage = file.newest(run_dir)
     assert not damage and found.epoch >= 1 and not leftovers(run_dir)
     summary = read(run_dir, "summary.json")
     assert summary["status"] == "FAILED" and summary["attempts"][-1]["failure"] == "disk_full"
@@ -127,7 +127,7 @@ def test_a_disk_that_really_is_full(small_disk, project):
         trainrun.run([*QUICK, "callback=filler", f"+callback.filler.path={filler}", "trainer.epochs=5",
                       "checkpoint.every=1epochs"], run_dir=run_dir)  # fmt: skip
     assert f"trainrun resume {run_dir}" in str(caught.value)
-    found, damage = stored.newest(run_dir)
+    found, damage = file.newest(run_dir)
     assert not damage and found.epoch == 1
     filler.unlink()
     assert main(["resume", str(run_dir)]) == 0

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.failure import examine
+from trainrun.failure import nan_step
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def batch(n=6):
 
 def test_a_step_that_is_well(model):
     before = [w.copy() for w in model.get_weights()]
-    seen = examine.examine(model, *batch())
+    seen = nan_step.examine(model, *batch())
     assert seen.finding is None
     assert [row["name"] for row in seen.layers][:1] == ["deep"], "nested layers are looked at, in order"
     assert {"joined", "normal", "head"} <= {row["name"] for row in seen.layers}
@@ -58,12 +58,12 @@ def test_a_step_that_is_well(model):
 def test_inputs_labels_and_weights_in_this_order(model):
     x, y, weight = batch()
     weight[5] = np.inf
-    assert examine.examine(model, x, y, weight).finding.kind == examine.WEIGHT
+    assert nan_step.examine(model, x, y, weight).finding.kind == nan_step.WEIGHT
     y[2] = np.nan
-    assert examine.examine(model, x, y, weight).finding.kind == examine.LABEL
+    assert nan_step.examine(model, x, y, weight).finding.kind == nan_step.LABEL
     x["b"][4, 1] = -np.inf
-    found = examine.examine(model, x, y, weight).finding
-    assert (found.kind, found.name, found.value, list(found.rows)) == (examine.INPUT, "b", "inf", [4])
+    found = nan_step.examine(model, x, y, weight).finding
+    assert (found.kind, found.name, found.value, list(found.rows)) == (nan_step.INPUT, "b", "inf", [4])
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -73,16 +73,16 @@ def test_a_layer_whose_output_overflows(parts, model):
     kernel.assign(np.full(kernel.shape, 3e38, "float32"))
     x["a"][:] = 0
     x["a"][3] = 10.0
-    found = examine.examine(model, x, y, weight, parts).finding
-    assert (found.kind, found.name, found.value, list(found.rows)) == (examine.LAYER, "deep", "inf", [3])
+    found = nan_step.examine(model, x, y, weight, parts).finding
+    assert (found.kind, found.name, found.value, list(found.rows)) == (nan_step.LAYER, "deep", "inf", [3])
 
 
 def test_a_weight_that_was_nan_before(model):
     model.get_layer("head").bias.assign([np.nan])
-    found = examine.examine(model, *batch()).finding
-    assert (found.kind, found.name) == (examine.VARIABLE, "head/bias")
+    found = nan_step.examine(model, *batch()).finding
+    assert (found.kind, found.name) == (nan_step.VARIABLE, "head/bias")
 
 
 def test_what_only_the_update_has_broken(model):
-    told = examine.Finding(examine.UPDATE, "head/kernel", "inf")
-    assert examine.examine(model, *batch(), updated=[told]).finding == told
+    told = nan_step.Finding(nan_step.UPDATE, "head/kernel", "inf")
+    assert nan_step.examine(model, *batch(), updated=[told]).finding == told

@@ -23,9 +23,9 @@ def place(example, epoch=0, seed=42):
 
 def finite(run_dir):
     """Whether all that is saved is finite."""
-    from trainrun import stored
+    from trainrun.checkpoint import file
 
-    found, damage = stored.newest(run_dir)
+    found, damage = file.newest(run_dir)
     assert not damage
     return found is None or all(
         np.isfinite(a).all() for n, a in found.arrays.items() if n.startswith("weights")

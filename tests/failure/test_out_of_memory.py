@@ -24,7 +24,7 @@ def layers(most):
 def test_the_result_is_that_of_the_whole_batch_and_the_memory_of_an_attempt_is_free_for_the_next(
     trainer, run, monkeypatch
 ):
-    from trainrun import builders
+    from trainrun.run import builders
 
     build, models = builders.job, []
 

@@ -13,8 +13,8 @@ import tempfile
 import numpy as np
 
 import trainrun
-from trainrun import console
 from trainrun.errors import UserError
+from trainrun.ui import console
 
 QUICK = [
     "tracking=none", "trainer.epochs=2", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false",

@@ -15,10 +15,11 @@ from pathlib import Path
 import keras
 
 import trainrun
-from trainrun import builders, console
 from trainrun.commands import resume
-from trainrun.interrupt import Interrupted
+from trainrun.run import builders
 from trainrun.tracking import history, journal
+from trainrun.ui import console
+from trainrun.util.interrupt import Interrupted
 
 BASE = [
     "data=iris", "trainer.limit=88", "trainer.batch_size=8", "trainer.epochs=4", "tracking=none", "artifacts.model=false",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import trainrun
-from trainrun import stored
+from trainrun.checkpoint import file
 from trainrun.tracking import history, journal
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_group_of_workers_that_was_killed_goes_on_as_one(inside):
     assert len(pids) == 2
     # Nobody is left to hear them: they end by themselves.
     wait_for(lambda: not any(map(lives, pids)), 60)
-    at = stored.newest(inside / "cut")[0]
+    at = file.newest(inside / "cut")[0]
     assert 2 <= at.epoch < 100
     assert subprocess.run([*command, "resume", "cut"], **quiet, timeout=200, check=False).returncode == 0
     ours = history.told(journal.read(inside / "cut" / "journal.jsonl").records)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun import stored
+from trainrun.checkpoint import file
 
 pytestmark = pytest.mark.slow
 TRAIN = [
@@ -77,7 +77,7 @@ def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
     assert process.returncode == 1
     assert "worker 2 of 2 was killed by SIGKILL" in err
     assert "Traceback" not in err
-    assert stored.read(last).epoch >= 1
+    assert file.read(last).epoch >= 1
     (summary,) = inside.rglob("summary.json")
     assert json.loads(summary.read_text())["status"] == "FAILED"
 

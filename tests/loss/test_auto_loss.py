@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import options
 from trainrun.loss.auto import auto
+from trainrun.registry import option_files
 
 PICKS = {
     ("classification", "binary"): "binary_crossentropy",
@@ -21,7 +21,7 @@ PICKS = {
 def test_picks_the_usual_loss_which_fits_the_target(task, target):
     name = auto(task, target)
     assert name == PICKS[task, target]
-    assert target in options.find("loss", name).directives["targets"]
+    assert target in option_files.find("loss", name).directives["targets"]
 
 
 def test_refuses_an_unknown_target():

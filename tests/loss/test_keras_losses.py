@@ -10,7 +10,7 @@ import pytest
 import sklearn.metrics
 
 import trainrun
-from trainrun.config import options
+from trainrun.registry import option_files
 
 RNG = np.random.default_rng(0)
 BATCH = 12
@@ -149,7 +149,7 @@ ALIASES = {
 
 
 def test_all_of_keras_losses_are_here():
-    known = {n for n, o in options.options("loss").items() if o.origin == "trainrun" and not o.alias_of}
+    known = {n for n, o in option_files.options("loss").items() if o.origin == "trainrun" and not o.alias_of}
     assert known - {"auto", "focal", "model_output"} == set(CASES)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from trainrun.config import options
 from trainrun.metric.auto import auto
+from trainrun.registry import option_files
 
 PRESETS = {
     "binary": ("classification", "binary"),
@@ -20,15 +20,15 @@ PRESETS = {
 @pytest.mark.parametrize("preset", PRESETS)
 def test_picks_what_the_preset_lists_and_it_fits_the_target(preset):
     task, target = PRESETS[preset]
-    listed = yaml.safe_load(options.options("metric")[preset].text)["defaults"]
+    listed = yaml.safe_load(option_files.options("metric")[preset].text)["defaults"]
     assert auto(task, target) == listed
     for name in listed:
-        assert target in options.find("metric", name).directives["targets"]
+        assert target in option_files.find("metric", name).directives["targets"]
 
 
 def test_minimization_has_no_metrics():
     assert auto("minimization", "none") == []
-    assert options.find("metric", "none").arguments == {}
+    assert option_files.find("metric", "none").arguments == {}
 
 
 def test_an_image_of_two_classes_is_segmented_too():

@@ -13,7 +13,7 @@ import tensorflow as tf
 import yaml
 
 import trainrun
-from trainrun import registry
+from trainrun.registry import lookup
 
 PAGE = (Path(__file__).parents[2] / "docs" / "custom_metric.md").read_text(encoding="utf-8")
 RNG = np.random.default_rng(13)
@@ -32,7 +32,7 @@ def metric_class():
     names = {"__name__": "my_metrics"}
     exec(compile(block("python"), "docs/custom_metric.md", "exec"), names)
     yield names["MyAccuracy"]
-    for known in (registry._announced, registry._registered):
+    for known in (lookup._announced, lookup._registered):
         known["metric"].pop("my_accuracy")
 
 

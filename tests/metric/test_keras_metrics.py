@@ -10,7 +10,7 @@ import scipy.stats
 import sklearn.metrics as sk
 
 import trainrun
-from trainrun.config import options
+from trainrun.registry import option_files
 
 RNG = np.random.default_rng(3)
 N = 300
@@ -231,7 +231,9 @@ RUN_TIME = {"mean_iou": {"num_classes": 4}}
 
 def test_all_of_keras_metrics_are_here():
     known = {
-        n for n, o in options.options("metric").items() if o.origin == "trainrun" and o.arguments.get("name")
+        n
+        for n, o in option_files.options("metric").items()
+        if o.origin == "trainrun" and o.arguments.get("name")
     }
     assert known - OURS == set(CASES) | {"mean", "sum"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import options
+from trainrun.registry import option_files
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def compose():
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(options.package_conf()), version_base="1.3"):
+    with initialize_config_dir(str(option_files.package_conf()), version_base="1.3"):
         yield lambda *words: dict(compose(overrides=list(words)).get("metric", {}))
 
 
@@ -42,10 +42,10 @@ def test_arguments_of_one_of_several_can_be_set(compose):
     assert (found["ks"].bins, found["auc"].num_thresholds) == (50, 200)
 
 
-@pytest.mark.parametrize("name", [n for n in options.options("metric") if n != "none"])
+@pytest.mark.parametrize("name", [n for n in option_files.options("metric") if n != "none"])
 def test_every_option_composes_alone(compose, name):
     found = compose(f"+metric={name}")
-    option = options.find("metric", name)
+    option = option_files.find("metric", name)
     if option.arguments:
         assert list(found) == [option.name], "the YAML nests under its own name"
     assert found

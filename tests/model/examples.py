@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 
 N = 6
 NUMERIC = InputSpec("numeric", "numeric", (3,))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from examples import BINARY, IMAGE, values
 
-from trainrun.construct import construct
-from trainrun.dataset import InputSpec
+from trainrun.data.dataset import InputSpec
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 TINY = {"application": "MobileNetV2", "options": {"alpha": 0.35}}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from examples import BINARY, INPUTS, MULTICLASS, NUMERIC, values
 
-from trainrun.construct import construct
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 
 def build(name, inputs=(NUMERIC,), target=BINARY, head="sigmoid", **arguments):

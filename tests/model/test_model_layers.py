@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from examples import BINARY, IMAGE, INPUTS, MASK, MULTICLASS, NUMERIC, TOKENS, values
 
-from trainrun.construct import construct
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 HIDDEN = {"name": "Dense", "units": 4, "activation": "relu"}
 

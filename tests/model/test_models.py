@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from examples import BINARY, IMAGE, INPUTS, MULTICLASS, NUMERIC, TARGETS, TOKENS, values
 
-from trainrun.config import options
-from trainrun.construct import construct
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import UserError
+from trainrun.registry import option_files
+from trainrun.registry.construct import construct
 
 TAKES_ALL = ("linear", "mlp", "sparse_mlp", "recurrent", "transformer_small", "wide_and_deep")
 IMAGES_ONLY = ("cnn", "resnet_small")
@@ -96,12 +96,12 @@ def test_image_models_refuse_other_inputs(name, kind):
         UserError, match=rf"^model: model={name} takes one image input; the data has .*\. Try model=mlp"
     ):
         build(name, INPUTS[kind])
-    assert options.find("model", name).directives["inputs"] == ["image"]
+    assert option_files.find("model", name).directives["inputs"] == ["image"]
 
 
 @pytest.mark.parametrize("name", TAKES_ALL)
 def test_directive_says_that_all_inputs_are_taken(name):
-    assert set(options.find("model", name).directives["inputs"]) == {
+    assert set(option_files.find("model", name).directives["inputs"]) == {
         "numeric",
         "categorical",
         "image",

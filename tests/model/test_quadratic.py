@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.construct import construct
+from trainrun.registry.construct import construct
 
 
 def build(examples=3, **arguments):

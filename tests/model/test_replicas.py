@@ -14,7 +14,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
-from trainrun.construct import construct
+from trainrun.registry.construct import construct
 data = construct("data", {"name": "synthetic", "kind": "segmentation", "examples": 160, "size": 8})
 found = {}
 for name in ("resnet_small", "unet_small"):

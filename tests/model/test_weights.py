@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from examples import BINARY, IMAGE, INPUTS, NUMERIC, TOKENS, values
 
-from trainrun.construct import construct
-from trainrun.dataset import InputSpec
+from trainrun.data.dataset import InputSpec
 from trainrun.errors import UserError
 from trainrun.model._weights import Weights, derived_seed
+from trainrun.registry.construct import construct
 
 WIDE = (InputSpec("numeric", "numeric", (300,)),)
 MODELS = [

@@ -8,8 +8,8 @@ import numpy_optimizers as rules
 import pytest
 
 import trainrun
-from trainrun.config import options
 from trainrun.errors import UserError
+from trainrun.registry import option_files
 
 RATE = 0.05
 RANDOM = np.random.RandomState(3)
@@ -102,7 +102,7 @@ def test_keras_schedule_free_adamw_follows_the_papers_formula():
     )
 
 
-@pytest.mark.parametrize("option", list(options.options("optimizer").values()), ids=lambda o: o.name)
+@pytest.mark.parametrize("option", list(option_files.options("optimizer").values()), ids=lambda o: o.name)
 def test_lr_is_refused_by_a_message_that_names_learning_rate(option):
     with pytest.raises(UserError, match=r"no argument lr; it is called learning_rate"):
         trainrun.build("optimizer", option.name, lr=1)

@@ -11,9 +11,10 @@ from sweeping import QUIET, begun, only_sweep, summaries, trainrun, wait_for
 
 from trainrun.cli import main
 from trainrun.errors import UserError
-from trainrun.sweep import additions, record
+from trainrun.hydra_bridge import sweep_additions
+from trainrun.sweep import sweep_record
 from trainrun.tracking import journal
-from trainrun.tracking.cursor import Lock
+from trainrun.tracking.delivery.state import Lock
 
 RATES = "optimizer.learning_rate=1e-2,1e-3"
 
@@ -64,7 +65,7 @@ def test_what_is_wrong_with_new_points_is_told_before_any_of_them_begins(swept):
 @pytest.mark.slow
 def test_a_sweep_that_another_process_runs_is_refused(swept, monkeypatch, capsys):
     monkeypatch.chdir(swept)
-    lock = Lock(only_sweep(swept), record.LOCK)
+    lock = Lock(only_sweep(swept), sweep_record.LOCK)
     assert lock.acquire()
     try:
         assert main(["resume", "last", "n_jobs=1"]) == 2
@@ -128,7 +129,7 @@ def test_a_killed_sweep_with_seeds_goes_on_with_the_seeds_that_are_left(tmp_path
     assert ended and len(ended) < 6
     done = trainrun(tmp_path, "resume", sweep)
     assert done.returncode == 0, done.stdout + done.stderr
-    trials = {t.number: t for t in record.trials(sweep)}
+    trials = {t.number: t for t in sweep_record.trials(sweep)}
     assert len(trials) == 6
     seeds = {}
     for trial in trials.values():
@@ -171,21 +172,25 @@ def test_an_optuna_sweep_with_seeds_is_told_of_settings(tmp_path):
     done = trainrun(tmp_path, "resume", sweep, "sweep.trials=3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(summaries(sweep)) == [0, 1, 2, 3, 4, 5]
-    assert len({t.setting for t in record.trials(sweep)}) == 3
+    assert len({t.setting for t in sweep_record.trials(sweep)}) == 3
 
 
 def test_a_point_is_the_same_whatever_the_order_and_spelling_of_its_overrides():
     one = ["optimizer=adam", "optimizer.learning_rate=1e-3", "seeds=3", "sweep.pruner=asha"]
     two = ["optimizer.learning_rate=0.001", "optimizer=adam", "objective=val_auc"]
-    assert additions.identity(one) == additions.identity(two)
-    assert additions.identity(one) != additions.identity([*two, "seed=1"])
-    assert additions.identity(["a=1"]) == additions.identity(["a=1.0"]) != additions.identity(["a=true"])
-    assert additions.identity(["~callback"]) != additions.identity(["callback=null"])
+    assert sweep_additions.identity(one) == sweep_additions.identity(two)
+    assert sweep_additions.identity(one) != sweep_additions.identity([*two, "seed=1"])
+    assert (
+        sweep_additions.identity(["a=1"])
+        == sweep_additions.identity(["a=1.0"])
+        != sweep_additions.identity(["a=true"])
+    )
+    assert sweep_additions.identity(["~callback"]) != sweep_additions.identity(["callback=null"])
 
 
 def test_what_changes_stands_where_it_stood():
-    given = additions.read(["a=3,4", "c=5", "retry=failed", "continue=pruned", "n_jobs=2"])
-    assert additions.command(given, {"overrides": ["a=1,2", "b=1"]}) == ["a=3,4", "b=1", "c=5"]
+    given = sweep_additions.read(["a=3,4", "c=5", "retry=failed", "continue=pruned", "n_jobs=2"])
+    assert sweep_additions.command(given, {"overrides": ["a=1,2", "b=1"]}) == ["a=3,4", "b=1", "c=5"]
     assert (given.jobs, given.retry, given.unprune) == (2, True, True)
 
 
@@ -202,7 +207,7 @@ def test_what_changes_stands_where_it_stood():
 )
 def test_what_a_sweep_cannot_be_told_is_refused(words, said):
     with pytest.raises(UserError, match=said):
-        additions.read(words, settings={"hydra": ["hydra/launcher=local"]})
+        sweep_additions.read(words, settings={"hydra": ["hydra/launcher=local"]})
 
 
 def test_resume_is_said_with_m(inside, capsys):
@@ -243,10 +248,10 @@ def test_a_damaged_record_is_told_without_a_traceback(inside, capsys, content, s
 
 def test_the_record_of_an_older_trainrun_is_read(inside):
     (inside / "sweep.json").write_text(json.dumps(GOOD))
-    told = record.read(inside)
+    told = sweep_record.read(inside)
     assert told["settings"]["seeds"] is None and told["points"] == [(0, ["a=1"]), (1, ["a=2"])]
     with pytest.raises(UserError, match="older trainrun"):
-        additions.command(additions.read(["a=3"]), told["settings"])
+        sweep_additions.command(sweep_additions.read(["a=3"]), told["settings"])
 
 
 TELLS = """

@@ -9,9 +9,9 @@ from sweeping import QUIET, only_sweep, rows_of, summaries, trainrun
 
 import trainrun as library
 from trainrun.cli import main
-from trainrun.sweep import story
-from trainrun.sweep.resources import Resources
-from trainrun.vectorized import paying
+from trainrun.sweep import loop
+from trainrun.sweep.launchers.resources import Resources
+from trainrun.vectorized import heuristics
 
 LONG = [
     "tracking=none",
@@ -44,7 +44,7 @@ WISHES = {
     ],
 )
 def test_whether_it_pays_by_the_config(words, why):
-    found = paying.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
+    found = heuristics.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
     assert found is None if why is None else why in found
 
 
@@ -63,7 +63,7 @@ def test_whether_it_pays_by_the_config(words, why):
     ],
 )
 def test_whether_it_pays_by_the_sweep_and_the_machine(trials, machine, more, why):
-    found = paying.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
+    found = heuristics.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
     assert found is None if why is None else why in found
 
 
@@ -79,7 +79,7 @@ def test_steps_of_an_epoch(words, steps):
         "data.test=0.16",
         "trainer.batch_size=20",
     ]
-    assert paying.steps(library.compose([*data, *words])) == steps
+    assert heuristics.steps(library.compose([*data, *words])) == steps
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def given(inside, monkeypatch, capsys):
     def begin(sweep_dir, points, settings, engine, done=()):
         begun.append((settings["launcher"]["name"], engine.how))
         engine.close()
-        return story.Ended(sweep_dir)
+        return loop.Ended(sweep_dir)
 
-    monkeypatch.setattr(story, "run", begin)
+    monkeypatch.setattr(loop, "run", begin)
 
     def run(*words):
         assert main(["-m", *LONG, *words]) == 0, capsys.readouterr().err
@@ -157,8 +157,8 @@ def test_why_local_is_taken_is_said(given):
 @pytest.mark.slow
 def test_a_run_with_seeds_goes_together_and_resume_takes_the_same(tmp_path, monkeypatch):
     for name in ("TRIALS", "STEPS"):
-        monkeypatch.setattr(paying, name, 1)
-    monkeypatch.setattr(paying, "CORES", 1_000)
+        monkeypatch.setattr(heuristics, name, 1)
+    monkeypatch.setattr(heuristics, "CORES", 1_000)
     done = trainrun(tmp_path, "-m", *QUIET, "trainer.epochs=2", "seeds=2", "model.units=[8]")
     assert done.returncode == 0, done.stdout + done.stderr
     sweep = only_sweep(tmp_path)

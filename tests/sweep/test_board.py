@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from trainrun import console
-from trainrun.sweep.board import Board
 from trainrun.sweep.trial import Trial
+from trainrun.sweep.view.live_table import Board
+from trainrun.ui import console
 
 KEYS = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")
 

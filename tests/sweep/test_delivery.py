@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainrun.sweep import delivery, story
+from trainrun.sweep import loop, trial_delivery
 from trainrun.sweep.trial import Trial
 from trainrun.tracking.journal import Journal
 
@@ -45,7 +45,7 @@ def courier(monkeypatch):
         made.named.append(run_dir)
         return made
 
-    monkeypatch.setattr(delivery.record, "deliver", deliver)
+    monkeypatch.setattr(trial_delivery.record, "deliver", deliver)
     return made
 
 
@@ -60,7 +60,7 @@ def ended(folder, number):
 
 
 def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
-    sent = delivery.Delivery(SETTINGS)
+    sent = trial_delivery.Delivery(SETTINGS)
     trials = [ended(tmp_path, i) for i in range(4)]
     for trial in trials[:3]:
         sent.ended(trial)
@@ -77,14 +77,14 @@ def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
 def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
     tmp_path, courier, down, seconds, capsys
 ):
-    sent = delivery.Delivery(SETTINGS)
-    for number in range(delivery.MANY):
+    sent = trial_delivery.Delivery(SETTINGS)
+    for number in range(trial_delivery.MANY):
         sent.ended(ended(tmp_path, number))
     sent._began -= 100.0
     courier.down = down
-    assert sent.finish(3.0) == delivery.MANY
-    assert [*courier.waits.values()] == pytest.approx([seconds] * delivery.MANY, abs=1.0)
-    assert f"sending the last {delivery.MANY} trials" in capsys.readouterr().out
+    assert sent.finish(3.0) == trial_delivery.MANY
+    assert [*courier.waits.values()] == pytest.approx([seconds] * trial_delivery.MANY, abs=1.0)
+    assert f"sending the last {trial_delivery.MANY} trials" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,19 @@ def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
 def test_one_trial_less_runs_while_a_store_on_this_machine_has_fallen_behind(
     tmp_path, courier, uri, down, lags
 ):
-    sent = delivery.Delivery(SETTINGS)
+    sent = trial_delivery.Delivery(SETTINGS)
     assert not sent.lags
-    trials = [ended(tmp_path, number) for number in range(delivery.BACKLOG + 1)]
+    trials = [ended(tmp_path, number) for number in range(trial_delivery.BACKLOG + 1)]
     for trial in trials:
         trial.config = {"tracking": {**SETTINGS, "uri": uri}}
         sent.ended(trial)
     courier.down = down
     assert sent.lags == lags
     engine = SimpleNamespace(jobs=2, free=True, running=[trials[0]])
-    assert story._room(engine, sent) == (not lags)
+    assert loop._room(engine, sent) == (not lags)
     engine.running = []
-    assert story._room(engine, sent)  # but never none
+    assert loop._room(engine, sent)  # but never none
     courier.done = {trials[0].run_dir}
     assert not sent.lags
     engine.running = [trials[1]]
-    assert story._room(engine, sent)
+    assert loop._room(engine, sent)

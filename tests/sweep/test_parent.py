@@ -13,7 +13,8 @@ import pytest
 from sweeping import begun, only_sweep, trainrun, wait_for
 
 from trainrun.cli import main
-from trainrun.tracking import cursor, journal, nest, status
+from trainrun.tracking import journal, status
+from trainrun.tracking.delivery import parent_run, state
 
 pytestmark = pytest.mark.slow
 SMALL = ["data=iris", "artifacts.report=false", "artifacts.model=false", "trainer.epochs=3"]
@@ -161,7 +162,7 @@ def test_an_offline_sweep_is_nested_by_sync_in_whatever_order(offline, capsys):
 def test_what_the_files_about_delivery_said_may_be_lost(offline):
     assert main(["sync", str(offline)]) == 0
     before = {r.info.run_id for r in Store("mlflow.db").runs}
-    for path in offline.rglob(cursor.FILE):
+    for path in offline.rglob(state.FILE):
         path.unlink()
     assert main(["sync", "--all"]) == 0
     store = Store("mlflow.db")
@@ -184,7 +185,7 @@ def test_a_sweep_is_no_run(offline, capsys):
 def delivered(run_dir):
     """Whether a run's end is written, and is on the server."""
     records = journal.read(run_dir / "journal.jsonl").records
-    return records[-1]["kind"] == "end" and cursor.unsent(cursor.latest(run_dir), len(records)) == 0
+    return records[-1]["kind"] == "end" and state.unsent(state.latest(run_dir), len(records)) == 0
 
 
 def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_sweep_does(tmp_path):
@@ -235,10 +236,10 @@ def trained(run_dir):
 
 
 def test_only_a_trial_belongs_to_a_sweep(tmp_path):
-    assert nest.sweep_of(tmp_path / "runs" / "one") is None
+    assert parent_run.sweep_of(tmp_path / "runs" / "one") is None
     folder = tmp_path / "sweeps" / "a"
     (folder / "3").mkdir(parents=True)
     (folder / "sweep.json").write_text("{}")
-    assert nest.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
+    assert parent_run.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
     (folder / "journal.jsonl").write_text("")
-    assert nest.sweep_of(folder / "3") == folder and nest.sweep_of(folder) is None
+    assert parent_run.sweep_of(folder / "3") == folder and parent_run.sweep_of(folder) is None

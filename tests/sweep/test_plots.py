@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainrun import ourselves
-from trainrun.sweep import drawing, effects, plots
 from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.view import drawing, marginal_plots, plots
 from trainrun.tracking.journal import Journal
+from trainrun.util import subprocesses
 
 LOSS = Objective("val_loss", False)
 SETTINGS = {"objective": None, "direction": "auto", "plots": True}
@@ -86,7 +86,7 @@ def _drawn_here(trials, tmp_path, settings):
 @pytest.mark.parametrize("answer", ["false", "echo nonsense"])
 def test_a_process_that_cannot_draw_costs_one_warning(trials, tmp_path, monkeypatch, capsys, answer):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    monkeypatch.setattr(ourselves, "begin", lambda *a, **k: subprocess.Popen(answer.split(), **pipes))
+    monkeypatch.setattr(subprocesses, "begin", lambda *a, **k: subprocess.Popen(answer.split(), **pipes))
     assert drawing.write(tmp_path / "sweep", trials, SETTINGS) == []
     assert capsys.readouterr().err.count("plots/ were not drawn") == 1
 
@@ -140,7 +140,7 @@ def test_of_thousands_of_trials_the_best_and_some_others_are_drawn(tmp_path):
 
 
 def test_each_varied_key_has_a_panel_with_the_scale_that_suits_it(trials):
-    figure = effects.draw(trials, LOSS)
+    figure = marginal_plots.draw(trials, LOSS)
     rate, optimizer = figure.axes
     assert rate.get_title("left") == "optimizer.learning_rate" and rate.get_xscale() == "log"
     across = {round(x, 6): y for x, y in rate.collections[0].get_offsets()}
@@ -153,10 +153,10 @@ def test_keys_that_do_not_differ_are_left_out_and_seeds_are_no_setting(tmp_path)
         trial(tmp_path, i, "FINISHED", [1.0 + i], ["data=iris", f"seed={i}", f"model.units={u}"])
         for i, u in enumerate([8, 16, 8])
     ]
-    assert [a.get_title("left") for a in effects.draw(made, LOSS).axes] == ["model.units"]
+    assert [a.get_title("left") for a in marginal_plots.draw(made, LOSS).axes] == ["model.units"]
     for each in made:
         each.overrides.pop()
-    assert [a.get_title("left") for a in effects.draw(made, LOSS).axes] == ["seed"]
+    assert [a.get_title("left") for a in marginal_plots.draw(made, LOSS).axes] == ["seed"]
 
 
 def test_a_conditional_key_is_drawn_for_the_trials_that_have_it(tmp_path):
@@ -165,13 +165,13 @@ def test_a_conditional_key_is_drawn_for_the_trials_that_have_it(tmp_path):
         trial(tmp_path, 1, "FINISHED", [0.2], ["optimizer=sgd", "optimizer.momentum=0.5"]),
         trial(tmp_path, 2, "FINISHED", [0.3], ["optimizer=sgd", "optimizer.momentum=0.9"]),
     ]
-    _, momentum = effects.draw(made, LOSS).axes
+    _, momentum = marginal_plots.draw(made, LOSS).axes
     assert momentum.collections[0].get_offsets().tolist() == [[0.5, 0.2], [0.9, 0.3]]
     assert len(momentum.lines) == 0, "the best trial, which has none, is not ringed"
 
 
 def test_what_was_pruned_stands_where_it_was_and_in_no_median(trials):
-    (rate, _) = effects.draw(trials, LOSS, lambda t: 2.0).axes
+    (rate, _) = marginal_plots.draw(trials, LOSS, lambda t: 2.0).axes
     assert points(rate, "pruned, where it was").tolist() == [[1e-5, 2.0]]
     assert len(rate.collections[0].get_offsets()) == 4
 
@@ -181,7 +181,7 @@ def test_what_was_pruned_stands_where_it_was_and_in_no_median(trials):
     (lambda r: [1e-4, 1e-3, 1e-2], True), (lambda r: [16, 32, 64], False), (lambda r: r.normal(0, 1, 50), False),
 ])  # fmt: skip
 def test_a_logarithmic_range_is_known_by_its_values(draw, told):
-    assert effects.logarithmic([float(v) for v in draw(np.random.default_rng(0))]) is told
+    assert marginal_plots.logarithmic([float(v) for v in draw(np.random.default_rng(0))]) is told
 
 
 def test_the_pareto_front_is_what_no_other_trial_beats_in_both(tmp_path):

@@ -12,7 +12,7 @@ from sweeping import only_sweep, rows_of, summaries
 
 import trainrun
 from trainrun.commands import resume
-from trainrun.sweep import prune
+from trainrun.sweep.ranking import pruning
 from trainrun.sweep.trial import Trial
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=digits", "trainer.limit=200",
@@ -56,13 +56,13 @@ def asha_by_hand(values, rungs, factor):
 
 def test_asha_gives_up_what_the_paper_gives_up():
     curves = np.random.RandomState(3).rand(40, 1) + 0.01 * np.random.RandomState(4).rand(40, 9)
-    judge = prune.Pruning({"name": "asha", "min_epochs": 1, "reduction_factor": 3}, None, "auto")
+    judge = pruning.Pruning({"name": "asha", "min_epochs": 1, "reduction_factor": 3}, None, "auto")
     assert judged(judge, curves.tolist()) == asha_by_hand(curves, [1, 3], 3)  # 9 is the last epoch
 
 
 def test_the_median_rule_is_googles():
     curves = np.random.RandomState(5).rand(30, 9)
-    judge = prune.Pruning({"name": "median", "startup_trials": 5}, None, "auto")
+    judge = pruning.Pruning({"name": "median", "startup_trials": 5}, None, "auto")
     stopped = judged(judge, curves.tolist())
     finished: list[np.ndarray] = []
     for number, (curve, at) in enumerate(zip(curves, stopped, strict=True)):
@@ -78,22 +78,22 @@ def test_the_median_rule_is_googles():
 
 
 def test_more_is_better_where_the_metric_says_so():
-    judge = prune.Pruning({"name": "threshold", "lower": 0.5}, "val_accuracy", "auto")
+    judge = pruning.Pruning({"name": "threshold", "lower": 0.5}, "val_accuracy", "auto")
     assert judge.heard(trial(0), 1, {"val_accuracy": 0.4}, False).startswith("threshold: val_accuracy 0.4")
     assert judge.heard(trial(1), 1, {"val_accuracy": 0.6}, False) is None
 
 
 def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
-    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
     assert judge.heard(trial(0), 9, {"val_loss": 9.0}, True) is None
-    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
     assert judge.heard(trial(0), 1, {"loss": 9.0, "accuracy": 0.1}, False) is not None  # no validation: loss
-    judge = prune.Pruning({"name": "threshold", "upper": 0.5}, "val_loss", "auto")
+    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, "val_loss", "auto")
     assert judge.heard(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
 
 
 def test_not_a_number_is_worse_than_all():
-    judge = prune.Pruning({"name": "asha", "min_epochs": 1}, None, "auto")
+    judge = pruning.Pruning({"name": "asha", "min_epochs": 1}, None, "auto")
     assert judged(judge, [[0.5] * 9, [0.4] * 9, [float("nan")] * 9]) == [None, None, 1]
 
 

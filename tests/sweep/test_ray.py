@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from trainrun.cli import main
-from trainrun.sweep.foreign import head, launchers, mirror
+from trainrun.hydra_bridge import cluster_launcher_plugins
+from trainrun.sweep.launchers import file_sync, ray_address
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -115,7 +116,7 @@ def test_what_trials_wrote_elsewhere_is_brought_back(broken):
     assert kinds.count("epoch") == 2 and kinds[-1] == "end", (
         "up to its last epoch, and the end it could not write"
     )
-    assert not [*broken.dir.rglob(f"*{mirror.PART}")]
+    assert not [*broken.dir.rglob(f"*{file_sync.PART}")]
 
 
 @pytest.mark.slow
@@ -168,27 +169,27 @@ def test_another_token_is_told_within_half_a_minute(cluster, ray_sweeps):
 
 
 def test_nobody_at_the_address():
-    assert "nobody answers at" in head.fault(f"127.0.0.1:{free_port()}")
-    assert "expected host:port" in head.fault("somewhere")
+    assert "nobody answers at" in ray_address.fault(f"127.0.0.1:{free_port()}")
+    assert "expected host:port" in ray_address.fault("somewhere")
 
 
 def test_one_that_listens_and_is_no_head_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(head, "LIMIT", 3.0)
-    head._tried.cache_clear()
+    monkeypatch.setattr(ray_address, "LIMIT", 3.0)
+    ray_address._tried.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert "did not answer as a Ray head" in head.fault(f"127.0.0.1:{server.getsockname()[1]}")
+        assert "did not answer as a Ray head" in ray_address.fault(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_auto_without_a_cluster(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    assert "ray start --head" in head.fault("auto")
-    assert head.fault(None) is None and head.own(None), "no address: a Ray of the sweep's own"
+    assert "ray start --head" in ray_address.fault("auto")
+    assert ray_address.fault(None) is None and ray_address.own(None), "no address: a Ray of the sweep's own"
 
 
 def test_without_the_package_one_sentence_tells_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(launchers.importlib.util, "find_spec", lambda name: None)
-    (problem,) = launchers.RayLauncher(address="127.0.0.1:1").problems()
+    monkeypatch.setattr(cluster_launcher_plugins.importlib.util, "find_spec", lambda name: None)
+    (problem,) = cluster_launcher_plugins.RayLauncher(address="127.0.0.1:1").problems()
     assert "pip install 'trainrun[ray]'" in problem.message
 
 
@@ -197,11 +198,11 @@ def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
     there.mkdir()
     here.mkdir()
     (here / "journal.jsonl").write_text("one\n")
-    twin = mirror.Mirror(there, str(here), mirror.pack(here), lambda m: mirror.receive(here, m))
+    twin = file_sync.Mirror(there, str(here), file_sync.pack(here), lambda m: file_sync.receive(here, m))
     with open(there / "journal.jsonl", "a") as file:
         file.write(f'{{"run_dir":"{there}"}}\n')
     (there / "checkpoints").mkdir()
-    (there / "checkpoints" / "a.npz").write_bytes(os.urandom(2 * mirror.PIECE + 5))
+    (there / "checkpoints" / "a.npz").write_bytes(os.urandom(2 * file_sync.PIECE + 5))
     (there / "empty").touch()
     twin.end()
     assert (here / "journal.jsonl").read_text() == f'one\n{{"run_dir":"{here}"}}\n'
@@ -212,4 +213,4 @@ def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
     assert not (here / "checkpoints/a.npz").exists()
     for name in ("../x", "/etc/x"):
         with pytest.raises(ValueError, match="not inside"):
-            mirror.receive(here, {"file": name, "more": b""})
+            file_sync.receive(here, {"file": name, "more": b""})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.sweep import resources
-from trainrun.sweep.resources import Resources
+from trainrun.sweep.launchers import resources
+from trainrun.sweep.launchers.resources import Resources
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from scipy import stats
 from sweeping import QUIET, only_sweep
 
 from trainrun.cli import main
-from trainrun.sweep import record, replicates, seedboard
-from trainrun.sweep.first_seed import FirstSeed
-from trainrun.sweep.points import Listed, Point
-from trainrun.sweep.prune import Judge
-from trainrun.sweep.seeds import Seeded
+from trainrun.sweep import sweep_record
+from trainrun.sweep.ranking import seed_leaderboard, seed_replicates
+from trainrun.sweep.ranking.first_seed import FirstSeed
+from trainrun.sweep.ranking.pruning import Judge
+from trainrun.sweep.space.seeds import Seeded
+from trainrun.sweep.space.trial_source import Listed, Point
 from trainrun.sweep.trial import Objective, Trial
 
 LOSS = Objective("val_loss", False)
@@ -39,21 +40,21 @@ def test_interval_and_welch_are_scipys(seed):
     draw = np.random.default_rng(seed)
     a, b = draw.normal(1, 1, 3 + seed).tolist(), draw.normal(2, 3, 7 - seed).tolist()
     low, high = stats.t.interval(0.95, len(a) - 1, loc=np.mean(a), scale=stats.sem(a))
-    assert replicates.interval(a) == pytest.approx((low, high), rel=1e-12)
+    assert seed_replicates.interval(a) == pytest.approx((low, high), rel=1e-12)
     for alternative in ("two-sided", "greater"):
         told = stats.ttest_ind(a, b, equal_var=False, alternative=alternative).pvalue
-        assert replicates.welch(a, b, alternative) == pytest.approx(told, rel=1e-10)
+        assert seed_replicates.welch(a, b, alternative) == pytest.approx(told, rel=1e-10)
 
 
 def test_values_without_any_spread_differ_or_do_not():
-    assert replicates.welch([1.0, 1.0], [2.0, 2.0]) == 0
-    assert replicates.welch([1.0, 1.0], [1.0, 1.0]) == 1
-    assert replicates.welch([1.0, 1.0], [2.0, 2.0], "greater") == 1
-    assert replicates.welch([1.0], [2.0, 3.0]) == 1 and replicates.interval([1.0]) is None
+    assert seed_replicates.welch([1.0, 1.0], [2.0, 2.0]) == 0
+    assert seed_replicates.welch([1.0, 1.0], [1.0, 1.0]) == 1
+    assert seed_replicates.welch([1.0, 1.0], [2.0, 2.0], "greater") == 1
+    assert seed_replicates.welch([1.0], [2.0, 3.0]) == 1 and seed_replicates.interval([1.0]) is None
 
 
 def test_trials_that_differ_by_their_seed_are_one_setting_whatever_the_order_of_their_overrides():
-    (one,) = replicates.group(
+    (one,) = seed_replicates.group(
         [trial(0, ["a=1", "seed=1", "b=2"], val_loss=1.0), trial(1, ["b=2", "a=1", "seed=2"], val_loss=2.0)]
     )
     assert one.values("val_loss") == [1.0, 2.0] and one.together().metrics == {"val_loss": 1.5}
@@ -61,14 +62,14 @@ def test_trials_that_differ_by_their_seed_are_one_setting_whatever_the_order_of_
 
 def test_the_best_mean_wins_and_not_the_luckiest_seed():
     lucky, steady = trials_of([0.1, 0.9, 0.8], "a=1"), trials_of([0.4, 0.5, 0.3], "a=2", 3)
-    ranked = replicates.ranked(replicates.group([*lucky, *steady]), LOSS)
+    ranked = seed_replicates.ranked(seed_replicates.group([*lucky, *steady]), LOSS)
     assert [s.overrides for s in ranked] == [["a=2"], ["a=1"]]
-    assert replicates.median(ranked[0], LOSS).number == 3
+    assert seed_replicates.median(ranked[0], LOSS).number == 3
 
 
 def test_of_an_even_number_of_seeds_the_better_of_the_middle_ones_stands_for_the_setting():
-    (setting,) = replicates.group(trials_of([0.4, 0.1, 0.2, 0.3]))
-    assert replicates.median(setting, LOSS).metrics["val_loss"] == 0.2
+    (setting,) = seed_replicates.group(trials_of([0.4, 0.1, 0.2, 0.3]))
+    assert seed_replicates.median(setting, LOSS).metrics["val_loss"] == 0.2
 
 
 def test_a_setting_that_came_to_no_number_with_one_seed_never_wins():
@@ -78,28 +79,28 @@ def test_a_setting_that_came_to_no_number_with_one_seed_never_wins():
         trial(5, ["a=2", "seed=9"], "FAILED", "loss became nan in epoch 1, steps 1 to 9."),
     ]
     good = trials_of([0.7, 0.8], "a=3", 6)
-    ranked = replicates.ranked(replicates.group([*nan, *failed, *good]), LOSS)
+    ranked = seed_replicates.ranked(seed_replicates.group([*nan, *failed, *good]), LOSS)
     assert [s.overrides for s in ranked] == [["a=3"]]
 
 
 def test_a_seed_that_crashed_leaves_the_mean_of_the_others():
     trials = [*trials_of([0.1, 0.3]), trial(2, ["a=1", "seed=9"], "FAILED", "its process was killed")]
-    (setting,) = replicates.ranked(replicates.group(trials), LOSS)
+    (setting,) = seed_replicates.ranked(seed_replicates.group(trials), LOSS)
     assert setting.values("val_loss") == [0.1, 0.3]
 
 
 def test_a_seed_that_was_trained_twice_counts_once():
-    (setting,) = replicates.group([*trials_of([0.1, 0.3]), trial(7, ["a=1", "seed=0"], val_loss=0.1)])
+    (setting,) = seed_replicates.group([*trials_of([0.1, 0.3]), trial(7, ["a=1", "seed=0"], val_loss=0.1)])
     assert setting.values("val_loss") == [0.1, 0.3]
 
 
 def test_the_verdict_names_the_p_value_of_settings_that_are_alike():
     near = [*trials_of([0.1, 0.3, 0.2], "a=1"), *trials_of([0.2, 0.3, 0.15], "a=2", 3)]
-    having, _ = seedboard.ordered(near, LOSS)
+    having, _ = seed_leaderboard.ordered(near, LOSS)
     chance = stats.ttest_ind([0.1, 0.3, 0.2], [0.2, 0.3, 0.15], equal_var=False).pvalue
-    assert f"p = {chance:.2f}" in seedboard.verdict(having, LOSS)
+    assert f"p = {chance:.2f}" in seed_leaderboard.verdict(having, LOSS)
     far = [*trials_of([0.1, 0.11, 0.12], "a=1"), *trials_of([0.9, 0.91, 0.92], "a=2", 3)]
-    assert seedboard.verdict(seedboard.ordered(far, LOSS)[0], LOSS) is None
+    assert seed_leaderboard.verdict(seed_leaderboard.ordered(far, LOSS)[0], LOSS) is None
 
 
 class Source(Listed):
@@ -197,7 +198,7 @@ def test_racing_saves_trials_and_seldom_loses_the_best():
         best = min(means, key=means.get)
         ran_in_all += len(ran)
         lost += sum(t.overrides[0] == best for t in ran) < 5
-        won += replicates.ranked(replicates.group(ran), LOSS)[0].overrides[0] == best
+        won += seed_replicates.ranked(seed_replicates.group(ran), LOSS)[0].overrides[0] == best
         won_without += min(values, key=lambda n, v=values: v[n].mean()) == best
     assert lost <= 4 and ran_in_all < 0.8 * 5000 and abs(won - won_without) <= 3
 
@@ -281,9 +282,9 @@ def test_a_sweep_with_seeds_is_ranked_by_settings(inside, capsys):
     said = capsys.readouterr().out
     assert "2 settings x 3 seeds" in said and "mean val_loss" in said
     sweep = only_sweep(inside)
-    with open(sweep / seedboard.FILE, newline="", encoding="utf-8") as file:
+    with open(sweep / seed_leaderboard.FILE, newline="", encoding="utf-8") as file:
         rows = [*csv.DictReader(file)]
-    trials = {t.number: t for t in record.trials(sweep)}
+    trials = {t.number: t for t in sweep_record.trials(sweep)}
     assert len(trials) == 6 and rows[0]["setting"].startswith("tracking=none") and len(rows) == 2
     values = [trials[int(n)].metrics["val_loss"] for n in rows[0]["trials"].split()]
     assert float(rows[0]["mean"]) == pytest.approx(np.mean(values))
@@ -301,7 +302,7 @@ def test_seeds_that_are_varied_by_hand_are_ranked_as_one_setting(inside, capsys)
     rates = "optimizer.learning_rate=1e-2,2e-2"  # in variables: the trials of a process share its program
     assert main(["-m", *QUIET, "trainer.epochs=2", "seed=1,2", rates]) == 0
     sweep = only_sweep(inside)
-    with open(sweep / seedboard.FILE, newline="", encoding="utf-8") as file:
+    with open(sweep / seed_leaderboard.FILE, newline="", encoding="utf-8") as file:
         rows = [*csv.DictReader(file)]
     assert [r["seeds"] for r in rows] == ["2", "2"]
     assert "not distinguishable" in capsys.readouterr().out or float(rows[1]["p_against_best"]) < 0.05
@@ -360,4 +361,4 @@ def test_of_several_objectives_each_setting_of_the_front_has_its_line(inside, ca
     [([0], "0"), ([3, 1, 2], "1-3"), ([0, 1, 5, 6, 7, 9], "0,1,5-7,9"), ([2, 4, 6], "2,4,6")],
 )
 def test_trials_of_a_setting_are_told_as_ranges(numbers, said):
-    assert seedboard._ranges(numbers) == said
+    assert seed_leaderboard._ranges(numbers) == said

@@ -12,9 +12,11 @@ import pytest
 import yaml
 from sweeping import QUIET, only_sweep, trainrun
 
-from trainrun.config import compose, copies, options
 from trainrun.errors import UserError
-from trainrun.sweep import code
+from trainrun.hydra_bridge import compose
+from trainrun.registry import option_files
+from trainrun.sweep import snapshot
+from trainrun.util import file_copies
 
 # The first trial edits everything while the sweep runs: a neighbour that the plug-in imports, itself, and an option.
 PLUGIN = """
@@ -112,15 +114,15 @@ def test_options_are_composed_from_the_copy(inside):
     (inside / "conf" / "optimizer").mkdir(parents=True)
     option = inside / "conf" / "optimizer" / "mine.yaml"
     option.write_text(OPTION)
-    began = code.take(inside, settings())
+    began = snapshot.take(inside, settings())
     option.write_text(OPTION.replace("0.01", "0.5"))
     assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.5
     with began.used():
         assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.01
-        assert options.find("optimizer", "mine").values["learning_rate"] == 0.01
+        assert option_files.find("optimizer", "mine").values["learning_rate"] == 0.01
         option.unlink()
         assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.01
-    assert options.find("optimizer", "mine") is None
+    assert option_files.find("optimizer", "mine") is None
 
 
 def test_a_package_is_copied_whole_and_its_relative_imports_stay_inside(inside, monkeypatch):
@@ -130,7 +132,7 @@ def test_a_package_is_copied_whole_and_its_relative_imports_stay_inside(inside, 
     (package / "inner" / "__init__.py").write_text("WORD = 'first'")
     (package / "losses.py").write_text("from .inner import WORD\nimport trainrun\n")
     monkeypatch.syspath_prepend(str(inside))
-    began = code.take(inside / "sweep", settings(["some_package.losses"], "copy"))
+    began = snapshot.take(inside / "sweep", settings(["some_package.losses"], "copy"))
     assert len(began.plugins) == 3
     (package / "inner" / "__init__.py").write_text("WORD = 'edited'")
     with began.used():
@@ -145,7 +147,7 @@ def test_a_package_is_copied_whole_and_its_relative_imports_stay_inside(inside, 
 
 def test_a_file_that_was_only_touched_is_not_edited(inside):
     (inside / "plug.py").write_text("import trainrun")
-    began = code.take(inside, settings(["./plug.py"]))
+    began = snapshot.take(inside, settings(["./plug.py"]))
     (inside / "plug.py").write_text("import trainrun")
     assert began.edits() == []
     (inside / "plug.py").write_text("import trainrun # more")
@@ -160,7 +162,7 @@ def test_the_record_names_commit_and_diff(inside):
     for command in (["init", "-q"], ["add", "plug.py"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
     (inside / "plug.py").write_text("import trainrun  # changed\n")
-    code.take(inside / "sweep", settings(["./plug.py"]))
+    snapshot.take(inside / "sweep", settings(["./plug.py"]))
     told = json.loads((inside / "sweep" / "snapshot" / "code.json").read_text())
     commit = subprocess.run(
         [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
@@ -172,32 +174,32 @@ def test_the_record_names_commit_and_diff(inside):
 
 def test_a_sweep_that_was_moved_finds_its_copies(inside):
     (inside / "plug.py").write_text("import trainrun")
-    code.take(inside / "sweep", settings(["./plug.py"], "copy"))
+    snapshot.take(inside / "sweep", settings(["./plug.py"], "copy"))
     (inside / "sweep").rename(inside / "moved")
-    (copy,) = [Path(v) for k, v in code.read(inside / "moved").copies.items() if k.endswith("plug.py")]
+    (copy,) = [Path(v) for k, v in snapshot.read(inside / "moved").copies.items() if k.endswith("plug.py")]
     assert copy.is_file() and copy.is_relative_to(inside / "moved")
 
 
 @pytest.mark.parametrize("copy", ["../../evil.py", "/etc/passwd"])
 def test_no_copy_lies_outside_the_snapshot(inside, copy):
     (inside / "plug.py").write_text("import trainrun")
-    code.take(inside, settings(["./plug.py"], "copy"))
+    snapshot.take(inside, settings(["./plug.py"], "copy"))
     path = inside / "snapshot" / "code.json"
     told = json.loads(path.read_text())
     next(iter(told["plugins"].values()))["copy"] = copy
     path.write_text(json.dumps(told))
     with pytest.raises(UserError, match="leaves the snapshot"):
-        code.read(inside)
+        snapshot.read(inside)
 
 
 def test_no_copy_stands_in_for_an_installed_module(inside):
     (inside / "plug.py").write_text("import trainrun")
-    code.take(inside, settings(["./plug.py"], "copy"))
+    snapshot.take(inside, settings(["./plug.py"], "copy"))
     path = inside / "snapshot" / "code.json"
     told = json.loads(path.read_text())
     told["plugins"][yaml.__file__] = told["plugins"][json.__file__] = next(iter(told["plugins"].values()))
     path.write_text(json.dumps(told))
-    found = code.read(inside).copies
+    found = snapshot.read(inside).copies
     assert yaml.__file__ not in found and json.__file__ not in found
 
 
@@ -205,11 +207,11 @@ def test_a_damaged_record_is_told(inside):
     (inside / "snapshot").mkdir()
     (inside / "snapshot" / "code.json").write_text("[")
     with pytest.raises(UserError, match="cannot be read"):
-        code.of(inside, settings())
+        snapshot.of(inside, settings())
 
 
 def test_copies_are_read_inside_the_with_only(inside):
     (inside / "a.txt").write_text("a")
-    with copies.used({str(inside / "b.txt"): str(inside / "a.txt"), "x": str(inside / "nothing")}):
-        assert copies.of(inside / "b.txt") == inside / "a.txt" and not copies.there(Path("x"))
-    assert copies.of(inside / "b.txt") == inside / "b.txt"
+    with file_copies.used({str(inside / "b.txt"): str(inside / "a.txt"), "x": str(inside / "nothing")}):
+        assert file_copies.of(inside / "b.txt") == inside / "a.txt" and not file_copies.there(Path("x"))
+    assert file_copies.of(inside / "b.txt") == inside / "b.txt"

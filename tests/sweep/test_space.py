@@ -10,14 +10,14 @@ import pytest
 from scipy import stats
 
 from trainrun.cli import main
-from trainrun.sweep import grammar
-from trainrun.sweep.sweepers.drawn import Drawn, draw
+from trainrun.hydra_bridge import sweep_grammar
+from trainrun.sweep.space.random_search import Drawn, draw
 
 SGD = {"optimizer": "adam,sgd", "optimizer.momentum": {"space": "0.1,0.9", "when": "optimizer=sgd"}}
 
 
 def space(overrides=(), entries=None, zipped=None):
-    found, problems = grammar.read(list(overrides), entries, zipped)
+    found, problems = sweep_grammar.read(list(overrides), entries, zipped)
     assert not problems, problems
     return found
 
@@ -204,7 +204,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_mistake_is_told_with_the_way_out(name):
     overrides, entries, zipped, key, words = BAD[name]
-    _, problems = grammar.read(overrides, entries, zipped)
+    _, problems = sweep_grammar.read(overrides, entries, zipped)
     assert [p.key for p in problems] == [key], problems
     assert words in problems[0].message and "Exception" not in problems[0].message
     assert problems[0].message.rstrip().endswith((".", "'", "?", '"'))
@@ -263,8 +263,9 @@ def test_the_preflight_looks_at_each_point_of_a_grid_with_zip_and_space(inside):
 
 
 def test_a_glob_means_the_options_there_are(inside):
-    from trainrun.config import check, options
+    from trainrun.config import check
+    from trainrun.registry import option_files
 
-    names = [n for n in options.options("optimizer") if n.startswith("ada") and n != "adam_then_sgd"]
+    names = [n for n in option_files.options("optimizer") if n.startswith("ada") and n != "adam_then_sgd"]
     count, problems = check.sweep(["data=iris", "optimizer=glob(ada*,exclude=adam_then_sgd)"])
     assert not problems and count == len(names)

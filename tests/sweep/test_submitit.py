@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.sweep.foreign import launchers
+from trainrun.hydra_bridge import cluster_launcher_plugins
 
 LOCAL = ["hydra/launcher=submitit", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
 
@@ -90,7 +90,7 @@ def test_ctrl_c_saves_the_trials_and_resume_goes_on_with_submitit(sweeps_of, tmp
 
 
 def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
-    from trainrun.sweep.foreign.submitit import Task
+    from trainrun.sweep.launchers.submitit import Task
 
     task = Task({"run_dir": str(tmp_path), "resume": None, "config": {"seed": 1}})
     assert task.checkpoint().function.told["resume"] is None, "nothing was written yet: it begins anew"
@@ -103,8 +103,8 @@ def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
 
 
 def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
-    from trainrun.sweep.foreign.files import Post
-    from trainrun.sweep.foreign.submitit import Task
+    from trainrun.sweep.launchers.file_channel import Post
+    from trainrun.sweep.launchers.submitit import Task
 
     post = Post(tmp_path)
     told = post.open(3)
@@ -114,14 +114,16 @@ def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
 
 def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
     """There is no Slurm here: what sbatch would be given is read from the file that submitit writes for it."""
-    from trainrun.sweep.foreign import submitit
+    from trainrun.sweep.launchers import submitit
 
     (tmp_path / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 77\n")
     (tmp_path / "sbatch").chmod(0o755)
     (tmp_path / "srun").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "srun").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    launcher = launchers.SubmititLauncher(partition="gpu", gpus=1, cpus=4, minutes=90, mem_gb=6)
+    launcher = cluster_launcher_plugins.SubmititLauncher(
+        partition="gpu", gpus=1, cpus=4, minutes=90, mem_gb=6
+    )
     assert launcher.problems() == []
     executor = submitit.executor(launcher.given, tmp_path / "jobs", 8)
     with executor.batch():
@@ -143,17 +145,17 @@ def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
 
 def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    (problem,) = launchers.SubmititLauncher().problems()
+    (problem,) = cluster_launcher_plugins.SubmititLauncher().problems()
     assert problem.key == "hydra.launcher.cluster" and "hydra.launcher.cluster=local" in problem.message
-    (problem,) = launchers.SubmititLauncher(cluster="slrm").problems()
+    (problem,) = cluster_launcher_plugins.SubmititLauncher(cluster="slrm").problems()
     assert "Did you mean slurm?" in problem.message
-    monkeypatch.setattr(launchers.importlib.util, "find_spec", lambda name: None)
-    (problem,) = launchers.SubmititLauncher().problems()
+    monkeypatch.setattr(cluster_launcher_plugins.importlib.util, "find_spec", lambda name: None)
+    (problem,) = cluster_launcher_plugins.SubmititLauncher().problems()
     assert "pip install 'trainrun[submitit]'" in problem.message
 
 
 def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
-    from trainrun.sweep.foreign.files import Line, Post
+    from trainrun.sweep.launchers.file_channel import Line, Post
 
     line = Line(Post(tmp_path).open(0), patience=0.3)
     for most in (0.6, 0.1):
@@ -163,7 +165,7 @@ def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
 
 
 def test_an_answer_to_an_epoch_is_worth_waiting_for_on_a_machine_that_is_busy(tmp_path):
-    from trainrun.sweep.foreign.files import Line, Post
+    from trainrun.sweep.launchers.file_channel import Line, Post
 
     post = Post(tmp_path)
     line = Line(post.open(0))
@@ -180,7 +182,7 @@ def test_a_job_that_left_nothing_does_not_keep_the_sweep_from_hearing_the_others
 
     from submitit.local.local import LocalJob
 
-    from trainrun.sweep.foreign.submitit import Submitit
+    from trainrun.sweep.launchers.submitit import Submitit
 
     process = subprocess.Popen(["sh", "-c", "echo what it said last >&2; kill -9 $$"], stderr=subprocess.PIPE)
     (tmp_path / "7_0_log.err").write_bytes(process.communicate()[1])

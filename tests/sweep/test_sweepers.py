@@ -11,10 +11,11 @@ import pytest
 from sweeping import begun, only_sweep, rows_of, trainrun, wait_for
 
 from trainrun.cli import main
-from trainrun.sweep import grammar, pareto
-from trainrun.sweep.sweepers import samplers, storage
-from trainrun.sweep.sweepers.batches import outline
-from trainrun.sweep.sweepers.study import Study
+from trainrun.hydra_bridge import sweep_grammar
+from trainrun.hydra_bridge.batch_sweep import outline
+from trainrun.sweep.ranking import pareto
+from trainrun.sweep.space import samplers, study_storage
+from trainrun.sweep.space.optuna_study import Study
 from trainrun.sweep.trial import Objective, Trial
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false"]
@@ -33,7 +34,7 @@ SPACE = ["x=interval(-5,5)", "y=tag(log,interval(1e-4,1))", "k=range(1,9)", "c=p
 
 
 def study_of(sweep_dir):
-    return optuna.load_study(storage=storage.open_storage(None, sweep_dir), study_name=sweep_dir.name)
+    return optuna.load_study(storage=study_storage.open_storage(None, sweep_dir), study_name=sweep_dir.name)
 
 
 def bowl(trial, space):
@@ -46,7 +47,7 @@ class Driver:
     """Drives a study in this process: each trial is a line of arithmetic."""
 
     def __init__(self, folder, sampler, trials=40, overrides=SPACE, objective="loss", done=(), waiting=()):
-        self.space, problems = grammar.read(overrides)
+        self.space, problems = sweep_grammar.read(overrides)
         assert not problems
         self.there = folder / "there.json"
         points = json.loads(self.there.read_text()) if self.there.exists() else []
@@ -135,12 +136,12 @@ def test_a_file_that_a_killed_process_left_is_taken_up(tmp_path):
     driver.run(3)
     running, unheard = driver.begin(), driver.begin()
     lost = driver.study.take()  # and nobody has written it down
-    file = tmp_path / storage.FILE
+    file = tmp_path / study_storage.FILE
     with open(file, "ab") as opened:
         opened.write(b'{"op_code":4,"worker_id":"x')
     os.symlink(file, f"{file}.lock")
     unheard.status, unheard.metrics = "FINISHED", {"loss": 0.125}
-    from trainrun.sweep.points import Point
+    from trainrun.sweep.space.trial_source import Point
 
     again = Point(running.number, lambda: running)
     done = [outline(n, o) for n, o in driver.points[:3]] + [unheard]
@@ -162,7 +163,7 @@ def test_a_trial_that_counted_as_failed_and_was_tried_again_counts_anew(tmp_path
     driver = Driver(tmp_path, "tpe", 3)
     first = driver.begin()
     driver.end(first, "KILLED")
-    from trainrun.sweep.points import Point
+    from trainrun.sweep.space.trial_source import Point
 
     rest = Driver(tmp_path, "tpe", 3, waiting=[Point(0, lambda: first)])
     assert rest.study.total == 3
@@ -177,7 +178,7 @@ def test_a_trial_that_counted_as_failed_and_was_tried_again_counts_anew(tmp_path
 def test_without_its_file_a_study_is_made_of_the_trials(tmp_path):
     driver = Driver(tmp_path, "tpe", 8)
     done = driver.run(5)
-    (tmp_path / storage.FILE).unlink()
+    (tmp_path / study_storage.FILE).unlink()
     rest = Driver(tmp_path, "tpe", 8, done=done)
     assert rest.study.total == 3
     assert [t.number for t in rest.run(3)] == [5, 6, 7]
@@ -191,7 +192,7 @@ def test_keys_under_a_condition_and_keys_that_vary_together(tmp_path):
         "+a": "1,2",
         "b": "3,4",
     }
-    space, problems = grammar.read([], entries, ["a", "b"])
+    space, problems = sweep_grammar.read([], entries, ["a", "b"])
     assert not problems
     study = Study(space, {"sampler": "tpe", "seed": 1}, "loss", "minimize", 20, outline, tmp_path)
     while study.left:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainrun.sweep import numbers, replicates
-from trainrun.sweep.numbers import Numbers
+from trainrun.sweep.ranking import metric_tables, seed_replicates
+from trainrun.sweep.ranking.metric_tables import Numbers
 from trainrun.sweep.trial import Objective, Trial
 
 
@@ -25,13 +25,13 @@ def test_what_is_no_number_never_wins():
 
 def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
     told = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
-    found = numbers.Figures(tmp_path)
+    found = metric_tables.Figures(tmp_path)
     (tmp_path / "summary.json").write_text(json.dumps(told))
     assert dict(found) == {"parameters": 7, "seconds.train": 1.5}
     one = trial(0, loss=0.5)
     one.own_figures = found
     assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
-    assert dict(numbers.Figures(tmp_path / "gone")) == {}
+    assert dict(metric_tables.Figures(tmp_path / "gone")) == {}
 
 
 def test_a_trial_that_is_over_still_has_its_directory_and_its_figures(tmp_path):
@@ -50,21 +50,21 @@ def test_means_are_of_the_numbers_that_all_have_and_are_computed_when_asked_for(
         asked.append(True)
         return iter(tables)
 
-    found = numbers.Means(there)
+    found = metric_tables.Means(there)
     assert not asked
     assert dict(found) == {"loss": np.mean([1.0, 4.0, 2.5])}
     assert (len(found), "auc" in found, found.get("mae")) == (1, False, None)
-    assert dict(numbers.Means(lambda: ())) == {}
+    assert dict(metric_tables.Means(lambda: ())) == {}
 
 
 def test_the_seeds_of_a_setting_are_ranked_without_reading_summaries(tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(numbers.summary, "read", lambda run_dir: read.append(run_dir) or {})
+    monkeypatch.setattr(metric_tables.summary, "read", lambda run_dir: read.append(run_dir) or {})
     trials = [
         Trial(i, [f"seed={i}"], [f"seed={i}"], tmp_path / str(i), {}, "FINISHED", metrics={"loss": float(i)})
         for i in range(3)
     ]
-    setting = replicates.ranked(replicates.group(trials), Objective("loss", False))[0]
+    setting = seed_replicates.ranked(seed_replicates.group(trials), Objective("loss", False))[0]
     assert (setting.values("loss"), read) == ([0.0, 1.0, 2.0], [])
 
 

@@ -14,7 +14,7 @@ import pytest
 from sweeping import QUIET, begun, only_sweep, rows_of, summaries, trainrun, wait_for
 
 import trainrun as library
-from trainrun.vectorized import alike
+from trainrun.vectorized import compatibility
 
 TOGETHER = "hydra/launcher=vectorized"
 SMALL = [*QUIET, "model.units=[8]", "trainer.epochs=3", "hydra.launcher.n_jobs=2"]
@@ -196,14 +196,14 @@ def test_what_is_not_alike_is_left_to_local_and_said_why(tmp_path):
 def test_why_a_trial_is_trained_by_itself(setting, reason):
     settings = [*QUIET, "hardware=mirrored", setting] if "virtual" in setting else [*QUIET, setting]
     settings += ["optimizer.use_ema=true"] if "ema" in setting else []
-    assert reason in alike.unfit(library.compose(settings), False)
-    assert alike.unfit(library.compose(QUIET), False) is None and "plug-ins" in alike.unfit(
+    assert reason in compatibility.unfit(library.compose(settings), False)
+    assert compatibility.unfit(library.compose(QUIET), False) is None and "plug-ins" in compatibility.unfit(
         library.compose(QUIET), True
     )
 
 
 def test_trials_that_differ_in_numbers_are_alike():
-    key = lambda *words: alike.key(library.compose([*QUIET, *words]))  # noqa: E731
+    key = lambda *words: compatibility.key(library.compose([*QUIET, *words]))  # noqa: E731
     assert key("seed=1") == key(
         "seed=2", "optimizer.learning_rate=0.1", "model.dropout=0.3", "optimizer.beta_1=0.5"
     )

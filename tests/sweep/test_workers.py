@@ -9,13 +9,13 @@ import sweeping
 from sweeping import only_sweep, summaries
 
 import trainrun
-from trainrun.sweep import workers
+from trainrun.sweep.launchers import fork_server
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "trainer.epochs=2"]
 
 
 def key(*settings, plugins=False):
-    return workers.key(trainrun.compose([*QUIET, *settings]), plugins)
+    return fork_server.key(trainrun.compose([*QUIET, *settings]), plugins)
 
 
 def test_numbers_that_are_in_variables_share_a_program():

@@ -19,7 +19,7 @@ spec.loader.exec_module(servers)
 TRAINER = """
 import json, os, sys, time
 from trainrun.errors import TrainingError
-from trainrun.interrupt import Interrupted, interruptible
+from trainrun.util.interrupt import Interrupted, interruptible
 from trainrun.tracking.record import Recorder
 
 told = json.loads(sys.argv[1])

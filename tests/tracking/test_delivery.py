@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from trainrun.cli import main
-from trainrun.tracking import cursor, journal, process, status
-from trainrun.tracking.cursor import Lock
+from trainrun.tracking import journal, status
+from trainrun.tracking.delivery import liveness, state
+from trainrun.tracking.delivery.state import Lock
 from trainrun.tracking.record import Recorder
 
 SECRET = "hunter2"
@@ -106,9 +107,9 @@ def assert_all_there(uri, run_dir, word="FINISHED", left=0):
     assert run.info.start_time == int(book[0]["time"] * 1000)
     assert run.data.params["optimizer.learning_rate"] == "0.1"
     assert len(run.inputs.dataset_inputs) == 1
-    entry = cursor.latest(run_dir)
+    entry = state.latest(run_dir)
     assert (entry["next"], len(entry.get("left") or ())) == (len(book), left)
-    assert cursor.unsent(entry, len(book)) == left
+    assert state.unsent(entry, len(book)) == left
     return run
 
 
@@ -334,7 +335,7 @@ def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(serv
     for name in ("good", "bad"):
         (one.run_dir / f"{name}.txt").write_text(name)
     arguments = Path(f"/proc/{one.delivery}/cmdline").read_bytes()
-    assert b"trainrun.tracking.deliver" in arguments and SECRET.encode() not in arguments
+    assert b"trainrun.tracking.delivery.service" in arguments and SECRET.encode() not in arguments
     one.until("epoch 30")
     os.kill(one.delivery, signal.SIGKILL)
     undelivered, seconds, warnings = one.wait()
@@ -370,11 +371,11 @@ def test_two_deliver_one_run_at_a_time_and_a_replay_of_everything_doubles_nothin
     run = assert_all_there(server.uri, one.run_dir, "KILLED")
     for loss in ("whole", "half"):  # as after a crash between sending and writing down that it was sent
         if loss == "whole":
-            (one.run_dir / cursor.FILE).unlink()
+            (one.run_dir / state.FILE).unlink()
         else:
-            told = json.loads((one.run_dir / cursor.FILE).read_text())
+            told = json.loads((one.run_dir / state.FILE).read_text())
             told["deliveries"][-1]["next"] = 7
-            (one.run_dir / cursor.FILE).write_text(json.dumps(told))
+            (one.run_dir / state.FILE).write_text(json.dumps(told))
         assert main(["sync", str(one.run_dir)]) == 0
         assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id == run.info.run_id
 
@@ -418,11 +419,11 @@ assert recorder.end("FINISHED").undelivered == 0
 
 
 def test_a_living_process_is_known_also_after_the_clock_was_set():
-    start = {"time": 0.0, **process.identity()}
-    assert process.lives(start) is True
-    assert process.lives({**start, "process": "another boot/1"}) is False
-    assert process.lives({**start, "host": "another"}) is None
-    assert process.lives({**start, "pid": 2**22 + 1}) is False
+    start = {"time": 0.0, **liveness.identity()}
+    assert liveness.lives(start) is True
+    assert liveness.lives({**start, "process": "another boot/1"}) is False
+    assert liveness.lives({**start, "host": "another"}) is None
+    assert liveness.lives({**start, "pid": 2**22 + 1}) is False
 
 
 def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsys):
@@ -459,7 +460,7 @@ def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsy
     assert (metrics["on"], metrics["a_"], metrics["a__2"], metrics["m2499"]) == (1.0, 1.0, 2.0, 2499.0)
     assert "text" not in metrics and len(metrics) == 2508
     # Once more, and NaN is not there twice.
-    (tmp_path / cursor.FILE).unlink()
+    (tmp_path / state.FILE).unlink()
     assert main(["sync", str(tmp_path), "--uri", server.uri]) == 0
     assert len(client(server.uri).get_metric_history(run.info.run_id, "nan")) == 1
 
@@ -469,24 +470,26 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
     import sys
 
     process_ = subprocess.Popen(
-        [sys.executable, "-m", "trainrun.tracking.deliver", str(2**22 + 1)],
+        [sys.executable, "-m", "trainrun.tracking.delivery.service", str(2**22 + 1)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     book = journal.Journal(tmp_path / "journal.jsonl")
-    book.write("start", run_id="r", **{**process.identity(), "pid": 2**22 + 1})
+    book.write("start", run_id="r", **{**liveness.identity(), "pid": 2**22 + 1})
     book.close()
     told = {"follow": str(tmp_path), "uri": server.uri, "experiment": "trainrun", "run_name": None,
             "log_model": True, "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
     process_.communicate(json.dumps(told).encode() + b"\n", timeout=90)
     assert process_.returncode == 0
     assert records(tmp_path)[-1]["status"] == "KILLED"
-    assert cursor.latest(tmp_path)["next"] == 2
+    assert state.latest(tmp_path)["next"] == 2
 
 
 def test_in_somebody_elses_session_it_gives_way_by_itself():
     """The shell is the session's; the delivery process has a session of its own, and gives way with that."""
-    python = "import os; from trainrun.tracking.priority import Priority; Priority(); print(os.nice(0))"
+    python = (
+        "import os; from trainrun.tracking.delivery.priority import Priority; Priority(); print(os.nice(0))"
+    )
     script = f"{shlex.join([sys.executable, '-c', python])}; cat /proc/self/autogroup"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, start_new_session=True)
     nice, *group = done.stdout.split()
@@ -497,7 +500,7 @@ def test_in_somebody_elses_session_it_gives_way_by_itself():
 def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path, monkeypatch):
     from types import SimpleNamespace
 
-    from trainrun.tracking import deliver
+    from trainrun.tracking.delivery import service as deliver
 
     monkeypatch.setattr(deliver, "Priority", lambda: SimpleNamespace(give_way=lambda whether: None))
     recorder = Recorder(tmp_path, {"name": "none"})
@@ -522,9 +525,9 @@ def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("since", ["before the run began", "after it"])
 def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, monkeypatch, since):
-    from trainrun.tracking.cursor import Cursor, Target
-    from trainrun.tracking.follow import Follower
-    from trainrun.tracking.mlflow import MlflowSink
+    from trainrun.tracking.delivery.replay import Follower
+    from trainrun.tracking.delivery.state import Cursor, Target
+    from trainrun.tracking.mlflow.tracker import MlflowSink
 
     asked, find = [], MlflowSink._find
     monkeypatch.setattr(MlflowSink, "_find", lambda sink, start: asked.append(start) or find(sink, start))
@@ -536,7 +539,7 @@ def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, 
     Follower(place, MlflowSink(place, began)).pass_on()
     assert len(asked) == (0 if since == "before the run began" else 1)
     (
-        tmp_path / cursor.FILE
+        tmp_path / state.FILE
     ).unlink()  # killed before it was written down: the next process has begun after the run
     again = Cursor(tmp_path, Target(server.uri, "trainrun"))
     Follower(again, MlflowSink(again, time.time() + 1)).pass_on()
@@ -546,9 +549,9 @@ def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, 
 
 @pytest.mark.parametrize("since", [math.inf, 0.0], ids=["of any age", "new"])
 def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy, since):
-    from trainrun.tracking.cursor import Cursor, Target
-    from trainrun.tracking.follow import Follower
-    from trainrun.tracking.mlflow import MlflowSink
+    from trainrun.tracking.delivery.replay import Follower
+    from trainrun.tracking.delivery.state import Cursor, Target
+    from trainrun.tracking.mlflow.tracker import MlflowSink
 
     recorder = Recorder(tmp_path, {"name": "none"})
     recorder.start(run_id="r", config={f"k{i}": i for i in range(250)}, dataset={"name": "d", "digest": "e"})

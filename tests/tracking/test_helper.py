@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.tracking import cursor
+from trainrun.tracking.delivery import state
 from trainrun.tracking.record import Recorder
 
 RUNS, EPOCHS = 24, 5
@@ -46,7 +46,7 @@ def forked(pid):
 def delivered(runs, uri, at_helper=lambda pid: None):
     """Have runs delivered by a process of their own; return the helpers that it has begun."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainrun.tracking.deliver", str(os.getpid())],
+        [sys.executable, "-m", "trainrun.tracking.delivery.service", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # it gives way with the whole session: not with that of the tests
@@ -83,7 +83,7 @@ def assert_all_there(runs, uri):
         losses = client.get_metric_history(run.info.run_id, "loss")
         assert [(m.step, m.value) for m in losses] == [(e, 1 / e) for e in range(1, EPOCHS + 1)]
         assert {a.path for a in client.list_artifacts(run.info.run_id)} >= {"report.html"}
-    assert {cursor.latest(r)["next"] for r in runs} == {EPOCHS + 3}
+    assert {state.latest(r)["next"] for r in runs} == {EPOCHS + 3}
 
 
 def test_many_runs_that_have_ended_are_sent_by_two(runs, tmp_path):
@@ -133,7 +133,7 @@ print(time.monotonic() - begin)
 def test_without_room_for_a_helper_one_goes_on(monkeypatch):
     from types import SimpleNamespace
 
-    from trainrun.tracking import deliver
+    from trainrun.tracking.delivery import service as deliver
 
     def refused(jobs):
         raise BlockingIOError("no more processes")

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from trainrun.artifacts import summary
-from trainrun.tracking import cursor, history, journal
-from trainrun.tracking.cursor import Cursor, Lock, Target
+from trainrun.tracking import history, journal
+from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.state import Cursor, Lock, Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.record import Recorder, not_sent
 from trainrun.tracking.status import mark_killed, settle, status
@@ -205,8 +206,8 @@ def test_status_of_a_directory_that_tells_nothing(tmp_path, content):
     ],
 )
 def test_a_damaged_cursor_counts_as_none(tmp_path, text):
-    (tmp_path / cursor.FILE).write_text(text)
-    assert cursor.read(tmp_path) == []
+    (tmp_path / state.FILE).write_text(text)
+    assert state.read(tmp_path) == []
     assert Cursor(tmp_path, Target("http://host", "e")).next == 0
 
 
@@ -216,11 +217,11 @@ def test_each_store_has_its_own_place_and_the_latest_comes_last(tmp_path):
         place = Cursor(tmp_path, target)
         place.next = count
         place.save()
-    assert "hunter2" not in (tmp_path / cursor.FILE).read_text()
-    assert [e["next"] for e in cursor.read(tmp_path)] == [7, 9]
+    assert "hunter2" not in (tmp_path / state.FILE).read_text()
+    assert [e["next"] for e in state.read(tmp_path)] == [7, 9]
     assert Cursor(tmp_path, other).next == 7
-    assert cursor.unsent(cursor.latest(tmp_path), 12) == 3
-    assert cursor.unsent({"next": 12, "left": {"3": "why"}}, 12) == 1
+    assert state.unsent(state.latest(tmp_path), 12) == 3
+    assert state.unsent({"next": 12, "left": {"3": "why"}}, 12) == 1
 
 
 def test_the_line_that_says_what_is_not_sent(inside):

@@ -15,10 +15,11 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.dataset import InputSpec
-from trainrun.tracking import courier, journal
+from trainrun.data.dataset import InputSpec
+from trainrun.tracking import journal
+from trainrun.tracking.delivery import client as courier
+from trainrun.tracking.mlflow.store import resolve_uri
 from trainrun.tracking.record import Recorder
-from trainrun.tracking.store import resolve_uri
 
 SECRET = "hunter2"
 

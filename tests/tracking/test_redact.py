@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.tracking import redact
+from trainrun.util import redaction
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from trainrun.tracking import redact
     ],
 )
 def test_hides_what_is_secret(given, hidden):
-    assert redact.text(given) == hidden
+    assert redaction.text(given) == hidden
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_hides_what_is_secret(given, hidden):
     ],
 )
 def test_leaves_the_rest(text):
-    assert redact.text(text) == text
+    assert redaction.text(text) == text
 
 
 def test_hides_by_key_in_a_tree():
@@ -43,7 +43,7 @@ def test_hides_by_key_in_a_tree():
         "a": {"password": "x", "api_key": "y", "tokens": 5, "token": ""},
         "b": ["http://u:p@h", 1, None, True],
     }
-    assert redact.tree(tree) == {
+    assert redaction.tree(tree) == {
         "a": {"password": "***", "api_key": "***", "tokens": 5, "token": ""},
         "b": ["http://***@h", 1, None, True],
     }

@@ -21,8 +21,8 @@ class Trained:
 
 @functools.cache
 def _data(spec: tuple):
-    from trainrun import builders
     from trainrun.config import check
+    from trainrun.run import builders
 
     return builders.dataset(check.overrides(list(spec))[0])
 
@@ -49,7 +49,7 @@ def train():
     import keras
     import tensorflow as tf
 
-    from trainrun import builders
+    from trainrun.run import builders
 
     keras.config.set_dtype_policy("float32")
 

@@ -16,8 +16,8 @@ CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 3)
 tf.config.experimental.enable_op_determinism()
 
-from trainrun import builders  # noqa: E402
 from trainrun.config import check  # noqa: E402
+from trainrun.run import builders  # noqa: E402
 
 SMALL = [
     "tracking=none",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun.config import options
+from trainrun.registry import option_files
 
 from .conftest import TRAINERS
 
 SMALL = ["data=iris", "model=mlp", "model.units=[6]", "trainer.limit=70", "trainer.batch_size=16"]
 # One layer, without validation and metrics: less to compile, and the optimizers have a matrix and a vector all the same.
 BARE = ["data=iris", "model=linear", *SMALL[3:], "data.validation=0", "metric=none"]
-OPTIMIZERS = [o.name for o in options.options("optimizer").values() if not o.alias_of]
+OPTIMIZERS = [o.name for o in option_files.options("optimizer").values() if not o.alias_of]
 MODELS = {
     "mlp with penalty, dropout and class weights": [
         "data=digits", "model=mlp", "model.dropout=0.3", "model.regularizer={name: l2, l2: 0.01}", "trainer.class_weight=balanced",

@@ -38,11 +38,11 @@ def test_a_loss_of_the_whole_batch_cannot_be_had_in_parts(train):
 
 
 def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, monkeypatch):
-    from trainrun.trainer import _pass
+    from trainrun.trainer import compiled_epoch
 
     held = train("custom", *SMALL, "trainer.epochs=3")
-    monkeypatch.setattr(_pass, "HELD", 0)
-    monkeypatch.setattr(_pass, "BLOCK", 16 * 2 * 24)  # two steps or so
+    monkeypatch.setattr(compiled_epoch, "HELD", 0)
+    monkeypatch.setattr(compiled_epoch, "BLOCK", 16 * 2 * 24)  # two steps or so
     agree([held, train("custom", *SMALL, "trainer.epochs=3")])
 
 

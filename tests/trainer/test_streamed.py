@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from trainrun.data import _arrays, _npz_file
-from trainrun.trainer import _feed, _indexed, _pass
-from trainrun.view import View
+from trainrun.data.lazy_array import View
+from trainrun.trainer import compiled_epoch, fit_from_arrays, pipeline
 
 RNG = np.random.default_rng(1)
 
@@ -43,7 +43,7 @@ def test_a_view_trains_as_its_array(train, deterministic, tmp_path, monkeypatch,
     monkeypatch.setattr(_npz_file, "MAPPED_FROM", 0)
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
     held = trained("data.stratify=true")
-    for module in (_feed, _pass):
+    for module in (pipeline, compiled_epoch):
         monkeypatch.setattr(module, "HELD", 0)
     streamed = trained("data.validation=0.2")
     assert isinstance(whole.job.train.x, np.ndarray)
@@ -62,20 +62,20 @@ def test_batches_hold_the_bits_of_whole_arrays(train, tmp_path, monkeypatch, hel
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
     path = path_of(tmp_path, "numeric")
     job = train("custom", "data=npz", f"data.path={path}", "model=linear", "trainer.batch_size=16").job
-    monkeypatch.setattr(_feed, "HELD", held)
-    x, order = np.asarray(job.train.x), _feed.order(job.plan, len(job.train), 0)
-    got = [batch[0].numpy() for batch in _feed.Feed(job.train, job.plan).dataset()]
+    monkeypatch.setattr(pipeline, "HELD", held)
+    x, order = np.asarray(job.train.x), pipeline.order(job.plan, len(job.train), 0)
+    got = [batch[0].numpy() for batch in pipeline.Feed(job.train, job.plan).dataset()]
     assert [len(b) for b in got] == [16] * (len(x) // 16) + [len(x) % 16] * (len(x) % 16 > 0)
     assert np.concatenate(got).tobytes() == x[order].tobytes()
-    shown = [batch[0].numpy() for batch in _feed.in_order(job.validation, 16)]
+    shown = [batch[0].numpy() for batch in pipeline.in_order(job.validation, 16)]
     assert np.concatenate(shown).tobytes() == np.asarray(job.validation.x).tobytes()
 
 
 def test_whole_makes_the_tensor_of_a_view():
     x = RNG.normal(size=(1000, 37)).astype("float32")
     view = View.of(x).part(RNG.permutation(1000)[:501])
-    assert np.array_equal(_feed.whole(view).numpy(), np.asarray(view))
-    given = _feed.whole(x)
+    assert np.array_equal(pipeline.whole(view).numpy(), np.asarray(view))
+    given = pipeline.whole(x)
     x[0] = 0  # an array that somebody else holds is copied
     assert not np.array_equal(given.numpy(), x)
 
@@ -85,7 +85,7 @@ def test_held_passes_that_may_be_exchanged_take_views(train, tmp_path, monkeypat
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
     path = path_of(tmp_path, "numeric")
     job = train("fit", "data=npz", f"data.path={path}", "model=linear", "trainer.batch_size=16").job
-    kept = _pass.Pass(job.model, job.model.train_step, job.train, 16, again=True)
+    kept = compiled_epoch.Pass(job.model, job.model.train_step, job.train, 16, again=True)
     assert kept.renew(job.validation)
     assert np.array_equal(kept.held[0].numpy(), np.asarray(job.validation.x))
-    assert _indexed.Indexed.fits(job)
+    assert fit_from_arrays.Indexed.fits(job)

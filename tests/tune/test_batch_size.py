@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 import trainrun
-from trainrun import builders
-from trainrun.cost import Cost
 from trainrun.errors import UserError
-from trainrun.tune import batch_size
-from trainrun.tune.batch_size import TooLarge, search
+from trainrun.inspect import batch_size
+from trainrun.inspect.batch_size import TooLarge, search
+from trainrun.model.cost import Cost
+from trainrun.run import builders
 
 QUICK = ["data=digits", "model.units=[8]", "tracking=none", "trainer.epochs=1", "artifacts.model=false", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun import builders
-from trainrun.tune import learning_rate, picture
+from trainrun.inspect import learning_rate, range_test_plot
+from trainrun.run import builders
 
 PARABOLA = ["data=none", "model=quadratic", "loss=model_output", "metric=none", "optimizer=sgd", "trainer.batch_size=1",
             "model.b=0.0", "model.c=0.0", "model.start=1.0", "tracking=none"]  # fmt: skip
@@ -85,7 +85,7 @@ def test_a_tuned_run_is_the_run_with_that_rate(inside, capsys):
     assert f"learning rate {rate:g} by tune.learning_rate" in said
     plain = trainrun.run([*asked, f"optimizer.learning_rate={rate}"])
     assert plain.summary["weights_sha256"] == tuned.summary["weights_sha256"], "a trial has left a trace"
-    assert (tuned.run_dir / "plots" / picture.FILE).stat().st_size > 10_000
+    assert (tuned.run_dir / "plots" / range_test_plot.FILE).stat().st_size > 10_000
     assert 1e-4 < rate < 0.1
 
 
@@ -93,5 +93,5 @@ def test_a_test_that_diverges_at_once_is_still_drawn(tmp_path):
     found = learning_rate.read([0.1, 1.0, 10.0], [1.0, float("nan")])
     assert found.suggestion is None
     warnings = []
-    picture.write(tmp_path, found, warnings.append)
-    assert len(warnings) == 1 and picture.FILE in warnings[0]
+    range_test_plot.write(tmp_path, found, warnings.append)
+    assert len(warnings) == 1 and range_test_plot.FILE in warnings[0]

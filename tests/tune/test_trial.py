@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.tune._trial import aside
+from trainrun.inspect.trial_job import aside
 
 
 def test_names_and_random_states_are_as_before():

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainrun.sweep.resources import Resources
+from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import Trial
 from trainrun.vectorized.engine import Vectorized
-from trainrun.vectorized.together import Place
+from trainrun.vectorized.worker import Place
 
 SETTINGS = {"plugins": [], "command": [], "trial_timeout": None, "grace": 30.0, "reuse": "auto"}
 

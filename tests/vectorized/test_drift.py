@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from trainrun import company
+from trainrun.run import joint_training
 
 SEEDS, EPOCHS, RATE = 64, 5, 0.02
 SETTINGS = ["data=digits", "data.seed=1", "trainer.limit=200", "model=mlp", "model.units=[8]", "model.dropout=0.1",
@@ -20,9 +20,9 @@ SETTINGS = ["data=digits", "data.seed=1", "trainer.limit=200", "model=mlp", "mod
 
 @pytest.fixture(scope="module")
 def jobs():
-    from trainrun import builders
     from trainrun.config import check
-    from trainrun.trainer._loop import build
+    from trainrun.run import builders
+    from trainrun.trainer.epoch_loop import build
 
     config, problems = check.overrides(SETTINGS)
     assert not problems, problems
@@ -49,7 +49,7 @@ def part(job, split, order):
 @pytest.fixture(scope="module")
 def together(jobs, before):
     """Return the validation scores of all seeds that are trained in one graph, `{name: [seeds]}`."""
-    from trainrun.trainer._feed import order
+    from trainrun.trainer.pipeline import order
     from trainrun.vectorized import program
 
     def parts(epoch):
@@ -60,7 +60,7 @@ def together(jobs, before):
         graph.train(parts(epoch))
     logs = graph.measure([part(j, j.validation, np.arange(len(j.validation))) for j in jobs])
     for job in jobs:
-        company.catch_up(job.model)
+        joint_training.catch_up(job.model)
     return _by_name(logs)
 
 
@@ -72,9 +72,9 @@ def alone(jobs, before):
     variables (weights, and the states of the generators) and in the order of the data.
     """
     from trainrun.step.default import default
-    from trainrun.trainer._feed import order
-    from trainrun.trainer._pace import Pace
-    from trainrun.trainer._pass import Pass, evaluate
+    from trainrun.trainer.compiled_epoch import Pass, evaluate
+    from trainrun.trainer.pipeline import order
+    from trainrun.trainer.steps_per_call import Pace
     from trainrun.vectorized import program
 
     first = jobs[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun import company
-from trainrun.config import check, composed
+from trainrun.config import check
+from trainrun.hydra_bridge import compose_cache
+from trainrun.run import joint_training
 
 EPOCHS = 2
 DIGITS = ["data=digits", "trainer.limit=40", "trainer.batch_size=16"]
@@ -54,7 +55,7 @@ def settings(lines, at):
 
 @pytest.fixture(scope="module", autouse=True)
 def configs_are_composed_once():
-    with composed.kept():
+    with compose_cache.kept():
         yield
 
 
@@ -68,8 +69,8 @@ def precision():
 
 
 def jobs(lines, precision="float64"):
-    from trainrun import builders
-    from trainrun.trainer._loop import build
+    from trainrun.run import builders
+    from trainrun.trainer.epoch_loop import build
 
     made = []
     for i in range(3):
@@ -83,7 +84,7 @@ def jobs(lines, precision="float64"):
 
 
 def part(job, epoch):
-    from trainrun.trainer._feed import order
+    from trainrun.trainer.pipeline import order
     from trainrun.vectorized.program import Part
 
     return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
@@ -135,7 +136,7 @@ def together(made, measured=True):
     if measured:
         logs.append(graph.measure([whole(j) for j in made]))
     for job in made:
-        company.catch_up(job.model)
+        joint_training.catch_up(job.model)
     found = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
     for job, values in zip(made, before, strict=True):
         for variable, value in zip(program.variables(job.model), values, strict=True):

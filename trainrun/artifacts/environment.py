@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trainrun.tracking import redact
+from trainrun.util import redaction
 
 FILE = "environment.txt"
 # What a result may depend on; for summary.json.
@@ -69,7 +69,7 @@ def _git_state(folder: str | Path | None) -> dict[str, Any] | None:
 
 def git_diff(folder: str | Path | None = None) -> str:
     """Return what differs from the commit, passwords in addresses hidden; empty outside a checkout."""
-    text = redact.text(_git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff") or "")
+    text = redaction.text(_git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff") or "")
     return text if len(text) <= DIFF_LIMIT else text[:DIFF_LIMIT] + "\n… (cut here: the diff is larger)\n"
 
 
@@ -94,7 +94,7 @@ def describe(
         if git
         else "git       none",
         "",
-        *_section("Variables", (f"{k}={redact.text(v)}" for k, v in _variables())),
+        *_section("Variables", (f"{k}={redaction.text(v)}" for k, v in _variables())),
         *_section("Packages", packages()),
     ]
     if git and git["dirty"]:

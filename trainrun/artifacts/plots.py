@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun import console
 from trainrun.artifacts import curves
 from trainrun.artifacts.summary import best_epochs
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from trainrun.dataset import Dataset, Split
+    from trainrun.data.dataset import Dataset, Split
 
 FOLDER = "plots"
 # Okabe and Ito's colours: told apart by colour-blind readers, too.

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun import paths
 from trainrun.artifacts import environment, plots, result
 from trainrun.artifacts import summary as summaries
-from trainrun.tracking import redact
+from trainrun.util import paths, redaction
 
 FILE = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -94,12 +93,12 @@ def render(
         details.append(("git commit", git["commit"] + (" with changes" if git.get("dirty") else "")))
     if summary.get("mlflow"):
         mlflow = summary["mlflow"]
-        details.append(("MLflow run", f"{mlflow['run_id']} in {redact.text(mlflow['tracking_uri'])}"))
+        details.append(("MLflow run", f"{mlflow['run_id']} in {redaction.text(mlflow['tracking_uri'])}"))
     details += [(package, version) for package, version in summary.get("versions", {}).items()]
     return _template().render(
         title=title,
         status=summary["status"],
-        overrides=[redact.text(o) for o in summary["overrides"]],
+        overrides=[redaction.text(o) for o in summary["overrides"]],
         facts=facts,
         columns=[result.COLUMNS[i] for i in kept],
         rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],
@@ -139,4 +138,4 @@ def _plain(value: Any) -> str:
 
 
 def _text(path: Path) -> str:
-    return redact.text(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
+    return redaction.text(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun import console
 from trainrun.tracking.record import not_sent
+from trainrun.ui import console
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
 # Of the run, not of the model.

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import paths
-from trainrun.tracking import redact
+from trainrun.util import paths, redaction
 
 FILE = "summary.json"
 STATUSES = ("FINISHED", "FAILED", "KILLED", "PRUNED")
@@ -68,7 +67,7 @@ def build(
     return {
         "run_id": run_id,
         "status": status,
-        "overrides": [redact.text(o) for o in overrides],
+        "overrides": [redaction.text(o) for o in overrides],
         "metrics": dict(metrics or {}),
         "best": {k: dict(v) for k, v in (best or {}).items()},
         "epochs": epochs,

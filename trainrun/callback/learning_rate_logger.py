@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from trainrun import company
+from trainrun.run import joint_training
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -62,11 +62,11 @@ def last_rate(optimizer: Any, model: keras.Model | None = None) -> float:
     inners = getattr(optimizer, "inners", None) or (getattr(optimizer, "inner_optimizer", None),)
     if inners[0] is not None:
         phase = getattr(optimizer, "phase", None)
-        return last_rate(inners[0 if phase is None else int(company.number(model, phase))], model)
+        return last_rate(inners[0 if phase is None else int(joint_training.number(model, phase))], model)
     rate = getattr(optimizer, "_learning_rate", None)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
-        return float(rate(max(int(company.number(model, optimizer._iterations)) - 1, 0)))
+        return float(rate(max(int(joint_training.number(model, optimizer._iterations)) - 1, 0)))
     if not isinstance(rate, keras.Variable) and model is not None:
-        company.catch_up(model)  # it may be computed of anything
-    return float(company.number(model, optimizer.learning_rate))
+        joint_training.catch_up(model)  # it may be computed of anything
+    return float(joint_training.number(model, optimizer.learning_rate))

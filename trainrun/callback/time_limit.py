@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainrun.duration import seconds
+from trainrun.util.durations import seconds
 
 
 @keras.saving.register_keras_serializable("trainrun")

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun import console
 from trainrun.errors import UserError
+from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
@@ -18,14 +18,15 @@ def main(argv: Sequence[str]) -> int:
             "Pareto front. SWEEP is its directory, or `last`."
         )
         return 0 if argv and len(argv) == 1 else 2
-    from trainrun.sweep import leaderboard, record
-    from trainrun.sweep import winners as winning
+    from trainrun.sweep import sweep_record
+    from trainrun.sweep.ranking import best as winning
+    from trainrun.sweep.ranking import leaderboard
     from trainrun.sweep.trial import Objective
     from trainrun.tracking import find
 
     sweep_dir = find.sweep(argv[0])
-    settings = record.read(sweep_dir)["settings"]
-    trials = [*record.trials(sweep_dir)]
+    settings = sweep_record.read(sweep_dir)["settings"]
+    trials = [*sweep_record.trials(sweep_dir)]
     winners = winning.of(trials, Objective.of(settings["objective"], settings["direction"], trials))
     if not winners:
         raise UserError(f"no trial of {Path(sweep_dir)} is finished. To go on: trainrun resume {argv[0]}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun import console
 from trainrun.errors import UserError
+from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
     """Check a config, say what is wrong, and train nothing."""
-    from trainrun.config import check, compose, plugins, sweep_rules
+    from trainrun.config import check, plugins
+    from trainrun.config.rules import sweep
+    from trainrun.hydra_bridge import compose
 
     flags = compose.arguments(argv)
     where = (flags.config_name, flags.config_path)
@@ -30,13 +32,14 @@ def main(argv: Sequence[str]) -> int:
     if problems:
         raise UserError(problems)
     seeds = _seeds(flags.overrides, where) if flags.multirun else None
-    console.say(f"ok: {sweep_rules.counted(points, seeds)}, nothing wrong", style="green")
+    console.say(f"ok: {sweep.counted(points, seeds)}, nothing wrong", style="green")
     return 0
 
 
 def _seeds(given: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
     """Return how many seeds each setting of a sweep gets, as its first point says; a preset may say it."""
-    from trainrun.config import check, compose
+    from trainrun.config import check
+    from trainrun.hydra_bridge import compose
 
     hydra = [o for o in given if compose.is_hydra(o)]
     config, _ = check.overrides([*hydra, *compose.sweep_points(given)[0]], *where, multirun=True)

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trainrun import console
 from trainrun.errors import UserError
+from trainrun.ui import console
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 MARKS = {OK: ("✓", "green"), WARNING: ("!", "yellow"), FAULT: ("✗", "bold red")}
@@ -159,11 +159,11 @@ def disk() -> Iterator[Finding]:
 
 def tracker() -> Iterator[Finding]:
     """The store that tracking=mlflow would write to."""
-    from trainrun.tracking import redact
-    from trainrun.tracking.store import resolve_uri
+    from trainrun.tracking.mlflow.store import resolve_uri
+    from trainrun.util import redaction
 
     uri = resolve_uri(None)
-    shown = redact.text(uri)
+    shown = redaction.text(uri)
     if uri.startswith("sqlite:///"):
         file = Path(uri.removeprefix("sqlite:///"))
         if os.access(file if file.exists() else file.parent, os.W_OK):

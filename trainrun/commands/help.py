@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun import console
 from trainrun.cli import VERBS
 from trainrun.commands.ls import GROUPS
-from trainrun.config import options
+from trainrun.registry import option_files
+from trainrun.ui import console
 
 USAGE = """\
 trainrun [key=value …]           train one run
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     for group in GROUPS:
         if group == "layer":
             continue
-        found = [o.name for o in options.options(group).values() if not o.alias_of]
+        found = [o.name for o in option_files.options(group).values() if not o.alias_of]
         shown = (
             ", ".join(found)
             if len(found) <= 9

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from trainrun import console, paths
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
-from trainrun.registry import PACKAGE
+from trainrun.registry.lookup import PACKAGE
+from trainrun.ui import console
+from trainrun.util import paths
 
 TEMPLATE = PACKAGE / "project"
 

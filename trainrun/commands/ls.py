@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun import console, registry
 from trainrun.commands._parser import Parser
-from trainrun.config import options, plugins
+from trainrun.config import plugins
 from trainrun.errors import UserError, did_you_mean
+from trainrun.registry import lookup, option_files
+from trainrun.ui import console
 
 GROUPS = {
     "data": "what is learnt from",
@@ -59,15 +60,15 @@ def _announce_plugins() -> None:
 
 def _count(group: str) -> int:
     # The layers' meanings are read from Keras' source, which takes a third of a second: not for a count.
-    return len(registry.names(group)) if group == "layer" else len(rows_of(group))
+    return len(lookup.names(group)) if group == "layer" else len(rows_of(group))
 
 
 def rows_of(group: str) -> list[list[str]]:
     """Return (name with its aliases, meaning, origin) of every option of a group."""
     if group == "layer":
-        layers = [registry.find("layer", name) for name in registry.names("layer")]
+        layers = [lookup.find("layer", name) for name in lookup.names("layer")]
         return sorted([layer.name, registry_summary(layer), layer.origin] for layer in layers)
-    found = options.options(group)
+    found = option_files.options(group)
     aliases: dict[str, list[str]] = {}
     for option in found.values():
         if option.alias_of:
@@ -78,26 +79,26 @@ def rows_of(group: str) -> list[list[str]]:
             continue
         name = ", ".join([option.name, *aliases.get(option.name, [])])
         rows.append([name, option.summary, _origin(option)])
-    for name in registry.names(group) if group in registry.KERAS else ():
-        component = registry.find(group, name)
+    for name in lookup.names(group) if group in lookup.KERAS else ():
+        component = lookup.find(group, name)
         if component.origin.startswith("plug-in") and name not in found:
             rows.append([name, registry_summary(component), component.origin])
     return sorted(rows)
 
 
-def registry_summary(component: registry.Component) -> str:
+def registry_summary(component: lookup.Component) -> str:
     """Return the first line of a component's docstring."""
-    from trainrun.config import source
+    from trainrun.registry import signatures
 
-    said = source.read(component)
+    said = signatures.read(component)
     return said.doc.splitlines()[0] if said and said.doc else ""
 
 
-def _origin(option: options.Option) -> str:
+def _origin(option: option_files.Option) -> str:
     if option.origin != "trainrun":
         return str(option.path)
     name = option.arguments.get("name")
     try:
-        return registry.find(option.group, name).origin if name else "trainrun"
+        return lookup.find(option.group, name).origin if name else "trainrun"
     except UserError:
         return "trainrun"

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import console, imports
 from trainrun.artifacts import environment, summary
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, UserError
+from trainrun.ui import console
+from trainrun.util import imports
 
 DIGITS = 5
 CHANGES = "Changes since the commit"  # the title in environment.txt
@@ -72,8 +73,8 @@ def again(
         UserError: the config or what it names is not there any more, or the data is another.
         TrainingError: it failed this time.
     """
-    from trainrun.config import again as config_again
-    from trainrun.config import compose
+    from trainrun.config import saved as config_again
+    from trainrun.hydra_bridge import compose
 
     here = Path.cwd()
     if start.get("cwd") and Path(start["cwd"]).is_dir():
@@ -84,7 +85,7 @@ def again(
         for sentence in warnings:
             console.warn(sentence)
         _check_data(config, before.get("data_sha256"))
-        from trainrun import runner
+        from trainrun.run import runner
 
         new = here / "outputs" / "runs" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{compose.unique()}"
         new.mkdir(parents=True)
@@ -183,7 +184,7 @@ def _parser() -> Parser:
 def _check_data(config: Mapping[str, Any], digest: str | None) -> None:
     """Refuse data that is not what the run was trained on."""
     with console.hushed(), imports.unhindered("tensorflow"):
-        from trainrun import builders
+        from trainrun.run import builders
     if digest is not None and builders.dataset(config).digest() != digest:
         raise UserError(
             Problem(

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import console
 from trainrun.errors import Problem, UserError
+from trainrun.ui import console
 
 USAGE = """\
 trainrun resume RUN [overrides]: go on with a run that was stopped, from its newest checkpoint.
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.tracking.status import status
 
     if (sweep_dir := _sweep(argv[0])) is not None:
-        from trainrun.sweep import again as sweeps
+        from trainrun.sweep import resume as sweeps
 
         return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
@@ -72,14 +72,14 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
     Raises:
         UserError: what the run needs is not there any more, or is not what it was.
     """
-    from trainrun.config import again, plugins
+    from trainrun.config import plugins, saved
 
     run_dir = run_dir.absolute()
     # What the config names by a relative path lies where the run was started.
     if start.get("cwd") and Path(start["cwd"]).is_dir():
         os.chdir(start["cwd"])
-    config = again.load(run_dir, given)
-    was = again.load_plain(run_dir)
+    config = saved.load(run_dir, given)
+    was = saved.load_plain(run_dir)
     for name, digest in plugins.digests(config["plugins"]).items():
         if (start.get("plugins") or {}).get(name, digest) != digest:
             console.warn(
@@ -93,9 +93,9 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
                 "what is trained is trained.",
             )
         )
-    from trainrun import runner
-    from trainrun.resumed import Resume
-    from trainrun.tracking.cursor import Lock
+    from trainrun.checkpoint.resume_point import Resume
+    from trainrun.run import runner
+    from trainrun.tracking.delivery.state import Lock
 
     # Held until this process ends: what the journal says of the last attempt's process is known only later.
     held = Lock(run_dir, ".training.lock")

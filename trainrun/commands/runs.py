@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun import console
 from trainrun.commands._parser import Parser
-from trainrun.duration import said as duration
 from trainrun.errors import UserError
-from trainrun.tracking import find, listing, redact
+from trainrun.tracking import find, listing
+from trainrun.ui import console
+from trainrun.util import redaction
+from trainrun.util.durations import said as duration
 
 COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
 REASON = 60  # characters of why a run failed
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         sweep_dir = find.sweep(given.sweep, given.outputs)
         return _watch(sweep_dir) if given.watch else _trials(sweep_dir, limit, given.json)
     if given.watch:
-        from trainrun.sweep import watch
+        from trainrun.sweep.view import watch
 
         watch.everything(given.outputs)
         return 0
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _watch(sweep_dir: Path) -> int:
-    from trainrun.sweep import watch
+    from trainrun.sweep.view import watch
 
     watch.sweep(sweep_dir)
     return 0
@@ -73,7 +74,7 @@ def _watch(sweep_dir: Path) -> int:
 
 def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
     """Print a sweep's trials, the best first."""
-    from trainrun.sweep import overview
+    from trainrun.sweep.view import overview
 
     found = overview.of(sweep_dir)
     shown = found.trials[:limit]
@@ -81,7 +82,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
     if as_json:
         keys = ("number", "status", "reason", "epochs", "seconds", "overrides", "metrics")
         entries = [{**{k: getattr(t, k) for k in keys}, "run_dir": str(t.run_dir)} for t in shown]
-        console.say(json.dumps(redact.tree(entries), indent=1, ensure_ascii=False))
+        console.say(json.dumps(redaction.tree(entries), indent=1, ensure_ascii=False))
         return 0
     rows = []
     for trial in shown:
@@ -93,7 +94,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
                 str(trial.epochs),
                 "" if value is None else f"{value:.4f}",
                 duration(trial.seconds) if trial.seconds else "",
-                redact.text(" ".join(trial.varied or trial.overrides)) or "default",
+                redaction.text(" ".join(trial.varied or trial.overrides)) or "default",
                 _short(trial.reason) if trial.reason else "",
             ]
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun import console, registry
 from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins
-from trainrun.config import options, source
 from trainrun.errors import UserError, did_you_mean
+from trainrun.registry import lookup, option_files, signatures
+from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,8 +24,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}."
         )
-    typed = options.options(group).get(name)
-    option = options.find(group, name)
+    typed = option_files.options(group).get(name)
+    option = option_files.find(group, name)
     component = _component(group, name, option)
     if option is not None:
         if typed is not option:
@@ -37,29 +37,29 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _component(group: str, name: str, option: options.Option | None) -> registry.Component | None:
+def _component(group: str, name: str, option: option_files.Option | None) -> lookup.Component | None:
     named = option.arguments.get("name") if option is not None else name
-    if option is not None and (named is None or group not in registry.KERAS):
+    if option is not None and (named is None or group not in lookup.KERAS):
         return None
     try:
-        return registry.find(group, named)
+        return lookup.find(group, named)
     except UserError:
         if option is not None:
             return None
-        known = [*(registry.names(group) if group in registry.KERAS else []), *options.options(group)]
+        known = [*(lookup.names(group) if group in lookup.KERAS else []), *option_files.options(group)]
         raise UserError(
             f"{group}: there is no option {name!r}.{did_you_mean(name, known)} `trainrun ls {group}` lists them."
         ) from None
 
 
-def _show_component(component: registry.Component) -> None:
-    said = source.read(component)
+def _show_component(component: lookup.Component) -> None:
+    said = signatures.read(component)
     console.say()
     console.say(f"{component.attribute} ({component.origin}: {component.module})", style="bold")
     if said is None:
         return
     if said.doc:
         console.say(said.doc)
-    rows = [[k, "(required)" if v == source.REQUIRED else v] for k, v in said.parameters.items()]
+    rows = [[k, "(required)" if v == signatures.REQUIRED else v] for k, v in said.parameters.items()]
     console.say()
     console.table("", ["argument", "default"], rows)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun import console
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
-from trainrun.tracking import find, nest
+from trainrun.tracking import find
+from trainrun.tracking.delivery import parent_run
 from trainrun.tracking.status import JOURNAL
+from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +55,7 @@ def _meant(word: str, outputs: str) -> list[Path]:
     folder = find.sweep_named(word, outputs)
     if folder is None:
         run_dir = find.run(word, outputs)
-        folder = run_dir.parent if word == find.LATEST and nest.sweep_of(run_dir) else None
+        folder = run_dir.parent if word == find.LATEST and parent_run.sweep_of(run_dir) else None
         if folder is None:
             return [run_dir]
     return [folder, *find.trials(folder)]
@@ -64,7 +65,7 @@ def with_sweeps(runs: Sequence[Path]) -> list[Path]:
     """Return the runs, each once, and before a trial the record of its sweep: it stands below that in MLflow."""
     found: dict[Path, Path] = {}
     for run_dir in runs:
-        if (sweep_dir := nest.sweep_of(run_dir)) is not None:
+        if (sweep_dir := parent_run.sweep_of(run_dir)) is not None:
             found.setdefault(sweep_dir, Path(run_dir).parent)
         if (run_dir / JOURNAL).is_file():  # no sweep of before it had a record of its own
             found.setdefault(run_dir.absolute(), run_dir)
@@ -82,7 +83,7 @@ def deliver(
         timeout: seconds to try again while a server does not answer.
         named: whether the user has named each run: one that was deleted on the server is recorded anew only then.
     """
-    from trainrun.tracking import sync
+    from trainrun.tracking.delivery import sync
 
     lines = [sync.run(run_dir, uri, experiment, timeout, named) for run_dir in runs]
     told = [line for line in lines if line.text]

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import console, paths
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.ui import console
+from trainrun.util import paths
 
 if TYPE_CHECKING:
-    from trainrun import differences, verify
+    from trainrun.verify import differences, kill_and_resume
 
 SHOWN = 5  # differences told of each kind; the rest is counted
 
@@ -21,7 +22,8 @@ SHOWN = 5  # differences told of each kind; the rest is counted
 def main(argv: Sequence[str]) -> int:
     """Run a config whole, run it with kills, and hold one against the other."""
     given, words = _parser().parse_known_args(list(argv))
-    from trainrun.config import check, compose, plugins
+    from trainrun.config import check, plugins
+    from trainrun.hydra_bridge import compose
 
     flags = compose.arguments(words)
     if flags.help:
@@ -31,11 +33,11 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("verify-resume proves it for one config; leave -m out.")
     if given.kills < 1:
         raise UserError(Problem("--kills", f"expected a whole number, at least 1, got {given.kills}."))
-    from trainrun import verify
+    from trainrun.verify import kill_and_resume
 
     where = (flags.config_name, flags.config_path)
     own = [o for o in flags.overrides if not o.startswith("tracking")]
-    config, problems = check.overrides([*own, *verify.FORCED], *where)
+    config, problems = check.overrides([*own, *kill_and_resume.FORCED], *where)
     if problems:
         raise UserError(problems)
     _of_the_clock(config)
@@ -43,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     folder = _folder(given.keep)
     keep = given.keep is not None
     try:
-        trial = verify.Trial(words, folder, config["trainer"].get("epochs"), given.seed)
+        trial = kill_and_resume.Trial(words, folder, config["trainer"].get("epochs"), given.seed)
         runs = _run(trial, given.kills)
         equal = _tell(trial, runs)
         keep = keep or not equal
@@ -100,19 +102,19 @@ def _folder(given: str | None) -> Path:
     return folder
 
 
-def _run(trial: verify.Trial, kills: int) -> list[tuple[Path, list[verify.Kill]]]:
+def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill_and_resume.Kill]]]:
     """Run it whole, then with kills until all have struck; a run may end before they all have."""
     console.say("a run without kills …", "dim")
     whole = trial.reference()
     seconds = trial.first + trial.usual * (trial.epochs - 1)
     console.say(f"  {_count(trial.epochs, 'epoch')}, {seconds:.1f} s of training")
-    runs: list[tuple[Path, list[verify.Kill]]] = []
+    runs: list[tuple[Path, list[kill_and_resume.Kill]]] = []
     left = kills
     while left and len(runs) < kills:
         console.say("a run with kills …" if not runs else "it ended before; another one …", "dim")
         told = kills - left
 
-        def tell(kill: verify.Kill) -> None:
+        def tell(kill: kill_and_resume.Kill) -> None:
             nonlocal told
             told += 1
             during = ", while a checkpoint was written" if kill.writing else ""
@@ -131,17 +133,17 @@ def _run(trial: verify.Trial, kills: int) -> list[tuple[Path, list[verify.Kill]]
     return runs
 
 
-def _from(kill: verify.Kill) -> str:
+def _from(kill: kill_and_resume.Kill) -> str:
     if kill.before is None:
         return "no checkpoint yet: it begins again"
     epoch, step = kill.before
     return f"goes on with epoch {epoch + 1}" + (f", step {step + 1}" if step else "")
 
 
-def _tell(trial: verify.Trial, runs: Sequence[tuple[Path, list[verify.Kill]]]) -> bool:
+def _tell(trial: kill_and_resume.Trial, runs: Sequence[tuple[Path, list[kill_and_resume.Kill]]]) -> bool:
     """Say what came out; return whether all is equal."""
-    from trainrun import differences
     from trainrun.artifacts import summary
+    from trainrun.verify import differences
 
     struck = sum(len(kills) for _, kills in runs)
     for run_dir, _ in runs:
@@ -159,8 +161,8 @@ def _tell(trial: verify.Trial, runs: Sequence[tuple[Path, list[verify.Kill]]]) -
 
 def _explain(whole: Path, killed: Path, found: Sequence[differences.Difference]) -> None:
     """Say what differs, where it began, and what may be the cause."""
-    from trainrun import differences
-    from trainrun.config import again
+    from trainrun.config import saved
+    from trainrun.verify import differences
 
     console.say(f"not equal: {_count(len(found), 'difference')}", "bold red")
     _list(list(map(str, found)))
@@ -180,10 +182,10 @@ def _explain(whole: Path, killed: Path, found: Sequence[differences.Difference])
         between = f"; the run with kills went on from step {went_on[0]}" if went_on else ""
         console.say(f"first seen at step {place.updates} ({at}){before}{between}", "bold")
         _list([f"{n}: {s}" for n, s in zip(place.names, place.sizes, strict=True)])
-    config = again.load(whole)
+    config = saved.load(whole)
     with console.hushed():
-        from trainrun import suspects
-    found = suspects.of(config, whole)
+        from trainrun.verify import nondeterminism
+    found = nondeterminism.of(config, whole)
     if found:
         console.say("likely causes", "bold")
         _list(found)

@@ -10,30 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import registry
-from trainrun.config import (
-    arguments,
-    checkpoint_rules,
-    combinations,
-    compose,
-    composed,
-    diagnose,
-    failure_rules,
-    options,
-    plugins,
-    safety,
-    source,
-    sweep_rules,
-)
-from trainrun.construct import FORBIDDEN, reference_group, resolve, unknown_argument
-from trainrun.dataset import Description
-from trainrun.duration import seconds
+from trainrun.config import plugins, safety
+from trainrun.config.rules import checkpoint, combinations, failure, ranges
+from trainrun.config.rules import sweep as sweep_rules
+from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.lengths import LENGTHS
-from trainrun.lengths import parse as parse_length
+from trainrun.hydra_bridge import compose, compose_cache, override_errors
+from trainrun.registry import lookup, option_files, signatures
+from trainrun.registry.construct import FORBIDDEN, reference_group, resolve, unknown_argument
+from trainrun.util.durations import seconds
+from trainrun.util.lengths import LENGTHS
+from trainrun.util.lengths import parse as parse_length
 
 if TYPE_CHECKING:
-    from trainrun.sweep.plan import Plan
+    from trainrun.hydra_bridge.sweep_plan import Plan
 
 # Arguments that are durations: 90s, 10m, 1h30m.
 DURATIONS = ("max_time",)
@@ -74,12 +64,12 @@ def overrides(
         The resolved config (None if there is none to be had), and every problem found.
     """
     found = [*plugins.announce(plugins.early(given)), *_listed(given)]
-    tree, faults = diagnose.examine(given, config_name, config_path, multirun)
+    tree, faults = override_errors.examine(given, config_name, config_path, multirun)
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
     if faults and (offered := plugins.entry_points()):
         found += plugins.announce(offered)
-        tree, faults = diagnose.examine(given, config_name, config_path, multirun)
+        tree, faults = override_errors.examine(given, config_name, config_path, multirun)
     found += faults
     if tree is not None:
         found += problems(tree)
@@ -90,7 +80,7 @@ def _listed(given: Sequence[str]) -> Iterator[Problem]:
     """Refuse `loss=[huber,mse]`: Hydra would merge the two into something that is neither."""
     for text in given:
         match = re.match(r"^(\w+)=\[(.*,.*)\]$", text)
-        if match and match[1] in registry.KERAS and match[1] not in options.SEVERAL:
+        if match and match[1] in lookup.KERAS and match[1] not in option_files.SEVERAL:
             several = match[2].replace(" ", "")
             yield Problem(
                 match[1], f"expected one option, got a list. For a run with each: -m {match[1]}={several}."
@@ -113,15 +103,15 @@ def sweep(
     Returns:
         How many trials there will be, and all problems, each once.
     """
-    from trainrun.sweep import plan
+    from trainrun.hydra_bridge import sweep_plan
 
     found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
-    planned = plan.of(given, config_name, config_path)
+    planned = sweep_plan.of(given, config_name, config_path)
     found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
     if planned.launcher is not None and not found:
         planned_for(planned)
     hydra = [o for o in given if compose.is_hydra(o)]
-    with composed.kept():
+    with compose_cache.kept():
         for point in planned.points:
             for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
                 found.setdefault(problem, " ".join(point))
@@ -135,9 +125,9 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
     found = [
         *_root(config),
-        *checkpoint_rules.problems(config),
+        *checkpoint.problems(config),
         *sweep_rules.problems(config),
-        *failure_rules.problems(config),
+        *failure.problems(config),
     ]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
@@ -145,7 +135,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         else:
             nests = (
                 f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
-                if group in options.SEVERAL
+                if group in option_files.SEVERAL
                 else ""
             )
             text = (
@@ -163,9 +153,9 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
 
 def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield (group, key, spec) of every component that a config names at its top."""
-    for group in (*registry.KERAS,):
+    for group in (*lookup.KERAS,):
         node = config.get(group)
-        if group in options.SEVERAL:
+        if group in option_files.SEVERAL:
             if not isinstance(node, Mapping):
                 yield group, group, node
                 continue
@@ -179,7 +169,7 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     from trainrun.config import schema
 
     for key, value in _settings(config):
-        fault = arguments.violation(arguments.RULES[key], value, None)
+        fault = ranges.violation(ranges.RULES[key], value, None)
         if fault:
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
@@ -209,7 +199,7 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if key in config:
             yield key, config[key]
     for key, value in config["tune"].items():
-        if f"tune.{key}" in arguments.RULES:
+        if f"tune.{key}" in ranges.RULES:
             yield f"tune.{key}", value
 
 
@@ -239,8 +229,8 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
                 f"expected the name of a {group}, got {spec.get('name')!r}. `trainrun ls {group}` lists them.",
             )
         ]
-    if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in registry.own_names(group)):
-        known = set(options.options(group)) | set(registry.own_names(group))
+    if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in lookup.own_names(group)):
+        known = set(option_files.options(group)) | set(lookup.own_names(group))
         if spec["name"] not in known:
             return [
                 Problem(
@@ -248,7 +238,7 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
                     f"there is no {group} {spec['name']!r}.{did_you_mean(spec['name'], known)} It is one of {', '.join(sorted(known))}.",
                 )
             ]
-        chosen = options.options(group).get(spec["name"])
+        chosen = option_files.options(group).get(spec["name"])
         return [
             *_settings_problems(group, key, spec, {}),
             *_argument_problems(group, key, spec, chosen.arguments if chosen else {}),
@@ -256,7 +246,7 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
     try:
         component, given = resolve(group, spec, key)
     except UserError as error:
-        known = list(options.options(group))
+        known = list(option_files.options(group))
         return [
             Problem(
                 f"{key}.name",
@@ -267,7 +257,7 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
             for p in error.problems
         ]
     found: list[Problem] = []
-    said = source.read(component)
+    said = signatures.read(component)
     if group in SETTINGS_GROUPS:
         found += _settings_problems(group, key, spec, said.parameters if said else {})
     elif said is not None and not said.open:
@@ -275,10 +265,10 @@ def component_problems(group: str, key: str, spec: Any) -> list[Problem]:
         found += [
             Problem(f"{key}.{k}", unknown_argument(k, component.name, takes)) for k in given if k not in takes
         ]
-    option = options.by_component(group, spec["name"], key)
+    option = option_files.by_component(group, spec["name"], key)
     defaults = dict(option.arguments) if option else {}
     for name, text in (said.parameters if said else {}).items():
-        if name not in defaults and text != source.REQUIRED:
+        if name not in defaults and text != signatures.REQUIRED:
             defaults[name] = _literal(text)
     return [*found, *_argument_problems(group, key, {"name": component.name, **given}, defaults)]
 
@@ -292,7 +282,7 @@ def _settings_problems(
         group, key, spec: of the node.
         parameters: what its component takes besides.
     """
-    ours = [o for o in options.packaged(group).values() if not o.alias_of]
+    ours = [o for o in option_files.packaged(group).values() if not o.alias_of]
     named = [o for o in ours if o.arguments.get("name", o.name) == spec["name"]]
     if group == "tracking":
         named = ours  # settings of one recorder, whose name a preset changes without its other keys
@@ -305,7 +295,7 @@ def _settings_problems(
                 f"no such key in {group}={spec['name']}.{did_you_mean(k, known)} It takes {takes}.",
             )
     if group == "trainer":
-        example = named[0] if named else options.packaged(group)["fit"]
+        example = named[0] if named else option_files.packaged(group)["fit"]
         for k, value in example.arguments.items():
             if k not in spec and k not in parameters:
                 yield Problem(
@@ -347,15 +337,15 @@ def _argument_problems(
         if faults := safety.followed(value, where):
             yield from faults
             continue
-        if group == "callback" and argument in arguments.RUN_PATHS and isinstance(value, str):
+        if group == "callback" and argument in ranges.RUN_PATHS and isinstance(value, str):
             yield from _outside(where, value)
             continue
         if (group, argument) in LENGTHS or argument in DURATIONS:
             read = parse_length if (group, argument) in LENGTHS else seconds
             yield from _unread(where, value, read)
             continue
-        rule = arguments.rule_for(group, str(spec["name"]), argument, defaults.get(argument))
-        fault = arguments.violation(rule, value, defaults.get(argument)) if rule else None
+        rule = ranges.rule_for(group, str(spec["name"]), argument, defaults.get(argument))
+        fault = ranges.violation(rule, value, defaults.get(argument)) if rule else None
         if fault:
             yield Problem(where, fault)
 
@@ -384,7 +374,7 @@ def _unread(where: str, value: Any, read: Callable[[Any], Any]) -> Iterator[Prob
 def describe(config: Mapping[str, Any]) -> Description:
     """Return what the dataset says of itself before it is loaded; empty for a plug-in's, which only loading tells."""
     spec = config.get("data")
-    if not isinstance(spec, Mapping) or spec.get("name") not in registry.own_names("data"):
+    if not isinstance(spec, Mapping) or spec.get("name") not in lookup.own_names("data"):
         return Description()
     module = importlib.import_module(f"trainrun.data.{spec['name']}")
     try:

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun import console, imports, paths, registry
-from trainrun.config import copies, options, source, yaml_file
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.registry import lookup, option_files, signatures
+from trainrun.ui import console
+from trainrun.util import file_copies, imports, paths, yaml_file
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
@@ -30,11 +31,11 @@ _imported: set[Path | str] = set()
 def early(overrides: Sequence[str]) -> list[str]:
     """Return the plug-ins that a command line and the nearest primary config name, before anything is composed."""
     named: list[str] = []
-    for _, folder in options.search_path():
+    for _, folder in option_files.search_path():
         primary = folder / "config.yaml"
         if primary.is_file():
             try:
-                tree = yaml_file.load(primary) if folder != options.package_conf() else {}
+                tree = yaml_file.load(primary) if folder != option_files.package_conf() else {}
             except UserError:
                 tree = {}  # told when it is composed
             if isinstance(tree.get("plugins"), list):
@@ -60,7 +61,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             found.append(Problem("plugins", _missing(plugin)))
             continue
         try:
-            tree = ast.parse(copies.of(path).read_text(encoding="utf-8"), filename=str(path))
+            tree = ast.parse(file_copies.of(path).read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
             found.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
             continue
@@ -84,17 +85,17 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             )
             continue
         for group, name, node in _registrations(tree):
-            if fault := registry.name_fault(name):
+            if fault := lookup.name_fault(name):
                 found.append(Problem("plugins", f"{plugin}, line {node.lineno}: {fault}"))
                 continue
-            if group not in registry.KERAS:
-                text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, registry.KERAS)}"
+            if group not in lookup.KERAS:
+                text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
                 found.append(Problem("plugins", text))
                 continue
-            component = registry.Component(
+            component = lookup.Component(
                 group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path
             )
-            registry.announce(component)
+            lookup.announce(component)
             _offer(component)
     return found
 
@@ -122,7 +123,7 @@ def load(plugins: Iterable[str]) -> None:
             with console.hushed(), imports.unhindered("tensorflow"):
                 if path is not None and _FILE.search(plugin):
                     spec = importlib.util.spec_from_file_location(
-                        name, path, loader=copies.loader(name, path)
+                        name, path, loader=file_copies.loader(name, path)
                     )
                     module = importlib.util.module_from_spec(spec)
                     sys.modules[name] = module
@@ -159,7 +160,7 @@ def digests(plugins: Iterable[str]) -> dict[str, str]:
         total = hashlib.sha256()
         for file in files:
             try:
-                content = copies.of(file).read_bytes()
+                content = file_copies.of(file).read_bytes()
             except OSError:
                 continue
             total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
@@ -184,7 +185,7 @@ def _is_meant(path: Path) -> bool:
     return any(
         word in text
         for file in files
-        for text in (copies.of(file).read_text(encoding="utf-8", errors="replace"),)
+        for text in (file_copies.of(file).read_text(encoding="utf-8", errors="replace"),)
         for word in ("trainrun", "register_keras_serializable")
     )
 
@@ -193,7 +194,7 @@ def _locate(plugin: str) -> Path | None:
     """Return the source file of a plug-in, without importing it or its parents."""
     if _FILE.search(plugin):
         path = paths.expanded(plugin).absolute()
-        return path if os.path.isfile(path) or copies.there(path) else None
+        return path if os.path.isfile(path) or file_copies.there(path) else None
     top, *rest = plugin.split(".")
     for folder in ("", *sys.path):
         base = Path(folder or ".").absolute().joinpath(top, *rest)
@@ -255,20 +256,20 @@ def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | 
                 )  # a name that is no text is told
 
 
-def _offer(component: registry.Component) -> None:
+def _offer(component: lookup.Component) -> None:
     """Make the component an option for Hydra, its arguments read off its signature; a YAML of its name goes first."""
-    said = source.read(component)
+    said = signatures.read(component)
     values: dict[str, Any] = {"name": component.name}
     for argument, default in (said.parameters if said else {}).items():
         if argument in ("name", "y_true", "y_pred", "sample_weight", "inputs", "target", "head"):
             continue
         try:
-            values[argument] = None if default == source.REQUIRED else ast.literal_eval(default)
+            values[argument] = None if default == signatures.REQUIRED else ast.literal_eval(default)
         except ValueError:
             values[argument] = None
-    if component.group in options.SEVERAL:
+    if component.group in option_files.SEVERAL:
         values = {component.name: values}
-    if component.name in options.options(component.group):
+    if component.name in option_files.options(component.group):
         return
     from hydra.core.config_store import ConfigStore
 

@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import launcher_rules, options, yaml_file
 from trainrun.errors import UNSEEN, Problem
+from trainrun.hydra_bridge import launcher_rules
+from trainrun.registry import option_files
+from trainrun.util import yaml_file
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -58,7 +60,7 @@ def search_path(overrides: Sequence[str], config_name: str | None, config_path: 
         for text in overrides
         if text.lstrip("+~").partition("=")[0].strip() == "hydra.searchpath"
     ]
-    folders = [folder for origin, folder in options.search_path() if origin != "trainrun"]
+    folders = [folder for origin, folder in option_files.search_path() if origin != "trainrun"]
     folders += [Path(config_path)] if config_path else []
     for folder in folders:
         primary = folder / f"{(config_name or 'config').removesuffix('.yaml')}.yaml"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
-from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
-from trainrun.view import View
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
+from trainrun.data.lazy_array import View
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainrun import paths
 from trainrun.data._columns import POLICIES, TASKS, Wanted
 from trainrun.errors import did_you_mean
+from trainrun.util import paths
 
 # So much of a file is read to see what it is; a header is not longer.
 LONGEST_LINE = 1_000_000

@@ -10,16 +10,9 @@ import csv
 from collections import Counter
 from dataclasses import dataclass, field
 
-from trainrun import paths
-from trainrun.data._columns import (
-    Wanted,
-    classes_of,
-    is_missing,
-    is_numeric,
-    number,
-    one_class,
-)
+from trainrun.data._columns import Wanted, classes_of, is_missing, is_numeric, number, one_class
 from trainrun.data._header import Fault, Findings, open_text
+from trainrun.util import paths
 
 # So many faults of one kind are named, the rest counted.
 NAMED = 10

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data.lazy_array import BLOCK
 from trainrun.errors import Problem, UserError
-from trainrun.view import BLOCK
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainrun import paths
 from trainrun.data._columns import TASKS
 from trainrun.data._mapped import Mapped
+from trainrun.data.lazy_array import Rows, blocks
 from trainrun.errors import did_you_mean
-from trainrun.view import Rows, blocks
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._order import SPLIT, bits, shuffled
+from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError
-from trainrun.view import View, blocks
 
 if TYPE_CHECKING:
     import numpy as np

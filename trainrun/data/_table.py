@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun import paths
 from trainrun.data import _columns
 from trainrun.data._columns import Wanted
 from trainrun.data._header import Findings
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import numpy as np

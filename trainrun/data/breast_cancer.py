@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainrun.data import _arrays
-from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 
 EXAMPLES = 569
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun import paths
 from trainrun.data import _columns, _header, _lines, _table
 from trainrun.data._columns import Wanted
 from trainrun.data._gaps import coded, filled
 from trainrun.data._split import class_problem, fitted, share_problems, sizes, split, standardizer
-from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
-from trainrun.view import View
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import numpy as np

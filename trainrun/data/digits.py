@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from trainrun.data import _arrays
-from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 
 EXAMPLES = 1797
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainrun.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec
 
 if TYPE_CHECKING:
     pass

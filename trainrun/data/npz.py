@@ -10,9 +10,9 @@ from trainrun.data import _arrays
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._npz_file import Fault, each, headers, load, value_faults
 from trainrun.data._split import share_problems, sizes
-from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
-from trainrun.view import Rows, View
 
 if TYPE_CHECKING:
     import numpy as np

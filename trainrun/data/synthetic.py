@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trainrun import paths
 from trainrun.data import _arrays
 from trainrun.data._order import SYNTHETIC, bits, shuffled
-from trainrun.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import numpy as np

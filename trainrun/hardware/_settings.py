@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework import config as framework
 
-from trainrun import console
 from trainrun.errors import Problem, UserError
+from trainrun.ui import console
 
 TOO_LATE = (
     "TensorFlow has begun to run in this process, and this can only be set before that. "

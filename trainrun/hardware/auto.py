@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainrun import console
 from trainrun.hardware import _settings as settings
 from trainrun.hardware.cpu import cpu
 from trainrun.hardware.gpu import gpu
+from trainrun.ui import console
 
 
 def auto(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from trainrun.dataset import TargetSpec
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.model._weights import Weights
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from trainrun.dataset import InputSpec
+from trainrun.data.dataset import InputSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model._weights import Weights
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
-from trainrun import paths
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
+from trainrun.util import paths
 
 # Our files whose layers a saved model may hold; Keras finds a class only once its file is imported.
 OWN_LAYERS = {"Parabola": "trainrun.model.quadratic"}

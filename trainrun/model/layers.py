@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model._blocks import head as final
 from trainrun.model._inputs import flat, open_inputs

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights

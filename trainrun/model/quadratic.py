@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._inputs import open_inputs
 
 

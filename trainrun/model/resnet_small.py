@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from trainrun.dataset import InputSpec, TargetSpec
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._blocks import check_activation, convolution, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import trainrun
-from trainrun.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 
 @trainrun.register("loss", "lopsided")

@@ -1,87 +1,286 @@
-"""What a sweep began with: its settings, as plain values, and what Hydra composed."""
+"""The code that a sweep began with: its config tree, its plug-ins, and which trainrun; copied, and watched for edits.
+
+`SWEEP/snapshot/` holds copies of the option folders and of the plug-ins with the modules that they import from beside them,
+`code.json` which is which, `package.diff` and `project.diff` what differed from the last commit. Points are composed
+from the copies, so that an edited YAML changes no trial still to come. Edited plug-ins are run as they stand, and each
+trial says so; with ``sweep.snapshot=copy`` it is the copies that run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import hashlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import options
-from trainrun.sweep import additions
+from trainrun.errors import UserError
+from trainrun.util import paths
 
-CONFIG = "config.yaml"  # in the sweep's snapshot/
+FOLDER = "snapshot"
+FILE = "code.json"
+MOST = 2_000  # files of a plug-in's package, or options of a folder: beyond it is no config tree any more
+SHOWN = 3
 
 
-def settings(config: Any) -> dict[str, Any]:
-    """Return what a sweep's own process needs of the config, as plain values."""
-    from omegaconf import OmegaConf
+@dataclass
+class Code:
+    """The code as it was.
 
-    from trainrun.sweep import sweeper
+    Args:
+        plugins: path of each source file -> digest, size, time of change, and copy.
+        conf: path of each option file -> the same.
+        folders: option folder -> its copy.
+        copied: whether plug-ins are run from their copies.
+    """
 
-    sweep = OmegaConf.to_container(config.sweep, resolve=True)
-    sweep["space"] = {**sweeper.params(config), **(sweep["space"] or {})}
-    typed = _texts(config.hydra.overrides.task)
-    return {
-        "plugins": list(config.plugins),
-        "command": list(_command()),
-        "tracking": OmegaConf.to_container(config.tracking, resolve=True),
-        "grace": float(config.checkpoint.grace),
-        "varying": frozenset(
-            [*typed, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
-        ),
-        "seed": int(config.seed),
-        "swept": {**typed, **sweep["space"]},
-        "name": config.name,
-        "plots": bool(config.artifacts.plots),
-        "launcher": _launcher(config.hydra),
-        "sweeper": sweeper.settings(config),
-        "overrides": [str(o) for o in config.hydra.overrides.task],
-        "hydra": [str(o) for o in config.hydra.overrides.hydra],
-        "config": _where(config.hydra),
-        **sweep,
+    plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    conf: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+    copied: bool = False
+
+    @property
+    def copies(self) -> dict[str, str]:
+        """What is read in place of what: path of the original -> of the copy."""
+        own = {path: was["copy"] for path, was in self.plugins.items() if was.get("copy")}
+        return {**self.folders, **(own if self.copied else {})}
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Compose, and with ``snapshot=copy`` import, from the copies inside the `with`."""
+        from trainrun.util import file_copies
+
+        with file_copies.used(self.copies):
+            yield
+
+    def edits(self) -> list[str]:
+        """Return what is to be said of files that were edited since; empty if there are none."""
+        said = []
+        if code := _edited(self.plugins):
+            runs = "the sweep's copy is run" if self.copied else "this is run with the edited code"
+            said.append(f"edited since the sweep began: {_named(code)}; {runs}")
+        if conf := _edited(self.conf):
+            said.append(f"edited since the sweep began: {_named(conf)}; configs are composed of its copies")
+        return said
+
+
+def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
+    """Return the code that a sweep began with; it is copied if the sweep begins now.
+
+    Args:
+        sweep_dir: exists.
+        settings: see `snapshot.settings`.
+    """
+    if (sweep_dir / FOLDER / FILE).is_file():
+        return read(sweep_dir)
+    return take(sweep_dir, settings)
+
+
+def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
+    """Copy config tree and plug-ins, and write down which trainrun it is."""
+    from trainrun.artifacts import environment
+    from trainrun.registry.lookup import PACKAGE
+
+    folder = sweep_dir.absolute() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    code = Code(copied=settings.get("snapshot") == "copy")
+    for number, (origin, conf) in enumerate(_conf_folders(settings)):
+        copy = folder / "conf" / f"{number}_{origin}"
+        for file in _files(conf, ("*.yaml", "*.yml")):
+            code.conf[str(file)] = _copied(file, copy / file.relative_to(conf))
+        copy.mkdir(parents=True, exist_ok=True)
+        code.folders[str(conf)] = str(copy)
+    for number, (root, files) in enumerate(plugin_files(settings["plugins"])):
+        for file in files:
+            code.plugins[str(file)] = _copied(file, folder / "plugins" / str(number) / file.relative_to(root))
+    about: dict[str, Any] = {"versions": environment.versions()}
+    for name, where in (("package", PACKAGE.parent), ("project", Path.cwd())):
+        # An installed package may lie inside somebody's checkout, whose commit says nothing of it.
+        about[name] = environment.git_state(where) if name == "project" or (where / ".git").exists() else None
+        if about[name] and about[name]["dirty"]:
+            (folder / f"{name}.diff").write_text(
+                environment.git_diff(where), encoding="utf-8", errors="replace"
+            )
+    content = {
+        **about,
+        "copied": code.copied,
+        "folders": code.folders,
+        "conf": code.conf,
+        "plugins": code.plugins,
     }
+    content = _relative(content, str(folder))
+    with paths.whole(folder / FILE) as new:
+        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return code
 
 
-def _launcher(hydra: Any) -> dict[str, Any]:
-    """Return the launcher's name and settings: what goes on with the sweep takes the same."""
-    from omegaconf import OmegaConf
+def read(sweep_dir: Path) -> Code:
+    """Return the code that a sweep began with, as `take` has written it.
 
-    given = OmegaConf.to_container(hydra.launcher, resolve=True)
-    name = str(hydra.runtime.choices["hydra/launcher"])
-    return {"name": name, **{k: v for k, v in given.items() if k != "_target_"}}
-
-
-def _where(hydra: Any) -> dict[str, Any]:
-    """Return what `-cn`, `-cp` and `-cd` have said."""
-    main = [str(s.path) for s in hydra.runtime.config_sources if s.provider == "main"]
-    path = next((p for p in main if Path(p) != options.package_conf()), None)
-    return {
-        "name": str(hydra.job.config_name),
-        "path": path,
-        "folders": [str(f) for f in options.extra_folders],
-    }
-
-
-def write(config: Any, sweep_dir: Path) -> None:
-    """Write what Hydra composed into the sweep's snapshot, its secrets hidden; each point is that but for its overrides."""
-    from omegaconf import OmegaConf
-
-    from trainrun.config import yaml_file
-    from trainrun.sweep import code
-    from trainrun.tracking import redact
-
-    tree = redact.tree(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
-    (sweep_dir / code.FOLDER).mkdir(parents=True, exist_ok=True)
-    (sweep_dir / code.FOLDER / CONFIG).write_text(yaml_file.dump(tree), encoding="utf-8")
+    Raises:
+        UserError: it cannot be read.
+    """
+    folder = sweep_dir.absolute() / FOLDER
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        code = Code(
+            # No copy stands in for what is installed, whatever the file says.
+            {str(k): dict(v) for k, v in content["plugins"].items() if not _installed(Path(k))},
+            {str(k): dict(v) for k, v in content["conf"].items()},
+            {str(k): str(_inside(folder, v)) for k, v in content["folders"].items()},
+            bool(content["copied"]),
+        )
+        for was in (*code.plugins.values(), *code.conf.values()):
+            was["copy"] = str(_inside(folder, was["copy"])) if was.get("copy") else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder / FILE} cannot be read: {type(error).__name__}: {error}. It says which copies the sweep works on; "
+            f"without the folder {folder.name}/ the sweep would go on with the code as it is now."
+        ) from None
+    return code
 
 
-def _texts(overrides: Sequence[Any]) -> dict[str, str]:
-    """Return what is varied as it was typed: key -> values."""
-    typed = (str(o).partition("=") for o in overrides if additions.swept(str(o)))
-    return {key.lstrip("+"): values for key, _, values in typed}
+def near(run_dir: Path) -> Code | None:
+    """Return the code of the sweep that a trial's directory lies in; None where it lies in none that is known here."""
+    for folder in [*run_dir.absolute().parents][:3]:
+        if (folder / FOLDER / FILE).is_file():
+            return read(folder)
+    return None
 
 
-def _command() -> Sequence[str]:
-    import sys
+def _inside(folder: Path, copy: str) -> Path:
+    """Return a copy's path; it lies in the snapshot, whatever the file says."""
+    path = Path(os.path.normpath(folder / copy))
+    if not path.is_relative_to(folder):
+        raise ValueError(f"{copy} leaves the snapshot")
+    return path
 
-    return ["trainrun", *sys.argv[1:]]
+
+def _relative(tree: Any, folder: str) -> Any:
+    """Return the tree with copies named from the snapshot's folder on, so that a sweep can be moved."""
+    if isinstance(tree, Mapping):
+        return {k: _relative(v, folder) for k, v in tree.items()}
+    return tree[len(folder) + 1 :] if isinstance(tree, str) and tree.startswith(folder + os.sep) else tree
+
+
+def _conf_folders(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Yield the option folders of a sweep that somebody may edit: ours only where it is a checkout's."""
+    from trainrun.registry import option_files
+    from trainrun.registry.lookup import PACKAGE
+
+    found = option_files.search_path()
+    if given := (settings.get("config") or {}).get("path"):
+        found = [*found, ("main", Path(given))]
+    for origin, folder in found:
+        if origin != "trainrun" or not folder.is_relative_to(PACKAGE):
+            yield origin.replace(" ", "_"), folder.absolute()
+
+
+def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    found = sorted(p for pattern in patterns for p in folder.rglob(pattern) if p.is_file())
+    if len(found) > MOST:
+        raise UserError(
+            f"{folder} holds {len(found):,} files of which a sweep keeps copies; expected at most {MOST:,}. "
+            "Keep options and plug-ins in folders of their own."
+        )
+    return found
+
+
+def plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield a root and the source files below it, for each plug-in; what is installed is left out: its version is told."""
+    from trainrun.config import plugins as known
+
+    for plugin, path in known.sources(plugins).items():
+        if _installed(path):
+            continue
+        if path.suffix == ".py" and (plugin.endswith(".py") or plugin.startswith((".", "/", "~"))):
+            root = path.parent
+            yield root, sorted(_with_neighbours(path))
+        else:
+            parts = plugin.split(".")
+            root = path.parents[len(parts) - (path.name != "__init__.py")]
+            top = root / parts[0]
+            yield root, _files(top, ("*.py",)) if top.is_dir() else [path]
+
+
+def _installed(path: Path) -> bool:
+    return bool({"site-packages", "dist-packages"} & {*path.parts}) or path.is_relative_to(
+        sysconfig.get_paths()["stdlib"]
+    )
+
+
+def _with_neighbours(path: Path) -> set[Path]:
+    """Return a source file and those beside it that it imports, by their own imports too."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for name in _imported(file):
+            beside = path.parent / name
+            if beside.with_suffix(".py").is_file():
+                waiting.append(beside.with_suffix(".py"))
+            elif (beside / "__init__.py").is_file():
+                waiting += _files(beside, ("*.py",))
+    return found
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the first words of what a source file imports."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {a.name.partition(".")[0] for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module else [a.name for a in node.names]
+            found |= {n.partition(".")[0] for n in names}
+    return found - sys.stdlib_module_names
+
+
+def _copied(file: Path, copy: Path) -> dict[str, Any]:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, copy)
+    state = file.stat()
+    return {"sha256": _sum(copy), "bytes": state.st_size, "time": state.st_mtime_ns, "copy": str(copy)}
+
+
+def _edited(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the files that are not what they were; one that is nowhere to be seen here was not edited, but not brought along."""
+    found = []
+    for path, was in files.items():
+        try:
+            state = os.stat(path)
+        except OSError:
+            if os.path.isdir(os.path.dirname(path)):
+                found.append(path)
+            continue
+        if (state.st_size, state.st_mtime_ns) != (was["bytes"], was["time"]) and _sum(Path(path)) != was[
+            "sha256"
+        ]:
+            found.append(path)
+    return found
+
+
+def _named(files: Sequence[str]) -> str:
+    names = [os.path.relpath(f) for f in files[:SHOWN]]
+    return ", ".join(names) + (f" and {len(files) - SHOWN} more" if len(files) > SHOWN else "")
+
+
+def _sum(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trainrun.sweep.numbers import Figures
+from trainrun.sweep.ranking.metric_tables import Figures
 
 WAITING, RUNNING = "WAITING", "RUNNING"
 # Parts of metrics' names by which `auto` knows that less is better.
@@ -150,7 +150,7 @@ class Objective:
         ]
         first: set[int] = set()
         if self.others:
-            from trainrun.sweep import pareto
+            from trainrun.sweep.ranking import pareto
 
             first = {t.number for t in pareto.front([t for t, _ in having], self.all)}
         order = sorted(

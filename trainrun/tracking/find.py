@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import UserError, did_you_mean
-from trainrun.tracking import cursor, journal
+from trainrun.tracking import journal
+from trainrun.tracking.delivery import state
 from trainrun.tracking.status import JOURNAL
 
 OUTPUTS = "outputs"
@@ -118,7 +119,7 @@ def _began(run_dir: Path) -> tuple[float, str]:
 
 def _mlflow_ids(run_dir: Path) -> set[str]:
     """Return the MLflow runs that a run is: one in each store that it was sent to."""
-    entries = cursor.read(run_dir)
+    entries = state.read(run_dir)
     if entries:
         return {entry["run_id"] for entry in entries if entry.get("run_id")}
     # A run of before there was such a file has it in its journal.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import result, summary
-from trainrun.tracking import cursor, find, folding, history, journal, status
+from trainrun.tracking import find, history, journal, status
+from trainrun.tracking.delivery import state, sweep_summary
 
 
 class Listed(NamedTuple):
@@ -65,7 +66,7 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
     everyone = []
     sweeps = set(find.sweeps(outputs))
     for sweep_dir in sweeps:
-        sweep = folding.fold(sweep_dir)
+        sweep = sweep_summary.fold(sweep_dir)
         everyone.append((sweep.started, str(sweep_dir), sweep_dir, sweep))
     for run_dir in find.everyone(outputs):
         if run_dir.parent in sweeps and not unfold:
@@ -77,16 +78,16 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
         everyone.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
     everyone.sort(key=lambda entry: entry[:2], reverse=True)
     shown = [
-        _folded(run_dir, head) if isinstance(head, folding.Folded) else listed(run_dir, head)
+        _folded(run_dir, head) if isinstance(head, sweep_summary.Folded) else listed(run_dir, head)
         for _, _, run_dir, head in everyone[:limit]
     ]
     return Listing(shown, len(everyone))
 
 
-def _folded(sweep_dir: Path, sweep: folding.Folded) -> Listed:
+def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
     """Return a sweep as one row."""
     told = [f"{n} {word.lower()}" for word, n in sorted(sweep.counts.items()) if word != "FINISHED"]
-    delivery = cursor.latest(sweep_dir)
+    delivery = state.latest(sweep_dir)
     return Listed(
         run=sweep_dir.name,
         run_dir=os.fspath(sweep_dir),
@@ -97,7 +98,7 @@ def _folded(sweep_dir: Path, sweep: folding.Folded) -> Listed:
         metric=sweep.metric,
         value=sweep.value,
         overrides=sweep.swept,
-        unsent=folding.unsent(sweep_dir, sweep),
+        unsent=sweep_summary.unsent(sweep_dir, sweep),
         mlflow_run_id=delivery.get("run_id") if delivery else None,
         trials=dict(sweep.counts),
         total=sweep.total,
@@ -124,7 +125,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     metric = result.monitored({"best": best})
     value = best[metric].get("value") if metric else None
     total = last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
-    delivery = cursor.latest(run_dir)
+    delivery = state.latest(run_dir)
     wanted = bool(head.get("tracking")) or delivery is not None
     deleted = bool(delivery and delivery.get("deleted"))
     return Listed(
@@ -137,7 +138,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         metric=metric,
         value=value if isinstance(value, int | float) and math.isfinite(value) else None,
         overrides=[str(word) for word in head.get("overrides") or []],
-        unsent=cursor.unsent(delivery, total) if wanted and not deleted else None,
+        unsent=state.unsent(delivery, total) if wanted and not deleted else None,
         mlflow_run_id=delivery.get("run_id") if delivery else None,
     )
 

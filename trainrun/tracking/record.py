@@ -27,14 +27,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun import console
-from trainrun.tracking import courier, nest, process, redact
-from trainrun.tracking.cursor import Target
+from trainrun.tracking.delivery import client, liveness, parent_run
+from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.status import JOURNAL, last_lines, settle
+from trainrun.ui import console
+from trainrun.util import redaction
 
 if TYPE_CHECKING:
-    from trainrun.tracking.callback import JournalCallback
+    from trainrun.tracking.journal_callback import JournalCallback
 
 TIMEOUT, INTERVAL = 30.0, 1.0
 
@@ -77,7 +78,7 @@ class Recorder:
         self.journal = Journal(self.run_dir / JOURNAL)
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
-        self._courier: courier.Courier | None = None
+        self._courier: client.Courier | None = None
         self._patience = patience(self.settings)  # seconds left for waiting
         self._ended: Ended | None = None
 
@@ -106,32 +107,32 @@ class Recorder:
             tags: whatever else should be found again; MLflow gets it as tags.
             more: further fields of the record (`seed`, `resumed_from` …).
         """
-        config = redact.tree(config)
+        config = redaction.tree(config)
         self.journal.write(
             "start",
             run_id=run_id,
-            name=redact.tree(self.name),
+            name=redaction.tree(self.name),
             run_dir=str(self.run_dir.absolute()),
             config=config,
             params=flatten(config),
-            overrides=redact.tree(list(overrides)),
-            command=redact.text(command),
-            dataset=redact.tree(dataset) if dataset else None,
+            overrides=redaction.tree(list(overrides)),
+            command=redaction.text(command),
+            dataset=redaction.tree(dataset) if dataset else None,
             versions=dict(versions or {}),
-            git=redact.tree(git) if git else None,
-            tags=redact.tree(dict(tags or {})),
+            git=redaction.tree(git) if git else None,
+            tags=redaction.tree(dict(tags or {})),
             user=_user(),
             tracking=self._told_of_tracking(),
-            parent_run_id=nest.given(),
-            **process.identity(),
-            **redact.tree(more),
+            parent_run_id=parent_run.given(),
+            **liveness.identity(),
+            **redaction.tree(more),
         )
         if self.target is not None:
             self._deliver()
 
     def callback(self) -> JournalCallback:
         """Return the Keras callback that writes the metrics."""
-        from trainrun.tracking.callback import JournalCallback
+        from trainrun.tracking.journal_callback import JournalCallback
 
         return JournalCallback(self.journal, self.settings.get("every_steps"))
 
@@ -141,7 +142,7 @@ class Recorder:
 
     def event(self, event: str, **fields: Any) -> None:
         """Write that something happened."""
-        self.journal.write("event", event=event, **redact.tree(fields))
+        self.journal.write("event", event=event, **redaction.tree(fields))
 
     def artifacts(self, paths: Iterable[str | Path]) -> None:
         """Record files of the run directory; of a folder, all its files. What does not exist is left out."""
@@ -211,7 +212,7 @@ class Recorder:
             return self._ended
         if status in ("FAILED", "KILLED"):
             more = {"log": last_lines(self.run_dir), **more}
-        self.journal.write("end", status=status, reason=redact.tree(reason), **redact.tree(more))
+        self.journal.write("end", status=status, reason=redaction.tree(reason), **redaction.tree(more))
         self.journal.sync()
         identity, undelivered = None, 0
         if self.target is not None:
@@ -234,14 +235,14 @@ class Recorder:
         return {**self.target._asdict(), "uri": self.target.address}
 
     def _deliver(self) -> None:
-        if courier.delegated:
+        if client.delegated:
             return
         left = max(self._patience, 0.0)
         self._courier = deliver(self._absolute, self.target, self.settings, left, self.warn)
 
     def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
         """Wait for the delivery, and return the MLflow run and the number of records it does not have."""
-        if courier.delegated:
+        if client.delegated:
             return None, 0  # whoever has started this process sees to it
         total = self.journal.last + 1
         lost = self._courier is not None and not self._courier.alive
@@ -250,7 +251,7 @@ class Recorder:
         if self._courier is None:
             return None, total
         self._courier.finish(self._absolute, timeout)
-        undelivered = courier.unsent(self._absolute, self.target, total)
+        undelivered = client.unsent(self._absolute, self.target, total)
         if undelivered:
             self._courier.give_up(self._absolute)
         return self._courier.identity(self._absolute, 0.0), undelivered
@@ -263,7 +264,7 @@ def target(settings: Mapping[str, Any]) -> Target | None:
     """Return where the config's `tracking` node has runs delivered to; None: nowhere."""
     if settings.get("name") != "mlflow":
         return None
-    from trainrun.tracking.store import DEFAULT_EXPERIMENT, resolve_uri
+    from trainrun.tracking.mlflow.store import DEFAULT_EXPERIMENT, resolve_uri
 
     return Target(
         uri=resolve_uri(settings.get("uri")),
@@ -282,7 +283,7 @@ def patience(settings: Mapping[str, Any]) -> float:
 
 def deliver(
     run_dir: Path, to: Target, settings: Mapping[str, Any], timeout: float, warn: Callable[[str], None]
-) -> courier.Courier | None:
+) -> client.Courier | None:
     """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
 
     Args:
@@ -294,7 +295,7 @@ def deliver(
     """
     interval = settings.get("interval")
     try:
-        found = courier.courier()
+        found = client.courier()
         found.follow(run_dir, to, INTERVAL if interval is None else float(interval), timeout, warn)
     except OSError as error:
         warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")

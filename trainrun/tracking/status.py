@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import summary
-from trainrun.tracking import cursor, history, journal, process, redact
+from trainrun.tracking import history, journal
+from trainrun.tracking.delivery import liveness, state
+from trainrun.util import redaction
 
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
@@ -54,7 +56,7 @@ def status(run_dir: str | Path) -> RunStatus:
         word, reason = told["end"].get("status", "UNKNOWN"), told["end"].get("reason")
     elif not start:
         word, reason = "UNKNOWN", "its journal has no beginning"
-    elif process.lives(start) is False:
+    elif liveness.lives(start) is False:
         word, reason = "KILLED", WORDLESS
     else:
         word, reason = "RUNNING", None
@@ -72,7 +74,7 @@ def status(run_dir: str | Path) -> RunStatus:
 
 def mlflow(run_dir: str | Path) -> dict[str, str] | None:
     """Return `{tracking_uri, experiment_id, run_id}` of the run that was delivered last, or None."""
-    for entry in reversed(cursor.read(run_dir)):
+    for entry in reversed(state.read(run_dir)):
         if entry.get("run_id"):
             return {k: str(entry[k]) for k in ("tracking_uri", "experiment_id", "run_id")}
     return None
@@ -87,7 +89,7 @@ def settle(run_dir: str | Path) -> RunStatus:
     if found.status != "KILLED" or found.ended:
         return found
     try:
-        lock = cursor.Lock(run_dir)
+        lock = state.Lock(run_dir)
         if not lock.acquire():
             return found
     except OSError:  # a directory that we may only read
@@ -133,7 +135,7 @@ def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    return [redact.text(line)[:500] for line in deque((s for s in lines if s.strip()), maxlen=count)]
+    return [redaction.text(line)[:500] for line in deque((s for s in lines if s.strip()), maxlen=count)]
 
 
 def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:

@@ -9,15 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.dataset import Split
-from trainrun.job import Job
+from trainrun.data.dataset import Split
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
-from trainrun.trainer._feed import order
-from trainrun.trainer._kept import shared
-from trainrun.trainer._loop import Logs, build, loop
-from trainrun.trainer._pace import TEST, TRAIN, Pace, stride, traced, wants_steps
-from trainrun.trainer._pass import Pass, Step, evaluate
+from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
+from trainrun.trainer.epoch_loop import Logs, build, loop
+from trainrun.trainer.job import Job
+from trainrun.trainer.pass_cache import shared
+from trainrun.trainer.pipeline import order
+from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, traced, wants_steps
 
 # Steps in one compiled call where several workers train together.
 TOGETHER = 32

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from trainrun.job import Job
-from trainrun.replicas import average_together, even_batches
-from trainrun.trainer._callbacks import Callbacks
-from trainrun.trainer._feed import Feed, in_order
-from trainrun.trainer._indexed import Indexed
-from trainrun.trainer._loop import build, numbers
-from trainrun.trainer._pace import TEST, TRAIN, stride, traced, wants_steps
+from trainrun.hardware.replicas import average_together, even_batches
+from trainrun.trainer.callbacks import Callbacks
+from trainrun.trainer.epoch_loop import build, numbers
+from trainrun.trainer.fit_from_arrays import Indexed
+from trainrun.trainer.job import Job
+from trainrun.trainer.pipeline import Feed, in_order
+from trainrun.trainer.steps_per_call import TEST, TRAIN, stride, traced, wants_steps
 
 # Where nothing is measured: more batches than this in one call might leave the bar and Ctrl-C waiting.
 LONGEST_EXECUTION = 64

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.job import Job
+from trainrun.trainer.job import Job
 
 
 def objective(job: Job) -> tf.Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from trainrun.job import Job
 from trainrun.trainer.gradient_loop import descend, report
+from trainrun.trainer.job import Job
 
 
 class Minimize:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from trainrun.job import Job
-from trainrun.trainer._feed import batches, order
-from trainrun.trainer._loop import Logs, build, loop
+from trainrun.trainer.epoch_loop import Logs, build, loop
+from trainrun.trainer.job import Job
+from trainrun.trainer.pipeline import batches, order
 
 
 class TrainOnBatch:

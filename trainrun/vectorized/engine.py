@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from multiprocessing import connection
 from typing import Any
 
-from trainrun.sweep.engine import Heard
-from trainrun.sweep.pool import Pool
-from trainrun.sweep.resources import Resources
+from trainrun.sweep.launchers.engine import Heard
+from trainrun.sweep.launchers.local import Pool
+from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
-from trainrun.vectorized import alike
-from trainrun.vectorized.together import Place, Together
+from trainrun.vectorized import compatibility
+from trainrun.vectorized.worker import Place, Together
 
 MOST = 64  # trials at once, where nothing else is said
 # Trials for which a second process is worth its graph: building, recording and saving each is work of one Python, of which
@@ -23,7 +23,7 @@ SOON = 0.02  # seconds between two looks at processes of both kinds
 
 
 class Vectorized:
-    """Runs trials of one shape together; see `trainrun.sweep.engine.Engine`.
+    """Runs trials of one shape together; see `trainrun.sweep.launchers.engine.Engine`.
 
     Many of them are divided among as many processes as there are cores, each with a graph of its own. What is notable of the
     grouping is told by `said`, a line each.
@@ -97,9 +97,9 @@ class Vectorized:
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Take a trial in; it begins with `wait`, together with others."""
         trial.status = RUNNING
-        reason = alike.unfit(trial.config, bool(self.settings["plugins"]))
+        reason = compatibility.unfit(trial.config, bool(self.settings["plugins"]))
         if reason is None:
-            self._waiting.append(Place(trial, resume, alike.key(trial.config)))
+            self._waiting.append(Place(trial, resume, compatibility.key(trial.config)))
         else:
             self._left_out[reason] += 1
             self._alone.append((trial, resume))

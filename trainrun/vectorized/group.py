@@ -1,6 +1,6 @@
 """Runs that are trained together: each is told by its own thread, as if alone; one of them moves at a time.
 
-A run's story (`trainrun.runner`) is the same as ever: data, model, callbacks, journal, checkpoints, its end. Only where it
+A run's story (`trainrun.run.runner`) is the same as ever: data, model, callbacks, journal, checkpoints, its end. Only where it
 would train or measure for a whole pass it waits, until the others wait, too; then one compiled graph does it for all.
 What is the process's own, the log, the fork in the road that a signal takes, changes hands with the turn.
 """
@@ -11,14 +11,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from trainrun import company, console, interrupt, reports
-from trainrun.vectorized.member import Member, Request
-from trainrun.vectorized.served import Served
+from trainrun.run import joint_training, progress_channel
+from trainrun.ui import console
+from trainrun.util import interrupt
+from trainrun.vectorized.participant import Member, Request
+from trainrun.vectorized.scheduler import Served
 
 # What of the process belongs to the run whose turn it is: (module, attribute, value at the beginning).
 OWN: tuple[tuple[Any, str, Any], ...] = (
     (console, "_log", None),
-    (reports, "_listener", None),
+    (progress_channel, "_listener", None),
     (interrupt, "_asked", None),
     (interrupt, "_between_steps", False),
     (interrupt, "_grace", interrupt.GRACE),
@@ -39,7 +41,7 @@ class Run:
         self,
         name: str,
         story: Callable[[], None],
-        listener: reports.Listener | None,
+        listener: progress_channel.Listener | None,
         turned: Callable[[], None] = lambda: None,
     ):
         self.request: Request | None = None
@@ -47,7 +49,7 @@ class Run:
         self.ended = False
         self.runs: Callable[[], int] = lambda: 1  # how many there are; the group says it
         self._story, self._turned = story, turned
-        self._own = {(m, a): value for m, a, value in OWN} | {(reports, "_listener"): listener}
+        self._own = {(m, a): value for m, a, value in OWN} | {(progress_channel, "_listener"): listener}
         # Held until the other side lets go of it: as a semaphore of 0, without that one's Python.
         self._mine, self._others = threading.Lock(), threading.Lock()
         self._mine.acquire(), self._others.acquire()
@@ -88,7 +90,7 @@ class Run:
 
     def _tell(self) -> None:
         try:
-            company.join(Member(self.ask, self.runs))
+            joint_training.join(Member(self.ask, self.runs))
             self._story()
         finally:
             self.ended, self.request = True, None

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun import company, state
-from trainrun.dataset import Split
-from trainrun.vectorized import converters, functional, lifted, truth
+from trainrun.checkpoint import training_state
+from trainrun.data.dataset import Split
+from trainrun.run import joint_training
+from trainrun.vectorized import converters, equivalence, functional, lifted_hyperparameters
 from trainrun.vectorized.rows import Part, Rows, kind
 from trainrun.vectorized.shape import Unfit, differences, variables
 
@@ -64,7 +65,7 @@ class Behind:
         self.written = self.program._light
 
     def __call__(self) -> None:
-        object.__setattr__(self.model, company.BEHIND, None)
+        object.__setattr__(self.model, joint_training.BEHIND, None)
         for i, variable in enumerate(self.program._of(self.model)):
             if i not in self.written:
                 variable._value.assign(self.arrays[i][self.slot])
@@ -88,7 +89,7 @@ class Program:
         parts: Sequence[Part],
         batch_size: int,
         size: int | None = None,
-        paths: Sequence[lifted.Path] = (),
+        paths: Sequence[lifted_hyperparameters.Path] = (),
     ):
         self.model, self.batch_size, self.size = parts[0].model, batch_size, size or len(parts)
         self.variables = variables(parts[0].model)
@@ -99,7 +100,7 @@ class Program:
         self._dense = False
         self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
-        kinds = state.kinds(self.model)
+        kinds = training_state.kinds(self.model)
         begin = len(kinds["weights"])
         # Counters and rates: callbacks may read and change them.
         self._light = {begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()}
@@ -124,7 +125,7 @@ class Program:
         after, logs = self._after("train", functional.training, parts)
         for k, part in enumerate(parts):
             # Keras looks for layers in whatever else is set.
-            object.__setattr__(part.model, company.BEHIND, Behind(self, part.model, after, k))
+            object.__setattr__(part.model, joint_training.BEHIND, Behind(self, part.model, after, k))
         return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:
@@ -156,7 +157,7 @@ class Program:
         except Exception as error:
             raise Unfit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}") from error
         for k in self._telling(len(few)):
-            truth.hold(few[k], before[k], [a[k] for a in after])
+            equivalence.hold(few[k], before[k], [a[k] for a in after])
 
     def _telling(self, size: int) -> set[int]:
         """Return trials of which each number has two values at least: one that is read as a constant shows in one of them."""
@@ -166,9 +167,9 @@ class Program:
                 told |= {next((k for k in range(size) if values[k] != values[0]), 0)}
         return told
 
-    def _numbers(self, models: Sequence[keras.Model]) -> Mapping[lifted.Path, np.ndarray]:
+    def _numbers(self, models: Sequence[keras.Model]) -> Mapping[lifted_hyperparameters.Path, np.ndarray]:
         try:
-            return lifted.differing(models)
+            return lifted_hyperparameters.differing(models)
         except ValueError as error:
             raise Unfit(str(error)) from error
 
@@ -191,7 +192,7 @@ class Program:
 
     def _before(self, models: Sequence[keras.Model]) -> list[np.ndarray]:
         """Return the values of all variables before a pass, `[size, …]` each."""
-        lags = [getattr(m, company.BEHIND, None) for m in models]
+        lags = [getattr(m, joint_training.BEHIND, None) for m in models]
         for lag in lags:
             if lag is not None and lag.program is not self:
                 lag()
@@ -220,13 +221,13 @@ class Program:
             self._variables[model] = variables(model)
         return self._variables[model]
 
-    def _all_read(self, read: set[lifted.Path]) -> None:
+    def _all_read(self, read: set[lifted_hyperparameters.Path]) -> None:
         """See that each number was computed with: what is read as a constant has the value of one trial for all."""
         for path in self.paths:
             if path not in read and path[0] != "metric" and not self._has_twin(path, read):
-                raise Unfit(f"{lifted._said(path)} is read as a constant")
+                raise Unfit(f"{lifted_hyperparameters._said(path)} is read as a constant")
 
-    def _has_twin(self, path: lifted.Path, read: set[lifted.Path]) -> bool:
+    def _has_twin(self, path: lifted_hyperparameters.Path, read: set[lifted_hyperparameters.Path]) -> bool:
         """Tell whether a number that was read is the same in every trial, as an attention's rate and its dropout layer's are.
 
         Two numbers may be the same by chance: then the probe, which looks at trials in which they differ, shows it.
@@ -239,9 +240,12 @@ class Program:
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
         for model in models:
             if model not in self._owners:
-                self._owners[model] = [lifted._owner(model, path) for path in self.paths]
+                self._owners[model] = [lifted_hyperparameters._owner(model, path) for path in self.paths]
         each = [self._owners[m] for m in models]
-        return [[float(lifted._get(*owners[i])) for owners in each] for i in range(len(self.paths))]
+        return [
+            [float(lifted_hyperparameters._get(*owners[i])) for owners in each]
+            for i in range(len(self.paths))
+        ]
 
     def _rows(self, split: Split) -> Rows:
         return self.rows.setdefault(kind(split), Rows())
@@ -254,7 +258,9 @@ class Program:
         def one(given: tuple) -> list[tf.Tensor]:
             values, numbers, data = given
             x, y, weight = data
-            with lifted.inside(model, dict(zip(self.paths, numbers, strict=True)), examples) as put:
+            with lifted_hyperparameters.inside(
+                model, dict(zip(self.paths, numbers, strict=True)), examples
+            ) as put:
                 found = step(model, variables, list(values), x, y, weight, **dense)
             if step is functional.training:
                 self._all_read({path for path, number in put if number.read})

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.dataset import Split
-from trainrun.trainer._feed import whole
-from trainrun.trainer._pass import exchangeable, gathered, kinds
+from trainrun.data.dataset import Split
+from trainrun.trainer.compiled_epoch import exchangeable, gathered, kinds
+from trainrun.trainer.pipeline import whole
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun import state
-from trainrun.vectorized import lifted
+from trainrun.checkpoint import training_state
+from trainrun.vectorized import lifted_hyperparameters
 
 KINDS = ("weights", "optimizer", "metrics")
 
@@ -18,19 +18,21 @@ class Unfit(Exception):
     """These trials cannot be trained in one graph; the text says why."""
 
 
-def differences(one: keras.Model, other: keras.Model) -> Mapping[lifted.Path, np.ndarray] | None:
+def differences(
+    one: keras.Model, other: keras.Model
+) -> Mapping[lifted_hyperparameters.Path, np.ndarray] | None:
     """Return the numbers in which two models of one shape differ; None: they differ in more than that."""
     if _shapes(variables(one)) != _shapes(variables(other)):
         return None
     try:
-        return lifted.differing([one, other])
+        return lifted_hyperparameters.differing([one, other])
     except ValueError:
         return None
 
 
 def variables(model: keras.Model) -> list[Any]:
     """Return all that a step reads or writes, in an order that is the same for all trials of a shape."""
-    kinds = state.kinds(model)
+    kinds = training_state.kinds(model)
     return [v for kind in KINDS for v in kinds[kind]]
 
 

@@ -1,0 +1,261 @@
+"""What does not go together: loss, metrics, model and task; schedules and callbacks; sizes. One function a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainrun.config.rules import hardware, tuning
+from trainrun.data.dataset import Description
+from trainrun.errors import Problem
+from trainrun.registry import option_files, requirements
+
+NEEDS = {
+    "binary": "labels of two classes",
+    "multiclass": "class labels",
+    "multilabel": "several 0/1 labels an example",
+    "real": "real numbers to predict",
+    "none": "no labels at all",
+}
+IS = {
+    "binary": "two-class classification",
+    "multiclass": "classification with several classes",
+    "multilabel": "multi-label classification",
+    "real": "regression",
+    "none": "minimisation without labels",
+}
+INSTEAD = {
+    "loss": {
+        "binary": "loss=binary_crossentropy",
+        "multiclass": "loss=sparse_categorical_crossentropy",
+        "multilabel": "loss=binary_crossentropy",
+        "real": "loss=huber",
+        "none": "loss=model_output",
+    },
+    "metric": {
+        "binary": "metric=[accuracy,auc]",
+        "multiclass": "metric=accuracy",
+        "multilabel": "metric=binary_accuracy",
+        "real": "metric=[rmse,mae]",
+        "none": "metric=none",
+    },
+}
+SETS_THE_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
+
+
+def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
+    """Return every pair of settings that cannot work.
+
+    Args:
+        config: the resolved config.
+        data: what is known of the data; a rule that needs more than that stays silent, and the builder, which
+            then knows, calls these rules again.
+    """
+    rules = (
+        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing,
+        ema, boundaries, requirements.problems, hardware.problems, tuning.problems,
+    )  # fmt: skip
+    return [problem for rule in rules for problem in rule(config, data)]
+
+
+def named(
+    config: Mapping[str, Any], group: str
+) -> Iterator[tuple[str, str, option_files.Option, Mapping[str, Any]]]:
+    """Yield (key, option's name, option, node) of each component of a group, `auto` and `none` left out."""
+    node = config.get(group) or {}
+    nodes = node.items() if group in option_files.SEVERAL else [(group, node)]
+    for name, spec in nodes:
+        if not isinstance(spec, Mapping) or spec.get("name") in ("auto", "none", None):
+            continue
+        key = f"{group}.{name}" if group in option_files.SEVERAL else group
+        option = option_files.by_component(group, str(spec["name"]), key)
+        if option is not None:
+            yield key, option.name, option, spec
+
+
+def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """The loss, each metric and the model fit the kind of target that the data has."""
+    if data.target is None:
+        return
+    source = f"data={config['data']['name']}"
+    for group in ("loss", "metric", "model"):
+        for key, name, option, _ in named(config, group):
+            fits = option.directives.get("targets")
+            if fits is None or data.target in fits:
+                continue
+            # A two-class problem is a case of several classes for whoever reads class ids or one-hot labels.
+            way_out = INSTEAD.get(group, {}).get(data.target)
+            shown = f"{group}={name}"
+            needs = " or ".join(dict.fromkeys(NEEDS[f] for f in fits))
+            advice = f" Try {way_out}." if way_out else f" `trainrun ls {group}` tells what each is for."
+            yield Problem(key, f"{shown} needs {needs}; {source} is {IS[data.target]}.{advice}")
+
+
+def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """The model takes the kinds of input that the data has."""
+    for key, name, option, _ in named(config, "model"):
+        takes = option.directives.get("inputs")
+        refused = [kind for kind in data.inputs or () if takes and kind not in takes]
+        if refused:
+            yield Problem(
+                key,
+                f"model={name} takes {' or '.join(takes)} input; data={config['data']['name']} has {' and '.join(refused)}. "
+                f"Try model={'mlp' if 'tokens' not in refused else 'recurrent'}.",
+            )
+
+
+def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A schedule and a callback cannot both set the learning rate."""
+    if (config.get("schedule") or {}).get("name") in (None, "constant", "none"):
+        return
+    for key, name, _, spec in named(config, "callback"):
+        if spec["name"] in SETS_THE_RATE:
+            yield Problem(
+                key,
+                f"callback={name} sets the learning rate, and so does schedule={config['schedule']['name']}. "
+                f"Take one of them: schedule=constant, or leave the callback out.",
+            )
+
+
+def rate_to_start_from(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A schedule moves a rate that is known: an optimizer that wraps others may leave it to them."""
+    schedule, optimizer = config.get("schedule") or {}, config.get("optimizer") or {}
+    if (
+        schedule.get("name") in (None, "constant", "none")
+        or schedule.get("initial_learning_rate", 1) is not None
+    ):
+        return
+    yield Problem(
+        "schedule.initial_learning_rate",
+        f"a schedule needs a rate to start from, and optimizer={optimizer.get('name')} leaves it to the optimizers inside. "
+        "Set optimizer.learning_rate, for example to 0.001.",
+    )
+
+
+def nesterov(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Nesterov's step needs a momentum."""
+    optimizer = config.get("optimizer") or {}
+    if optimizer.get("nesterov") is True and not optimizer.get("momentum", 1):
+        yield Problem(
+            "optimizer.nesterov",
+            "true needs a momentum above 0; optimizer.momentum is 0. Try optimizer.momentum=0.9, or optimizer=nag.",
+        )
+
+
+def clipping(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Keras takes one way of clipping."""
+    optimizer = config.get("optimizer") or {}
+    given = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(k) is not None]
+    if len(given) > 1:
+        yield Problem(
+            f"optimizer.{given[0]}",
+            f"only one way of clipping at a time; {' and '.join(given)} are set. Set the others to null.",
+        )
+
+
+def batch_size(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A batch is not larger than the training data."""
+    trainer = config.get("trainer") or {}
+    size, limit = trainer.get("batch_size"), trainer.get("limit")
+    if not isinstance(size, int) or data.examples is None:
+        return
+    examples = min(data.examples, limit) if isinstance(limit, int) else data.examples
+    if size > examples:
+        yield Problem(
+            "trainer.batch_size",
+            f"expected at most the number of training examples, {examples} in data={config['data']['name']}, got {size}. "
+            f"Try trainer.batch_size={max(1, min(32, examples))}.",
+        )
+
+
+def classes(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """What counts classes counts those of the data."""
+    if data.classes is None or data.target not in ("binary", "multiclass"):
+        return
+    source = f"data={config['data']['name']} has {data.classes} classes"
+    for key, _, _, spec in [*named(config, "metric"), *named(config, "loss")]:
+        count = spec.get("num_classes")
+        if isinstance(count, int) and count != data.classes:
+            yield Problem(
+                f"{key}.num_classes",
+                f"expected {data.classes} ({source}), got {count}. Leave it null and the data fills it in.",
+            )
+    for key, _, _, spec in named(config, "loss"):
+        alpha = spec.get("alpha")
+        if isinstance(alpha, list) and data.target == "multiclass" and len(alpha) != data.classes:
+            yield Problem(f"{key}.alpha", f"expected {data.classes} weights ({source}), got {len(alpha)}.")
+    model = config.get("model") or {}
+    layers = model.get("layers")
+    if (
+        model.get("name") == "layers"
+        and model.get("add_head") is False
+        and isinstance(layers, list)
+        and layers
+    ):
+        last = layers[-1] if isinstance(layers[-1], Mapping) else {}
+        wanted = 1 if data.target == "binary" else data.classes
+        if isinstance(last.get("units"), int) and last["units"] != wanted:
+            yield Problem(
+                f"model.layers[{len(layers) - 1}].units",
+                f"expected {wanted} units in the last layer ({source}), got {last['units']}. Or set model.add_head=true, which adds the head.",
+            )
+
+
+def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Class weights name the data's classes."""
+    weights = (config.get("trainer") or {}).get("class_weight")
+    key = "trainer.class_weight"
+    if weights is None:
+        return
+    if weights != "balanced" and not isinstance(weights, Mapping):
+        yield Problem(
+            key,
+            f"expected null, balanced, or a weight for each class such as {{0: 1.0, 1: 5.0}}, got {weights!r}.",
+        )
+        return
+    if data.target in ("real", "none"):
+        yield Problem(key, f"data={config['data']['name']} has no classes to weigh. Leave it null.")
+    if not isinstance(weights, Mapping):
+        return
+    for label, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+            yield Problem(key, f"expected a weight of at least 0 for class {label}, got {weight!r}.")
+        if not str(label).isdigit() or (data.classes is not None and int(label) >= data.classes):
+            known = f"0 to {data.classes - 1}" if data.classes else "0, 1, …"
+            yield Problem(key, f"expected class ids ({known}) as keys, got {label!r}.")
+
+
+def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A callback that watches val_loss needs validation data."""
+    if (config.get("data") or {}).get("validation") != 0:
+        return
+    for key, _, _, spec in named(config, "callback"):
+        monitor = spec.get("monitor")
+        if isinstance(monitor, str) and monitor.startswith("val_"):
+            yield Problem(
+                f"{key}.monitor",
+                f"{monitor} needs validation data, and data.validation is 0. Try data.validation=0.2, or {key}.monitor={monitor[4:]}.",
+            )
+
+
+def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Swapping in averaged weights needs an optimizer that averages."""
+    if (config.get("optimizer") or {}).get("use_ema"):
+        return
+    for key, _, _, spec in named(config, "callback"):
+        if spec["name"] == "SwapEMAWeights":
+            yield Problem(
+                key,
+                "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.",
+            )
+
+
+def boundaries(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A piecewise schedule has one value more than boundaries."""
+    schedule = config.get("schedule") or {}
+    edges, values = schedule.get("boundaries"), schedule.get("values")
+    if isinstance(edges, list) and isinstance(values, list) and len(values) != len(edges) + 1:
+        yield Problem(
+            "schedule.values",
+            f"expected one more value than boundaries, {len(edges) + 1}, got {len(values)}.",
+        )

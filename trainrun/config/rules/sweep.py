@@ -1,0 +1,128 @@
+"""What `sweep` may say, told before TensorFlow loads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trainrun.errors import Problem, did_you_mean
+from trainrun.sweep.ranking import pruning
+
+DIRECTIONS = ("auto", "minimize", "maximize")
+WORDS = {"reuse": ("auto", "never"), "snapshot": ("note", "copy"), "pictures": ("auto", "best", "all")}
+# The least that settings of pruners may be, which are whole numbers.
+LEAST = {
+    "min_epochs": 1,
+    "reduction_factor": 2,
+    "min_early_stopping_rate": 0,
+    "startup_trials": 0,
+    "warmup_epochs": 0,
+    "interval": 1,
+    "patience": 0,
+}
+
+
+def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of sweeps."""
+    node = config.get("sweep") or {}
+    for problem in _ranking(node):
+        # `direction` is said at the root, or as `sweep.direction`, which takes the root's by itself.
+        own = config.get(problem.key) != node.get(problem.key)
+        yield Problem(f"sweep.{problem.key}", problem.message) if own else problem
+    for key in ("trials", "seeds", "max_failures"):
+        value = node.get(key)
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            yield Problem(
+                "seeds" if key == "seeds" else f"sweep.{key}",
+                f"expected a whole number, at least 1, or null, got {value!r}.",
+            )
+    timeout = node.get("trial_timeout")
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
+        yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
+    for key, words in WORDS.items():
+        if (value := node.get(key, words[0])) not in words:
+            yield Problem(
+                f"sweep.{key}",
+                f"expected {' or '.join(words)}, got {value!r}.{did_you_mean(str(value), words)}",
+            )
+    yield from _pruner(node)
+
+
+def twice_seeded(given: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem if a sweep's command line both varies the seed and asks for several seeds."""
+    said = {o.partition("=")[0].lstrip("+"): o for o in given}
+    seeds = said.get("seeds") or said.get("sweep.seeds")
+    if seeds and "seed" in said and re.search(r"[,(]", said["seed"].partition("=")[2]):
+        yield Problem(
+            "seeds",
+            f"{seeds} gives each setting seeds of its own, and {said['seed']} varies them. Leave one out.",
+        )
+
+
+def counted(points: int, seeds: int | None) -> str:
+    """Return how many trials a sweep has, in words."""
+    if not seeds:
+        return "1 run" if points == 1 else f"{points} runs"
+    return f"{points} setting{'s' * (points != 1)} x {seeds} seeds = {points * seeds} runs"
+
+
+def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:
+    objective, direction = node.get("objective"), node.get("direction")
+    names = objective if isinstance(objective, list) else [] if objective is None else [objective]
+    directions = direction if isinstance(direction, list) else [direction or "auto"]
+    for name in names:
+        if not isinstance(name, str):
+            yield Problem("objective", f"expected the name of a metric, as val_auc, got {name!r}.")
+    for word in directions:
+        if word not in DIRECTIONS:
+            yield Problem(
+                "direction",
+                f"expected one of {', '.join(DIRECTIONS)}, got {word!r}.{did_you_mean(str(word), DIRECTIONS)}",
+            )
+    if isinstance(direction, list) and len(direction) != max(len(names), 1):
+        yield Problem(
+            "direction",
+            f"expected one for each objective ({len(names)}), or one for all, got {len(direction)}.",
+        )
+
+
+def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
+    spec = node.get("pruner")
+    if spec is None:
+        return
+    spec = pruning.named(spec) if isinstance(spec, str | Mapping) else {}
+    name = spec.get("name")
+    if name not in pruning.PRUNERS:
+        yield Problem(
+            "sweep.pruner",
+            f"expected one of {', '.join(pruning.PRUNERS)}, got {name or node.get('pruner')!r}."
+            f"{did_you_mean(str(name), pruning.PRUNERS)}",
+        )
+        return
+    known = pruning.PRUNERS[name]
+    for key, value in spec.items():
+        if key == "name":
+            continue
+        if key not in known:
+            yield Problem(
+                f"sweep.pruner.{key}",
+                f"no such setting of {name}.{did_you_mean(key, known)} It takes {', '.join(known)}.",
+            )
+        elif key in LEAST and value != known[key] and not (isinstance(value, int) and value >= LEAST[key]):
+            yield Problem(
+                f"sweep.pruner.{key}", f"expected a whole number, at least {LEAST[key]}, got {value!r}."
+            )
+        elif key not in LEAST and value is not None and not isinstance(value, int | float):
+            yield Problem(f"sweep.pruner.{key}", f"expected a number, got {value!r}.")
+    if name == "threshold" and spec.get("lower") is None and spec.get("upper") is None:
+        yield Problem("sweep.pruner", "threshold needs lower or upper: {name: threshold, upper: 2.0}.")
+    objective = node.get("objective")
+    if isinstance(objective, list) and len(objective) > 1:
+        yield Problem("sweep.pruner", "trials are given up by one objective only; there are several.")
+    elif isinstance(objective, str) and objective.startswith("test_"):
+        yield Problem(
+            "sweep.pruner",
+            f"it judges after each epoch, and {objective} is measured at the end only. "
+            f"Take objective=val_{objective.removeprefix('test_')}.",
+        )

@@ -1,0 +1,158 @@
+"""What a data component delivers: arrays, and what they mean. Numpy only, so that `check` may import it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from trainrun.data.lazy_array import View, blocks
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+InputKind = Literal["numeric", "image", "categorical", "tokens"]
+TargetKind = Literal["binary", "multiclass", "multilabel", "real", "none"]
+Task = Literal["classification", "regression", "segmentation", "minimization"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of the model.
+
+    Args:
+        name: the key in `Split.x` when there are several inputs.
+        kind: ``numeric`` `[d]` float32; ``image`` `[height, width, channels]` float32;
+            ``categorical`` `[columns]` int32 codes; ``tokens`` `[length]` int32 ids.
+        shape: one example's shape, without the batch axis.
+        cardinalities: ``categorical``: the number of values of each column; ``tokens``: `(vocabulary,)`.
+    """
+
+    name: str
+    kind: InputKind
+    shape: tuple[int, ...]
+    cardinalities: tuple[int, ...] = ()
+
+    @property
+    def dtype(self) -> str:
+        return "float32" if self.kind in ("numeric", "image") else "int32"
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """What the model is to say.
+
+    Args:
+        kind: ``binary`` and ``multiclass`` labels are class ids (int64, shape `[batch, *shape]`);
+            ``multilabel`` is 0/1 float32 `[batch, classes]`; ``real`` is float32 `[batch, outputs]`;
+            ``none`` is a placeholder for tasks whose loss reads the model's output only.
+        classes: the classes' names, in the order of their ids; empty for ``real`` and ``none``.
+        outputs: the number of units of the model's head (binary 1, multiclass the number of classes).
+        shape: the shape over which a label repeats, `(height, width)` for segmentation, else `()`.
+    """
+
+    kind: TargetKind
+    classes: tuple[str, ...] = ()
+    outputs: int = 1
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples: `x` an array, or a dict of arrays by input name; `y` labels; `weight` one per example or None.
+
+    A large input is a `View`: it has an array's shape, type and length, is indexed as one, and makes the examples when
+    they are asked for.
+    """
+
+    x: np.ndarray | View | dict[str, np.ndarray | View]
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: np.ndarray) -> Split:
+        """Return the examples at `index`, in that order, as arrays."""
+        x = {k: v[index] for k, v in self.x.items()} if isinstance(self.x, dict) else self.x[index]
+        return Split(x, self.y[index], None if self.weight is None else self.weight[index])
+
+    def part(self, index: np.ndarray | slice) -> Split:
+        """Return the examples at `index`, in that order; what is a view stays one."""
+
+        def cut(array: np.ndarray | View) -> np.ndarray | View:
+            return array.part(index) if isinstance(array, View) else array[index]
+
+        x = {k: cut(v) for k, v in self.x.items()} if isinstance(self.x, dict) else cut(self.x)
+        return Split(x, self.y[index], None if self.weight is None else self.weight[index])
+
+    def arrays(self) -> Iterator[np.ndarray | View]:
+        """Yield every array held, in a fixed order."""
+        yield from (self.x[k] for k in sorted(self.x)) if isinstance(self.x, dict) else (self.x,)
+        yield self.y
+        if self.weight is not None:
+            yield self.weight
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset, split, with the meaning of its inputs and of its target.
+
+    Args:
+        name: for tables, titles and MLflow.
+        task: what kind of work it is; picks the default loss, metrics and plots.
+        inputs: one `InputSpec` an input.
+        target: see `TargetSpec`.
+        train, validation, test: the splits; validation or test may be None.
+        features: names of the numeric columns, where there are any.
+        preprocessing: what was fitted on the training part and applied to all (for the record and for
+            prediction on new rows), as plain lists and numbers.
+    """
+
+    name: str
+    task: Task
+    inputs: tuple[InputSpec, ...]
+    target: TargetSpec
+    train: Split
+    validation: Split | None = None
+    test: Split | None = None
+    features: tuple[str, ...] = ()
+    preprocessing: dict = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Return the sha256 of all arrays' dtypes, shapes and bytes."""
+        import numpy as np
+
+        sha = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            for array in part.arrays() if part is not None else ():
+                sha.update(f"{array.dtype}{array.shape}".encode())
+                for _, block in blocks(array):
+                    sha.update(np.ascontiguousarray(block).data if block.size else b"")
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a dataset before it is loaded; None where only loading tells.
+
+    A data component's optional `describe(**arguments)` returns it; `check` reads it before TensorFlow loads.
+
+    Args:
+        task, target: as in `Dataset` and `TargetSpec.kind`.
+        classes: number of classes.
+        examples: number of training examples.
+        inputs: the kinds of the inputs.
+        outputs: how many numbers are predicted.
+        problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
+    """
+
+    task: Task | None = None
+    target: TargetKind | None = None
+    classes: int | None = None
+    examples: int | None = None
+    inputs: tuple[InputKind, ...] | None = None
+    problems: tuple[tuple[str, str], ...] = ()
+    outputs: int | None = None

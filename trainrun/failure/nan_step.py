@@ -1,0 +1,207 @@
+"""One step, looked at in the order of its computation: which tensor is the first that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.failure.nan_guard import worst
+
+INPUT, LABEL, WEIGHT, VARIABLE, LAYER, LOSS, PENALTY, GRADIENT, UPDATE, STEP = (
+    "input", "label", "sample weight", "weight before the step", "layer", "loss", "penalty", "gradient",
+    "updated weight", "step",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The first tensor of a step that is not finite.
+
+    Args:
+        kind: one of the constants of this module.
+        name: of the input, layer or variable.
+        value: ``nan`` or ``inf``.
+        rows: the examples of the batch where it is so, by their place in it; empty where it is of the whole batch.
+        dtype: of the tensor.
+    """
+
+    kind: str
+    name: str
+    value: str
+    rows: Sequence[int] = ()
+    dtype: str = "float32"
+
+
+@dataclass
+class Examination:
+    """What has been seen of a step.
+
+    Args:
+        finding: the first tensor that is not finite; None: none was found.
+        layers: of each layer called, in order: name, class, largest finite magnitude, values not finite.
+    """
+
+    finding: Finding | None = None
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def examine(
+    model: keras.Model, x: Any, y: Any, weight: Any, parts: int = 1, updated: Sequence[Finding] = ()
+) -> Examination:
+    """Take a step apart, without its update; what layers keep by themselves (averages, draws) does move.
+
+    Args:
+        model: compiled, in the state before the step.
+        x, y, weight: the batch, as numpy arrays.
+        parts: look at so many parts of it one after the other, where the memory is too small for the whole.
+        updated: what the step has left that is not finite.
+    """
+    seen = Examination()
+    size = len(y)
+    parts = min(parts, size)
+    if (found := _first(_given(x, y, weight, model))) is not None:
+        seen.finding = found
+        return seen
+    for i in range(parts):
+        start, stop = i * size // parts, (i + 1) * size // parts
+        mine = keras.tree.map_structure(lambda a, p=slice(start, stop): a[p], x)
+        its_weight = None if weight is None else weight[start:stop]
+        layers, found = _computed(model, mine, y[start:stop], its_weight)
+        seen.layers = layers if not seen.layers or found is not None else seen.layers
+        if found is not None:
+            seen.finding = Finding(
+                found.kind, found.name, found.value, [r + start for r in found.rows], found.dtype
+            )
+            return seen
+    seen.finding = next(iter(updated), None)
+    return seen
+
+
+def variables(named: Sequence[Any], kind: str) -> Iterator[Finding]:
+    """Yield a finding for each variable that is not finite."""
+    for variable in named:
+        if (value := worst(found := keras.ops.convert_to_numpy(variable))) is not None:
+            yield Finding(kind, variable.path, value, dtype=str(found.dtype))
+
+
+def _given(x: Any, y: Any, weight: Any, model: keras.Model) -> Iterator[Finding | None]:
+    """Yield what the step begins with."""
+    inputs = x.items() if isinstance(x, Mapping) else [("x", x)]
+    for name, array in inputs:
+        yield _of(INPUT, name, array)
+    yield _of(LABEL, "y", y)
+    if weight is not None:
+        yield _of(WEIGHT, "sample_weight", weight)
+    yield from variables(model.variables, VARIABLE)
+
+
+def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dict], Finding | None]:
+    """Return what the layers gave, and the first tensor that is not finite; eagerly, as a debugger would."""
+    layers: list[dict[str, Any]] = []
+    findings: list[Finding] = []
+
+    def look(layer: keras.layers.Layer, output: Any) -> None:
+        # Inside a loop that is compiled even so, as a recurrent cell's, there is nothing to look at.
+        found = [t for t in keras.tree.flatten(output) if tf.is_tensor(t) and hasattr(t, "numpy")]
+        tensors = [t for t in found if t.dtype.is_floating]
+        arrays = [t.numpy().astype("float64") for t in tensors]
+        finite = [float(np.abs(a[np.isfinite(a)]).max()) for a in arrays if np.isfinite(a).any()]
+        layers.append(
+            {
+                "name": layer.name,
+                "class": type(layer).__name__,
+                "largest": max(finite, default=None),
+                "not_finite": int(sum((~np.isfinite(a)).sum() for a in arrays)),
+            }
+        )
+        for tensor, array in zip(tensors, arrays, strict=True):
+            if (found := _of(LAYER, layer.name, array, tensor.dtype.name)) is not None:
+                findings.append(found)
+
+    with _watched(model, look), tf.GradientTape() as tape:
+        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        labels, weights = tf.convert_to_tensor(y), None if weight is None else tf.convert_to_tensor(weight)
+        y_pred = model(x, training=True)
+        loss = model.compute_loss(x, labels, y_pred, weights, training=True)
+    if findings:
+        return layers, findings[0]
+    if (found := _of_loss(model, labels, y_pred, weights)) is not None:
+        return layers, found
+    for variable in model.trainable_variables:
+        if getattr(variable, "regularizer", None) is not None:
+            value = worst(keras.ops.convert_to_numpy(variable.regularizer(variable)))
+            if value is not None:
+                return layers, Finding(PENALTY, variable.path, value)
+    if (value := worst(loss)) is not None:
+        return layers, Finding(LOSS, "", value)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        if gradient is None:
+            continue
+        if (value := worst(tf.convert_to_tensor(gradient))) is not None:
+            return layers, Finding(GRADIENT, variable.path, value)
+    return layers, None
+
+
+def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | None:
+    """Look at the loss of each example, where the loss is a sum over them."""
+    loss = model.loss
+    try:
+        if isinstance(loss, keras.losses.Loss):
+            ours = keras.ops.convert_to_tensor(y, dtype=loss.dtype)
+            each = loss.call(ours, keras.ops.convert_to_tensor(y_pred, dtype=loss.dtype))
+        elif callable(loss):
+            each = loss(y, y_pred)
+        else:
+            return None
+        array = np.asarray(each)
+    except (
+        Exception
+    ):  # a plug-in's loss may want whatever it likes; that of the whole batch is looked at next
+        return None
+    if array.ndim and len(array) == len(y):
+        return _of(LOSS, "", array if weight is None else (array.T * np.asarray(weight)).T)
+    return None
+
+
+@contextmanager
+def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Have each layer's output looked at as soon as it is computed, the inner ones before those that hold them."""
+    layers = list(model._flatten_layers(include_self=False, recursive=True))
+    changed = []
+    for layer in layers:
+        if isinstance(layer, keras.Model | keras.layers.InputLayer) or "call" in vars(layer):
+            continue
+
+        def call(*args: Any, _layer: Any = layer, _call: Any = layer.call, **kwargs: Any) -> Any:
+            output = _call(*args, **kwargs)
+            look(_layer, output)
+            return output
+
+        object.__setattr__(layer, "call", call)
+        changed.append(layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            object.__delattr__(layer, "call")
+
+
+def _of(kind: str, name: str, array: Any, dtype: str | None = None) -> Finding | None:
+    """Return a finding if an array whose first axis counts examples is not finite."""
+    array = np.asarray(array)
+    if (value := worst(array)) is None:
+        return None
+    bad = ~np.isfinite(array)
+    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)).tolist() if bad.ndim else []
+    return Finding(kind, name, value, rows, dtype or str(array.dtype))
+
+
+def _first(findings: Iterator[Finding | None]) -> Finding | None:
+    return next((f for f in findings if f is not None), None)

@@ -1,0 +1,199 @@
+"""Several replicas give the result of one device: what Keras does per replica is done over the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainrun.errors import TrainingError
+from trainrun.ui import console
+
+# What an operation ends with that waits for a worker that is gone.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether this process writes the record: the only one, or the first of several workers."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return strategy.cluster_resolver.task_id == 0
+
+
+def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether other processes train together with this one, which cannot go another way alone."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+@contextmanager
+def all_there(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Say it plainly when another worker is gone.
+
+    Raises:
+        TrainingError: in the place of what TensorFlow raises where a sum over the workers does not come.
+    """
+    try:
+        yield
+    except LOST as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        console.log(str(error))
+        raise TrainingError(
+            "another worker does not answer any more, so this one has stopped. The checkpoint of the last whole "
+            "epoch is in the chief's run directory."
+        ) from error
+
+
+def global_batch(batch_size: int, meaning: str, replicas: int) -> int:
+    """Return the number of examples a step, over all replicas.
+
+    Args:
+        batch_size: as in the config.
+        meaning: ``global``, or ``per_replica``: `batch_size` is that of each.
+        replicas: how many.
+    """
+    return batch_size * replicas if meaning == "per_replica" else batch_size
+
+
+def even_batches(examples: int, batch_size: int, replicas: int) -> int:
+    """Return the largest batch size, `batch_size` at most, whose last batch has an example for each replica.
+
+    For evaluation, whose result does not depend on the batches: some layers refuse a batch of none.
+    """
+    for size in range(batch_size, replicas - 1, -1):
+        if (examples % size or size) >= replicas:
+            return size
+    return batch_size
+
+
+def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
+    """Multiply the learning rate, with its schedule.
+
+    Args:
+        optimizer: changed in place, or the optimizers inside it where the rate is theirs.
+        factor: above 0.
+    """
+    for leaf in leaves(optimizer):
+        if isinstance(leaf._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            leaf.learning_rate = Scaled(leaf._learning_rate, factor)
+    scale_constant(optimizer, factor)
+
+
+def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
+    """Multiply the learning rate where it is a number that the optimizer holds, not a schedule's."""
+    for leaf in leaves(optimizer):
+        if isinstance(leaf, keras.optimizers.LossScaleOptimizer):
+            continue  # passes on what it is told to the one inside
+        rate = leaf._learning_rate
+        if not callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
+
+
+def constant_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """Return the learning rate where it is a number that the optimizer holds; None: a schedule's, or of those inside."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return constant_rate(optimizer.inner_optimizer)
+    rate = getattr(optimizer, "_learning_rate", None)
+    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule, times a factor.
+
+    Args:
+        schedule: of the learning rate.
+        factor: above 0.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, factor: float):
+        super().__init__()
+        self.schedule, self.factor = schedule, factor
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(step) * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Scaled:
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+
+
+def leaves(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers.Optimizer]:
+    """Yield an optimizer and those inside it."""
+    yield optimizer
+    wrapped = getattr(optimizer, "inner_optimizer", None)
+    for inner in getattr(optimizer, "inners", (wrapped,) if wrapped is not None else ()):
+        yield from leaves(inner)
+
+
+def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
+    """Let the optimizer clip the gradient of the whole batch, not that of each replica before they are summed.
+
+    Args:
+        optimizer: changed in place, with those inside it.
+        replicas: how many.
+    """
+    for leaf in leaves(optimizer) if replicas > 1 else ():
+        if any(way is not None for way in (leaf.clipnorm, leaf.clipvalue, leaf.global_clipnorm)):
+            leaf._clip_gradients = _of_the_sum(leaf._clip_gradients, replicas)
+
+
+def _of_the_sum(clip: Any, replicas: int) -> Any:
+    def clip_sum(gradients: Sequence[Any]) -> list[tf.Tensor]:
+        if tf.distribute.in_cross_replica_context():
+            return clip(gradients)
+        # An embedding's rows become a whole matrix: rows of several replicas add up in no other form.
+        dense = [tf.convert_to_tensor(g) for g in gradients]
+        sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
+        # The optimizer will sum over the replicas once more.
+        return [g / replicas for g in clip(sums)]
+
+    return clip_sum
+
+
+def average_together(model: keras.Model) -> None:
+    """Let Keras' `fit` weigh each replica's loss by its number of examples; Keras takes all for equally many.
+
+    That matters where a batch cannot be divided evenly, as an odd last one. The value of the loss stays the
+    replica's mean, because Keras' own metric weighs it by the examples; its gradient is that of the whole batch.
+
+    Args:
+        model: built and compiled under a strategy of several replicas; changed in place.
+    """
+    replicas, whole = model.distribute_strategy.num_replicas_in_sync, model.compute_loss
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        if not training or tf.distribute.in_cross_replica_context():
+            return loss
+        mine = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
+        everyone = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
+        part = tf.stop_gradient(mine * replicas / everyone)
+        # Penalties on weights are the same on every replica, whatever its examples.
+        of_examples = loss - _penalty(model, loss.dtype) / replicas
+        return loss + (part - 1) * (of_examples - tf.stop_gradient(of_examples))
+
+    model.compute_loss = compute_loss
+    # Keras would build by the mean of the replicas' batches, which parts of different size do not have.
+    model._maybe_symbolic_build = lambda **_: None
+
+
+def _penalty(model: keras.Model, dtype: Any) -> tf.Tensor:
+    terms = [
+        v.regularizer(v) for v in model.trainable_variables if getattr(v, "regularizer", None) is not None
+    ]
+    return tf.add_n([tf.cast(t, dtype) for t in terms]) if terms else tf.zeros((), dtype)

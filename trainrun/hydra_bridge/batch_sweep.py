@@ -1,0 +1,57 @@
+"""Our sweepers with a launcher that is not ours, as Hydra's `basic`: it is handed a batch, and returns when all of it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.sweep.space.trial_source import Point, Points
+from trainrun.sweep.trial import WAITING, Objective, Trial
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+    from hydra.plugins.launcher import Launcher
+
+
+def outline(number: int, overrides: Sequence[str]) -> Trial:
+    """Return a point that is not composed: the launcher does that."""
+    return Trial(number, list(overrides), list(overrides), Path(), {})
+
+
+def run(
+    launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
+) -> Sequence[JobReturn]:
+    """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
+    from trainrun.hydra_bridge import launcher_plugins as ours
+    from trainrun.sweep import loop, sweep_journal, sweep_record
+    from trainrun.sweep.ranking import leaderboard
+    from trainrun.sweep.view import drawing
+
+    known = getattr(points, "known", ())
+    sweep_record.write(sweep_dir, known, settings)
+    size = max(1, len(known)) if known else settings["sweeper"].get("batch_size") or 1
+    results: list[JobReturn] = []
+    trials: list[Trial] = []
+    with sweep_journal.of(sweep_dir, settings, points.total, 1, ()) as book:
+        while points.left:
+            batch: list[Point] = []
+            while len(batch) < size and (point := points.take()) is not None:
+                batch.append(point)
+            sweep_record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
+            results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
+            for point in batch:
+                trial = sweep_record.trial(
+                    sweep_dir, point.number, list(point.overrides or ()), settings["varying"]
+                )
+                if trial.status == WAITING:
+                    trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
+                trials.append(trial)
+                points.ended(trial)
+                book.ended(trial)
+        objective = Objective.of(settings["objective"], settings["direction"], trials)
+        table = leaderboard.write(sweep_dir, trials, objective)
+        book.end(None, None, [table, *drawing.write(sweep_dir, trials, settings)])
+    leaderboard.show(sweep_dir, trials, objective, points.total)
+    ours.ended = loop.Ended(sweep_dir, trials, objective)
+    return results

@@ -1,0 +1,34 @@
+"""What a shell may complete besides Hydra's groups and keys: the verbs, and the words behind them."""
+
+from __future__ import annotations
+
+import sys
+
+from trainrun.cli import VERBS
+from trainrun.commands.ls import GROUPS
+from trainrun.registry import option_files
+
+
+def words(line: str) -> None:
+    """Write the words that may stand at the end of a command line, one a line, as completion scripts read them.
+
+    Args:
+        line: as typed so far, the program's name included.
+    """
+    found = candidates(line)
+    if found:
+        sys.stdout.write("\n".join(found) + "\n")
+
+
+def candidates(line: str) -> list[str]:
+    """Return the words; empty where only Hydra knows any."""
+    typed = line.split(" ")
+    if len(typed) <= 2:
+        return [verb for verb in VERBS if verb.startswith(typed[-1] if len(typed) == 2 else "")]
+    verb, last = typed[1], typed[-1]
+    if verb == "ls" and len(typed) == 3:
+        return [group for group in GROUPS if group.startswith(last)]
+    if verb == "show" and len(typed) == 3:
+        named = (f"{group}/{name}" for group in GROUPS for name in option_files.options(group))
+        return [word for word in named if word.startswith(last)]
+    return []

@@ -1,0 +1,65 @@
+"""How Hydra reads a folder of YAML files here: each file inside of that folder, and fit to be read (`yaml_file`).
+
+Importing this module imports Hydra: only `compose.prepare` does.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from hydra._internal.core_plugins import file_config_source
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from trainrun.errors import Problem, UserError
+from trainrun.registry import option_files
+from trainrun.util import file_copies, yaml_file
+
+
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Hydra's source of the scheme ``file``, for files that somebody else may have written."""
+
+    @property
+    def path(self) -> str:
+        """The folder: while a sweep runs, the copy that it has taken of it."""
+        return str(file_copies.of(Path(self._path)))
+
+    @path.setter
+    def path(self, path: str) -> None:
+        self._path = path
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Return the config at a path relative to this folder.
+
+        Raises:
+            UserError: the path leaves the folder, or the file is not fit.
+        """
+        folder = os.path.normpath(self.path)
+        path = Path(os.path.normpath(os.path.join(folder, self._normalize_file_name(config_path))))
+        if not path.is_relative_to(folder):
+            raise UserError(
+                Problem(
+                    str(path),
+                    f"a config is named within its folder {folder}; this leaves it. Copy the file into it.",
+                )
+            )
+        if path.is_relative_to(option_files.package_conf()) or not path.exists():
+            return super().load_config(config_path)
+        text = yaml_file.text(path)
+        stream = io.StringIO(text)
+        stream.name = str(path)  # for the messages of PyYAML
+        try:
+            header = ConfigSource._get_header_dict(text[:512])
+            config = OmegaConf.load(stream)
+        except (ValueError, OverflowError, OmegaConfBaseException) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise UserError(Problem(str(path), f"it holds a value that cannot be read: {first}.")) from error
+        return ConfigResult(
+            config=config,
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header=header,
+        )

@@ -1,0 +1,291 @@
+"""Hydra's doors to sweeps: Hydra composes, `sweep.story` does the rest. `sweep.auto` chooses among these by default."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from trainrun.sweep.launchers.engine import Engine
+    from trainrun.sweep.loop import Ended
+    from trainrun.sweep.space.trial_source import Points
+    from trainrun.sweep.trial import Trial
+
+
+class SweepLauncher(Launcher):
+    """Hydra's side of a launcher: composes points, and hands them to `sweep.story` with an engine to run them.
+
+    A launcher of ours is a subclass whose settings `engines` makes an engine of; our sweepers call `run`, others `launch`.
+    """
+
+    def __init__(self) -> None:
+        self.config: DictConfig | None = None
+        self.context: HydraContext | None = None
+        self.unchecked = False  # whether there may be points that no preflight has seen
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra hands over; the task is not called: each trial's process runs it by itself."""
+        from trainrun.hydra_bridge.compose_cache import Composer
+
+        self.config, self.context = config, hydra_context
+        self._composer = Composer(hydra_context.config_loader, config)
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the launcher's own settings."""
+        return []
+
+    def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
+        """Return the settings of the sweep, what is left open in them decided.
+
+        Args:
+            settings: see `snapshot.settings`.
+            known: see `run`; of `seeds` the settings.
+        """
+        return settings
+
+    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
+        """Return what runs the trials.
+
+        Args:
+            settings: see `snapshot.settings`.
+            trials: there will be at most.
+        """
+        from trainrun.sweep.launchers import factory
+
+        return factory.of(settings, trials)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the points of a sweeper that knows them all; returns when all have ended.
+
+        Args:
+            job_overrides: of each point.
+            initial_job_idx: the number of the first.
+        """
+        from functools import partial
+
+        from trainrun.hydra_bridge import hydra_files
+        from trainrun.sweep.space.trial_source import Listed, Point
+
+        hydra_files.hide(
+            Path(str(self.config.hydra.sweep.dir)) / hydra_files.MULTIRUN
+        )  # which that sweeper has written
+        numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
+        points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
+        return [
+            JobReturn(overrides=t.overrides, _return_value=dict(t.metrics), status=JobStatus.COMPLETED)
+            for t in self.run(points, [(n, own(o)) for n, o in numbered]).trials
+        ]
+
+    def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Ended:
+        """Run points; returns when all have ended.
+
+        Args:
+            points: where they come from.
+            known: the number and overrides of those that are known before the first begins.
+        """
+        from trainrun.sweep import loop, sweep_record
+        from trainrun.sweep import settings as snapshot
+        from trainrun.sweep.space import seeds
+
+        if faults := self.problems():
+            raise UserError(faults)
+        if self.config.sweep.resume is not None:
+            raise UserError(Problem("sweep.resume", "it is said on the command line, and in no YAML."))
+        setup_globals()
+        sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        settings = self.settings = self.settled(snapshot.settings(self.config), known)
+        snapshot.write(self.config, sweep_dir)
+        sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
+        if settings["seeds"]:
+            points = seeds.of(settings, points, self.trial, sweep_dir)
+        global ended
+        with sweep_record.held(sweep_dir):
+            ended = loop.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
+        return ended
+
+    def trial(self, number: int, overrides: Sequence[str]) -> Trial:
+        """Compose a point and make its directory."""
+        from trainrun.sweep import sweep_record
+        from trainrun.sweep.trial import Trial
+
+        config, run_dir = self._sound(number, list(overrides))
+        mine = own(overrides)
+        return Trial(number, mine, sweep_record.varied(mine, self.settings["varying"]), run_dir, config)
+
+    def _sound(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
+        """Compose a point, and check it if nobody has.
+
+        Raises:
+            UserError: something is wrong with it: that trial fails, and the sweep goes on.
+        """
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        from trainrun.config import check
+        from trainrun.hydra_bridge import override_errors
+        from trainrun.run import runner
+
+        try:
+            config, run_dir = self.compose(number, overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(override_errors.from_hydra(error)) from error
+        if self.unchecked and (problems := check.problems(config)):
+            runner.discard(run_dir)
+            raise UserError(problems)
+        return config, run_dir
+
+    def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
+        """Return a point's config and directory; what Hydra would write there is written."""
+        from trainrun.hydra_bridge import compose, compose_cache, hydra_files
+
+        config = self._composer(overrides)
+        with open_dict(config):
+            config.hydra.job.id, config.hydra.job.num = str(number), number
+        compose_cache.look_up_in(config)
+        run_dir = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
+        with open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(run_dir)
+        run_dir.mkdir(parents=True, exist_ok=False)
+        hydra_files.write(hydra_files.unresolved(config), run_dir)
+        return compose.plain(config), run_dir
+
+
+# What became of the last sweep: Hydra does not pass it on to whoever has called it.
+ended: Ended | None = None
+
+
+def own(overrides: Sequence[str]) -> list[str]:
+    """Return a point's overrides without those of Hydra's own node."""
+    from trainrun.hydra_bridge.compose import is_hydra
+
+    return [o for o in overrides if not is_hydra(o)]
+
+
+@dataclass
+class LocalConf:
+    """The settings of `hydra/launcher=local`.
+
+    Args:
+        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
+        per_gpu: trials that share a GPU.
+    """
+
+    _target_: str = "hydra_plugins.trainrun.LocalLauncher"
+    n_jobs: Any = "auto"
+    per_gpu: int = 1
+
+
+class LocalLauncher(SweepLauncher):
+    """Runs the points of a sweep side by side on this machine, each in a process of its own.
+
+    Args:
+        n_jobs, per_gpu: see `LocalConf`.
+    """
+
+    def __init__(self, n_jobs: int | str = "auto", per_gpu: int = 1):
+        super().__init__()
+        self.n_jobs, self.per_gpu = n_jobs, per_gpu
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the settings."""
+        found = jobs_problem(self.n_jobs)
+        if not _counts(self.per_gpu):
+            expected = f"expected a whole number, at least 1, got {self.per_gpu!r}."
+            found.append(Problem("hydra.launcher.per_gpu", expected))
+        return found
+
+
+@dataclass
+class VectorizedConf:
+    """The settings of `hydra/launcher=vectorized`.
+
+    Args:
+        max_trials: trained together; auto: 64, or as many as there is memory for.
+        n_jobs: processes for the trials that are left out, as of `local`.
+    """
+
+    _target_: str = "hydra_plugins.trainrun.VectorizedLauncher"
+    max_trials: Any = "auto"
+    n_jobs: Any = "auto"
+
+
+class VectorizedLauncher(SweepLauncher):
+    """Trains the points of a sweep that differ in numbers only in one graph, and the others as `local` does.
+
+    Args:
+        max_trials, n_jobs: see `VectorizedConf`.
+    """
+
+    def __init__(self, max_trials: int | str = "auto", n_jobs: int | str = "auto"):
+        super().__init__()
+        self.max_trials, self.n_jobs = max_trials, n_jobs
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the settings."""
+        found = jobs_problem(self.n_jobs)
+        if not (_counts(self.max_trials) or self.max_trials == "auto"):
+            expected = f"expected a whole number, at least 1, or auto, got {self.max_trials!r}."
+            found.append(Problem("hydra.launcher.max_trials", expected))
+        return found
+
+
+def jobs_problem(value: Any) -> list[Problem]:
+    """Return what is wrong with a launcher's `n_jobs`."""
+    if _counts(value) or value == "auto":
+        return []
+    return [Problem("hydra.launcher.n_jobs", f"expected a whole number, at least 1, or auto, got {value!r}.")]
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+# Plug-ins of Hydra's that are ours: group, option, class, settings.
+PLUGINS: list[tuple[str, str, type, type]] = [
+    ("hydra/launcher", "local", LocalLauncher, LocalConf),
+    ("hydra/launcher", "vectorized", VectorizedLauncher, VectorizedConf),
+]
+
+
+def register() -> None:
+    """Make our launchers and sweepers known to Hydra."""
+    from hydra.core.plugins import Plugins
+
+    from trainrun.hydra_bridge import cluster_launcher_plugins, sweeper_plugins
+    from trainrun.sweep.launchers import auto
+
+    # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
+    plugins = Plugins.instance()
+    # Hydra takes plug-ins only from a package `hydra_plugins`, by import. This module is one of that package by name,
+    # so that there need be no second package beside ours.
+    try:
+        package = importlib.import_module("hydra_plugins")
+    except ImportError:
+        package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
+        package.__path__ = []
+    package.trainrun = sys.modules[__name__]
+    sys.modules["hydra_plugins.trainrun"] = package.trainrun
+    for group, name, plugin, conf in (
+        *PLUGINS,
+        *auto.PLUGINS,
+        *cluster_launcher_plugins.PLUGINS,
+        *sweeper_plugins.PLUGINS,
+    ):
+        setattr(package.trainrun, plugin.__name__, plugin)
+        plugin.__module__ = "hydra_plugins.trainrun"
+        ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
+        plugins.register(plugin)

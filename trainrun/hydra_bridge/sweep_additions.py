@@ -1,0 +1,195 @@
+"""What a sweep that goes on is told: which trials again, how many at once, and further points.
+
+Further points come from the sweep's own command line with something changed in it (`trainrun resume SWEEP
+optimizer.learning_rate=1e-3,1e-5`), or from a whole one (`trainrun -m … sweep.resume=SWEEP`); those that the sweep has
+already are not new, in whatever order their overrides stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainrun.errors import Problem, UserError
+
+AGAIN = {"retry": "failed", "continue": "pruned"}
+# Of a sweeper that draws its points, the space must stay what it was; this may change.
+EXTENDS = ("sweep.trials", "sweep.max_failures", "sweep.trial_timeout")
+# Of the sweep, and no part of what a point is.
+_ABOUT = ("objective", "direction", "seeds")
+
+
+@dataclass
+class Given:
+    """What was typed.
+
+    Args:
+        jobs: trials at once; None: as the sweep began.
+        retry: try those again that have failed.
+        unprune: bring those to their end that were pruned.
+        overrides: of further points, or of the sweep's settings.
+        whole: whether `overrides` is a command line of its own, not what changes in the sweep's.
+    """
+
+    jobs: int | str | None = None
+    retry: bool = False
+    unprune: bool = False
+    overrides: list[str] = field(default_factory=list)
+    whole: bool = False
+
+
+def key(override: str) -> str:
+    """Return what an override sets."""
+    return override.partition("=")[0].lstrip("+~").strip()
+
+
+def is_about_the_sweep(override: str) -> bool:
+    """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
+    return key(override).startswith("sweep.") or key(override) in _ABOUT
+
+
+def swept(override: str) -> bool:
+    """Tell whether an override has several values, as those that a sweep varies."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create().parse_override(override).is_sweep_override()
+
+
+def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Given:
+    """Return what the words behind `trainrun resume SWEEP` say, or those of ``trainrun -m … sweep.resume=SWEEP``.
+
+    Raises:
+        UserError: one of them is neither an option nor an override, or is Hydra's and not what the sweep began with.
+    """
+    given, problems = Given(whole=whole), []
+    for text in words:
+        name, equals, value = text.partition("=")
+        if name in ("n_jobs", "hydra.launcher.n_jobs"):
+            if value != "auto" and not (value.isdigit() and int(value) > 0):
+                problems.append(
+                    Problem(name, f"expected a whole number, at least 1, or auto, got {value!r}.")
+                )
+            else:
+                given.jobs = value if value == "auto" else int(value)
+        elif name in AGAIN:
+            if value != AGAIN[name]:
+                problems.append(Problem(name, f"expected {name}={AGAIN[name]}, got {value!r}."))
+            given.retry |= name == "retry"
+            given.unprune |= name == "continue"
+        elif not equals and not text.startswith("~"):
+            problems.append(
+                Problem(
+                    text, "expected retry=failed, continue=pruned, n_jobs=4, or key=value of further points."
+                )
+            )
+        elif key(text).startswith(("hydra.", "hydra/")):
+            if text not in (settings or {}).get("hydra", ()):
+                problems.append(
+                    Problem(
+                        key(text),
+                        "a sweep goes on with the launcher, the sweeper and the folder that it began with.",
+                    )
+                )
+        elif key(text) != "sweep.resume":
+            given.overrides.append(text)
+    if problems:
+        raise UserError(problems)
+    return given
+
+
+def command(given: Given, settings: Mapping[str, Any]) -> list[str]:
+    """Return the command line that the sweep has from now on: its own with the changes, or the new one."""
+    own = settings.get("overrides")
+    if own is None:
+        raise UserError(
+            "the sweep was begun by an older trainrun, which did not write its command line down."
+        )
+    if given.whole:
+        return list(given.overrides)
+    changed = {key(o): o for o in given.overrides}
+    kept = [changed.pop(key(o), o) for o in own]
+    return [*kept, *changed.values()]
+
+
+def differs(line: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+    """Return the keys in which a command line says something else than the sweep's own."""
+    mine, theirs = ({key(o): _same(o) for o in overrides} for overrides in (line, settings["overrides"]))
+    return sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
+
+
+def identity(overrides: Sequence[str]) -> frozenset[Any]:
+    """Return what a point is, whatever the order and the spelling of its overrides: ``1e-3`` is ``0.001``."""
+    return frozenset((key(o), _same(o)) for o in overrides if not is_about_the_sweep(o))
+
+
+def _same(override: str) -> Any:
+    """Return an override's value, so that two spellings of it are equal."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        if parsed.is_sweep_override():
+            return " ".join(override.partition("=")[2].split())
+        return _plain(parsed.value()), parsed.type.name if "DEL" in parsed.type.name else ""
+    except (HydraException, ValueError):
+        return override.partition("=")[2]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, dict):
+        return tuple(sorted((str(k), _plain(v)) for k, v in value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(_plain(v) for v in value)
+    return str(value)
+
+
+def points(
+    line: Sequence[str], settings: Mapping[str, Any], there: Sequence[Sequence[str]]
+) -> list[list[str]]:
+    """Return the overrides of the points of a grid that the sweep does not have yet, each checked.
+
+    Args:
+        line: the command line.
+        settings: see `snapshot.settings`.
+        there: overrides of the points there are.
+
+    Raises:
+        UserError: everything that is wrong with them, before any of them begins.
+    """
+    from trainrun.config import check
+    from trainrun.hydra_bridge import compose_cache, sweep_plan
+
+    name, path = where(settings)
+    hydra = [o for o in settings.get("hydra", ()) if key(o).startswith(("hydra/sweeper", "hydra.sweeper."))]
+    planned = sweep_plan.of([*hydra, *line], name, path)
+    known = {identity(o) for o in there}
+    new, found = [], dict.fromkeys(planned.problems)
+    with compose_cache.kept():
+        for point in planned.points:
+            if (one := identity(point)) in known:
+                continue
+            known.add(one)
+            new.append(list(point))
+            found |= dict.fromkeys(check.overrides(point, name, path)[1])
+    if found:
+        raise UserError(list(found))
+    return new
+
+
+def where(settings: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return `-cn` and `-cp` of the sweep's command line; its `-cd` is searched from now on."""
+    from pathlib import Path
+
+    from trainrun.hydra_bridge import compose
+    from trainrun.registry import option_files
+
+    told = settings.get("config") or {}
+    option_files.extra_folders[:] = [Path(f) for f in told.get("folders") or ()]
+    name = told.get("name")
+    return (None if name in (None, compose.CONFIG_NAME) else name), told.get("path")

@@ -1,0 +1,106 @@
+"""A sweep before its first trial: what it varies, which points a preflight looks at, how many trials there will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainrun.errors import Problem
+from trainrun.sweep.space.search_space import Space
+
+
+@dataclass
+class Plan:
+    """What is known of a sweep before it begins.
+
+    Args:
+        points: overrides of those that are to be composed and checked: all of a grid; of random and optuna each choice,
+            both ends of each interval, every condition.
+        total: trials there will be, at most.
+        problems: what is wrong with what the sweep says of itself.
+        launcher: the option of `hydra/launcher`; None: its config is not whole.
+        tracked: whether its runs are to be sent to MLflow, as far as it is said for all of them.
+    """
+
+    points: list[list[str]] = field(default_factory=list)
+    total: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    launcher: str | None = None
+    tracked: bool = False
+
+
+def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
+    """Return the plan of a sweep.
+
+    Args:
+        given: overrides as typed, those of Hydra's own node included.
+        config_name, config_path: as given to `compose.compose`.
+    """
+    from trainrun.config import plugins, safety
+    from trainrun.hydra_bridge import compose, override_errors, sweeper_plugins
+
+    if unsafe := safety.search_path(given, config_name, config_path):
+        return Plan(problems=unsafe)
+    own = [o for o in given if not compose.is_hydra(o)]
+    with compose.loading(config_path) as loader:
+        settings, fault = _settings(given, own, config_name, loader)
+        # What installed packages offer is looked up only when something is missing, as in `check.overrides`.
+        if fault is not None and (offered := plugins.entry_points()):
+            plugins.announce(offered)
+            settings, fault = _settings(given, own, config_name, loader)
+        found, faults = sweeper_plugins.space(settings, loader)
+        plan = Plan(
+            problems=faults, launcher=settings.get("launcher"), tracked=settings.get("tracked", False)
+        )
+        if fault is None:
+            plan.problems += sweeper_plugins.problems(settings, found)
+        plan.points, plan.total = _points(settings, found)
+    # Hydra would refuse it, too; what is behind it, the points tell in better words.
+    if (
+        fault is not None
+        and not plan.problems
+        and not any(
+            override_errors.examine(
+                [*(o for o in given if compose.is_hydra(o)), *p], config_name, config_path, True
+            )[1]
+            for p in plan.points[:1]
+        )
+    ):
+        plan.problems.append(override_errors.from_hydra(fault))
+    return plan
+
+
+def _settings(
+    given: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
+) -> tuple[dict[str, Any], Exception | None]:
+    """Return what the config says of the sweep, as `snapshot.settings`; and why there is none."""
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from trainrun.config import safety
+    from trainrun.hydra_bridge import compose, sweeper_plugins
+
+    try:
+        config = loader.load_configuration(
+            config_name or compose.CONFIG_NAME, list(given), run_mode=RunMode.MULTIRUN
+        )
+        with safety.bounded():
+            node = OmegaConf.to_container(config.sweep, resolve=True)
+            launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
+            return {
+                **node, "sweeper": {**sweeper_plugins.settings(config), "overrides": list(own)}, "launcher": launcher,
+                "tracked": config.tracking.name == "mlflow",
+            }, None  # fmt: skip
+    except Exception as error:
+        return {"sweeper": {"name": sweeper_plugins.GRID, "overrides": list(own)}}, error
+
+
+def _points(settings: Mapping[str, Any], found: Space) -> tuple[list[list[str]], int]:
+    from trainrun.hydra_bridge import sweeper_plugins
+
+    if settings["sweeper"]["name"] in sweeper_plugins.DRAWING or found.intervals:
+        points = [found.overrides(chosen) for chosen in found.corners()]
+        return points, settings.get("trials") or 0
+    points = [found.overrides(chosen) for chosen in found.grid()]
+    return points, len(points)

@@ -1,0 +1,214 @@
+"""The largest batch that fits and still pays: doubled until memory, data or speed ends it.
+
+A larger batch takes fewer steps for the same examples; that is worth it as long as it is faster. So the size is
+doubled, from `trainer.batch_size` on, while three things hold:
+
+- It fits. On a GPU, a step that runs out of memory raises. A CPU does not raise: it swaps, or the system ends the
+  process. There an estimate (`trainrun.model.cost`) is held against a limit before each trial: `tune.memory`, by default
+  half of the memory that is free.
+- It is at most the number of training examples.
+- It pays: each doubling brings at least `tune.gain` more examples a second. One that does not might be noise; the
+  second in a row ends the search. With `tune.gain=0` speed is not looked at.
+
+If not even the first size fits, it is halved until one does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainrun.data.dataset import Dataset
+from trainrun.errors import Problem, UserError
+from trainrun.model.cost import STEP, Cost, scaled
+from trainrun.run import builders
+from trainrun.trainer.job import Job
+from trainrun.util import machine
+
+MISSES = 2  # doublings in a row that bring too little
+# A trial is a first epoch, which compiles, and some that are timed: of at most so many steps each …
+EPOCHS, STEPS, FEWEST = 6, 64, 4
+# … and of about so many operations, which take some seconds on a slow machine.
+OPERATIONS = 1e10
+ENOUGH = 1.0  # seconds; when the timed epochs have taken as long, no further one is needed
+FEW_STEPS = 10  # fewer steps an epoch are worth a word: the run may need more epochs
+
+
+class TooLarge(Exception):
+    """A batch of this size does not fit; the message says why."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the search came to.
+
+    Args:
+        size: the batch size.
+        tried: (size, examples a second) of each that fits, in order.
+        reason: why it went no further.
+    """
+
+    size: int
+    tried: tuple[tuple[int, float], ...]
+    reason: str
+
+
+def search(start: int, most: int, measure: Callable[[int], float], gain: float) -> Choice:
+    """Return the size that doubling arrives at.
+
+    Args:
+        start: tried first, if at most `most`.
+        most: the largest allowed.
+        measure: size -> examples a second.
+        gain: the share by which a doubling must raise them; 0: any size that fits is taken.
+
+    Raises:
+        TooLarge: not even one example fits.
+    """
+    size, tried, chosen, best, misses, too_large = min(start, most), [], 0, 0.0, 0, ""
+    while True:
+        try:
+            speed = measure(size)
+        except TooLarge as error:
+            too_large = f"{size:,} {error}"
+            if chosen:
+                break
+            if size == 1:
+                raise
+            size //= 2
+            continue
+        tried.append((size, speed))
+        if not gain or not chosen or speed >= best * (1 + gain):
+            chosen, best, misses = size, speed, 0
+        else:
+            misses += 1
+        if too_large or misses == MISSES or size * 2 > most:
+            break
+        size *= 2
+    after = [f"{s:,}" for s, _ in tried if s > chosen]
+    if after:
+        reason = f"{' and '.join(after)} would not be faster by {gain:.0%}"
+    else:
+        reason = too_large or f"there are {most:,} training examples to take"
+    return Choice(chosen, tuple(tried), reason)
+
+
+def tune(
+    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Choose `trainer.batch_size`.
+
+    Returns:
+        The config with it, what to record of the search, and the line to say.
+
+    Raises:
+        UserError: not even one example fits.
+    """
+    settings, given = config["tune"], config["trainer"]["batch_size"]
+    limit = memory_limit(settings["memory"])
+    own = config["hardware"].get("scale_batch") == "per_replica"
+    most = max(len(data.train) // (strategy.num_replicas_in_sync if own else 1), 1)
+
+    def measure(size: int) -> float:
+        return speed(sized(config, size), data, strategy, limit)
+
+    try:
+        choice = search(given, most, measure, settings["gain"])
+    except TooLarge as error:
+        raise UserError(Problem("tune.batch_size", f"not even a batch of 1 fits: it {error}.")) from error
+    fastest = dict(choice.tried)[choice.size]
+    steps = -(-most // choice.size)
+    few = f", which leaves {steps} step{'s' * (steps > 1)} an epoch" if steps < FEW_STEPS else ""
+    said = f"batch size {choice.size:,} by tune.batch_size ({fastest:,.0f} examples a second){few}; {choice.reason}"
+    record = {
+        "value": choice.size,
+        "given": given,
+        "reason": choice.reason,
+        "memory_limit": limit,
+        "examples_per_second": {str(size): round(found, 1) for size, found in choice.tried},
+    }
+    return sized(config, choice.size), record, said
+
+
+def sized(config: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return the config with a batch size."""
+    return {**config, "trainer": {**config["trainer"], "batch_size": size}}
+
+
+def speed(
+    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy, limit: int | None
+) -> float:
+    """Return the examples a second of a throw-away job, by the trainer that the run will have.
+
+    Args:
+        limit: bytes that a step may need by estimate; None: try it.
+
+    Raises:
+        TooLarge: it does not fit.
+    """
+    job = builders.job(config, data, strategy)
+    replicas = strategy.num_replicas_in_sync
+    parts = replicas * config["trainer"].get("accumulate", 1)
+    cost = Cost.of(job.model, -(-job.plan.batch_size // parts))
+    if limit is not None and cost.memory > limit:
+        raise TooLarge(f"would need about {scaled(cost.memory)}B, and {scaled(limit)}B are the limit")
+    try:
+        return _timed(short(job, cost), builders.trainer(config))
+    except tf.errors.ResourceExhaustedError as error:
+        raise TooLarge("ran out of memory") from error
+
+
+def short(job: Job, cost: Cost) -> Job:
+    """Return the job for a trial: a few steps, no validation."""
+    plan = job.plan
+    affordable = int(OPERATIONS / max(cost.flops * STEP * plan.batch_size, 1))
+    steps = min(plan.steps_per_epoch, STEPS, max(affordable, FEWEST))
+    examples = min(plan.examples, steps * plan.batch_size)
+    return replace(
+        job,
+        validation=None,
+        plan=replace(plan, epochs=EPOCHS, steps_per_epoch=steps, examples=examples),
+    )
+
+
+def _timed(job: Job, trainer: Any) -> float:
+    watch = Stopwatch()
+    trainer.train(job, [watch])
+    return job.plan.examples / max(min(watch.seconds), 1e-9)
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Time the epochs after the first, from the end of one to the end of the next."""
+
+    coarse = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._last: float | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        now = time.perf_counter()
+        if self._last is not None:
+            self.seconds.append(now - self._last)
+            self.model.stop_training = sum(self.seconds) > ENOUGH
+        self._last = now
+
+
+def memory_limit(megabytes: int | None) -> int | None:
+    """Return the bytes that a step may need by estimate, or None where a step that needs too much raises.
+
+    Args:
+        megabytes: as configured; None: half of what is free, on a CPU.
+    """
+    if megabytes is not None:
+        return megabytes * 10**6
+    if tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
+        return None
+    free = machine.free()
+    return None if free is None else free // 2

@@ -1,0 +1,198 @@
+"""The learning-rate range test: raise the rate at each step, watch the loss, and see where it still falls.
+
+The rate grows exponentially from the first of `tune.rates` to the last in `tune.steps` steps; the loss of each
+batch is that before its update, so the rate of a step is read off the loss of the next. The test ends early when
+the loss diverges. Of the smoothed loss, the rate at its minimum is on the verge of too large; the suggestion is a
+tenth of it.
+
+References:
+    Smith (2017), Cyclical learning rates for training neural networks, WACV, section 3.3: the range test.
+    Howard and Gugger (2020), fastai: a layered API for deep learning, Information 11(2): exponential growth over
+    one hundred batches, smoothing, an end at divergence, and a tenth of the rate at the minimum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.data.dataset import Dataset
+from trainrun.run import builders
+
+# The smoothed loss may climb above its best by so many times what it fell, or its first value.
+DIVERGED = 4.0
+WINDOW = 0.025  # standard deviation of the smoothing kernel, as a share of the steps
+MARGIN = 10.0  # the suggestion is this far below the rate at the minimum
+FELL = 0.01  # a loss that falls by less than this share of its first value tells nothing
+MOMENTUM = 0.9  # of the running mean that decides when to stop
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a range test found.
+
+    Args:
+        rates: of each step, rising.
+        losses: after the step of that rate.
+        smoothed: likewise.
+        first: the loss before the first step.
+        lowest: the index of the minimum of `smoothed`.
+        steepest: the index where it falls fastest by the logarithm of the rate.
+        suggestion: the rate to take; None: the loss has not fallen.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    first: float
+    lowest: int
+    steepest: int
+    suggestion: float | None
+
+
+def read(rates: Sequence[float], losses: Sequence[float]) -> Range:
+    """Read a range test.
+
+    Args:
+        rates: of each step.
+        losses: of each step's batch, before its update; as many.
+    """
+    first, after = float(losses[0]), np.asarray(losses[1:], float)
+    before = np.asarray(rates[: len(after)], float)
+    finite = np.flatnonzero(~np.isfinite(after))
+    end = int(finite[0]) if len(finite) else len(after)
+    before, after = before[:end], after[:end]
+    if len(after) < 3:
+        return Range(before, after, after, first, 0, 0, None)
+    smoothed = smooth(after, max(WINDOW * len(rates), 0.5))
+    lowest = int(np.argmin(smoothed))
+    slope = np.gradient(smoothed, np.log(before))
+    steepest = int(np.argmin(slope[: lowest + 1]))
+    # Before the rate has any effect, the losses differ by their batches alone.
+    start = float(np.median([first, *after[: max(len(rates) // 10, 1)]]))
+    fell = start - smoothed[lowest] > FELL * abs(start)
+    return Range(
+        before,
+        after,
+        smoothed,
+        first,
+        lowest,
+        steepest,
+        float(before[lowest] / MARGIN) if fell else None,
+    )
+
+
+def smooth(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Return the mean around each value, weighted by a bell curve: unlike a running mean it does not lag.
+
+    Args:
+        values: `[n]`.
+        deviation: of the curve, in steps.
+    """
+    index = np.arange(len(values))
+    weight = np.exp(-0.5 * ((index[:, None] - index) / deviation) ** 2)
+    return weight @ values / weight.sum(axis=1)
+
+
+def tune(
+    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy
+) -> tuple[dict[str, Any], dict[str, Any], str, Range]:
+    """Choose `optimizer.learning_rate`; where the loss does not fall at any rate, leave it.
+
+    Returns:
+        The config with it, what to record, the line to say, and the test itself.
+    """
+    settings, given = config["tune"], config["optimizer"]["learning_rate"]
+    found = read(*range_test(config, data, strategy, settings["steps"], *settings["rates"]))
+    tested = f"{found.rates[0]:.1e} to {found.rates[-1]:.1e}" if len(found.rates) else "no rate"
+    record = {
+        "value": given if found.suggestion is None else found.suggestion,
+        "given": given,
+        "lowest": float(found.rates[found.lowest]) if len(found.rates) else None,
+        "steepest": float(found.rates[found.steepest]) if len(found.rates) else None,
+        "steps": len(found.losses) + 1,
+    }
+    if found.suggestion is None:
+        said = f"tune.learning_rate: the loss falls at no rate ({tested}); optimizer.learning_rate stays {given:g}"
+        return dict(config), record, said, found
+    # Three digits: the test is not more exact than that, and the number is copied by hand.
+    chosen = record["value"] = float(f"{found.suggestion:.3g}")
+    said = (
+        f"learning rate {chosen:g} by tune.learning_rate ({tested} in {record['steps']} steps); "
+        f"the loss is lowest at {record['lowest']:.2g}, falls fastest at {record['steepest']:.2g}"
+    )
+    return rated(config, chosen), record, said, found
+
+
+def rated(config: Mapping[str, Any], rate: float) -> dict[str, Any]:
+    """Return the config with a learning rate, in the optimizer and wherever the schedule has taken it from there."""
+    given = config["optimizer"]["learning_rate"]
+
+    def new(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [new(key, v) for v in value]
+        # The config is resolved: what followed optimizer.learning_rate is known by being equal to it.
+        return rate if value == given and (key.endswith("learning_rate") or key == "values") else value
+
+    return {
+        **config,
+        "optimizer": {**config["optimizer"], "learning_rate": rate},
+        "schedule": {k: new(k, v) for k, v in config["schedule"].items()},
+    }
+
+
+def range_test(
+    config: Mapping[str, Any],
+    data: Dataset,
+    strategy: tf.distribute.Strategy,
+    steps: int,
+    low: float,
+    high: float,
+) -> tuple[list[float], list[float]]:
+    """Train a throw-away job at rising rates, by the trainer that the run will have.
+
+    Returns:
+        The rate of each step, and the loss of its batch before the update.
+    """
+    growth = (high / low) ** (1 / max(steps - 1, 1))
+    rising = {"name": "ExponentialDecay", "initial_learning_rate": low, "decay_steps": 1, "decay_rate": growth, "staircase": False}  # fmt: skip
+    job = builders.job({**config, "schedule": rising}, data, strategy)
+    plan = replace(job.plan, epochs=-(-steps // job.plan.steps_per_epoch))
+    probe = Probe(steps)
+    builders.trainer(config).train(replace(job, validation=None, plan=plan), [probe])
+    return [low * growth**i for i in range(len(probe.losses))], probe.losses
+
+
+class Probe(keras.callbacks.Callback):
+    """Note the loss of each batch, and end the training after so many, or when the loss diverges.
+
+    Args:
+        steps: how many.
+    """
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.steps = steps
+        self.losses: list[float] = []
+        self._mean = 0.0
+        self._best = math.inf
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        # Keras logs the mean since the epoch began; this makes it that of the batch.
+        self.model.reset_metrics()
+        self.losses.append(loss)
+        n = len(self.losses)
+        self._mean = MOMENTUM * self._mean + (1 - MOMENTUM) * loss
+        mean = self._mean / (1 - MOMENTUM**n)
+        self._best = min(self._best, mean)
+        first = self.losses[0]
+        climbed = mean - self._best > DIVERGED * max(abs(first), first - self._best)
+        if n >= self.steps or not math.isfinite(loss) or climbed:
+            self.model.stop_training = True

@@ -1,0 +1,270 @@
+"""`profile=true`: a trace of chosen steps for TensorBoard, and a table of where a step's time went.
+
+The table is measured, in three parts:
+
+- *wall*: in the run itself, from call to call of the compiled code, at the pace that the trainer has chosen; the
+  traced steps and those that compile are left out, and so is validation.
+- *computation*: after the run, on a throw-away model: Keras' step, repeated in compiled code on one batch that stays
+  on the device. No input, no Python.
+- *input*: after the run: making batches, in the way of the trainer, with nobody taking them but a counter.
+
+A trainer prepares batches while it computes, so the two cannot simply be added up: of the time that is left of
+the wall when computation is taken off, as much is called input as a batch takes alone, and the rest Python and
+other (calls, callbacks, waiting for threads). So the share of input is the most that it can be.
+
+Recording a trace needs TensorFlow alone; to look at it: `pip install tensorboard tensorboard-plugin-profile`, then
+`tensorboard --logdir <run>/profile`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.fit_from_arrays import Indexed
+from trainrun.trainer.job import Job
+from trainrun.trainer.pipeline import HELD, Feed, batches, gather, order
+from trainrun.ui import console
+
+FOLDER, FILE = "profile", "profile.json"
+LONG = 0.3  # seconds of a measurement
+REPEATS = 3  # the fastest counts: what other programs do makes a measurement slower, never faster
+
+
+class Profile(keras.callbacks.Callback):
+    """Trace the first whole calls from a step on, and time all others.
+
+    A call of compiled code may be many steps; a trace begins and ends between two calls, and does not change how
+    many there are.
+
+    Args:
+        run_dir: the run's directory.
+        first, last: steps to trace, counted from 1.
+    """
+
+    coarse = True
+    transient = True
+    traces = True  # kernels that one thread runs by itself are in no trace of TensorFlow's
+
+    def __init__(self, run_dir: Path, first: int, last: int):
+        super().__init__()
+        self.run_dir, self.first, self.last = Path(run_dir), first, last
+        self.traced: tuple[int, int] | None = None
+        # Of each call: epoch, steps, seconds within, seconds since the one before.
+        self.calls: list[tuple[int, int, float, float]] = []
+        self._epoch = self._seen = self._in_epoch = 0
+        self._tracing = self._failed = False
+        self._idle_since = self._began = self._idle = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch, self._in_epoch = epoch, 0
+        self._idle_since = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._idle = time.perf_counter() - self._idle_since
+        if self._seen + 1 >= self.first and self.traced is None and not self._failed:
+            self._start()
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        steps = batch + 1 - self._in_epoch
+        self._in_epoch, self._seen = batch + 1, self._seen + steps
+        if self._tracing:
+            self.traced = (self.traced[0], self._seen)
+            if self._seen >= self.last:
+                self._stop()
+        else:
+            self.calls.append((self._epoch, steps, time.perf_counter() - self._began, self._idle))
+        self._idle_since = time.perf_counter()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        try:
+            tf.profiler.experimental.start(str(self.run_dir / FOLDER))
+        except tf.errors.AlreadyExistsError:
+            self._failed = True
+            console.warn("profile: another profiler is at work (callback=tensorboard?); nothing is traced.")
+            return
+        self._tracing, self.traced = True, (self._seen + 1, self._seen + 1)
+
+    def _stop(self) -> None:
+        if self._tracing:
+            tf.profiler.experimental.stop()
+            self._tracing = False
+
+    def wall(self) -> tuple[int, float, float]:
+        """Return the steps that were timed, the seconds of one, and those of it between two calls."""
+        later = [c for c in self.calls if c[0] > self.calls[0][0]] if self.calls else []
+        # The first call compiles, the second may compile again for another number of steps.
+        kept = later or self.calls[2:] or self.calls
+        steps = sum(c[1] for c in kept)
+        between = sum(c[3] for c in kept)
+        return steps, (sum(c[2] for c in kept) + between) / max(steps, 1), between / max(steps, 1)
+
+
+def report(callbacks: Sequence[keras.callbacks.Callback], rebuild: Callable[[], Job], trainer: str) -> None:
+    """Measure the parts of a step, print the table, write `profile.json`; does nothing if no profile was asked for.
+
+    Args:
+        callbacks: of the run that is over.
+        rebuild: returns the job anew, to be thrown away.
+        trainer: its name, which decides how batches are made.
+    """
+    for profile in callbacks:
+        if isinstance(profile, Profile):
+            content = table(profile, rebuild(), trainer)
+            path = profile.run_dir / FILE
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            _show(content, profile)
+
+
+def table(profile: Profile, job: Job, trainer: str) -> dict[str, Any]:
+    """Return what `profile.json` holds; seconds are of one step."""
+    steps, wall, between = profile.wall()
+    plan = job.plan
+    # The last batch of an epoch may be smaller than the one that is measured.
+    share = plan.examples / (plan.steps_per_epoch * plan.batch_size)
+    alone = {"computation": computation(job) * share, "input": feeding(job, trainer) * share}
+    compute = min(alone["computation"], wall)
+    feed = min(alone["input"], wall - compute)
+    parts = {"computation": compute, "input": feed, "python_and_other": wall - compute - feed}
+    return {
+        "trainer": trainer,
+        "batch_size": plan.batch_size,
+        "steps_timed": steps,
+        "seconds": {"wall": wall, **parts},
+        "share": {k: round(v / wall, 4) if wall else 0.0 for k, v in parts.items()},
+        "alone": alone,
+        "between_calls": between,
+        "steps_traced": list(profile.traced) if profile.traced else None,
+        "trace": FOLDER if profile.traced else None,
+    }
+
+
+def computation(job: Job) -> float:
+    """Return the seconds of a step without input and Python: Keras' own step on a batch that stays where it is."""
+    build(job)
+    model, strategy = job.model, job.model.distribute_strategy
+    size = -(-job.plan.batch_size // strategy.num_replicas_in_sync)
+    few = job.train.take(np.arange(min(size, len(job.train))))
+    arrays = (few.x, few.y) + (() if few.weight is None else (few.weight,))
+    data = tf.nest.map_structure(tf.constant, arrays)
+
+    def step() -> None:
+        if strategy.num_replicas_in_sync > 1:
+            strategy.run(model.train_step, args=(data,))
+        else:
+            model.train_step(data)
+
+    if model.run_eagerly:
+        return _seconds(lambda n: [step() for _ in range(n)])
+    one = tf.function(step, autograph=False, jit_compile=True) if model.jit_compile else step
+
+    @tf.function(autograph=False)
+    def several(n: tf.Tensor) -> tf.Tensor:
+        def body(i: tf.Tensor) -> list[tf.Tensor]:
+            one()
+            return [i + 1]
+
+        return tf.while_loop(lambda i: i < n, body, [tf.constant(0)])[0]
+
+    return _seconds(lambda n: int(several(tf.constant(n))))
+
+
+def feeding(job: Job, trainer: str) -> float:
+    """Return the seconds that it takes to make a batch, as the trainer makes it."""
+    split, plan = job.train, job.plan
+    indices = order(plan, len(split), 0)
+    most = plan.steps_per_epoch
+    if trainer == "train_on_batch":
+
+        def take(n: int) -> None:
+            for x, y, weight in batches(split, indices[: n * plan.batch_size], plan.batch_size):
+                tf.nest.map_structure(
+                    lambda a: None if a is None else tf.convert_to_tensor(a), (x, y, weight)
+                )
+
+        return _seconds(take, most)
+    indexed = trainer == "custom" and sum(a.nbytes for a in split.arrays()) <= HELD
+    if indexed or (trainer == "fit" and Indexed.fits(job)):
+        return _seconds(_gathering(gather(split), tf.constant(indices), plan.batch_size), most)
+    return _seconds(_drawing(Feed(split, plan).dataset().repeat()), most)
+
+
+def _drawing(batches: tf.data.Dataset) -> Callable[[int], int]:
+    """Return a function that draws so many batches in one compiled call."""
+    iterator = iter(batches)
+
+    @tf.function(autograph=False)
+    def several(n: tf.Tensor) -> tf.Tensor:
+        def body(i: tf.Tensor) -> list[tf.Tensor]:
+            iterator.get_next()
+            return [i + 1]
+
+        return tf.while_loop(lambda i: i < n, body, [tf.constant(0)])[0]
+
+    return lambda n: int(several(tf.constant(n)))
+
+
+def _gathering(read: Callable, indices: tf.Tensor, size: int) -> Callable[[int], int]:
+    """Return a function that gathers so many batches in one compiled call."""
+
+    @tf.function(autograph=False)
+    def several(n: tf.Tensor) -> tf.Tensor:
+        def body(i: tf.Tensor, seen: tf.Tensor) -> list[tf.Tensor]:
+            batch = tf.nest.flatten(read(indices[i * size : (i + 1) * size]))
+            # A look at one number of each array, or TensorFlow would leave the gathering out.
+            looks = [tf.cast(tf.reshape(a, [-1])[0] == tf.reshape(a, [-1])[0], tf.int32) for a in batch]
+            return [i + 1, seen + tf.add_n(looks)]
+
+        return tf.while_loop(lambda i, _: i < n, body, [tf.constant(0), tf.constant(0)])[1]
+
+    return lambda n: int(several(tf.constant(n)))
+
+
+def _seconds(run: Callable[[int], Any], most: int | None = None) -> float:
+    """Return the seconds of one of the `n` things that `run(n)` does; at most `most` at once."""
+
+    def timed(n: int) -> float:
+        start = time.perf_counter()
+        run(n)
+        return (time.perf_counter() - start) / n
+
+    run(1)  # compiles
+    n = max(1, int(LONG / max(timed(min(4, most or 4)), 1e-7)))
+    n = min(n, most) if most else n
+    return min(timed(n) for _ in range(REPEATS))
+
+
+def _show(content: Mapping[str, Any], profile: Profile) -> None:
+    seconds, share = content["seconds"], content["share"]
+    notes = {
+        "computation": "Keras' step alone, on a batch that stays on the device",
+        "input": f"at most; a batch takes {content['alone']['input'] * 1e3:.3f} ms alone",
+        "python_and_other": "calls, callbacks, waiting",
+    }
+    console.say()
+    console.say(
+        f"a step of {content['batch_size']:,} took {seconds['wall'] * 1e3:.3f} ms ({content['steps_timed']:,} steps timed)",
+        "bold",
+    )
+    for name, note in notes.items():
+        console.say(f"{name.replace('_', ' '):<17} {seconds[name] * 1e3:9.3f} ms  {share[name]:4.0%}  {note}")
+    if profile.traced:
+        first, last = profile.traced
+        console.say(f"steps {first} to {last} are traced: tensorboard --logdir {profile.run_dir / FOLDER}")
+    elif not profile._failed:
+        console.warn(
+            f"the run was over before a call that begins at step {profile.first} or later; nothing is traced. "
+            "Set profile_steps lower, or train for more epochs."
+        )

@@ -1,0 +1,167 @@
+"""A name and its arguments -> the object, with what it names inside built first."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.config import safety
+from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.registry import lookup, option_files
+
+# Arguments whose value names another component, by how the argument's name ends.
+REFERENCES = {
+    "initializer": "initializer",
+    "regularizer": "regularizer",
+    "constraint": "constraint",
+    "inner": "optimizer",
+    "first": "optimizer",
+    "second": "optimizer",
+    "layer": "layer",
+    "layers": "layer",
+    "cell": "layer",
+    "cells": "layer",
+}
+# Arguments that end like those but hold plain words: Muon's are parts of layers' names.
+WORDS = {"exclude_layers"}
+# Keys by which Keras' own deserialization would import a module of the config's choice.
+FORBIDDEN = safety.FOLLOWED
+
+
+def reference_group(argument: str) -> str | None:
+    """Return the group of components that an argument's value names, by the argument's last word."""
+    if argument == "step":
+        return "step"  # the whole name: `relative_step` is a flag
+    return None if argument in WORDS else REFERENCES.get(argument.rsplit("_", 1)[-1])
+
+
+def construct(
+    group: str,
+    spec: str | Mapping[str, Any],
+    form: str = "class",
+    key: str = "",
+    complete: bool = False,
+    **runtime: Any,
+) -> Any:
+    """Build a component.
+
+    Args:
+        group: ``loss``, ``optimizer``, …
+        spec: a name, or a mapping with `name` and arguments. The name is an option's (its YAML's arguments are
+            then the defaults) or a registered component's.
+        form: ``class`` gives the object (a model's or dataset's function is called); ``function`` gives the
+            function with its arguments bound.
+        key: where the spec stands in the config, for messages; by default the group.
+        complete: the spec has all its arguments (a node of a composed config): no defaults of an option are added.
+        runtime: values known only now (`num_classes`, `total_steps`, `seed` …): given to the component if it
+            has such an argument and the config leaves it null.
+
+    Raises:
+        UserError: the name is not registered, or an argument is unknown, missing or refused.
+    """
+    key = key or group
+    component, arguments = resolve(group, spec, key)
+    if complete and isinstance(spec, Mapping):
+        arguments = {k: v for k, v in arguments.items() if k in spec}
+    target = component.load(form)
+    known = parameters(target)
+    arguments = {
+        name: _nested(value, group_inside, f"{key}.{name}", runtime)
+        if (group_inside := reference_group(name))
+        else value
+        for name, value in arguments.items()
+    }
+    if known is not None:
+        if form == "function":
+            # A function has no reduction, dtype and the like; only what was asked for by hand must exist.
+            given = {} if isinstance(spec, str) else spec
+            arguments = {k: v for k, v in arguments.items() if k in known or k in given}
+        arguments |= {k: v for k, v in runtime.items() if k in known and arguments.get(k) is None}
+        unknown = [k for k in arguments if k not in known]
+        if unknown:
+            raise UserError(
+                [Problem(f"{key}.{k}", unknown_argument(k, component.name, known)) for k in unknown]
+            )
+    if form == "function":
+        return functools.partial(target, **arguments) if arguments else target
+    if group in ("loss", "metric") and known is not None and "y_true" in known:
+        return _wrapped(group, component.name, target, arguments)
+    if group == "step" and known is not None and "model" in known:
+        # A step as a plain function: it is called for each batch, with a model, and not now.
+        return functools.partial(target, **arguments) if arguments else target
+    try:
+        return target(**arguments)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
+
+
+def _wrapped(group: str, name: str, function: Any, arguments: dict[str, Any]) -> Any:
+    """Return the Keras object of a plain function `(y_true, y_pred, …)`, its other arguments bound."""
+    import keras
+
+    shown = arguments.pop("name", None) or name
+    bound = functools.update_wrapper(functools.partial(function, **arguments), function)
+    bound.__name__ = shown
+    return keras.metrics.MeanMetricWrapper(bound, name=shown) if group == "metric" else bound
+
+
+def resolve(
+    group: str, spec: str | Mapping[str, Any], key: str = ""
+) -> tuple[lookup.Component, dict[str, Any]]:
+    """Return the component that a spec names and its arguments over its option's defaults; nothing is imported."""
+    key = key or group
+    if isinstance(spec, str):
+        spec = {"name": spec}
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+        raise UserError(
+            Problem(
+                key,
+                f"expected a name or a mapping with a name, got {spec!r}. For example {{name: l2, l2: 0.01}}.",
+            )
+        )
+    arguments = {k: v for k, v in spec.items() if k != "name"}
+    if followed := safety.followed(arguments, key):
+        raise UserError(followed)
+    option = option_files.find(group, spec["name"])
+    if option is None:
+        return lookup.find(group, spec["name"]), arguments
+    defaults = {k: v for k, v in option.arguments.items() if not (isinstance(v, str) and "${" in v)}
+    name = defaults.pop("name", option.name)
+    return lookup.find(group, name), {**defaults, **arguments}
+
+
+@functools.cache  # Python reads a signature for a millisecond, some ten of which a run asks for
+def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
+    """Return the named parameters of a component, or None if it takes any."""
+    found = inspect.signature(target).parameters
+    if isinstance(target, type):
+        # A Keras class may take `**kwargs` on top of what its own __init__ names: its base class' arguments.
+        for base in target.__mro__[1:]:
+            if base.__name__ in ("Layer", "Operation", "object") or not any(
+                p.kind is p.VAR_KEYWORD for p in found.values()
+            ):
+                break
+            found = {**inspect.signature(base.__init__).parameters, **found}
+        if "kwargs" in found and any(base.__name__ == "Layer" for base in target.__mro__):
+            found = {**found, **dict.fromkeys(("dtype", "trainable", "activity_regularizer", "autocast"))}
+        return {k: p for k, p in found.items() if k not in ("self", "kwargs", "args")}
+    return None if any(p.kind is p.VAR_KEYWORD for p in found.values()) else dict(found)
+
+
+def unknown_argument(argument: str, owner: str, known: Mapping[str, Any]) -> str:
+    """Say that an argument does not exist, and what was probably meant."""
+    if argument == "lr" and "learning_rate" in known:
+        return f"{owner} has no argument lr; it is called learning_rate."
+    return f"{owner} has no argument {argument}.{did_you_mean(argument, known)} It takes {', '.join(known)}."
+
+
+def _nested(value: Any, group: str, key: str, runtime: Mapping[str, Any]) -> Any:
+    if value is None or not isinstance(value, str | Mapping | list | tuple):
+        return value
+    if isinstance(value, list | tuple):
+        return [_nested(v, group, f"{key}[{i}]", runtime) for i, v in enumerate(value)]
+    return construct(group, value, key=key)

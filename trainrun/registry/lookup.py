@@ -1,0 +1,277 @@
+"""Group and name -> component, found by reading files, not by importing them.
+
+A config can name what is listed here and nothing else: the files of ``trainrun/<group>/``, Keras' public
+classes of that group, and what the user's plug-ins register. No dotted path is ever followed.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import UserError, did_you_mean
+
+PACKAGE = Path(__file__).parent.parent
+
+# Where Keras keeps each group's public names, relative to the package `keras`; None: Keras has no such group.
+KERAS = {
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "schedule": "optimizers/schedules",
+    "callback": "callbacks",
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "layer": "layers",
+    "model": None,
+    "data": None,
+    "trainer": None,
+    "step": None,
+    "hardware": None,
+    "tracking": None,
+}
+
+_BASE = "a base class, nothing that trains by itself"
+_CODE = "it takes Python code, which a YAML cannot hold; write a plug-in instead"
+# Public classes that no YAML can name, and why: said to whoever tries.
+EXCLUDED = {
+    "loss": {"Loss": _BASE},
+    "metric": {
+        "Metric": _BASE,
+        "MeanMetricWrapper": _CODE,
+    },
+    "optimizer": {
+        "Optimizer": _BASE,
+        "LossScaleOptimizer": "hardware.precision=mixed_float16 wraps any optimizer in it",
+        "MultiOptimizer": _CODE,
+        "OptimizerMap": _CODE,
+    },
+    "schedule": {"LearningRateSchedule": _BASE},
+    "callback": {
+        "Callback": _BASE,
+        "CallbackList": _BASE,
+        "History": "every run has it",
+        "LambdaCallback": _CODE,
+        "LearningRateScheduler": _CODE + ", or take one of the group schedule",
+        "ProgbarLogger": "trainrun shows its own progress bar",
+        "RemoteMonitor": "it posts each epoch to an address; tracking= is the way to record a run",
+        "OrbaxCheckpoint": "it needs the package orbax; trainrun writes its own checkpoints",
+    },
+    "initializer": {"Initializer": _BASE, "RandomInitializer": _BASE},
+    "regularizer": {"Regularizer": _BASE},
+    "constraint": {"Constraint": _BASE},
+    "layer": {
+        "Layer": _BASE,
+        "Wrapper": _BASE,
+        "Lambda": _CODE,
+        "InputLayer": "the inputs' shapes come from the data",
+        "TFSMLayer": "it runs a SavedModel's code, which safe mode forbids",
+        "TorchModuleWrapper": "it needs torch",
+        "FlaxLayer": "it needs JAX",
+        "JaxLayer": "it needs JAX",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that a config can name.
+
+    Args:
+        group, name: as in the YAML (``loss``, ``Huber`` or ``focal``).
+        origin: ``keras``, ``trainrun`` or ``plug-in <file>``.
+        module: the module to import.
+        attribute: the class or function in it; for ``trainrun`` the file's name, matched without case and
+            underscores (`radam.py` holds `RAdam`).
+        path: the source file, for reading signature and docstring without importing.
+    """
+
+    group: str
+    name: str
+    origin: str
+    module: str
+    attribute: str
+    path: Path | None
+
+    def load(self, form: str = "class") -> Callable[..., Any]:
+        """Import the component.
+
+        Args:
+            form: ``class`` (for models, data and trainers: what the file defines) or ``function``.
+        """
+        if self.origin.startswith("plug-in"):
+            return _registered[self.group][self.name]
+        module = importlib.import_module(self.module)
+        if form == "function":
+            return _function_of(self, module)
+        if self.origin == "keras":
+            return getattr(module, self.attribute)
+        return _match(module, self.attribute, classes_first=True)
+
+
+def same_name(found: str, wanted: str) -> bool:
+    """Tell whether two names are one but for case and underscores; a private name is none but its own kind's."""
+    private = found.startswith("_") == wanted.startswith("_")
+    return private and found.replace("_", "").lower() == wanted.replace("_", "").lower()
+
+
+def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
+    """Return the class or function of `module` that bears the file's name."""
+    own = [
+        v
+        for k, v in vars(module).items()
+        if same_name(k, name) and getattr(v, "__module__", "") == module.__name__
+    ]
+    own.sort(key=lambda v: isinstance(v, type), reverse=classes_first)
+    if not own:
+        raise AttributeError(f"{module.__file__} defines nothing named {name}")
+    return own[0]
+
+
+def _function_of(component: Component, module: Any) -> Callable[..., Any]:
+    """Return the function form: `keras.losses.huber` of `Huber`, `focal` of `Focal`."""
+    if component.origin == "keras":
+        public = importlib.import_module("keras." + KERAS[component.group].replace("/", "."))
+        found = [
+            v
+            for k, v in vars(public).items()
+            if same_name(k, component.attribute) and not isinstance(v, type)
+        ]
+    else:
+        found = [_match(module, component.attribute, classes_first=False)]
+        found = [v for v in found if not isinstance(v, type)]
+    if not found:
+        raise UserError(
+            f"{component.group}={component.name} has no function form; leave out form='function'."
+        )
+    return found[0]
+
+
+@functools.cache
+def keras_names(group: str) -> dict[str, tuple[str, str]]:
+    """Return Keras' public classes of a group, name -> (module, attribute), read from its `__init__` file."""
+    folder = KERAS.get(group)
+    spec = importlib.util.find_spec("keras") if folder else None
+    if spec is None or spec.origin is None:
+        return {}
+    tree = ast.parse((Path(spec.origin).parent / folder / "__init__.py").read_text())
+    return {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+        if (alias.asname or alias.name)[0].isupper()
+    }
+
+
+def package_conf() -> Path:
+    """Return our own `conf/`: inside the package in a wheel, beside it in a checkout."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
+@functools.cache
+def own_names(group: str) -> dict[str, Path]:
+    """Return the files of `trainrun/<group>/` that define a component, by name: those with a YAML in `conf/<group>/`."""
+    if group == "tracking":
+        return {}  # its files are the parts of one recorder; its options are settings of that
+    options = {p.stem for p in (package_conf() / group).glob("*.yaml")}
+    return {p.stem: p for p in sorted((PACKAGE / group).glob("*.py")) if p.stem in options}
+
+
+_registered: dict[str, dict[str, Callable[..., Any]]] = {}
+_announced: dict[str, dict[str, Component]] = {}
+
+
+def announce(component: Component) -> None:
+    """Make a plug-in's component known by name before the plug-in is imported."""
+    _announced.setdefault(component.group, {})[component.name] = component
+
+
+def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated class or function, so that a YAML or the command line can name it.
+
+    Args:
+        group: one of `KERAS`' keys (``loss``, ``metric``, ``optimizer``, ``data``, ``model`` …).
+        name: the name to bear; by default that of the class or function.
+
+    Example:
+        >>> @trainrun.register("loss", "my_loss")
+        ... def my_loss(y_true, y_pred): ...
+    """
+    if group not in KERAS:
+        raise UserError(
+            f"register({group!r}): no such group; the groups are {', '.join(KERAS)}.{did_you_mean(group, KERAS)}"
+        )
+
+    def keep(thing: Callable[..., Any]) -> Callable[..., Any]:
+        known = name or thing.__name__
+        if fault := name_fault(known):
+            raise UserError(fault)
+        code = getattr(thing, "__code__", None)
+        path = Path(code.co_filename) if code else None
+        _registered.setdefault(group, {})[known] = thing
+        announced = _announced.get(group, {}).get(known)
+        if announced is None:
+            announce(
+                Component(group, known, f"plug-in {thing.__module__}", thing.__module__, thing.__name__, path)
+            )
+        return thing
+
+    return keep
+
+
+def name_fault(name: Any) -> str | None:
+    """Say what keeps a name from being one of a component, or None: it is typed, and is a file's name."""
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and len(name) <= 100:
+        return None
+    return f"register(…, {name!r}): expected a name of letters, digits and underscores, such as my_loss."
+
+
+def names(group: str) -> list[str]:
+    """Return every name that a config may use in `group`: plug-ins' first, then ours, then Keras'."""
+    keras = [n for n in keras_names(group) if n not in EXCLUDED.get(group, {})]
+    return list(dict.fromkeys([*_announced.get(group, {}), *own_names(group), *keras]))
+
+
+def find(group: str, name: str) -> Component:
+    """Return the component that bears `name` in `group`; nothing is imported.
+
+    Raises:
+        UserError: there is none, or it is one that a YAML cannot name; the message says why and what to try.
+    """
+    if group not in KERAS:
+        raise UserError(
+            f"{group}: no such group.{did_you_mean(group, KERAS)} The groups are {', '.join(KERAS)}."
+        )
+    if name in _announced.get(group, {}):
+        return _announced[group][name]
+    if name in own_names(group):
+        return Component(group, name, "trainrun", f"trainrun.{group}.{name}", name, own_names(group)[name])
+    reason = EXCLUDED.get(group, {}).get(name)
+    if name in keras_names(group) and not reason:
+        module, attribute = keras_names(group)[name]
+        return Component(group, name, "keras", module, attribute, _source(module))
+    because = f": {reason}." if reason else f".{did_you_mean(name, names(group))}"
+    raise UserError(
+        f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _source(module: str) -> Path | None:
+    """Return the file of a module of Keras, without importing anything."""
+    spec = importlib.util.find_spec("keras")
+    base = Path(spec.origin).parent.parent.joinpath(*module.split(".")) if spec and spec.origin else None
+    if base is None:
+        return None
+    file = base.with_suffix(".py")
+    return file if file.exists() else base / "__init__.py"

@@ -1,0 +1,162 @@
+"""The option files `conf/<group>/<name>.yaml`: where they lie, and what their header and keys say.
+
+An option's header is a comment: its first line says in plain words when one uses it; lines that begin with
+``# @`` tell the checks what it goes with (see `Option.directives`). Read with PyYAML alone: neither Hydra nor
+Keras is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainrun.registry.lookup import package_conf
+from trainrun.util import file_copies, yaml_file
+
+# Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
+SEVERAL = ("metric", "callback")
+# Hydra's -cd: searched after the others.
+extra_folders: list[Path] = []
+DIRECTIVE = re.compile(r"^#\s*@(\w+)\s*(.*)$")
+
+
+def search_path() -> list[tuple[str, Path]]:
+    """Return the folders that hold options, nearest first, as (origin, folder)."""
+    mine = _conf_in(os.getcwd())
+    ours = package_conf()
+    there = file_copies.there(mine) or mine.is_dir()
+    project = [("project", file_copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
+    further = [("command line", file_copies.of(folder)) for folder in extra_folders]
+    return [*project, ("trainrun", ours), *further]
+
+
+# Asked for some thirty times a point of a sweep; kept, since each new path has Python intern its names.
+@functools.lru_cache(maxsize=8)
+def _conf_in(folder: str) -> Path:
+    return Path(folder, "conf")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One YAML of a group.
+
+    Args:
+        group, name: its place: `conf/<group>/<name>.yaml`.
+        origin: ``trainrun`` or ``project``.
+        path: the file; None for a plug-in's component that has none.
+    """
+
+    group: str
+    name: str
+    origin: str
+    path: Path | None
+
+    @functools.cached_property
+    def text(self) -> str:
+        if self.path is None:
+            return ""
+        return (
+            self.path.read_text(encoding="utf-8") if self.origin == "trainrun" else yaml_file.text(self.path)
+        )
+
+    @functools.cached_property
+    def header(self) -> list[str]:
+        """The comment lines at the top, without their ``#`` and without directives."""
+        lines = []
+        for line in self.text.splitlines():
+            if not line.startswith("#"):
+                break
+            if not DIRECTIVE.match(line):
+                lines.append(line.lstrip("#").strip())
+        return lines
+
+    @property
+    def summary(self) -> str:
+        """The first comment line: when one uses it."""
+        return self.header[0] if self.header else ""
+
+    @functools.cached_property
+    def directives(self) -> dict[str, list[str]]:
+        """What the ``# @name words`` lines say.
+
+        ``@targets``: the kinds of target it fits (binary, multiclass, multilabel, real, none).
+        ``@labels``: the form of labels it wants (ids, one_hot, binary, real, any).
+        ``@predictions``: what it reads (probabilities, logits, scores, ids, real, positive, any).
+        ``@unit own``: it reads a real target in its own unit, not in deviations from the mean.
+        Absent: nothing is demanded.
+        """
+        return {m[1]: m[2].split() for line in self.text.splitlines() if (m := DIRECTIVE.match(line))}
+
+    @functools.cached_property
+    def values(self) -> dict[str, Any]:
+        """The YAML's own keys, without its `defaults` list (interpolations stay as text)."""
+        return {k: v for k, v in self.tree.items() if k != "defaults"}
+
+    @functools.cached_property
+    def tree(self) -> dict[str, Any]:
+        """The YAML as it stands."""
+        if self.origin != "trainrun" and self.path is not None:
+            return yaml_file.load(self.path)
+        return yaml_file.parse(self.text) or {}
+
+    @functools.cached_property
+    def alias_of(self) -> str | None:
+        """The option that this one is a short name for, if it is nothing else."""
+        if self.values or not isinstance(self.tree.get("defaults"), list):
+            return None
+        others = [d for d in self.tree["defaults"] if d != "_self_"]
+        return others[0] if len(others) == 1 and isinstance(others[0], str) else None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The component's `name` and arguments, without the nesting of the groups that take several."""
+        if self.group in SEVERAL and len(self.values) == 1:
+            inside = next(iter(self.values.values()))
+            return inside if isinstance(inside, dict) else {}
+        return self.values
+
+
+def options(group: str) -> dict[str, Option]:
+    """Return the options of a group by name; a project's file hides ours of the same name."""
+    return _options(group, tuple(search_path()))
+
+
+def packaged(group: str) -> dict[str, Option]:
+    """Return our own options of a group, those included that a project's hide."""
+    return _options(group, (("trainrun", package_conf()),))
+
+
+@functools.lru_cache(maxsize=256)
+def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Option]:
+    found: dict[str, Option] = {}
+    for origin, folder in reversed(folders):
+        for path in sorted((folder / group).glob("*.yaml")):
+            if not path.stem.startswith("_"):
+                found[path.stem] = Option(group, path.stem, origin, path)
+    return dict(sorted(found.items()))
+
+
+def find(group: str, name: str) -> Option | None:
+    """Return the option `name` of `group`, an alias resolved to what it stands for, or None."""
+    option = options(group).get(name)
+    return find(group, option.alias_of) if option is not None and option.alias_of else option
+
+
+def by_component(group: str, component: str, key: str = "") -> Option | None:
+    """Return the option that a component's node came from: by the last word of its key, else by its `name`.
+
+    Args:
+        group: the group.
+        component: the node's `name` (``Huber``).
+        key: where the node stands (``metric.auc_pr``): two options may name one component.
+    """
+    known = options(group)
+    last = known.get(key.rpartition(".")[2])
+    if last is not None and not last.alias_of and last.arguments.get("name", last.name) == component:
+        return last
+    named = [o for o in known.values() if component in (o.name, o.arguments.get("name")) and not o.alias_of]
+    return min(named, key=lambda o: (o.name != component, -len(o.arguments)), default=None)

@@ -1,0 +1,238 @@
+"""`hardware.local_workers=N`: the workers of a run as processes of this machine, to try several workers out.
+
+Each is told by TF_CONFIG who it is. The chief writes to the terminal and to the run's directory; the others
+write a log below `workers/`. What a worker wants to tell the caller comes back through a pipe, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from trainrun.checkpoint.resume_point import Resume
+from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.ui import console
+from trainrun.util.interrupt import Interrupted, interruptible
+
+FOLDER = "workers"
+MARK = "TRAINRUN_WORKER"  # set in the workers themselves
+GRACE = 15  # seconds for a worker to close its record
+INTERVAL = 0.2  # seconds between two looks at the workers, and of a worker at who has started it
+
+
+def wanted(config: Mapping[str, Any]) -> bool:
+    """Tell whether a run is to start workers: its config says so, and this process is none itself."""
+    return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
+
+
+class Lost(TrainingError):
+    """A worker was killed by somebody else than the user; another group may go on from its checkpoint."""
+
+
+def run(
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str],
+    command: Sequence[str],
+    resume: Resume | None = None,
+) -> None:
+    """Start the workers and wait for them; where one was killed, all begin again from the last checkpoint.
+
+    Args:
+        config: resolved and checked.
+        run_dir: the chief's.
+        overrides, command, resume: see `runner.run`.
+
+    Raises:
+        UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
+    """
+    policy = config["on_failure"]
+    retries = policy["retries"] if policy["lost"] == "retry" else 0
+    for retry in range(1, retries + 1):
+        try:
+            return _together(config, run_dir, overrides, command, resume)
+        except Lost as lost:
+            console.warn(f"{lost}\nBeginning again from the last checkpoint (retry {retry} of {retries})")
+            because = {
+                "failure": "lost",
+                "error": str(lost),
+                "answer": "all workers from the last checkpoint",
+            }
+            resume = replace(resume or Resume(run_dir), because=because)
+    return _together(config, run_dir, overrides, command, resume)
+
+
+def _together(
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str],
+    command: Sequence[str],
+    resume: Resume | None,
+) -> None:
+    """Start the workers and wait for them; see `run`."""
+    # They notice by themselves that one is gone; this is for what keeps them from it.
+    count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
+    told = {"config": config, "overrides": list(overrides), "command": list(command), "parent": os.getpid()}
+    if resume is not None:
+        told["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    with ExitStack() as stack, interruptible():
+        workers: list[_Worker] = []
+        stack.callback(lambda: [w.end() for w in workers])
+        for index in range(count):
+            folder = run_dir if index == 0 else run_dir / FOLDER / str(index)
+            folder.mkdir(parents=True, exist_ok=True)
+            workers.append(_Worker(index, addresses, folder, told))
+        _wait(workers, patience)
+
+
+def _wait(workers: list[_Worker], patience: float) -> None:
+    """Wait until all have ended, or the first has failed and the others had `patience` seconds to notice."""
+    failed: _Worker | None = None
+    until = float("inf")
+    while any(w.process.poll() is None for w in workers) and time.monotonic() < until:
+        time.sleep(INTERVAL)
+        if failed is None and (lost := [w for w in workers if w.process.poll()]):
+            failed, until = lost[0], time.monotonic() + patience
+    lost = [w for w in workers if w.process.poll()]
+    # Between two looks all may have ended: one that was killed is why the others stopped.
+    failed = next((w for w in lost if w.process.returncode < 0), failed or (lost[0] if lost else None))
+    if failed is not None:
+        for worker in workers:
+            worker.end()
+        raise failed.reason(workers)
+
+
+class _Worker:
+    """One process.
+
+    Args:
+        index: 0 is the chief.
+        addresses: of all.
+        folder: where its `run.log` is.
+        told: config, overrides and command.
+    """
+
+    def __init__(self, index: int, addresses: Sequence[str], folder: Path, told: Mapping[str, Any]):
+        self.index, self.folder = index, folder
+        task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": index}}
+        read, write = os.pipe()
+        with ExitStack() as stack:
+            stack.callback(os.close, write)
+            quiet = None if index == 0 else stack.enter_context(open(folder / "run.log", "ab"))
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trainrun.run.local_workers", str(folder), str(write)],
+                env={**os.environ, "TF_CONFIG": json.dumps(task), MARK: str(index)},
+                stdin=subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                pass_fds=(write,),
+                text=True,
+            )
+        self._read = read
+        with self.process.stdin as pipe:
+            pipe.write(json.dumps(told))
+
+    def end(self) -> None:
+        """Stop it, first by asking."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def reason(self, workers: Sequence[_Worker]) -> BaseException:
+        """Return what the caller is to be told of this worker's end."""
+        code = self.process.returncode
+        with open(self._read, encoding="utf-8") as pipe:
+            said = json.loads(pipe.read() or "{}")
+        if said.get("problems"):
+            return UserError([Problem(key, message) for key, message in said["problems"]])
+        if code - 128 in (signal.SIGINT, signal.SIGTERM):
+            stop = Interrupted(code - 128)
+            stop.saved = workers[0].folder
+            return stop
+        who = f"worker {self.index + 1} of {len(workers)}"
+        if code < 0:
+            asked = -code in (signal.SIGINT, signal.SIGTERM)
+            return (TrainingError if asked else Lost)(
+                f"{who} was killed by {signal.Signals(-code).name}; the others have stopped. "
+                f"What was saved until then is in {workers[0].folder}; its log is {self.folder / 'run.log'}"
+            )
+        message = (
+            said.get("message") or f"it ended with exit code {code}; its log is {self.folder / 'run.log'}"
+        )
+        return TrainingError(message if self.index == 0 else f"{who}: {message}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on; all are held until all are known."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return [held.getsockname()[1] for held in sockets]
+
+
+def _resume(told: Mapping[str, Any] | None) -> Resume | None:
+    return None if told is None else Resume(**{**told, "run_dir": Path(told["run_dir"])})
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when whoever has started it is gone: nobody would hear it, and a resumed run would meet it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(INTERVAL)
+        os.kill(os.getpid(), signal.SIGTERM)  # in order, if it can
+        time.sleep(GRACE)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(run_dir: Path, report: int) -> int:
+    """Be one worker: read what to do from standard input, do it, and say how it ended."""
+    from trainrun.config import plugins
+    from trainrun.run import runner
+
+    told = json.load(sys.stdin)
+    _end_with(told["parent"])
+    if os.environ[MARK] != "0":
+        console.quiet()
+    said: dict[str, Any] = {}
+    try:
+        plugins.announce(told["config"]["plugins"])
+        plugins.load(told["config"]["plugins"])
+        runner.run(told["config"], run_dir, told["overrides"], told["command"], _resume(told.get("resume")))
+        code = 0
+    except UserError as error:
+        code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}
+    except TrainingError as error:
+        code, said = error.exit_code, {"message": str(error)}
+    except Interrupted as stop:
+        code = stop.exit_code
+    with open(report, "w", encoding="utf-8") as pipe:
+        json.dump(said, pipe)
+    return code
+
+
+if __name__ == "__main__":
+    ended = _work(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: on the way out of Python, TensorFlow would wait for workers that are gone.
+    os._exit(ended)

@@ -1,0 +1,58 @@
+"""The metrics of a run: each gets labels and predictions in the form that it reads, whatever loss and model give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from trainrun.data.dataset import Dataset
+from trainrun.metric.auto import auto as auto_metrics
+from trainrun.registry import option_files
+from trainrun.registry.construct import construct
+from trainrun.run import label_encoding
+from trainrun.run.target_scaling import Unit
+from trainrun.trainer.job import Plan
+
+
+def build(
+    nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+) -> list[keras.metrics.Metric]:
+    """Return the metrics, each wrapped where it wants other labels or predictions than the loss and model give.
+
+    Args:
+        nodes: the config's `metric` node, name -> spec.
+        data: the data, for class counts.
+        form: the form of the labels that the loss gets.
+        output: what the model says: ``probabilities``, ``logits``, ``scores`` or ``real``.
+        plan: for run-time values (`total_steps`, `steps_per_epoch`).
+    """
+    specs: dict[str, Mapping[str, Any]] = {}
+    for name, spec in nodes.items():
+        if spec.get("name") == "auto":
+            for chosen in auto_metrics(data.task, data.target.kind):
+                found = option_files.find("metric", chosen)
+                specs.setdefault(found.name, found.arguments)
+        else:
+            specs[name] = spec
+    return [_metric(name, spec, data, form, output, plan) for name, spec in specs.items()]
+
+
+def _metric(
+    name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+) -> keras.metrics.Metric:
+    option = option_files.by_component("metric", spec["name"], f"metric.{name}")
+    directives = option.directives if option else {}
+    reads = directives.get("predictions", ["any"])
+    wanted = label_encoding.choose(directives.get("labels", []), data.target, prefer=form)
+    weighted = data.train.weight is not None
+    runtime = {
+        **plan.lengths(),
+        **label_encoding.arguments(data.target, wanted, output, reads, weighted),
+        "name": name,
+    }
+    metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
+    metric = label_encoding.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+    unit = Unit.of(data)
+    return metric if unit is None else unit.metric(metric)

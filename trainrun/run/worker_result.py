@@ -1,0 +1,61 @@
+"""A worker that is not the chief: it trains, and leaves nothing but a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainrun.errors import TrainingError, broken
+from trainrun.trainer.job import Job
+from trainrun.ui import console
+
+
+class Bystander:
+    """Stands where the chief has its `Outcome`, and writes nothing down.
+
+    Args:
+        run_dir: where this worker's log is.
+        job: what is trained.
+    """
+
+    def __init__(self, run_dir: Path, job: Job):
+        self.run_dir, self.job = run_dir, job
+        self.metrics: dict[str, float] = {}
+        self.recorder = self
+        self.failures: list[dict[str, Any]] = []
+
+    def callback(self) -> keras.callbacks.Callback:
+        """Return a callback that does nothing, in the place of the journal's."""
+        return keras.callbacks.Callback()
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Leave it to the chief."""
+
+    def mend(self) -> None:
+        """Leave it to the chief."""
+
+    @contextmanager
+    def truthful(self) -> Iterator[None]:
+        """Log what goes wrong."""
+        try:
+            yield
+        except TrainingError:
+            raise
+        except Exception as error:
+            raise broken(error, self.run_dir) from error
+        finally:
+            console.detach()
+
+    def evaluate(self, history: dict[str, list[float]], job: Job) -> None:
+        """Leave it to the chief."""
+
+    def save(self) -> None:
+        """Leave it to the chief."""
+
+    def end(self) -> dict[str, Any]:
+        """Return the status; the summary is the chief's."""
+        return {"status": "FINISHED"}

@@ -1,0 +1,94 @@
+"""`hydra/launcher=auto`, the default: the seeds of one setting in one graph where that pays, else each trial in a process.
+
+A grid over numbers is not given to the graph unasked: its trials would not be, to the bit, what each is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import UserError
+from trainrun.hydra_bridge.launcher_plugins import LocalConf, LocalLauncher
+
+if TYPE_CHECKING:
+    from trainrun.sweep.launchers.engine import Engine
+
+NAME = "auto"
+
+
+@dataclass
+class AutoConf(LocalConf):
+    """The settings of `hydra/launcher=auto`: those of `local`; with either of them it is `hydra/launcher=local`."""
+
+    _target_: str = "hydra_plugins.trainrun.AutoLauncher"
+
+
+class AutoLauncher(LocalLauncher):
+    """Runs the points of a sweep as `hydra/launcher=vectorized` where that pays, else as `hydra/launcher=local`.
+
+    Which of them goes into the sweep's settings: what goes on with the sweep takes the same.
+
+    Args:
+        n_jobs, per_gpu: see `AutoConf`.
+    """
+
+    _why: str | None = None
+
+    def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
+        """Return the settings with the launcher that the trials are given to."""
+        local = {**settings, "launcher": {**settings["launcher"], "name": "local"}}
+        if self.n_jobs != "auto" or self.per_gpu != 1 or not known:  # points that are made one by one learn
+            return local
+        from trainrun.sweep.launchers.resources import Resources
+        from trainrun.vectorized import heuristics
+
+        # A setting's seeds are composed with it: nothing else differs between them.
+        one = heuristics.common(self._composed([o for _, o in known]))
+        if one is None:
+            return local
+        trials = len(known) * (settings["seeds"] or 1)
+        self._why = heuristics.against(one, trials, settings, Resources.divide("auto", trials))
+        if self._why is not None:
+            return local
+        self._why = f"they differ in their seeds only, and have {heuristics.length(one)} each"
+        return {**settings, "launcher": {"name": "vectorized", "max_trials": "auto", "n_jobs": "auto"}}
+
+    def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
+        """Return what runs the trials; it says why it does."""
+        engine = super().engine(settings, trials)
+        if self._why is not None:
+            engine.how = f"{engine.how}: {self._why}"
+        return engine
+
+    def _composed(self, points: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+        """Yield the configs of so many points that every value that may matter is in one of them; no directory is made."""
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        from trainrun.hydra_bridge import compose, compose_cache
+
+        seen: set[str] = set()
+        for overrides in points:
+            kinds = {_kind(o) for o in overrides}
+            if seen and kinds <= seen:
+                continue
+            seen |= kinds
+            try:
+                config = self._composer(overrides)
+                compose_cache.look_up_in(config)
+                found = compose.plain(config)
+            except (HydraException, OmegaConfBaseException, UserError):
+                continue  # that trial fails, and is told of, when its turn comes
+            yield found
+
+
+def _kind(override: str) -> str:
+    """Return an override; of seeds the same for all."""
+    key = override.partition("=")[0]
+    return f"{key}=number" if key.rpartition(".")[2].lstrip("+") == "seed" else override
+
+
+# As `launcher.PLUGINS`.
+PLUGINS: list[tuple[str, str, type, type]] = [("hydra/launcher", NAME, AutoLauncher, AutoConf)]

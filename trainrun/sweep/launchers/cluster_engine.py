@@ -1,0 +1,230 @@
+"""What the engines of other packages have in common, in the sweep's own process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainrun.sweep.launchers.engine import APART, Heard
+from trainrun.sweep.launchers.resources import Share
+from trainrun.sweep.trial import RUNNING, Trial
+from trainrun.tracking import status
+
+LOOK = 1.0  # seconds between two looks whether workers are gone
+PATIENCE = 2.0  # seconds that the last word of a worker that is gone may still be on its way
+GRACE = 45.0  # seconds beyond the trial's own grace, before one that was told to stop is killed
+
+# A message of a worker: whose, what, and whom to give the answer to.
+Said = tuple["Job", Mapping[str, Any], Callable[[Any], None]]
+
+
+@dataclass(eq=False)
+class Job:
+    """A trial that was handed over.
+
+    Args:
+        trial: which.
+        told: what its worker is told.
+        share: of this machine, where that is what it runs on.
+        handle: the engine's own.
+        pid: of its worker, once it has begun.
+        wanted, passed_on: what it is to do, ``stop`` or ``kill``; what of that it has been told.
+        stop_by: when to kill it.
+        reason: why it was stopped.
+        ended: how, by its own word.
+        gone: since when its worker is gone, and why.
+    """
+
+    trial: Trial
+    told: dict[str, Any]
+    share: Share | None = None
+    handle: Any = None
+    pid: int | None = None
+    wanted: str | None = None
+    passed_on: str | None = None
+    stop_by: float = float("inf")
+    reason: str | None = None
+    ended: Mapping[str, Any] | None = None
+    gone: tuple[float, str] | None = None
+
+
+class Foreign:
+    """Runs trials by another package's workers. A subclass says how they are begun, heard and told something.
+
+    Args:
+        settings: see `snapshot.settings`; ``launcher`` are the engine's own.
+        jobs: trials at once.
+    """
+
+    how = APART
+    patience = PATIENCE
+
+    def __init__(self, settings: Mapping[str, Any], jobs: int):
+        self.settings, self.launcher = settings, settings["launcher"]
+        self.jobs = jobs
+        self.heard: Heard = lambda trial, epoch, metrics, last: None
+        self.asked = False
+        self._jobs: list[Job] = []
+        self._looked = 0.0
+
+    # What a subclass has to say.
+
+    def begin(self, job: Job) -> None:
+        """Hand a trial over."""
+        raise NotImplementedError
+
+    def hear(self, seconds: float) -> Iterable[Said]:
+        """Wait for messages of the workers, at most so long; return those that there are."""
+        raise NotImplementedError
+
+    def order(self, job: Job, word: str) -> None:
+        """Tell a worker what its trial is to do: ``stop`` or ``kill``."""
+        raise NotImplementedError
+
+    def gone(self, job: Job) -> str | None:
+        """Return why a worker will not say anything any more, or None."""
+        raise NotImplementedError
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a trial back that has not begun; return whether it will not begin any more."""
+        return False
+
+    def share(self) -> Share:
+        """Return what a trial may use."""
+        raise NotImplementedError
+
+    def give_back(self, share: Share) -> None:
+        """Take a share back."""
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+
+    # The engine's interface.
+
+    @property
+    def running(self) -> list[Trial]:
+        """The trials that run now, or wait for a place on the cluster."""
+        return [job.trial for job in self._jobs]
+
+    @property
+    def free(self) -> bool:
+        """Whether another trial can begin."""
+        return len(self._jobs) < self.jobs
+
+    def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
+        """Begin a trial; there must be room.
+
+        Args:
+            trial: its directory exists.
+            resume: what is known of the attempt that it goes on from.
+        """
+        share = self.share()
+        job = Job(trial, self.told(trial, resume, share), share)
+        trial.status = RUNNING
+        self._jobs.append(job)
+        self.begin(job)
+
+    def told(self, trial: Trial, resume: Mapping[str, Any] | None, share: Share) -> dict[str, Any]:
+        """Return what a worker has to know of a trial; the environment is its own."""
+        return {
+            "number": trial.number,
+            "config": trial.config,
+            "run_dir": str(trial.run_dir),
+            "overrides": list(trial.overrides),
+            "command": list(self.settings["command"]),
+            "plugins": list(self.settings["plugins"]),
+            "trial_timeout": self.settings["trial_timeout"],
+            "grace": self.settings["grace"],
+            "cwd": os.getcwd(),
+            "path": list(sys.path),
+            "threads": share.threads,
+            "gpu": share.gpu,
+            "per_gpu": share.per_gpu,
+            "resume": resume and dict(resume),
+            "asks": self.asked,
+        }
+
+    def wait(self, seconds: float) -> list[Trial]:
+        """Wait until a trial ends, at most so long; return those that have ended, their status set."""
+        for job in [*self._jobs]:
+            self._pass_on(job)
+        for job, message, answer in self.hear(seconds):
+            answer(self.take(job, message))
+        if not self._jobs:
+            time.sleep(seconds)
+        self._look()
+        over = [job for job in self._jobs if job.ended is not None]
+        for job in over:
+            self._settle(job)
+        return [job.trial for job in over]
+
+    def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
+        """Have a trial, or all of them, save themselves and end; passed on by `wait`, for a handler may call this."""
+        for job in self._jobs:
+            if (trial is None or job.trial is trial) and job.wanted is None:
+                job.stop_by = time.monotonic() + self.settings["grace"] + GRACE
+                job.wanted, job.reason = "stop", reason
+
+    def kill(self) -> None:
+        """End all of them at once; passed on by `wait`, for a handler may call this."""
+        for job in self._jobs:
+            job.wanted = "kill"
+
+    def take(self, job: Job, message: Mapping[str, Any]) -> Any:
+        """Take note of a message; return the answer."""
+        if "epoch" in message:
+            return self.heard(job.trial, message["epoch"], message["metrics"], message["last"])
+        if "begun" in message:
+            job.pid = message["begun"]["pid"]
+        elif "ended" in message:
+            job.ended = message["ended"]
+        return None
+
+    def _pass_on(self, job: Job) -> None:
+        if job.wanted == "stop" and time.monotonic() > job.stop_by:
+            job.wanted = "kill"
+        if job.wanted in (None, job.passed_on):
+            return
+        if job.pid is None and self.withdraw(job):
+            job.ended = {
+                "status": "KILLED",
+                "reason": "the sweep was stopped before it began",
+                "seconds": 0.0,
+            }
+            return
+        self.order(job, job.wanted)
+        job.passed_on = job.wanted
+
+    def _look(self) -> None:
+        """Give up the trials whose workers are gone, and have left no word."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        for job in self._jobs:
+            if job.ended is None and job.gone is None and (why := self.gone(job)) is not None:
+                job.gone = now, why
+            elif job.ended is None and job.gone and now - job.gone[0] > self.patience:
+                job.ended = {"status": "FAILED", "reason": job.gone[1], "seconds": 0.0}
+                _bury(job.trial, job.gone[1])
+
+    def _settle(self, job: Job) -> None:
+        self._jobs.remove(job)
+        if job.share is not None:
+            self.give_back(job.share)
+        trial, ended = job.trial, job.ended
+        trial.status, trial.seconds = ended["status"], ended["seconds"]
+        trial.reason = job.reason or ended["reason"]
+        if job.reason:
+            trial.status = "FAILED"
+
+
+def _bury(trial: Trial, reason: str) -> None:
+    """Write the end that a trial could not write; on another machine nobody could look whether its process lives."""
+    if (trial.run_dir / status.JOURNAL).is_file():
+        start = status.status(trial.run_dir).start
+        status.mark_killed(trial.run_dir, reason, dead=start.get("pid"))

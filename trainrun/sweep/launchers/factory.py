@@ -1,0 +1,46 @@
+"""What runs a sweep's trials, by the name of its launcher."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainrun.sweep.launchers.engine import Engine
+
+# name of the launcher -> where its engine is.
+FOREIGN = {
+    "ray": ("trainrun.sweep.launchers.ray", "RayCore"),
+    "submitit": ("trainrun.sweep.launchers.submitit", "Submitit"),
+    "joblib": ("trainrun.sweep.launchers.joblib", "Joblib"),
+}
+
+
+def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) -> Engine:
+    """Return the engine of a sweep.
+
+    Args:
+        settings: see `snapshot.settings`; ``launcher`` names it. Without one, or where it is Hydra's own: local processes.
+        trials: there will be at most.
+        jobs: at once, in place of the launcher's ``n_jobs``.
+
+    Raises:
+        UserError: the launcher's package is not installed, its cluster does not answer, and the like.
+    """
+    launcher = dict(settings.get("launcher") or {"name": "local"})
+    if jobs is not None:
+        launcher["n_jobs"] = jobs
+    if launcher["name"] in FOREIGN:
+        from trainrun.hydra_bridge import cluster_launcher_plugins
+
+        cluster_launcher_plugins.check(launcher)  # again, for a sweep that goes on
+        module, name = FOREIGN[launcher["name"]]
+        return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
+    if launcher["name"] == "vectorized":
+        from trainrun.vectorized.engine import Vectorized
+
+        return Vectorized.of({**settings, "launcher": launcher}, trials)
+    from trainrun.sweep.launchers.local import Pool
+
+    return Pool.of(settings, launcher.get("n_jobs", "auto"), trials, launcher.get("per_gpu", 1))

@@ -1,0 +1,202 @@
+"""Trials in processes of their own, forked from one that has imported TensorFlow: isolated, and soon begun."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing import connection
+from typing import Any
+
+from trainrun.sweep.launchers import fork_server
+from trainrun.sweep.launchers.engine import APART, Heard
+from trainrun.sweep.launchers.fork_server import Worker
+from trainrun.sweep.launchers.resources import Resources
+from trainrun.sweep.trial import RUNNING, Trial
+
+GRACE = 15.0  # seconds beyond the trial's own grace, before it is killed
+
+
+class Pool:
+    """Runs trials side by side.
+
+    A trial that crashes, is killed for memory, or calls `os._exit` is that trial's failure alone.
+
+    Args:
+        resources: the machine, divided.
+        plugins: of the config: registered in each process.
+        command: as typed, for the records.
+        trial_timeout: seconds that one may take; None: as long as it wants.
+        grace: seconds that a trial has to save itself when it is told to stop.
+    """
+
+    how = APART
+
+    def __init__(
+        self,
+        resources: Resources,
+        plugins: Sequence[str],
+        command: Sequence[str],
+        trial_timeout: float | None = None,
+        grace: float = 30.0,
+    ):
+        self.resources, self.plugins, self.command = resources, list(plugins), list(command)
+        self.trial_timeout, self.grace = trial_timeout, grace
+        self._context = fork_server.fork_server()  # it imports TensorFlow while the first points are composed
+        self._workers: list[Worker] = []
+        self.jobs = resources.jobs
+        self.heard: Heard = lambda trial, epoch, metrics, last: None
+        self.asked = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], jobs: int | str, trials: int, per_gpu: int = 1) -> Pool:
+        """Return a pool for a sweep.
+
+        Args:
+            settings: see `snapshot.settings`.
+            jobs, trials, per_gpu: see `Resources.divide`.
+        """
+        return cls(
+            Resources.divide(jobs, trials, per_gpu),
+            settings["plugins"],
+            settings["command"],
+            settings["trial_timeout"],
+            settings["grace"],
+        )
+
+    @property
+    def running(self) -> list[Trial]:
+        """The trials that run now."""
+        return [w.trial for w in self._busy]
+
+    @property
+    def free(self) -> bool:
+        """Whether another trial can begin."""
+        return len(self._busy) < self.jobs
+
+    @property
+    def _busy(self) -> list[Worker]:
+        return [w for w in self._workers if w.trial is not None]
+
+    def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
+        """Begin a trial; there must be room.
+
+        Args:
+            trial: its directory exists.
+            resume: what is known of the attempt that it goes on from.
+        """
+        worker = self._worker(None if resume else fork_server.key(trial.config, bool(self.plugins)))
+        worker.start(
+            trial,
+            {
+                "config": trial.config,
+                "run_dir": str(trial.run_dir),
+                "overrides": trial.overrides,
+                "command": self.command,
+                "plugins": self.plugins,
+                "resume": resume,
+                "asks": self.asked,
+            },
+        )
+        trial.status = RUNNING
+
+    def _worker(self, key: str | None) -> Worker:
+        """Return a worker that is idle: one that has the program already, or a new one."""
+        idle = [w for w in self._workers if w.trial is None]
+        for worker in idle:
+            if key is not None and worker.key == key and worker.process.exitcode is None:
+                return worker
+        share = self.resources.take()
+        if share is None:  # those that are idle have it
+            self._retire(idle[0])
+            share = self.resources.take()
+        worker = Worker(self._context, share, key)
+        self._workers.append(worker)
+        return worker
+
+    def _retire(self, worker: Worker) -> None:
+        worker.retire()
+        self._workers.remove(worker)
+        self.resources.give_back(worker.share)
+
+    def wait(self, seconds: float) -> list[Trial]:
+        """Wait until a trial ends, at most so long; return those that have ended, their status set."""
+        watched = [w.process.sentinel for w in self._busy] + [w.pipe for w in self._busy if w.told is None]
+        connection.wait(watched, seconds)
+        ended = []
+        for worker in self._busy:
+            self._listen(worker)
+            if worker.over:
+                ended.append(self._settle(worker))
+            else:
+                self._hurry(worker)
+        return ended
+
+    def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
+        """Have a trial, or all of them, save themselves and end; with a reason, they count as FAILED for it."""
+        for worker in self._busy:
+            if (trial is None or worker.trial is trial) and worker.stop_by is None:
+                worker.stop_by, worker.reason = time.monotonic() + self.grace + GRACE, reason
+                worker.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End all of them at once."""
+        for worker in self._workers:
+            worker.signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the processes that wait for another trial. The fork server ends with this process."""
+        for worker in list(self._workers):
+            if worker.trial is None:
+                self._retire(worker)
+
+    def _listen(self, worker: Worker) -> None:
+        """Take in what a trial says: an epoch, which is answered, or how it has ended."""
+        try:
+            while worker.told is None and worker.pipe.poll():
+                said = worker.pipe.recv()
+                if "begun" in said:
+                    worker.hear()
+                elif "epoch" in said:
+                    reason = self.heard(worker.trial, said["epoch"], said["metrics"], said["last"])
+                    if self.asked:
+                        worker.pipe.send({"answer": reason})
+                else:
+                    worker.told = said
+        except (EOFError, OSError):
+            worker.told = {}
+
+    def _hurry(self, worker: Worker) -> None:
+        now = time.monotonic()
+        if self.trial_timeout and worker.stop_by is None and worker.seconds > self.trial_timeout:
+            self.stop(worker.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
+        if worker.stop_by is not None and now > worker.stop_by:
+            worker.signal(signal.SIGKILL)
+
+    def _settle(self, worker: Worker) -> Trial:
+        self._listen(worker)
+        trial, told = worker.trial, worker.told or {}
+        trial.seconds = time.monotonic() - worker.began
+        # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
+        hurried = worker.stop_by is not None and worker.reason is None
+        trial.status = told.get("status") or ("KILLED" if hurried else "FAILED")
+        code = None if told.get("stays") else worker.process.exitcode
+        trial.reason = worker.reason or told.get("reason")
+        if trial.reason is None and trial.status != "FINISHED":
+            trial.reason = died(code)
+        if worker.reason:
+            trial.status = "FAILED"
+        worker.trial = None
+        if not told.get("stays"):
+            worker.process.join()
+            self._retire(worker)
+        return trial
+
+
+def died(code: int) -> str:
+    """Return what the exit code of a process says that could not say it itself."""
+    if code == -signal.SIGKILL:
+        return "its process was killed (SIGKILL): by somebody, or because the memory was short"
+    if code < 0:
+        return f"its process crashed ({signal.Signals(-code).name})"
+    return f"its process ended by itself with exit code {code}"

@@ -1,0 +1,27 @@
+"""What the fork server of `hydra/launcher=local` imports once, so that no trial has to: TensorFlow, and all that a run uses.
+
+Imported, and nothing run: a process that is forked after TensorFlow has begun to compute hangs. So nothing here may
+ask for devices, build a layer, or draw a number.
+"""
+
+import os
+
+from trainrun.ui import console
+from trainrun.util import imports
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with console.hushed(), imports.unhindered("tensorflow"):
+    import keras  # noqa: F401
+    import matplotlib
+    import pandas  # noqa: F401
+    import sklearn.datasets  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+
+    from trainrun.artifacts import environment
+    from trainrun.run import builders, outcome, runner  # noqa: F401
+    from trainrun.trainer import custom, fit, train_on_batch  # noqa: F401
+
+environment.packages(), environment.versions()  # read once for all trials: a tenth of a second

@@ -1,0 +1,200 @@
+"""`hydra/launcher=ray`: trials as tasks of a Ray cluster, by Ray Core.
+
+A task attends one trial, in a process of its own. Where a node does not see the sweep's directory, the trial runs in a
+folder of that node's, and what it writes is brought back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trainrun.sweep.launchers import agent, file_sync, ray_address
+from trainrun.sweep.launchers.cluster_engine import Foreign, Job, Said
+from trainrun.sweep.launchers.ray_actor import Desk, Line, deaf
+from trainrun.sweep.launchers.resources import Share
+from trainrun.sweep.launchers.runtime_env import stage, there
+from trainrun.sweep.trial import Trial
+
+TOKEN = ".engine"  # in the sweep's directory: a node that finds it there sees the directory
+KILLING = 5.0  # seconds that a worker has to kill its trial, before it is killed itself
+# A resource that Ray gives to its head node alone.
+HEAD = "node:__internal_head__"
+
+
+class RayCore(Foreign):
+    """Runs trials on a Ray cluster.
+
+    Args:
+        settings: see `snapshot.settings`.
+        trials: there will be at most.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], trials: int):
+        import ray
+
+        self._ray, launcher = ray, settings["launcher"]
+        self._staged = Path(tempfile.mkdtemp(prefix="trainrun-ship-"))
+        environment, self._renamed = dict(launcher["runtime_env"]), {}
+        if not ray_address.own(launcher["address"]) or launcher["shared_files"] is False:
+            shipped, self._renamed = stage(settings["plugins"], self._staged)
+            environment = {**shipped, **environment}
+        wanted = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
+        ray_address.join(launcher, environment, wanted and min(wanted, trials))
+        super().__init__(settings, max(1, min(wanted or _places(launcher), trials)))
+        self._desk = (
+            ray.remote(Desk).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
+        )
+        self._hearing: Any = None
+        self._answers: dict[int, Any] = {}
+        self._orders: dict[int, str] = {}
+        self._killed: dict[int, float] = {}
+        self._token: Path | None = None
+        needs = {k: launcher[k] for k in ("num_cpus", "num_gpus")}
+        # A task that has died is not begun again by Ray: the trial's record says what has become of it.
+        self._work = ray.remote(work).options(
+            **needs, resources=dict(launcher["resources"]) or None, max_retries=0
+        )
+
+    def share(self) -> Share:
+        """Return what a trial may use; which GPU is Ray's choice."""
+        return Share(max(1, int(self.launcher["num_cpus"])))
+
+    def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
+        """Begin a trial; there must be room."""
+        if self._token is None:
+            self._token = trial.run_dir.parent / TOKEN
+            self._token.write_text(secrets.token_hex(16))
+        super().start(trial, resume)
+
+    def told(self, trial: Trial, *args: Any) -> dict[str, Any]:
+        """Return what a worker has to know of a trial."""
+        seen = self.launcher["shared_files"] is not False
+        token = [str(self._token), self._token.read_text()] if seen else None
+        shared = self.launcher["shared_files"]
+        return {**super().told(trial, *args), "token": token, "renamed": self._renamed, "shared": shared}
+
+    def begin(self, job: Job) -> None:
+        """Hand a trial over."""
+        files = {} if self.launcher["shared_files"] is True else file_sync.pack(job.trial.run_dir)
+        job.handle = self._work.remote(job.told, files, self._desk)
+
+    def hear(self, seconds: float) -> Iterable[Said]:
+        """Return what the workers say."""
+        if self._hearing is None:
+            answers, self._answers, orders, self._orders = self._answers, {}, self._orders, {}
+            self._hearing = self._desk.hear.remote(answers, orders, seconds)
+        if not self._ray.wait([self._hearing], timeout=seconds + 1.0)[0]:
+            return []
+        hearing, self._hearing = self._hearing, None
+        jobs = {job.trial.number: job for job in self._jobs}
+        said = []
+        for ticket, number, message in self._ray.get(hearing):
+            if number in jobs:
+                said.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
+        return said
+
+    def take(self, job: Job, message: Mapping[str, Any]) -> Any:
+        """Take note of a message; return the answer."""
+        if "file" in message or "gone" in message:
+            file_sync.receive(job.trial.run_dir, message)
+            return None
+        return super().take(job, message)
+
+    def order(self, job: Job, word: str) -> None:
+        """Tell a worker what its trial is to do."""
+        if word == "kill":
+            self._killed[job.trial.number] = time.monotonic()
+        self._orders[job.trial.number] = word
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a trial back that has not begun."""
+        # One that is just beginning is ended by it, too: nothing was trained yet.
+        self._ray.cancel(job.handle, force=True)
+        return True
+
+    def gone(self, job: Job) -> str | None:
+        """Return why a worker will not say anything any more, or None."""
+        if not self._ray.wait([job.handle], timeout=0)[0]:
+            # The worker kills its trial; were it killed first, the trial would have its time to save itself.
+            if time.monotonic() - self._killed.get(job.trial.number, float("inf")) > KILLING:
+                self._ray.cancel(job.handle, force=True)
+            return None
+        try:
+            job.ended = self._ray.get(job.handle)
+        except self._ray.exceptions.TaskCancelledError:
+            return "it was ended at once"
+        except self._ray.exceptions.RayTaskError as error:
+            return f"its worker failed: {str(error.cause or error).strip().splitlines()[-1]}"
+        except self._ray.exceptions.RayError as error:
+            return f"its worker on the cluster died ({type(error).__name__}): {str(error).strip().splitlines()[0]}"
+        return None
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray of our own ends."""
+        for job in self._jobs:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.cancel(job.handle, force=True)
+        self._ray.shutdown()
+        if self._token is not None:
+            self._token.unlink(missing_ok=True)
+        shutil.rmtree(self._staged, ignore_errors=True)
+
+
+def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, Any]:
+    """Run a trial, in a worker of Ray's; return how it has ended.
+
+    Args:
+        told: as `RayCore.told` makes it.
+        files: of the trial's directory.
+        desk: the actor.
+    """
+    deaf()
+    line = Line(desk, told["number"])
+    if _seen(told["token"]):
+        with contextlib.suppress(FileNotFoundError):
+            os.chdir(told["cwd"])
+        ended = agent.attend(told, Path(told["run_dir"]), line)
+    elif told["shared"] is True:
+        reason = (
+            f"node {platform.node()} does not see {told['run_dir']}, and hydra.launcher.shared_files=true"
+        )
+        ended = {"status": "FAILED", "reason": reason, "seconds": 0.0}
+    else:
+        told = there(told, told["renamed"])
+        mine = Path(tempfile.mkdtemp(prefix="trainrun-"))
+        run_dir = mine / Path(told["run_dir"]).name
+        run_dir.mkdir()
+        try:
+            ended = agent.attend(
+                told, run_dir, line, file_sync.Mirror(run_dir, told["run_dir"], files, line.say)
+            )
+        finally:
+            file_sync.remove(mine)
+    line.say({"ended": ended})
+    return ended
+
+
+def _places(launcher: Mapping[str, Any]) -> int:
+    """Return how many trials the cluster has room for, as it is now."""
+    import ray
+
+    needs = {"CPU": launcher["num_cpus"], "GPU": launcher["num_gpus"], **launcher["resources"]}
+    there = ray.cluster_resources()
+    return max(1, int(min((there.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
+
+
+def _seen(token: tuple[str, str] | None) -> bool:
+    try:
+        return token is not None and Path(token[0]).read_text() == token[1]
+    except OSError:
+        return False

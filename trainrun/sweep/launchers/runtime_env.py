@@ -1,0 +1,63 @@
+"""What a trial needs on another machine besides its config: this very package with its options, conf/, and plug-ins.
+
+Data is not sent: what `data` names must be there, or be seen from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.registry import option_files
+from trainrun.registry.lookup import PACKAGE
+from trainrun.sweep import snapshot
+from trainrun.util import file_copies
+
+FOLDER = "shipped"  # for plug-ins, with what they import from beside them
+
+
+def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Lay out what goes to the workers.
+
+    Args:
+        named: the plug-ins, as the config names them.
+        where: an empty folder.
+
+    Returns:
+        Ray's runtime environment, and for each plug-in that is a file its name there.
+    """
+    package, work = where / "code" / PACKAGE.name, where / "work"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "conf"))
+    shutil.copytree(option_files.package_conf(), package / "conf")
+    work.mkdir()
+    if (mine := Path.cwd() / "conf").is_dir() and mine.resolve() != option_files.package_conf().resolve():
+        shutil.copytree(mine, work / "conf")
+    renamed, here = {}, Path.cwd()
+    for number, name in enumerate(named):
+        for root, files in snapshot.plugin_files([name]):
+            # What lies in the folder that trainrun is called in keeps its place: records name it as it is named here.
+            place = root.relative_to(here) if root.is_relative_to(here) else Path(FOLDER, str(number))
+            for file in files:
+                target = work / place / file.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file_copies.of(file), target)  # snapshot=copy: as the sweep began
+            if is_file(name):
+                renamed[name] = f"./{(place / Path(name).name).as_posix()}"
+    return {"py_modules": [str(package)], "working_dir": str(work)}, renamed
+
+
+def is_file(name: str) -> bool:
+    """Whether a plug-in is named by its file; else it is a module."""
+    return name.endswith(".py") or name.startswith((".", "/", "~"))
+
+
+def there(told: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a worker is told of a trial, with the plug-ins' names where the sweep's folder is not seen."""
+    here = Path.cwd()  # Ray's working_dir
+    return {
+        **told,
+        "plugins": [renamed.get(p, p) for p in told["plugins"]],
+        "path": [str(here), *sorted(str(p) for p in (here / FOLDER).glob("*"))],
+    }

@@ -1,0 +1,216 @@
+"""`hydra/launcher=submitit`: Slurm, by way of submitit; `cluster=local` runs its jobs on this machine.
+
+A job that Slurm takes its place away from gets SIGUSR2 first. It has its trial save itself, asks to be queued again, and
+goes on from that checkpoint when its turn comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.sweep.launchers import agent
+from trainrun.sweep.launchers.cluster_engine import Job, Said
+from trainrun.sweep.launchers.file_channel import Line
+from trainrun.sweep.launchers.file_engine import ByFiles
+from trainrun.sweep.launchers.resources import Resources, Share
+from trainrun.sweep.trial import Trial
+from trainrun.tracking import status
+
+FOLDER = "submitit"  # in the sweep's directory: what is submitted, and the jobs' own output
+QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
+# What Slurm's accounting and a shared file system may be late.
+PATIENCE, SILENCE = 30.0, 120.0
+
+
+class Submitit(ByFiles):
+    """Runs trials as jobs of submitit's.
+
+    Args:
+        settings: see `snapshot.settings`.
+        trials: there will be at most.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], trials: int):
+        launcher = settings["launcher"]
+        self._resources: Resources | None = None
+        if launcher["cluster"] == "slurm":
+            jobs = QUEUED if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
+            super().__init__(settings, max(1, min(jobs, trials)))
+            self.patience, self.silence = PATIENCE, SILENCE
+        else:
+            # submitit's local executor begins all that it is given at once: no more is given to it than there is room for.
+            self._resources = Resources.divide(launcher["n_jobs"], trials)
+            super().__init__(settings, self._resources.jobs)
+        self._executor: Any = None
+        self._pending: list[Job] = []
+
+    def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
+        """Begin a trial; there must be room."""
+        if self._executor is None:
+            self._executor = executor(self.launcher, trial.run_dir.parent / FOLDER, self.jobs)
+        super().start(trial, resume)
+
+    def share(self) -> Share:
+        """Return what a trial may use."""
+        return self._resources.take() if self._resources else Share(self.launcher["cpus"])
+
+    def give_back(self, share: Share) -> None:
+        """Take a share back."""
+        if self._resources:
+            self._resources.give_back(share)
+
+    def begin(self, job: Job) -> None:
+        """Hand a trial over: with all others that begin at the same time, as one array."""
+        self._pending.append(job)
+
+    def hear(self, seconds: float) -> Iterator[Said]:
+        """Yield what the workers say."""
+        self._submit()
+        yield from super().hear(seconds)
+
+    def gone(self, job: Job) -> str | None:
+        """Return why a worker will not say anything any more, or None."""
+        if job.handle is None or not job.handle.done():
+            return None
+        job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
+        said = ""
+        with contextlib.suppress(Exception):  # of submitit's, when it cannot read what a job has left
+            # For what a killed job could not leave submitit waits a quarter of a minute, in which no trial would be heard.
+            left = job.handle.paths.result_pickle.exists()
+            said = str((job.handle.exception() if left else job.handle.stderr()) or "")
+            said = said.strip().rpartition("\n")[2]
+        return f"job {job_id} ended ({job.handle.state}){f': {said}' if said else ''}; its own output: {log}"
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a trial back that has not begun."""
+        if job in self._pending:
+            self._pending.remove(job)
+            return True
+        if self.launcher["cluster"] == "slurm" and job.handle.state == "PENDING":
+            job.handle.cancel()
+            return True
+        return False
+
+    def close(self) -> None:
+        """Take away what was handed over; the jobs' own output stays."""
+        super().close()
+        if self._executor is not None:
+            for path in Path(self._executor.folder).glob("*.pkl"):
+                path.unlink(missing_ok=True)
+
+    def _submit(self) -> None:
+        if not self._pending:
+            return
+        jobs, self._pending = self._pending, []
+        with _deaf(), self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext():
+            handles = [self._executor.submit(Task(job.told)) for job in jobs]
+        for job, handle in zip(jobs, handles, strict=True):
+            job.handle = handle
+            if self.launcher["cluster"] == "debug":  # it runs where its result is asked for
+                threading.Thread(target=handle.results, daemon=True).start()
+
+
+def executor(launcher: Mapping[str, Any], folder: Path, jobs: int) -> Any:
+    """Return submitit's executor, its parameters set.
+
+    Args:
+        launcher: the settings.
+        folder: for what submitit writes.
+        jobs: at once.
+    """
+    import submitit
+
+    cluster = launcher["cluster"]
+    requeues = {} if cluster == "debug" else {f"{cluster}_max_num_timeout": launcher["requeues"]}
+    found = submitit.AutoExecutor(folder=folder, cluster=cluster, **requeues)
+    given = {"timeout_min": launcher["minutes"], "name": "trainrun"}
+    if cluster == "slurm":
+        given |= {"cpus_per_task": launcher["cpus"], "gpus_per_node": launcher["gpus"] or None}
+        given |= {"mem_gb": launcher["mem_gb"], "slurm_array_parallelism": jobs}
+        given |= {f"slurm_{k}": launcher[k] for k in ("partition", "account", "qos", "constraint")}
+        given |= {"slurm_signal_delay_s": launcher["signal_seconds"]}
+        given |= {"slurm_additional_parameters": dict(launcher["additional_parameters"]) or None}
+    found.update_parameters(**{k: v for k, v in given.items() if v is not None})
+    return found
+
+
+class Task:
+    """What is submitted: it runs one trial, and can be submitted again where that was stopped.
+
+    Args:
+        told: as `ByFiles.told` makes it.
+    """
+
+    def __init__(self, told: Mapping[str, Any]):
+        self.told = dict(told)
+
+    def __call__(self) -> dict[str, Any] | None:
+        """Run the trial, in the job; return how it has ended."""
+        line = _Preemptible(self.told["line"])
+        if not line.wanted:
+            return None  # it waited in the queue longer than the sweep lived
+        with contextlib.suppress(FileNotFoundError):
+            os.chdir(self.told["cwd"])
+        theirs = line.listen()
+        ended = agent.attend(self.told, Path(self.told["run_dir"]), line)
+        if line.preempted and ended["status"] == "KILLED" and line.wanted:
+            theirs(line.signal, None)  # submitit asks for `checkpoint`, has the job queued again, and leaves
+        line.say({"ended": ended})
+        return ended
+
+    def checkpoint(self) -> Any:
+        """Return what is to be run when the job's turn comes again."""
+        import submitit
+
+        run_dir, resume = Path(self.told["run_dir"]), self.told["resume"]
+        if (run_dir / status.JOURNAL).is_file():
+            start = status.status(run_dir).start
+            resume = {"data_sha256": (start.get("dataset") or {}).get("digest")}
+        return submitit.helpers.DelayedSubmission(Task({**self.told, "resume": resume}))
+
+
+class _Preemptible(Line):
+    """A line whose worker is told by a signal, too, that the trial is to save itself."""
+
+    preempted = False
+
+    def listen(self) -> Any:
+        """Take submitit's signal over; return what submitit does at it."""
+        from submitit.core.job_environment import JobEnvironment
+
+        self.signal = JobEnvironment._usr_sig()
+        theirs = signal.getsignal(self.signal)
+        if threading.current_thread() is not threading.main_thread():  # cluster=debug
+            return theirs
+        # Slurm may send it to every process of the job. What is begun while it is ignored goes on ignoring it: the fork
+        # server, and the trial, which is told to stop by SIGTERM, once.
+        signal.signal(self.signal, signal.SIG_IGN)
+        agent.warm()
+        signal.signal(self.signal, self._note)
+        return theirs
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.preempted = True
+
+    def order(self) -> str | None:
+        """Return what is wanted of the trial."""
+        return super().order() or ("stop" if self.preempted else None)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Within, processes that begin do not hear Ctrl-C: it is the sweep's, which passes it on once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    was = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, was)

@@ -1,0 +1,30 @@
+"""Who wins a sweep: the best trial; of several objectives the Pareto front; of several seeds the one in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainrun.sweep.ranking import pareto, seed_replicates
+from trainrun.sweep.trial import Objective, Trial
+
+
+def of(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """Return the winners, the best of the first objective first; none if no trial has finished.
+
+    Args:
+        trials: of the sweep.
+        objective: what they are ranked by.
+    """
+    if seed_replicates.replicated(trials):
+        return _settings(trials, objective)
+    ranked = objective.ranked(list(trials))
+    return pareto.front(ranked, objective.all) if objective.others else ranked[:1]
+
+
+def _settings(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """Return of the setting with the best mean, or of each on the Pareto front, the seed that came out in the middle."""
+    ranked = seed_replicates.ranked(seed_replicates.group(trials), objective)
+    if objective.others:
+        front = {t.number for t in pareto.front([s.together() for s in ranked], objective.all)}
+        return [seed_replicates.median(s, objective) for s in ranked if s.number in front]
+    return [seed_replicates.median(s, objective) for s in ranked[:1]]

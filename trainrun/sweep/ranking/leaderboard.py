@@ -1,0 +1,112 @@
+"""The end of a sweep: its trials by merit, the failures with their reason and log, and the winner's command line."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun.hydra_bridge import sweep_additions
+from trainrun.sweep.ranking import pareto, seed_leaderboard, seed_replicates
+from trainrun.sweep.trial import Objective, Trial
+from trainrun.ui import console
+from trainrun.util import paths, redaction
+
+FILE = "leaderboard.csv"
+SHOWN = 10
+
+
+def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Path:
+    """Write `leaderboard.csv`: the best first, then those without a value."""
+    order = objective.ranked(list(trials))
+    there = {id(t) for t in order}
+    order += [t for t in sorted(trials, key=lambda t: t.number) if id(t) not in there]
+    names = sorted({name for t in trials for name in t.metrics})
+    further = [o.name for o in objective.others]
+    best = pareto.front(trials, objective.all) if further else []
+    path = sweep_dir / FILE
+    with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        head = ["rank", "trial", "status", objective.name, *further, *["front"] * bool(further)]
+        names = [n for n in names if n not in further]
+        rows.writerow([*head, "seconds", "overrides", *names, "reason"])
+        for rank, trial in enumerate(order, 1):
+            value = trial.value(objective.name)
+            rows.writerow(
+                [
+                    rank if trial.status == "FINISHED" and value is not None else "",
+                    trial.number,
+                    trial.status,
+                    *("" if v is None else repr(v) for v in [value, *map(trial.value, further)]),
+                    *["yes" if trial in best else ""] * bool(further),
+                    f"{trial.seconds:.2f}",
+                    redaction.text(" ".join(trial.overrides)),
+                    *(repr(trial.metrics[n]) if n in trial.metrics else "" for n in names),
+                    (trial.reason or "").partition("\n")[0],
+                ]
+            )
+    if seed_replicates.replicated(trials):
+        seed_leaderboard.write(sweep_dir, trials, objective)
+    return path
+
+
+def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: int | None) -> None:
+    """Print the best trials and all failures."""
+    ranked = objective.ranked(list(trials))
+    console.say()
+    if seed_replicates.replicated(trials):
+        ranked = seed_leaderboard.show(sweep_dir, trials, objective, SHOWN)
+    elif ranked:
+        rows = [
+            [
+                str(i),
+                str(t.number),
+                *(_figure(t.value(o.name)) for o in objective.all),
+                redaction.text(" ".join(t.varied or t.overrides)),
+            ]
+            for i, t in enumerate(ranked[:SHOWN], 1)
+        ]
+        best = pareto.front(ranked, objective.all) if objective.others else ranked[:1]
+        marked = [i for i, t in enumerate(ranked[:SHOWN]) if t in best]
+        console.table("", ["rank", "trial", *(o.name for o in objective.all), "setting"], rows, marked)
+        if objective.others:
+            count = "1 trial" if len(best) == 1 else f"{len(best)} trials"
+            console.note(f"the Pareto front: {count} (marked), which no other one beats in all objectives")
+        if len(ranked) > SHOWN:
+            console.note(f"{len(ranked) - SHOWN} more in {os.path.relpath(sweep_dir / FILE)}")
+    failed = [t for t in trials if t.status not in ("FINISHED", "PRUNED")]
+    if failed:
+        console.say()
+        console.table(
+            "Failed",
+            ["trial", "reason", "log"],
+            [
+                [
+                    str(t.number),
+                    (t.reason or t.status).partition("\n")[0],
+                    os.path.relpath(t.run_dir / "run.log"),
+                ]
+                for t in failed
+            ],
+        )
+    if total is not None and len(trials) < total:
+        console.note(f"{total - len(trials)} of {total} trials were not begun")
+    console.say()
+    console.pieces([("sweep       ", "dim"), (os.path.relpath(sweep_dir), "")])
+    if ranked and objective.others:
+        console.pieces([("front       ", "dim"), (f"trainrun best {os.path.relpath(sweep_dir)}", "green")])
+    elif ranked:
+        best = redaction.text(shlex.join(alone(ranked[0].overrides)))
+        console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
+
+
+def _figure(value: float) -> str:
+    """Return a value as the table shows it: parameters are counted, losses have digits."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
+
+
+def alone(overrides: Sequence[str]) -> list[str]:
+    """Return a trial's overrides as one types them for this run alone: without what concerns the sweep."""
+    return [o for o in overrides if not sweep_additions.is_about_the_sweep(o)]

@@ -1,0 +1,196 @@
+"""Giving up trials that do not promise anything: Optuna's pruners, for every sweeper and every engine.
+
+The sweep's own process judges, on what trials report after each epoch; so there is one study, one writer, and no storage
+that trials would have to share. A trial is never given up at its last epoch. What earlier attempts of a sweep have
+reported is read from the trials' journals when it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainrun.sweep.ranking import seed_replicates
+from trainrun.sweep.trial import Objective, Trial
+from trainrun.tracking import journal, status
+
+if TYPE_CHECKING:
+    import optuna
+
+# name -> settings, with their defaults; ``auto`` is made of trainer.epochs.
+PRUNERS: dict[str, dict[str, Any]] = {
+    # Li and others, A System for Massively Parallel Hyperparameter Tuning, 2020: of the trials that reach a rung
+    # (min_epochs, times reduction_factor, …), one in reduction_factor goes on.
+    "asha": {"min_epochs": "auto", "reduction_factor": 3, "min_early_stopping_rate": 0},
+    # Li and others, Hyperband, 2018: several of those, with first rungs at different epochs.
+    "hyperband": {"min_epochs": 1, "reduction_factor": 3},
+    # Golovin and others, Google Vizier, 2017: worse than the median of the others' best at the same epoch.
+    "median": {"startup_trials": 5, "warmup_epochs": 0, "interval": 1},
+    # No better by min_delta for so many epochs.
+    "patient": {"patience": 3, "min_delta": 0.0},
+    # Outside the bounds, or not a number.
+    "threshold": {"lower": None, "upper": None, "warmup_epochs": 0},
+}
+
+
+class Judge:
+    """Gives nobody up.
+
+    Attributes:
+        asks: whether a trial has to wait for what is said to an epoch.
+    """
+
+    asks = False
+
+    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+        """Take note of an epoch; return why the trial is given up, or None."""
+        return None
+
+    def ended(self, trial: Trial) -> None:
+        """Take note of how a trial has ended."""
+
+
+class Pruning(Judge):
+    """Gives trials up by one of Optuna's pruners.
+
+    Args:
+        spec: `name` and settings, as in `PRUNERS`.
+        objective, direction: as in the config.
+        done: trials of earlier attempts, whose journals tell what they have reported.
+    """
+
+    asks = True
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        objective: str | None,
+        direction: str,
+        done: Iterable[Trial] = (),
+    ):
+        self.spec = dict(spec)
+        self.objective, self.direction = objective, direction
+        self._study: optuna.Study | None = None
+        self._name = ""
+        self._trials: dict[int, optuna.Trial] = {}
+        self._done = list(done)
+
+    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+        """Take note of an epoch; return why the trial is given up, or None."""
+        if trial.spared:
+            return None
+        if self._study is None:
+            self._begin(metrics, trial.config["trainer"]["epochs"])
+        value = metrics.get(self._name)
+        if value is None:  # not validated in this epoch
+            return None
+        ours = self._trial(trial.number)
+        ours.report(float(value), epoch)
+        # Optuna's pruners warn of nothing and raise nothing here; nan counts as worse than all.
+        if last or not ours.should_prune():
+            return None
+        return f"{self.spec['name']}: {self._name} {value:.4g} after epoch {epoch}"
+
+    def ended(self, trial: Trial) -> None:
+        """Take note of how a trial has ended."""
+        ours = self._trials.pop(trial.number, None)
+        if ours is None:
+            return
+        import optuna
+
+        states = optuna.trial.TrialState
+        value = trial.value(self._name)
+        if trial.status == "FINISHED" and value is not None:
+            self._study.tell(ours, value)
+        else:
+            self._study.tell(ours, state=states.PRUNED if trial.status == "PRUNED" else states.FAIL)
+
+    def _trial(self, number: int) -> optuna.Trial:
+        if number not in self._trials:
+            self._trials[number] = self._study.ask()
+        return self._trials[number]
+
+    def _begin(self, metrics: Mapping[str, float], epochs: int) -> None:
+        """Make the study, at the first report: it tells what is measured."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._name = self.objective or ("val_loss" if "val_loss" in metrics else "loss")
+        maximize = Objective.of(self._name, self.direction, []).maximize
+        self._study = optuna.create_study(
+            direction="maximize" if maximize else "minimize",
+            sampler=optuna.samplers.RandomSampler(),
+            pruner=make(self.spec, epochs),
+        )
+        for trial in self._done:
+            self._recall(trial)
+
+    def _recall(self, trial: Trial) -> None:
+        """Tell the study what a trial of an earlier attempt has reported."""
+        path = trial.run_dir / status.JOURNAL
+        if not path.is_file():
+            return
+        ours, epochs = self._trial(trial.number), set()
+        for record in journal.read(path).records:
+            value = (record.get("metrics") or {}).get(self._name)
+            if record["kind"] == "epoch" and record["epoch"] not in epochs and isinstance(value, int | float):
+                epochs.add(record["epoch"])
+                ours.report(float(value), record["epoch"])
+        if trial.status != "WAITING":
+            self.ended(trial)
+
+
+def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
+    """Return Optuna's pruner.
+
+    Args:
+        spec: `name` and settings.
+        epochs: of a trial.
+    """
+    from optuna import pruners
+
+    given = {**PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
+    if spec["name"] == "asha":
+        least = given["min_epochs"]
+        if least == "auto":  # three rungs
+            least = max(1, epochs // given["reduction_factor"] ** 3)
+        return pruners.SuccessiveHalvingPruner(
+            least, given["reduction_factor"], given["min_early_stopping_rate"]
+        )
+    if spec["name"] == "hyperband":
+        return pruners.HyperbandPruner(
+            min(given["min_epochs"], epochs), max(epochs, 1), given["reduction_factor"]
+        )
+    if spec["name"] == "median":
+        return pruners.MedianPruner(given["startup_trials"], given["warmup_epochs"], given["interval"])
+    if spec["name"] == "patient":
+        return pruners.PatientPruner(None, given["patience"], given["min_delta"])
+    return pruners.ThresholdPruner(given["lower"], given["upper"], given["warmup_epochs"])
+
+
+def named(spec: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the config says as `name` and settings."""
+    return {"name": spec} if isinstance(spec, str) else dict(spec)
+
+
+def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
+    """Return who judges a sweep's trials.
+
+    Args:
+        settings: see `snapshot.settings`.
+        done: trials of earlier attempts.
+    """
+    spec, objective = settings.get("pruner"), settings["objective"]
+    if not spec:
+        return Judge()
+    judge = Pruning(
+        named(spec),
+        objective[0] if isinstance(objective, list) else objective,
+        settings["direction"],
+        done := list(done),
+    )
+    if not seed_replicates.grouped(settings):
+        return judge
+    from trainrun.sweep.ranking.first_seed import FirstSeed
+
+    return FirstSeed(judge, done)

@@ -1,0 +1,187 @@
+"""One setting with several seeds: its trials together, their mean, how sure that is, and whether two settings differ.
+
+Nothing here runs anything: numbers in, numbers out. scipy is imported by whoever asks for a probability: only its
+`special`, since `stats` takes a second.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trainrun.sweep.ranking.metric_tables import Means
+from trainrun.sweep.trial import RUNNING, WAITING, Objective, Trial
+
+CONFIDENCE = 0.95  # of the intervals
+DISTINGUISHED = 0.05  # a p-value below it: two settings differ
+# How a run says that its loss was no number any more (trainrun/failure): such a setting does not win by its other seeds.
+_DIVERGED = re.compile(r"\bbecame (nan|-?inf)")
+
+
+def is_seed(override: str) -> bool:
+    """Tell whether an override sets the seed."""
+    return override.partition("=")[0].lstrip("+") == "seed"
+
+
+def grouped(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a sweep has trials that differ by their seed only: by ``seeds=5``, or by ``seed=1,2,3``."""
+    return bool(settings.get("seeds")) or "seed" in settings["varying"]
+
+
+def replicated(trials: Iterable[Trial]) -> bool:
+    """Tell the same of trials."""
+    return any(is_seed(o) for t in trials for o in t.varied)
+
+
+@dataclass
+class Setting:
+    """What a trial is but for its seed, and the trials that are it.
+
+    Args:
+        overrides: without the seed's.
+        trials: in the order of their numbers.
+        note: what is to be said of it.
+    """
+
+    overrides: list[str]
+    trials: list[Trial] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def number(self) -> int:
+        """The number of its first trial: of equals, the earlier wins."""
+        return min((t.number for t in self.trials), default=0)
+
+    @property
+    def varied(self) -> list[str]:
+        """What the sweep varies of it, the seed left out."""
+        return [o for o in self.trials[0].varied if not is_seed(o)] if self.trials else []
+
+    @property
+    def diverged(self) -> Trial | None:
+        """The first trial that came to no number."""
+        return next((t for t in self.trials if diverged(t)), None)
+
+    @property
+    def finished(self) -> list[Trial]:
+        """The finished trials, one for each seed: the same number again would make nothing surer."""
+        found: dict[Any, Trial] = {}
+        for trial in self.trials:
+            if trial.status == "FINISHED":
+                found.setdefault(next((o for o in trial.overrides if is_seed(o)), trial.number), trial)
+        return list(found.values())
+
+    def values(self, objective: str) -> list[float]:
+        """Return the finished trials' values; none at all if one has come to no number."""
+        if self.diverged is not None:
+            return []
+        having = [t for t in self.finished if objective in t.metrics or objective in t.figures]
+        values = [t.value(objective) for t in having]
+        return [] if None in values else values
+
+    def together(self, number: int | None = None) -> Trial:
+        """Return the setting as one trial whose metrics are the means over its finished seeds.
+
+        Args:
+            number: that it is to have; None: its own.
+        """
+        finished, bad = self.finished, self.diverged
+        status, reason = "FINISHED", None
+        if bad is not None:
+            status, reason = "FAILED", bad.reason or f"trial {bad.number} came to no number"
+        elif pruned := next((t for t in self.trials if t.status == "PRUNED"), None):
+            status, reason = "PRUNED", pruned.reason
+        elif not finished:
+            last = next((t for t in self.trials if t.status not in (WAITING, RUNNING)), None)
+            status, reason = (last.status, last.reason) if last else (WAITING, None)
+        return replace(
+            self.trials[0],
+            number=self.number if number is None else number,
+            overrides=list(self.overrides),
+            varied=self.varied,
+            status=status,
+            reason=reason,
+            metrics=dict(Means(lambda: (t.metrics for t in finished))),
+            own_figures=Means(lambda: (t.figures for t in finished)),
+            seconds=sum(t.seconds for t in self.trials),
+            epochs=max(t.epochs for t in self.trials),
+        )
+
+
+def diverged(trial: Trial) -> bool:
+    """Tell whether a trial has ended with a loss that is no number."""
+    if trial.status == "FINISHED":
+        return any(not math.isfinite(v) for k, v in trial.metrics.items() if k in ("loss", "val_loss"))
+    return trial.status == "FAILED" and bool(_DIVERGED.search((trial.reason or "").partition("\n")[0]))
+
+
+def group(trials: Iterable[Trial]) -> list[Setting]:
+    """Return the settings of trials, in the order of their first numbers."""
+    found: dict[tuple[str, ...], Setting] = {}
+    for trial in sorted(trials, key=lambda t: t.number):
+        one = found.setdefault(trial.setting, Setting([o for o in trial.overrides if not is_seed(o)]))
+        one.trials.append(trial)
+    return list(found.values())
+
+
+def ranked(settings: Sequence[Setting], objective: Objective) -> list[Setting]:
+    """Return the settings that have a mean, the best first; one that was pruned or came to no number has no rank."""
+    of = {setting.number: setting for setting in settings if setting.trials}
+    return [of[t.number] for t in objective.ranked([s.together() for s in of.values()])]
+
+
+def median(setting: Setting, objective: Objective) -> Trial:
+    """Return the setting's trial in the middle; of two, the better.
+
+    It stands for the setting: what the best seed came to is partly luck, and would be promised to whoever trains it again.
+    """
+    trials = Objective(objective.name, objective.maximize).ranked(setting.finished)
+    return trials[(len(trials) - 1) // 2]
+
+
+def prepare() -> None:
+    """Import what intervals and tests need, while a sweep waits for TensorFlow: its end need not wait for it then."""
+    import scipy.special  # noqa: F401
+
+
+def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+    """Return the mean's confidence interval by Student's t; None for fewer than two values.
+
+    ``mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n``, as in any textbook; it takes the values as drawn from a normal
+    distribution, which a handful of seeds can neither show nor refute.
+    """
+    if len(values) < 2:
+        return None
+    from scipy.special import stdtrit
+
+    mean, half = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+    half *= float(stdtrit(len(values) - 1, 0.5 + confidence / 2))
+    return mean - half, mean + half
+
+
+def welch(a: Sequence[float], b: Sequence[float], alternative: str = "two-sided") -> float:
+    """Return the p-value of Welch's t-test, which does not take the two variances to be equal.
+
+    Reference: B. L. Welch, The generalization of 'Student's' problem when several different population variances are
+    involved, Biometrika 34, 1947.
+
+    Args:
+        a, b: values, at least two each; fewer tell nothing: 1.
+        alternative: ``two-sided``: the means differ; ``greater``: that of `a` is greater.
+    """
+    if min(len(a), len(b)) < 2:
+        return 1.0
+    from scipy.special import stdtr
+
+    share_a, share_b = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
+    apart = statistics.fmean(a) - statistics.fmean(b)
+    if share_a + share_b == 0:  # every seed comes to the same: there is no chance in it
+        sure = apart > 0 if alternative == "greater" else apart != 0
+        return 0.0 if sure else 1.0
+    freedom = (share_a + share_b) ** 2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
+    score = apart / math.sqrt(share_a + share_b)
+    return float(stdtr(freedom, -score) if alternative == "greater" else 2 * stdtr(freedom, -abs(score)))

@@ -1,0 +1,230 @@
+"""A sweep that goes on: finished trials stay, interrupted ones continue from their checkpoints, the others begin."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import sweep_additions
+from trainrun.hydra_bridge.sweep_additions import Given
+from trainrun.sweep import loop, snapshot, sweep_record
+from trainrun.sweep.ranking import seed_replicates
+from trainrun.sweep.space.trial_source import Listed, Point, Points
+from trainrun.sweep.trial import WAITING, Trial
+from trainrun.ui import console
+
+# Seconds for trials to notice that their sweep is gone, and to save themselves.
+PATIENCE = 15.0
+
+
+def go_on(sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False) -> loop.Ended:
+    """Go on with a sweep.
+
+    Args:
+        sweep_dir: its directory.
+        words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `additions.read`.
+        command: as typed.
+        whole: whether the overrides are a whole command line, as behind ``-m``.
+
+    Raises:
+        UserError: something else was given, a new point is not sound, or the sweep runs.
+    """
+    sweep_dir = sweep_dir.absolute()
+    with sweep_record.held(sweep_dir):
+        told = sweep_record.read(sweep_dir)
+        settings = told["settings"]
+        given = sweep_additions.read(words, whole, settings)
+        if Path(told["cwd"]).is_dir():
+            os.chdir(told["cwd"])
+        trials = _settled(sweep_dir)
+        # What is new is composed of the sweep's copies, as what was there: points of one sweep differ by their overrides only.
+        with snapshot.of(sweep_dir, settings).used():
+            settings, new = _extended(settings, given, trials)
+            return _run(sweep_dir, settings, given, trials, new, command)
+
+
+def _settled(sweep_dir: Path) -> list[Trial]:
+    """Return the trials, once none of them runs: those of a sweep that was killed notice it, and save themselves."""
+    until, said = time.monotonic() + PATIENCE, False
+    while True:
+        trials = [*sweep_record.trials(sweep_dir)]
+        running = [t for t in trials if t.status == "RUNNING"]
+        if not running:
+            return trials
+        if time.monotonic() > until:
+            raise UserError(
+                f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
+            )
+        if not said:
+            console.note("its last trials are still saving themselves")
+        said = True
+        time.sleep(0.2)
+
+
+def _extended(
+    settings: dict[str, Any], given: Given, trials: Sequence[Trial]
+) -> tuple[dict[str, Any], list[list[str]]]:
+    """Return the settings with what is different now, and the overrides of new points."""
+    from trainrun.config import check
+    from trainrun.hydra_bridge import sweeper_plugins
+
+    if not given.overrides:
+        return settings, []
+    line = sweep_additions.command(given, settings)
+    changed = sweep_additions.differs(line, settings)
+    if not changed:
+        return settings, []
+    draws = (settings.get("sweeper") or {}).get("name") in sweeper_plugins.DRAWING
+    if draws and (other := [k for k in changed if k not in sweep_additions.EXTENDS]):
+        raise UserError(
+            [
+                Problem(
+                    k,
+                    f"hydra/sweeper={settings['sweeper']['name']} goes on in the space that it has. What may change is "
+                    f"{', '.join(sweep_additions.EXTENDS)}; for another space begin another sweep.",
+                )
+                for k in other
+            ]
+        )
+    there = [t.overrides for t in trials]
+    if seed_replicates.grouped(settings) and settings.get("seeds"):
+        there = [s.overrides for s in seed_replicates.group(trials)]
+    new = [] if draws else sweep_additions.points(line, settings, there)
+    first = new[0] if new else [o for o in line if not sweep_additions.swept(o)]
+    tree, problems = check.overrides(first, *sweep_additions.where(settings))
+    if problems:
+        raise UserError(problems)
+    own = {k: v for k, v in tree["sweep"].items() if k not in ("resume", "snapshot", "space", "zip")}
+    varying = {*settings["varying"], *(sweep_additions.key(o) for o in line if sweep_additions.swept(o))}
+    varying |= {k for k in changed if not k.startswith("sweep.") and k not in own}
+    # Its own command line stays the one that it was begun with: what is added next is added to that.
+    return {**settings, **own, "varying": frozenset(varying)}, new
+
+
+def _run(
+    sweep_dir: Path,
+    settings: dict[str, Any],
+    given: Given,
+    trials: Sequence[Trial],
+    new: Sequence[list[str]],
+    command: Sequence[str],
+) -> loop.Ended:
+    from trainrun.hydra_bridge import compose_cache
+    from trainrun.sweep.launchers import factory
+
+    again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * given.retry, *["PRUNED"] * given.unprune]
+    waiting = [t for t in trials if t.status in again]
+    done = [t for t in trials if t.status not in again]
+    for trial in waiting:
+        trial.spared = trial.status == "PRUNED"
+        trial.status, trial.reason, trial.metrics, trial.own_figures = WAITING, None, {}, None
+    sweep_record.write(sweep_dir, [], settings)
+    points = _points(sweep_dir, settings, done, waiting, new)
+    if not points.left:
+        return _finished(sweep_dir, done)
+    begun = sum(t.start is not None for t in waiting)
+    said = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
+    if points.total is not None and (further := points.total - len(waiting)) > 0:
+        said.append(f"{further} are new")
+    console.note(", ".join(said))
+    settings = {**settings, "command": list(command)}
+    engine = factory.of(settings, points.total or 2**31, given.jobs)
+    with compose_cache.kept():
+        return loop.run(sweep_dir, points, settings, engine, done)
+
+
+def _points(
+    sweep_dir: Path,
+    settings: Mapping[str, Any],
+    done: Sequence[Trial],
+    waiting: Sequence[Trial],
+    new: Sequence[list[str]],
+) -> Points:
+    """Return what is left of a sweep: trials to go on with, points that never began, new ones."""
+    from trainrun.hydra_bridge import sweeper_plugins
+    from trainrun.sweep.space import seeds
+
+    begin = partial(_begin, sweep_dir, settings)
+    again = [(t, _point(t, settings)) for t in waiting]
+    if settings.get("seeds"):
+        settled = seed_replicates.group([*done, *waiting])
+        # Whoever makes the settings knows of one trial each; their numbers are its own.
+        ended = [
+            s.together(i) for i, s in enumerate(settled) if not any(t is w for w in waiting for t in s.trials)
+        ]
+        open_ = [Point(i, _never, overrides=s.overrides) for i, s in enumerate(settled)]
+        there = [(p.number, list(p.overrides or ())) for p in open_]
+        left = [p for p in open_ if p.number not in {t.number for t in ended}]
+        source = sweeper_plugins.points(settings, begin, sweep_dir, ended, left, there=there)
+        if source is None:
+            fresh = [Point(len(open_) + i, _never, overrides=o) for i, o in enumerate(new)]
+            source = Listed([*open_, *fresh])
+        return seeds.of(settings, source, begin, sweep_dir, done, again, len(left))
+    source = sweeper_plugins.points(settings, begin, sweep_dir, done, [p for _, p in again])
+    if source is not None:
+        sweep_record.add(sweep_dir, getattr(source, "known", ()))
+        return source
+    number = 1 + max((t.number for t in [*done, *waiting]), default=-1)
+    lines = [(number + i, overrides) for i, overrides in enumerate(new)]
+    sweep_record.add(sweep_dir, lines)
+    return Listed([*(p for _, p in again), *(Point(n, partial(begin, n, o), overrides=o) for n, o in lines)])
+
+
+def _never() -> Trial:
+    raise AssertionError("a setting is no trial: its seeds are")
+
+
+def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.Ended:
+    failed = sum(t.status == "FAILED" for t in done)
+    pruned = sum(t.status == "PRUNED" for t in done)
+    counts = [f", {n} of them {word}" for n, word in ((failed, "failed"), (pruned, "pruned")) if n]
+    console.say(f"{sweep_dir.name} is finished: {len(done)} trials{''.join(counts)}")
+    name = os.path.relpath(sweep_dir)
+    if failed:
+        console.say(f"To try those again: trainrun resume {name} retry=failed")
+    if pruned:
+        console.say(f"To bring the pruned ones to their end: trainrun resume {name} continue=pruned")
+    return loop.Ended(sweep_dir, [t for t in done if t.status == "FINISHED"])
+
+
+def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:
+    if trial.start is None:
+        return Point(trial.number, lambda: _fresh(trial, settings), overrides=trial.overrides)
+    digest = (trial.start.get("dataset") or {}).get("digest")
+    return Point(trial.number, lambda: _config(trial), {"data_sha256": digest}, trial.overrides)
+
+
+def _config(trial: Trial) -> Trial:
+    from trainrun.config import saved
+
+    trial.config = saved.load(trial.run_dir)
+    return trial
+
+
+def _begin(sweep_dir: Path, settings: Mapping[str, Any], number: int, overrides: Sequence[str]) -> Trial:
+    """Begin a new point; its directory must not be there."""
+    own = [o for o in overrides if not sweep_additions.key(o).startswith(("hydra.", "hydra/"))]
+    varied = sweep_record.varied(own, settings["varying"])
+    return _fresh(Trial(number, own, varied, sweep_dir / str(number), {}), settings)
+
+
+def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
+    """Compose a point that never began; what a process left that was killed before its first record is removed."""
+    import shutil
+
+    from trainrun.config import check, saved
+
+    config, problems = check.overrides(trial.overrides, *sweep_additions.where(settings))
+    if config is not None:
+        problems = [*problems, *saved.secrets(config, trial.run_dir)]
+    if problems:
+        raise UserError(problems)
+    shutil.rmtree(trial.run_dir, ignore_errors=True)
+    trial.run_dir.mkdir(parents=True)
+    trial.config = config
+    return trial

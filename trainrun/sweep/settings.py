@@ -1,0 +1,86 @@
+"""What a sweep began with: its settings, as plain values, and what Hydra composed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.hydra_bridge import sweep_additions
+from trainrun.registry import option_files
+
+CONFIG = "config.yaml"  # in the sweep's snapshot/
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """Return what a sweep's own process needs of the config, as plain values."""
+    from omegaconf import OmegaConf
+
+    from trainrun.hydra_bridge import sweeper_plugins
+
+    sweep = OmegaConf.to_container(config.sweep, resolve=True)
+    sweep["space"] = {**sweeper_plugins.params(config), **(sweep["space"] or {})}
+    typed = _texts(config.hydra.overrides.task)
+    return {
+        "plugins": list(config.plugins),
+        "command": list(_command()),
+        "tracking": OmegaConf.to_container(config.tracking, resolve=True),
+        "grace": float(config.checkpoint.grace),
+        "varying": frozenset(
+            [*typed, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
+        ),
+        "seed": int(config.seed),
+        "swept": {**typed, **sweep["space"]},
+        "name": config.name,
+        "plots": bool(config.artifacts.plots),
+        "launcher": _launcher(config.hydra),
+        "sweeper": sweeper_plugins.settings(config),
+        "overrides": [str(o) for o in config.hydra.overrides.task],
+        "hydra": [str(o) for o in config.hydra.overrides.hydra],
+        "config": _where(config.hydra),
+        **sweep,
+    }
+
+
+def _launcher(hydra: Any) -> dict[str, Any]:
+    """Return the launcher's name and settings: what goes on with the sweep takes the same."""
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(hydra.launcher, resolve=True)
+    name = str(hydra.runtime.choices["hydra/launcher"])
+    return {"name": name, **{k: v for k, v in given.items() if k != "_target_"}}
+
+
+def _where(hydra: Any) -> dict[str, Any]:
+    """Return what `-cn`, `-cp` and `-cd` have said."""
+    main = [str(s.path) for s in hydra.runtime.config_sources if s.provider == "main"]
+    path = next((p for p in main if Path(p) != option_files.package_conf()), None)
+    return {
+        "name": str(hydra.job.config_name),
+        "path": path,
+        "folders": [str(f) for f in option_files.extra_folders],
+    }
+
+
+def write(config: Any, sweep_dir: Path) -> None:
+    """Write what Hydra composed into the sweep's snapshot, its secrets hidden; each point is that but for its overrides."""
+    from omegaconf import OmegaConf
+
+    from trainrun.sweep import snapshot
+    from trainrun.util import redaction, yaml_file
+
+    tree = redaction.tree(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
+    (sweep_dir / snapshot.FOLDER).mkdir(parents=True, exist_ok=True)
+    (sweep_dir / snapshot.FOLDER / CONFIG).write_text(yaml_file.dump(tree), encoding="utf-8")
+
+
+def _texts(overrides: Sequence[Any]) -> dict[str, str]:
+    """Return what is varied as it was typed: key -> values."""
+    typed = (str(o).partition("=") for o in overrides if sweep_additions.swept(str(o)))
+    return {key.lstrip("+"): values for key, _, values in typed}
+
+
+def _command() -> Sequence[str]:
+    import sys
+
+    return ["trainrun", *sys.argv[1:]]

@@ -1,0 +1,119 @@
+"""`when: 'optimizer=sgd'`: under which a key of a sweep is chosen at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from trainrun.errors import Problem, did_you_mean
+from trainrun.sweep.space.search_space import Choices, Condition, Dimension, bare
+
+
+def read(where: str, said: Any, parser: Any) -> tuple[tuple[Condition, ...], list[Problem]]:
+    """Return the conditions, and what is wrong with them.
+
+    Args:
+        where: they stand, for the message.
+        said: ``optimizer=sgd``, ``optimizer=sgd,radam``, or a list of such, which all have to hold; None: nothing.
+        parser: Hydra's, of overrides.
+    """
+    found, faults = [], []
+    for text in said if isinstance(said, list) else [] if said is None else [said]:
+        override = _parsed(parser, text)
+        if override is None or override.is_interval_sweep():
+            example = "'optimizer=sgd' or 'model.units=8,16'"
+            faults.append(Problem(where, f"expected a key and its values, as {example}, got {text!r}."))
+            continue
+        key, _, value = text.partition("=")
+        values = [*override.sweep_string_iterator()] if override.is_sweep_override() else [value]
+        found.append(Condition(bare(key.strip()), tuple(values)))
+    return tuple(found), faults
+
+
+def settle(
+    dimensions: Iterable[Dimension], fixed: Mapping[str, str], parser: Any
+) -> tuple[list[Dimension], list[Problem]]:
+    """Return the dimensions, those that others hang on before them; and the conditions that cannot be.
+
+    Args:
+        dimensions: in the order in which they were said.
+        fixed: values of the keys that are not varied: what is typed may fix a key that a YAML's condition names.
+        parser: Hydra's, of overrides.
+    """
+    dimensions = list(dimensions)
+    values: dict[str, list[str] | None] = {key: [text] for key, text in fixed.items()}
+    for one in dimensions:
+        for i, key in enumerate(one.keys):
+            values[bare(key)] = [v[i] for v in one.values] if isinstance(one, Choices) else None
+    varied = {bare(k) for d in dimensions for k in d.keys}
+    found, faults = [], []
+    for one in dimensions:
+        others = sorted(varied - {bare(k) for k in one.keys})
+        when = []
+        for condition in one.when:
+            fault = _fault(condition, values, others, varied, parser)
+            if fault is not None:
+                faults.append(Problem(f"sweep.space.{one.keys[0]}.when", fault))
+            else:
+                meant = {_plain(parser, w) for w in condition.values}
+                same = [v for v in values[condition.key] if _plain(parser, v) in meant]
+                when.append(Condition(condition.key, tuple(same)))  # as the key has them: 0.10 is 0.1
+        found.append(replace(one, when=tuple(when)))
+    return _sorted(found, faults), faults
+
+
+def _fault(
+    condition: Condition,
+    values: Mapping[str, list[str] | None],
+    others: Sequence[str],
+    varied: set[str],
+    parser: Any,
+) -> str | None:
+    if condition.key not in values:
+        there = f"A condition names a key of the sweep: {', '.join(others) or 'there is no other'}."
+        return f"{condition.key} is not varied.{did_you_mean(condition.key, others)} {there}"
+    possible = values[condition.key]
+    if possible is None:
+        return f"{condition.key} is any number of an interval. Name a key that has choices."
+    there = {_plain(parser, v) for v in possible}
+    unknown = [w for w in condition.values if _plain(parser, w) not in there]
+    # What is typed may leave out values that the YAML's condition names; that none is ever there is a slip.
+    if condition.key in varied and len(unknown) == len(condition.values):
+        return (
+            f"{condition.key} is never {unknown[0]}.{did_you_mean(unknown[0], possible)} "
+            f"It is one of {', '.join(possible)}."
+        )
+    return None
+
+
+def _sorted(dimensions: Sequence[Dimension], faults: list[Problem]) -> list[Dimension]:
+    waiting, found = list(dimensions), []
+    keys = {bare(k) for d in waiting for k in d.keys}
+    done: set[str] = set()
+    while waiting:
+        ready = next((d for d in waiting if all(c.key in done or c.key not in keys for c in d.when)), None)
+        if ready is None:
+            names = " and ".join(bare(d.keys[0]) for d in waiting)
+            what = "a condition of itself" if len(waiting) == 1 else "conditions of each other"
+            faults.append(Problem("sweep.space", f"{names}: {what}. Take one of them out."))
+            return found
+        waiting.remove(ready)
+        found.append(ready)
+        done |= {bare(k) for k in ready.keys}
+    return found
+
+
+def _parsed(parser: Any, text: Any) -> Any:
+    from hydra.errors import HydraException
+
+    try:
+        return parser.parse_override(text) if isinstance(text, str) and "=" in text else None
+    except (HydraException, ValueError, RecursionError):
+        return None
+
+
+def _plain(parser: Any, text: str) -> str:
+    """Return what a typed value stands for, as text: 0.10 is 0.1, and 'sgd' in quotes is sgd."""
+    override = _parsed(parser, f"x={text}")
+    return repr(text if override is None else override.value())

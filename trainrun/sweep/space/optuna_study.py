@@ -1,0 +1,227 @@
+"""`hydra/sweeper=optuna`: each trial is made when there is room for it, out of what all earlier ones have come to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.sweep.space import optuna_distributions, samplers, study_storage
+from trainrun.sweep.space.search_space import Chosen, Space, bare
+from trainrun.sweep.space.trial_source import Compose, Point
+from trainrun.sweep.trial import Objective, Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+POINT = "trainrun"  # the attribute of a study's trial that says which trial of which sweep it is
+
+
+class Study:
+    """Points that an Optuna study suggests, one by one; it is told of every epoch and every end.
+
+    Args:
+        space: to search.
+        spec: see `sweeper.OptunaConf`; and `seed`, a number.
+        objective, direction: as in the config.
+        count: trials in all.
+        compose: makes a trial of a point.
+        sweep_dir: exists; the study's file lies there.
+        there: the number and overrides of earlier points of this sweep.
+        done: trials of earlier attempts that stay as they are.
+        waiting: points of earlier attempts that are to be run again first.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        spec: Mapping[str, Any],
+        objective: str | Sequence[str] | None,
+        direction: str | Sequence[str],
+        count: int,
+        compose: Compose,
+        sweep_dir: Path,
+        there: Sequence[tuple[int, Sequence[str]]] = (),
+        done: Iterable[Trial] = (),
+        waiting: Iterable[Point] = (),
+    ):
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space, self._spec, self._count, self._compose = space, spec, count, compose
+        self._sweep = sweep_dir.name
+        objectives = Objective.of(objective, direction, []).all
+        self._names = [None] if not objective else [o.name for o in objectives]
+        self._waiting, self._again = deque(waiting), deque[Point]()
+        self._next = max((number for number, _ in there), default=-1) + 1
+        self._open: dict[int, optuna.Trial] = {}  # those that run
+        self._reported: dict[int, int] = {}  # their last epochs
+        self._closed = False
+        self._study = optuna.create_study(
+            storage=study_storage.open_storage(spec.get("storage"), sweep_dir),
+            study_name=spec.get("study_name") or self._sweep,
+            directions=["maximize" if o.maximize else "minimize" for o in objectives],
+            load_if_exists=True,
+        )
+        self._recall(there, list(done))
+        self.total: int | None = len(self._waiting) + len(self._again) + max(0, count - self._asked)
+
+    def take(self) -> Point | None:
+        """Return the next trial; a free worker never waits for the others."""
+        if self._waiting:
+            return self._waiting.popleft()
+        if self._again:
+            return self._again.popleft()
+        return None if self._closed or self._asked >= self._count else self._ask()
+
+    @property
+    def left(self) -> bool:
+        """Whether there are more."""
+        return bool(self._waiting or self._again) or (not self._closed and self._asked < self._count)
+
+    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Write an epoch's value into the study; a study of several objectives takes none."""
+        ours = self._open.get(trial.number)
+        if ours is None or len(self._names) > 1:
+            return
+        name = self._names[0] or ("val_loss" if "val_loss" in metrics else "loss")
+        if name in metrics and epoch > self._reported.get(trial.number, 0):
+            self._reported[trial.number] = epoch
+            ours.report(float(metrics[name]), epoch)
+
+    def ended(self, trial: Trial) -> None:
+        """Tell the study what a trial has come to; one that failed, or came to no number, has failed."""
+        ours = self._open.pop(trial.number, None)
+        self._reported.pop(trial.number, None)
+        if ours is None:
+            self._remember(trial)
+            return
+        for key, value in self._attributes(trial).items():
+            ours.set_user_attr(key, value)
+        values = self._values(trial)
+        if values is not None:
+            self._study.tell(ours, values)
+        else:  # of a pruned one Optuna takes the last value that it was told
+            pruned = trial.status == "PRUNED" and len(self._names) == 1
+            self._study.tell(ours, state=self._states.PRUNED if pruned else self._states.FAIL)
+
+    def close(self) -> None:
+        """No more are wanted."""
+        self._closed = True
+        self._waiting.clear()
+        self._again.clear()
+
+    @property
+    def _states(self) -> Any:
+        import optuna
+
+        return optuna.trial.TrialState
+
+    def _ask(self) -> Point:
+        several, n = len(self._names) > 1, len(self._study.get_trials(deepcopy=False))
+        self._study.sampler = samplers.make(self._spec, self._spec["seed"], n, self._count, several)
+        ours = self._study.ask()
+        chosen: Chosen = {}
+        for dimension in self._space.dimensions:
+            if self._space.matters(dimension, chosen):
+                chosen |= optuna_distributions.suggest(ours, dimension)
+        number, self._next = self._next, self._next + 1
+        # One attribute, written last: each is a write to the disk, and a trial that lacks it was never told to anybody.
+        ours.set_user_attr(POINT, self._known(number, chosen))
+        self._asked += 1
+        return self._point(number, ours, self._space.overrides(chosen))
+
+    def _point(self, number: int, ours: optuna.Trial, overrides: list[str]) -> Point:
+        self._open[number] = ours
+        return Point(number, lambda: self._compose(number, overrides), overrides=overrides)
+
+    def _known(self, number: int, chosen: Chosen) -> dict[str, Any]:
+        """Return by what a trial of the study is found again."""
+        return {"sweep": self._sweep, "number": number, "overrides": self._space.varied(chosen)}
+
+    def _values(self, trial: Trial) -> list[float] | None:
+        """Return a finished trial's values; None if it has not finished, or one of them is no number."""
+        if trial.status != "FINISHED":
+            return None
+        names = [n or ("val_loss" if "val_loss" in trial.metrics else "loss") for n in self._names]
+        values = [trial.value(n) for n in names]
+        return None if None in values else values
+
+    def _attributes(self, trial: Trial) -> dict[str, Any]:
+        told = {
+            "run_dir": str(trial.run_dir) if trial.run_dir.name else None,
+            "seed": trial.config.get("seed"),
+            "reason": (trial.reason or "").partition("\n")[0] or None,
+        }
+        return {k: v for k, v in told.items() if v is not None}
+
+    def _recall(self, there: Sequence[tuple[int, Sequence[str]]], done: Sequence[Trial]) -> None:
+        """Take up a study that was stopped: its trials are matched with the sweep's by what they vary."""
+        everything = self._study.get_trials(deepcopy=False)
+        mine = [t for t in everything if t.user_attrs.get(POINT, {}).get("sweep") == self._sweep]
+        for one in everything:
+            if (
+                one.state == self._states.RUNNING
+                and POINT not in one.user_attrs
+                and not self._spec.get("storage")
+            ):
+                self._study.tell(one.number, state=self._states.FAIL)  # killed in the middle of `_ask`
+        ended = {t.number: t for t in done}
+        points = {number: set(overrides) for number, overrides in there}
+        waiting = {p.number for p in self._waiting}
+        for one in mine:
+            varied, number = one.user_attrs[POINT]["overrides"], one.user_attrs[POINT]["number"]
+            wanted = set(varied)
+            match = next((n for n in [number, *points] if n in points and points[n] >= wanted), None)
+            if match is not None:
+                del points[match]
+            if one.state != self._states.RUNNING:
+                continue
+            if match is None or (match not in ended and match not in waiting):
+                # It was suggested, and never begun.
+                if match is None:
+                    match, self._next = self._next, self._next + 1
+                whole = self._space.overrides(self._space.chosen(varied))
+                self._again.append(self._point(match, self._taken_up(one), whole))
+                continue
+            self._open[match] = self._taken_up(one)
+            self._reported[match] = max(one.intermediate_values, default=0)
+            if match in ended:  # it has ended, and nobody told the study
+                self.ended(ended[match])
+        self._asked = len([t for t in mine if not t.user_attrs[POINT].get("again")])
+        for number in points:  # what the study does not know: its file is gone, or they came by another way
+            self._asked += 1
+            if number in ended:
+                self._remember(ended[number])
+
+    def _taken_up(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial:
+        import optuna
+
+        return optuna.trial.Trial(self._study, frozen._trial_id)
+
+    def _remember(self, trial: Trial) -> None:
+        """Add a trial that the study has not suggested, or has counted as failed before it was tried again."""
+        import optuna
+
+        values = self._values(trial)
+        if values is None:
+            return
+        chosen = self._space.chosen(trial.overrides)
+        known = {
+            optuna_distributions.name(d): optuna_distributions.known(d, chosen)
+            for d in self._space.dimensions
+            if all(bare(k) in chosen for k in d.keys)
+        }
+        attributes = {**self._attributes(trial), POINT: {**self._known(trial.number, chosen), "again": True}}
+        try:
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    values=values,
+                    params={k: v for k, (v, _) in known.items()},
+                    distributions={k: d for k, (_, d) in known.items()},
+                    user_attrs=attributes,
+                )
+            )
+        except ValueError:  # a value from outside this space: the sweep was begun with another one
+            return

@@ -1,0 +1,165 @@
+"""A sweep's own record: a journal beside `sweep.json`, which becomes the parent run of its trials in MLflow.
+
+It is delivered like any run's, by the same process, and before its trials; so it has a true end, too, when the sweep's
+process is killed. A sweep that goes on goes on in it.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trainrun.sweep import objective as goals
+from trainrun.sweep.ranking import leaderboard
+from trainrun.sweep.trial import Objective, Trial
+from trainrun.tracking import journal, status
+from trainrun.tracking.record import Recorder, not_sent
+from trainrun.ui import console
+from trainrun.util import redaction
+
+# Names of trials' counts, in MLflow's metrics and tags.
+STATES = ("FINISHED", "PRUNED", "FAILED", "KILLED")
+
+
+class Parent:
+    """Writes down what a sweep comes to.
+
+    Args:
+        sweep_dir: its directory.
+        settings: see `snapshot.settings`.
+        total: trials there will be at most; None: nobody knows.
+        jobs: trials at once.
+        done: trials of earlier attempts.
+    """
+
+    def __init__(
+        self,
+        sweep_dir: Path,
+        settings: Mapping[str, Any],
+        total: int | None,
+        jobs: int,
+        done: Sequence[Trial] = (),
+    ):
+        from trainrun.artifacts import environment
+
+        self.sweep_dir, self.settings = sweep_dir, settings
+        self._over = list(done)
+        self._states = Counter(t.status for t in done)
+        self._best: Trial | None = None
+        earlier = _told(sweep_dir)
+        self._step = sum(r["kind"] == "metrics" for r in earlier)
+        self._book = Recorder(sweep_dir, settings["tracking"], settings.get("name") or sweep_dir.name)
+        swept = settings.get("swept") or dict.fromkeys(sorted(settings["varying"]), "")
+        self._book.start(
+            run_id=sweep_dir.name,
+            config=dict(swept),
+            overrides=list(settings["command"][1:]),
+            command=shlex.join(settings["command"]),
+            versions=environment.versions(),
+            git=environment.git_state(),
+            tags={"trainrun.sweep": sweep_dir.name},
+            sweep={"total": total, "jobs": jobs, "done": len(done)},
+            cwd=str(Path.cwd()),
+            # A text, not a point of training: nothing that was recorded is superseded.
+            **({"resumed_from": f"{len(done)} trials that have ended"} if earlier else {}),
+        )
+
+    def ended(self, trial: Trial) -> None:
+        """Take note of how a trial has ended."""
+        self._over.append(trial)
+        self._states[trial.status] += 1
+        self._step += 1
+        metrics: dict[str, float] = {f"trials_{k}": float(n) for k, n in self._counts().items()}
+        objective = goals.of(self.settings, self._over)[0]
+        value = trial.value(objective.name) if trial.status == "FINISHED" else None
+        best = self._winner(objective)
+        if value is not None:
+            metrics[f"trial_{objective.name}"] = value
+        if best is not None:
+            metrics[f"best_{objective.name}"] = best.value(objective.name)
+        self._book.journal.write("metrics", epoch=self._step, metrics=metrics, trial=trial.number)
+        if best is not None and best is not self._best:
+            self._best = best
+            self._tag(objective)
+
+    def end(self, stopped: int | None, hopeless: str | None, files: Sequence[Path] = ()) -> None:
+        """Write the end, and wait a little for its delivery.
+
+        Args:
+            stopped: the signal that has stopped the sweep, or None.
+            hopeless: why it has stopped early, or None.
+            files: of the sweep's directory, for MLflow.
+        """
+        self._tag(goals.of(self.settings, self._over)[0])
+        self._book.artifacts(files)
+        word, reason = "FINISHED", None
+        if stopped is not None:
+            word, reason = "KILLED", f"stopped by {signal.Signals(stopped).name}"
+        elif hopeless is not None:
+            word, reason = "FAILED", f"stopped early: {hopeless}"
+        elif self._over and not any(t.status in ("FINISHED", "PRUNED") for t in self._over):
+            word, reason = "FAILED", "no trial has finished"
+        ended = self._book.end(word, reason)
+        if ended.undelivered and word == "FINISHED":
+            console.warn(not_sent(ended.undelivered, self.sweep_dir))
+
+    def broken(self, error: BaseException) -> None:
+        """Write that the sweep itself has failed, or was interrupted."""
+        word = "FAILED" if isinstance(error, Exception) else "KILLED"
+        self._book.end(word, f"{type(error).__name__}: {error}")
+
+    def _counts(self) -> dict[str, int]:
+        return {state.lower(): self._states[state] for state in STATES}
+
+    def _winner(self, objective: Objective) -> Trial | None:
+        """Return the best trial so far, at little cost for thousands of them: the best one before, or the newest."""
+        candidates = [self._best, self._over[-1]] if self._best is not None else self._over
+        ranked = objective.ranked(_unique(candidates))
+        return ranked[0] if ranked else None
+
+    def _tag(self, objective: Objective) -> None:
+        tags: dict[str, Any] = {f"trainrun.trials.{k}": n for k, n in self._counts().items()}
+        tags["trainrun.objective"] = ", ".join(
+            f"{o.name} ({'maximize' if o.maximize else 'minimize'})"
+            for o in goals.of(self.settings, self._over)
+        )
+        if self._best is not None:
+            words = ["trainrun", *leaderboard.alone(self._best.overrides)]
+            tags |= {
+                "trainrun.best": self._best.number,
+                "trainrun.best.value": self._best.value(objective.name),
+                "trainrun.best.setting": " ".join(self._best.varied or self._best.overrides),
+                "trainrun.best.command": shlex.join(words),
+            }
+        self._book.journal.write("tags", tags=redaction.tree(tags))
+
+
+def _unique(trials: Sequence[Trial]) -> list[Trial]:
+    return list({id(t): t for t in trials}.values())
+
+
+def _told(sweep_dir: Path) -> list[dict[str, Any]]:
+    path = sweep_dir / status.JOURNAL
+    return journal.read(path).records if path.is_file() else []
+
+
+@contextmanager
+def of(
+    sweep_dir: Path, settings: Mapping[str, Any], total: int | None, jobs: int, done: Sequence[Trial] = ()
+) -> Iterator[Parent]:
+    """Keep a sweep's record inside the `with`; where that breaks off, the record says so.
+
+    Args:
+        sweep_dir, settings, total, jobs, done: see `Parent`.
+    """
+    parent = Parent(sweep_dir, settings, total, jobs, done)
+    try:
+        yield parent
+    except BaseException as error:
+        parent.broken(error)
+        raise

@@ -1,0 +1,181 @@
+"""`sweep.json`: what a sweep is, so that it can go on: its points, its settings, where it was started."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trainrun.artifacts import summary
+from trainrun.errors import UserError
+from trainrun.sweep.ranking.metric_tables import Numbers
+from trainrun.sweep.trial import Trial
+from trainrun.tracking import find, status
+from trainrun.tracking.delivery import state
+from trainrun.util import paths, redaction
+
+FILE = find.SWEEP
+FORMAT = 1
+LOCK = ".sweep.lock"
+# Of `settings`, for what an older trainrun has written.
+DEFAULTS: dict[str, Any] = {
+    "plugins": [],
+    "command": [],
+    "tracking": {"name": "none"},
+    "grace": 30.0,
+    "varying": [],
+    "objective": None,
+    "direction": "auto",
+    "trials": None,
+    "seeds": None,
+    "seed": 42,
+    "swept": {},
+    "name": None,
+    "plots": True,
+    "pruner": None,
+    "trial_timeout": None,
+    "max_failures": 3,
+    "reuse": "auto",
+    "snapshot": "note",
+}
+
+
+def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
+    """Write the sweep down before its first trial; points that are there already stay.
+
+    Args:
+        sweep_dir: exists.
+        points: the number and the overrides of each.
+        settings: see `snapshot.settings`.
+    """
+    path = sweep_dir / FILE
+    told = read(sweep_dir) if path.exists() else {}
+    there = told.get("points", [])
+    content = {
+        "format": FORMAT,
+        "started": told.get("started", time.time()),
+        "cwd": os.getcwd(),
+        "settings": redaction.tree(
+            {k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}
+        ),
+        "points": [*there, *([n, redaction.tree(o)] for n, o in points if n not in {p[0] for p in there})],
+    }
+    with paths.whole(path) as new:
+        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def add(sweep_dir: Path, points: Sequence[tuple[int, list[str]]]) -> None:
+    """Write further points down, which a sweeper has made while the sweep runs."""
+    path = sweep_dir / FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    there = {point[0] for point in content["points"]}
+    new_ones = [[n, redaction.tree(list(o))] for n, o in points if n not in there]
+    if not new_ones:
+        return
+    content["points"] += new_ones
+    with paths.whole(path) as new:
+        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read(sweep_dir: Path) -> dict[str, Any]:
+    """Return what `write` has written.
+
+    Raises:
+        UserError: there is none, or it is not whole.
+    """
+    path = sweep_dir / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+            raise UserError(
+                f"{path} is no record of a sweep: it does not say its format. Was it edited by hand?"
+            )
+        if content["format"] > FORMAT:
+            raise UserError(
+                f"{path} is of a newer trainrun (format {content['format']}; this one knows {FORMAT}). Update trainrun."
+            )
+        # What an older trainrun did not write yet.
+        settings = content["settings"] = {**DEFAULTS, **content["settings"]}
+        settings["varying"] = frozenset(map(str, settings["varying"]))
+        content["points"] = [_read_point(point) for point in content["points"]]
+        if len({number for number, _ in content["points"]}) < len(content["points"]):
+            raise ValueError("two points have one number")
+        content["cwd"] = str(content["cwd"])
+    except FileNotFoundError:
+        raise UserError(f"{sweep_dir} is no sweep's directory: it has no {FILE}.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{path} cannot be read: {said}. The trials in {sweep_dir} are whole all the same: trainrun resume "
+            f"{sweep_dir}/NUMBER goes on with one."
+        ) from None
+    return content
+
+
+def _read_point(point: Any) -> tuple[int, list[str]]:
+    number, overrides = point
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, int)
+        or number < 0
+        or not isinstance(overrides, list)
+    ):
+        raise ValueError(f"expected the number and the overrides of a point, got {str(point)[:80]}")
+    return number, [str(o) for o in overrides]
+
+
+@contextmanager
+def held(sweep_dir: Path) -> Iterator[None]:
+    """Be the one process that runs a sweep; the system takes the right back however that process ends.
+
+    Raises:
+        UserError: another one does.
+    """
+    lock = state.Lock(sweep_dir, LOCK)
+    if not lock.acquire():
+        raise UserError(
+            f"{sweep_dir} runs: another process of this machine is at it. Stop that first (Ctrl-C), or wait."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def trials(sweep_dir: Path) -> Iterator[Trial]:
+    """Yield a sweep's trials as their directories tell of them; those that never began are WAITING."""
+    content = read(sweep_dir)
+    for number, overrides in content["points"]:
+        yield trial(sweep_dir, number, overrides, content["settings"]["varying"])
+
+
+def trial(sweep_dir: Path, number: int, overrides: list[str], varying: frozenset[str]) -> Trial:
+    """Return one trial as its directory tells of it."""
+    run_dir = sweep_dir / str(number)
+    found = Trial(number, overrides, varied(overrides, varying), run_dir, {})
+    if (run_dir / status.JOURNAL).is_file():
+        now = status.settle(run_dir)
+        look(found, now)
+        found.status, found.reason, found.start = now.status, now.reason, now.start
+    return found
+
+
+def look(trial: Trial, now: status.RunStatus) -> None:
+    """Take what a trial's journal tells, and read its summary."""
+    trial.epochs = now.epochs
+    try:
+        told = summary.read(trial.run_dir)
+        metrics = told.get("metrics") or {}
+        trial.metrics = Numbers({k: v for k, v in metrics.items() if isinstance(v, int | float)})
+        trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return
+
+
+def varied(overrides: Sequence[str], varying: frozenset[str]) -> list[str]:
+    """Return the overrides that the sweep varies."""
+    return [o for o in overrides if o.partition("=")[0].lstrip("+") in varying]

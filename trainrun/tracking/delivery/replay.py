@@ -1,0 +1,259 @@
+"""One run's journal on its way to the tracking store: what is delivered is counted, what is not is tried again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from trainrun.tracking import history, journal, status
+from trainrun.tracking.delivery import errors
+from trainrun.tracking.delivery.errors import Deleted
+from trainrun.tracking.delivery.state import Cursor
+
+AT_ONCE = 1000  # metrics in one delivery
+HELD = 20_000  # records that wait in memory; more wait in the journal
+ANEW = 3  # times that a run which the server has lost is recorded anew
+
+
+class Sink(Protocol):
+    """Where records go; see `mlflow.MlflowSink`, the one there is."""
+
+    def begin(self) -> None: ...
+    def open(self, start: Mapping[str, Any]) -> None: ...
+    def recall(self, record: Mapping[str, Any]) -> None: ...
+    def deliver(self, records: list[Mapping[str, Any]]) -> None: ...
+    def tag(self, tags: Mapping[str, str]) -> None: ...
+    def check(self) -> None: ...
+
+
+class Follower:
+    """Deliver a journal, as it grows; whoever holds one holds the run's `cursor.Lock`, too.
+
+    Args:
+        cursor: how far the run is delivered.
+        sink: where to.
+        say: told when the server has lost the run, in one line.
+        progress: called when the run is found or made, and after each delivery.
+    """
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        sink: Sink,
+        say: Callable[[str], None] = lambda text: None,
+        progress: Callable[[], None] = lambda: None,
+    ):
+        self.cursor, self.sink, self.say, self.progress = cursor, sink, say, progress
+        self.sent = 0  # records delivered by this follower
+        self.ended = False  # whether the newest record is an end
+        self._anew = 0
+        self._begin()
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended and there is nothing more to try."""
+        return self.ended and not self._pending
+
+    def pass_on(self) -> bool:
+        """Deliver what the journal has; return whether there was anything.
+
+        Raises:
+            Deleted: see there.
+            Exception: what `faults.kind` calls passing or refused; what was delivered before it is counted.
+        """
+        self._read()
+        if not self._pending:
+            return False
+        if self.cursor.deleted:
+            raise Deleted
+        try:
+            if self._start is not None:
+                self.sink.open(self._start)
+                self.progress()
+            while self._pending:
+                self._deliver([self._pending[i] for i in range(self._portion())])
+                self.progress()
+                self._read()
+        except Exception as error:
+            self._lost(error)
+            return self.pass_on()
+        return True
+
+    def verify(self) -> None:
+        """Look whether the store still has the run that it was sent; if not, everything is to be sent again.
+
+        Raises:
+            Deleted: see there.
+            Exception: as `pass_on`.
+        """
+        if self.cursor.run_id is not None:
+            try:
+                self.sink.check()
+                self._read()
+                if self._start is not None:
+                    self.sink.open(self._start)  # where the run stands may have changed, too
+            except Exception as error:
+                self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        """Begin anew where the server has lost the run; otherwise raise what happened."""
+        kind = errors.kind(error)
+        if kind == errors.DELETED:
+            self.cursor.deleted = True
+            self.cursor.save()
+            raise Deleted from error
+        if kind != errors.GONE or self._anew >= ANEW:
+            raise error
+        self._anew += 1
+        if self.cursor.run_id is not None:
+            self.say(
+                f"the tracking server has lost MLflow run {self.cursor.run_id}: it is recorded anew, from the beginning."
+            )
+        self.cursor.forget()
+        self._begin()
+
+    def retry_left(self) -> None:
+        """Try once more what the store would not take."""
+        self._read()
+        if not self.cursor.left or self._start is None or self.cursor.deleted:
+            return
+        records = journal.read(self._tail.path).records
+        self.sink.open(self._start)
+        for number in list(self.cursor.left):
+            if not number.isdigit() or int(number) >= len(records):
+                continue
+            try:
+                self.sink.deliver([records[int(number)]])
+            except Exception as error:
+                if errors.kind(error) not in (errors.INVALID, errors.RACE):
+                    raise
+                self.cursor.left[number] = errors.reason(error)
+            else:
+                del self.cursor.left[number]
+                self.sent += 1
+        self.cursor.save()
+
+    def _begin(self) -> None:
+        self._tail = journal.Tail(self.cursor.run_dir / status.JOURNAL)
+        self._start: Mapping[str, Any] | None = None
+        self._pending: deque[tuple[int, dict[str, Any]]] = deque()
+        self._once = history.Once()
+        self._told = 0  # differences that were told by a tag
+        self.sink.begin()
+
+    def _read(self) -> None:
+        """Take in what the journal has gained; not without end while a server is away."""
+        if len(self._pending) > HELD:
+            return
+        number = self._tail.count
+        for record in self._tail.read():
+            self.ended = record["kind"] == "end"
+            if record["kind"] == "start":
+                self._begin_attempt(record, number)
+            if record["kind"] in history.METRICS:
+                record = self._once.only_new(record)
+            if number < self.cursor.next:
+                self.sink.recall(record)
+            else:
+                self._pending.append((number, record))
+            number += 1
+
+    def _begin_attempt(self, start: dict[str, Any], number: int) -> None:
+        if self._start is None:
+            self._start = start
+        else:  # a resumed run: what it does again was recorded before
+            self._once.begin(start, journal.read(self._tail.path).records[:number])
+            self._told = 0
+
+    def _portion(self) -> int:
+        """Return how many of the pending records go together: metrics do, others go alone."""
+        count, metrics = 0, 0
+        for _, record in self._pending:
+            if record["kind"] not in history.METRICS:
+                break
+            count, metrics = count + 1, metrics + len(record["metrics"])
+            if metrics >= AT_ONCE:
+                break
+        return max(count, 1)
+
+    def _deliver(self, portion: list[tuple[int, dict[str, Any]]]) -> None:
+        try:
+            if portion[0][1]["kind"] == "end":
+                self._tell_differences()
+            self._send([record for _, record in portion])
+        except Exception as error:
+            if errors.kind(error) not in (errors.INVALID, errors.RACE):
+                raise
+            if len(portion) > 1:  # one of them: the others are not to suffer for it
+                for one in portion:
+                    self._deliver([one])
+                return
+            self.cursor.left[str(portion[0][0])] = errors.reason(error)
+        else:
+            self.sent += len(portion)
+        for _ in portion:
+            self._pending.popleft()
+        self.cursor.next = portion[-1][0] + 1
+        self.cursor.save()
+
+    def _send(self, records: list[dict[str, Any]]) -> None:
+        for pause in (0.1, 0.3, 1.0, None):
+            try:
+                return self.sink.deliver(records)
+            except Exception as error:
+                # MLflow lets two runs that begin at once trip over the dataset that both name.
+                if pause is None or errors.kind(error) != errors.RACE:
+                    raise
+                time.sleep(pause)
+
+    def _tell_differences(self) -> None:
+        differing = self._once.differing
+        if len(differing) > self._told:
+            first = "; ".join(differing[:10])
+            self.sink.tag(
+                {
+                    f"trainrun.resume.{self._once.attempt}.differs": f"{len(differing)} values are not what they were before the resume: {first}"
+                }
+            )
+            self._told = len(differing)
+
+
+class Backoff:
+    """When to try again: after half a second, then twice as long each time, up to half a minute.
+
+    Clocks that are set do not matter to it.
+    """
+
+    FIRST, LONGEST, WAITED_FOR = 0.5, 30.0, 1.0
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._due = 0.0
+        self._longest = self.LONGEST
+
+    def failed(self) -> None:
+        """Wait longer."""
+        self.failures += 1
+        # Not 2**1000 after a night without a server.
+        doubled = self.FIRST * 2 ** min(self.failures - 1, 10)
+        self._due = time.monotonic() + min(doubled, self._longest)
+
+    def succeeded(self) -> None:
+        """Wait no more."""
+        self.failures, self._due, self._longest = 0, 0.0, self.LONGEST
+
+    def hurry(self) -> None:
+        """Somebody waits: try soon, and often, until it goes well."""
+        self._longest = self.WAITED_FOR
+        self._due = min(self._due, time.monotonic() + self.FIRST)
+
+    def relax(self) -> None:
+        """Nobody waits any more."""
+        self._longest = self.LONGEST
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the next try."""
+        return max(self._due - time.monotonic(), 0.0)

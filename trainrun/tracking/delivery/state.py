@@ -1,0 +1,173 @@
+"""`tracking.json`: which MLflow run a run is, and how much of its journal that has; one entry a tracking store.
+
+The journal is written by the training process alone, this file by whoever delivers, under the lock of the run. It
+may be lost: then everything is sent again, and the store keeps what it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainrun.util import paths, redaction
+
+FILE = "tracking.json"
+LOCK = ".tracking.lock"
+
+
+class Target(NamedTuple):
+    """Where a run is to be sent.
+
+    Args:
+        uri: the tracking store, resolved; may hold a password, and is therefore written nowhere.
+        experiment: its name.
+        run_name: the run's name; None: the one of the start record.
+        log_model, log_artifacts: whether these are sent, too.
+    """
+
+    uri: str
+    experiment: str
+    run_name: str | None = None
+    log_model: bool = True
+    log_artifacts: bool = True
+
+    @property
+    def address(self) -> str:
+        """The tracking store without secrets."""
+        return redaction.text(self.uri)
+
+
+class Cursor:
+    """How far a run is delivered to one target.
+
+    Args:
+        run_dir: the run's directory.
+        target: where to.
+    """
+
+    def __init__(self, run_dir: str | Path, target: Target):
+        self.run_dir, self.target = Path(run_dir), target
+        entry = find(read(run_dir), target.address, target.experiment) or {}
+        self.run_id: str | None = entry.get("run_id")
+        self.experiment_id: str | None = entry.get("experiment_id")
+        self.next: int = entry.get("next", 0)  # records before this number are delivered
+        self.left: dict[str, str] = dict(entry.get("left") or {})  # but for these: number -> why
+        self.deleted = bool(entry.get("deleted"))  # somebody has deleted the run on the server
+        self.parent_id: str | None = entry.get("parent_run_id")  # the run that it was told to stand below
+
+    @property
+    def identity(self) -> dict[str, str] | None:
+        """`{tracking_uri, experiment_id, run_id}`, or None before there is a run."""
+        if self.run_id is None:
+            return None
+        return {
+            "tracking_uri": self.target.address,
+            "experiment_id": str(self.experiment_id),
+            "run_id": self.run_id,
+        }
+
+    def forget(self) -> None:
+        """Begin anew: the server has lost the run."""
+        self.run_id = self.experiment_id = self.parent_id = None
+        self.next, self.left, self.deleted = 0, {}, False
+
+    def save(self) -> None:
+        """Write the file, whole or not at all; this target's entry is the last."""
+        others = [
+            e
+            for e in read(self.run_dir)
+            if (e["tracking_uri"], e["experiment"]) != (self.target.address, self.target.experiment)
+        ]
+        entry = {
+            "tracking_uri": self.target.address,
+            "experiment": self.target.experiment,
+            "experiment_id": self.experiment_id,
+            "run_id": self.run_id,
+            "next": self.next,
+            **({"parent_run_id": self.parent_id} if self.parent_id else {}),
+            **({"left": self.left} if self.left else {}),
+            **({"deleted": True} if self.deleted else {}),
+        }
+        # No fsync: after a power failure an old one, or none, costs only time.
+        with paths.whole(self.run_dir / FILE) as new:
+            new.write_text(json.dumps({"deliveries": [*others, entry]}, indent=1) + "\n", encoding="utf-8")
+
+
+def read(run_dir: str | Path) -> list[dict[str, Any]]:
+    """Return the entries of a run's `tracking.json`, the latest target last; what is damaged counts as absent."""
+    try:
+        found = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))["deliveries"]
+        return [
+            e
+            for e in found
+            if isinstance(e["tracking_uri"], str)
+            and isinstance(e["experiment"], str)
+            and isinstance(e["next"], int)
+            and isinstance(e.get("left") or {}, dict)
+        ]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def find(entries: list[dict[str, Any]], address: str, experiment: str) -> dict[str, Any] | None:
+    """Return the entry of a target."""
+    return next((e for e in entries if (e["tracking_uri"], e["experiment"]) == (address, experiment)), None)
+
+
+def latest(run_dir: str | Path) -> dict[str, Any] | None:
+    """Return the entry of the target that was delivered to last, or None."""
+    entries = read(run_dir)
+    return entries[-1] if entries else None
+
+
+def unsent(entry: Mapping[str, Any] | None, total: int) -> int:
+    """Return how many of a journal's `total` records a target does not have."""
+    if entry is None:
+        return total
+    return max(total - entry["next"], 0) + len(entry.get("left") or {})
+
+
+class Lock:
+    """The right to deliver a run, and to write its last record in its stead: one process at a time has it.
+
+    The system takes it back from a process that ends, however that ends.
+
+    Args:
+        run_dir: the run's directory.
+        name: of the file, where another right is meant: that to train.
+    """
+
+    def __init__(self, run_dir: str | Path, name: str = LOCK):
+        self.path = Path(run_dir) / name
+        self._file: Any = None
+
+    def acquire(self, patience: float = 0.0) -> bool:
+        """Take the lock, and return whether that went well within `patience` seconds."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return True
+        until = time.monotonic() + patience
+        file = open(self.path, "a")  # noqa: SIM115 - open until `release`
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() >= until:
+                    file.close()
+                    return False
+                time.sleep(0.1)
+            else:
+                self._file = file
+                return True
+
+    def release(self) -> None:
+        """Give it back; more than once does no harm."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None

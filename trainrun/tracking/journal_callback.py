@@ -1,0 +1,62 @@
+"""Metrics from Keras' training loop into the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from trainrun.run import joint_training
+from trainrun.tracking.journal import Journal
+
+
+class JournalCallback(keras.callbacks.Callback):
+    """Write a record after each epoch, and if asked after every so many steps.
+
+    Args:
+        journal: where to.
+        every_steps: steps between two ``batch`` records; None: none.
+    """
+
+    def __init__(self, journal: Journal, every_steps: int | None = None):
+        super().__init__()
+        self.journal = journal
+        self.every_steps = every_steps
+        self._epoch = 0
+        self._base = 0  # updates done before this epoch
+        self._written = 0
+        if every_steps:
+            # Only where it is asked for: a call per batch would be a cost.
+            self.on_train_batch_end = self._on_train_batch_end
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._base = self._written = self._steps()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        if self.every_steps:
+            self._base = self._steps() or self._base
+
+    def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        step = self._base + batch + 1
+        if step - self._written >= self.every_steps:
+            self._written = step
+            self.journal.write("batch", epoch=self._epoch + 1, step=step, metrics=plain(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.journal.write("epoch", epoch=epoch + 1, step=self._steps(), metrics=plain(logs))
+
+    def _steps(self) -> int:
+        return 0 if getattr(self.model, "optimizer", None) is None else joint_training.updates(self.model)
+
+
+def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return Keras' logs as plain numbers; what is none is left out."""
+    values = {}
+    for name, value in (logs or {}).items():
+        try:
+            values[name] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return values

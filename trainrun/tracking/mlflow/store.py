@@ -1,0 +1,101 @@
+"""The tracking store by its address: the default one, SQLite files, and mlflow imported without a sound."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainrun.ui import console
+from trainrun.util import imports, redaction
+
+DEFAULT_DATABASE = "mlflow.db"
+DEFAULT_EXPERIMENT = "trainrun"
+PATIENCE = 30  # seconds for one request
+
+
+def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
+    """Return the address of the tracking store.
+
+    Args:
+        uri: as configured; None: `MLFLOW_TRACKING_URI`, else the SQLite file `mlflow.db` in `folder`. A path
+            that ends in ``.db`` is a SQLite file, too.
+        folder: by default the working directory.
+    """
+    folder = (folder or Path.cwd()).absolute()
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_DATABASE
+    if uri.startswith("sqlite:///"):
+        uri = uri.removeprefix("sqlite:///")
+    elif "://" in uri or not uri.endswith(".db"):
+        return uri
+    # `folder / path` is `path` if that is absolute.
+    return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store, or None for any other."""
+    path = uri.removeprefix("sqlite:///")
+    return None if path == uri or path == ":memory:" else Path(path)
+
+
+@contextlib.contextmanager
+def one_at_a_time(uri: str) -> Iterator[None]:
+    """Let one process at a time create the SQLite store: MLflow's migrations do not bear company."""
+    file = sqlite_file(uri)
+    if file is None:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    # The database itself must not be locked: closing it would drop SQLite's own locks.
+    with open(Path(tempfile.gettempdir()) / _lock_name(file), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _lock_name(file: Path) -> str:
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    return f"trainrun-{owner}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:16]}.lock"
+
+
+class _ToLog(logging.Handler):
+    """What libraries log goes to run.log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            console.log(redaction.text(f"{record.name}: {record.getMessage()}"))
+
+
+def import_quietly() -> None:
+    """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
+    # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    # Nor this: it prints the run's address at its end, with the password that is in it.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    if "mlflow" in sys.modules:  # somebody else's, set up as they like
+        return
+    for name, value in {
+        "MLFLOW_CONFIGURE_LOGGING": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
+    }.items():
+        os.environ.setdefault(name, value)
+    handler = _ToLog()
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "huey"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
+    with imports.unhindered("mlflow"):
+        import mlflow  # noqa: F401

@@ -1,0 +1,430 @@
+"""The journal's records in MLflow; never in the training process.
+
+Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
+nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
+
+Whatever is sent may be sent again: the run is found by its key before one is made, MLflow's stores drop a metric
+that they have (same key, step, time and value), files are overwritten, a model is recorded once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainrun.artifacts import summary
+from trainrun.tracking import status
+from trainrun.tracking.delivery import errors, parent_run
+from trainrun.tracking.delivery.state import Cursor
+from trainrun.tracking.mlflow import limits
+from trainrun.tracking.mlflow.model_files import MODEL, write_model
+from trainrun.tracking.mlflow.store import import_quietly, one_at_a_time, sqlite_file
+from trainrun.util import imports, redaction
+
+ARTIFACTS = "mlartifacts"
+KEY = "trainrun.key"  # the tag by which a run is found again
+# PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
+STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
+
+
+class Attempt(NamedTuple):
+    """What one attempt at a run brings to its parameters.
+
+    Args:
+        number: 0 for the first, 1 for the first resumed one.
+        fresh: those that no earlier one had.
+        changed: those that are other than they were.
+    """
+
+    number: int
+    fresh: dict[str, str]
+    changed: dict[str, str]
+
+
+class MlflowSink:
+    """Send one run's records to MLflow.
+
+    Records are handed over in journal order, each to `recall` (it was sent before) or to `deliver`: what an
+    earlier record has decided, a name or a parameter, holds for the later ones.
+
+    Args:
+        cursor: where to, and which MLflow run it is; the sink writes `run_id` and `experiment_id` into it.
+        since: unix seconds; of a run that has begun later nobody but this sink has ever sent anything.
+    """
+
+    def __init__(self, cursor: Cursor, since: float = math.inf):
+        self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
+        self._since = since
+        self._client: Any = None
+        self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": none that is there
+        self._unsure = False  # whether the server may have made a run that it has not told us of
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all records: they come again, from the first."""
+        self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
+        self._models: set[str] = set()  # records of models that were begun with
+        self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
+        self._attempts: dict[int, Attempt] = {}
+        self._experiment_id: str | None = None
+        self._params: dict[str, str] = {}
+        self._param_names, self._metric_names = limits.Names(), limits.Names()
+
+    def recall(self, record: Mapping[str, Any]) -> None:
+        """Take a record that MLflow has."""
+        if record["kind"] == "start":
+            self._attempt(record)
+        elif record["kind"] in ("epoch", "batch", "metrics"):
+            self._metrics(record)
+
+    def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Send metric records, together, or one record of another kind; all of it or an exception."""
+        self._connect()
+        if records[0]["kind"] in ("epoch", "batch", "metrics"):
+            metrics = [m for record in records for m in self._metrics(record)]
+            for begin in range(0, len(metrics), limits.METRICS_AT_ONCE):
+                self._client.log_batch(
+                    self.cursor.run_id, metrics=metrics[begin : begin + limits.METRICS_AT_ONCE]
+                )
+            return
+        handle = getattr(self, f"_on_{records[0]['kind']}", None)
+        if handle is not None:
+            handle(records[0])
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the run."""
+        self._connect()
+        for key, value in tags.items():
+            self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
+
+    @property
+    def files_here(self) -> bool:
+        """Whether the run's files are known to go to a folder of this machine."""
+        return self._files is not None
+
+    def let_go(self) -> bool:
+        """Close connections to a database that nobody uses now; return whether there are none, as before a fork."""
+        store = getattr(getattr(self._client, "_tracking_client", None), "store", None)
+        # A server's store has none, and sessions that cannot be shared.
+        engine = getattr(store, "engine", None)
+        if engine is not None:
+            engine.dispose()
+        return engine is not None
+
+    def check(self) -> None:
+        """Raise what the store says if it has not, or has no more, the run."""
+        self._connect()
+        if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
+            raise errors.Deleted
+
+    # The connection, and the run.
+
+    def open(self, start: Mapping[str, Any]) -> None:
+        """Connect, and find or make the run.
+
+        Args:
+            start: the journal's first record.
+        """
+        self._connect()
+        self._first, parent = start, parent_run.of_sweep(self.run_dir, self.target)
+        if self.cursor.run_id is None:
+            self.cursor.experiment_id = self._experiment_id
+            new = limits.milliseconds(start) > 1000 * self._since and not self._unsure
+            self.cursor.run_id = (None if new else self._find(start)) or self._create(start, parent)
+            self.cursor.save()
+        self._nest(start, parent)
+
+    def _nest(self, start: Mapping[str, Any], parent: str | None) -> None:
+        """Put the run below its sweep's, or the one that `MLFLOW_RUN_ID` named; asked for again, nothing is sent."""
+        if parent is None and self.cursor.parent_id is None and parent_run.sweep_of(self.run_dir) is None:
+            if self._named is None:
+                self._named = parent_run.of_variable(self._client, start) or ""
+            parent = self._named
+        if parent and parent not in (self.cursor.parent_id, self.cursor.run_id):
+            self.tag({parent_run.TAG: parent})
+            self.cursor.parent_id = parent
+            self.cursor.save()
+
+    def _connect(self) -> None:
+        if self._client is None:
+            import_quietly()
+            from mlflow import MlflowClient
+
+            # A SQLite file is made here, and what goes to databases is imported.
+            with one_at_a_time(self.target.uri), imports.unhindered("sqlalchemy"):
+                self._client = MlflowClient(tracking_uri=self.target.uri)
+        if self._experiment_id is None and self.cursor.run_id is None:
+            with one_at_a_time(self.target.uri):
+                self._experiment_id = self._experiment()
+
+    def _experiment(self) -> str:
+        client, name = self._client, self.target.experiment
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return client.create_experiment(name, self._artifact_root())
+            except Exception:
+                # Somebody else made it in the meantime, or it failed for a reason worth telling.
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _artifact_root(self) -> str | None:
+        """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
+        file = sqlite_file(self.target.uri)
+        if file is None:
+            return None
+        return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
+
+    def _create(self, start: Mapping[str, Any], parent: str | None) -> str:
+        below = {parent_run.TAG: parent} if parent else {}
+        try:
+            made = self._client.create_run(
+                self.cursor.experiment_id,
+                start_time=limits.milliseconds(start),
+                run_name=limits.cut(
+                    self.target.run_name or start.get("name") or start.get("run_id") or "run",
+                    limits.KEY_LENGTH,
+                ),
+                tags=_tags(start) | below,
+            )
+        except Exception:
+            # An answer that was lost on the way, or a server that is slower than our patience.
+            self._unsure = True
+            raise
+        if self._unsure:
+            return self._find(start) or made.info.run_id
+        self._made, self.cursor.parent_id = True, parent
+        self._files = _folder(made.info.artifact_uri)
+        return made.info.run_id
+
+    def _find(self, start: Mapping[str, Any]) -> str | None:
+        """Return the run that this journal has on the server; of two, one is taken out."""
+        found = self._client.search_runs(
+            [self.cursor.experiment_id],
+            f"tags.`{KEY}` = '{key_of(start)}'",
+            order_by=["attribute.run_id ASC"],
+        )
+        for other in found[1:]:
+            self._client.delete_run(other.info.run_id)
+        return found[0].info.run_id if found else None
+
+    # What happens for each kind of record.
+
+    def _on_start(self, record: Mapping[str, Any]) -> None:
+        run_id, attempt = self.cursor.run_id, self._attempt(record)
+        if attempt.number:
+            self._client.update_run(run_id, status="RUNNING")
+            changed = [f"{k}={v}" for k, v in attempt.changed.items()]
+            told = "; ".join([f"from {_where(record.get('resumed_from'))}", *changed])
+            self.tag({f"trainrun.resume.{attempt.number}": told, "trainrun.status": "RUNNING"})
+            for name in ("trainrun.reason", "trainrun.log"):
+                with contextlib.suppress(Exception):  # there was none
+                    self._client.delete_tag(run_id, name)
+        from mlflow.entities import Param
+
+        for portion in limits.portions(list(attempt.fresh.items())):
+            self._send_params([Param(k, v) for k, v in portion])
+        if record.get("dataset"):
+            self._dataset(record["dataset"])
+
+    def _attempt(self, start: Mapping[str, Any]) -> Attempt:
+        """Return what an attempt brings. It is asked for once more where sending it has failed half-way."""
+        seq = start.get("seq", -1)
+        if seq not in self._attempts:
+            given = {
+                self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
+                for k, v in (start.get("params") or {}).items()
+            }
+            fresh = {k: v for k, v in given.items() if k not in self._params}
+            changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
+            self._params |= fresh
+            self._attempts[seq] = Attempt(len(self._attempts), fresh, changed)
+        return self._attempts[seq]
+
+    def _send_params(self, params: list[Any]) -> None:
+        try:
+            self._client.log_batch(self.cursor.run_id, params=params)
+        except Exception as error:
+            if errors.kind(error) != errors.INVALID:
+                raise
+            # MLflow lets no parameter change, and refuses the whole batch for one that would.
+            has = self._client.get_run(self.cursor.run_id).data.params
+            kept = [f"{p.key}={p.value}" for p in params if has.get(p.key, p.value) != p.value]
+            missing = [p for p in params if p.key not in has]
+            if not kept and len(missing) == len(params):
+                raise
+            if missing:
+                self._client.log_batch(self.cursor.run_id, params=missing)
+            if kept:
+                self.tag({"trainrun.params_not_taken": "; ".join(kept)})
+
+    def _on_artifact(self, record: Mapping[str, Any]) -> None:
+        path = self.run_dir / record["path"]
+        if not path.resolve().is_relative_to(self.run_dir.resolve()):
+            raise errors.Unsendable(f"{record['path']} does not lie in the run's directory")
+        if path.name == summary.FILE:
+            self._name_the_run()
+        try:
+            if record.get("model") is not None:
+                if self.target.log_model and path.is_file():
+                    self._model(path, record)
+            elif self.target.log_artifacts and path.is_file():
+                folder = Path(record["path"]).parent.as_posix()
+                folder = None if folder == "." else folder
+                if self._files is not None:
+                    self._files.log_artifact(str(path), folder)
+                else:
+                    self._client.log_artifact(self.cursor.run_id, str(path), folder)
+        except (ImportError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+            # A store whose library is not installed here, or where we may not write: not for ever in the way.
+            raise errors.Unsendable(f"{record['path']}: {errors.reason(error)}") from error
+
+    def _on_tags(self, record: Mapping[str, Any]) -> None:
+        self.tag({k: limits.value(v) for k, v in record["tags"].items() if v is not None})
+
+    def _on_event(self, record: Mapping[str, Any]) -> None:
+        """Leave it to the journal."""
+
+    def _on_end(self, record: Mapping[str, Any]) -> None:
+        word, log = record.get("status", "FINISHED"), record.get("log") or []
+        given = {
+            "trainrun.status": word,
+            "trainrun.reason": record.get("reason"),
+            "trainrun.log": "\n".join(log),
+        }
+        self.tag({k: str(v) for k, v in given.items() if v})
+        self._client.set_terminated(
+            self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
+        )
+        if self._unsure:
+            self._find(self._first)  # a second run may have appeared since
+        self._name_the_run()
+
+    def _name_the_run(self) -> None:
+        """Complete a summary that was written before the run had a name on the server."""
+        if self.cursor.identity is not None:
+            status.fill_in(self.run_dir, self.cursor.identity)
+
+    def _metrics(self, record: Mapping[str, Any]) -> list[Any]:
+        values = dict(record.get("metrics") or {})
+        if record["kind"] == "epoch" and record.get("step") is not None:
+            values.setdefault("step", record["step"])
+        prefix = "batch/" if record["kind"] == "batch" else ""
+        # Epochs are counted in epochs, batches in steps.
+        step = record.get("step") if prefix else record.get("epoch")
+        named = [
+            (self._metric_names[prefix + name], number)
+            for name, value in values.items()
+            if (number := limits.number(value)) is not None
+        ]
+        if self._client is None:  # recalled before mlflow was needed
+            return []
+        from mlflow.entities import Metric
+
+        return [Metric(name, number, limits.milliseconds(record), int(step or 0)) for name, number in named]
+
+    def _dataset(self, dataset: Mapping[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        digest = str(dataset.get("digest") or "unknown")
+        described = Dataset(
+            name=limits.cut(str(dataset.get("name")), 500),
+            digest=digest[:36],  # MLflow's limit; the whole digest is in the tag
+            source_type=str(dataset.get("source_type") or "trainrun"),
+            source=json.dumps(
+                redaction.tree(dataset.get("source") or {"data": dataset.get("name")}), default=str
+            ),
+            schema=json.dumps(dataset["schema"], default=str) if dataset.get("schema") else None,
+            profile=json.dumps(dataset["profile"], default=str) if dataset.get("profile") else None,
+        )
+        tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", digest[:500])]
+        self._client.log_inputs(self.cursor.run_id, datasets=[DatasetInput(described, tags)])
+
+    def _model(self, path: Path, record: Mapping[str, Any]) -> None:
+        client, run_id = self._client, self.cursor.run_id
+        with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
+            if not hasattr(client, "create_logged_model"):
+                write_model(Path(folder), path, record["model"], run_id)
+                client.log_artifacts(run_id, folder, MODEL)
+                return
+            from mlflow.entities import LoggedModelOutput
+
+            experiment, number = self.cursor.experiment_id, str(record.get("seq"))
+            mark, new = {"trainrun.record": number}, self._made and number not in self._models
+            self._models.add(number)
+            there = [] if new else client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+            logged = next((m for m in there if mark.items() <= (m.tags or {}).items()), None)
+            if logged is None:
+                logged = client.create_logged_model(
+                    experiment, name=MODEL, source_run_id=run_id, model_type="keras", tags=mark
+                )
+            if str(logged.status).rpartition(".")[2] != "READY":
+                write_model(Path(folder), path, record["model"], run_id, logged)
+                files = _folder(logged.artifact_location)
+                if files is not None:
+                    files.log_artifacts(folder)
+                else:
+                    client.log_model_artifacts(logged.model_id, folder)
+                client.finalize_logged_model(logged.model_id, "READY")
+            outputs = None if new else client.get_run(run_id).outputs
+            known = [m.model_id for m in (outputs.model_outputs if outputs else [])]
+            if logged.model_id not in known:
+                client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def _folder(uri: str) -> Any:
+    """Return MLflow's repository of a folder on this machine; None for any other address.
+
+    The client would ask the store for the run, or the model, with all it has: 6 ms for what has just been said.
+    """
+    if not uri.startswith("file:"):
+        return None
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(uri)
+
+
+def key_of(start: Mapping[str, Any]) -> str:
+    """Return what names a run on every server: made of its journal's first record, so that none has to be kept."""
+    parts = [str(start.get(k)) for k in ("run_id", "host", "run_dir", "pid", "time")]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _where(resumed_from: Any) -> str:
+    if not isinstance(resumed_from, Mapping):
+        return str(resumed_from or "the beginning")
+    step = f", step {resumed_from['step']}" if resumed_from.get("step") else ""
+    return f"epoch {resumed_from.get('epoch')}{step}"
+
+
+def _tags(record: Mapping[str, Any]) -> dict[str, str]:
+    git, versions = record.get("git") or {}, record.get("versions") or {}
+    tags = {
+        "mlflow.user": record.get("user"),
+        "mlflow.source.name": record.get("command"),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": git.get("commit"),
+        "git.commit": git.get("commit"),
+        "git.dirty": git.get("dirty"),
+        "command": record.get("command"),
+        "overrides": " ".join(record.get("overrides") or []),
+        "run_dir": record.get("run_dir"),
+        "trainrun.run_id": record.get("run_id"),
+        "trainrun.version": versions.get("trainrun"),
+        "host": record.get("host"),
+        **(record.get("tags") or {}),
+        KEY: key_of(record),
+    }
+    kept = {k: v for k, v in tags.items() if v is not None and v != ""}
+    return {limits.key(k): limits.cut(limits.value(v), limits.TAG_LENGTH) for k, v in kept.items()}

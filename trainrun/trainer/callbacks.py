@@ -1,0 +1,83 @@
+"""The callbacks of a run that may begin in its middle: its state is put back where they cannot undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainrun.trainer.job import Job
+
+
+class Callbacks(keras.callbacks.CallbackList):
+    """Keras' list of callbacks; a run that goes on gets its state back after they have said what begins.
+
+    Callbacks set themselves to zero when training begins (a patience, a best value), and Keras its metrics when an
+    epoch does. So the state comes after that, and once more, within an epoch, after the epoch has begun. `fit`
+    counts the steps of the epoch from its beginning nevertheless: those that were done are not heard of.
+
+    Args:
+        job: what is trained, and where it goes on.
+        callbacks: in their order.
+    """
+
+    def __init__(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]):
+        # Set before the model: Keras counts this list among the model's callbacks.
+        self.job, self.first_epoch, self.first_step = job, *job.position()
+        super().__init__(
+            list(callbacks),
+            add_history=True,
+            model=job.model,
+            epochs=job.plan.epochs,
+            steps=job.plan.steps_per_epoch,
+        )
+        self._epoch = -1
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        tables = [c for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)]
+        if self.job.start is not None:
+            for table in tables:
+                # Or it would begin an empty file.
+                table.append = True
+                _cut(Path(table.filename), table.sep, self.first_epoch)
+        super().on_train_begin(logs)
+        if self.job.start is not None:
+            self._restore()
+            # `fit` reads it now. (Keras' BackupAndRestore may have set it to another.)
+            self.model._initial_epoch = self.first_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
+        self._epoch = epoch
+        if self.job.start is not None and epoch == self.first_epoch and self.first_step:
+            self._restore()
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if not self.done(batch):
+            super().on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if not self.done(batch):
+            super().on_train_batch_end(batch, logs)
+
+    def done(self, step: int) -> bool:
+        """Tell whether a step of the epoch in progress was done before the run went on."""
+        return self._epoch == self.first_epoch and step < self.first_step
+
+    def _restore(self) -> None:
+        headed = {c: c.append_header for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)}
+        self.job.start.restore(self.job.model, self.callbacks)
+        for table, header in headed.items():
+            table.append, table.append_header = True, header  # as its file is now, not as it was
+
+
+def _cut(path: Path, separator: str, epoch: int) -> None:
+    """Take the rows out of a CSVLogger's file that are about to be written again: those from this epoch on."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [t for t in lines if not (n := t.split(separator)[0].strip()).isdigit() or int(n) < epoch]
+    if len(kept) < len(lines):
+        path.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,206 @@
+"""Trials of a sweep that share a process share the compiled program, where they differ in nothing that it contains.
+
+Building a model takes a tenth of a second, tracing and compiling its steps a whole one. So a trial's model is built as
+ever, from its own seed; then what distinguishes it, the values of all variables, is put into the model of the trial
+before it, whose steps are compiled. What is no variable must be the same: layers, loss, metrics and optimizer are held
+against each other by their configs. If anything differs, the new model is taken, and kept for the next trial.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainrun.trainer.job import Job
+
+# What a config says that is in a variable, or said by the variables' shapes.
+ELSEWHERE = ("seed", "learning_rate", "build_config")
+# Operations whose state is in their kernel, where nobody can reset it.
+STATEFUL = {
+    "RandomUniform",
+    "RandomStandardNormal",
+    "RandomUniformInt",
+    "TruncatedNormal",
+    "RandomShuffle",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "Multinomial",
+}
+_on = False
+_program: _Program | None = None
+shared = 0  # trials that ran with another's program
+
+
+def activate(on: bool = True) -> None:
+    """Have the runs of this process share programs, or not."""
+    global _on, _program
+    _on = on
+    if not on:
+        _program = None
+
+
+def active() -> bool:
+    """Tell whether the runs of this process share programs."""
+    return _on
+
+
+def job(new: Job) -> Job:
+    """Return a job with the program of the one before, if it is the same program; else the job itself."""
+    global _program, shared
+    if not _on:
+        return new
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+
+    if not _eligible(new):
+        return new
+    says = _Says(new)
+    if _program is None or _program.says != says or _program.draws() or not _move(_program, new):
+        _program = None
+        gc.collect()
+        _program = _Program(new.model, says, global_seed_generator())
+        return new
+    shared += 1
+    # The steps draw from the generator that was Keras' own when they were compiled.
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, _program.generator)
+    return replace(new, model=_program.model)
+
+
+def _eligible(new: Job) -> bool:
+    """Tell whether a job's program may be shared at all: one device, a CPU, nothing that is fitted to the data."""
+    import tensorflow as tf
+
+    from trainrun.hardware.replicas import leaves
+
+    model = new.model
+    if new.start is not None or model.run_eagerly or model.jit_compile:
+        return False
+    if model.distribute_strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
+        return False
+    # What such a layer has learnt of the data is in the program, as constants.
+    if any(hasattr(layer, "adapt") for layer in model._flatten_layers()):
+        return False
+    rates = [
+        getattr(leaf, "_learning_rate", None)
+        for leaf in leaves(model.optimizer)
+        if not hasattr(leaf, "inners")  # it wraps others, whose rates count
+    ]
+    return all(rate is None or hasattr(rate, "assign") or hasattr(rate, "get_config") for rate in rates)
+
+
+class _Program:
+    """A model whose steps are compiled.
+
+    Args:
+        model: it.
+        says: what it was made from.
+        generator: that was Keras' own when it was compiled.
+    """
+
+    def __init__(self, model: keras.Model, says: _Says, generator: Any):
+        self.model, self.says, self.generator = model, says, generator
+        self._draws: bool | None = None
+
+    def draws(self) -> bool:
+        """Tell whether the compiled steps draw numbers whose state is in no variable."""
+        from trainrun.trainer.pass_cache import NAME
+
+        if self._draws is None:
+            passes = getattr(self.model, NAME, {}).values()
+            self._draws = any(STATEFUL & steps.operations() for steps in passes)
+        return self._draws
+
+
+class _Says:
+    """All that a job's program is made from, without what is in variables; two of them can be compared.
+
+    Args:
+        job: built and compiled.
+    """
+
+    def __init__(self, job: Job):
+        model = job.model
+        self._layers = {layer.name: f"layer {i}" for i, layer in enumerate(model._flatten_layers())}
+        metrics = model._compile_metrics
+        self.content = (
+            type(model),
+            job.plan.batch_size,
+            job.train.weight is not None,
+            job.probabilities,
+            self._plain(model.get_config()),
+            [(tuple(v.shape), str(v.dtype)) for v in model.variables],
+            self._part(model.optimizer),
+            self._part(model.loss),
+            [self._part(getattr(metrics, f"_user_{k}", None)) for k in ("metrics", "weighted_metrics")],
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Says) and self.content == other.content
+
+    def __hash__(self) -> int:
+        return hash(self.content[:4])
+
+    def _part(self, part: Any) -> Any:
+        """Return a loss, metric or optimizer, or those in a list or a dict, as plain data."""
+        if isinstance(part, Mapping):
+            return {k: self._part(v) for k, v in part.items()}
+        if isinstance(part, list | tuple):
+            return [self._part(v) for v in part]
+        if not hasattr(part, "get_config"):
+            return repr(part)
+        config = part.get_config()
+        rate = config.get("learning_rate")
+        attributes = {k: v for k, v in vars(part).items() if _is_number(v)}
+        return (
+            type(part).__qualname__,
+            self._plain(config),
+            None if isinstance(rate, float) else self._plain(rate),
+            self._plain(attributes),
+        )
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                str(k): self._layers.get(v) if k == "name" else self._plain(v)
+                for k, v in value.items()
+                if k not in ELSEWHERE
+            }
+        if isinstance(value, list | tuple):
+            if len(value) == 3 and isinstance(value[0], str) and value[0] in self._layers:
+                return [self._layers[value[0]], *value[1:]]  # where a functional model says how it is wired
+            return [self._plain(v) for v in value]
+        if hasattr(value, "tobytes"):
+            return value.tobytes()
+        return self._part(value) if hasattr(value, "get_config") else repr(value)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_number, value))
+    return isinstance(value, int | float) or hasattr(value, "tobytes")
+
+
+def _move(program: _Program, new: Job) -> bool:
+    """Put the values of a new model's variables into the one whose steps are compiled; return whether they fit."""
+    from trainrun.checkpoint import training_state
+    from trainrun.trainer.epoch_loop import build
+
+    build(new)
+    ours, theirs = training_state.kinds(program.model), training_state.kinds(new.model)
+    ours["generators"] = [program.generator.state]
+    kinds = [
+        {k: [(tuple(v.shape), str(v.dtype)) for v in vs] for k, vs in of.items()} for of in (ours, theirs)
+    ]
+    if kinds[0] != kinds[1]:
+        return False
+    for kind, variables in theirs.items():
+        for mine, other in zip(ours[kind], variables, strict=True):
+            mine.assign(other)
+    program.model.stop_training = False
+    program.model._initial_epoch = None
+    return True

@@ -1,0 +1,167 @@
+"""What in a run keeps a state of its own, that no checkpoint has: looked for where a resumed run was another one."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator
+
+from trainrun.checkpoint import training_state
+from trainrun.config import plugins
+from trainrun.run import builders
+from trainrun.step.default import default
+from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.job import Job
+
+# Operations that draw from a counter inside the kernel: a resumed process begins it anew.
+RANDOM = frozenset(
+    (
+        "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "ParameterizedTruncatedNormal",
+        "RandomShuffle", "Multinomial", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "SampleDistortedBoundingBox",
+        "SampleDistortedBoundingBoxV2", "UniformCandidateSampler", "LogUniformCandidateSampler",
+        "LearnedUnigramCandidateSampler",
+    )
+)  # fmt: skip
+PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
+CLOCK = frozenset(("Timestamp",))
+# Calls in a plug-in's source, and what is wrong with them.
+_CLOCKS = "reads the clock"
+_OWN = "makes a random generator of its own, whose state is in no checkpoint"
+CALLS = {
+    **dict.fromkeys(("time.time", "time.time_ns", "time.monotonic", "time.perf_counter"), _CLOCKS),
+    **dict.fromkeys(("datetime.now", "datetime.datetime.now", "datetime.utcnow"), _CLOCKS),
+    **dict.fromkeys(("os.urandom", "uuid.uuid4", "secrets.randbits", "secrets.randbelow"), "draws what nobody can repeat"),
+    **dict.fromkeys(("np.random.default_rng", "numpy.random.default_rng", "random.Random"), _OWN),
+    **dict.fromkeys(("np.random.RandomState", "tf.random.Generator.from_seed"), _OWN),
+}  # fmt: skip
+
+
+def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
+    """Return a sentence for each thing that may have made a resumed run another one, the likeliest first.
+
+    Args:
+        config: resolved and checked, its plug-ins loaded.
+        run_dir: for callbacks that write; nothing is trained.
+    """
+    strategy = tf.distribute.get_strategy()
+    found: list[str] = []
+    try:
+        job = builders.job(config, builders.dataset(config), strategy)
+        step = getattr(builders.trainer(config), "step", None)
+        found += _in_graph(job, step)
+        found += _in_callbacks(builders.callbacks(config, run_dir, job))
+    # Whatever a user's code raises outside of its run: then there is less to tell.
+    except Exception as error:
+        found.append(f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}")
+    found += _in_sources(plugins.sources(config["plugins"]))
+    return list(dict.fromkeys(found))
+
+
+def _in_graph(job: Job, step: Any) -> Iterator[str]:
+    """Yield what the traced step holds that draws by itself, calls Python, or changes what Keras does not know."""
+    build(job)
+    few = job.train.take(np.arange(min(len(job.train), 2)))
+    data = tf.nest.map_structure(tf.convert_to_tensor, (few.x, few.y))
+    weight = None if few.weight is None else tf.convert_to_tensor(few.weight)
+    model = job.model
+
+    def run() -> Any:
+        if step is None or step is default:
+            return model.train_step((*data, weight) if weight is not None else data)
+        return step(model, *data, weight, 1.0)
+
+    # Before tracing: what it makes is known to nobody.
+    known = {
+        c.ref() for variables in training_state.kinds(model).values() for v in variables for c in _tensors(v)
+    }
+    known |= {c.ref() for c in _tensors(global_seed_generator().state)}
+    traced = tf.function(run, autograph=False).get_concrete_function()
+    for name, kind, where in _operations(traced.graph):
+        if kind in RANDOM:
+            yield (
+                f"{where}the random operation {kind} ({name}): its counter is in no checkpoint. Take "
+                "keras.random with a keras.random.SeedGenerator, which is one of the model's variables"
+            )
+        elif kind in PYTHON:
+            yield f"{where}numpy_function or py_function ({name}): what its Python code remembers is in no checkpoint"
+        elif kind in CLOCK:
+            yield f"{where}the operation {kind} ({name}) reads the clock"
+    for variable in traced.graph.variables:
+        if variable.ref() not in known:
+            yield (
+                f"the variable {variable.name} is changed or read by the step and none of the model's: make it by "
+                "add_weight in a layer, or as a keras.Variable of the optimizer or a metric"
+            )
+
+
+def _tensors(variable: Any) -> list[Any]:
+    value = getattr(variable, "_value", variable)
+    return (
+        list(getattr(value, "values", (value,))) if not callable(getattr(value, "values", None)) else [value]
+    )
+
+
+def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, kind, and `file, line n: ` of the user's code for each operation, those of inner functions too."""
+    seen = set()
+    for op in graph.get_operations():
+        yield op.name, op.type, _line(op)
+    for function in graph.as_graph_def().library.function:
+        inner = getattr(graph, "_functions", {}).get(function.signature.name)
+        inner = getattr(inner, "graph", None)
+        if inner is not None and id(inner) not in seen:
+            seen.add(id(inner))
+            for op in inner.get_operations():
+                yield op.name, op.type, _line(op)
+        elif inner is None:
+            for node in function.node_def:
+                yield node.name, node.op, ""
+
+
+def _line(op: Any) -> str:
+    """Return where in the user's code an operation was made; empty if in nobody's."""
+    ours = str(Path(__file__).parent.parent)
+    for frame in reversed(op.traceback or ()):
+        if not frame.filename.startswith((ours, sys.prefix, sys.base_prefix, "<")):
+            return f"{frame.filename}, line {frame.lineno}: "
+    return ""
+
+
+def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str]:
+    """Yield the attributes of the user's callbacks that are neither plain data nor told by `get_state`."""
+    for callback in callbacks:
+        kind = type(callback)
+        if hasattr(callback, "get_state") or kind.__module__.split(".")[0] in ("keras", "trainrun"):
+            continue
+        for name, value in vars(callback).items():
+            plain = (
+                training_state._is_plain(value)
+                or isinstance(value, types.ModuleType)
+                or inspect.isroutine(value)
+            )
+            if name not in training_state.FOREIGN and not plain:
+                yield (
+                    f"callback {kind.__name__}: its attribute {name} is a {type(value).__name__}, which no checkpoint "
+                    "keeps. Give the callback get_state and set_state (docs/components.md)"
+                )
+
+
+def _in_sources(files: Mapping[str, Path]) -> Iterator[str]:
+    """Yield calls in the plug-ins whose result is another one each time."""
+    for plugin, path in files.items():
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (fault := CALLS.get(ast.unparse(node.func))):
+                yield f"{plugin}, line {node.lineno}: {ast.unparse(node.func)} {fault}"
