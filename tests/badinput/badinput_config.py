@@ -274,7 +274,7 @@ COMBINATIONS = {
     "hardware=mirrored hardware.virtual_devices=2 hardware.devices=[0]": "Set one of them to null",
     "hardware=multi_worker": "Take trainer=custom",
     "hardware=multi_worker trainer=custom": "expected the workers' addresses",
-    "hardware=parameter_server": "hardware",
+    "hardware=parameter_server": "there is no option",
     "hardware=mirrored hardware.virtual_devices=64 trainer.batch_size=32": "for each of 64 replicas",
     "experiment=quadratic trainer=minimize tune.learning_rate=auto": "needs a trainer that takes steps",
     "hardware=mirrored hardware.scale_learning_rate=linear": "hardware.scale_batch",

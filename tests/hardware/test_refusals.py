@@ -14,7 +14,7 @@ TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
 @pytest.mark.parametrize(
     ("overrides", "key", "message"),
     [
-        (["hardware=parameter_server"], "hardware", "no seed repeats"),
+        (["hardware=parameter_server"], "hardware", "there is no option 'parameter_server'"),
         (["hardware=multi_worker", "hardware.local_workers=2"], "trainer", "Take trainer=custom"),
         (["hardware=multi_worker", "trainer=custom"], "hardware.workers", "hardware.local_workers=2"),
         ([*TWO, "trainer=train_on_batch"], "trainer", "does not divide a batch"),

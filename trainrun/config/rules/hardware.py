@@ -9,7 +9,6 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError
 from trainrun.hardware._cluster import FIRST_PORT, cluster
-from trainrun.hardware.parameter_server import REASON
 
 # Trainers that divide a batch among replicas. The others would give each of them the whole batch.
 DIVIDES = ("fit", "custom")
@@ -23,9 +22,6 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield what does not fit the devices; `combinations` holds every config against it."""
     hardware = config.get("hardware")
     if not isinstance(hardware, Mapping) or not isinstance(config.get("trainer"), Mapping):
-        return
-    if hardware.get("name") == "parameter_server":
-        yield Problem("hardware", REASON)
         return
     yield from _contradictions(hardware)
     if hardware.get("name") == "multi_worker":
