@@ -37,6 +37,7 @@ OVERRIDES = {
     "hydra.verbosity=true": "Did you mean verbose?",
     "+hydra.x=1": "hydra",
     "hydra/launcher=nonsense": "there is no option 'nonsense'",
+    "hydra/launcher=joblib": "It is one of auto, basic, local",
     "hydra/launcher=../../x": "there is no option",
     "hydra/sweeper=optunaa": "hydra/sweeper",
     "hydra/launchr=basic": "hydra/launchr",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.hydra_bridge.launcher_plugins import LocalConf, SweepLauncher, jobs_problem
+from trainrun.hydra_bridge.launcher_plugins import SweepLauncher, jobs_problem
 
 CLUSTERS = ("slurm", "local", "debug")
 
@@ -68,13 +68,6 @@ class SubmititConf:
     qos: str | None = None
     constraint: str | None = None
     additional_parameters: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class JoblibConf(LocalConf):
-    """The settings of `hydra/launcher=joblib`: those of local."""
-
-    _target_: str = "hydra_plugins.trainrun.JoblibLauncher"
 
 
 class ForeignLauncher(SweepLauncher):
@@ -160,13 +153,6 @@ class SubmititLauncher(ForeignLauncher):
             )
 
 
-class JoblibLauncher(ForeignLauncher):
-    """Runs the points of a sweep by joblib's worker processes."""
-
-    package, conf = "joblib", JoblibConf
-    least = {"per_gpu": 1}
-
-
 def _default(found: dataclasses.Field[Any]) -> Any:
     return found.default if found.default_factory is dataclasses.MISSING else found.default_factory()
 
@@ -174,7 +160,6 @@ def _default(found: dataclasses.Field[Any]) -> Any:
 PLUGINS: list[tuple[str, str, type, type]] = [
     ("hydra/launcher", "ray", RayLauncher, RayConf),
     ("hydra/launcher", "submitit", SubmititLauncher, SubmititConf),
-    ("hydra/launcher", "joblib", JoblibLauncher, JoblibConf),
 ]
 
 

@@ -127,7 +127,7 @@ def warm() -> None:
 
 @contextlib.contextmanager
 def no_main() -> Iterator[None]:
-    """Within, new processes do not import the worker's own main module: it is Ray's, loky's or submitit's."""
+    """Within, new processes do not import the worker's own main module: it is Ray's or submitit's."""
     was, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
     try:
         yield

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 FOREIGN = {
     "ray": ("trainrun.sweep.launchers.ray", "RayCore"),
     "submitit": ("trainrun.sweep.launchers.submitit", "Submitit"),
-    "joblib": ("trainrun.sweep.launchers.joblib", "Joblib"),
 }
 
 
@@ -21,7 +20,8 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     """Return the engine of a sweep.
 
     Args:
-        settings: see `snapshot.settings`; ``launcher`` names it. Without one, or where it is Hydra's own: local processes.
+        settings: see `snapshot.settings`; ``launcher`` names it. Without one, or with one that is not ours (Hydra's own, or
+            ``joblib`` in a sweep that an older trainrun recorded): local processes.
         trials: there will be at most.
         jobs: at once, in place of the launcher's ``n_jobs``.
 
