@@ -15,7 +15,7 @@ import trainrun
 from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.commands import resume
-from trainrun.run import builders
+from trainrun.run import callback_builders
 from trainrun.tracking import history, journal
 from trainrun.tracking.delivery import liveness
 from trainrun.trainer import compiled_epoch, pipeline
@@ -93,18 +93,18 @@ class Stop(keras.callbacks.Callback):
 @pytest.fixture
 def stopped(monkeypatch):
     """Return a function that runs something until the run is stopped at (epochs done, steps of the next)."""
-    plain = builders.callbacks
+    plain = callback_builders.user_callbacks
 
     def until(at, run):
         # Of its own: no step before it is to be left out of a compiled call.
         stop = Stop(at, at[1] or None)
         made = []
-        monkeypatch.setattr(builders, "callbacks", lambda *a: made.extend([*plain(*a), stop]) or made)
+        monkeypatch.setattr(callback_builders, "user_callbacks", lambda *a: made.extend([*plain(*a), stop]) or made)
         try:
             with pytest.raises(Interrupted) as caught:
                 run()
         finally:
-            monkeypatch.setattr(builders, "callbacks", plain)
+            monkeypatch.setattr(callback_builders, "user_callbacks", plain)
         for table in (c for c in made if isinstance(c, keras.callbacks.CSVLogger)):
             table.csv_file.close()  # the end of a process does that
         assert caught.value.exit_code == 143

@@ -16,7 +16,8 @@ from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 from trainrun.registry import option_files
 from trainrun.registry.construct import construct
-from trainrun.run.label_encoding import FORMS, Adapted, adapt, arguments, choose, encode, weights
+from trainrun.run.label_encoding import FORMS, arguments, choose, encode, weights
+from trainrun.run.metric_adapter import Adapted, adapt
 
 RNG = np.random.default_rng(11)
 N = 240

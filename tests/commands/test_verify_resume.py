@@ -16,7 +16,7 @@ import trainrun
 from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.commands import resume, verify_resume
-from trainrun.run import builders
+from trainrun.run import callback_builders
 from trainrun.util.interrupt import Interrupted
 from trainrun.verify import differences, kill_and_resume
 
@@ -99,7 +99,7 @@ def plugin(inside):
 
 def stop_and_go_on(overrides, at, monkeypatch):
     """Run it, stop it, and go on in this process, with everything that a new process would begin anew begun anew."""
-    plain = builders.callbacks
+    plain = callback_builders.user_callbacks
 
     class Stop(keras.callbacks.Callback):
         transient = coarse = True
@@ -111,10 +111,10 @@ def stop_and_go_on(overrides, at, monkeypatch):
     from trainrun.config import plugins
 
     plugins._imported.clear()
-    monkeypatch.setattr(builders, "callbacks", lambda *a: [*plain(*a), Stop()])
+    monkeypatch.setattr(callback_builders, "user_callbacks", lambda *a: [*plain(*a), Stop()])
     with pytest.raises(Interrupted):
         trainrun.run(overrides, run_dir="killed")
-    monkeypatch.setattr(builders, "callbacks", plain)
+    monkeypatch.setattr(callback_builders, "user_callbacks", plain)
     plugins._imported.clear()
     assert resume.main(["killed"]) == 0
 

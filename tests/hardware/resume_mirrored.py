@@ -16,7 +16,7 @@ import keras
 
 import trainrun
 from trainrun.commands import resume
-from trainrun.run import builders
+from trainrun.run import callback_builders
 from trainrun.tracking import history, journal
 from trainrun.ui import console
 from trainrun.util.interrupt import Interrupted
@@ -52,17 +52,17 @@ def record(run_dir):
 if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     console.quiet()
-    found, plain = {}, builders.callbacks
+    found, plain = {}, callback_builders.user_callbacks
     for trainer in ("custom", "fit"):
         overrides = [*BASE, f"trainer={trainer}"]
         trainrun.run(overrides, run_dir=f"{trainer}_whole")
-        builders.callbacks = lambda *a: [*plain(*a), Stop()]
+        callback_builders.user_callbacks = lambda *a: [*plain(*a), Stop()]
         for devices in ("two", "one") if trainer == "custom" else ("two",):
             try:
                 trainrun.run(overrides, run_dir=f"{trainer}_{devices}")
             except Interrupted as stop:
                 found[f"{trainer}_{devices}_code"] = stop.exit_code
-        builders.callbacks = plain
+        callback_builders.user_callbacks = plain
         resume.main([f"{trainer}_two"])
         found[trainer] = record(f"{trainer}_whole") == record(f"{trainer}_two")
     resume.main(["custom_one", "hardware=cpu"])

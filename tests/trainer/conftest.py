@@ -49,7 +49,7 @@ def train():
     import keras
     import tensorflow as tf
 
-    from trainrun.run import builders
+    from trainrun.run import builders, callback_builders
 
     keras.config.set_dtype_policy("float32")
 
@@ -61,7 +61,7 @@ def train():
         if change is not None:
             change(job)
         # The callbacks of the config: max_time among them.
-        every = [*builders.callbacks(config, None, job), *callbacks]
+        every = [*callback_builders.user_callbacks(config, None, job), *callbacks]
         history = builders.trainer(config).train(job, every)
         return Trained(history, [np.asarray(w) for w in job.model.weights], job)
 

@@ -18,7 +18,7 @@ from trainrun.failure.adjustments import Concessions
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.nan_guard import Finite
 from trainrun.hardware import replicas
-from trainrun.run import builders, joint_training
+from trainrun.run import builders, callback_builders, joint_training
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
 from trainrun.trainer import program_cache
@@ -82,13 +82,13 @@ class Attempts:
         if job.start is not None:
             was = job.start.checkpoint.about["plan"].get("rate", 1.0)
             job = replace(job, start=replace(job.start, rate=self.conceded.rate / was))
-        if self.conceded == builders.NOTHING:
+        if self.conceded == callback_builders.NOTHING:
             job = program_cache.job(job)
         self.job, self.trainer = (
             job,
             joint_training.trainer(builders.trainer(self.config, self.conceded.parts)),
         )
-        self.callbacks = builders.callbacks(self.config, self.run_dir, job)
+        self.callbacks = callback_builders.user_callbacks(self.config, self.run_dir, job)
 
     def train(self, outcome: Outcome) -> dict[str, list[float]]:
         """Train until it is done, or until a failure has no answer.
@@ -103,7 +103,7 @@ class Attempts:
         if self._untold:
             self._write(self._untold, outcome)
         while True:
-            every = builders.around(
+            every = callback_builders.with_run_callbacks(
                 self.callbacks,
                 outcome.recorder.callback(),
                 self.run_dir,

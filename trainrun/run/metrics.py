@@ -11,7 +11,7 @@ from trainrun.data.dataset import Dataset
 from trainrun.metric.auto import auto as auto_metrics
 from trainrun.registry import option_files
 from trainrun.registry.construct import construct
-from trainrun.run import label_encoding
+from trainrun.run import label_encoding, metric_adapter
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
 
@@ -53,6 +53,6 @@ def _metric(
         "name": name,
     }
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
-    metric = label_encoding.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+    metric = metric_adapter.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
     unit = Unit.of(data)
     return metric if unit is None else unit.metric(metric)

@@ -6,8 +6,9 @@ A step is one batch. Everything that a config gives as a length becomes steps he
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 # (group, argument) of the components whose argument is a length, or a list of lengths.
 LENGTHS = frozenset(
@@ -87,3 +88,17 @@ def to_steps(
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [parse(v).steps(total_steps, steps_per_epoch) for v in value]
     return parse(value).steps(total_steps, steps_per_epoch)
+
+
+def in_steps(group: str, spec: Mapping[str, Any], total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+    """Return a component's arguments with lengths such as `0.5run` or `3epochs` as numbers of steps.
+
+    Args:
+        group: of the component.
+        spec: its arguments.
+        total_steps: of the run.
+        steps_per_epoch: of an epoch.
+    """
+    return {
+        k: to_steps(v, total_steps, steps_per_epoch) if (group, k) in LENGTHS else v for k, v in spec.items()
+    }

@@ -17,7 +17,7 @@ from keras.src.random.seed_generator import global_seed_generator
 
 from trainrun.checkpoint import training_state
 from trainrun.config import plugins
-from trainrun.run import builders
+from trainrun.run import builders, callback_builders
 from trainrun.step.default import default
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.job import Job
@@ -58,7 +58,7 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
         job = builders.job(config, builders.dataset(config), strategy)
         step = getattr(builders.trainer(config), "step", None)
         found += _in_graph(job, step)
-        found += _in_callbacks(builders.callbacks(config, run_dir, job))
+        found += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
     # Whatever a user's code raises outside of its run: then there is less to tell.
     except Exception as error:
         found.append(f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}")

@@ -1,0 +1,89 @@
+"""The callbacks of a run: those that the config names, and the run's own around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainrun.checkpoint.writer import Checkpoint
+from trainrun.config.rules.ranges import RUN_PATHS
+from trainrun.failure.adjustments import Concessions
+from trainrun.failure.nan_guard import Finite
+from trainrun.hardware import replicas
+from trainrun.inspect.profiling import Profile
+from trainrun.registry.construct import construct
+from trainrun.run import progress_channel
+from trainrun.trainer.job import Job
+from trainrun.ui.progress import Progress
+from trainrun.util import lengths
+
+NOTHING = Concessions()
+
+
+def with_run_callbacks(
+    callbacks: list[keras.callbacks.Callback],
+    journal: keras.callbacks.Callback,
+    run_dir: Path,
+    job: Job,
+    settings: Mapping[str, Any],
+    conceded: Concessions = NOTHING,
+) -> list[keras.callbacks.Callback]:
+    """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
+
+    Args:
+        callbacks: the user's.
+        journal: writes each epoch down.
+        run_dir: the run's directory.
+        job: what is trained.
+        settings: the config's `checkpoint` node.
+        conceded: what failures have made different from the config; checkpoints say so.
+    """
+    plan = job.plan
+    rate = construct("callback", "learning_rate_logger")
+    show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
+    kept = [rate, *callbacks, journal]
+    # After the journal: what a checkpoint has behind it is written down.
+    saved = Checkpoint(
+        run_dir,
+        every=settings["every"],
+        keep=settings["keep"],
+        plan={**plan.lengths(), "batch_size": plan.batch_size, **conceded.record()},
+        writes=replicas.is_chief(job.model.distribute_strategy),
+        within=not replicas.is_several_processes(job.model.distribute_strategy),
+    )
+    saved.callbacks = [*kept, saved]
+    # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.
+    finite = Finite(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
+    return [
+        rate,
+        *callbacks,
+        keras.callbacks.History(),
+        journal,
+        finite,
+        *progress_channel.callbacks(),
+        saved,
+        show,
+    ]
+
+
+def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that the config names, their relative paths inside the run's directory."""
+    built, plan = [], job.plan
+    for name, spec in config["callback"].items():
+        spec = lengths.in_steps("callback", spec, plan.total_steps, plan.steps_per_epoch)
+        if any(spec.get(p) for p in RUN_PATHS) and not replicas.is_chief(job.model.distribute_strategy):
+            continue  # of several workers, one writes
+        for argument in RUN_PATHS:
+            if isinstance(spec.get(argument), str):
+                path = run_dir / spec[argument]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                spec[argument] = str(path)
+        built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths()))
+    if config["trainer"].get("max_time") is not None:
+        built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
+    if config.get("profile"):
+        built.append(Profile(run_dir, *config["profile_steps"]))
+    return built

@@ -1,0 +1,200 @@
+"""Any metric with any loss: a metric is wrapped where it reads other labels or predictions than the batches hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from trainrun.data.dataset import TargetSpec
+from trainrun.run.label_encoding import ELEMENTWISE
+
+
+def adapt(
+    metric: keras.metrics.Metric,
+    target: TargetSpec,
+    labels: tuple[str, str],
+    predictions: tuple[str, Sequence[str]],
+) -> keras.metrics.Metric:
+    """Return the metric, wrapped in `Adapted` only if something has to be converted.
+
+    Args:
+        metric: what is to be measured.
+        target: the data's target.
+        labels: the form that the batches hold, and the form that the metric reads (from `choose`).
+        predictions: what the model gives, and the words of the metric's ``@predictions``.
+    """
+    have, want = labels
+    given, reads = predictions
+    read = _reading(given, reads, target.kind)
+    adapted = Adapted(
+        metric,
+        kind=target.kind,
+        labels=(have, have if want == "any" else want),
+        predictions=(given, read),
+        classes=max(len(target.classes), target.outputs),
+        flat=len(target.shape),
+    )
+    return adapted if adapted.does_something else metric
+
+
+def _reading(given: str, reads: Sequence[str], kind: str) -> str:
+    """Return the form of predictions to hand over: as they are if that will do, else the first wanted."""
+    if not reads or given in reads or "any" in reads:
+        return given
+    # "real probabilities" means probabilities where the target is classes.
+    return next((word for word in reads if (word == "real") == (kind == "real")), reads[0])
+
+
+@keras.saving.register_keras_serializable("trainrun")
+class Adapted(keras.metrics.Metric):
+    """A metric that is given labels and predictions in another form than it reads.
+
+    Conversions are made in the graph, batch by batch. A result with one value a class or output (F1 with
+    `average: null`, R² with `class_aggregation: null`, several thresholds) becomes its mean, since a log
+    holds one number a name; a dict passes as it is. `Mean` and `Sum` are given the predictions.
+
+    Args:
+        metric: the metric inside; its state, name and dtype are this one's.
+        kind: the kind of target: ``binary``, ``multiclass``, ``multilabel``, ``real`` or ``none``.
+        labels: form given, form read: ``ids``, ``one_hot``, ``binary``, ``real``, ``any``.
+        predictions: form given (``probabilities``, ``logits``, ``scores``, ``real``), form read (these or
+            ``ids``). Logits and scores become probabilities by sigmoid (one output, several labels) or
+            softmax; those become ids by the highest or, for a single output, by 0.5; probabilities become
+            scores by log-odds or log.
+        classes: number of classes, for one-hot labels.
+        flat: number of axes over which a label repeats (2 for images segmented): they are merged with the
+            batch axis, and an example's weight is given to each of its labels.
+    """
+
+    def __init__(
+        self,
+        metric: keras.metrics.Metric,
+        kind: str,
+        labels: Sequence[str],
+        predictions: Sequence[str],
+        classes: int = 1,
+        flat: int = 0,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name or metric.name, dtype=dtype or metric.dtype)
+        self.metric = metric
+        self.kind = kind
+        self.labels = tuple(labels)
+        self.predictions = tuple(predictions)
+        self.classes = classes
+        self.flat = flat
+        if hasattr(metric, "_direction"):
+            # Keras' early stopping reads it to tell whether more is better.
+            self._direction = metric._direction
+
+    @property
+    def does_something(self) -> bool:
+        """Whether the metric inside would not do as well without this one."""
+        same = self.labels[0] == self.labels[1] and self.predictions[0] == self.predictions[1]
+        return not same or self.flat > 0 or _reads_values(self.metric) or _may_be_vector(self.metric)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Convert a batch and hand it to the metric inside.
+
+        Args:
+            y_true: labels in the form `labels[0]`.
+            y_pred: the model's output in the form `predictions[0]`.
+            sample_weight: None or one weight an example, `[batch]`; with `flat` also one a label.
+        """
+        y_true = self._labels(ops.convert_to_tensor(y_true))
+        y_pred = self._predictions(ops.convert_to_tensor(y_pred))
+        if self.flat:
+            y_true, y_pred, sample_weight = self._flattened(y_true, y_pred, sample_weight)
+        if _reads_values(self.metric):
+            self.metric.update_state(y_pred, sample_weight=sample_weight)
+        elif sample_weight is None:
+            self.metric.update_state(y_true, y_pred)
+        else:
+            self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
+
+    def _labels(self, y: Any) -> Any:
+        have, want = self.labels
+        if have == want or self.kind not in ("binary", "multiclass"):
+            return y
+        if have == "one_hot":
+            ids = ops.argmax(y, axis=-1)
+        else:
+            ids = ops.cast(ops.squeeze(y, -1) if have == "binary" else y, "int32")
+        if want == "one_hot":
+            return ops.one_hot(ids, self.classes, dtype=keras.config.floatx())
+        if want == "binary":
+            return ops.cast(ops.expand_dims(ids, -1), keras.config.floatx())
+        return ids
+
+    def _predictions(self, y: Any) -> Any:
+        have, want = self.predictions
+        margins = ("logits", "scores")
+        if have == want or (have in margins and want in margins) or self.kind in ("real", "none"):
+            return y
+        # Not the metric's dtype: the IoUs count in int.
+        y = ops.cast(y, keras.config.floatx())
+        single = self.kind in ELEMENTWISE
+        if want == "ids":
+            if not single:
+                return ops.argmax(y, axis=-1)
+            yes = ops.cast(y > (0.0 if have in margins else 0.5), "int32")
+            return ops.squeeze(yes, -1) if self.kind == "binary" else yes
+        if have in margins and want == "probabilities":
+            return ops.sigmoid(y) if single else ops.softmax(y, axis=-1)
+        if have == "probabilities" and want in margins:
+            tiny = keras.config.epsilon()
+            y = ops.clip(y, tiny, 1.0 - tiny)
+            return ops.log(y) - ops.log(1.0 - y) if single else ops.log(y)
+        return y
+
+    def _flattened(self, y_true: Any, y_pred: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return labels, predictions and weights with the repeating axes merged into the batch axis."""
+        spread = ops.shape(y_pred)[: self.flat + 1]
+        if weight is not None:
+            weight = ops.convert_to_tensor(weight)
+            missing = self.flat + 1 - len(weight.shape)
+            weight = ops.reshape(weight, [*ops.shape(weight), *[1] * missing])
+            weight = ops.reshape(ops.broadcast_to(weight, spread), [-1])
+        return self._merged(y_true), self._merged(y_pred), weight
+
+    def _merged(self, y: Any) -> Any:
+        rest = y.shape[self.flat + 1 :]
+        return ops.reshape(y, [-1, *rest])
+
+    def result(self) -> Any:
+        result = self.metric.result()
+        return result if isinstance(result, dict) or len(result.shape) == 0 else ops.mean(result)
+
+    def reset_state(self) -> None:
+        self.metric.reset_state()
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "metric": keras.saving.serialize_keras_object(self.metric),
+            "kind": self.kind,
+            "labels": list(self.labels),
+            "predictions": list(self.predictions),
+            "classes": self.classes,
+            "flat": self.flat,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Adapted:
+        return cls(**{**config, "metric": keras.saving.deserialize_keras_object(config["metric"])})
+
+
+def _reads_values(metric: keras.metrics.Metric) -> bool:
+    """Return whether `update_state` takes values instead of labels and predictions."""
+    return type(metric) in (keras.metrics.Mean, keras.metrics.Sum)
+
+
+def _may_be_vector(metric: keras.metrics.Metric) -> bool:
+    """Return whether the result may hold one value a class, output or threshold."""
+    foreign = not type(metric).__module__.startswith(("keras.", "trainrun."))
+    several = len(getattr(metric, "thresholds", None) or ()) > 1 and not hasattr(metric, "num_thresholds")
+    return foreign or several or any(getattr(metric, k, "") is None for k in ("average", "class_aggregation"))
