@@ -99,7 +99,9 @@ def stopped(monkeypatch):
         # Of its own: no step before it is to be left out of a compiled call.
         stop = Stop(at, at[1] or None)
         made = []
-        monkeypatch.setattr(callback_builders, "user_callbacks", lambda *a: made.extend([*plain(*a), stop]) or made)
+        monkeypatch.setattr(
+            callback_builders, "user_callbacks", lambda *a: made.extend([*plain(*a), stop]) or made
+        )
         try:
             with pytest.raises(Interrupted) as caught:
                 run()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainrun.checkpoint import file as stored
 from trainrun.checkpoint import training_state
 from trainrun.errors import UserError
+from trainrun.model.variables import by_purpose
 
 
 def build(units=3, seed=0):
@@ -43,7 +44,7 @@ def file(model, callbacks=(), tmp=Path("x"), **position):
 
 
 def values(model):
-    return {k: [np.array(v) for v in vs] for k, vs in training_state.kinds(model).items()}
+    return {k: [np.array(v) for v in vs] for k, vs in by_purpose(model).items()}
 
 
 def assert_same(ours, theirs):

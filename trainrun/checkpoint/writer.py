@@ -18,6 +18,7 @@ from trainrun.checkpoint.file import BEST, FOLDER, LAST, Stored
 from trainrun.errors import TrainingError
 from trainrun.failure.nan_guard import worst
 from trainrun.hardware import replicas
+from trainrun.model.variables import by_purpose
 from trainrun.run import joint_training
 from trainrun.util import interrupt
 from trainrun.util.interval import Interval
@@ -289,6 +290,6 @@ def restore(path: Path, model: keras.Model) -> int:
     found = file.read(path)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    wanted = training_state.kinds(model)
+    wanted = by_purpose(model)
     training_state.put(found, {kind: wanted[kind] for kind in ("weights", "optimizer")})
     return found.epoch

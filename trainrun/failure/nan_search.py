@@ -30,6 +30,7 @@ from trainrun.failure.adjustments import Concessions
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.nan_guard import unsound
 from trainrun.hardware import replicas
+from trainrun.model.variables import by_purpose
 from trainrun.run import builders
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
@@ -256,7 +257,7 @@ class _Search:
             raise Unknown(f"to do {left:,} steps again would take longer than on_failure.minutes allows")
 
     def _put(self, found: Stored) -> None:
-        kinds = training_state.kinds(self.job.model)
+        kinds = by_purpose(self.job.model)
         training_state.put(found, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators")})
 
     def _indices(self, epoch: int, step: int) -> np.ndarray:

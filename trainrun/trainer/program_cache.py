@@ -187,11 +187,11 @@ def _is_number(value: Any) -> bool:
 
 def _move(program: _Program, new: Job) -> bool:
     """Put the values of a new model's variables into the one whose steps are compiled; return whether they fit."""
-    from trainrun.checkpoint import training_state
+    from trainrun.model.variables import by_purpose
     from trainrun.trainer.epoch_loop import build
 
     build(new)
-    ours, theirs = training_state.kinds(program.model), training_state.kinds(new.model)
+    ours, theirs = by_purpose(program.model), by_purpose(new.model)
     ours["generators"] = [program.generator.state]
     kinds = [
         {k: [(tuple(v.shape), str(v.dtype)) for v in vs] for k, vs in of.items()} for of in (ours, theirs)

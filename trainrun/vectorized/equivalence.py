@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.checkpoint import training_state
+from trainrun.model.variables import by_purpose
 from trainrun.step.default import default
 from trainrun.trainer.pipeline import whole
 from trainrun.vectorized import functional
@@ -79,7 +79,7 @@ def _hold(
         Unfit: it is something else.
     """
     at = iter(zip(mine, before, strict=True))
-    kinds = training_state.kinds(model)
+    kinds = by_purpose(model)
     for of_kind in (kinds[k] for k in KINDS):
         each = [(v, *next(at)) for v in of_kind]
         moved = [

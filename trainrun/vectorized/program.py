@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.checkpoint import training_state
 from trainrun.data.dataset import Split
+from trainrun.model.variables import by_purpose
 from trainrun.run import joint_training
 from trainrun.vectorized import converters, equivalence, functional, lifted_hyperparameters
 from trainrun.vectorized.rows import Part, Rows, kind
@@ -100,7 +100,7 @@ class Program:
         self._dense = False
         self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
-        kinds = training_state.kinds(self.model)
+        kinds = by_purpose(self.model)
         begin = len(kinds["weights"])
         # Counters and rates: callbacks may read and change them.
         self._light = {begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()}

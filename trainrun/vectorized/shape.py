@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun.checkpoint import training_state
+from trainrun.model.variables import by_purpose
 from trainrun.vectorized import lifted_hyperparameters
 
 KINDS = ("weights", "optimizer", "metrics")
@@ -32,7 +32,7 @@ def differences(
 
 def variables(model: keras.Model) -> list[Any]:
     """Return all that a step reads or writes, in an order that is the same for all trials of a shape."""
-    kinds = training_state.kinds(model)
+    kinds = by_purpose(model)
     return [v for kind in KINDS for v in kinds[kind]]
 
 

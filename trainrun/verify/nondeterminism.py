@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
-from trainrun.checkpoint import training_state
+from trainrun.checkpoint import callback_state
 from trainrun.config import plugins
+from trainrun.model.variables import by_purpose
 from trainrun.run import builders, callback_builders
 from trainrun.step.default import default
 from trainrun.trainer.epoch_loop import build
@@ -80,9 +81,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
         return step(model, *data, weight, 1.0)
 
     # Before tracing: what it makes is known to nobody.
-    known = {
-        c.ref() for variables in training_state.kinds(model).values() for v in variables for c in _tensors(v)
-    }
+    known = {c.ref() for variables in by_purpose(model).values() for v in variables for c in _tensors(v)}
     known |= {c.ref() for c in _tensors(global_seed_generator().state)}
     traced = tf.function(run, autograph=False).get_concrete_function()
     for name, kind, where in _operations(traced.graph):
@@ -144,11 +143,11 @@ def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str
             continue
         for name, value in vars(callback).items():
             plain = (
-                training_state._is_plain(value)
+                callback_state.is_plain(value)
                 or isinstance(value, types.ModuleType)
                 or inspect.isroutine(value)
             )
-            if name not in training_state.FOREIGN and not plain:
+            if name not in callback_state.FOREIGN and not plain:
                 yield (
                     f"callback {kind.__name__}: its attribute {name} is a {type(value).__name__}, which no checkpoint "
                     "keeps. Give the callback get_state and set_state (docs/components.md)"

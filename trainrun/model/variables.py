@@ -1,0 +1,24 @@
+"""A model's variables by what they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras.src.random.seed_generator import global_seed_generator
+
+
+def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
+    """Return the variables of a compiled model by purpose.
+
+    Returns:
+        ``weights``, ``optimizer`` (empty before it is built), ``metrics``, and ``generators``: Keras' global seed.
+    """
+    optimizer = model.optimizer
+    generator = global_seed_generator().state
+    return {
+        "weights": list(model.variables),
+        "optimizer": list(optimizer.variables) if optimizer is not None and optimizer.built else [],
+        "metrics": list(model.metrics_variables),
+        "generators": [generator],
+    }
