@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 import time
 import traceback
@@ -51,8 +50,6 @@ class Job:
         self.follower: Follower | None = None
         self.finished = False
         self.given_up = False  # nobody waits for it any more
-        self.lent = False  # a helper delivers it
-        self._since = service.began
         self._began = time.monotonic()
         self._due = 0.0
         self._settled = self._deleted = False
@@ -66,7 +63,7 @@ class Job:
     @property
     def remaining(self) -> float:
         """Seconds until there is something to do."""
-        return math.inf if self.lent else max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
+        return max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
 
     def hurry(self) -> None:
         """Somebody waits."""
@@ -77,31 +74,6 @@ class Job:
     def end(self) -> None:
         """The run has ended: what there is can go at once."""
         self.over, self._due = True, 0.0
-
-    @property
-    def lendable(self) -> bool:
-        """Whether a helper may deliver it: once, when it has ended, and goes into files of this machine."""
-        return (
-            self.over
-            and not self.finished
-            and self._since < math.inf  # it was lent before
-            and self.destination in self.service.local
-        )
-
-    def lend(self) -> bool:
-        """Leave it to a helper; not if another process looks after it."""
-        self.lent = self.take()
-        return self.lent
-
-    def take_back(self) -> None:
-        """Go on from where the helper has come to."""
-        self.lent, self.follower, self._due = False, None, 0.0
-        self._since = math.inf  # it may have made the run, and not have written that down
-
-    @property
-    def destination(self) -> tuple[str, str]:
-        """Where its records go: the store and the experiment."""
-        return self.target.uri, self.target.experiment
 
     def take(self) -> bool:
         """Return whether the run is ours to look after."""
@@ -130,7 +102,7 @@ class Job:
             if self.follower is None:
                 cursor = Cursor(self.run_dir, self.target)
                 # A delivery process before this one may have made runs that it could not write down any more.
-                sink = MlflowSink(cursor, since=self._since)
+                sink = MlflowSink(cursor, since=self.service.began)
                 self.follower = Follower(cursor, sink, self.warn, self._report)
             if self.service.orphaned:
                 self.settle()
@@ -146,8 +118,6 @@ class Job:
             self.failed(error)
         else:
             self.backoff.succeeded()
-            if self.follower.sink.files_here:
-                self.service.local[self.destination] = self.follower.sink
             self._report(failing=None)
             if self.follower.done:
                 self._finish()

@@ -26,12 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.tracking import status
-from trainrun.tracking.delivery import helper, liveness
+from trainrun.tracking.delivery import liveness
 from trainrun.tracking.delivery.delivery import Job
 from trainrun.tracking.delivery.priority import Priority
 from trainrun.tracking.delivery.replay import Backoff
 from trainrun.tracking.mlflow.store import import_quietly
-from trainrun.tracking.mlflow.tracker import MlflowSink
 
 LOOK = 1.0  # seconds between two looks at whether the training process lives
 UNKNOWN = 30.0  # seconds for a run of which nothing was said
@@ -66,10 +65,6 @@ class Service:
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
-        # A sink of each destination where files are known to go to a folder of this machine.
-        self.local: dict[tuple[str, str], MlflowSink] = {}
-        self._helper: helper.Helper | None = None
-        self._helpless = False  # one was killed, or found no room: so may the next be
         self._priority, self._looked = Priority(), 0.0
 
     def run(self) -> None:
@@ -77,7 +72,6 @@ class Service:
         threading.Thread(target=self._hear, daemon=True).start()
         settled = False
         while True:
-            self._share()
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
@@ -95,7 +89,6 @@ class Service:
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:
                     self._work(other)
-                self._share()
             self.jobs = {name: job for name, job in self.jobs.items() if not job.finished}
             if (closed or gone) and not self.jobs:
                 return
@@ -115,33 +108,6 @@ class Service:
         self.live = sum(not j.over for j in self.jobs.values())
         self._priority.give_way(not self.orphaned and not waited_for and due <= BEHIND)
 
-    def _share(self) -> None:
-        """When no run is under way any more, have every other of those that are left delivered by a helper."""
-        if self._helper is not None and self._helper.over:
-            for job in self._helper.jobs:
-                job.take_back()
-            self._helpless, self._helper = self._helper.fell, None
-        if self._helper is not None or self._helpless or self.orphaned or len(self.jobs) < 2 * helper.LEAST:
-            return
-        able = [j for j in self.jobs.values() if j.lendable]
-        # One run may go on: the sweep's own, which ends last.
-        if len(able) < 2 * helper.LEAST or sum(not (j.over or j.finished) for j in self.jobs.values()) > 1:
-            return
-        if not all(sink.let_go() for sink in self.local.values()):
-            return
-        if lent := [j for j in able[1::2] if j.lend()]:
-            try:
-                self._helper = helper.Helper(lent)
-            except OSError:  # no room for another process
-                self._helpless = True
-                for job in lent:
-                    job.take_back()
-
-    def end(self) -> None:
-        """Leave nobody behind."""
-        if self._helper is not None:
-            self._helper.kill()
-
     @staticmethod
     def _work(job: Job) -> None:
         if job.finished or job.remaining > 0:
@@ -160,7 +126,7 @@ class Service:
     def _take_messages(self, wait: bool = True) -> None:
         wait = wait and (bool(self.jobs) or not self._closed.is_set())  # else there is nothing to come
         patience = min((job.remaining for job in self.jobs.values()), default=None) if wait else 0
-        if wait and (self.orphaned or self._helper is not None or patience == math.inf):
+        if wait and (self.orphaned or patience == math.inf):
             patience = 0.2 if patience is None else min(patience, 0.2)
         while True:
             try:
@@ -255,9 +221,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):  # whatever a library prints is not for the training process' reader
         os.dup2(nowhere, standard)
-    service = Service(listen, answer, int(sys.argv[1]))
-    service.run()
-    service.end()
+    Service(listen, answer, int(sys.argv[1])).run()
     # At once: threads of libraries may still wait for a server.
     os._exit(0)
 

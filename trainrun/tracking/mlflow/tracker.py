@@ -104,20 +104,6 @@ class MlflowSink:
         for key, value in tags.items():
             self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
 
-    @property
-    def files_here(self) -> bool:
-        """Whether the run's files are known to go to a folder of this machine."""
-        return self._files is not None
-
-    def let_go(self) -> bool:
-        """Close connections to a database that nobody uses now; return whether there are none, as before a fork."""
-        store = getattr(getattr(self._client, "_tracking_client", None), "store", None)
-        # A server's store has none, and sessions that cannot be shared.
-        engine = getattr(store, "engine", None)
-        if engine is not None:
-            engine.dispose()
-        return engine is not None
-
     def check(self) -> None:
         """Raise what the store says if it has not, or has no more, the run."""
         self._connect()
