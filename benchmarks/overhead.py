@@ -5,9 +5,7 @@ start is the time from the command to the beginning of training, less that of `p
 run as processes of their own. (Compiling the first step comes after that, and is the same for any program.)
 
 Where the time goes (2 cores, an epoch of 78 ms): a checkpoint's capture 0.7 ms where one is due, the learning rate 0.6, the line on the
-screen 0.3, the journal's record 0.3. MLflow has a process of its own, which gives way: Linux shares the processor among sessions
-first, so that its *session's* nice value counts (tracking/priority.py); the `nice` of a process alone did nothing. Before that,
-and with the learning rate asked for twice, it was +2.7 to +6.7 %.
+screen 0.3, the journal's record 0.3. MLflow has a process of its own, at a nice value of 10.
 
     python benchmarks/overhead.py [--quick] [--epochs 200]
 """

@@ -485,24 +485,9 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
     assert state.latest(tmp_path)["next"] == 2
 
 
-def test_in_somebody_elses_session_it_gives_way_by_itself():
-    """The shell is the session's; the delivery process has a session of its own, and gives way with that."""
-    python = (
-        "import os; from trainrun.tracking.delivery.priority import Priority; Priority(); print(os.nice(0))"
-    )
-    script = f"{shlex.join([sys.executable, '-c', python])}; cat /proc/self/autogroup"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, start_new_session=True)
-    nice, *group = done.stdout.split()
-    assert nice == "10", done.stderr
-    assert not group or group[-1] == "0"
-
-
-def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path, monkeypatch):
-    from types import SimpleNamespace
-
+def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
     from trainrun.tracking.delivery import service as deliver
 
-    monkeypatch.setattr(deliver, "Priority", lambda: SimpleNamespace(give_way=lambda whether: None))
     recorder = Recorder(tmp_path, {"name": "none"})
     recorder.start(run_id="r", config={})
     _, answer = os.pipe()

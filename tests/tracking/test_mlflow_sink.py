@@ -39,12 +39,10 @@ def network():
 
 
 def nice_of(process):
-    """Return the nice value of a process; where Linux shares among sessions, of its session."""
+    """Return the nice value of a process, once it has set one."""
     until = time.monotonic() + 30
     while True:
         nice = int((process / "stat").read_text().rpartition(")")[2].split()[16])
-        if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
-            nice = int((process / "autogroup").read_text().split()[-1])
         if nice or time.monotonic() > until:
             return nice
         time.sleep(0.1)

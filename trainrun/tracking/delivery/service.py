@@ -28,17 +28,12 @@ from typing import Any
 from trainrun.tracking import status
 from trainrun.tracking.delivery import liveness
 from trainrun.tracking.delivery.delivery import Job
-from trainrun.tracking.delivery.priority import Priority
 from trainrun.tracking.delivery.replay import Backoff
 from trainrun.tracking.mlflow.store import import_quietly
 
 LOOK = 1.0  # seconds between two looks at whether the training process lives
 UNKNOWN = 30.0  # seconds for a run of which nothing was said
-# Runs that are due at once, beyond which it gives way no longer: a sweep of short trials makes ten in a second, more than a
-# tenth of a core delivers. (Of 2,000 trials of 0.16 s, half were not sent when the sweep was over.)
-BEHIND = 16
-# Seconds from one look at all runs to the next: of 64 that end at once, a round takes seconds, and more while it gives way.
-AGAIN = 0.2
+NICE = 10  # added to the process' nice value: the training goes first on the processor
 GRACE = 5.0  # seconds beyond the last moment for a request that is under way
 
 
@@ -65,7 +60,6 @@ class Service:
         self._orphaned = threading.Event()
         self._last_moment = float("inf")
         self._watchdog: threading.Timer | None = None
-        self._priority, self._looked = Priority(), 0.0
 
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
@@ -75,7 +69,7 @@ class Service:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
-            self._look_around()
+            self.live = sum(not job.over for job in self.jobs.values())
             for job in list(self.jobs.values()):
                 self._work(job)
                 if job.finished and not settled:
@@ -85,7 +79,6 @@ class Service:
                     gc.freeze()
                     settled = True
                 self._take_messages(wait=False)
-                self._look_around(AGAIN)
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:
                     self._work(other)
@@ -96,17 +89,6 @@ class Service:
                 time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
             ):
                 return
-
-    def _look_around(self, since: float = 0.0) -> None:
-        """See how many runs are under way, and whether to give way; not again within so many seconds."""
-        now = time.monotonic()
-        if now - self._looked < since:
-            return
-        self._looked = now
-        waited_for = any(j.waited_for for j in self.jobs.values())
-        due = sum(j.remaining <= 0 for j in self.jobs.values())
-        self.live = sum(not j.over for j in self.jobs.values())
-        self._priority.give_way(not self.orphaned and not waited_for and due <= BEHIND)
 
     @staticmethod
     def _work(job: Job) -> None:
@@ -166,9 +148,7 @@ class Service:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     with contextlib.suppress(ValueError):
-                        self._inbox.put(told := json.loads(line))
-                        if "hurry" in told:  # at once: the other thread may be at an import, or a request
-                            self._priority.give_way(False)
+                        self._inbox.put(json.loads(line))
                 if not data:
                     self._closed.set()
                     self._inbox.put({})
@@ -180,7 +160,6 @@ class Service:
 
     def _end_of_trainer(self) -> None:
         """Write the end of the runs that it cannot write any more; no request that hangs delays this."""
-        self._priority.give_way(False)
         self._orphaned.set()
         self._set_last_moment()
         for job in list(self.jobs.values()):
@@ -216,6 +195,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # They are meant for the training process; when that ends, this one soon does, too.
         signal.signal(number, signal.SIG_IGN)
+    os.nice(NICE)
     listen, answer = os.dup(0), os.dup(1)
     os.set_blocking(answer, False)
     nowhere = os.open(os.devnull, os.O_RDWR)
