@@ -12,9 +12,7 @@ Trials are a linear model on the iris data, one epoch; all of what a trial leave
 
 What keeps it flat: processes are recycled after 25 trials (TensorFlow keeps 6 MB of each), the sweep's process keeps some 0.5 kB of a
 trial that has ended, and nothing is looked through that grows with the trials but the ranking at the end, which reads no summary
-that nobody asks for. Where MLflow's
-SQLite file lags, one trial less runs at once (`trainrun.sweep.trial_delivery`): both cores are busy until all is written, and the pace
-is that of training and writing together from the first hundred on.
+that nobody asks for.
 
 Python's table of interned strings would double (by 1.9 MB, seen in /proc/PID/smaps) after some 14,000 names that come and go: `pathlib`
 interns each part of a path, so that what is asked for at each point is asked once (`config.composed`, `config.options`).

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from trainrun.sweep import loop, trial_delivery
+from trainrun.sweep import trial_delivery
 from trainrun.sweep.trial import Trial
 from trainrun.tracking.journal import Journal
 
@@ -85,28 +83,3 @@ def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
     assert sent.finish(3.0) == trial_delivery.MANY
     assert [*courier.waits.values()] == pytest.approx([seconds] * trial_delivery.MANY, abs=1.0)
     assert f"sending the last {trial_delivery.MANY} trials" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("uri", "down", "lags"),
-    [("mlflow.db", False, True), ("mlflow.db", True, False), ("http://127.0.0.1:9", False, False)],
-)
-def test_one_trial_less_runs_while_a_store_on_this_machine_has_fallen_behind(
-    tmp_path, courier, uri, down, lags
-):
-    sent = trial_delivery.Delivery(SETTINGS)
-    assert not sent.lags
-    trials = [ended(tmp_path, number) for number in range(trial_delivery.BACKLOG + 1)]
-    for trial in trials:
-        trial.config = {"tracking": {**SETTINGS, "uri": uri}}
-        sent.ended(trial)
-    courier.down = down
-    assert sent.lags == lags
-    engine = SimpleNamespace(jobs=2, free=True, running=[trials[0]])
-    assert loop._room(engine, sent) == (not lags)
-    engine.running = []
-    assert loop._room(engine, sent)  # but never none
-    courier.done = {trials[0].run_dir}
-    assert not sent.lags
-    engine.running = [trials[1]]
-    assert loop._room(engine, sent)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import shlex
 import signal
 import sqlite3
 import subprocess
@@ -46,7 +45,6 @@ def trainer(request, tmp_path):
 
 @pytest.fixture
 def tools(request):
-    import sys
 
     return next(m for n, m in sys.modules.items() if n.endswith("conftest") and hasattr(m, "Trainer"))
 
@@ -395,7 +393,6 @@ def test_ctrl_c_in_the_terminal_reaches_the_training_process_only(server, traine
 
 
 def test_a_clock_that_jumps_does_no_harm(server, tmp_path, tools):
-    import subprocess
     import sys
 
     run_dir = tmp_path / "run"
@@ -466,7 +463,6 @@ def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsy
 
 
 def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, tmp_path):
-    import subprocess
     import sys
 
     process_ = subprocess.Popen(

@@ -99,7 +99,7 @@ def run(
             if stopping.is_set():
                 points.close()
                 engine.stop()  # once more: the signal may have come while a trial was being started
-            while _room(engine, deliver) and (point := points.take()) is not None:
+            while engine.free and (point := points.take()) is not None:
                 begun.append(trial := _prepared(point, sweep_dir))
                 if trial.status == "FAILED":
                     points.ended(trial)
@@ -134,12 +134,6 @@ def run(
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
-
-
-def _room(engine: Engine, deliver: trial_delivery.Delivery) -> bool:
-    """Tell whether another trial can begin; where writing them down lags, one less runs at once, but never none."""
-    running = len(engine.running)
-    return engine.free and not (running and running + 1 >= engine.jobs and deliver.lags)
 
 
 @contextmanager

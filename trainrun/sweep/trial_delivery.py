@@ -13,16 +13,11 @@ from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import record, status
 from trainrun.tracking.delivery import client
-from trainrun.tracking.mlflow import store
 from trainrun.ui import console
 from trainrun.util.durations import said
 
 SHARE = 0.2  # of a sweep's time that its end may wait for its delivery
 MANY = 20  # trials under way for which a line is said
-# Trials under way to a store on this machine, above which one trial less is run at once. Writing a run down takes a tenth of a
-# core's second, as much as a tiny trial: what is not written while they run is written by one core alone when they are over.
-# (2,000 trials of 0.13 s: in 358 s 1,475 of them were written.)
-BACKLOG = 16
 
 
 class Delivery:
@@ -38,16 +33,6 @@ class Delivery:
         # Those that have ended, in their order, and are not yet delivered.
         self._under_way: dict[Path, None] = {}
         self._courier: client.Courier | None = None
-        self._is_local = True  # all of them go to a store on this machine
-
-    @property
-    def lags(self) -> bool:
-        """Whether a store on this machine has fallen behind, which takes what it is sent: it lacks the processor."""
-        if self._courier is None or not self._is_local:
-            return False
-        self._forget()
-        first = next(iter(self._under_way), None)
-        return len(self._under_way) > BACKLOG and self._courier.alive and not self._courier.failing(first)
 
     def follow(self, running: Sequence[Trial]) -> None:
         """Have those trials delivered that have begun to write, or, after an end, have begun again (Slurm's requeue)."""
@@ -69,7 +54,6 @@ class Delivery:
         target = record.target(trial.config["tracking"])
         if target is None:
             return
-        self._is_local = self._is_local and store.sqlite_file(target.uri) is not None
         patience = record.patience(self.settings)
         self._courier = (
             record.deliver(trial.run_dir, target, self.settings, patience, console.warn) or self._courier
