@@ -1,4 +1,4 @@
-"""Large libraries are imported without Python's search for garbage, which goes on afterwards, past them."""
+"""The command line imports heavy libraries with the garbage collector paused; a user's own process never sees that."""
 
 from __future__ import annotations
 
@@ -12,39 +12,67 @@ from trainrun.util import imports
 
 FRESH = """
 import gc
-from trainrun import imports
-searched = []
-gc.callbacks.append(lambda phase, told: searched.append(told["generation"]) if phase == "stop" else None)
-with imports.unhindered("tomllib"):
+from trainrun.util import imports
+collected = []
+gc.callbacks.append(lambda phase, info: collected.append(info["generation"]) if phase == "stop" else None)
+with imports.collector_paused("tomllib"):
     import tomllib
     kept = [[] for _ in range(100_000)]
-    assert not searched and not gc.isenabled()
+    assert not collected and not gc.isenabled()
 assert gc.isenabled()
 frozen = gc.get_freeze_count()
 assert frozen > 100_000, frozen
-with imports.unhindered("tomllib"):
-    assert gc.isenabled(), "it is there already"
+with imports.collector_paused("tomllib"):
+    assert gc.isenabled(), "it is imported already"
 assert gc.get_freeze_count() == frozen
 print("well")
 """
 
+PLUGIN = """
+import keras, trainrun
 
-def test_nothing_is_looked_at_while_a_library_is_imported_nor_later():
-    said = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True)
-    assert said.stdout == "well\n", said.stderr
+@trainrun.register("loss", "mine")
+def mine(y_true, y_pred):
+    return keras.losses.categorical_crossentropy(y_true, y_pred)
+"""
+
+NOTEBOOK = """
+import gc, sys
+before = gc.isenabled(), gc.get_freeze_count(), gc.get_threshold()
+import trainrun
+result = trainrun.run(
+    ["data=iris", "trainer.epochs=1", "tracking=none", "artifacts.plots=false", "artifacts.report=false",
+     "plugins=[./mine.py]"]
+)
+assert result.status == "FINISHED" and "tensorflow" in sys.modules
+after = gc.isenabled(), gc.get_freeze_count(), gc.get_threshold()
+assert after == before, (before, after)
+print("well")
+"""
 
 
-def test_who_has_switched_it_off_keeps_it_off():
+def test_the_collector_rests_during_an_import_and_leaves_its_objects_out_later():
+    done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True)
+    assert done.stdout == "well\n", done.stderr
+
+
+def test_a_run_from_python_leaves_the_collector_and_the_users_objects_alone(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.endswith("well\n"), done.stderr
+
+
+def test_a_disabled_collector_stays_disabled_after_an_import():
     gc.disable()
     try:
-        with imports.unhindered("no_such_library"):
+        with imports.collector_paused("no_such_library"):
             assert not gc.isenabled()
         assert not gc.isenabled()
     finally:
         gc.enable()
 
 
-def test_it_goes_on_after_an_import_that_fails():
-    with pytest.raises(ImportError), imports.unhindered("no_such_library"):
+def test_the_collector_goes_on_after_an_import_that_fails():
+    with pytest.raises(ImportError), imports.collector_paused("no_such_library"):
         import no_such_library  # noqa: F401
     assert gc.isenabled()

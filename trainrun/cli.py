@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
+from trainrun.util import imports
 from trainrun.util.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ def train(argv: list[str]) -> int:
         raise UserError(problems)
     if not flags.multirun and (config["sweep"]["seeds"] or 1) > 1:
         return train(["--multirun", *argv])  # each seed is a trial
-    plugins.load(plugins.early(flags.overrides) if flags.multirun else config["plugins"])
+    if named := plugins.early(flags.overrides) if flags.multirun else config["plugins"]:
+        with imports.collector_paused("tensorflow"):
+            plugins.load(named)
     return _run(argv, flags)
 
 
@@ -271,7 +274,8 @@ def _run(argv: list[str], flags: Any) -> int:
                 if problems := check.problems(tree):
                     runner.discard(run_dir)
                     raise UserError(problems)
-            return runner.run(tree, run_dir, overrides=given, command=["trainrun", *argv])
+            command = ["trainrun", *argv]
+            return runner.run(tree, run_dir, overrides=given, command=command, pause_collector=True)
         except (Exception, KeyboardInterrupt, Interrupted) as error:
             # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
             failures.append((trial, error))

@@ -91,7 +91,9 @@ def again(
         new.mkdir(parents=True)
         overrides = list(start.get("overrides") or [])
         try:
-            result = runner.run(config, new, overrides, ["trainrun", "reproduce", str(run_dir)])
+            result = runner.run(
+                config, new, overrides, ["trainrun", "reproduce", str(run_dir)], pause_collector=True
+            )
         except UserError:
             shutil.rmtree(new, ignore_errors=True)
             raise
@@ -183,7 +185,7 @@ def _parser() -> Parser:
 
 def _check_data(config: Mapping[str, Any], digest: str | None) -> None:
     """Refuse data that is not what the run was trained on."""
-    with console.hushed(), imports.unhindered("tensorflow"):
+    with console.hushed(), imports.collector_paused("tensorflow"):
         from trainrun.run import builders
     if digest is not None and builders.dataset(config).digest() != digest:
         raise UserError(

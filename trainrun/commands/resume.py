@@ -110,6 +110,7 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
             overrides=list(start.get("overrides") or []),
             command=command,
             resume=Resume(run_dir, list(given), digest),
+            pause_collector=True,
         )
     finally:
         held.release()

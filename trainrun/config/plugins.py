@@ -21,7 +21,7 @@ from typing import Any
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import lookup, option_files, signatures
 from trainrun.ui import console
-from trainrun.util import file_copies, imports, paths, yaml_file
+from trainrun.util import file_copies, paths, yaml_file
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
@@ -120,7 +120,7 @@ def load(plugins: Iterable[str]) -> None:
         if (path or plugin) in _imported:
             continue
         try:
-            with console.hushed(), imports.unhindered("tensorflow"):
+            with console.hushed():
                 if path is not None and _FILE.search(plugin):
                     spec = importlib.util.spec_from_file_location(
                         name, path, loader=file_copies.loader(name, path)

@@ -217,7 +217,8 @@ def _work(run_dir: Path, report: int) -> int:
     try:
         plugins.announce(told["config"]["plugins"])
         plugins.load(told["config"]["plugins"])
-        runner.run(told["config"], run_dir, told["overrides"], told["command"], _resume(told.get("resume")))
+        resume = _resume(told.get("resume"))
+        runner.run(told["config"], run_dir, told["overrides"], told["command"], resume, pause_collector=True)
         code = 0
     except UserError as error:
         code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}

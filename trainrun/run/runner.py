@@ -47,6 +47,7 @@ def run(
     overrides: Sequence[str] = (),
     command: Sequence[str] = (),
     resume: Resume | None = None,
+    pause_collector: bool = False,
 ) -> RunResult:
     """Train what the config says and leave the record in `run_dir`.
 
@@ -55,6 +56,7 @@ def run(
         run_dir: exists and is this run's alone.
         overrides, command: as typed, for the record.
         resume: what the run goes on from; None: it begins.
+        pause_collector: whether the garbage collector may rest while TensorFlow is imported: in processes of our own.
 
     Raises:
         UserError: the input turned out to be wrong before training began; the directory is gone again.
@@ -67,7 +69,7 @@ def run(
     clock = Clock()
     console.attach(run_dir / "run.log")
     try:
-        with clock("import"), console.hushed(), imports.unhindered("tensorflow"):
+        with clock("import"), console.hushed(), imports.collector_paused("tensorflow", pause_collector):
             from trainrun.failure import disk_space
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas

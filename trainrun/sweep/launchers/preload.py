@@ -10,7 +10,7 @@ from trainrun.ui import console
 from trainrun.util import imports
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with console.hushed(), imports.unhindered("tensorflow"):
+with console.hushed(), imports.collector_paused("tensorflow"):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401

@@ -162,7 +162,10 @@ def ended(told: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     from trainrun.util.interrupt import Interrupted
 
     try:
-        runner.run(told["config"], Path(told["run_dir"]), told["overrides"], told["command"], **_resume(told))
+        run_dir = Path(told["run_dir"])
+        runner.run(
+            told["config"], run_dir, told["overrides"], told["command"], **_resume(told), pause_collector=True
+        )
     except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
     except Interrupted as stop:

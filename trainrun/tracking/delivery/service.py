@@ -12,7 +12,6 @@ When the training process is gone, a run without an end gets one, KILLED, and wh
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import math
 import os
@@ -64,7 +63,6 @@ class Service:
     def run(self) -> None:
         """Serve until there is nothing more to do, or no more time."""
         threading.Thread(target=self._hear, daemon=True).start()
-        settled = False
         while True:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
@@ -72,12 +70,6 @@ class Service:
             self.live = sum(not job.over for job in self.jobs.values())
             for job in list(self.jobs.values()):
                 self._work(job)
-                if job.finished and not settled:
-                    # What MLflow has imported stays: Python's search for garbage there is a twentieth of a run's delivery.
-                    # (`gc.get_freeze_count` counts one by one what is frozen: 38 ms, twice what a model takes.)
-                    gc.collect()
-                    gc.freeze()
-                    settled = True
                 self._take_messages(wait=False)
                 # With hundreds of runs a round takes a minute: who is waited for does not.
                 for other in [j for j in self.jobs.values() if j.waited_for]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.ui import console
-from trainrun.util import imports, redaction
+from trainrun.util import redaction
 
 DEFAULT_DATABASE = "mlflow.db"
 DEFAULT_EXPERIMENT = "trainrun"
@@ -97,5 +97,4 @@ def import_quietly() -> None:
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
     warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
-    with imports.unhindered("mlflow"):
-        import mlflow  # noqa: F401
+    import mlflow  # noqa: F401

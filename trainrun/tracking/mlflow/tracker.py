@@ -26,7 +26,7 @@ from trainrun.tracking.delivery.state import Cursor
 from trainrun.tracking.mlflow import limits
 from trainrun.tracking.mlflow.model_files import MODEL, write_model
 from trainrun.tracking.mlflow.store import import_quietly, one_at_a_time, sqlite_file
-from trainrun.util import imports, redaction
+from trainrun.util import redaction
 
 ARTIFACTS = "mlartifacts"
 KEY = "trainrun.key"  # the tag by which a run is found again
@@ -144,7 +144,7 @@ class MlflowSink:
             from mlflow import MlflowClient
 
             # A SQLite file is made here, and what goes to databases is imported.
-            with one_at_a_time(self.target.uri), imports.unhindered("sqlalchemy"):
+            with one_at_a_time(self.target.uri):
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
             with one_at_a_time(self.target.uri):
