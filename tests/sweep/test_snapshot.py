@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from trainrun.errors import UserError
 from trainrun.hydra_bridge import compose
 from trainrun.registry import option_files
 from trainrun.sweep import snapshot
-from trainrun.util import file_copies
 
 # The first trial edits everything while the sweep runs: a neighbour that the plug-in imports, itself, and an option.
 PLUGIN = """
@@ -45,8 +43,8 @@ OWN = 'first'
 OPTION = "# mine\ndefaults:\n  - adam\n  - _self_\nlearning_rate: 0.01\n"
 
 
-def settings(plugins=(), snapshot="note"):
-    return {"plugins": list(plugins), "snapshot": snapshot}
+def settings(plugins=()):
+    return {"plugins": list(plugins)}
 
 
 def project(folder):
@@ -67,10 +65,10 @@ def as_new(monkeypatch):
     sys.modules.pop("helper", None)
 
 
-def run(folder, mode):
+def run(folder):
     project(folder)
     words = ["trainer.epochs=1", "plugins=[./plug.py]", "callback=teller", "callback.teller.what=0,1"]
-    words += ["optimizer=mine", "hydra.launcher.n_jobs=1", f"sweep.snapshot={mode}"]
+    words += ["optimizer=mine", "hydra.launcher.n_jobs=1"]
     done = trainrun(folder, "-m", *QUIET, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     sweep = only_sweep(folder)
@@ -88,7 +86,7 @@ def run(folder, mode):
 
 @pytest.mark.slow
 def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path, as_new):
-    _, said, logs, rates, remarks = run(tmp_path, "note")
+    _, said, logs, rates, remarks = run(tmp_path)
     assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
     assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
     assert remarks[0] == [] and len(remarks[1]) == 2
@@ -97,17 +95,6 @@ def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path, a
     assert "mine.yaml" in conf_said and "copies" in conf_said
     assert code_said in said and logs[1].count(code_said) == 1
     assert "edited since" not in logs[0]
-
-
-@pytest.mark.slow
-def test_with_copy_the_plugins_run_as_they_were(tmp_path, as_new):
-    sweep, _, logs, rates, remarks = run(tmp_path, "copy")
-    for log in logs:  # the neighbour too; and `__file__` is the original's, beside its data
-        assert f"TELLS first first data {tmp_path.name}" in log
-    assert rates == [0.01, 0.01]
-    assert "the sweep's copy is run" in remarks[1][0]
-    assert yaml.safe_load((sweep / "1" / "config.yaml").read_text())["plugins"] == ["./plug.py"]
-    assert not (tmp_path / "__pycache__").exists(), "a copy's bytecode lies beside the original"
 
 
 def test_options_are_composed_from_the_copy(inside):
@@ -123,26 +110,6 @@ def test_options_are_composed_from_the_copy(inside):
         option.unlink()
         assert compose.compose(["optimizer=mine"]).optimizer.learning_rate == 0.01
     assert option_files.find("optimizer", "mine") is None
-
-
-def test_a_package_is_copied_whole_and_its_relative_imports_stay_inside(inside, monkeypatch):
-    package = inside / "some_package"
-    (package / "inner").mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "inner" / "__init__.py").write_text("WORD = 'first'")
-    (package / "losses.py").write_text("from .inner import WORD\nimport trainrun\n")
-    monkeypatch.syspath_prepend(str(inside))
-    began = snapshot.take(inside / "sweep", settings(["some_package.losses"], "copy"))
-    assert len(began.plugins) == 3
-    (package / "inner" / "__init__.py").write_text("WORD = 'edited'")
-    with began.used():
-        module = importlib.import_module("some_package.losses")
-        assert module.WORD == "first" and module.__file__ == str(package / "losses.py")
-    for name in [n for n in sys.modules if n.startswith("some_package")]:
-        del sys.modules[name]
-    assert importlib.import_module("some_package.losses").WORD == "edited"
-    for name in [n for n in sys.modules if n.startswith("some_package")]:
-        del sys.modules[name]
 
 
 def test_a_file_that_was_only_touched_is_not_edited(inside):
@@ -173,34 +140,23 @@ def test_the_record_names_commit_and_diff(inside):
 
 
 def test_a_sweep_that_was_moved_finds_its_copies(inside):
-    (inside / "plug.py").write_text("import trainrun")
-    snapshot.take(inside / "sweep", settings(["./plug.py"], "copy"))
+    project(inside)
+    snapshot.take(inside / "sweep", settings(["./plug.py"]))
     (inside / "sweep").rename(inside / "moved")
-    (copy,) = [Path(v) for k, v in snapshot.read(inside / "moved").copies.items() if k.endswith("plug.py")]
-    assert copy.is_file() and copy.is_relative_to(inside / "moved")
+    copy = Path(snapshot.read(inside / "moved").folders[str(inside / "conf")])
+    assert (copy / "optimizer" / "mine.yaml").is_file() and copy.is_relative_to(inside / "moved")
 
 
-@pytest.mark.parametrize("copy", ["../../evil.py", "/etc/passwd"])
-def test_no_copy_lies_outside_the_snapshot(inside, copy):
-    (inside / "plug.py").write_text("import trainrun")
-    snapshot.take(inside, settings(["./plug.py"], "copy"))
+@pytest.mark.parametrize("copy", ["../../evil", "/etc"])
+def test_no_copied_folder_lies_outside_the_snapshot(inside, copy):
+    project(inside)
+    snapshot.take(inside, settings())
     path = inside / "snapshot" / "code.json"
-    told = json.loads(path.read_text())
-    next(iter(told["plugins"].values()))["copy"] = copy
-    path.write_text(json.dumps(told))
+    record = json.loads(path.read_text())
+    record["folders"][str(inside / "conf")] = copy
+    path.write_text(json.dumps(record))
     with pytest.raises(UserError, match="leaves the snapshot"):
         snapshot.read(inside)
-
-
-def test_no_copy_stands_in_for_an_installed_module(inside):
-    (inside / "plug.py").write_text("import trainrun")
-    snapshot.take(inside, settings(["./plug.py"], "copy"))
-    path = inside / "snapshot" / "code.json"
-    told = json.loads(path.read_text())
-    told["plugins"][yaml.__file__] = told["plugins"][json.__file__] = next(iter(told["plugins"].values()))
-    path.write_text(json.dumps(told))
-    found = snapshot.read(inside).copies
-    assert yaml.__file__ not in found and json.__file__ not in found
 
 
 def test_a_damaged_record_is_told(inside):
@@ -208,10 +164,3 @@ def test_a_damaged_record_is_told(inside):
     (inside / "snapshot" / "code.json").write_text("[")
     with pytest.raises(UserError, match="cannot be read"):
         snapshot.of(inside, settings())
-
-
-def test_copies_are_read_inside_the_with_only(inside):
-    (inside / "a.txt").write_text("a")
-    with file_copies.used({str(inside / "b.txt"): str(inside / "a.txt"), "x": str(inside / "nothing")}):
-        assert file_copies.of(inside / "b.txt") == inside / "a.txt" and not file_copies.there(Path("x"))
-    assert file_copies.of(inside / "b.txt") == inside / "b.txt"

@@ -21,7 +21,7 @@ from typing import Any
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import lookup, option_files, signatures
 from trainrun.ui import console
-from trainrun.util import file_copies, paths, yaml_file
+from trainrun.util import paths, yaml_file
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
@@ -61,7 +61,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             found.append(Problem("plugins", _missing(plugin)))
             continue
         try:
-            tree = ast.parse(file_copies.of(path).read_text(encoding="utf-8"), filename=str(path))
+            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
             found.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
             continue
@@ -122,9 +122,7 @@ def load(plugins: Iterable[str]) -> None:
         try:
             with console.hushed():
                 if path is not None and _FILE.search(plugin):
-                    spec = importlib.util.spec_from_file_location(
-                        name, path, loader=file_copies.loader(name, path)
-                    )
+                    spec = importlib.util.spec_from_file_location(name, path)
                     module = importlib.util.module_from_spec(spec)
                     sys.modules[name] = module
                     spec.loader.exec_module(module)
@@ -160,7 +158,7 @@ def digests(plugins: Iterable[str]) -> dict[str, str]:
         total = hashlib.sha256()
         for file in files:
             try:
-                content = file_copies.of(file).read_bytes()
+                content = file.read_bytes()
             except OSError:
                 continue
             total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
@@ -185,7 +183,7 @@ def _is_meant(path: Path) -> bool:
     return any(
         word in text
         for file in files
-        for text in (file_copies.of(file).read_text(encoding="utf-8", errors="replace"),)
+        for text in (file.read_text(encoding="utf-8", errors="replace"),)
         for word in ("trainrun", "register_keras_serializable")
     )
 
@@ -194,7 +192,7 @@ def _locate(plugin: str) -> Path | None:
     """Return the source file of a plug-in, without importing it or its parents."""
     if _FILE.search(plugin):
         path = paths.expanded(plugin).absolute()
-        return path if os.path.isfile(path) or file_copies.there(path) else None
+        return path if path.is_file() else None
     top, *rest = plugin.split(".")
     for folder in ("", *sys.path):
         base = Path(folder or ".").absolute().joinpath(top, *rest)

@@ -91,6 +91,8 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         raise UserError(
             [Problem(f"{path}: {k}", "expected a group's settings; the file is not whole.") for k in missing]
         )
+    if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
+        config["sweep"]["snapshot"] = "note"  # of an older version
     # What an older version did not know yet.
     return {**plain, **config}
 

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainrun.errors import Problem, UserError
-from trainrun.registry import option_files
-from trainrun.util import file_copies, yaml_file
+from trainrun.registry import folder_copies, option_files
+from trainrun.util import yaml_file
 
 
 class FileConfigSource(file_config_source.FileConfigSource):
@@ -25,7 +25,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
     @property
     def path(self) -> str:
         """The folder: while a sweep runs, the copy that it has taken of it."""
-        return str(file_copies.of(Path(self._path)))
+        return str(folder_copies.of(Path(self._path)))
 
     @path.setter
     def path(self, path: str) -> None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainrun.registry import folder_copies
 from trainrun.registry.lookup import package_conf
-from trainrun.util import file_copies, yaml_file
+from trainrun.util import yaml_file
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
 SEVERAL = ("metric", "callback")
@@ -28,9 +29,9 @@ def search_path() -> list[tuple[str, Path]]:
     """Return the folders that hold options, nearest first, as (origin, folder)."""
     mine = _conf_in(os.getcwd())
     ours = package_conf()
-    there = file_copies.there(mine) or mine.is_dir()
-    project = [("project", file_copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
-    further = [("command line", file_copies.of(folder)) for folder in extra_folders]
+    there = folder_copies.has_copy(mine) or mine.is_dir()
+    project = [("project", folder_copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
+    further = [("command line", folder_copies.of(folder)) for folder in extra_folders]
     return [*project, ("trainrun", ours), *further]
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainrun.registry.lookup import Component, keras_names, same_name
-from trainrun.util import file_copies
 
 # What every Keras layer takes through **kwargs.
 LAYER_KEYWORDS = ("activity_regularizer", "trainable", "dtype", "autocast", "name")
@@ -55,7 +54,7 @@ def read(component: Component) -> Source | None:
 
 @functools.lru_cache(maxsize=64)
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(file_copies.of(path).read_text(encoding="utf-8"))
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _definition(path: Path, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:

@@ -1,9 +1,9 @@
-"""The code that a sweep began with: its config tree, its plug-ins, and which trainrun; copied, and watched for edits.
+"""The code that a sweep began with: its options, its plug-ins, the version of trainrun; copied, and checked for edits.
 
-`SWEEP/snapshot/` holds copies of the option folders and of the plug-ins with the modules that they import from beside them,
-`code.json` which is which, `package.diff` and `project.diff` what differed from the last commit. Points are composed
-from the copies, so that an edited YAML changes no trial still to come. Edited plug-ins are run as they stand, and each
-trial says so; with ``sweep.snapshot=copy`` it is the copies that run.
+`SWEEP/snapshot/` holds copies of the option folders and of the plug-ins with the modules that they import from beside them.
+`code.json` lists them, `package.diff` and `project.diff` are the differences to the last commit. Trials are composed
+from the copied options, so that editing a YAML does not change later trials. Plug-ins are imported from the originals; a trial
+that runs with an edited plug-in says so.
 """
 
 from __future__ import annotations
@@ -32,43 +32,36 @@ SHOWN = 3
 
 @dataclass
 class Code:
-    """The code as it was.
+    """The code at the beginning of the sweep.
 
     Args:
-        plugins: path of each source file -> digest, size, time of change, and copy.
+        plugins: path of each source file -> digest, size, and time of the last change.
         conf: path of each option file -> the same.
         folders: option folder -> its copy.
-        copied: whether plug-ins are run from their copies.
     """
 
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
     conf: dict[str, dict[str, Any]] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
-    copied: bool = False
-
-    @property
-    def copies(self) -> dict[str, str]:
-        """What is read in place of what: path of the original -> of the copy."""
-        own = {path: was["copy"] for path, was in self.plugins.items() if was.get("copy")}
-        return {**self.folders, **(own if self.copied else {})}
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Compose, and with ``snapshot=copy`` import, from the copies inside the `with`."""
-        from trainrun.util import file_copies
+        """Compose from the copied options inside the `with`."""
+        from trainrun.registry import folder_copies
 
-        with file_copies.used(self.copies):
+        with folder_copies.used(self.folders):
             yield
 
     def edits(self) -> list[str]:
-        """Return what is to be said of files that were edited since; empty if there are none."""
-        said = []
+        """Return a message each for plug-ins and for options that were edited since; empty if there are none."""
+        messages = []
         if code := _edited(self.plugins):
-            runs = "the sweep's copy is run" if self.copied else "this is run with the edited code"
-            said.append(f"edited since the sweep began: {_named(code)}; {runs}")
+            messages.append(f"edited since the sweep began: {_named(code)}; this is run with the edited code")
         if conf := _edited(self.conf):
-            said.append(f"edited since the sweep began: {_named(conf)}; configs are composed of its copies")
-        return said
+            messages.append(
+                f"edited since the sweep began: {_named(conf)}; configs are composed of its copies"
+            )
+        return messages
 
 
 def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
@@ -90,7 +83,7 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
 
     folder = sweep_dir.absolute() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    code = Code(copied=settings.get("snapshot") == "copy")
+    code = Code()
     for number, (origin, conf) in enumerate(_conf_folders(settings)):
         copy = folder / "conf" / f"{number}_{origin}"
         for file in _files(conf, ("*.yaml", "*.yml")):
@@ -110,7 +103,6 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
             )
     content = {
         **about,
-        "copied": code.copied,
         "folders": code.folders,
         "conf": code.conf,
         "plugins": code.plugins,
@@ -131,17 +123,13 @@ def read(sweep_dir: Path) -> Code:
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         code = Code(
-            # No copy stands in for what is installed, whatever the file says.
-            {str(k): dict(v) for k, v in content["plugins"].items() if not _installed(Path(k))},
+            {str(k): dict(v) for k, v in content["plugins"].items()},
             {str(k): dict(v) for k, v in content["conf"].items()},
             {str(k): str(_inside(folder, v)) for k, v in content["folders"].items()},
-            bool(content["copied"]),
         )
-        for was in (*code.plugins.values(), *code.conf.values()):
-            was["copy"] = str(_inside(folder, was["copy"])) if was.get("copy") else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{folder / FILE} cannot be read: {type(error).__name__}: {error}. It says which copies the sweep works on; "
+            f"{folder / FILE} cannot be read: {type(error).__name__}: {error}. It lists the copies of the options that the sweep works on; "
             f"without the folder {folder.name}/ the sweep would go on with the code as it is now."
         ) from None
     return code

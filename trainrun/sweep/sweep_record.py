@@ -40,7 +40,6 @@ DEFAULTS: dict[str, Any] = {
     "trial_timeout": None,
     "max_failures": 3,
     "reuse": "auto",
-    "snapshot": "note",
 }
 
 
@@ -101,6 +100,7 @@ def read(sweep_dir: Path) -> dict[str, Any]:
         # What an older trainrun did not write yet.
         settings = content["settings"] = {**DEFAULTS, **content["settings"]}
         settings["varying"] = frozenset(map(str, settings["varying"]))
+        settings |= {k: _current(settings[k]) for k in ("overrides", "command") if k in settings}
         content["points"] = [_read_point(point) for point in content["points"]]
         if len({number for number, _ in content["points"]}) < len(content["points"]):
             raise ValueError("two points have one number")
@@ -125,7 +125,12 @@ def _read_point(point: Any) -> tuple[int, list[str]]:
         or not isinstance(overrides, list)
     ):
         raise ValueError(f"expected the number and the overrides of a point, got {str(point)[:80]}")
-    return number, [str(o) for o in overrides]
+    return number, _current(overrides)
+
+
+def _current(overrides: Sequence[Any]) -> list[str]:
+    """Return recorded overrides without what an older trainrun took and this one does not."""
+    return [str(o) for o in overrides if o != "sweep.snapshot=copy"]
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from typing import Any
 from trainrun.registry import option_files
 from trainrun.registry.lookup import PACKAGE
 from trainrun.sweep import snapshot
-from trainrun.util import file_copies
 
 FOLDER = "shipped"  # for plug-ins, with what they import from beside them
 
@@ -42,7 +41,7 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
             for file in files:
                 target = work / place / file.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file_copies.of(file), target)  # snapshot=copy: as the sweep began
+                shutil.copyfile(file, target)
             if is_file(name):
                 renamed[name] = f"./{(place / Path(name).name).as_posix()}"
     return {"py_modules": [str(package)], "working_dir": str(work)}, renamed
