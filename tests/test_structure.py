@@ -167,3 +167,11 @@ def test_stays_light(argv, code, tmp_path):
     assert got == code, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir()), "left something behind"
+
+
+def test_run_is_the_function_also_when_the_package_of_that_name_is_imported():
+    import trainrun
+    from trainrun import api
+    from trainrun.run import runner  # noqa: F401
+
+    assert trainrun.run is api.run

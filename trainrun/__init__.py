@@ -5,6 +5,8 @@ Importing this package imports nothing heavy; TensorFlow comes with the first ca
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -27,3 +29,14 @@ def __getattr__(name: str) -> Any:
 
     module = importlib.import_module(_WHERE[name])
     return module if name == "optimizer_state" else getattr(module, name)
+
+
+class _Package(ModuleType):
+    """Keep `trainrun.run` the function: Python binds the sub-package of that name over it when it is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "run" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
