@@ -13,7 +13,7 @@ def machine(monkeypatch):
     def of(cores=8, gpus=(), memory=2**36):
         monkeypatch.setattr(resources, "_cores", lambda: cores)
         monkeypatch.setattr(resources, "_gpus", lambda: list(gpus))
-        monkeypatch.setattr(resources.memory, "free", lambda: memory)
+        monkeypatch.setattr(resources.machine, "free", lambda: memory)
 
     return of
 
