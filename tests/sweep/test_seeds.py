@@ -17,7 +17,7 @@ from trainrun.cli import main
 from trainrun.sweep import sweep_record
 from trainrun.sweep.ranking import seed_leaderboard, seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
-from trainrun.sweep.ranking.pruning import Judge
+from trainrun.sweep.ranking.judge import Judge
 from trainrun.sweep.space.seeds import Seeded
 from trainrun.sweep.space.trial_source import Listed, Point
 from trainrun.sweep.trial import Objective, Trial

@@ -1,22 +1,22 @@
-"""Pruning where settings have several seeds: a setting is judged by its first one.
+"""Pruning where settings have several seeds: a setting is judged by its first seed.
 
-Were every seed judged, the seeds of the best setting would push one another out: of what reaches a rung, ASHA lets one in
-three go on. So the others run to their end, unless the first is given up: then they are, too.
+If every seed were judged, the seeds of the best setting would compete with one another: ASHA lets only one in three trials pass a
+rung. So the other seeds run to their end, unless the first one is pruned: then they are pruned, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from trainrun.sweep.ranking.pruning import Judge
+from trainrun.sweep.ranking.judge import Judge
 from trainrun.sweep.trial import Trial
 
 
 class FirstSeed(Judge):
-    """Has somebody else judge the first trial of each setting.
+    """Lets another judge decide on the first trial of each setting.
 
     Args:
-        judge: who judges.
+        judge: that decides.
         done: trials of earlier attempts.
     """
 

@@ -1,8 +1,8 @@
-"""Giving up trials that do not promise anything: Optuna's pruners, for every sweeper and every engine.
+"""Pruning: stop unpromising trials early, by Optuna's pruners, with every sweeper and every launcher.
 
-The sweep's own process judges, on what trials report after each epoch; so there is one study, one writer, and no storage
-that trials would have to share. A trial is never given up at its last epoch. What earlier attempts of a sweep have
-reported is read from the trials' journals when it goes on.
+The sweep's own process decides, from the metrics that trials report after each epoch. So there is one study with one writer, and
+trials share no storage. A trial is never pruned at its last epoch. When a sweep is resumed, the metrics of earlier attempts are
+read from the trials' journals.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainrun.sweep.ranking import seed_replicates
+from trainrun.sweep.ranking.first_seed import FirstSeed
+from trainrun.sweep.ranking.judge import Judge
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import journal, status
 
@@ -31,23 +33,6 @@ PRUNERS: dict[str, dict[str, Any]] = {
     # Outside the bounds, or not a number.
     "threshold": {"lower": None, "upper": None, "warmup_epochs": 0},
 }
-
-
-class Judge:
-    """Gives nobody up.
-
-    Attributes:
-        asks: whether a trial has to wait for what is said to an epoch.
-    """
-
-    asks = False
-
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
-        """Take note of an epoch; return why the trial is given up, or None."""
-        return None
-
-    def ended(self, trial: Trial) -> None:
-        """Take note of how a trial has ended."""
 
 
 class Pruning(Judge):
@@ -189,8 +174,4 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
         settings["direction"],
         done := list(done),
     )
-    if not seed_replicates.grouped(settings):
-        return judge
-    from trainrun.sweep.ranking.first_seed import FirstSeed
-
-    return FirstSeed(judge, done)
+    return FirstSeed(judge, done) if seed_replicates.grouped(settings) else judge
