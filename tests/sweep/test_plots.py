@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainrun.sweep.trial import Objective, Trial
-from trainrun.sweep.view import drawing, marginal_plots, plots
+from trainrun.sweep.view import marginal_plots, plots
 from trainrun.tracking.journal import Journal
-from trainrun.util import subprocesses
 
 LOSS = Objective("val_loss", False)
 SETTINGS = {"objective": None, "direction": "auto", "plots": True}
@@ -60,11 +57,11 @@ def test_all_that_there_is_to_see_is_drawn_if_wanted(trials, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_another_process_draws_the_same(trials, tmp_path):
+def test_several_objectives_have_a_picture_each_and_a_front(trials, tmp_path):
     for one in trials:
-        (one.run_dir / "summary.json").write_text(json.dumps({"seconds": {"train": 1.0 + one.number}}))
+        one.figures = {"seconds.train": 1.0 + one.number}
     settings = {**SETTINGS, "objective": ["val_loss", "seconds.train"], "varying": frozenset(["optimizer"])}
-    written = drawing.write(tmp_path / "sweep", trials, settings)
+    written = plots.write(tmp_path / "sweep", trials, settings)
     names = {p.name for p in written}
     assert {
         "objective.png",
@@ -73,22 +70,6 @@ def test_another_process_draws_the_same(trials, tmp_path):
         "curves.png",
         "pareto.png",
     } <= names
-    there = {p.name: p.read_bytes() for p in written}
-    assert {p.name: p.read_bytes() for p in _drawn_here(trials, tmp_path, settings)} == there
-
-
-def _drawn_here(trials, tmp_path, settings):
-    for one in trials:
-        one.own_figures = {"seconds.train": 1.0 + one.number}
-    return plots.write(tmp_path / "sweep", trials, settings)
-
-
-@pytest.mark.parametrize("answer", ["false", "echo nonsense"])
-def test_a_process_that_cannot_draw_costs_one_warning(trials, tmp_path, monkeypatch, capsys, answer):
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    monkeypatch.setattr(subprocesses, "begin", lambda *a, **k: subprocess.Popen(answer.split(), **pipes))
-    assert drawing.write(tmp_path / "sweep", trials, SETTINGS) == []
-    assert capsys.readouterr().err.count("plots/ were not drawn") == 1
 
 
 def test_the_best_so_far_is_the_running_minimum(trials):

@@ -214,7 +214,7 @@ def test_the_front_is_what_nobody_beats():
     values = np.random.default_rng(3).integers(0, 12, (60, 2)).astype(float)
     objectives = (Objective("a", False), Objective("b", True))
     trials = [
-        Trial(i, [], [], None, {}, "FINISHED", metrics={"a": a}, own_figures={"b": b})
+        Trial(i, [], [], None, {}, "FINISHED", metrics={"a": a}, figures={"b": b})
         for i, (a, b) in enumerate(values)
     ]
     trials += [

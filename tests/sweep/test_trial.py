@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from trainrun.sweep.ranking import metric_tables, seed_replicates
-from trainrun.sweep.ranking.metric_tables import Numbers
+from trainrun.sweep import sweep_record
+from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.trial import Objective, Trial
+from trainrun.tracking.status import RunStatus
 
 
 def trial(number, status="FINISHED", **metrics):
@@ -23,61 +24,58 @@ def test_what_is_no_number_never_wins():
     assert [t.number for t in Objective("val_auc", True).ranked(trials)] == [1]
 
 
-def test_the_numbers_of_a_summary_are_read_when_asked_for(tmp_path):
-    told = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
-    found = metric_tables.Figures(tmp_path)
-    (tmp_path / "summary.json").write_text(json.dumps(told))
-    assert dict(found) == {"parameters": 7, "seconds.train": 1.5}
-    one = trial(0, loss=0.5)
-    one.own_figures = found
-    assert (one.value("parameters"), one.value("loss"), one.value("steps")) == (7.0, 0.5, None)
-    assert dict(metric_tables.Figures(tmp_path / "gone")) == {}
+def test_a_summary_gives_metrics_and_other_numbers_by_dotted_names(tmp_path):
+    content = {"parameters": 7, "seconds": {"train": 1.5, "note": "no number"}, "metrics": {"loss": 1.0}}
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "summary.json").write_text(json.dumps(content))
+    one = Trial(0, [], [], tmp_path / "0", {})
+    sweep_record.look(one, RunStatus("FINISHED", None, {}, 3, {}, None))
+    assert (one.metrics, one.figures) == ({"loss": 1.0}, {"parameters": 7, "seconds.train": 1.5})
+    assert [one.value(n) for n in ("parameters", "loss", "steps")] == [7.0, 1.0, None]
 
 
-def test_a_trial_that_is_over_still_has_its_directory_and_its_figures(tmp_path):
-    run_dir = tmp_path / "7"
-    run_dir.mkdir()
-    (run_dir / "summary.json").write_text(json.dumps({"parameters": 9}))
-    one = Trial(7, ["seed=1"], ["seed=1"], run_dir, {"seed": 1}, "FINISHED")
+def test_a_trial_that_is_over_keeps_directory_and_numbers_but_not_its_config(tmp_path):
+    one = Trial(7, ["seed=1"], ["seed=1"], tmp_path / "7", {"seed": 1}, "FINISHED", figures={"parameters": 9})
     one.forget()
-    assert (one.run_dir, one.value("parameters"), dict(one.config)) == (run_dir, 9.0, {})
+    assert (one.run_dir, one.value("parameters"), dict(one.config)) == (tmp_path / "7", 9.0, {})
 
 
-def test_means_are_of_the_numbers_that_all_have_and_are_computed_when_asked_for():
-    tables, asked = [{"loss": 1.0, "auc": 0.5}, {"loss": 4.0, "mae": 2.0}, {"loss": 2.5, "auc": 0.1}], []
+def test_a_trial_that_is_over_keeps_two_kilobytes(tmp_path):
+    """100,000 trials must fit into memory: what one keeps is measured on 500 with the numbers that a small run has."""
+    seconds = dict.fromkeys(("total", "import", "data", "build", "train", "evaluate", "save"), 1.25)
+    metrics = {f"{s}{n}": 0.123 for s in ("", "val_", "test_") for n in ("loss", "accuracy", "auc")}
+    content = {"parameters": 1000, "epochs": 3, "steps": 99, "examples_per_second": 1e4, "seconds": seconds}
+    trials = []
+    tracemalloc.start()
+    try:
+        for i in range(501):
+            if i == 1:
+                before = tracemalloc.get_traced_memory()[0]
+            run_dir = tmp_path / str(i)
+            run_dir.mkdir()
+            numbers = {"metrics": {k: v + i for k, v in metrics.items()}, **content}
+            (run_dir / "summary.json").write_text(json.dumps(numbers))
+            overrides = [f"optimizer.learning_rate={i / 1000}", f"seed={i}"]
+            one = Trial(
+                i, overrides, list(overrides), run_dir, {"trainer": dict.fromkeys(map(str, range(100)))}
+            )
+            sweep_record.look(one, RunStatus("FINISHED", None, {}, 3, {}, None))
+            one.forget()
+            trials.append(one)
+        kept = (tracemalloc.get_traced_memory()[0] - before) / 500
+    finally:
+        tracemalloc.stop()
+    assert kept < 2200
 
-    def there():
-        asked.append(True)
-        return iter(tables)
 
-    found = metric_tables.Means(there)
-    assert not asked
-    assert dict(found) == {"loss": np.mean([1.0, 4.0, 2.5])}
-    assert (len(found), "auc" in found, found.get("mae")) == (1, False, None)
-    assert dict(metric_tables.Means(lambda: ())) == {}
-
-
-def test_the_seeds_of_a_setting_are_ranked_without_reading_summaries(tmp_path, monkeypatch):
-    read = []
-    monkeypatch.setattr(metric_tables.summary, "read", lambda run_dir: read.append(run_dir) or {})
+def test_the_means_of_a_setting_are_of_the_numbers_that_all_seeds_have():
+    tables = [{"loss": 1.0, "auc": 0.5}, {"loss": 4.0, "mae": 2.0}, {"loss": 2.5, "auc": 0.1}]
     trials = [
-        Trial(i, [f"seed={i}"], [f"seed={i}"], tmp_path / str(i), {}, "FINISHED", metrics={"loss": float(i)})
-        for i in range(3)
+        Trial(i, [f"seed={i}"], [f"seed={i}"], Path(), {}, "FINISHED", metrics=t, figures={"steps": i})
+        for i, t in enumerate(tables)
     ]
-    setting = seed_replicates.ranked(seed_replicates.group(trials), Objective("loss", False))[0]
-    assert (setting.values("loss"), read) == ([0.0, 1.0, 2.0], [])
-
-
-def test_numbers_are_what_a_dict_of_them_is_and_share_their_names():
-    told = {"loss": 0.5, "val_loss": float("inf"), "accuracy": 1}
-    one, other = Numbers(told), Numbers(dict.fromkeys(told, 0.25))
-    assert one == told
-    assert list(one) == list(told)
-    assert (len(one), "loss" in one, "auc" in one, one.get("auc")) == (3, True, False, None)
-    assert other["accuracy"] == 0.25
-    assert one._at is other._at
-    assert Numbers({}) == {}
-    assert pickle.loads(pickle.dumps(one)) == told
+    together = seed_replicates.Setting([], trials).together()
+    assert (together.metrics, together.figures) == ({"loss": np.mean([1.0, 4.0, 2.5])}, {"steps": 1.0})
 
 
 def test_a_trial_that_did_not_finish_never_wins():

@@ -26,7 +26,7 @@ def run(
     from trainrun.hydra_bridge import launcher_plugins as ours
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
-    from trainrun.sweep.view import drawing
+    from trainrun.sweep.view import plots
 
     known = getattr(points, "known", ())
     sweep_record.write(sweep_dir, known, settings)
@@ -51,7 +51,7 @@ def run(
                 book.ended(trial)
         objective = Objective.of(settings["objective"], settings["direction"], trials)
         table = leaderboard.write(sweep_dir, trials, objective)
-        book.end(None, None, [table, *drawing.write(sweep_dir, trials, settings)])
+        book.end(None, None, [table, *plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
     ours.ended = loop.Ended(sweep_dir, trials, objective)
     return results

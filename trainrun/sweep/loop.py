@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +18,11 @@ from trainrun.sweep.launchers.engine import Engine
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import Objective, Trial
-from trainrun.sweep.view import best_plots, drawing
+from trainrun.sweep.view import best_plots, plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
 
 LOOK = 0.2  # seconds between two looks at the table
-# Trials after which what was needed to compose them is taken away: Python by itself waits for some hundred of them, and the
-# longer, the more there were. It takes a thousandth of a second, since `_settled_memory` leaves the rest out.
-GARBAGE = 10
 
 
 @dataclass
@@ -87,7 +83,6 @@ def run(
     engine.heard, engine.asked, engine.said = heard, judge.asks, board.note
     hopeless: str | None = None
     with (
-        _settled_memory(),
         contextlib.closing(engine),
         contextlib.closing(board),
         began_with.used(),
@@ -118,8 +113,6 @@ def run(
                 book.ended(trial)
                 board.ended(trial)
                 trial.forget()
-                if trial.number % GARBAGE == 0:
-                    gc.collect()
             if points.left and (hopeless := _hopeless(begun, settings["max_failures"])):
                 board.say(f"stopped early: {hopeless}")
                 points.close()
@@ -130,21 +123,10 @@ def run(
         ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
         table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
         with best_plots.of_the_best(best.of(ended.trials, ended.objective)):
-            drawn = drawing.write(sweep_dir, ended.trials, settings)
+            drawn = plots.write(sweep_dir, ended.trials, settings)
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended
-
-
-@contextmanager
-def _settled_memory() -> Iterator[None]:
-    """Have Python's search for garbage pass by what is there before the first trial, and stays."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

@@ -122,7 +122,7 @@ def _run(
     done = [t for t in trials if t.status not in again]
     for trial in waiting:
         trial.spared = trial.status == "PRUNED"
-        trial.status, trial.reason, trial.metrics, trial.own_figures = WAITING, None, {}, None
+        trial.status, trial.reason, trial.metrics, trial.figures = WAITING, None, {}, {}
     sweep_record.write(sweep_dir, [], settings)
     points = _points(sweep_dir, settings, done, waiting, new)
     if not points.left:

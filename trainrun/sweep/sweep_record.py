@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any
 
 from trainrun.artifacts import summary
 from trainrun.errors import UserError
-from trainrun.sweep.ranking.metric_tables import Numbers
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, status
 from trainrun.tracking.delivery import state
@@ -173,12 +173,27 @@ def look(trial: Trial, now: status.RunStatus) -> None:
     """Take what a trial's journal tells, and read its summary."""
     trial.epochs = now.epochs
     try:
-        told = summary.read(trial.run_dir)
-        metrics = told.get("metrics") or {}
-        trial.metrics = Numbers({k: v for k, v in metrics.items() if isinstance(v, int | float)})
-        trial.seconds = trial.seconds or float((told.get("seconds") or {}).get("total") or 0.0)
+        content = summary.read(trial.run_dir)
+        trial.metrics, trial.figures = _numbers(content.get("metrics") or {}), _figures(content)
+        trial.seconds = trial.seconds or trial.figures.get("seconds.total", 0.0)
     except (OSError, ValueError, AttributeError, TypeError):
         return
+
+
+def _figures(content: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a summary that are no metrics, nested ones by their dotted path: ``seconds.train``."""
+    figures: dict[str, float] = {}
+    for key in ("epochs", "steps", "parameters", "examples_per_second", "seconds"):
+        value = content.get(key)
+        figures |= _numbers(
+            {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        )
+    return figures
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the values that are numbers; the names, which thousands of trials have in common, are kept once."""
+    return {sys.intern(k): v for k, v in values.items() if isinstance(v, int | float)}
 
 
 def varied(overrides: Sequence[str], varying: frozenset[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trainrun.sweep.ranking.metric_tables import Figures
+from trainrun.sweep.ranking import pareto
 
 WAITING, RUNNING = "WAITING", "RUNNING"
 # Parts of metrics' names by which `auto` knows that less is better.
@@ -43,12 +43,12 @@ class Trial:
         config: resolved and checked.
         status: WAITING, RUNNING, or one of a run's.
         reason: why it did not finish.
-        metrics: of the finished model.
+        metrics: name -> value, of the finished model.
+        figures: other numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
         seconds: from its start to its end.
         epochs: done.
         start: the first record of its last attempt; None: it never began.
         spared: whether it is brought to its end, whatever a pruner would say.
-        own_figures: what its `figures` are; None: those of its summary.
     """
 
     number: int
@@ -59,10 +59,10 @@ class Trial:
     status: str = WAITING
     reason: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     epochs: int = 0
     start: Mapping[str, Any] | None = None
-    own_figures: Mapping[str, float] | None = None
     spared: bool = False
 
     def forget(self) -> None:
@@ -76,19 +76,13 @@ class Trial:
         return Path(self.place) if isinstance(self.place, str) else self.place
 
     @property
-    def figures(self) -> Mapping[str, float]:
-        """Further numbers of its summary, if there is one: `parameters`, `seconds.train`, `examples_per_second`."""
-        return Figures(self.run_dir) if self.own_figures is None else self.own_figures
-
-    @property
     def setting(self) -> tuple[str, ...]:
         """What the trial is but for its seed: trials that agree in it are replicates of one setting."""
         return tuple(sorted(o for o in self.overrides if o.partition("=")[0].lstrip("+") != "seed"))
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""
-        # Figures may lie in a file, which is left alone where a metric is meant.
-        value = self.metrics[objective] if objective in self.metrics else self.figures.get(objective)
+        value = self.metrics.get(objective, self.figures.get(objective))
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
@@ -150,8 +144,6 @@ class Objective:
         ]
         first: set[int] = set()
         if self.others:
-            from trainrun.sweep.ranking import pareto
-
             first = {t.number for t in pareto.front([t for t, _ in having], self.all)}
         order = sorted(
             having, key=lambda e: (e[0].number not in first, -e[1] if self.maximize else e[1], e[0].number)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from trainrun.sweep.trial import Objective, Trial
+if TYPE_CHECKING:
+    from trainrun.sweep.trial import Objective, Trial
 
 
 def front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trainrun.sweep.ranking.metric_tables import Means
 from trainrun.sweep.trial import RUNNING, WAITING, Objective, Trial
 
 CONFIDENCE = 0.95  # of the intervals
@@ -105,11 +104,17 @@ class Setting:
             varied=self.varied,
             status=status,
             reason=reason,
-            metrics=dict(Means(lambda: (t.metrics for t in finished))),
-            own_figures=Means(lambda: (t.figures for t in finished)),
+            metrics=_means([t.metrics for t in finished]),
+            figures=_means([t.figures for t in finished]),
             seconds=sum(t.seconds for t in self.trials),
             epochs=max(t.epochs for t in self.trials),
         )
+
+
+def _means(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means of the numbers that all tables have."""
+    names = [n for n in tables[0] if all(n in t for t in tables)] if tables else []
+    return {n: statistics.fmean(float(t[n]) for t in tables) for n in names}
 
 
 def diverged(trial: Trial) -> bool:

@@ -176,7 +176,7 @@ class Seeded:
             return
         for asked in race.asked:
             together = race.setting.together(asked.number)
-            for name in ("status", "reason", "metrics", "own_figures", "seconds", "epochs", "config"):
+            for name in ("status", "reason", "metrics", "figures", "seconds", "epochs", "config"):
                 setattr(asked, name, getattr(together, name))
             if race.cut:
                 asked.status, asked.reason = "KILLED", "the sweep was stopped before its last seed"

@@ -26,29 +26,18 @@ WIDE = 30.0  # values that span more than this are drawn on a logarithmic axis
 BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
 
 
-def drawable(settings: Mapping[str, Any], trials: Sequence[Trial]) -> bool:
-    """Tell whether pictures are to be drawn: they are wanted, and there is something to compare."""
-    return bool(settings.get("plots")) and len(trials) > 1
-
-
-def write(
-    sweep_dir: Path,
-    trials: Sequence[Trial],
-    settings: Mapping[str, Any],
-    warn: Callable[[str], None] = console.warn,
-) -> list[Path]:
-    """Draw what there is to see into `plots/`; a picture that fails costs one warning and nothing else.
+def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any]) -> list[Path]:
+    """Draw the sweep's pictures into `plots/`; a picture that fails costs one warning and nothing else.
 
     Args:
         sweep_dir: the sweep's directory.
         trials: that have ended.
-        settings: see `snapshot.settings`; nothing is drawn where `plots` is false.
-        warn: says one line to the user.
+        settings: see `snapshot.settings`; nothing is drawn where `plots` is false, or with a single trial.
 
     Returns:
         The files written.
     """
-    if not drawable(settings, trials):
+    if not settings.get("plots") or len(trials) < 2:
         return []
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     written = []
@@ -60,7 +49,7 @@ def write(
             figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
             written.append(path)
         except Exception as error:
-            warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")
+            console.warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")
     return written
 
 
