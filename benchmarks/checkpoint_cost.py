@@ -51,11 +51,11 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
         import tensorflow as tf
 
     from trainrun.checkpoint import file, training_state, writer
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
     from trainrun.trainer.epoch_loop import build
 
-    config, problems = check.overrides([*overrides, "trainer=custom", f"trainer.epochs={epochs}"])
+    config, problems = preflight.overrides([*overrides, "trainer=custom", f"trainer.epochs={epochs}"])
     assert not problems, problems
     data = builders.dataset(config)
 

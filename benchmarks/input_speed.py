@@ -27,7 +27,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras, numpy as np, tensorflow as tf
 import pandas, sklearn.model_selection
 from trainrun import builders
-from trainrun.config import check
+from trainrun.hydra_bridge import preflight
 way, kind, path = sys.argv[1:]
 def memory():
     with open("/proc/self/status") as lines:
@@ -59,7 +59,7 @@ if way == "plain":
     model.fit(x[:n], y[:n], batch_size=1024, epochs=1, verbose=0, callbacks=[First()])
 else:
     data = f"data.path={path}"
-    config, problems = check.overrides(["tracking=none", f"data={kind}", data, *(["data.target=y"] if kind == "csv" else []),
+    config, problems = preflight.overrides(["tracking=none", f"data={kind}", data, *(["data.target=y"] if kind == "csv" else []),
         "data.task=regression", "model=linear", "metric=none", f"trainer={way}", "trainer.batch_size=1024", "trainer.epochs=1"])
     assert not problems, problems
     job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())

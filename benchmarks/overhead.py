@@ -46,13 +46,13 @@ def training(epochs: int, repeats: int) -> tuple[float, float]:
     import tensorflow as tf
 
     import trainrun
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
 
     bare, whole = [], []
     settings = [*SETTINGS, f"trainer.epochs={epochs}"]
     for _ in range(repeats):
-        config, problems = check.overrides(settings)
+        config, problems = preflight.overrides(settings)
         assert not problems, problems
         job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())
         start = time.perf_counter()

@@ -55,13 +55,13 @@ told = json.loads(sys.argv[1])
 import tensorflow as tf
 import trainrun
 from trainrun import builders
-from trainrun.config import check
+from trainrun.hydra_bridge import preflight
 from trainrun.tracking import process
 from trainrun.tracking.record import Recorder
 from pathlib import Path
 
 def composed(epochs):
-    config, problems = check.overrides([*told["settings"], f"trainer.epochs={epochs}"])
+    config, problems = preflight.overrides([*told["settings"], f"trainer.epochs={epochs}"])
     assert not problems, problems
     return config
 

@@ -37,7 +37,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from trainrun.config import check
+from trainrun.hydra_bridge import preflight
 from trainrun.run import builders
 from trainrun.step.default import default
 from trainrun.trainer.epoch_loop import build
@@ -72,7 +72,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 def prepare(model: list[str], batch: int, epochs: int, trainer: str) -> tuple[Job, Any]:
     """Return a job and its trainer."""
-    config, problems = check.overrides(
+    config, problems = preflight.overrides(
         ["tracking=none", "data=digits", *model, f"trainer={trainer}", f"trainer.batch_size={batch}",
          f"trainer.epochs={epochs}"]
     )  # fmt: skip

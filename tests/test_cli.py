@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import trainrun
-from trainrun.cli import VERBS, main
+from trainrun.cli import main
+from trainrun.commands import _completion
+from trainrun.commands._verbs import VERBS
 from trainrun.commands.ls import GROUPS, rows_of
-from trainrun.hydra_bridge import completion
 from trainrun.registry import lookup, option_files
 
 
@@ -120,11 +121,11 @@ def test_check_tells_runs_and_sweeps(capsys):
 
 
 def test_completion_knows_verbs_groups_and_options():
-    assert completion.candidates("trainrun ") == list(VERBS)
-    assert completion.candidates("trainrun sh") == ["show"]
-    assert completion.candidates("trainrun ls op") == ["optimizer"]
-    assert completion.candidates("trainrun show loss/hu") == ["loss/huber"]
-    assert completion.candidates("trainrun optimizer=a b") == []
+    assert _completion.candidates("trainrun ") == list(VERBS)
+    assert _completion.candidates("trainrun sh") == ["show"]
+    assert _completion.candidates("trainrun ls op") == ["optimizer"]
+    assert _completion.candidates("trainrun show loss/hu") == ["loss/huber"]
+    assert _completion.candidates("trainrun optimizer=a b") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

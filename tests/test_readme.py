@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.cli import VERBS, main
+from trainrun.cli import main
+from trainrun.commands._verbs import VERBS
 from trainrun.registry import lookup
 
 README = Path(__file__).parent.parent / "README.md"

@@ -20,9 +20,9 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         UserError: with every problem found; nothing was written.
     """
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
 
-    config, problems = check.overrides(list(overrides))
+    config, problems = preflight.overrides(list(overrides))
     if problems:
         raise UserError(problems)
     return config

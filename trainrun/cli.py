@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.commands._verbs import VERBS
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
 from trainrun.util import imports
 from trainrun.util.interrupt import Interrupted
@@ -21,19 +22,6 @@ from trainrun.util.interrupt import Interrupted
 if TYPE_CHECKING:
     from trainrun.hydra_bridge.sweep_plan import Plan
 
-VERBS = {
-    "ls": "what can be named: the groups, or one group's options",
-    "show": "one option: its YAML, docstring and arguments",
-    "resume": "go on with a run that was stopped, to the same bits",
-    "best": "the command line that trains the winner of a sweep",
-    "verify-resume": "prove it for a config: killed and resumed, the same bits",
-    "reproduce": "run a run again, and tell to how many digits it agrees",
-    "check": "validate a config or a sweep without training",
-    "runs": "the runs there are: status, epochs, best value, what is not sent yet",
-    "sync": "deliver to MLflow what it does not have yet",
-    "doctor": "what this machine offers, and what stands in the way",
-    "init": "begin a project of your own: conf/, a plug-in, a dataset",
-}
 # So many problems are told; the first ones are worth mending first.
 MOST = 40
 MANY = 300  # points of a sweep, whose preflight takes longer than MLflow's import
@@ -125,14 +113,15 @@ def train(argv: list[str]) -> int:
     where = (flags.config_name, flags.config_path)
     if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
         return _show(argv, flags, where)
-    from trainrun.config import check, plugins
+    from trainrun.config import plugins
+    from trainrun.hydra_bridge import preflight
 
     if (word := _resumed(flags.overrides)) is not None:
         return _go_on(word, argv, flags)
     if flags.multirun:
-        _, problems = check.sweep(flags.overrides, *where, _ahead)
+        _, problems = preflight.sweep(flags.overrides, *where, _ahead)
     else:
-        config, problems = check.overrides(flags.overrides, *where)
+        config, problems = preflight.overrides(flags.overrides, *where)
     if problems:
         raise UserError(problems)
     if not flags.multirun and (config["sweep"]["seeds"] or 1) > 1:
@@ -164,12 +153,12 @@ def _resumed(overrides: list[str]) -> str | None:
 
 def _go_on(word: str, argv: list[str], flags: Any) -> int:
     """Go on with a sweep, and run what the command line names beyond its points; Hydra would begin a new one."""
-    from trainrun.sweep import resume
+    from trainrun.hydra_bridge import sweep_resume
     from trainrun.tracking import find
 
     if not flags.multirun:
         raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={word}"))
-    return resume.go_on(find.sweep(word), flags.overrides, ["trainrun", *argv], whole=True).exit_code
+    return sweep_resume.go_on(find.sweep(word), flags.overrides, ["trainrun", *argv], whole=True).exit_code
 
 
 def _absolute_config_path(argv: list[str], given: str) -> list[str]:
@@ -193,22 +182,22 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     from trainrun.hydra_bridge import compose
 
     if flags.shell_completion:
-        from trainrun.hydra_bridge import completion
+        from trainrun.commands import _completion
 
         asked = "".join(overrides)
         if not re.fullmatch(r"(install|uninstall|query)=(bash|zsh|fish)", asked):
             raise UserError(f"-sc: expected install=bash, zsh or fish, got {asked!r}.")
         if asked.startswith("query"):
-            completion.words(os.environ.get("COMP_LINE", ""))
+            _completion.words(os.environ.get("COMP_LINE", ""))
         overrides = []
     if overrides:
         from trainrun.config import plugins
 
         plugins.announce(plugins.early(overrides))
-    from trainrun.config import safety
+    from trainrun.hydra_bridge import hydra_node_rules
     from trainrun.registry import option_files
 
-    if problems := safety.search_path(overrides, *where):
+    if problems := hydra_node_rules.search_path(overrides, *where):
         raise UserError(problems)
     if not flags.shell_completion and (
         len(option_files.search_path()) > 1 or flags.config_path or any(map(compose.is_hydra, overrides))
@@ -227,10 +216,10 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
     except Exception as error:
         if flags.shell_completion:
             return 0  # somebody is typing: no message may disturb the line
-        from trainrun.hydra_bridge import override_errors
+        from trainrun.hydra_bridge import hydra_errors, override_errors
 
         raise UserError(
-            override_errors.examine(overrides, *where)[1] or [override_errors.from_hydra(error)]
+            override_errors.examine(overrides, *where)[1] or [hydra_errors.from_hydra(error)]
         ) from error
     return 0
 
@@ -238,7 +227,7 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
 def _run(argv: list[str], flags: Any) -> int:
     """Run the job, or each job of a sweep one after the other; tell failures at the end."""
     from trainrun.config import check, plugins
-    from trainrun.hydra_bridge import compose, hydra_files, override_errors
+    from trainrun.hydra_bridge import compose, hydra_errors, hydra_files
     from trainrun.ui import console
     from trainrun.util import redaction
 
@@ -284,13 +273,10 @@ def _run(argv: list[str], flags: Any) -> int:
             console.error(str(error) or type(error).__name__)
             return None
 
-    from trainrun.hydra_bridge import launcher_plugins
-
-    launcher_plugins.ended = None
     given = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
     there = [folder for folder in given if folder.is_dir()]
     try:
-        compose.hand_over(argv, task)
+        ended = compose.hand_over(argv, task)
     except _Stop:
         if isinstance(failures[-1][1], UserError):
             for (
@@ -304,10 +290,10 @@ def _run(argv: list[str], flags: Any) -> int:
         if isinstance(error, OSError | ValueError) or type(error).__module__.startswith(
             ("hydra.", "omegaconf.")
         ):
-            raise UserError(override_errors.from_hydra(error)) from error
+            raise UserError(hydra_errors.from_hydra(error)) from error
         raise
-    if launcher_plugins.ended is not None:
-        return launcher_plugins.ended.exit_code  # it has told everything already
+    if ended is not None:
+        return ended.exit_code  # it has told everything already
     if failures:
         console.table(
             "Failed",

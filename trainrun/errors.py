@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainrun.util import redaction
 
@@ -92,20 +90,3 @@ class TrainingError(Exception):
 
     def __init__(self, message: str):
         super().__init__(readable(message))
-
-
-def broken(error: BaseException, run_dir: Path) -> TrainingError:
-    """Return what the user reads of an exception in a run: the lines of their own code, what, and where the rest is.
-
-    The traceback is written to the run's log.
-    """
-    from trainrun.ui import console
-    from trainrun.util import user_traceback
-
-    console.log(redaction.text("".join(traceback.format_exception(error))))
-    own = user_traceback.of_user(error)
-    where = f"{own[-1].file}, line {own[-1].line}: " if own else ""
-    way = "".join(f"  {frame}\n" for frame in own)
-    return TrainingError(
-        f"{where}{user_traceback.said(error)}\n{way}The whole traceback is in {run_dir / 'run.log'}"
-    )

@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from trainrun.checkpoint import file
-from trainrun.config import check
 from trainrun.errors import Problem, UserError
-from trainrun.hydra_bridge import compose_cache
+from trainrun.hydra_bridge import compose_cache, preflight
 from trainrun.tracking import journal
 
 # The same examples at each run: what CI finds once, it finds again.
@@ -76,7 +75,7 @@ def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
     """Check overrides; whatever is raised but a message to the user fails the test."""
     with unspoilt():
         try:
-            config, found = check.overrides(overrides)
+            config, found = preflight.overrides(overrides)
         except UserError as error:
             return None, error.problems
     for problem in found:
@@ -107,7 +106,7 @@ def test_a_key_that_is_none_is_never_taken(inside, composed_once, group, key, pl
     from trainrun.registry import option_files, signatures
     from trainrun.registry.lookup import find
 
-    node = check.overrides([])[0][group]
+    node = preflight.overrides([])[0][group]
     known = set(node)
     component = find(group, node["name"]) if "name" in node and group not in ("tracking",) else None
     known |= set((signatures.read(component).parameters if component else {}) or {})

@@ -15,9 +15,9 @@ from badinput_harness import unspoilt
 
 import trainrun
 from trainrun.cli import main
-from trainrun.config import safety
 from trainrun.errors import TrainingError, UserError, readable
-from trainrun.registry import construct, lookup
+from trainrun.hydra_bridge import interpolations
+from trainrun.registry import construct, followed_keys, lookup
 
 PACKAGE = Path(trainrun.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -124,7 +124,7 @@ def test_the_registry_follows_no_path(group, name):
         lookup.find(group, name)
 
 
-@pytest.mark.parametrize("key", sorted(safety.FOLLOWED))
+@pytest.mark.parametrize("key", sorted(followed_keys.FOLLOWED))
 def test_python_cannot_have_a_key_followed_either(key):
     with pytest.raises(UserError, match="never followed"):
         trainrun.build("loss", "huber", **{key: "os"})
@@ -149,7 +149,7 @@ def test_python_cannot_have_a_key_followed_either(key):
 def test_secrets_of_the_environment_are_not_read(name, monkeypatch):
     monkeypatch.setenv(name, "s3cret")
     with pytest.raises(ValueError, match="sounds like a secret"):
-        safety.environment(name)
+        interpolations.environment(name)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_secrets_of_the_environment_are_not_read(name, monkeypatch):
 )
 def test_the_rest_of_the_environment_is(name, monkeypatch):
     monkeypatch.setenv(name, "here")
-    assert safety.environment(name) == "here"
+    assert interpolations.environment(name) == "here"
 
 
 def test_messages_hide_secrets_and_what_steers_a_terminal():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import check
 from trainrun.errors import Problem
-from trainrun.hydra_bridge import compose
+from trainrun.hydra_bridge import compose, preflight
 from trainrun.registry import option_files
 
 
 def faults(*overrides: str) -> list[Problem]:
-    return check.overrides(list(overrides))[1]
+    return preflight.overrides(list(overrides))[1]
 
 
 # overrides -> (key of the problem, words of its message)
@@ -149,7 +148,7 @@ FINE = [
 @pytest.mark.parametrize("text", FINE)
 def test_finds_nothing_wrong_with_a_good_config_and_reads_it_as_hydra_does(text, inside):
     given = split(text) if text else []
-    config, found = check.overrides(given)
+    config, found = preflight.overrides(given)
     assert found == []
     assert config == compose.plain(compose.compose(given))
 
@@ -175,7 +174,7 @@ def test_finds_all_problems_at_once(inside):
 
 
 def test_a_sweep_is_checked_at_every_point_and_each_fault_told_once(inside):
-    points, found = check.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
+    points, found = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
     assert points == 8
     assert [p.key for p in found].count("trainer.epochs") == 1
     assert any("Did you mean focal?" in p.message for p in found)
@@ -193,7 +192,7 @@ def test_a_project_option_hides_ours_of_the_same_name(inside):
     (inside / "conf" / "optimizer" / "adam.yaml").write_text(
         "# Mine.\nname: Adam\nlearning_rate: 0.5 # fast\n"
     )
-    config, found = check.overrides([])
+    config, found = preflight.overrides([])
     assert found == []
     assert config["optimizer"] == {"name": "Adam", "learning_rate": 0.5}
 
@@ -202,10 +201,10 @@ def test_a_project_config_sets_its_own_defaults(inside):
     ours = (option_files.package_conf() / "config.yaml").read_text(encoding="utf-8")
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text(ours.replace("data: digits", "data: iris") + "seed: 5\n")
-    config, found = check.overrides([])
+    config, found = preflight.overrides([])
     assert found == []
     assert (config["data"]["name"], config["seed"], config["model"]["name"]) == ("iris", 5, "mlp")
-    config, found = check.overrides(["experiment=digits_cnn"])
+    config, found = preflight.overrides(["experiment=digits_cnn"])
     assert (found, config["data"]["name"]) == ([], "digits"), (
         "an experiment stands over the project's defaults"
     )
@@ -214,6 +213,6 @@ def test_a_project_config_sets_its_own_defaults(inside):
 def test_a_project_config_that_leaves_a_group_out_is_told_so(inside):
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - data: iris\n  - _self_\n")
-    _, found = check.overrides([])
+    _, found = preflight.overrides([])
     assert any("model" in str(p) for p in found), found
     assert len(found) < 12 and all(p.message for p in found)

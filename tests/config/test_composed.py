@@ -7,8 +7,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from trainrun.config import check
-from trainrun.hydra_bridge import compose, compose_cache, override_errors
+from trainrun.hydra_bridge import compose, compose_cache, override_errors, preflight
 
 POINTS = [
     ["optimizer.learning_rate=0.1"],
@@ -59,10 +58,10 @@ def test_a_point_that_hydra_refuses_is_refused(master):
 
 def test_the_preflight_finds_the_same_inside_and_outside():
     points = [*POINTS[:6], ["optimizer=sgd", "optimizer.momentm=1"], ["optimizer=sgd", "trainer.epochs=-1"]]
-    outside = [check.overrides(p, multirun=True) for p in points]
+    outside = [preflight.overrides(p, multirun=True) for p in points]
     with compose_cache.kept():
         for _ in range(2):
-            assert [check.overrides(p, multirun=True) for p in points] == outside
+            assert [preflight.overrides(p, multirun=True) for p in points] == outside
 
 
 def test_files_are_read_again_after_it(inside):

@@ -162,7 +162,7 @@ import json, os, sys, threading, time
 import keras, tensorflow as tf
 import pandas, sklearn.model_selection
 from trainrun import builders
-from trainrun.config import check
+from trainrun.hydra_bridge import preflight
 def memory():
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
@@ -174,7 +174,7 @@ def train(path, way):
             peak = max(peak, memory())
             time.sleep(0.005)
     threading.Thread(target=watch, daemon=True).start()
-    config, problems = check.overrides(["tracking=none", "data=npz", f"data.path={path}", "data.task=regression",
+    config, problems = preflight.overrides(["tracking=none", "data=npz", f"data.path={path}", "data.task=regression",
         "model=linear", "metric=none", f"trainer={way}", "trainer.batch_size=1024", "trainer.epochs=1"])
     assert not problems, problems
     data = builders.dataset(config)

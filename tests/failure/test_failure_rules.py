@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainrun.config import check
+from trainrun.hydra_bridge import preflight
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from trainrun.config import check
     ],
 )  # fmt: skip
 def test_what_it_may_not_say(given, key, said):
-    _, problems = check.overrides(given)
+    _, problems = preflight.overrides(given)
     assert [p.key for p in problems] == [key] and said in problems[0].message
 
 
 def test_what_it_says_by_itself():
-    config, problems = check.overrides([])
+    config, problems = preflight.overrides([])
     assert not problems
     assert config["on_failure"] == {
         "out_of_memory": "accumulate", "non_finite": "stop", "rate": 0.5, "rollbacks": 3, "lost": "retry", "retries": 1,

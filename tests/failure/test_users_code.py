@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from failing import read
 
-from trainrun.util import user_traceback
+from trainrun.failure import user_traceback
 
 BUG = "model.layers=[{name: Mistaken}]"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import trainrun
-from trainrun.config import check
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
 
 TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
 
@@ -33,14 +33,14 @@ TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
 )  # fmt: skip
 def test_check_says(overrides, key, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    _, problems = check.overrides(overrides)
+    _, problems = preflight.overrides(overrides)
     assert [p.key for p in problems] == [key]
     assert message in problems[0].message
 
 
 @pytest.mark.parametrize("overrides", [[*TWO], [*TWO, "trainer=custom", "loss=scce", "loss.reduction=sum"], ["hardware=gpu"], ["hardware=tpu", "trainer=custom"]])  # fmt: skip
 def test_what_fits_is_left_alone(overrides):
-    assert check.overrides(overrides)[1] == []
+    assert preflight.overrides(overrides)[1] == []
 
 
 @pytest.mark.parametrize("name", ["gpu", "tpu", "mirrored"])

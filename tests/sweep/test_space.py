@@ -247,7 +247,7 @@ def test_a_sweep_is_refused_before_anything_is_made(argv, words, capsys, inside)
 
 
 def test_the_preflight_looks_at_each_point_of_a_grid_with_zip_and_space(inside):
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
 
     (inside / "conf" / "experiment").mkdir(parents=True)
     (inside / "conf" / "experiment" / "mine.yaml").write_text(
@@ -255,17 +255,17 @@ def test_the_preflight_looks_at_each_point_of_a_grid_with_zip_and_space(inside):
         "  space:\n    model.units: 8,16,32\n    model.dropout: [0.1, 0.2, 1.5]\n"
         "    optimizer: adam,sgd\n    optimizer.momentum: {space: '0.5,0.9', when: optimizer=sgd}\n"
     )
-    count, problems = check.sweep(["experiment=mine", "data=iris"])
+    count, problems = preflight.sweep(["experiment=mine", "data=iris"])
     assert count == 3 * (1 + 2)
     assert [p.key for p in problems] == ["model.dropout"] and "1.5" in problems[0].message
-    count, problems = check.sweep(["experiment=mine", "data=iris", "model.dropout=0.1,0.2,0.3"])
+    count, problems = preflight.sweep(["experiment=mine", "data=iris", "model.dropout=0.1,0.2,0.3"])
     assert count == 9 and not problems
 
 
 def test_a_glob_means_the_options_there_are(inside):
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
     from trainrun.registry import option_files
 
     names = [n for n in option_files.options("optimizer") if n.startswith("ada") and n != "adam_then_sgd"]
-    count, problems = check.sweep(["data=iris", "optimizer=glob(ada*,exclude=adam_then_sgd)"])
+    count, problems = preflight.sweep(["data=iris", "optimizer=glob(ada*,exclude=adam_then_sgd)"])
     assert not problems and count == len(names)

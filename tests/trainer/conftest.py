@@ -21,17 +21,17 @@ class Trained:
 
 @functools.cache
 def _data(spec: tuple):
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
 
-    return builders.dataset(check.overrides(list(spec))[0])
+    return builders.dataset(preflight.overrides(list(spec))[0])
 
 
 @functools.cache
 def _config(trainer: str, given: tuple) -> dict:
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
 
-    config, problems = check.overrides(["tracking=none", *given, f"trainer={trainer}"])
+    config, problems = preflight.overrides(["tracking=none", *given, f"trainer={trainer}"])
     assert not problems, problems
     return config
 

@@ -16,7 +16,7 @@ CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 3)
 tf.config.experimental.enable_op_determinism()
 
-from trainrun.config import check  # noqa: E402
+from trainrun.hydra_bridge import preflight  # noqa: E402
 from trainrun.run import builders  # noqa: E402
 
 SMALL = [
@@ -38,7 +38,7 @@ CASES = {
 
 def history(overrides: list, devices: int) -> dict:
     """Return the history of a run on so many devices."""
-    config, problems = check.overrides([*SMALL, *overrides])
+    config, problems = preflight.overrides([*SMALL, *overrides])
     assert not problems, problems
     strategy = tf.distribute.get_strategy()
     if devices > 1:

@@ -20,11 +20,11 @@ SETTINGS = ["data=digits", "data.seed=1", "trainer.limit=200", "model=mlp", "mod
 
 @pytest.fixture(scope="module")
 def jobs():
-    from trainrun.config import check
+    from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
     from trainrun.trainer.epoch_loop import build
 
-    config, problems = check.overrides(SETTINGS)
+    config, problems = preflight.overrides(SETTINGS)
     assert not problems, problems
     strategy, data = builders.strategy(config), builders.dataset(config)
     made = [builders.job({**config, "seed": seed}, data, strategy) for seed in range(1, SEEDS + 1)]

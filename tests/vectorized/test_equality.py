@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun.config import check
-from trainrun.hydra_bridge import compose_cache
+from trainrun.hydra_bridge import compose_cache, preflight
 from trainrun.run import joint_training
 
 EPOCHS = 2
@@ -75,7 +74,7 @@ def jobs(lines, precision="float64"):
     made = []
     for i in range(3):
         given = [*settings(lines, i), f"seed={i + 1}", f"hardware.precision={precision}", "metric=accuracy"]
-        config, problems = check.overrides(given)
+        config, problems = preflight.overrides(given)
         assert not problems, problems
         strategy = builders.strategy(config)
         made.append(builders.job(config, builders.dataset(config), strategy))

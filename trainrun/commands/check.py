@@ -10,9 +10,9 @@ from trainrun.ui import console
 
 def main(argv: Sequence[str]) -> int:
     """Check a config, say what is wrong, and train nothing."""
-    from trainrun.config import check, plugins
+    from trainrun.config import plugins
     from trainrun.config.rules import sweep
-    from trainrun.hydra_bridge import compose
+    from trainrun.hydra_bridge import compose, preflight
 
     flags = compose.arguments(argv)
     where = (flags.config_name, flags.config_path)
@@ -22,10 +22,10 @@ def main(argv: Sequence[str]) -> int:
         )
         return 0
     if flags.multirun:
-        points, problems = check.sweep(flags.overrides, *where)
+        points, problems = preflight.sweep(flags.overrides, *where)
         config = None
     else:
-        config, problems = check.overrides(flags.overrides, *where)
+        config, problems = preflight.overrides(flags.overrides, *where)
         points = 1
     if not problems and (named := config["plugins"] if config else plugins.early(flags.overrides)):
         plugins.load(named)
@@ -38,9 +38,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _seeds(given: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
     """Return how many seeds each setting of a sweep gets, as its first point says; a preset may say it."""
-    from trainrun.config import check
-    from trainrun.hydra_bridge import compose
+    from trainrun.config import override_text
+    from trainrun.hydra_bridge import preflight
 
-    hydra = [o for o in given if compose.is_hydra(o)]
-    config, _ = check.overrides([*hydra, *compose.sweep_points(given)[0]], *where, multirun=True)
+    hydra = [o for o in given if override_text.is_hydra(o)]
+    config, _ = preflight.overrides([*hydra, *preflight.sweep_points(given)[0]], *where, multirun=True)
     return config["sweep"]["seeds"]

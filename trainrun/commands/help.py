@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun.cli import VERBS
+from trainrun.commands._verbs import VERBS
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
 from trainrun.ui import console

@@ -32,9 +32,9 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.tracking.status import status
 
     if (sweep_dir := _sweep(argv[0])) is not None:
-        from trainrun.sweep import resume as sweeps
+        from trainrun.hydra_bridge import sweep_resume
 
-        return sweeps.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
+        return sweep_resume.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
     now = status(
         run_dir
@@ -73,12 +73,13 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
         UserError: what the run needs is not there any more, or is not what it was.
     """
     from trainrun.config import plugins, saved
+    from trainrun.hydra_bridge import saved_config
 
     run_dir = run_dir.absolute()
     # What the config names by a relative path lies where the run was started.
     if start.get("cwd") and Path(start["cwd"]).is_dir():
         os.chdir(start["cwd"])
-    config = saved.load(run_dir, given)
+    config = saved_config.load(run_dir, given)
     was = saved.load_plain(run_dir)
     for name, digest in plugins.digests(config["plugins"]).items():
         if (start.get("plugins") or {}).get(name, digest) != digest:

@@ -22,8 +22,8 @@ SHOWN = 5  # differences told of each kind; the rest is counted
 def main(argv: Sequence[str]) -> int:
     """Run a config whole, run it with kills, and hold one against the other."""
     given, words = _parser().parse_known_args(list(argv))
-    from trainrun.config import check, plugins
-    from trainrun.hydra_bridge import compose
+    from trainrun.config import plugins
+    from trainrun.hydra_bridge import compose, preflight
 
     flags = compose.arguments(words)
     if flags.help:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
     where = (flags.config_name, flags.config_path)
     own = [o for o in flags.overrides if not o.startswith("tracking")]
-    config, problems = check.overrides([*own, *kill_and_resume.FORCED], *where)
+    config, problems = preflight.overrides([*own, *kill_and_resume.FORCED], *where)
     if problems:
         raise UserError(problems)
     _of_the_clock(config)

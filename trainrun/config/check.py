@@ -5,25 +5,20 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainrun.config import plugins, safety
 from trainrun.config.rules import checkpoint, combinations, failure, ranges
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.hydra_bridge import compose, compose_cache, override_errors
-from trainrun.registry import lookup, option_files, signatures
+from trainrun.registry import followed_keys, lookup, option_files, signatures
 from trainrun.registry.construct import FORBIDDEN, reference_group, resolve, unknown_argument
 from trainrun.util.durations import seconds
 from trainrun.util.lengths import LENGTHS
 from trainrun.util.lengths import parse as parse_length
-
-if TYPE_CHECKING:
-    from trainrun.hydra_bridge.sweep_plan import Plan
 
 # Arguments that are durations: 90s, 10m, 1h30m.
 DURATIONS = ("max_time",)
@@ -52,75 +47,6 @@ FILLED_IN = {
 }
 
 
-def overrides(
-    given: Sequence[str],
-    config_name: str | None = None,
-    config_path: str | None = None,
-    multirun: bool = False,
-) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Compose and check one run, or one point of a sweep.
-
-    Returns:
-        The resolved config (None if there is none to be had), and every problem found.
-    """
-    found = [*plugins.announce(plugins.early(given)), *_listed(given)]
-    tree, faults = override_errors.examine(given, config_name, config_path, multirun)
-    # What installed packages offer is looked up only when something is missing: reading their entry points takes
-    # a while.
-    if faults and (offered := plugins.entry_points()):
-        found += plugins.announce(offered)
-        tree, faults = override_errors.examine(given, config_name, config_path, multirun)
-    found += faults
-    if tree is not None:
-        found += problems(tree)
-    return tree, list(dict.fromkeys(found))
-
-
-def _listed(given: Sequence[str]) -> Iterator[Problem]:
-    """Refuse `loss=[huber,mse]`: Hydra would merge the two into something that is neither."""
-    for text in given:
-        match = re.match(r"^(\w+)=\[(.*,.*)\]$", text)
-        if match and match[1] in lookup.KERAS and match[1] not in option_files.SEVERAL:
-            several = match[2].replace(" ", "")
-            yield Problem(
-                match[1], f"expected one option, got a list. For a run with each: -m {match[1]}={several}."
-            )
-
-
-def sweep(
-    given: Sequence[str],
-    config_name: str | None = None,
-    config_path: str | None = None,
-    planned_for: Callable[[Plan], None] = lambda plan: None,
-) -> tuple[int, list[Problem]]:
-    """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
-
-    Args:
-        given: overrides as typed.
-        config_name, config_path: as given to `compose.compose`.
-        planned_for: called when the sweep as a whole is sound, before its points are looked at.
-
-    Returns:
-        How many trials there will be, and all problems, each once.
-    """
-    from trainrun.hydra_bridge import sweep_plan
-
-    found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
-    planned = sweep_plan.of(given, config_name, config_path)
-    found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
-    if planned.launcher is not None and not found:
-        planned_for(planned)
-    hydra = [o for o in given if compose.is_hydra(o)]
-    with compose_cache.kept():
-        for point in planned.points:
-            for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
-                found.setdefault(problem, " ".join(point))
-    varied = len(planned.points) > 1
-    return planned.total, [
-        Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in found.items()
-    ]
-
-
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
     found = [
@@ -142,7 +68,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
                 f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.{nests}"
             )
             found.append(Problem(key, text))
-    found += [*safety.followed(config, ""), *safety.texts(config)]
+    found += [*followed_keys.followed(config, ""), *safety.texts(config)]
     described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
     found += [Problem(f"data.{key}", message) for key, message in described.problems]
     whole = all(isinstance(config[group], Mapping) for group in TOP)
@@ -334,7 +260,7 @@ def _argument_problems(
                 if nested is not None:
                     yield from component_problems(inside, place, nested)
             continue
-        if faults := safety.followed(value, where):
+        if faults := followed_keys.followed(value, where):
             yield from faults
             continue
         if group == "callback" and argument in ranges.RUN_PATHS and isinstance(value, str):

@@ -25,7 +25,7 @@ from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import Stored
 from trainrun.data.dataset import Dataset
 from trainrun.errors import readable
-from trainrun.failure import nan_report, nan_step
+from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Concessions
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.nan_guard import unsound
@@ -40,7 +40,7 @@ from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
-from trainrun.util import interrupt, paths, redaction, user_traceback
+from trainrun.util import interrupt, paths, redaction
 
 FILE = "autopsy.json"
 SHOWN = 10  # examples that are named

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.checkpoint.writer import Checkpoint
 from trainrun.errors import TrainingError, readable
-from trainrun.failure import adjustments, classification, nan_search
+from trainrun.failure import adjustments, classification, nan_search, user_traceback
 from trainrun.failure.adjustments import Concessions
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.nan_guard import Finite
@@ -23,7 +23,7 @@ from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
 from trainrun.trainer import program_cache
 from trainrun.ui import console
-from trainrun.util import redaction, user_traceback
+from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.data.dataset import Dataset

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
     from hydra.plugins.launcher import Launcher
 
+    from trainrun.sweep.loop import Ended
+
 
 def outline(number: int, overrides: Sequence[str]) -> Trial:
     """Return a point that is not composed: the launcher does that."""
@@ -21,9 +23,8 @@ def outline(number: int, overrides: Sequence[str]) -> Trial:
 
 def run(
     launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
-) -> Sequence[JobReturn]:
+) -> tuple[Sequence[JobReturn], Ended]:
     """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
-    from trainrun.hydra_bridge import launcher_plugins as ours
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
     from trainrun.sweep.view import plots
@@ -53,5 +54,4 @@ def run(
         table = leaderboard.write(sweep_dir, trials, objective)
         book.end(None, None, [table, *plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
-    ours.ended = loop.Ended(sweep_dir, trials, objective)
-    return results
+    return results, loop.Ended(sweep_dir, trials, objective)

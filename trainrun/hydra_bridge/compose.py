@@ -6,69 +6,23 @@ Hydra is imported by the functions, not by this module: `ls`, `show` and `--help
 from __future__ import annotations
 
 import os
-import secrets
-import string
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import safety
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import registration
 from trainrun.registry import option_files
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from trainrun.sweep.loop import Ended
+
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
-_ALPHABET = string.ascii_lowercase + string.digits
-_prepared = False
-
-
-def unique(_: str = "") -> str:
-    """Return six random characters: two runs that start in the same second never share a directory."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(6))
-
-
-def prepare() -> None:
-    """Register resolvers, the schema and the search path with Hydra, once a process."""
-    global _prepared
-    if _prepared:
-        return
-    from hydra._internal.sources_registry import SourcesRegistry
-    from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
-    from hydra.core.plugins import Plugins
-    from hydra.plugins.search_path_plugin import SearchPathPlugin
-    from omegaconf import OmegaConf
-
-    from trainrun.config import schema
-    from trainrun.hydra_bridge import folder_source, launcher_plugins
-
-    OmegaConf.register_new_resolver("oc.env", safety.environment, replace=True)
-    # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
-    OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
-    schema.store()
-
-    class Nearest(SearchPathPlugin):
-        """The folders of `options.search_path`, the project's before ours."""
-
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            main = SearchPathQuery(provider="main", path=None)
-            for origin, folder in option_files.search_path():
-                if origin == "command line" and not any(
-                    e.path == f"file://{folder}" for e in search_path.get_path()
-                ):
-                    search_path.append(provider=origin, path=f"file://{folder}")
-                elif origin == "project":
-                    search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
-
-    Plugins.instance().register(Nearest)
-    launcher_plugins.register()
-    # `register` keeps the source that Plugins.instance() has found; here it is replaced.
-    SourcesRegistry.instance().types["file"] = folder_source.FileConfigSource
-    _prepared = True
 
 
 def compose(
@@ -89,33 +43,11 @@ def compose(
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    prepare()
+    registration.prepare()
     GlobalHydra.instance().clear()
     folder = Path(config_path or option_files.package_conf()).absolute()
     with hydra.initialize_config_dir(str(folder), version_base=VERSION_BASE, job_name="trainrun"):
         return hydra.compose(config_name or CONFIG_NAME, list(overrides), return_hydra_config=True)
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """Return the config without Hydra's node, interpolations resolved, as dicts and lists."""
-    from omegaconf import OmegaConf
-
-    def value(key: str) -> Any:
-        found = config[key]
-        return (
-            OmegaConf.to_container(found, resolve=True, throw_on_missing=True)
-            if OmegaConf.is_config(found)
-            else found
-        )
-
-    with safety.bounded():
-        # Key by key: a copy without Hydra's node would take as long as composing.
-        return {str(key): value(key) for key in config if key != "hydra"}
-
-
-def is_hydra(override: str) -> bool:
-    """Tell whether an override is for Hydra itself."""
-    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
 @contextmanager
@@ -128,40 +60,37 @@ def loading(config_path: str | None = None) -> Iterator[Any]:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    prepare()
+    registration.prepare()
     GlobalHydra.instance().clear()
     folder = Path(config_path or option_files.package_conf()).absolute()
     with hydra.initialize_config_dir(str(folder), version_base=VERSION_BASE, job_name="trainrun"):
         yield GlobalHydra.instance().config_loader()
 
 
-def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of a sweep's points: of a grid all of them, else those that a preflight looks at."""
-    from trainrun.hydra_bridge import sweep_plan
-
-    return sweep_plan.of(overrides).points
-
-
-def hand_over(argv: Sequence[str], task: Callable[[DictConfig], Any]) -> Any:
+def hand_over(argv: Sequence[str], task: Callable[[DictConfig], Any]) -> Ended | None:
     """Let Hydra do the rest of the command line: run `task`, sweep it, or show the config.
 
     Errors come out as exceptions, not as Hydra's printed text.
+
+    Returns:
+        The result of a sweep by one of our launchers; None of anything else.
     """
     import hydra
 
-    prepare()
-    result: list[Any] = []
+    registration.prepare()
 
     def trainrun(config: DictConfig) -> Any:
-        result.append(task(config))
-        return result[-1]
+        return task(config)
+
+    # Hydra's main returns nothing of a sweep: our launchers and sweepers leave the result on the function they are given.
+    trainrun.ended = None
 
     main = hydra.main(
         version_base=VERSION_BASE, config_path=str(option_files.package_conf()), config_name=CONFIG_NAME
     )
     with _argv(["trainrun", *argv]), _full_errors():
         main(trainrun)()
-    return result
+    return trainrun.ended
 
 
 def arguments(argv: Sequence[str]) -> Any:

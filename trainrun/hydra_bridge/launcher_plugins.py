@@ -1,22 +1,20 @@
-"""Hydra's doors to sweeps: Hydra composes, `sweep.story` does the rest. `sweep.auto` chooses among these by default."""
+"""Hydra launcher plug-ins. They compose each trial's config and hand it to the sweep loop."""
 
 from __future__ import annotations
 
-import importlib
 import sys
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from trainrun.errors import Problem, UserError
+from trainrun.sweep.launchers import cluster_settings
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.engine import Engine
@@ -37,10 +35,13 @@ class SweepLauncher(Launcher):
         self.unchecked = False  # whether there may be points that no preflight has seen
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands over; the task is not called: each trial's process runs it by itself."""
+        """Take what Hydra hands over. The task is not called, since each trial has a process of its own.
+
+        The function `task_function` gets the attribute `ended`, the sweep's result: Hydra returns none to its caller.
+        """
         from trainrun.hydra_bridge.compose_cache import Composer
 
-        self.config, self.context = config, hydra_context
+        self.config, self.context, self._task = config, hydra_context, task_function
         self._composer = Composer(hydra_context.config_loader, config)
 
     def problems(self) -> list[Problem]:
@@ -51,7 +52,7 @@ class SweepLauncher(Launcher):
         """Return the settings of the sweep, what is left open in them decided.
 
         Args:
-            settings: see `snapshot.settings`.
+            settings: see `sweep_settings.settings`.
             known: see `run`; of `seeds` the settings.
         """
         return settings
@@ -60,7 +61,7 @@ class SweepLauncher(Launcher):
         """Return what runs the trials.
 
         Args:
-            settings: see `snapshot.settings`.
+            settings: see `sweep_settings.settings`.
             trials: there will be at most.
         """
         from trainrun.sweep.launchers import factory
@@ -96,8 +97,8 @@ class SweepLauncher(Launcher):
             points: where they come from.
             known: the number and overrides of those that are known before the first begins.
         """
+        from trainrun.hydra_bridge import sweep_settings
         from trainrun.sweep import loop, sweep_record
-        from trainrun.sweep import settings as snapshot
         from trainrun.sweep.space import seeds
 
         if faults := self.problems():
@@ -107,14 +108,15 @@ class SweepLauncher(Launcher):
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        settings = self.settings = self.settled(snapshot.settings(self.config), known)
-        snapshot.write(self.config, sweep_dir)
+        settings = self.settings = self.settled(sweep_settings.settings(self.config), known)
+        sweep_settings.write(self.config, sweep_dir)
         sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)
-        global ended
         with sweep_record.held(sweep_dir):
-            ended = loop.run(sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize))
+            ended = self._task.ended = loop.run(
+                sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize)
+            )
         return ended
 
     def trial(self, number: int, overrides: Sequence[str]) -> Trial:
@@ -136,13 +138,13 @@ class SweepLauncher(Launcher):
         from omegaconf.errors import OmegaConfBaseException
 
         from trainrun.config import check
-        from trainrun.hydra_bridge import override_errors
+        from trainrun.hydra_bridge import hydra_errors
         from trainrun.run import runner
 
         try:
             config, run_dir = self.compose(number, overrides)
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(override_errors.from_hydra(error)) from error
+            raise UserError(hydra_errors.from_hydra(error)) from error
         if self.unchecked and (problems := check.problems(config)):
             runner.discard(run_dir)
             raise UserError(problems)
@@ -150,7 +152,7 @@ class SweepLauncher(Launcher):
 
     def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
         """Return a point's config and directory; what Hydra would write there is written."""
-        from trainrun.hydra_bridge import compose, compose_cache, hydra_files
+        from trainrun.hydra_bridge import compose_cache, hydra_files, interpolations
 
         config = self._composer(overrides)
         with open_dict(config):
@@ -161,16 +163,12 @@ class SweepLauncher(Launcher):
             config.hydra.runtime.output_dir = str(run_dir)
         run_dir.mkdir(parents=True, exist_ok=False)
         hydra_files.write(hydra_files.unresolved(config), run_dir)
-        return compose.plain(config), run_dir
-
-
-# What became of the last sweep: Hydra does not pass it on to whoever has called it.
-ended: Ended | None = None
+        return interpolations.plain(config), run_dir
 
 
 def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
-    from trainrun.hydra_bridge.compose import is_hydra
+    from trainrun.config.override_text import is_hydra
 
     return [o for o in overrides if not is_hydra(o)]
 
@@ -202,8 +200,8 @@ class LocalLauncher(SweepLauncher):
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the settings."""
-        found = jobs_problem(self.n_jobs)
-        if not _counts(self.per_gpu):
+        found = cluster_settings.jobs_problem(self.n_jobs)
+        if not cluster_settings.is_count(self.per_gpu):
             expected = f"expected a whole number, at least 1, got {self.per_gpu!r}."
             found.append(Problem("hydra.launcher.per_gpu", expected))
         return found
@@ -236,22 +234,11 @@ class VectorizedLauncher(SweepLauncher):
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the settings."""
-        found = jobs_problem(self.n_jobs)
-        if not (_counts(self.max_trials) or self.max_trials == "auto"):
+        found = cluster_settings.jobs_problem(self.n_jobs)
+        if not (cluster_settings.is_count(self.max_trials) or self.max_trials == "auto"):
             expected = f"expected a whole number, at least 1, or auto, got {self.max_trials!r}."
             found.append(Problem("hydra.launcher.max_trials", expected))
         return found
-
-
-def jobs_problem(value: Any) -> list[Problem]:
-    """Return what is wrong with a launcher's `n_jobs`."""
-    if _counts(value) or value == "auto":
-        return []
-    return [Problem("hydra.launcher.n_jobs", f"expected a whole number, at least 1, or auto, got {value!r}.")]
-
-
-def _counts(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 # Plug-ins of Hydra's that are ours: group, option, class, settings.
@@ -259,33 +246,3 @@ PLUGINS: list[tuple[str, str, type, type]] = [
     ("hydra/launcher", "local", LocalLauncher, LocalConf),
     ("hydra/launcher", "vectorized", VectorizedLauncher, VectorizedConf),
 ]
-
-
-def register() -> None:
-    """Make our launchers and sweepers known to Hydra."""
-    from hydra.core.plugins import Plugins
-
-    from trainrun.hydra_bridge import cluster_launcher_plugins, sweeper_plugins
-    from trainrun.sweep.launchers import auto
-
-    # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
-    plugins = Plugins.instance()
-    # Hydra takes plug-ins only from a package `hydra_plugins`, by import. This module is one of that package by name,
-    # so that there need be no second package beside ours.
-    try:
-        package = importlib.import_module("hydra_plugins")
-    except ImportError:
-        package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
-        package.__path__ = []
-    package.trainrun = sys.modules[__name__]
-    sys.modules["hydra_plugins.trainrun"] = package.trainrun
-    for group, name, plugin, conf in (
-        *PLUGINS,
-        *auto.PLUGINS,
-        *cluster_launcher_plugins.PLUGINS,
-        *sweeper_plugins.PLUGINS,
-    ):
-        setattr(package.trainrun, plugin.__name__, plugin)
-        plugin.__module__ = "hydra_plugins.trainrun"
-        ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
-        plugins.register(plugin)

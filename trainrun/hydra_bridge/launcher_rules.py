@@ -31,12 +31,11 @@ def problems(config: DictConfig) -> list[Problem]:
 @functools.lru_cache(maxsize=16)
 def _problems(text: str) -> tuple[Problem, ...]:
     """Asked for each point of a sweep, and answered once: a cluster may have to be called."""
-    from trainrun.hydra_bridge import cluster_launcher_plugins, launcher_plugins
-    from trainrun.sweep.launchers import auto
+    from trainrun.hydra_bridge import registration
 
     given: dict[str, Any] = json.loads(text)
     target = str(given.pop("_target_", "")).rpartition(".")[2]
-    for group, _, plugin, _ in (*launcher_plugins.PLUGINS, *auto.PLUGINS, *cluster_launcher_plugins.PLUGINS):
+    for group, _, plugin, _ in registration.plugins_of_ours():
         if group == "hydra/launcher" and plugin.__name__ == target:
             return tuple(plugin(**given).problems())
     return ()

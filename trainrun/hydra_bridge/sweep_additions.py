@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainrun.config import override_text
 from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import override_grammar
 
 AGAIN = {"retry": "failed", "continue": "pruned"}
 # Of a sweeper that draws its points, the space must stay what it was; this may change.
 EXTENDS = ("sweep.trials", "sweep.max_failures", "sweep.trial_timeout")
-# Of the sweep, and no part of what a point is.
-_ABOUT = ("objective", "direction", "seeds")
 
 
 @dataclass
@@ -37,23 +37,6 @@ class Given:
     unprune: bool = False
     overrides: list[str] = field(default_factory=list)
     whole: bool = False
-
-
-def key(override: str) -> str:
-    """Return what an override sets."""
-    return override.partition("=")[0].lstrip("+~").strip()
-
-
-def is_about_the_sweep(override: str) -> bool:
-    """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
-    return key(override).startswith("sweep.") or key(override) in _ABOUT
-
-
-def swept(override: str) -> bool:
-    """Tell whether an override has several values, as those that a sweep varies."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create().parse_override(override).is_sweep_override()
 
 
 def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Given:
@@ -83,15 +66,15 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
                     text, "expected retry=failed, continue=pruned, n_jobs=4, or key=value of further points."
                 )
             )
-        elif key(text).startswith(("hydra.", "hydra/")):
+        elif override_text.key(text).startswith(("hydra.", "hydra/")):
             if text not in (settings or {}).get("hydra", ()):
                 problems.append(
                     Problem(
-                        key(text),
+                        override_text.key(text),
                         "a sweep goes on with the launcher, the sweeper and the folder that it began with.",
                     )
                 )
-        elif key(text) != "sweep.resume":
+        elif override_text.key(text) != "sweep.resume":
             given.overrides.append(text)
     if problems:
         raise UserError(problems)
@@ -107,46 +90,18 @@ def command(given: Given, settings: Mapping[str, Any]) -> list[str]:
         )
     if given.whole:
         return list(given.overrides)
-    changed = {key(o): o for o in given.overrides}
-    kept = [changed.pop(key(o), o) for o in own]
+    changed = {override_text.key(o): o for o in given.overrides}
+    kept = [changed.pop(override_text.key(o), o) for o in own]
     return [*kept, *changed.values()]
 
 
 def differs(line: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
     """Return the keys in which a command line says something else than the sweep's own."""
-    mine, theirs = ({key(o): _same(o) for o in overrides} for overrides in (line, settings["overrides"]))
+    mine, theirs = (
+        {override_text.key(o): override_grammar.value(o) for o in overrides}
+        for overrides in (line, settings["overrides"])
+    )
     return sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
-
-
-def identity(overrides: Sequence[str]) -> frozenset[Any]:
-    """Return what a point is, whatever the order and the spelling of its overrides: ``1e-3`` is ``0.001``."""
-    return frozenset((key(o), _same(o)) for o in overrides if not is_about_the_sweep(o))
-
-
-def _same(override: str) -> Any:
-    """Return an override's value, so that two spellings of it are equal."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_override(override)
-        if parsed.is_sweep_override():
-            return " ".join(override.partition("=")[2].split())
-        return _plain(parsed.value()), parsed.type.name if "DEL" in parsed.type.name else ""
-    except (HydraException, ValueError):
-        return override.partition("=")[2]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, dict):
-        return tuple(sorted((str(k), _plain(v)) for k, v in value.items()))
-    if isinstance(value, list | tuple):
-        return tuple(_plain(v) for v in value)
-    return str(value)
 
 
 def points(
@@ -162,21 +117,24 @@ def points(
     Raises:
         UserError: everything that is wrong with them, before any of them begins.
     """
-    from trainrun.config import check
-    from trainrun.hydra_bridge import compose_cache, sweep_plan
+    from trainrun.hydra_bridge import compose_cache, preflight, sweep_plan
 
     name, path = where(settings)
-    hydra = [o for o in settings.get("hydra", ()) if key(o).startswith(("hydra/sweeper", "hydra.sweeper."))]
+    hydra = [
+        o
+        for o in settings.get("hydra", ())
+        if override_text.key(o).startswith(("hydra/sweeper", "hydra.sweeper."))
+    ]
     planned = sweep_plan.of([*hydra, *line], name, path)
-    known = {identity(o) for o in there}
+    known = {override_grammar.identity(o) for o in there}
     new, found = [], dict.fromkeys(planned.problems)
     with compose_cache.kept():
         for point in planned.points:
-            if (one := identity(point)) in known:
+            if (one := override_grammar.identity(point)) in known:
                 continue
             known.add(one)
             new.append(list(point))
-            found |= dict.fromkeys(check.overrides(point, name, path)[1])
+            found |= dict.fromkeys(preflight.overrides(point, name, path)[1])
     if found:
         raise UserError(list(found))
     return new

@@ -182,13 +182,13 @@ def _interval(reading: _Reading, key: str, value: Any, when: tuple[Condition, ..
 def _parsed(reading: _Reading, text: str, where: str) -> Any:
     from hydra.errors import HydraException
 
-    from trainrun.hydra_bridge import override_errors
+    from trainrun.hydra_bridge import hydra_errors
 
     try:
         # Not `parse_override`: that forgets the loader, which a glob needs.
         return reading.parser.parse_overrides([text])[0]
     except (HydraException, ValueError, RecursionError) as error:
-        reading.fault(where, override_errors.unparsable(text, error))
+        reading.fault(where, hydra_errors.unparsable(text, error))
         return None
 
 

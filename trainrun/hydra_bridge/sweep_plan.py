@@ -37,24 +37,30 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
         given: overrides as typed, those of Hydra's own node included.
         config_name, config_path: as given to `compose.compose`.
     """
-    from trainrun.config import plugins, safety
-    from trainrun.hydra_bridge import compose, override_errors, sweeper_plugins
+    from trainrun.config import override_text, plugins
+    from trainrun.hydra_bridge import (
+        compose,
+        hydra_errors,
+        hydra_node_rules,
+        override_errors,
+        sweep_sources,
+    )
 
-    if unsafe := safety.search_path(given, config_name, config_path):
+    if unsafe := hydra_node_rules.search_path(given, config_name, config_path):
         return Plan(problems=unsafe)
-    own = [o for o in given if not compose.is_hydra(o)]
+    own = [o for o in given if not override_text.is_hydra(o)]
     with compose.loading(config_path) as loader:
         settings, fault = _settings(given, own, config_name, loader)
         # What installed packages offer is looked up only when something is missing, as in `check.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
             plugins.announce(offered)
             settings, fault = _settings(given, own, config_name, loader)
-        found, faults = sweeper_plugins.space(settings, loader)
+        found, faults = sweep_sources.space(settings, loader)
         plan = Plan(
             problems=faults, launcher=settings.get("launcher"), tracked=settings.get("tracked", False)
         )
         if fault is None:
-            plan.problems += sweeper_plugins.problems(settings, found)
+            plan.problems += sweep_sources.problems(settings, found)
         plan.points, plan.total = _points(settings, found)
     # Hydra would refuse it, too; what is behind it, the points tell in better words.
     if (
@@ -62,12 +68,12 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
         and not plan.problems
         and not any(
             override_errors.examine(
-                [*(o for o in given if compose.is_hydra(o)), *p], config_name, config_path, True
+                [*(o for o in given if override_text.is_hydra(o)), *p], config_name, config_path, True
             )[1]
             for p in plan.points[:1]
         )
     ):
-        plan.problems.append(override_errors.from_hydra(fault))
+        plan.problems.append(hydra_errors.from_hydra(fault))
     return plan
 
 
@@ -78,28 +84,27 @@ def _settings(
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from trainrun.config import safety
-    from trainrun.hydra_bridge import compose, sweeper_plugins
+    from trainrun.hydra_bridge import compose, interpolations, sweep_sources
 
     try:
         config = loader.load_configuration(
             config_name or compose.CONFIG_NAME, list(given), run_mode=RunMode.MULTIRUN
         )
-        with safety.bounded():
+        with interpolations.bounded():
             node = OmegaConf.to_container(config.sweep, resolve=True)
             launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
             return {
-                **node, "sweeper": {**sweeper_plugins.settings(config), "overrides": list(own)}, "launcher": launcher,
+                **node, "sweeper": {**sweep_sources.settings(config), "overrides": list(own)}, "launcher": launcher,
                 "tracked": config.tracking.name == "mlflow",
             }, None  # fmt: skip
     except Exception as error:
-        return {"sweeper": {"name": sweeper_plugins.GRID, "overrides": list(own)}}, error
+        return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
 
 
 def _points(settings: Mapping[str, Any], found: Space) -> tuple[list[list[str]], int]:
-    from trainrun.hydra_bridge import sweeper_plugins
+    from trainrun.hydra_bridge import sweep_sources
 
-    if settings["sweeper"]["name"] in sweeper_plugins.DRAWING or found.intervals:
+    if settings["sweeper"]["name"] in sweep_sources.DRAWING or found.intervals:
         points = [found.overrides(chosen) for chosen in found.corners()]
         return points, settings.get("trials") or 0
     points = [found.overrides(chosen) for chosen in found.grid()]

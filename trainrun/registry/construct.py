@@ -7,9 +7,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from trainrun.config import safety
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import lookup, option_files
+from trainrun.registry import followed_keys, lookup, option_files
 
 # Arguments whose value names another component, by how the argument's name ends.
 REFERENCES = {
@@ -27,7 +26,7 @@ REFERENCES = {
 # Arguments that end like those but hold plain words: Muon's are parts of layers' names.
 WORDS = {"exclude_layers"}
 # Keys by which Keras' own deserialization would import a module of the config's choice.
-FORBIDDEN = safety.FOLLOWED
+FORBIDDEN = followed_keys.FOLLOWED
 
 
 def reference_group(argument: str) -> str | None:
@@ -124,7 +123,7 @@ def resolve(
             )
         )
     arguments = {k: v for k, v in spec.items() if k != "name"}
-    if followed := safety.followed(arguments, key):
+    if followed := followed_keys.followed(arguments, key):
         raise UserError(followed)
     option = option_files.find(group, spec["name"])
     if option is None:

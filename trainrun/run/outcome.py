@@ -16,8 +16,9 @@ import tensorflow as tf
 from trainrun.artifacts import environment, plots, report, result, summary
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
-from trainrun.errors import TrainingError, broken
+from trainrun.errors import TrainingError
 from trainrun.failure import classification, disk_space, nan_search
+from trainrun.failure.user_traceback import broken
 from trainrun.model import saving
 from trainrun.run import deferred_plots, joint_training, progress_channel
 from trainrun.run.target_scaling import Unit

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.errors import UserError, broken
+from trainrun.errors import UserError
+from trainrun.failure.user_traceback import broken
 from trainrun.run import local_workers
 from trainrun.ui import console
 from trainrun.util import imports

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from trainrun.errors import TrainingError, broken
+from trainrun.errors import TrainingError
+from trainrun.failure.user_traceback import broken
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trainrun.config import pruners
 from trainrun.errors import Problem, did_you_mean
-from trainrun.sweep.ranking import pruning
 
 DIRECTIONS = ("auto", "minimize", "maximize")
 WORDS = {"reuse": ("auto", "never"), "pictures": ("auto", "best", "all")}
@@ -97,16 +97,16 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
     spec = node.get("pruner")
     if spec is None:
         return
-    spec = pruning.named(spec) if isinstance(spec, str | Mapping) else {}
+    spec = pruners.named(spec) if isinstance(spec, str | Mapping) else {}
     name = spec.get("name")
-    if name not in pruning.PRUNERS:
+    if name not in pruners.PRUNERS:
         yield Problem(
             "sweep.pruner",
-            f"expected one of {', '.join(pruning.PRUNERS)}, got {name or node.get('pruner')!r}."
-            f"{did_you_mean(str(name), pruning.PRUNERS)}",
+            f"expected one of {', '.join(pruners.PRUNERS)}, got {name or node.get('pruner')!r}."
+            f"{did_you_mean(str(name), pruners.PRUNERS)}",
         )
         return
-    known = pruning.PRUNERS[name]
+    known = pruners.PRUNERS[name]
     for key, value in spec.items():
         if key == "name":
             continue

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.sweep.launchers import cluster_settings
+
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.engine import Engine
 
@@ -14,6 +16,7 @@ FOREIGN = {
     "ray": ("trainrun.sweep.launchers.ray", "RayCore"),
     "submitit": ("trainrun.sweep.launchers.submitit", "Submitit"),
 }
+VECTORIZED = "trainrun.vectorized.engine"
 
 
 def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) -> Engine:
@@ -32,15 +35,12 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     if jobs is not None:
         launcher["n_jobs"] = jobs
     if launcher["name"] in FOREIGN:
-        from trainrun.hydra_bridge import cluster_launcher_plugins
-
-        cluster_launcher_plugins.check(launcher)  # again, for a sweep that goes on
+        cluster_settings.check(launcher)  # again, for a sweep that goes on
         module, name = FOREIGN[launcher["name"]]
         return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
     if launcher["name"] == "vectorized":
-        from trainrun.vectorized.engine import Vectorized
-
-        return Vectorized.of({**settings, "launcher": launcher}, trials)
+        engine = importlib.import_module(VECTORIZED).Vectorized  # a package above this one: by name
+        return engine.of({**settings, "launcher": launcher}, trials)
     from trainrun.sweep.launchers.local import Pool
 
     return Pool.of(settings, launcher.get("n_jobs", "auto"), trials, launcher.get("per_gpu", 1))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.hydra_bridge import sweep_additions
+from trainrun.config import override_text
 from trainrun.sweep.ranking import pareto, seed_leaderboard, seed_replicates
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.ui import console
@@ -109,4 +109,4 @@ def _figure(value: float) -> str:
 
 def alone(overrides: Sequence[str]) -> list[str]:
     """Return a trial's overrides as one types them for this run alone: without what concerns the sweep."""
-    return [o for o in overrides if not sweep_additions.is_about_the_sweep(o)]
+    return [o for o in overrides if not override_text.is_about_the_sweep(o)]

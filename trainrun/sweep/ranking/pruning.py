@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.config import pruners
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
 from trainrun.sweep.ranking.judge import Judge
@@ -19,27 +20,12 @@ from trainrun.tracking import journal, status
 if TYPE_CHECKING:
     import optuna
 
-# name -> settings, with their defaults; ``auto`` is made of trainer.epochs.
-PRUNERS: dict[str, dict[str, Any]] = {
-    # Li and others, A System for Massively Parallel Hyperparameter Tuning, 2020: of the trials that reach a rung
-    # (min_epochs, times reduction_factor, …), one in reduction_factor goes on.
-    "asha": {"min_epochs": "auto", "reduction_factor": 3, "min_early_stopping_rate": 0},
-    # Li and others, Hyperband, 2018: several of those, with first rungs at different epochs.
-    "hyperband": {"min_epochs": 1, "reduction_factor": 3},
-    # Golovin and others, Google Vizier, 2017: worse than the median of the others' best at the same epoch.
-    "median": {"startup_trials": 5, "warmup_epochs": 0, "interval": 1},
-    # No better by min_delta for so many epochs.
-    "patient": {"patience": 3, "min_delta": 0.0},
-    # Outside the bounds, or not a number.
-    "threshold": {"lower": None, "upper": None, "warmup_epochs": 0},
-}
-
 
 class Pruning(Judge):
     """Gives trials up by one of Optuna's pruners.
 
     Args:
-        spec: `name` and settings, as in `PRUNERS`.
+        spec: `name` and settings, as in `pruners.PRUNERS`.
         objective, direction: as in the config.
         done: trials of earlier attempts, whose journals tell what they have reported.
     """
@@ -134,7 +120,7 @@ def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
     """
     from optuna import pruners
 
-    given = {**PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
+    given = {**pruners.PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
     if spec["name"] == "asha":
         least = given["min_epochs"]
         if least == "auto":  # three rungs
@@ -153,11 +139,6 @@ def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
     return pruners.ThresholdPruner(given["lower"], given["upper"], given["warmup_epochs"])
 
 
-def named(spec: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the config says as `name` and settings."""
-    return {"name": spec} if isinstance(spec, str) else dict(spec)
-
-
 def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     """Return who judges a sweep's trials.
 
@@ -169,7 +150,7 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     if not spec:
         return Judge()
     judge = Pruning(
-        named(spec),
+        pruners.named(spec),
         objective[0] if isinstance(objective, list) else objective,
         settings["direction"],
         done := list(done),

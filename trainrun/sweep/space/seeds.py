@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trainrun.config.override_text import is_hydra
 from trainrun.errors import Problem, UserError
-from trainrun.hydra_bridge.compose import is_hydra
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.racing import Comparison, Race
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points

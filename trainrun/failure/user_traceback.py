@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from trainrun.errors import TrainingError
+from trainrun.ui import console
+from trainrun.util import redaction
+
 SHOWN = 5  # frames, the innermost ones
 MOST = 3  # lines of a message that TensorFlow or Keras has wrapped
 OURS = str(Path(__file__).parent.parent)
@@ -81,3 +85,15 @@ def _plain(text: str) -> Iterator[str]:
         after_frame = False
         if cut and not cut.startswith(_AROUND):
             yield cut
+
+
+def broken(error: BaseException, run_dir: Path) -> TrainingError:
+    """Return what the user reads of an exception in a run: the lines of their own code, what, and where the rest is.
+
+    The traceback is written to the run's log.
+    """
+    console.log(redaction.text("".join(traceback.format_exception(error))))
+    own = of_user(error)
+    where = f"{own[-1].file}, line {own[-1].line}: " if own else ""
+    way = "".join(f"  {frame}\n" for frame in own)
+    return TrainingError(f"{where}{said(error)}\n{way}The whole traceback is in {run_dir / 'run.log'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from trainrun.cli import VERBS
+from trainrun.commands._verbs import VERBS
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
 

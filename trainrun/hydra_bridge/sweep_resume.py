@@ -9,12 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import override_text
 from trainrun.errors import Problem, UserError
-from trainrun.hydra_bridge import sweep_additions
+from trainrun.hydra_bridge import (
+    compose,
+    compose_cache,
+    override_grammar,
+    preflight,
+    sweep_additions,
+    sweep_sources,
+)
 from trainrun.hydra_bridge.sweep_additions import Given
 from trainrun.sweep import loop, snapshot, sweep_record
 from trainrun.sweep.ranking import seed_replicates
-from trainrun.sweep.space.trial_source import Listed, Point, Points
+from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
 from trainrun.sweep.trial import WAITING, Trial
 from trainrun.ui import console
 
@@ -70,16 +78,13 @@ def _extended(
     settings: dict[str, Any], given: Given, trials: Sequence[Trial]
 ) -> tuple[dict[str, Any], list[list[str]]]:
     """Return the settings with what is different now, and the overrides of new points."""
-    from trainrun.config import check
-    from trainrun.hydra_bridge import sweeper_plugins
-
     if not given.overrides:
         return settings, []
     line = sweep_additions.command(given, settings)
     changed = sweep_additions.differs(line, settings)
     if not changed:
         return settings, []
-    draws = (settings.get("sweeper") or {}).get("name") in sweeper_plugins.DRAWING
+    draws = (settings.get("sweeper") or {}).get("name") in sweep_sources.DRAWING
     if draws and (other := [k for k in changed if k not in sweep_additions.EXTENDS]):
         raise UserError(
             [
@@ -95,12 +100,12 @@ def _extended(
     if seed_replicates.grouped(settings) and settings.get("seeds"):
         there = [s.overrides for s in seed_replicates.group(trials)]
     new = [] if draws else sweep_additions.points(line, settings, there)
-    first = new[0] if new else [o for o in line if not sweep_additions.swept(o)]
-    tree, problems = check.overrides(first, *sweep_additions.where(settings))
+    first = new[0] if new else [o for o in line if not override_grammar.swept(o)]
+    tree, problems = preflight.overrides(first, *sweep_additions.where(settings))
     if problems:
         raise UserError(problems)
     own = {k: v for k, v in tree["sweep"].items() if k not in ("resume", "snapshot", "space", "zip")}
-    varying = {*settings["varying"], *(sweep_additions.key(o) for o in line if sweep_additions.swept(o))}
+    varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
     varying |= {k for k in changed if not k.startswith("sweep.") and k not in own}
     # Its own command line stays the one that it was begun with: what is added next is added to that.
     return {**settings, **own, "varying": frozenset(varying)}, new
@@ -114,7 +119,6 @@ def _run(
     new: Sequence[list[str]],
     command: Sequence[str],
 ) -> loop.Ended:
-    from trainrun.hydra_bridge import compose_cache
     from trainrun.sweep.launchers import factory
 
     again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * given.retry, *["PRUNED"] * given.unprune]
@@ -146,7 +150,6 @@ def _points(
     new: Sequence[list[str]],
 ) -> Points:
     """Return what is left of a sweep: trials to go on with, points that never began, new ones."""
-    from trainrun.hydra_bridge import sweeper_plugins
     from trainrun.sweep.space import seeds
 
     begin = partial(_begin, sweep_dir, settings)
@@ -160,12 +163,12 @@ def _points(
         open_ = [Point(i, _never, overrides=s.overrides) for i, s in enumerate(settled)]
         there = [(p.number, list(p.overrides or ())) for p in open_]
         left = [p for p in open_ if p.number not in {t.number for t in ended}]
-        source = sweeper_plugins.points(settings, begin, sweep_dir, ended, left, there=there)
+        source = _drawn(settings, begin, sweep_dir, ended, left, there)
         if source is None:
             fresh = [Point(len(open_) + i, _never, overrides=o) for i, o in enumerate(new)]
             source = Listed([*open_, *fresh])
         return seeds.of(settings, source, begin, sweep_dir, done, again, len(left))
-    source = sweeper_plugins.points(settings, begin, sweep_dir, done, [p for _, p in again])
+    source = _drawn(settings, begin, sweep_dir, done, [p for _, p in again])
     if source is not None:
         sweep_record.add(sweep_dir, getattr(source, "known", ()))
         return source
@@ -173,6 +176,21 @@ def _points(
     lines = [(number + i, overrides) for i, overrides in enumerate(new)]
     sweep_record.add(sweep_dir, lines)
     return Listed([*(p for _, p in again), *(Point(n, partial(begin, n, o), overrides=o) for n, o in lines)])
+
+
+def _drawn(
+    settings: Mapping[str, Any],
+    begin: Compose,
+    sweep_dir: Path,
+    done: Sequence[Trial],
+    waiting: Sequence[Point],
+    there: Sequence[tuple[int, list[str]]] | None = None,
+) -> Points | None:
+    """Return the source of a sweep that draws its points; None: it has a list of them."""
+    if (settings.get("sweeper") or {}).get("name") not in sweep_sources.DRAWING:
+        return None
+    with compose.loading() as loader:
+        return sweep_sources.points(settings, begin, sweep_dir, loader, done, waiting, there)
 
 
 def _never() -> Trial:
@@ -208,7 +226,7 @@ def _config(trial: Trial) -> Trial:
 
 def _begin(sweep_dir: Path, settings: Mapping[str, Any], number: int, overrides: Sequence[str]) -> Trial:
     """Begin a new point; its directory must not be there."""
-    own = [o for o in overrides if not sweep_additions.key(o).startswith(("hydra.", "hydra/"))]
+    own = [o for o in overrides if not override_text.key(o).startswith(("hydra.", "hydra/"))]
     varied = sweep_record.varied(own, settings["varying"])
     return _fresh(Trial(number, own, varied, sweep_dir / str(number), {}), settings)
 
@@ -217,9 +235,9 @@ def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
     """Compose a point that never began; what a process left that was killed before its first record is removed."""
     import shutil
 
-    from trainrun.config import check, saved
+    from trainrun.config import saved
 
-    config, problems = check.overrides(trial.overrides, *sweep_additions.where(settings))
+    config, problems = preflight.overrides(trial.overrides, *sweep_additions.where(settings))
     if config is not None:
         problems = [*problems, *saved.secrets(config, trial.run_dir)]
     if problems:

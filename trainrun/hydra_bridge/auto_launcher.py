@@ -67,7 +67,7 @@ class AutoLauncher(LocalLauncher):
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
-        from trainrun.hydra_bridge import compose, compose_cache
+        from trainrun.hydra_bridge import compose_cache, interpolations
 
         seen: set[str] = set()
         for overrides in points:
@@ -78,7 +78,7 @@ class AutoLauncher(LocalLauncher):
             try:
                 config = self._composer(overrides)
                 compose_cache.look_up_in(config)
-                found = compose.plain(config)
+                found = interpolations.plain(config)
             except (HydraException, OmegaConfBaseException, UserError):
                 continue  # that trial fails, and is told of, when its turn comes
             yield found

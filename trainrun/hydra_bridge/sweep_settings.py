@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.hydra_bridge import sweep_additions
+from trainrun.hydra_bridge import override_grammar
 from trainrun.registry import option_files
 
 CONFIG = "config.yaml"  # in the sweep's snapshot/
@@ -16,10 +16,10 @@ def settings(config: Any) -> dict[str, Any]:
     """Return what a sweep's own process needs of the config, as plain values."""
     from omegaconf import OmegaConf
 
-    from trainrun.hydra_bridge import sweeper_plugins
+    from trainrun.hydra_bridge import sweep_sources
 
     sweep = OmegaConf.to_container(config.sweep, resolve=True)
-    sweep["space"] = {**sweeper_plugins.params(config), **(sweep["space"] or {})}
+    sweep["space"] = {**sweep_sources.params(config), **(sweep["space"] or {})}
     typed = _texts(config.hydra.overrides.task)
     return {
         "plugins": list(config.plugins),
@@ -34,7 +34,7 @@ def settings(config: Any) -> dict[str, Any]:
         "name": config.name,
         "plots": bool(config.artifacts.plots),
         "launcher": _launcher(config.hydra),
-        "sweeper": sweeper_plugins.settings(config),
+        "sweeper": sweep_sources.settings(config),
         "overrides": [str(o) for o in config.hydra.overrides.task],
         "hydra": [str(o) for o in config.hydra.overrides.hydra],
         "config": _where(config.hydra),
@@ -76,7 +76,7 @@ def write(config: Any, sweep_dir: Path) -> None:
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:
     """Return what is varied as it was typed: key -> values."""
-    typed = (str(o).partition("=") for o in overrides if sweep_additions.swept(str(o)))
+    typed = (str(o).partition("=") for o in overrides if override_grammar.swept(str(o)))
     return {key.lstrip("+"): values for key, _, values in typed}
 
 

@@ -1,0 +1,21 @@
+"""Overrides as they are typed: which key one sets, and what it concerns."""
+
+from __future__ import annotations
+
+# Keys at the root that concern the sweep and not its trials.
+_ABOUT = ("objective", "direction", "seeds")
+
+
+def key(override: str) -> str:
+    """Return what an override sets."""
+    return override.partition("=")[0].lstrip("+~").strip()
+
+
+def is_about_the_sweep(override: str) -> bool:
+    """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
+    return key(override).startswith("sweep.") or key(override) in _ABOUT
+
+
+def is_hydra(override: str) -> bool:
+    """Tell whether an override is for Hydra itself."""
+    return override.lstrip("+~").startswith(("hydra.", "hydra/"))

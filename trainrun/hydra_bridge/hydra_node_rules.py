@@ -1,0 +1,213 @@
+"""What Hydra's own node may hold.
+
+Hydra builds whatever a `_target_` in its own node names, adds packages to its search path by importing them, hands a
+logging config to `logging.config.dictConfig`, which calls what it is told to, and sets environment variables. A
+trainrun config is data: here all of that is held to what Hydra and the installed plug-ins offer themselves.
+docs/security.md has the rules.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import UNSEEN, Problem
+from trainrun.hydra_bridge import launcher_rules
+from trainrun.registry import option_files
+from trainrun.registry.followed_keys import walk
+from trainrun.util import yaml_file
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# Environment variables that a config may set: none of them names a file, a program or a library.
+ENVIRONMENT = frozenset(
+    {
+        "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL",
+        "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS",
+        "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "NCCL_DEBUG",
+    }
+)  # fmt: skip
+# A launcher's settings that are commands or reach code: only whoever types them may set them.
+_COMMANDS = re.compile(
+    r"(^|_)(setup|python|commands?|hooks?|runtime_env|srun_args|additional_parameters)$", re.IGNORECASE
+)
+_NAME = re.compile(r"[\w.-]+")
+
+
+def search_path(overrides: Sequence[str], config_name: str | None, config_path: str | None) -> list[Problem]:
+    """Return what would lead Hydra to other folders or packages; to be asked before Hydra composes anything."""
+    said = "it would have Hydra read folders, and import packages, of a config's choice. Name a folder by --config-dir DIR."
+    found = [
+        Problem("hydra.searchpath", said)
+        for text in overrides
+        if text.lstrip("+~").partition("=")[0].strip() == "hydra.searchpath"
+    ]
+    folders = [folder for origin, folder in option_files.search_path() if origin != "trainrun"]
+    folders += [Path(config_path)] if config_path else []
+    for folder in folders:
+        primary = folder / f"{(config_name or 'config').removesuffix('.yaml')}.yaml"
+        if not primary.is_file() or not primary.resolve().is_relative_to(folder.resolve()):
+            continue
+        hydra = yaml_file.load(primary).get("hydra")
+        if isinstance(hydra, dict) and hydra.get("searchpath"):
+            found.append(Problem(f"{primary}: hydra.searchpath", said))
+    return found
+
+
+def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool = False) -> list[Problem]:
+    """Return what Hydra's own node may not hold.
+
+    Args:
+        config: as composed, with the node `hydra`, interpolations not resolved.
+        overrides: as typed.
+        multirun: whether a sweep was asked for.
+    """
+    from omegaconf import OmegaConf
+
+    hydra = OmegaConf.to_container(config.hydra, resolve=False)
+    return [
+        *_targets(hydra),
+        *_commands(hydra, overrides),
+        *_logging(hydra),
+        *_environment(hydra),
+        *_names(hydra),
+        *_mode(hydra, multirun),
+        *_directory(config, multirun),
+        *(launcher_rules.problems(config) if multirun else []),
+    ]
+
+
+def _targets(hydra: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, value in walk(hydra, "hydra"):
+        if key.endswith("._target_") and value not in _offered():
+            yield Problem(
+                key,
+                f"{value!r} is no launcher, sweeper or callback of an installed plug-in. A config cannot name what is "
+                "to be called; `hydra/launcher=` and `hydra/sweeper=` choose by name.",
+            )
+
+
+@functools.cache
+def _offered() -> frozenset[str]:
+    """Return every `_target_` that Hydra and its installed plug-ins have registered in code."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    def nodes(tree: Mapping[str, Any]) -> Iterator[Any]:
+        for inside in tree.values():
+            if isinstance(inside, Mapping):
+                yield from nodes(inside)
+            else:
+                yield OmegaConf.to_container(inside.node, resolve=False)
+
+    found = nodes(ConfigStore.instance().repo.get("hydra", {}))
+    return frozenset(v for node in found for k, v in walk(node, "") if k.rpartition(".")[2] == "_target_")
+
+
+def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Problem]:
+    typed = " ".join(overrides)
+    for part in ("launcher", "sweeper"):
+        for key, value in (hydra.get(part) or {}).items() if isinstance(hydra.get(part), Mapping) else ():
+            if _COMMANDS.search(str(key)) and value and f"hydra.{part}.{key}" not in typed:
+                yield Problem(
+                    f"hydra.{part}.{key}",
+                    "it holds commands, which no YAML may bring along. Type it on the command line, or leave it out.",
+                )
+
+
+def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
+    """Let Hydra's own logging options pass, unchanged: a handler may be any class, and write to any file."""
+    choices = (hydra.get("runtime") or {}).get("choices") or {}
+    for part in ("job_logging", "hydra_logging"):
+        chosen = str(choices.get(f"hydra/{part}"))
+        own = _logging_of_hydra(part, chosen) if _NAME.fullmatch(chosen) else None
+        if own is None or own != hydra.get(part):
+            yield Problem(
+                f"hydra.{part}",
+                "a logging config can call any class and write any file, so that only Hydra's own are taken, as they "
+                f"are: hydra/{part}=none, disabled or default. What a run prints is in its run.log.",
+            )
+
+
+@functools.cache
+def _logging_of_hydra(part: str, chosen: str) -> Any:
+    """Return what an option that Hydra brings along says; None: it has no such option."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    file = Path(hydra.__file__).parent / "conf" / "hydra" / part / f"{chosen}.yaml"
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=False) if file.is_file() else None
+
+
+def _environment(hydra: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in (hydra.get("job") or {}).get("env_set") or {}:
+        if name not in ENVIRONMENT:
+            yield Problem(
+                f"hydra.job.env_set.{name}",
+                f"a config may not set this variable. Set it in the shell: {name}=… trainrun …",
+            )
+
+
+def _names(hydra: Mapping[str, Any]) -> Iterator[Problem]:
+    name, folder = (hydra.get("job") or {}).get("name"), hydra.get("output_subdir")
+    if isinstance(name, str) and name != "???" and not _plain(name):
+        yield Problem("hydra.job.name", f"expected letters, digits, dots and dashes, got {name!r}.")
+    if folder is not None and not _plain(str(folder)):
+        yield Problem(
+            "hydra.output_subdir",
+            f"expected the name of a folder inside the run's directory, got {folder!r}.",
+        )
+    if (hydra.get("job") or {}).get("chdir"):
+        yield Problem(
+            "hydra.job.chdir",
+            "trainrun stays in the folder that it is called in: conf/, plug-ins and data are found from there. Leave it "
+            "false; what a run writes is in its directory all the same.",
+        )
+
+
+def _plain(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and set(name) != {"."}
+
+
+def _mode(hydra: Mapping[str, Any], multirun: bool) -> Iterator[Problem]:
+    mode = getattr(hydra.get("mode"), "name", hydra.get("mode"))
+    if mode is not None and str(mode) != ("MULTIRUN" if multirun else "RUN"):
+        yield Problem(
+            "hydra.mode", f"got {mode}; a sweep is asked for by -m, and by nothing else. Leave it null."
+        )
+
+
+def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
+    """A run begins in a folder of its own, which can be made."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    try:
+        folder = Path(str((config.hydra.sweep if multirun else config.hydra.run).dir)).absolute()
+    except OmegaConfBaseException:
+        return  # it names what only the running job knows; the job looks at its folder itself
+    if unseen := UNSEEN.search(str(folder)):
+        yield Problem(key, f"the folder's name holds the character U+{ord(unseen[0]):04X}. Take it out.")
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        yield Problem(
+            key,
+            f"{folder} is not empty; a run never writes into another's directory. Name a new one, or leave it out.",
+        )
+        return
+    above = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), folder)
+    if not above.is_dir():
+        yield Problem(
+            key,
+            f"{above} is no folder, and {folder} cannot be made in it. Move it away, or name another place.",
+        )
+    elif not os.access(above, os.W_OK):
+        yield Problem(
+            key if above != Path.cwd() else "",
+            f"the folder {above} cannot be written to; the run would land in {folder}. Change to a folder of yours.",
+        )

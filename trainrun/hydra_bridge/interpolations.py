@@ -1,0 +1,80 @@
+"""Interpolations of a config: which environment variables they may read, and how far they may grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from trainrun.config.safety import LONGEST
+
+_SECRET = re.compile(
+    r"(^|_)(pass(word|wd|phrase)?|pw|secrets?|tokens?|keys?|credentials?|pat|auth|cookies?|private)(_|$)|apikey|password|_pwd$",
+    re.IGNORECASE,
+)
+# So many times a config's interpolations are looked up.
+LOOKUPS = 3_000
+
+
+def environment(key: str, *default: Any) -> str | None:
+    """Return an environment variable for ``${oc.env:NAME}``, unless its name says that it is a secret.
+
+    A config's values are printed, recorded and sent to the tracking server that the config names.
+
+    Raises:
+        ValueError: the name sounds like a secret's.
+    """
+    from omegaconf.resolvers import oc
+
+    if _SECRET.search(str(key)):
+        raise ValueError(
+            f"${{oc.env:{key}}} sounds like a secret, and a config's values are recorded. MLflow takes its own from the "
+            "environment: MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN"
+        )
+    return oc.env(key, *default)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Within, interpolations that name one another do not multiply without end: they raise a ValueError."""
+    from omegaconf.base import Container
+
+    resolve, count = Container.resolve_parse_tree, 0
+
+    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > LOOKUPS:
+            raise ValueError(
+                f"its interpolations lead to more than {LOOKUPS:,} look-ups. Write out what is meant"
+            )
+        value = resolve(self, *args, **kwargs)
+        if isinstance(value, str) and len(value) > LONGEST:
+            raise ValueError(
+                f"its interpolations make a text of {len(value):,} characters. Write out what is meant"
+            )
+        return value
+
+    Container.resolve_parse_tree = counted  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Container.resolve_parse_tree = resolve  # type: ignore[method-assign]
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Return the config without Hydra's node, interpolations resolved, as dicts and lists."""
+    from omegaconf import OmegaConf
+
+    def value(key: str) -> Any:
+        found = config[key]
+        return (
+            OmegaConf.to_container(found, resolve=True, throw_on_missing=True)
+            if OmegaConf.is_config(found)
+            else found
+        )
+
+    with bounded():
+        # Key by key: a copy without Hydra's node would take as long as composing.
+        return {str(key): value(key) for key in config if key != "hydra"}

@@ -1,0 +1,109 @@
+"""One override put into a composed config, and the message if it does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.errors import Problem, did_you_mean
+
+# Parts of Hydra's node that take any key; what may stand there, `safety` tells.
+_HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
+
+
+def apply(config: Any, override: Any, groups: Mapping[str, list[str]]) -> Problem | None:
+    """Set one `key=value` in the composed config; return the problem, or None."""
+    from omegaconf import DictConfig, OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    key, value = override.key_or_group, override.value()
+    parent_key, _, _ = key.rpartition(".")
+    try:
+        parent = OmegaConf.select(config, parent_key) if parent_key else config
+    except OmegaConfBaseException:
+        parent = None
+    if key.startswith("hydra.") and not key.startswith(_HYDRA_OPEN):
+        missing = _first_missing(config, key)
+        if missing is not None:
+            return Problem(key, _unknown_key(config, missing, groups))
+    if not override.is_add() and not override.is_force_add():
+        missing = _first_missing(config, key)
+        if missing is not None:
+            return Problem(key, _unknown_key(config, missing, groups))
+    try:
+        if override.is_add() or override.is_force_add():
+            with open_dict(parent if isinstance(parent, DictConfig) else config):
+                OmegaConf.update(config, key, value, merge=True, force_add=True)
+        else:
+            OmegaConf.update(config, key, value, merge=True)
+    except OmegaConfBaseException as error:
+        return Problem(key, _wrong_type(key, value, error))
+    return None
+
+
+def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
+    """Return (parent, leaf) of the first part of a dotted key that the config does not have."""
+    from omegaconf import DictConfig, ListConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    node, path = config, []
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(node, ListConfig):
+            if not part.isdigit() or int(part) >= len(node):
+                return ".".join(path), part
+            node = node[int(part)]
+        elif isinstance(node, DictConfig) and part in node:
+            node = node._get_node(part)
+            try:
+                node = node._dereference_node() if node is not None and node._is_interpolation() else node
+            except OmegaConfBaseException:
+                return None  # it hangs on what only a running job knows
+        else:
+            return ".".join(path), part
+        path.append(part)
+    return None
+
+
+def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, list[str]]) -> str:
+    from omegaconf import DictConfig, OmegaConf
+
+    parent, leaf = missing
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        return f"{parent} is {node!r}, which has no key {leaf!r} inside."
+    known = [str(k) for k in node if k != "hydra"]
+    if not parent:
+        everything = sorted({*known, *(g for g in groups if not g.startswith("hydra"))})
+        return f"there is no such key or group.{did_you_mean(leaf, everything)} `trainrun --help` lists the groups."
+    # The chosen option's name says which keys these are: optimizer=adam.
+    choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
+    owner = choices.get(parent) or (node.get("name") if "name" in node else None)
+    where = f" in {parent}={owner}" if owner else f" in {parent}"
+    if leaf == "lr" and "learning_rate" in known:
+        return f"no such key{where}. It is called learning_rate."
+    takes = f" It takes {', '.join(k for k in known if k != 'name')}." if known else " It takes no keys."
+    return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"
+
+
+def _wrong_type(key: str, value: Any, error: Exception) -> str:
+    from trainrun.config import schema
+    from trainrun.config.rules.ranges import shown as _shown
+
+    text = str(error).splitlines()[0]
+    if extra := re.search(r"Key '(.*)' (?:is )?not in", text):
+        return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
+    found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
+        r"(\w+)\.?$", text
+    )
+    expected = found[1] if found else "another type"
+    if expected in vars(schema) or expected in ("RunDir", "SweepDir", "JobConf"):
+        return (
+            f"expected keys and values, got {_shown(value)}. Its keys go by their full names: {key}.…=value."
+        )
+    words = {
+        "Integer": "a whole number", "int": "a whole number", "Boolean": "true or false", "bool": "true or false",
+        "Float": "a number", "float": "a number", "String": "text", "str": "text", "string": "text", "List": "a list", "ListConfig": "a list", "list": "a list", "tuple": "a list",
+    }  # fmt: skip
+    hint = f" Write [{value}]." if words.get(expected) == "a list" else ""
+    return f"expected {words.get(expected, expected)}, got {_shown(value)}.{hint}"

@@ -1,0 +1,92 @@
+"""What is registered with Hydra, once a process: resolvers, schema, search path, launchers and sweepers."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import string
+
+from trainrun.hydra_bridge import interpolations
+from trainrun.registry import option_files
+
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def unique(_: str = "") -> str:
+    """Return six random characters: two runs that start in the same second never share a directory."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+@functools.cache
+def prepare() -> None:
+    """Register resolvers, the schema and the search path with Hydra, once a process."""
+    from hydra._internal.sources_registry import SourcesRegistry
+    from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+    from omegaconf import OmegaConf
+
+    from trainrun.config import schema
+    from trainrun.hydra_bridge import folder_source
+
+    OmegaConf.register_new_resolver("oc.env", interpolations.environment, replace=True)
+    # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
+    OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
+    schema.store()
+
+    class Nearest(SearchPathPlugin):
+        """The folders of `options.search_path`, the project's before ours."""
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            main = SearchPathQuery(provider="main", path=None)
+            for origin, folder in option_files.search_path():
+                if origin == "command line" and not any(
+                    e.path == f"file://{folder}" for e in search_path.get_path()
+                ):
+                    search_path.append(provider=origin, path=f"file://{folder}")
+                elif origin == "project":
+                    search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
+
+    Plugins.instance().register(Nearest)
+    _register_launchers_and_sweepers()
+    # `register` keeps the source that Plugins.instance() has found; here it is replaced.
+    SourcesRegistry.instance().types["file"] = folder_source.FileConfigSource
+
+
+def plugins_of_ours() -> list[tuple[str, str, type, type]]:
+    """Return our launchers and sweepers as (group, option, class, settings)."""
+    from trainrun.hydra_bridge import (
+        auto_launcher,
+        cluster_launcher_plugins,
+        launcher_plugins,
+        sweeper_plugins,
+    )
+
+    modules = (launcher_plugins, auto_launcher, cluster_launcher_plugins, sweeper_plugins)
+    return [plugin for module in modules for plugin in module.PLUGINS]
+
+
+def _register_launchers_and_sweepers() -> None:
+    """Make our launchers and sweepers known to Hydra."""
+    import sys
+    import types
+    from importlib import import_module
+
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
+    plugins = Plugins.instance()
+    # Hydra takes plug-ins only from a package `hydra_plugins`, by import. A module of that package is made here,
+    # so that no second package need be installed beside ours.
+    try:
+        package = import_module("hydra_plugins")
+    except ImportError:
+        package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
+        package.__path__ = []
+    package.trainrun = sys.modules["hydra_plugins.trainrun"] = types.ModuleType("hydra_plugins.trainrun")
+    for group, name, plugin, conf in plugins_of_ours():
+        setattr(package.trainrun, plugin.__name__, plugin)
+        plugin.__module__ = "hydra_plugins.trainrun"
+        ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
+        plugins.register(plugin)

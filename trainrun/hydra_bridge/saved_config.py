@@ -1,0 +1,95 @@
+"""The config of a recorded run with overrides of what may change when it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.config import saved
+from trainrun.errors import Problem, did_you_mean
+from trainrun.hydra_bridge import preflight
+
+# What a run may take differently when it goes on: how long, on what, and what is told of it. All else would make
+# another run of it.
+CHANGEABLE = (
+    "trainer.epochs",
+    "trainer.max_time",
+    "hardware",
+    "tracking",
+    "checkpoint",
+    "artifacts",
+    "on_failure",
+    "name",
+    "profile",
+    "profile_steps",
+)
+CHOICES = ("hardware", "tracking")
+
+
+def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a run's config, resolved and checked, with the overrides applied.
+
+    Args:
+        run_dir: the run's directory.
+        overrides: of keys that are `CHANGEABLE`.
+
+    Raises:
+        UserError: there is no config, it is of a newer trainrun, an override is not possible, or something that the
+            config names is not there any more.
+    """
+    config = saved.load_plain(run_dir)
+    refused = {text: list(_refused(text)) for text in overrides}
+    problems = [p for found in refused.values() for p in found]
+    problems += _change(config, [text for text, found in refused.items() if not found])
+    return saved.checked(config, run_dir, problems)
+
+
+def _refused(text: str) -> Iterator[Problem]:
+    key = text.split("=", 1)[0]
+    if "=" not in text or key.startswith(("+", "~")):
+        yield Problem(text, f"expected key=value, of these keys: {', '.join(CHANGEABLE)}.")
+    elif not any(key == k or key.startswith(f"{k}.") for k in CHANGEABLE):
+        yield Problem(
+            key,
+            "a run goes on as it began; another value makes another run. "
+            f"These may be different: {', '.join(CHANGEABLE)}. To train anew: trainrun {text}",
+        )
+
+
+def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
+    """Put the overrides into the config; return what is wrong with them."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    problems: list[Problem] = []
+    chosen = {text.split("=", 1)[0] for text in given} & {*CHOICES}
+    own = [text for text in given if text.split("=", 1)[0].split(".")[0] in chosen]
+    if own:
+        # Another option: its own defaults, and what is said of it now.
+        tree, faults = preflight.overrides(own)
+        problems += [p for p in faults if p.key.split(".")[0] in chosen]
+        if tree is not None:
+            config |= {group: tree[group] for group in chosen}
+    for text in given:
+        if text in own:
+            continue
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as error:
+            problems.append(Problem(text, str(error).splitlines()[0]))
+            continue
+        *folders, last = override.key_or_group.split(".")
+        node: Any = config
+        for folder in folders:
+            node = node.get(folder) if isinstance(node, Mapping) else None
+        if not isinstance(node, dict) or last not in node:
+            there = [*node] if isinstance(node, Mapping) else []
+            problems.append(
+                Problem(
+                    override.key_or_group, f"no such key in this run's config.{did_you_mean(last, there)}"
+                )
+            )
+        else:
+            node[last] = override.value()
+    return problems

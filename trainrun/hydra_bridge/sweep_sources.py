@@ -1,0 +1,157 @@
+"""Where a sweep's points come from: a grid, random draws or Optuna's study, over the space that its settings describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.ui import console
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig as Config
+
+    from trainrun.sweep.space.search_space import Space
+    from trainrun.sweep.space.trial_source import Compose, Point, Points
+    from trainrun.sweep.trial import Trial
+
+GRID, RANDOM, OPTUNA = "grid", "random", "optuna"
+DRAWING = (RANDOM, OPTUNA)  # those that need to be told how many trials
+OURS = (GRID, RANDOM, OPTUNA)
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Return what goes into `sweep.json`, so that `points` can make the sweep's points again.
+
+    Args:
+        config: as Hydra has it, with the node `hydra`.
+    """
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    given = {k: v for k, v in given.items() if k != "_target_"}
+    if given.get("seed") is None:
+        given["seed"] = int(config.seed)
+    name = str(config.hydra.runtime.choices.get("hydra/sweeper"))
+    return {**given, "name": name, "overrides": [str(o) for o in config.hydra.overrides.task]}
+
+
+def space(given: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
+    """Return what a sweep varies, and what is wrong with it.
+
+    Args:
+        given: see `snapshot.settings`.
+        loader: Hydra's config loader: it knows the options that a glob means.
+    """
+    from trainrun.hydra_bridge import sweep_grammar
+
+    spec = given["sweeper"]
+    entries, params = given.get("space") or {}, spec.get("params")
+    if isinstance(entries, Mapping) and isinstance(params, Mapping):
+        entries = {**params, **entries}
+    return sweep_grammar.read(spec["overrides"], entries, given.get("zip"), loader)
+
+
+def params(config: Config) -> dict[str, Any]:
+    """Return what `hydra.sweeper.params` varies, as Hydra's own sweeper has it."""
+    from omegaconf import DictConfig, OmegaConf
+
+    found = OmegaConf.select(config, "hydra.sweeper.params")
+    return OmegaConf.to_container(found, resolve=True) if isinstance(found, DictConfig) else {}
+
+
+def points(
+    settings: Mapping[str, Any],
+    compose: Compose,
+    sweep_dir: Path,
+    loader: Any,
+    done: Sequence[Trial] = (),
+    waiting: Sequence[Point] = (),
+    there: Sequence[tuple[int, list[str]]] | None = None,
+) -> Points | None:
+    """Return where a sweep's points come from; None: it has a list of them.
+
+    Args:
+        settings: see `snapshot.settings`.
+        compose: makes a trial of a point.
+        sweep_dir: exists; what an earlier attempt has left there is taken up.
+        loader: Hydra's config loader, which knows the options that a glob means.
+        done: trials of earlier attempts that stay as they are.
+        waiting: points of earlier attempts that are to be run again first.
+        there: number and overrides of the points there are; None: as `sweep.json` has them.
+    """
+    from trainrun.sweep import sweep_record
+
+    spec = settings.get("sweeper") or {}
+    if spec.get("name") not in DRAWING:
+        return None
+    found, faults = space(settings, loader)
+    if faults:
+        raise UserError(faults)
+    if there is None:
+        there = sweep_record.read(sweep_dir)["points"] if (sweep_dir / sweep_record.FILE).is_file() else []
+
+    def begin(number: int, overrides: Sequence[str]) -> Trial:
+        trial = compose(number, overrides)
+        if trial.config:  # otherwise it stands for a setting, whose trials are somebody else's
+            sweep_record.add(sweep_dir, [(number, trial.overrides)])
+        return trial
+
+    if spec["name"] == RANDOM:
+        from trainrun.sweep.space.random_search import Drawn
+
+        source = Drawn(found, settings["trials"], spec["seed"], begin, there, waiting)
+        if (made := len(source.known) + len(there)) < settings["trials"]:
+            console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
+        return source
+    from trainrun.sweep.space.optuna_study import Study
+
+    goal = (settings["objective"], settings["direction"])
+    return Study(found, spec, *goal, settings["trials"], begin, sweep_dir, there, done, waiting)
+
+
+def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
+    """Yield what is wrong with a sweep as a whole.
+
+    Args:
+        given: see `snapshot.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
+        found: what it varies.
+    """
+    from trainrun.sweep.space import samplers
+
+    spec, trials = given["sweeper"], given.get("trials")
+    name, params = spec["name"], spec.get("params")
+    if not isinstance(params or {}, Mapping):
+        yield Problem("hydra.sweeper.params", f"expected keys with their values, got {params!r}.")
+    if name not in OURS:
+        for key in ("space", "zip", "trials"):
+            if given.get(key):
+                yield Problem(
+                    f"sweep.{key}", f"hydra/sweeper={name} does not read it. Take one of {', '.join(OURS)}."
+                )
+        return
+    if name == GRID:
+        for one in found.intervals:
+            said = f"({one.low:g}, {one.high:g})"
+            yield Problem(
+                one.key.lstrip("+"),
+                f"hydra/sweeper=grid tries every value, and interval{said} has no end of them. Give it values, or "
+                "range(first, end, step), or take hydra/sweeper=random sweep.trials=20, or optuna.",
+            )
+        if trials is not None:
+            yield Problem(
+                "sweep.trials",
+                "hydra/sweeper=grid runs every point. Take random or optuna, or leave it null.",
+            )
+        return
+    if trials is None:
+        yield Problem("sweep.trials", f"hydra/sweeper={name} needs to know how many. Write sweep.trials=20.")
+    if not found.dimensions:
+        yield Problem(
+            "sweep.space",
+            "nothing is varied. Write for example optimizer.learning_rate='tag(log, interval(1e-4, 1e-1))'.",
+        )
+    if name == OPTUNA:
+        objective = given.get("objective")
+        yield from samplers.problems(spec, isinstance(objective, list) and len(objective) > 1)
