@@ -44,13 +44,13 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
         >>> result.metrics["val_accuracy"], result.model
     """
     from trainrun.config import plugins
-    from trainrun.hydra_bridge import compose as composition
+    from trainrun.hydra_bridge import registration
     from trainrun.run import runner
 
     config = compose(overrides)
     plugins.load(config["plugins"])
     folder = Path(
-        run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{composition.unique()}")
+        run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}")
     )
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")

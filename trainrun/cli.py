@@ -194,13 +194,16 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
         from trainrun.config import plugins
 
         plugins.announce(plugins.early(overrides))
+    from trainrun.config import override_text
     from trainrun.hydra_bridge import hydra_node_rules
     from trainrun.registry import option_files
 
     if problems := hydra_node_rules.search_path(overrides, *where):
         raise UserError(problems)
     if not flags.shell_completion and (
-        len(option_files.search_path()) > 1 or flags.config_path or any(map(compose.is_hydra, overrides))
+        len(option_files.search_path()) > 1
+        or flags.config_path
+        or any(map(override_text.is_hydra, overrides))
     ):
         # Hydra sets its logging up before it shows a config, and a logging config can call anything.
         from trainrun.hydra_bridge import override_errors
@@ -227,7 +230,7 @@ def _show(argv: list[str], flags: Any, where: tuple[str | None, str | None]) -> 
 def _run(argv: list[str], flags: Any) -> int:
     """Run the job, or each job of a sweep one after the other; tell failures at the end."""
     from trainrun.config import check, plugins
-    from trainrun.hydra_bridge import compose, hydra_errors, hydra_files
+    from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolations
     from trainrun.ui import console
     from trainrun.util import redaction
 
@@ -253,7 +256,7 @@ def _run(argv: list[str], flags: Any) -> int:
             hydra_files.write(
                 hydra_files.unresolved(config) | {"hydra": hydra_files.unresolved(hydra)}, run_dir
             )
-            tree = compose.plain(config)
+            tree = interpolations.plain(config)
             if flags.multirun:
                 hydra_files.hide(
                     Path(hydra.sweep.dir) / hydra_files.MULTIRUN

@@ -139,11 +139,11 @@ def unspoilt() -> Any:
     """Within, plug-ins and folders of a command line are known; after it they are forgotten again."""
     from hydra.core.config_store import ConfigStore
 
-    from trainrun.hydra_bridge import compose
+    from trainrun.hydra_bridge import registration
     from trainrun.registry import lookup, option_files
     from trainrun.ui import console
 
-    compose.prepare()
+    registration.prepare()
     store = ConfigStore.instance()
     kept = (
         copy.deepcopy(lookup._announced),

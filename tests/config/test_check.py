@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainrun.errors import Problem
-from trainrun.hydra_bridge import compose, preflight
+from trainrun.hydra_bridge import compose, interpolations, preflight
 from trainrun.registry import option_files
 
 
@@ -150,7 +150,7 @@ def test_finds_nothing_wrong_with_a_good_config_and_reads_it_as_hydra_does(text,
     given = split(text) if text else []
     config, found = preflight.overrides(given)
     assert found == []
-    assert config == compose.plain(compose.compose(given))
+    assert config == interpolations.plain(compose.compose(given))
 
 
 def test_finds_all_problems_at_once(inside):

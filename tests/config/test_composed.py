@@ -7,7 +7,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from trainrun.hydra_bridge import compose, compose_cache, override_errors, preflight
+from trainrun.hydra_bridge import compose, compose_cache, interpolations, override_errors, preflight
 
 POINTS = [
     ["optimizer.learning_rate=0.1"],
@@ -40,7 +40,7 @@ def test_a_point_is_what_hydra_makes_of_it(master):
             given, plain = composer(point), loader.load_sweep_config(config, point)
             assert OmegaConf.to_container(given) == OmegaConf.to_container(plain), point
             for key in ("model", "optimizer", "trainer", "data", "seed", "metric"):
-                assert compose.plain(given)[key] == compose.plain(plain)[key]
+                assert interpolations.plain(given)[key] == interpolations.plain(plain)[key]
             assert given.hydra.sweep.dir == plain.hydra.sweep.dir == config.hydra.sweep.dir
 
 

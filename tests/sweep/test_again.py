@@ -11,7 +11,7 @@ from sweeping import QUIET, begun, only_sweep, summaries, trainrun, wait_for
 
 from trainrun.cli import main
 from trainrun.errors import UserError
-from trainrun.hydra_bridge import sweep_additions
+from trainrun.hydra_bridge import override_grammar, sweep_additions
 from trainrun.sweep import sweep_record
 from trainrun.tracking import journal
 from trainrun.tracking.delivery.state import Lock
@@ -178,14 +178,14 @@ def test_an_optuna_sweep_with_seeds_is_told_of_settings(tmp_path):
 def test_a_point_is_the_same_whatever_the_order_and_spelling_of_its_overrides():
     one = ["optimizer=adam", "optimizer.learning_rate=1e-3", "seeds=3", "sweep.pruner=asha"]
     two = ["optimizer.learning_rate=0.001", "optimizer=adam", "objective=val_auc"]
-    assert sweep_additions.identity(one) == sweep_additions.identity(two)
-    assert sweep_additions.identity(one) != sweep_additions.identity([*two, "seed=1"])
+    assert override_grammar.identity(one) == override_grammar.identity(two)
+    assert override_grammar.identity(one) != override_grammar.identity([*two, "seed=1"])
     assert (
-        sweep_additions.identity(["a=1"])
-        == sweep_additions.identity(["a=1.0"])
-        != sweep_additions.identity(["a=true"])
+        override_grammar.identity(["a=1"])
+        == override_grammar.identity(["a=1.0"])
+        != override_grammar.identity(["a=true"])
     )
-    assert sweep_additions.identity(["~callback"]) != sweep_additions.identity(["callback=null"])
+    assert override_grammar.identity(["~callback"]) != override_grammar.identity(["callback=null"])
 
 
 def test_what_changes_stands_where_it_stood():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainrun.hydra_bridge import cluster_launcher_plugins
+from trainrun.sweep.launchers import cluster_settings
 
 LOCAL = ["hydra/launcher=submitit", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
 
@@ -149,7 +150,7 @@ def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch
     assert problem.key == "hydra.launcher.cluster" and "hydra.launcher.cluster=local" in problem.message
     (problem,) = cluster_launcher_plugins.SubmititLauncher(cluster="slrm").problems()
     assert "Did you mean slurm?" in problem.message
-    monkeypatch.setattr(cluster_launcher_plugins.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(cluster_settings.importlib.util, "find_spec", lambda name: None)
     (problem,) = cluster_launcher_plugins.SubmititLauncher().problems()
     assert "pip install 'trainrun[submitit]'" in problem.message
 

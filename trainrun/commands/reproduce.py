@@ -74,7 +74,7 @@ def again(
         TrainingError: it failed this time.
     """
     from trainrun.config import saved as config_again
-    from trainrun.hydra_bridge import compose
+    from trainrun.hydra_bridge import registration
 
     here = Path.cwd()
     if start.get("cwd") and Path(start["cwd"]).is_dir():
@@ -87,7 +87,7 @@ def again(
         _check_data(config, before.get("data_sha256"))
         from trainrun.run import runner
 
-        new = here / "outputs" / "runs" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{compose.unique()}"
+        new = here / "outputs" / "runs" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}"
         new.mkdir(parents=True)
         overrides = list(start.get("overrides") or [])
         try:

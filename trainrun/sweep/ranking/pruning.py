@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import pruners
+from trainrun.config import pruners as defaults
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
 from trainrun.sweep.ranking.judge import Judge
@@ -120,7 +120,7 @@ def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
     """
     from optuna import pruners
 
-    given = {**pruners.PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
+    given = {**defaults.PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
     if spec["name"] == "asha":
         least = given["min_epochs"]
         if least == "auto":  # three rungs
@@ -150,7 +150,7 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     if not spec:
         return Judge()
     judge = Pruning(
-        pruners.named(spec),
+        defaults.named(spec),
         objective[0] if isinstance(objective, list) else objective,
         settings["direction"],
         done := list(done),
