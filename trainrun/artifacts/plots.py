@@ -325,7 +325,7 @@ def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure
         axes.xaxis.label.set(color=INK, size=9)
         axes.yaxis.label.set(color=INK, size=9)
         axes.title.set(color=INK)
-        axes._left_title.set(size=10, color=INK)
+        axes.set_title("", loc="left", color=INK)  # what is set later keeps the colour
     return figure, panels
 
 

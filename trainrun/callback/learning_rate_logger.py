@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import keras_optimizer_private
 from trainrun.run import joint_training
 
 
@@ -63,10 +64,11 @@ def last_rate(optimizer: Any, model: keras.Model | None = None) -> float:
     if inners[0] is not None:
         phase = getattr(optimizer, "phase", None)
         return last_rate(inners[0 if phase is None else int(joint_training.number(model, phase))], model)
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate = keras_optimizer_private.rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
-        return float(rate(max(int(joint_training.number(model, optimizer._iterations)) - 1, 0)))
+        steps = int(joint_training.number(model, keras_optimizer_private.step_counter(optimizer)))
+        return float(rate(max(steps - 1, 0)))
     if not isinstance(rate, keras.Variable) and model is not None:
         joint_training.catch_up(model)  # it may be computed of anything
     return float(joint_training.number(model, optimizer.learning_rate))

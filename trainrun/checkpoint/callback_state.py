@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_callback_private
+
 # What Keras sets in each callback, and sets again.
 FOREIGN = ("params", "model", "_model", "validation_data")
 
@@ -38,7 +40,7 @@ def set(callback: Any, state: Any) -> None:
         return
     state = dict(state)
     if state.pop("monitor_op", None) == "set" and callback.monitor_op is None:
-        callback._set_monitor_op()
+        keras_callback_private.decide_direction(callback)
     for name, value in state.items():
         if isinstance(now := getattr(callback, name, None), tf.Variable | keras.Variable):
             now.assign(value)

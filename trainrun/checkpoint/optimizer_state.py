@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.compat import keras_optimizer_private
 from trainrun.errors import Problem, UserError
 
 
@@ -71,7 +72,8 @@ def _named(optimizer: Any) -> dict[str, Any]:
 
 def _what(optimizer: Any, variable: Any) -> str:
     """Return what a variable is, `momentum` or `iteration`: its name without that of the model's variable."""
-    prefixes = [v.path.replace("/", "_") + "_" for v in optimizer._trainable_variables if hasattr(v, "path")]
+    trained = keras_optimizer_private.trained_variables(optimizer)
+    prefixes = [v.path.replace("/", "_") + "_" for v in trained if hasattr(v, "path")]
     fitting = [p for p in prefixes if variable.name.startswith(p)]
     # Variables that Keras names by itself are numbered on through the process: `variable_12`.
     return re.sub(

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
+
+from trainrun.compat import tensorflow_private
 
 
 def get() -> dict[str, Any]:
     """Return the state of every generator of the process."""
+    seeds, generator = tensorflow_private.operation_seeds(), tensorflow_private.global_generator()
     return {
         "python": _twister(random.getstate()),
         "numpy": np.random.get_state(),
-        # From it TensorFlow draws the seeds of operations that are given none.
-        "tensorflow": _twister(context.context()._rng.getstate())
-        if hasattr(context.context(), "_rng")
-        else None,
-        "generator": _global_generator().numpy() if _global_generator() is not None else None,
+        "tensorflow": None if seeds is None else _twister(seeds.getstate()),
+        "generator": None if generator is None else generator.state.numpy(),
     }
 
 
@@ -28,8 +27,9 @@ def set(state: Mapping[str, Any]) -> None:
     """Put back what `get` returned."""
     random.setstate(_untwisted(state["python"]))
     np.random.set_state(state["numpy"])
-    if state["tensorflow"] is not None and hasattr(context.context(), "_rng"):
-        context.context()._rng.setstate(_untwisted(state["tensorflow"]))
+    seeds = tensorflow_private.operation_seeds()
+    if state["tensorflow"] is not None and seeds is not None:
+        seeds.setstate(_untwisted(state["tensorflow"]))
     if state["generator"] is not None:
         tf.random.get_global_generator().state.assign(state["generator"])
 
@@ -43,11 +43,3 @@ def _twister(found: tuple) -> tuple:
 def _untwisted(kept: tuple) -> tuple:
     version, words, gauss = kept
     return version, tuple(int(w) for w in words), gauss
-
-
-def _global_generator() -> Any:
-    """Return the state of TensorFlow's global generator if anybody has used it; asking by its name would make it."""
-    from tensorflow.python.ops import stateful_random_ops
-
-    generator = stateful_random_ops.global_generator
-    return None if generator is None else generator.state

@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainrun.checkpoint import callback_state, random_state
 from trainrun.checkpoint.file import Stored
 from trainrun.checkpoint.plain_data import pack, unpack
+from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
 from trainrun.model.variables import by_purpose
 from trainrun.run import joint_training
@@ -192,7 +193,7 @@ def put(stored: Stored, found: Mapping[str, Sequence[Any]]) -> None:
 
 def _components(variable: Any) -> list[Any]:
     """Return a variable as each replica has it; they differ where each counts by itself, as batch norm does."""
-    value = getattr(variable, "_value", variable)
+    value = keras_private.backing_variable(variable)
     if isinstance(value, tf.distribute.DistributedValues):
         return list(value.values)
     return [value]
@@ -211,7 +212,7 @@ def _assign(variable: Any, values: Sequence[np.ndarray]) -> None:
     components = _components(variable)
     if len(values) not in (1, len(components)):
         # Resumed on another number of devices: what was counted in parts is summed up, what was averaged is averaged.
-        value = getattr(variable, "_value", variable)
+        value = keras_private.backing_variable(variable)
         total = np.sum(values, axis=0, dtype=values[0].dtype)
         summed = getattr(variable, "aggregation", None) == "sum" or (
             getattr(value, "aggregation", None) == tf.VariableAggregation.SUM

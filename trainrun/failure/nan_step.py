@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
 from trainrun.failure.nan_guard import worst
 
 INPUT, LABEL, WEIGHT, VARIABLE, LAYER, LOSS, PENALTY, GRADIENT, UPDATE, STEP = (
@@ -173,7 +174,7 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
 @contextmanager
 def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
     """Have each layer's output looked at as soon as it is computed, the inner ones before those that hold them."""
-    layers = list(model._flatten_layers(include_self=False, recursive=True))
+    layers = list(keras_model_private.all_layers(model, include_self=False))
     changed = []
     for layer in layers:
         if isinstance(layer, keras.Model | keras.layers.InputLayer) or "call" in vars(layer):

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework import config as framework
 
+from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
@@ -33,8 +33,8 @@ def numbers(precision: str, deterministic: bool, tf32: bool) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    elif framework.is_op_determinism_enabled():
-        framework.disable_op_determinism()
+    elif tensorflow_private.is_deterministic():
+        tensorflow_private.disable_determinism()
 
 
 def threads(count: int | None) -> None:

@@ -6,9 +6,8 @@ import os
 from collections.abc import Sequence
 
 import tensorflow as tf
-from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2 as coordination
-from tensorflow.python.eager import context
 
+from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.hardware import _settings as settings
 from trainrun.hardware._cluster import FIRST_PORT, Cluster, cluster
@@ -62,9 +61,9 @@ def multi_worker(
         precision,
         deterministic,
     )
-    if context.context()._initialized:
+    if tensorflow_private.has_begun():
         raise UserError(Problem("hardware", settings.TOO_LATE))
-    _watch(group, timeout, silence)
+    tensorflow_private.configure_coordination(len(group.workers), timeout, silence)
     implementation = getattr(tf.distribute.experimental.CommunicationImplementation, communication.upper())
     # Under this name the strategy would read the cluster itself, with a chief counted apart.
     saved = os.environ.pop("TF_CONFIG", None)
@@ -89,20 +88,4 @@ def _resolver(group: Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
         task_type="worker",
         task_id=group.index,
         rpc_layer="grpc",
-    )
-
-
-def _watch(group: Cluster, timeout: int, silence: int) -> None:
-    """Bound the time that a worker waits for another: at the start, and for a sign of life.
-
-    The strategy would set this up by itself, with an hour for the start.
-    """
-    context.context().configure_coordination_service(
-        "standalone",
-        service_leader="/job:worker/replica:0/task:0",
-        cluster_register_timeout_in_ms=timeout * 1000,
-        heartbeat_timeout_in_ms=silence * 1000,
-        # Workers end by themselves, the chief last: it has the record to close.
-        shutdown_barrier_timeout_in_ms=0,
-        coordinated_jobs=[coordination.CoordinatedJob(name="worker", num_tasks=len(group.workers))],
     )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private, keras_optimizer_private
 from trainrun.errors import TrainingError
 from trainrun.ui import console
 
@@ -83,8 +84,9 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
         factor: above 0.
     """
     for leaf in leaves(optimizer):
-        if isinstance(leaf._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-            leaf.learning_rate = Scaled(leaf._learning_rate, factor)
+        rate = keras_optimizer_private.rate(leaf)
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            leaf.learning_rate = Scaled(rate, factor)
     scale_constant(optimizer, factor)
 
 
@@ -93,7 +95,7 @@ def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None
     for leaf in leaves(optimizer):
         if isinstance(leaf, keras.optimizers.LossScaleOptimizer):
             continue  # passes on what it is told to the one inside
-        rate = leaf._learning_rate
+        rate = keras_optimizer_private.rate(leaf)
         if not callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
 
@@ -102,7 +104,7 @@ def constant_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
     """Return the learning rate where it is a number that the optimizer holds; None: a schedule's, or of those inside."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return constant_rate(optimizer.inner_optimizer)
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate = keras_optimizer_private.rate(optimizer)
     return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
 
 
@@ -147,7 +149,7 @@ def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
     """
     for leaf in leaves(optimizer) if replicas > 1 else ():
         if any(way is not None for way in (leaf.clipnorm, leaf.clipvalue, leaf.global_clipnorm)):
-            leaf._clip_gradients = _of_the_sum(leaf._clip_gradients, replicas)
+            keras_optimizer_private.replace_clipping(leaf, lambda clip: _of_the_sum(clip, replicas))
 
 
 def _of_the_sum(clip: Any, replicas: int) -> Any:
@@ -189,7 +191,7 @@ def average_together(model: keras.Model) -> None:
 
     model.compute_loss = compute_loss
     # Keras would build by the mean of the replicas' batches, which parts of different size do not have.
-    model._maybe_symbolic_build = lambda **_: None
+    keras_model_private.never_build_by_batches(model)
 
 
 def _penalty(model: keras.Model, dtype: Any) -> tf.Tensor:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.compat import hydra_private
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import registration
 from trainrun.registry import option_files
@@ -99,12 +100,11 @@ def arguments(argv: Sequence[str]) -> Any:
     Raises:
         UserError: there is no such flag, or it lacks its value.
     """
-    from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> None:
         raise UserError(f"{message}. `trainrun --help` lists the flags; an override is key=value.")
 
-    parser = get_args_parser()
+    parser = hydra_private.flag_parser()
     parser.prog = "trainrun"
     parser.error = refuse
     found = parser.parse_intermixed_args(list(argv))

@@ -11,6 +11,8 @@ import copy
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from trainrun.compat import hydra_private
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -58,7 +60,6 @@ class Composer:
         Raises:
             HydraException, OmegaConfBaseException: as Hydra raises them.
         """
-        from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
         from hydra.core.override_parser.overrides_parser import OverridesParser
         from omegaconf import OmegaConf
 
@@ -70,14 +71,10 @@ class Composer:
         config = _copy(
             self._kept, tuple(chosen), lambda: self._loader.load_sweep_config(self._master, chosen)
         )
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        hydra_private.apply_overrides(values, config)
         config.hydra.overrides.task = [str(o.input_line) for o in parsed if not o.is_hydra_override()]
-        form = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=[o for o in parsed if not o.is_hydra_override()],
-            kv_sep=form.kv_sep,
-            item_sep=form.item_sep,
-            exclude_keys=form.exclude_keys,
+        config.hydra.job.override_dirname = hydra_private.override_dirname(
+            [o for o in parsed if not o.is_hydra_override()], config.hydra.job.config.override_dirname
         )
         # Also what the copy's own interpolations have left there: a point's directory is found from its own values.
         OmegaConf.copy_cache(from_config=self._master, to_config=config)

@@ -9,17 +9,17 @@ import io
 import os
 from pathlib import Path
 
-from hydra._internal.core_plugins import file_config_source
-from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trainrun.compat import hydra_private
 from trainrun.errors import Problem, UserError
 from trainrun.registry import folder_copies, option_files
 from trainrun.util import yaml_file
 
 
-class FileConfigSource(file_config_source.FileConfigSource):
+class FileConfigSource(hydra_private.file_source()):
     """Hydra's source of the scheme ``file``, for files that somebody else may have written."""
 
     @property
@@ -52,7 +52,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
         stream = io.StringIO(text)
         stream.name = str(path)  # for the messages of PyYAML
         try:
-            header = ConfigSource._get_header_dict(text[:512])
+            header = hydra_private.header(text[:512])
             config = OmegaConf.load(stream)
         except (ValueError, OverflowError, OmegaConfBaseException) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

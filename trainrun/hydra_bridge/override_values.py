@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
 
 # Parts of Hydra's node that take any key; what may stand there, `safety` tells.
@@ -54,9 +55,8 @@ def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
                 return ".".join(path), part
             node = node[int(part)]
         elif isinstance(node, DictConfig) and part in node:
-            node = node._get_node(part)
             try:
-                node = node._dereference_node() if node is not None and node._is_interpolation() else node
+                node = omegaconf_private.child(node, part)
             except OmegaConfBaseException:
                 return None  # it hangs on what only a running job knows
         else:

@@ -6,6 +6,7 @@ import functools
 import secrets
 import string
 
+from trainrun.compat import hydra_private
 from trainrun.hydra_bridge import interpolations
 from trainrun.registry import option_files
 
@@ -20,7 +21,6 @@ def unique(_: str = "") -> str:
 @functools.cache
 def prepare() -> None:
     """Register resolvers, the schema and the search path with Hydra, once a process."""
-    from hydra._internal.sources_registry import SourcesRegistry
     from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -49,8 +49,7 @@ def prepare() -> None:
 
     Plugins.instance().register(Nearest)
     _register_launchers_and_sweepers()
-    # `register` keeps the source that Plugins.instance() has found; here it is replaced.
-    SourcesRegistry.instance().types["file"] = folder_source.FileConfigSource
+    hydra_private.replace_file_source(folder_source.FileConfigSource)
 
 
 def plugins_of_ours() -> list[tuple[str, str, type, type]]:

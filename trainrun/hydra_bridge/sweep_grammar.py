@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainrun.compat import hydra_private
 from trainrun.errors import Problem, did_you_mean
 from trainrun.sweep.space import conditions
 from trainrun.sweep.space.search_space import Choices, Condition, Dimension, Interval, Space, bare
@@ -194,9 +195,7 @@ def _parsed(reading: _Reading, text: str, where: str) -> Any:
 
 def _text(value: Any) -> str:
     """Return a value of a YAML file as one types it."""
-    from hydra.core.override_parser.types import Override
-
-    return Override._get_value_element_as_str(value)
+    return hydra_private.value_as_typed(value)
 
 
 def _zip(reading: _Reading, zipped: Sequence[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import gc
 import logging
 import random
@@ -12,11 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-# Keras numbers layers by process, and offers no public way to look at the counters; the names are in checkpoints,
-# and those of a tuned run must be those of the same run without tuning.
-from keras.src.backend.common import global_state
-
-NAMES = "object_name_uids"
+from trainrun.compat import keras_private
 
 
 @contextmanager
@@ -26,9 +21,7 @@ def aside() -> Iterator[None]:
     Weights are not touched by a trial, because each builds a model of its own. The random states of TensorFlow
     and Keras have no need of this: `builders.job` sets them each time it builds.
     """
-    counters = global_state.get_global_attribute(
-        NAMES, default=collections.defaultdict(int), set_to_default=True
-    )
+    counters = keras_private.name_counters()
     names, python, numpy = dict(counters), random.getstate(), np.random.get_state()
     logger = tf.get_logger()
     level = logger.level

@@ -14,6 +14,8 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import keras_model_private
+
 # Layers that give a tensor another shape and compute nothing.
 VIEWS = ("InputLayer", "Reshape", "Flatten", "Permute", "ExpandDims")
 # A gradient by weights and one by inputs for each product of the forward pass: a step is three forward passes.
@@ -124,17 +126,15 @@ def _kind(config: Any) -> Any:
 
 def _calls(model: Any) -> Iterator[tuple[Any, list, list]]:
     """Yield (layer, input shapes, output shapes) of each call of a layer in a functional model, batch left out."""
-    graph = getattr(model, "_functional", None) or model  # of a Sequential
-    for nodes in (getattr(graph, "_nodes_by_depth", None) or {}).values():
-        for node in nodes:
-            if isinstance(node.operation, keras.Model):
-                yield from _calls(node.operation)
-            else:
-                yield (
-                    node.operation,
-                    [_shape(t) for t in node.input_tensors],
-                    [_shape(t) for t in node.outputs],
-                )
+    for node in keras_model_private.graph_nodes(model):
+        if isinstance(node.operation, keras.Model):
+            yield from _calls(node.operation)
+        else:
+            yield (
+                node.operation,
+                [_shape(t) for t in node.input_tensors],
+                [_shape(t) for t in node.outputs],
+            )
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras.src.random.seed_generator import global_seed_generator
+
+from trainrun.compat import keras_private
 
 
 def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
@@ -15,7 +16,7 @@ def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
         ``weights``, ``optimizer`` (empty before it is built), ``metrics``, and ``generators``: Keras' global seed.
     """
     optimizer = model.optimizer
-    generator = global_seed_generator().state
+    generator = keras_private.global_seed_generator().state
     return {
         "weights": list(model.variables),
         "optimizer": list(optimizer.variables) if optimizer is not None and optimizer.built else [],

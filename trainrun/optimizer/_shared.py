@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainrun.compat import keras_optimizer_private, tensorflow_private
+
 # Arguments of every Keras optimizer beside its learning rate, in the order of Keras' own signatures.
 SHARED = (
     "weight_decay",
@@ -159,12 +161,11 @@ class Wrapper(Optimizer):
 
     def _step_with(self, inner: keras.optimizers.Optimizer, grads: list[Any], variables: list[Any]) -> None:
         """Let `inner` clip, decay and update; its counter is the caller's business."""
-        grads = inner._clip_gradients(grads)
+        grads = keras_optimizer_private.clip(inner, grads)
         if not isinstance(inner, Optimizer):
             # Keras squares a sparse gradient's rows before it sums those that two replicas share.
             grads = [densified(g, v) for g, v in zip(grads, variables, strict=True)]
-        inner._apply_weight_decay(variables)
-        inner._backend_update_step(grads, variables, inner.learning_rate)
+        keras_optimizer_private.decay_and_update(inner, grads, variables)
 
     @property
     def variables(self) -> list[Any]:
@@ -222,7 +223,7 @@ def branch(
         when_true, when_false: take the replica's gradients.
         grads: the gradients.
     """
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+    if tensorflow_private.branches_may_differ_by_replica():
         tf.cond(predicate(), lambda: _done(when_true, grads), lambda: _done(when_false, grads))
         return
 

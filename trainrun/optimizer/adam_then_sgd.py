@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.compat import keras_optimizer_private
 from trainrun.optimizer._shared import Wrapper, branch
 
 
@@ -25,7 +26,7 @@ class _Continued(keras.optimizers.schedules.LearningRateSchedule):
         self.before = before
 
     def __call__(self, step: Any) -> Any:
-        return self.schedule(step + self.before._iterations)
+        return self.schedule(step + keras_optimizer_private.step_counter(self.before))
 
     def get_config(self) -> dict[str, Any]:
         return {}  # It lives only inside AdamThenSGD, which saves the schedule of the whole run instead.
@@ -146,8 +147,8 @@ class AdamThenSGD(Wrapper):
             self.phase.assign(ops.maximum(self.phase, due))
         super().apply(grads, trainable_variables)
         # Each counts the batches it was in charge of: bias corrections begin anew.
-        self.first._iterations.assign_add(1 - self.phase)
-        self.second._iterations.assign_add(ops.convert_to_tensor(self.phase))
+        keras_optimizer_private.step_counter(self.first).assign_add(1 - self.phase)
+        keras_optimizer_private.step_counter(self.second).assign_add(ops.convert_to_tensor(self.phase))
 
     def _backend_update_step(
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
@@ -161,7 +162,7 @@ class AdamThenSGD(Wrapper):
 
     def get_config(self) -> dict[str, Any]:
         first, second = map(keras.saving.serialize_keras_object, self.inners)
-        shared = isinstance(self.second._learning_rate, _Continued)
+        shared = isinstance(keras_optimizer_private.rate(self.second), _Continued)
         if shared:
             # Overruled by learning_rate below, but it has to be something that can be rebuilt.
             second["config"]["learning_rate"] = first["config"]["learning_rate"]

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from trainrun.compat import keras_optimizer_private, keras_private, tensorflow_private
 from trainrun.optimizer._shared import Wrapper
 
 
@@ -113,7 +114,7 @@ class Lookahead(Wrapper):
         # Taken before the first update and not in build, so that weights loaded in between count.
         self._where(ops.equal(self._iterations, 0), self._begin, self._trainable_variables)
         super().apply(grads, trainable_variables)
-        self.inner._iterations.assign_add(1)
+        keras_optimizer_private.step_counter(self.inner).assign_add(1)
 
     def _backend_update_step(
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
@@ -142,7 +143,7 @@ class Lookahead(Wrapper):
 
             tf.cond(due, yes, lambda: tf.constant(0))
 
-        if keras.src.backend.in_stateless_scope():  # where no variable is written, nor is any on a device
+        if keras_private.in_stateless_scope():  # where no variable is written, nor is any on a device
             for variable in variables:
                 one(variable, due)
             return
@@ -152,7 +153,7 @@ class Lookahead(Wrapper):
                 held = variable.value if isinstance(variable, keras.Variable) else variable
                 distribution.extended.update(held, one, args=(due,), group=False)
 
-        tf.__internal__.distribute.interim.maybe_merge_call(everywhere, self._distribution_strategy, due)
+        tensorflow_private.merge_call_if_needed(everywhere, self._distribution_strategy, due)
 
     def get_config(self) -> dict[str, Any]:
         inner = keras.saving.serialize_keras_object(self.inner)

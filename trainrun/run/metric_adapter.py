@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.compat import keras_model_private
 from trainrun.data.dataset import TargetSpec
 from trainrun.run.label_encoding import ELEMENTWISE
 
@@ -87,9 +88,7 @@ class Adapted(keras.metrics.Metric):
         self.predictions = tuple(predictions)
         self.classes = classes
         self.flat = flat
-        if hasattr(metric, "_direction"):
-            # Keras' early stopping reads it to tell whether more is better.
-            self._direction = metric._direction
+        keras_model_private.copy_direction(metric, self)
 
     @property
     def does_something(self) -> bool:

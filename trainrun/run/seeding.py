@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import keras
 
+from trainrun.compat import tensorflow_private
 from trainrun.run import joint_training
 from trainrun.trainer import program_cache
 
@@ -22,18 +20,5 @@ def begin(seed: int) -> None:
     if not (program_cache.active() or joint_training.place() is not None):
         keras.utils.set_random_seed(seed)
         return
-    with _kernels_kept():
+    with tensorflow_private.keep_kernels():
         keras.utils.set_random_seed(seed)
-
-
-@contextmanager
-def _kernels_kept() -> Iterator[None]:
-    from tensorflow.python.eager import context
-
-    runtime = context.pywrap_tfe
-    clear = runtime.TFE_ContextClearCaches
-    runtime.TFE_ContextClearCaches = lambda handle: None
-    try:
-        yield
-    finally:
-        runtime.TFE_ContextClearCaches = clear

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.random.seed_generator import global_seed_generator
 
 from trainrun.checkpoint import callback_state
+from trainrun.compat import keras_private, tensorflow_private
 from trainrun.config import plugins
 from trainrun.model.variables import by_purpose
 from trainrun.run import builders, callback_builders
@@ -82,7 +82,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
 
     # Before tracing: what it makes is known to nobody.
     known = {c.ref() for variables in by_purpose(model).values() for v in variables for c in _tensors(v)}
-    known |= {c.ref() for c in _tensors(global_seed_generator().state)}
+    known |= {c.ref() for c in _tensors(keras_private.global_seed_generator().state)}
     traced = tf.function(run, autograph=False).get_concrete_function()
     for name, kind, where in _operations(traced.graph):
         if kind in RANDOM:
@@ -103,7 +103,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
 
 
 def _tensors(variable: Any) -> list[Any]:
-    value = getattr(variable, "_value", variable)
+    value = keras_private.backing_variable(variable)
     return (
         list(getattr(value, "values", (value,))) if not callable(getattr(value, "values", None)) else [value]
     )
@@ -115,8 +115,7 @@ def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
     for op in graph.get_operations():
         yield op.name, op.type, _line(op)
     for function in graph.as_graph_def().library.function:
-        inner = getattr(graph, "_functions", {}).get(function.signature.name)
-        inner = getattr(inner, "graph", None)
+        inner = tensorflow_private.inner_graph(graph, function.signature.name)
         if inner is not None and id(inner) not in seen:
             seen.add(id(inner))
             for op in inner.get_operations():

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.compat import submitit_private
 from trainrun.sweep.launchers import agent
 from trainrun.sweep.launchers.cluster_engine import Job, Said
 from trainrun.sweep.launchers.file_channel import Line
@@ -182,9 +183,7 @@ class _Preemptible(Line):
 
     def listen(self) -> Any:
         """Take submitit's signal over; return what submitit does at it."""
-        from submitit.core.job_environment import JobEnvironment
-
-        self.signal = JobEnvironment._usr_sig()
+        self.signal = submitit_private.preemption_signal()
         theirs = signal.getsignal(self.signal)
         if threading.current_thread() is not threading.main_thread():  # cluster=debug
             return theirs

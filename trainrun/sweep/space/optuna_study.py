@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.compat import optuna_private
 from trainrun.sweep.space import optuna_distributions, samplers, study_storage
 from trainrun.sweep.space.search_space import Chosen, Space, bare
 from trainrun.sweep.space.trial_source import Compose, Point
@@ -196,9 +197,7 @@ class Study:
                 self._remember(ended[number])
 
     def _taken_up(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial:
-        import optuna
-
-        return optuna.trial.Trial(self._study, frozen._trial_id)
+        return optuna_private.running_trial(self._study, frozen)
 
     def _remember(self, trial: Trial) -> None:
         """Add a trial that the study has not suggested, or has counted as failed before it was tried again."""

@@ -1,0 +1,88 @@
+"""Hydra's private names are where `trainrun.compat.hydra_private` looks for them."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+
+from trainrun.compat import hydra_private as private
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config.yaml").write_text("a: 1\nb:\n  c: 2\n")
+    GlobalHydra.instance().clear()
+    yield tmp_path
+    GlobalHydra.instance().clear()
+
+
+def parsed(*overrides):
+    return OverridesParser.create().parse_overrides(list(overrides))
+
+
+def test_file_source_reads_folders_and_can_be_extended():
+    source = private.file_source()
+    assert issubclass(source, ConfigSource)
+    assert source.scheme() == "file"
+    assert {"load_config", "_normalize_file_name"} <= set(dir(source))
+
+
+def test_a_replaced_file_source_is_the_one_that_reads(folder):
+    own = private.file_source()
+    seen = []
+
+    class Source(own):
+        def load_config(self, config_path: str) -> ConfigResult:
+            seen.append(config_path)
+            return super().load_config(config_path)
+
+    Plugins.instance()  # registers Hydra's own sources
+    before = SourcesRegistry.instance().types["file"]
+    private.replace_file_source(Source)
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            compose("config")
+    finally:
+        private.replace_file_source(before)
+    assert "config.yaml" in {name if name.endswith(".yaml") else f"{name}.yaml" for name in seen}
+
+
+def test_header_is_read_from_the_first_lines():
+    assert private.header("# @package _global_\na: 1\n") == {"package": "_global_"}
+    assert private.header("a: 1\n").get("package") is None
+
+
+def test_flag_parser_knows_the_flags_that_we_ask_for():
+    flags = private.flag_parser().parse_intermixed_args(["-m", "--cfg", "job", "-cd", "x", "a=1"])
+    assert flags.multirun
+    assert flags.cfg == "job"
+    assert flags.overrides == ["a=1"]
+    assert flags.config_dir == "x"
+    asked = {"config_name", "config_path", "info", "hydra_help", "shell_completion", "experimental_rerun"}
+    assert asked <= set(vars(flags))
+
+
+def test_applied_overrides_give_what_composing_with_them_gives(folder):
+    overrides = ["a=5", "+d.e=[1,2]", "b.c=null"]
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        config, expected = compose("config"), compose("config", overrides)
+    private.apply_overrides(parsed(*overrides), config)
+    assert config == expected
+
+
+def test_override_dirname_is_what_hydra_puts_into_its_config(folder):
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        config = compose("config", ["b.c=3", "a=5"], return_hydra_config=True)
+    form = config.hydra.job.config.override_dirname
+    assert private.override_dirname(parsed("b.c=3", "a=5"), form) == config.hydra.job.override_dirname
+    assert config.hydra.job.override_dirname == "a=5,b.c=3"
+
+
+@pytest.mark.parametrize("value", [1, 0.5, True, None, [1, "a"], {"a": 1}, "a,b"])
+def test_value_as_typed_reads_back(value):
+    assert parsed(f"key={private.value_as_typed(value)}")[0].value() == value

@@ -1,0 +1,138 @@
+"""Parts of a Keras model that its public API does not give: all layers, the graph, the compiled loss and metrics.
+
+Checked with Keras 3.15.1. Without one of these names the caller raises AttributeError, except where a function says
+otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+def all_layers(model: keras.Model, include_self: bool = True) -> list[keras.Layer]:
+    """Return a model's layers, those inside other layers included, each after the layer that holds it.
+
+    For: looking at each layer's output, comparing two models layer by layer, finding layers that adapt to data.
+    Public API: `model.layers` leaves out layers inside other layers.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+
+    Args:
+        model: any Keras model.
+        include_self: list the model first.
+    """
+    return model._flatten_layers(include_self=include_self)
+
+
+def graph_nodes(model: Any) -> Iterator[Any]:
+    """Yield the nodes of a functional or sequential model's graph: one for each call of a layer.
+
+    For: input and output shapes of each call, from which FLOPs and activations are estimated.
+    Public API: `model.summary` prints one line a layer, not a call; `layer.output` refuses layers called twice.
+    Checked: Keras 3.15.1. Missing: nothing is yielded, and the estimate falls back to the number of parameters.
+    """
+    graph = getattr(model, "_functional", None) or model  # of a Sequential
+    for nodes in (getattr(graph, "_nodes_by_depth", None) or {}).values():
+        yield from nodes
+
+
+def count_loss(model: keras.Model, loss: Any, examples: Any) -> None:
+    """Add a step's loss to the mean that Keras reports as `loss`.
+
+    For: steps that compute the loss themselves, in `custom`, with accumulation, and over replicas.
+    Public API: `compute_metrics` leaves the loss out; `train_step` and `test_step` do everything or nothing.
+    Checked: Keras 3.15.1. Missing: AttributeError at the first step.
+
+    Args:
+        model: compiled.
+        loss: a scalar, the mean over the examples.
+        examples: how many it is the mean of.
+    """
+    model._loss_tracker.update_state(loss, sample_weight=examples)
+
+
+def compiled_parts(model: keras.Model) -> tuple[Any, Any]:
+    """Return the containers of the compiled metrics and of the compiled loss, None where there are none.
+
+    For: creating the variables of both without the three graphs that Keras traces for it.
+    Public API: `model.metrics` is empty before the containers are built.
+    Checked: Keras 3.15.1. Missing: AttributeError when training begins.
+    """
+    return model._compile_metrics, model._compile_loss
+
+
+def compiled_metrics_as_given(model: keras.Model) -> tuple[Any, Any]:
+    """Return `metrics` and `weighted_metrics` as they were handed to `compile`.
+
+    For: comparing two jobs by what their compiled programs are made of.
+    Public API: `model.get_compile_config` serializes them, which custom objects need not support.
+    Checked: Keras 3.15.1. Missing: AttributeError, or (None, None) if only the attributes of the container are gone.
+    """
+    container = model._compile_metrics
+    return (
+        getattr(container, "_user_metrics", None),
+        getattr(container, "_user_weighted_metrics", None),
+    )
+
+
+def build_for(model: keras.Model, batch: tuple[Any, Any, Any]) -> None:
+    """Create all variables of model, metrics and optimizer, as `fit` does before its first step.
+
+    For: variables must exist before a function that uses them is compiled, or a checkpoint is put into them.
+    Public API: `model.build` leaves out metrics and optimizer.
+    Checked: Keras 3.15.1. Missing: AttributeError when training begins.
+
+    Args:
+        model: compiled.
+        batch: x, y and sample weights (or None) of at least one example.
+    """
+    model._symbolic_build(data_batch=batch)
+
+
+def never_build_by_batches(model: keras.Model) -> None:
+    """Keep `fit` from building the model by a batch of each replica.
+
+    For: replicas whose shares of a batch differ in size, of which Keras would take the mean. The model must be built.
+    Public API: none. Checked: Keras 3.15.1. Missing: `fit` builds, and fails on batches that cannot be divided evenly.
+    """
+    model._maybe_symbolic_build = lambda **_: None
+
+
+def initial_epoch(model: keras.Model) -> int:
+    """Return the epoch at which training begins, as a callback (`BackupAndRestore`) has set it; else 0.
+
+    For: our own loops must begin where `fit` would.
+    Public API: none reads it. Checked: Keras 3.15.1. Missing: 0, training begins at the first epoch.
+    """
+    return getattr(model, "_initial_epoch", None) or 0
+
+
+def set_initial_epoch(model: keras.Model, epoch: int | None) -> None:
+    """Have `fit` begin at an epoch, from inside `on_train_begin`.
+
+    For: a resumed run, whose state is put back after the callbacks have begun.
+    Public API: `fit(initial_epoch=…)` is decided before; `fit` prefers this attribute.
+    Checked: Keras 3.15.1. Missing: `fit` begins at the epoch that it was called with.
+
+    Args:
+        model: in training.
+        epoch: counted from 0; None: as `fit` was called.
+    """
+    model._initial_epoch = epoch
+
+
+def copy_direction(metric: keras.Metric, onto: keras.Metric) -> None:
+    """Let a metric around another one be better in the same direction.
+
+    For: Keras' EarlyStopping and ReduceLROnPlateau with `mode=auto` read the attribute.
+    Public API: none. Checked: Keras 3.15.1. Missing: callbacks with `mode=auto` ask for a mode.
+
+    Args:
+        metric: the inner one.
+        onto: the outer one, changed in place.
+    """
+    if hasattr(metric, "_direction"):
+        onto._direction = metric._direction

@@ -1,0 +1,76 @@
+"""Parts of a Keras optimizer that its public API does not give: its schedule, its step counter, the parts of a step.
+
+Checked with Keras 3.15.1. Without one of these names the caller raises AttributeError, except where a function says
+otherwise. `trainrun.optimizer` besides overrides `_clip_gradients` and `_backend_update_step` of Keras' base class;
+`tests/compat/test_keras_optimizer_private.py` holds their signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+def rate(optimizer: Any) -> Any:
+    """Return what an optimizer holds as its learning rate: a variable, a schedule or a callable; None if it has none.
+
+    For: telling a schedule from a number, and the rate of the last update from that of the next.
+    Public API: `optimizer.learning_rate` computes the schedule's present value.
+    Checked: Keras 3.15.1. Missing: None, as for an optimizer without a rate of its own.
+    """
+    return getattr(optimizer, "_learning_rate", None)
+
+
+def step_counter(optimizer: Any) -> Any:
+    """Return the variable that counts the batches.
+
+    For: wrapped optimizers, whose counter the wrapper moves, and schedules, which go by batches.
+    Public API: `optimizer.iterations` is no variable under gradient accumulation, but a quotient.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+    """
+    return optimizer._iterations
+
+
+def trained_variables(optimizer: Any) -> Sequence[Any]:
+    """Return the model's variables that an optimizer was built for.
+
+    For: taking their names out of the names of the optimizer's own variables.
+    Public API: `optimizer.variables` are the optimizer's own only.
+    Checked: Keras 3.15.1. Missing: AttributeError when an optimizer's state is read.
+    """
+    return optimizer._trainable_variables
+
+
+def clip(optimizer: Any, gradients: Sequence[Any]) -> list[Any]:
+    """Return the gradients clipped as the optimizer's arguments say.
+
+    For: an optimizer that is wrapped, whose `apply` would also count, accumulate and average.
+    Public API: only `apply` clips. Checked: Keras 3.15.1. Missing: AttributeError at the first step.
+    """
+    return optimizer._clip_gradients(gradients)
+
+
+def decay_and_update(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    """Decay the weights and take one update, without clipping, counting, accumulation and averaging.
+
+    For and public API: see `clip`; `update_step` is for one variable on one replica.
+    Checked: Keras 3.15.1. Missing: AttributeError at the first step.
+    """
+    optimizer._apply_weight_decay(variables)
+    optimizer._backend_update_step(gradients, variables, optimizer.learning_rate)
+
+
+def replace_clipping(optimizer: keras.Optimizer, wrap: Callable[[Any], Any]) -> None:
+    """Replace how an optimizer clips.
+
+    For: several replicas, where Keras clips each replica's gradient before it sums them.
+    Public API: none. Checked: Keras 3.15.1. Missing: AttributeError when the optimizer is built.
+
+    Args:
+        optimizer: changed in place.
+        wrap: takes the bound method, returns what stands in its place.
+    """
+    optimizer._clip_gradients = wrap(optimizer._clip_gradients)
