@@ -10,7 +10,7 @@ from trainrun.config import override_text
 
 def swept(override: str) -> bool:
     """Tell whether an override has several values, as those that a sweep varies."""
-    from hydra.core.override_parser.override_textparser import OverridesParser
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return OverridesParser.create().parse_override(override).is_sweep_override()
 
@@ -24,7 +24,7 @@ def identity(overrides: Sequence[str]) -> frozenset[Any]:
 
 def value(override: str) -> Any:
     """Return an override's value, so that two spellings of it are equal."""
-    from hydra.core.override_parser.override_textparser import OverridesParser
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     try:
