@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.text import Text
 
 from trainrun.errors import Problem
 from trainrun.ui import console
@@ -26,7 +27,7 @@ def terminal(monkeypatch):
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setattr(console, "width", lambda: width)
-        monkeypatch.setattr(console, "_status", "")
+        monkeypatch.setattr(console, "_region", None)
         monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.delenv("NO_COLOR", raising=False)
         return stream
@@ -127,21 +128,21 @@ def test_an_empty_table_is_its_heading(capsys):
 
 def test_the_status_line_is_cut_at_the_width_and_makes_room_for_lines(terminal, log):
     stream = terminal()
-    console.status([("x" * 100, "bold")])
-    assert "x" * 38 + "…" in stream.getvalue()
+    console.live(Text("x" * 100, no_wrap=True, overflow="ellipsis"))
+    assert "x" * 35 + "…" in stream.getvalue()
     assert "x" * 40 not in stream.getvalue()
     stream.truncate(0)
     console.warn("careful")
     text = stream.getvalue().lstrip("\0")
-    assert text.startswith("\r\x1b[K")
+    assert text.startswith("\r\x1b[2K")
     assert text.index("careful") < text.index("xxx")
-    console.status(())
-    assert stream.getvalue().endswith("\r\x1b[K")
+    console.live(None)
+    assert stream.getvalue().endswith("\x1b[1A\x1b[2K")
     assert logged(log) == ["warning: careful"]
 
 
 def test_no_status_line_where_there_is_no_terminal(capsys):
-    console.status([("progress", "")])
+    console.live(Text("progress"))
     assert capsys.readouterr().out == ""
 
 
@@ -155,7 +156,7 @@ def test_a_stream_that_cannot_write_a_letter_gets_a_question_mark(monkeypatch):
 
 def test_plain_output_needs_no_rich_and_a_closed_pipe_no_traceback(tmp_path):
     program = (
-        "import sys; from trainrun import console\n"
+        "import sys; from trainrun.ui import console\n"
         "for i in range(100000): console.say('line')\n"
         "assert 'rich' not in sys.modules"
     )

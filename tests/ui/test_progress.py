@@ -111,7 +111,7 @@ def terminal(monkeypatch):
         stream = Terminal()
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(console, "width", lambda: width)
-        monkeypatch.setattr(console, "_status", "")
+        monkeypatch.setattr(console, "_region", None)
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("NO_COLOR", "1")
         return stream
@@ -142,7 +142,7 @@ def test_a_narrow_terminal_keeps_the_loss_and_the_log_everything(terminal, tmp_p
         progress.on_train_end()
     finally:
         console.detach()
-    shown = re.sub(r"\x1b\[[0-9;]*[mK]", "", stream.getvalue())
+    shown = re.sub(r"\x1b\[[0-9;?]*[mKhl]", "", stream.getvalue())
     kept = [line.rpartition("\r")[2] for line in shown.splitlines()]
     assert max(map(len, kept)) <= width
     assert any("0.7500" in line for line in kept)

@@ -16,20 +16,28 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from trainrun.ui import tables
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from trainrun.ui.live_region import LiveRegion
 
 _lock = threading.RLock()
 _quiet = False
 _log: TextIO | None = None
-_status: Sequence[tuple[str, int]] = ()  # what is redrawn in place at the bottom: lines, and their columns
-_rich: dict[tuple[int, str], Any] = {}
+_region: LiveRegion | None = None  # what is redrawn in place at the bottom of the terminal
+_rich: dict[tuple[int, str], Console] = {}
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:
-    """Return whether standard output (or `stream`) is a terminal that can redraw a line."""
+    """Return whether standard output (or `stream`) is a terminal that can redraw a line, and shows more than ASCII."""
     stream = stream or sys.stdout
+    unicode = (stream.encoding or "utf-8").lower().startswith("utf")
     try:
-        return stream.isatty() and os.environ.get("TERM") != "dumb"
+        return stream.isatty() and unicode and os.environ.get("TERM") != "dumb"
     except ValueError:  # a closed stream
         return False
 
@@ -63,10 +71,10 @@ def attach(path: str | Path) -> None:
 
 
 def detach() -> None:
-    """Stop copying to the file of `attach`, and take the status line away."""
+    """Stop copying to the file of `attach`, and take away what `live` shows."""
     global _log
     with _lock:
-        status(())
+        live(None)
         if _log is not None:
             with contextlib.suppress(OSError):
                 _log.close()
@@ -189,140 +197,56 @@ def table(
         marked: indices of rows to make stand out.
     """
     cells = [["" if c is None else str(c) for c in row] for row in rows]
-    log("\n".join(format_table(title, columns, cells)))
+    plain = tables.plain(columns, cells)
+    log("\n".join([title, plain] if title else [plain]))
     if _quiet:
         return
-    marks, parts = set(marked), []
-    head = (1 if title else 0) + (1 if any(columns) else 0)
-    room = width() if is_terminal() else None
-    for i, line in enumerate(format_table(title, columns, cells, room, fold := [])):
-        row = fold[i - head] if i >= head else None
-        style = "bold" if i < head else ("bold green" if row in marks else "")
-        parts += [(line, style), ("\n", "")]
-    _emit(sys.stdout, parts[:-1])
+    if title:
+        _emit(sys.stdout, [(title, "bold")])
+    if is_terminal():
+        with _lock:
+            _terminal(sys.stdout).print(tables.styled(columns, cells, set(marked)), crop=False)
+    else:
+        _emit(sys.stdout, [(plain, "")])
 
 
-def format_table(
-    title: str,
-    columns: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    room: int | None = None,
-    fold: list[int] | None = None,
-) -> list[str]:
-    """Return a table as plain lines.
+def live(renderable: RenderableType | None) -> None:
+    """Show something at the bottom of the terminal, below everything that is printed, or update it. Not logged.
 
     Args:
-        title, columns, cells: see `table`.
-        room: columns of the terminal to stay within, by folding the widest column; None: as wide as need be.
-        fold: filled with the row that each line below the heading belongs to.
+        renderable: of rich; cut at the terminal's size. None: take it away.
     """
-    import textwrap
-
-    number = [any(r[i] for r in cells) and all(_is_number(r[i]) for r in cells) for i in range(len(columns))]
-    sizes = [max([len(c), *(len(r[i]) for r in cells)]) for i, c in enumerate(columns)]
-    folded = sizes.index(max(sizes)) if sizes else 0
-    if room is not None and sizes:
-        left = room - sum(sizes) + sizes[folded] - 2 * (len(sizes) - 1)
-        sizes[folded] = min(sizes[folded], max(left, 16))
-
-    def line(row: Sequence[str]) -> str:
-        placed = [c.rjust(s) if right else c.ljust(s) for c, s, right in zip(row, sizes, number, strict=True)]
-        return "  ".join(placed).rstrip()
-
-    lines = [title] if title else []
-    lines += [line(columns)] if any(columns) else []
-    for i, row in enumerate(cells):
-        texts = [row[folded]]
-        if room is not None:
-            # Never within a word: a path stays whole.
-            texts = textwrap.wrap(
-                row[folded], sizes[folded], break_long_words=False, break_on_hyphens=False
-            ) or [""]
-        for j, text in enumerate(texts):
-            around = row if j == 0 else [""] * len(row)
-            lines.append(line([*around[:folded], text, *around[folded + 1 :]]))
-            if fold is not None:
-                fold.append(i)
-    return lines
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", "").rstrip("*%s ") or "0")
-    except ValueError:
-        return text in ("-", "–")
-    return True
-
-
-def status(parts: Sequence[tuple[str, str]]) -> None:
-    """Redraw the line at the bottom of the terminal; an empty one takes it away. Not logged.
-
-    Args:
-        parts: `(text, style)` pairs; cut at the terminal's width.
-    """
-    live([parts] if parts else ())
-
-
-def live(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
-    """Redraw several lines at the bottom of the terminal, below everything that is printed; none: take them away.
-
-    Args:
-        lines: each as `pieces` takes it; cut at the terminal's width, and their number at its height.
-    """
-    global _status
+    global _region
     if _quiet or not is_terminal():
         return
+    from trainrun.ui.live_region import LiveRegion
+
     with _lock:
-        room = width() - 1  # in the last column, some terminals go to the next line
-        kept = lines[: height() - 1]
-        # Behind the last of several, the terminal writes ^C when it is typed; that must not begin a row of its own.
-        shown = [_rendered(p, room - 3 * (0 < i == len(kept) - 1)) for i, p in enumerate(kept)]
-        if shown or _status:
-            # One write: the cursor never rests on an empty line, so nothing flickers.
-            sys.stdout.write(
-                _upwards() + _drawn(shown) + ("\x1b[J" if _rows(_status) > max(len(shown), 1) else "")
-            )
-            sys.stdout.flush()
-        _status = shown
-
-
-def _rendered(parts: Sequence[tuple[str, str]], room: int) -> tuple[str, int]:
-    from rich.cells import cell_len
-
-    return _render(sys.stdout, parts, room), min(cell_len("".join(text for text, _ in parts)), room)
-
-
-def _drawn(lines: Sequence[tuple[str, int]]) -> str:
-    return "\n".join(f"{text}\x1b[K" for text, _ in lines) or "\x1b[K"
-
-
-def _rows(lines: Sequence[tuple[str, int]]) -> int:
-    """Return the rows that lines take up now: a terminal that was made narrower has folded them."""
-    return sum(max(-(-columns // width()), 1) for _, columns in lines)
-
-
-def _upwards() -> str:
-    """Return what brings the cursor, at the end of the lines at the bottom, to their beginning."""
-    rows = min(_rows(_status), height()) - 1
-    return f"\r\x1b[{rows}A" if rows > 0 else "\r"
+        if _region is not None and _region.stream is not sys.stdout:
+            _region = None
+        if renderable is None and _region is not None:
+            _region.close()
+            _region = None
+        elif renderable is not None:
+            console = _terminal(sys.stdout)
+            _region = _region or LiveRegion(console)
+            _region.show(renderable)
 
 
 def _emit(stream: TextIO, parts: Sequence[tuple[str, str]]) -> None:
-    """Write the parts and a line end, above what is redrawn in place."""
+    """Write the parts and a line end; on a terminal above what is redrawn in place."""
     with _lock:
-        text = _render(stream, parts) if is_terminal(stream) else "".join(t for t, _ in parts)
         try:
-            if _status and is_terminal(stream):
-                stream.write(_upwards() + ("\x1b[K" if _rows(_status) == 1 else "\x1b[J"))
-            _write(stream, text + "\n")
+            if is_terminal(stream):
+                from rich.text import Text
+
+                _terminal(stream).print(Text.assemble(*parts, no_wrap=True), soft_wrap=True)
+            else:
+                _write(stream, "".join(text for text, _ in parts) + "\n")
             stream.flush()
         except BrokenPipeError:
             # `trainrun ls | head`: the reader has seen enough. A closed stdout must not end in a traceback.
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            return
-        if _status and is_terminal():
-            sys.stdout.write(_drawn(_status))
-            sys.stdout.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -333,18 +257,20 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text.encode(encoding, errors="replace").decode(encoding))
 
 
-def _render(stream: TextIO, parts: Sequence[tuple[str, str]], room: int | None = None) -> str:
-    """Return the parts as text with the terminal's colour codes, cut at `room` columns."""
-    from rich.console import Console
-    from rich.text import Text
+def _terminal(stream: TextIO) -> Console:
+    """Return rich's console of a terminal, of the size that the terminal has now."""
+    from rich.console import Console, ConsoleDimensions
 
     key = (id(stream), os.environ.get("NO_COLOR", ""))
-    if key not in _rich:
+    if _region is not None and _region.stream is sys.stdout:
+        # rich moves the live region for what its own console prints; standard error is the same terminal.
+        console = _region.console
+    elif key in _rich:
+        console = _rich[key]
+    else:
         _rich.clear()
-        _rich[key] = Console(file=stream, highlight=False, soft_wrap=True, legacy_windows=False)
-    line = Text.assemble(*parts, no_wrap=True)
-    if room is not None:
-        line.truncate(room, overflow="ellipsis")
-    with _rich[key].capture() as captured:
-        _rich[key].print(line, soft_wrap=True, end="")
-    return captured.get()
+        console = _rich[key] = Console(
+            file=stream, force_terminal=True, highlight=False, legacy_windows=False
+        )
+    console.size = ConsoleDimensions(width(), height())
+    return console

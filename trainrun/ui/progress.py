@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from trainrun.ui import console
 from trainrun.util.durations import said as duration
@@ -127,11 +130,11 @@ class Progress(keras.callbacks.Callback):
         self._draw()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        console.status(())
+        console.live(None)
 
     def close(self) -> None:
         """Take the bar away, after an exception or an interruption."""
-        console.status(())
+        console.live(None)
 
     def _seen(self) -> int:
         """Return the examples seen in this epoch so far."""
@@ -170,15 +173,11 @@ class Progress(keras.callbacks.Callback):
         if not console.is_terminal():
             return
         self._drawn = self.clock()
-        share = min(self._step / self.steps, 1.0) if self.steps else 0.0
-        size = 20 if console.width() >= 80 else 8
-        full = round(share * size)
-        parts = [
-            (f"{self._epoch + 1}/{self.epochs} ", "bold"),
-            ("━" * full, "green"),
-            ("━" * (size - full), "bright_black"),
-            (f" {self._step}/{self.steps}" if self.steps else f" {self._step}", ""),
-        ]
+        bar = ProgressBar(
+            self.steps or 1, self._step if self.steps else 0, 20 if console.width() >= 80 else 8,
+            style="bright_black", complete_style="green", finished_style="green",
+        )  # fmt: skip
+        parts = [(f"{self._step}/{self.steps}" if self.steps else str(self._step), "")]
         if instead:
             parts.append((f"  {instead}", "dim"))
         else:
@@ -191,7 +190,11 @@ class Progress(keras.callbacks.Callback):
                 for piece in ((f"  {short(k)} ", "dim"), (show(k, v), ""))
             ]
             parts += [(f"  {rate(self._seen() / spent)} ex/s", "dim")] if self._step else []
-        console.status(parts)
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(
+            Text(f"{self._epoch + 1}/{self.epochs}", style="bold"), bar, Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+        )  # fmt: skip
+        console.live(grid)
 
     def _line(self, cells: Mapping[str, str], style: str = "") -> None:
         """Print an epoch's line; a terminal that is too narrow leaves out what matters least."""

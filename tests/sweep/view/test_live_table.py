@@ -97,7 +97,7 @@ def screen(monkeypatch):
         monkeypatch.setattr(sys, "stderr", made)
         monkeypatch.setattr(console, "width", lambda: made.width)
         monkeypatch.setattr(console, "height", lambda: made.height)
-        monkeypatch.setattr(console, "_status", ())
+        monkeypatch.setattr(console, "_region", None)
         monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.setenv("NO_COLOR", "1")
         return made
@@ -216,7 +216,7 @@ def test_more_trials_than_lines(screen):
 def test_it_draws_five_times_a_second_at_most(screen, monkeypatch):
     screen(80)
     drawn = []
-    monkeypatch.setattr(console, "live", lambda lines: drawn.append(lines))
+    monkeypatch.setattr(console, "live", drawn.append)
     board = Board(8, 2, settings={}, clock=Clock())
     for _ in range(1000):
         board.clock.now += 0.01

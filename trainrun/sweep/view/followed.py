@@ -1,0 +1,178 @@
+"""Runs and sweeps of other processes, followed by what they write into their directories."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from trainrun.sweep import sweep_record
+from trainrun.sweep.trial import RUNNING, Trial
+from trainrun.sweep.view import overview
+from trainrun.sweep.view.live_table import Board
+from trainrun.tracking import journal, status
+from trainrun.tracking.delivery import liveness
+
+
+class FollowedRun:
+    """One run: what its journal has gained since the last look.
+
+    Args:
+        trial: what is known of it; its status, epochs, metrics and config are kept up to date.
+    """
+
+    def __init__(self, trial: Trial):
+        self.trial = trial
+        self.started: float | None = None
+        self._tail = journal.Tail(trial.run_dir / status.JOURNAL)
+        self._start: dict[str, Any] = {}
+
+    def look(self) -> dict[str, float] | None:
+        """Return the metrics of an epoch that has come, the newest, or None."""
+        newest = None
+        with contextlib.suppress(OSError):  # somebody has removed it
+            for told in self._tail.read():
+                newest = self._take(told) or newest
+        return newest
+
+    def settle(self) -> None:
+        """Find out whether its process still lives."""
+        if self.trial.status == RUNNING and self._start and liveness.lives(self._start) is False:
+            with contextlib.suppress(OSError):
+                status.settle(self.trial.run_dir)
+
+    def _take(self, told: dict[str, Any]) -> dict[str, float] | None:
+        trial = self.trial
+        if told["kind"] == "start":
+            self._start, self.started = told, told.get("time")
+            trial.status, trial.reason, trial.config = RUNNING, None, told.get("config") or {}
+        elif told["kind"] == "end":
+            trial.status, trial.reason = str(told.get("status")), told.get("reason")
+            trial.seconds = max((told.get("time") or 0.0) - (self.started or 0.0), 0.0)
+        elif told["kind"] == "epoch":
+            trial.epochs = int(told.get("epoch") or 0)
+            return {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}
+        return None
+
+
+class FollowedSweep:
+    """One sweep: its board, driven by what its trials write.
+
+    Args:
+        sweep_dir: its directory.
+    """
+
+    def __init__(self, sweep_dir: Path):
+        self.sweep_dir = sweep_dir
+        told = sweep_record.read(sweep_dir)
+        self._points, self._varying = dict(told["points"]), told["settings"]["varying"]
+        self._own = journal.Tail(sweep_dir / status.JOURNAL)
+        self.start: dict[str, Any] = {}
+        self.end: dict[str, Any] | None = None
+        self._read_own()
+        about = self.start.get("sweep") or {}
+        total = about.get("total") or (None if self.start else len(self._points) or None)
+        self.board = Board(total, about.get("jobs") or 1, settings=told["settings"])
+        self._began = self.start.get("time") or told.get("started") or time.time()
+        self._over: set[str] = set()
+        self._follows: dict[str, FollowedRun] = {}
+        self._find(first=True)
+        self._earlier()
+
+    @property
+    def running(self) -> list[Trial]:
+        """The trials that run now."""
+        return [f.trial for f in self._follows.values() if f.trial.status == RUNNING]
+
+    def look(self, say: bool = True) -> None:
+        """Take in what has come; trials that have ended get a line.
+
+        Args:
+            say: whether they do.
+        """
+        self._read_own()
+        self._find()
+        for name, follow in list(self._follows.items()):
+            metrics = follow.look()
+            trial = follow.trial
+            if metrics is not None:
+                self.board.heard(trial, metrics)
+            if trial.status == RUNNING:
+                self._clock(follow)
+            elif trial.status != "WAITING":
+                del self._follows[name]
+                self._over.add(name)
+                sweep_record.look(
+                    trial, status.RunStatus(trial.status, trial.reason, {}, trial.epochs, {}, None)
+                )
+                (self.board.ended if say else self.board.count)(trial)
+
+    def settle(self) -> None:
+        """Find out whether the processes of the sweep and its trials still live."""
+        if self.start and self.end is None and liveness.lives(self.start) is False:
+            with contextlib.suppress(OSError):
+                status.settle(self.sweep_dir)
+        for follow in self._follows.values():
+            follow.settle()
+
+    @property
+    def over(self) -> bool:
+        """Whether the sweep has ended, or, where it keeps no record of its own, none of its trials runs."""
+        return self.end is not None if self.start else not self.running
+
+    def _read_own(self) -> None:
+        with contextlib.suppress(OSError):
+            for told in self._own.read():
+                if told["kind"] == "start":
+                    self.start, self.end = told, None
+                elif told["kind"] == "end":
+                    self.end = told
+
+    def _find(self, first: bool = False) -> None:
+        """Take in trials that have begun; of those that had ended before this look, only the ends are read."""
+        with contextlib.suppress(OSError), os.scandir(self.sweep_dir) as entries:
+            names = [e.name for e in entries if e.name.isdigit()]
+            new = sorted((n for n in names if n not in self._over and n not in self._follows), key=int)
+            for name in new:
+                run_dir = self.sweep_dir / name
+                path = run_dir / status.JOURNAL
+                if not path.is_file():
+                    continue
+                last = next(iter(journal.last(path)), {})
+                if first and self._stays(last):
+                    self._over.add(name)
+                    self.board.count(overview.read(run_dir, self._points, self._varying))
+                    continue
+                overrides = self._points.get(int(name))
+                if overrides is None:
+                    overrides = [str(o) for o in journal.first(path).get("overrides") or []]
+                trial = Trial(
+                    int(name), overrides, sweep_record.varied(overrides, self._varying), run_dir, {}
+                )
+                self._follows[name] = FollowedRun(trial)
+
+    def _stays(self, last: dict[str, Any]) -> bool:
+        """Whether a trial's last record is an end that nobody goes on from: a sweep that goes on takes up what was killed."""
+        if last.get("kind") != "end":
+            return False
+        earlier = (last.get("time") or 0.0) < self._began
+        return not (earlier and self.end is None and self.start and last.get("status") == "KILLED")
+
+    def _earlier(self) -> None:
+        """Count from where the sweep has begun, not from when somebody began to watch."""
+        done = (self.start.get("sweep") or {}).get("done", 0)
+        began = self._began
+        if not done and (names := sorted([*self._over, *self._follows], key=int)):
+            # Not from when TensorFlow was being imported.
+            first = journal.first(self.sweep_dir / names[0] / status.JOURNAL)
+            began = max(began, first.get("time") or 0.0)
+        self.board.since = self.board.clock() - max(time.time() - began, 0.0)
+        self.board.before = done
+        self.look(say=False)
+
+    def _clock(self, follow: FollowedRun) -> None:
+        if follow.started is not None:
+            ago = max(time.time() - follow.started, 0.0)
+            self.board.began.setdefault(follow.trial.number, self.board.clock() - ago)
