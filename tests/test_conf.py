@@ -42,7 +42,12 @@ def test_says_in_its_first_line_when_one_uses_it(option):
     assert not option.summary.startswith("@")
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if not o.alias_of], ids=ids)
+SHARED = option_files.Option(
+    "optimizer", "_shared", "trainrun", option_files.package_conf() / "optimizer" / "_shared.yaml"
+)
+
+
+@pytest.mark.parametrize("option", [SHARED, *(o for o in OPTIONS if not o.alias_of)], ids=ids)
 def test_comments_every_key(option):
     body = [line for line in option.text.splitlines() if re.match(r"^\s*[\w]+:", line)]
     bare = [
@@ -102,6 +107,18 @@ def test_keys_and_defaults_are_the_signature(option):
             assert value != default, f"{option.path}: {key} is no variation any more"
             continue
         assert value == default, f"{option.path}: {key} is {value!r}, the signature's default is {default!r}"
+
+
+def test_keys_that_all_optimizers_have_in_common_stand_in_one_file():
+    shared = {"clipnorm", "use_ema", "gradient_accumulation_steps"}
+    assert shared <= set(option_files.find("optimizer", "adam").values)
+    repeated = [o.name for o in option_files.options("optimizer").values() if shared & set(o.tree)]
+    assert not repeated
+
+
+def test_files_behind_an_underscore_are_no_options():
+    assert "_shared" not in option_files.options("optimizer")
+    assert (option_files.package_conf() / "optimizer" / "_shared.yaml").is_file()
 
 
 @pytest.mark.parametrize("group", [g for g in COMPONENT_GROUPS if lookup.KERAS[g]])

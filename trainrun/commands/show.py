@@ -30,8 +30,9 @@ def main(argv: Sequence[str]) -> int:
     if option is not None:
         if typed is not option:
             console.note(f"{group}={name} is short for {group}={option.name}")
-        console.say(f"{option.path}", style="bold")
-        console.say(option.text.rstrip(), style="")
+        for file in reversed(option.lineage()):  # its own keys first, then those that its defaults bring in
+            console.say(f"{file.path}", style="bold")
+            console.say(file.text.rstrip(), style="")
     if component is not None:
         _show_component(component)
     return 0

@@ -201,7 +201,7 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
     bad = []
     for name in value if isinstance(value, list) else [value]:
         name = _text(name)
-        if name in known or (name == "null" and group in ("experiment", "debug")):
+        if name in shown or (name == "null" and group in ("experiment", "debug")):
             continue
         if "/" in name and name.rsplit("/", 1)[-1] in shown and ".." not in name:
             continue

@@ -183,7 +183,8 @@ def own_names(group: str) -> dict[str, Path]:
     """Return the files of `trainrun/<group>/` that define a component, by name: those with a YAML in `conf/<group>/`."""
     if group == "tracking":
         return {}  # its files are the parts of one recorder; its options are settings of that
-    options = {p.stem for p in (package_conf() / group).glob("*.yaml")}
+    # `_shared.yaml` is no option: other files' lists of defaults bring it in.
+    options = {p.stem for p in (package_conf() / group).glob("*.yaml") if not p.stem.startswith("_")}
     return {p.stem: p for p in sorted((PACKAGE / group).glob("*.py")) if p.stem in options}
 
 

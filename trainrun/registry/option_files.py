@@ -92,10 +92,26 @@ class Option:
         """
         return {m[1]: m[2].split() for line in self.text.splitlines() if (m := DIRECTIVE.match(line))}
 
+    def lineage(self, visited: frozenset[str] = frozenset()) -> list[Option]:
+        """Return the files of its own group that its `defaults` list names, theirs first, and the option itself.
+
+        Args:
+            visited: names that led here; a list of defaults that leads back to itself ends there.
+        """
+        listed = self.tree.get("defaults")
+        if self.group in SEVERAL or not isinstance(listed, list):
+            return [self]
+        visited |= {self.name}
+        names = [name for name in listed if isinstance(name, str) and name not in {"_self_", *visited}]
+        bases = [base for name in names if (base := _file(self.group, name, tuple(search_path())))]
+        return [*(option for base in bases for option in base.lineage(visited)), self]
+
     @functools.cached_property
     def values(self) -> dict[str, Any]:
-        """The YAML's own keys, without its `defaults` list (interpolations stay as text)."""
-        return {k: v for k, v in self.tree.items() if k != "defaults"}
+        """The keys that the option sets, those of its `lineage` included; an alias has none (interpolations stay as text)."""
+        if self.alias_of:
+            return {}
+        return {k: v for option in self.lineage() for k, v in option.tree.items() if k != "defaults"}
 
     @functools.cached_property
     def tree(self) -> dict[str, Any]:
@@ -107,7 +123,7 @@ class Option:
     @functools.cached_property
     def alias_of(self) -> str | None:
         """The option that this one is a short name for, if it is nothing else."""
-        if self.values or not isinstance(self.tree.get("defaults"), list):
+        if set(self.tree) != {"defaults"} or not isinstance(self.tree["defaults"], list):
             return None
         others = [d for d in self.tree["defaults"] if d != "_self_"]
         return others[0] if len(others) == 1 and isinstance(others[0], str) else None
@@ -139,6 +155,15 @@ def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Opt
             if not path.stem.startswith("_"):
                 found[path.stem] = Option(group, path.stem, origin, path)
     return dict(sorted(found.items()))
+
+
+def _file(group: str, name: str, folders: tuple[tuple[str, Path], ...]) -> Option | None:
+    """Return the nearest file of a group by its name, those included that are no options (``_shared``)."""
+    for origin, folder in folders:
+        path = folder / group / f"{name}.yaml"
+        if path.is_file():
+            return Option(group, name, origin, path)
+    return None
 
 
 def find(group: str, name: str) -> Option | None:
