@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from trainrun.artifacts import plots
+from trainrun.artifacts import classification_plots, plots
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 HISTORY = {
@@ -104,7 +104,9 @@ def test_validation_every_second_epoch_stands_where_it_was():
 
 
 def test_confusion_matrix_shows_the_counts():
-    figure = plots.confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), ["no", "yes"], "test")
+    figure = classification_plots.confusion_matrix(
+        np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), ["no", "yes"], "test"
+    )
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.texts] == ["1", "1", "2"]
     assert axes._left_title.get_text() == "test: 75.0% of 4 right"
@@ -113,7 +115,7 @@ def test_confusion_matrix_shows_the_counts():
 def test_roc_names_the_area_of_each_class():
     y = np.array([0, 0, 1, 1])
     scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]])
-    figure = plots.roc(y, scores, ["no", "yes"], "binary", "test")
+    figure = classification_plots.roc(y, scores, ["no", "yes"], "binary", "test")
     assert [t.get_text() for t in figure.axes[0].get_legend().texts] == ["yes: 0.750"]
 
 

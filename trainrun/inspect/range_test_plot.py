@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainrun.artifacts.plots import COLOURS, FOLDER, INK, sheet
+from trainrun.artifacts.figure_style import COLOURS, INK, sheet
+from trainrun.artifacts.plots import FOLDER
 from trainrun.ui import console
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def draw(
         objective: what they are ranked by.
         reached: returns how far a trial came that was pruned; None: it is not drawn.
     """
-    from trainrun.artifacts.plots import sheet
+    from trainrun.artifacts.figure_style import sheet
 
     ranked = objective.ranked(list(trials))
     shown = [(t, t.value(objective.name), True) for t in ranked]

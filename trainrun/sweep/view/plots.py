@@ -74,7 +74,7 @@ def _wanted(
 
 def history(trials: Sequence[Trial], objective: Objective) -> Figure:
     """What each trial has come to, and the best so far."""
-    from trainrun.artifacts.plots import sheet
+    from trainrun.artifacts.figure_style import sheet
 
     figure, (axes,) = sheet(1, width=7.6, height=4.2)
     finished = [(t.number, v) for t in trials if t.status == "FINISHED" and (v := t.value(objective.name)) is not None]  # fmt: skip
@@ -124,7 +124,7 @@ def learned(
 
 def curves(told: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective: Objective) -> Figure:
     """How the trials learned, the best in front."""
-    from trainrun.artifacts.plots import sheet
+    from trainrun.artifacts.figure_style import sheet
 
     figure, (axes,) = sheet(1, width=7.6, height=4.2)
     alpha = min(0.75, max(0.16, 8 / len(told)))
@@ -180,7 +180,7 @@ def _legend(axes: Axes) -> None:
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
     """Each two objectives against each other; on the front, none is better in both."""
-    from trainrun.artifacts.plots import sheet
+    from trainrun.artifacts.figure_style import sheet
 
     pairs = [(a, b) for i, a in enumerate(objectives) for b in objectives[i + 1 :]][:6]
     figure, panels = sheet(len(pairs), width=5.4, height=4.4)
