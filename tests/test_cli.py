@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import trainrun
 from trainrun.cli import main
-from trainrun.commands import _completion
-from trainrun.commands._verbs import VERBS
+from trainrun.commands import _completion, _verbs
 from trainrun.commands.ls import GROUPS, rows_of
 from trainrun.registry import lookup, option_files
 
@@ -27,7 +29,7 @@ def test_help_names_every_group_verb_and_flag(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     for word in [
-        *VERBS,
+        *_verbs.names(),
         *(g for g in GROUPS if g != "layer"),
         "--multirun",
         "--cfg",
@@ -35,6 +37,32 @@ def test_help_names_every_group_verb_and_flag(capsys):
         "experiment=imbalanced_focal",
     ]:
         assert word in out
+
+
+def test_version_is_that_of_trainrun_and_loads_neither_hydra_nor_tensorflow():
+    probe = "import sys; from trainrun.cli import main; main(['--version']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    version, modules = done.stdout.splitlines()
+    assert version == f"trainrun {trainrun.__version__}"
+    assert not {"hydra", "omegaconf", "tensorflow", "keras"} & set(ast.literal_eval(modules))
+
+
+def test_version_of_the_package_is_that_of_the_metadata():
+    assert metadata.version("trainrun") == trainrun.__version__
+
+
+@pytest.mark.parametrize("verb", _verbs.names())
+def test_every_verb_has_a_line_of_help_and_a_main(verb):
+    assert _verbs.meanings()[verb], "its first line is not: `trainrun VERB ARGUMENTS`: meaning"
+    assert callable(importlib.import_module(_verbs.module(verb)).main)
+
+
+def test_a_file_of_commands_is_a_verb(tmp_path, monkeypatch):
+    (tmp_path / "greet_all.py").write_text('"""`trainrun greet-all [NAME]`: greet.\n\nMore.\n"""\n')
+    (tmp_path / "_shared.py").write_text("")
+    monkeypatch.setattr(_verbs, "FOLDER", tmp_path)
+    assert _verbs.meanings() == {"greet-all": "greet"}
+    assert _verbs.module("greet-all") == "trainrun.commands.greet_all"
 
 
 def test_ls_lists_groups_and_options_with_meaning_and_origin(capsys):
@@ -121,7 +149,7 @@ def test_check_tells_runs_and_sweeps(capsys):
 
 
 def test_completion_knows_verbs_groups_and_options():
-    assert _completion.candidates("trainrun ") == list(VERBS)
+    assert _completion.candidates("trainrun ") == _verbs.names()
     assert _completion.candidates("trainrun sh") == ["show"]
     assert _completion.candidates("trainrun ls op") == ["optimizer"]
     assert _completion.candidates("trainrun show loss/hu") == ["loss/huber"]

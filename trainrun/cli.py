@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.commands._verbs import VERBS
+from trainrun import __version__
+from trainrun.commands import _verbs
 from trainrun.errors import Problem, TrainingError, UserError, did_you_mean
 from trainrun.util import imports
 from trainrun.util.interrupt import Interrupted
@@ -79,15 +80,20 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if argv and argv[0] in VERBS:
-        return importlib.import_module(f"trainrun.commands.{argv[0].replace('-', '_')}").main(argv[1:])
-    if (argv and argv[0] == "help") or _wants_help(argv):
-        return importlib.import_module("trainrun.commands.help").main(argv)
+    verbs = _verbs.names()
+    if argv and argv[0] in verbs:
+        return importlib.import_module(_verbs.module(argv[0])).main(argv[1:])
+    if _wants_help(argv):
+        return importlib.import_module(_verbs.module("help")).main(argv)
+    if "--version" in argv:  # Hydra's flag of that name prints Hydra's
+        from trainrun.ui import console
+
+        console.say(f"trainrun {__version__}")
+        return 0
     if argv and argv[0].replace("-", "_").isidentifier() and not argv[0].startswith("-"):
-        words = [*VERBS, "help"]
-        hint = did_you_mean(argv[0], words)
+        hint = did_you_mean(argv[0], verbs)
         raise UserError(
-            f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(words)}; an override is key=value, as in optimizer={argv[0]}."
+            f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(verbs)}; an override is key=value, as in optimizer={argv[0]}."
         )
     return train(argv)
 

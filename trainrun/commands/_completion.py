@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from trainrun.commands._verbs import VERBS
+from trainrun.commands import _verbs
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
 
@@ -24,7 +24,7 @@ def candidates(line: str) -> list[str]:
     """Return the words; empty where only Hydra knows any."""
     typed = line.split(" ")
     if len(typed) <= 2:
-        return [verb for verb in VERBS if verb.startswith(typed[-1] if len(typed) == 2 else "")]
+        return [verb for verb in _verbs.names() if verb.startswith(typed[-1] if len(typed) == 2 else "")]
     verb, last = typed[1], typed[-1]
     if verb == "ls" and len(typed) == 3:
         return [group for group in GROUPS if group.startswith(last)]

@@ -1,17 +1,29 @@
-"""The verbs of the command line, each with its line of help."""
+"""The verbs of the command line: the files of this folder. The first line of a file is the verb's line of help."""
 
 from __future__ import annotations
 
-VERBS = {
-    "ls": "what can be named: the groups, or one group's options",
-    "show": "one option: its YAML, docstring and arguments",
-    "resume": "go on with a run that was stopped, to the same bits",
-    "best": "the command line that trains the winner of a sweep",
-    "verify-resume": "prove it for a config: killed and resumed, the same bits",
-    "reproduce": "run a run again, and tell to how many digits it agrees",
-    "check": "validate a config or a sweep without training",
-    "runs": "the runs there are: status, epochs, best value, what is not sent yet",
-    "sync": "deliver to MLflow what it does not have yet",
-    "doctor": "what this machine offers, and what stands in the way",
-    "init": "begin a project of your own: conf/, a plug-in, a dataset",
-}
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+# "`trainrun best SWEEP`: the command line that …", as the first line of a verb's file.
+FIRST_LINE = re.compile(
+    r'"""`trainrun (?P<verb>[a-z-]+)(?P<arguments>[^`]*)`: (?P<meaning>[^"\n]+?)\.?(?:"""|\n)'
+)
+
+
+def names() -> list[str]:
+    """Return all verbs, sorted: each file whose name begins with no underscore."""
+    return sorted(path.stem.replace("_", "-") for path in FOLDER.glob("[!_]*.py"))
+
+
+def module(verb: str) -> str:
+    """Return the dotted name of the module whose `main(argv)` a verb calls."""
+    return f"trainrun.commands.{verb.replace('-', '_')}"
+
+
+def meanings() -> dict[str, str]:
+    """Return each verb's line of help, read from its file without importing it."""
+    texts = {verb: (FOLDER / f"{verb.replace('-', '_')}.py").read_text("utf-8") for verb in names()}
+    lines = {verb: FIRST_LINE.match(text) for verb, text in texts.items()}
+    return {verb: line["meaning"] if line else "" for verb, line in lines.items()}

@@ -1,4 +1,4 @@
-"""`trainrun check [-m] [overrides]`: preflight only; with `-m` every point of the sweep."""
+"""`trainrun check [-m] [overrides]`: validate a config, or with -m each trial of a sweep, without training."""
 
 from __future__ import annotations
 

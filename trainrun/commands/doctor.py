@@ -1,4 +1,4 @@
-"""`trainrun doctor [--quick]`: what this machine offers and what stands in the way, a line each."""
+"""`trainrun doctor [--quick]`: what this machine offers and what stands in the way."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""`trainrun --help`: what there is to type; made of the files of conf/ and of nothing slower."""
+"""`trainrun help`: what there is to type, made of the files of conf/ and of nothing slower."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun.commands._verbs import VERBS
+from trainrun.commands import _verbs
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
 from trainrun.ui import console
@@ -31,7 +31,8 @@ FLAGS = """\
 -cn, --config-name NAME   another primary config
 -i, --info [what]         where the config came from: searchpath, defaults, config …
 -sc install=bash|zsh|fish shell completion: eval "$(trainrun -sc install=bash)"
---hydra-help              Hydra's own help"""
+--hydra-help              Hydra's own help
+--version                 trainrun's version"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,7 +53,9 @@ def main(argv: Sequence[str]) -> int:
         )
         lines.append(f"{group:<{width}}  {shown}")
     _part("Groups and their options (group=option; an option's keys go by group.key=value)", "\n".join(lines))
-    _part("Verbs", "\n".join(f"{verb:<{max(map(len, VERBS))}}  {meaning}" for verb, meaning in VERBS.items()))
+    verbs = _verbs.meanings()
+    width = max(map(len, verbs))
+    _part("Verbs", "\n".join(f"{verb:<{width}}  {meaning}" for verb, meaning in verbs.items()))
     _part("Flags", FLAGS)
     return 0
 

@@ -1,4 +1,4 @@
-"""`trainrun init [DIR]`: a project of the user's own that runs at once."""
+"""`trainrun init [DIR]`: begin a project of your own: conf/, a plug-in, a dataset."""
 
 from __future__ import annotations
 

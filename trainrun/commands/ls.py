@@ -1,4 +1,4 @@
-"""`trainrun ls [GROUP]`: what can be named, a line each with its meaning and where it comes from."""
+"""`trainrun ls [GROUP]`: what can be named: the groups, or one group's options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun reproduce RUN`: run a run again from its directory, and tell to how many digits the two agree."""
+"""`trainrun reproduce RUN`: run a run again and report to how many digits the two agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun resume RUN [overrides]`: go on with a run that was stopped, from where it was."""
+"""`trainrun resume RUN [overrides]`: continue a run or a sweep that was stopped, to the same bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun runs [SWEEP]`: the runs there are, newest first: what became of each, and what the tracking server lacks."""
+"""`trainrun runs [SWEEP]`: the recorded runs, newest first: status, epochs, best value, what is not delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun show GROUP/NAME`: an option's YAML with its comments, docstring and arguments."""
+"""`trainrun show GROUP/NAME`: one option: its YAML, docstring and arguments."""
 
 from __future__ import annotations
 

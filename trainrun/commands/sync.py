@@ -1,4 +1,4 @@
-"""`trainrun sync [RUN … | --all]`: deliver what a tracking server does not have, with the true times."""
+"""`trainrun sync [RUN … | --all]`: deliver what a tracker does not have yet, with the true times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun verify-resume [overrides]`: prove that a run of this config, killed and resumed, ends with the same bits."""
+"""`trainrun verify-resume [overrides]`: kill and resume a run repeatedly and check that the result is bit-identical."""
 
 from __future__ import annotations
 
