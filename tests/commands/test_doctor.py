@@ -9,6 +9,7 @@ import pytest
 
 from trainrun.cli import main
 from trainrun.commands import doctor
+from trainrun.inspect import machine_checks
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def test_a_tracker_that_answers(clean):
     thread.start()
     try:
         clean.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
-        (finding,) = doctor.tracker()
+        (finding,) = machine_checks.tracker()
     finally:
         server.shutdown()
         thread.join()
@@ -70,21 +71,21 @@ def test_a_tracker_that_answers(clean):
 
 def test_a_plug_in_that_does_not_load_is_a_fault(clean):
     clean.setattr("trainrun.config.plugins.early", lambda given: ["./not_there.py"])
-    found = [f for f in doctor.plugs() if "not_there" in f.text]
+    found = [f for f in machine_checks.plug_ins() if "not_there" in f.text]
     assert [f.level for f in found] == [doctor.FAULT]
 
 
-def test_a_look_that_fails_is_a_finding_itself():
+def test_a_check_that_fails_is_a_finding_itself():
     def broken():
         raise RuntimeError("no idea")
         yield
 
-    (finding,) = doctor._safely(broken)
+    (finding,) = doctor.findings(broken)
     assert finding.level == doctor.FAULT
     assert "no idea" in finding.text
 
 
 def test_a_missing_package(clean):
-    clean.setitem(doctor.PACKAGES, "no-such-package", "nothing")
-    levels = {f.level for f in doctor.versions() if "no-such-package" in f.text + f.advice}
+    clean.setitem(machine_checks.PACKAGES, "no-such-package", "nothing")
+    levels = {f.level for f in machine_checks.versions() if "no-such-package" in f.text + f.advice}
     assert levels == {doctor.FAULT}

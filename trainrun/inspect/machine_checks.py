@@ -1,0 +1,171 @@
+"""What a machine offers apart from its devices: packages, cores, disk, tracker, plug-ins; nothing loads TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from trainrun.errors import UserError
+
+OK, WARNING, FAULT = "ok", "warning", "fault"
+LEAST_FREE_BYTES = 2 * 2**30  # below which checkpoints and plots may not fit
+ANSWER_TIMEOUT_S = 5.0  # to wait for a tracking server
+# Package -> the part of trainrun that does not work without it.
+PACKAGES = {
+    "tensorflow": "training",
+    "keras": "training",
+    "numpy": "training",
+    "hydra-core": "the command line",
+    "mlflow": "tracking=mlflow",
+    "scikit-learn": "the small datasets",
+    "pandas": "data=csv",
+    "matplotlib": "plots",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line.
+
+    Args:
+        level: ``ok``, ``warning`` (training works) or ``fault`` (it does not).
+        subject, text: what was looked at, and what was found.
+        advice: what to do, where there is something to do.
+    """
+
+    level: str
+    subject: str
+    text: str
+    advice: str = ""
+
+
+def versions() -> Iterator[Finding]:
+    """Python and the packages that trainrun stands on."""
+    import platform
+
+    yield Finding(OK, "python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    found = []
+    for name, part in PACKAGES.items():
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            yield Finding(FAULT, "packages", f"{name} is missing: {part} needs it", f"pip install {name}")
+    yield Finding(OK, "packages", ", ".join(found))
+    wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if wanted != "tensorflow":
+        yield Finding(
+            FAULT, "keras", f"KERAS_BACKEND={wanted}; trainrun trains with TensorFlow", "unset KERAS_BACKEND"
+        )
+
+
+def threads() -> Iterator[Finding]:
+    """The processor's cores, and what limits them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [
+        f"{k}={os.environ[k]}" for k in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS") if k in os.environ
+    ]
+    text = f"{cores} {'core' if cores == 1 else 'cores'} to use"
+    quota = _quota()
+    if quota is not None and quota < cores:
+        yield Finding(
+            WARNING,
+            "threads",
+            f"{text}, of which this container may use {quota:g} at a time",
+            f"hardware.threads={max(1, round(quota))} keeps threads from waiting for each other",
+        )
+    elif limits:
+        yield Finding(WARNING, "threads", f"{text}; limited by {', '.join(limits)}", "unset it if unintended")
+    else:
+        yield Finding(OK, "threads", text)
+
+
+def _quota() -> float | None:
+    """Return how many cores the container's quota amounts to, or None if there is none."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def disk() -> Iterator[Finding]:
+    """The folder that runs land in."""
+    folder = Path.cwd()
+    free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK):
+        yield Finding(FAULT, "disk", f"{folder} cannot be written to", "change to a folder of yours")
+    elif free < LEAST_FREE_BYTES:
+        yield Finding(
+            WARNING, "disk", f"{free / 2**30:.1f} GiB free in {folder}", "clear old runs: outputs/, mlflow.db"
+        )
+    else:
+        yield Finding(OK, "disk", f"{free / 2**30:.0f} GiB free in {folder}")
+
+
+def tracker() -> Iterator[Finding]:
+    """The store that tracking=mlflow would write to."""
+    from trainrun.tracking.mlflow.store import resolve_uri
+    from trainrun.util import redaction
+
+    uri = resolve_uri(None)
+    shown = redaction.text(uri)
+    if uri.startswith("sqlite:///"):
+        file = Path(uri.removeprefix("sqlite:///"))
+        if os.access(file if file.exists() else file.parent, os.W_OK):
+            yield Finding(
+                OK, "tracker", f"{file.name}, {'there' if file.exists() else 'made by the first run'}"
+            )
+        else:
+            yield Finding(WARNING, "tracker", f"{file} cannot be written to", "set MLFLOW_TRACKING_URI")
+    elif uri.startswith(("http://", "https://")):
+        yield _answers(uri, shown)
+    else:
+        yield Finding(OK, "tracker", f"{shown} (not tried)")
+
+
+def _answers(uri: str, shown: str) -> Finding:
+    import urllib.error
+    import urllib.request
+
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_TIMEOUT_S):
+            return Finding(OK, "tracker", f"{shown} answers in {(time.monotonic() - start) * 1000:.0f} ms")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return Finding(
+            WARNING,
+            "tracker",
+            f"{shown} does not answer: {reason}",
+            "runs are recorded in their own directories all the same; `trainrun sync` delivers them later",
+        )
+
+
+def plug_ins() -> Iterator[Finding]:
+    """Plug-ins: those of the project's config, and those of installed packages."""
+    from trainrun.config import plugins
+
+    named = [*plugins.early([]), *plugins.entry_points()]
+    if not named:
+        yield Finding(OK, "plug-ins", "none")
+    for name in named:
+        problems = plugins.announce([name])
+        try:
+            if not problems:
+                plugins.load([name])
+        except UserError as error:
+            problems = error.problems
+        if problems:
+            yield Finding(
+                FAULT,
+                "plug-ins",
+                f"{name}: {problems[0].message.splitlines()[0]}",
+                "mend it, or take it out of plugins",
+            )
+        else:
+            yield Finding(OK, "plug-ins", name)
