@@ -26,7 +26,7 @@ import json, os, sys, threading, time
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras, numpy as np, tensorflow as tf
 import pandas, sklearn.model_selection
-from trainrun import builders
+from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
 way, kind, path = sys.argv[1:]
 def memory():

@@ -54,9 +54,9 @@ import json, os, sys, time
 told = json.loads(sys.argv[1])
 import tensorflow as tf
 import trainrun
-from trainrun import builders
+from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
-from trainrun.tracking import process
+from trainrun.tracking.delivery import liveness
 from trainrun.tracking.record import Recorder
 from pathlib import Path
 
@@ -70,7 +70,7 @@ strategy = tf.distribute.get_strategy()
 # The process that delivers, and the seconds of a processor that it has taken.
 def processor(recorder):
     pid = recorder._courier and recorder._courier._process.pid
-    fields = process._stat(pid) if pid else None
+    fields = liveness._stat(pid) if pid else None
     return (pid, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")) if fields else (None, 0.0)
 
 def train(settings, run_dir, name, config):

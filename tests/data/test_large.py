@@ -161,7 +161,7 @@ TRAINED = """
 import json, os, sys, threading, time
 import keras, tensorflow as tf
 import pandas, sklearn.model_selection
-from trainrun import builders
+from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
 def memory():
     with open("/proc/self/status") as lines:
