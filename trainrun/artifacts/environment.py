@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trainrun.util import redaction
+from trainrun.util import machine, redaction
 
 FILE = "environment.txt"
 # What a result may depend on; for summary.json.
@@ -87,8 +87,8 @@ def describe(
     lines = [
         f"python    {sys.version.split()[0]} ({platform.python_implementation()})",
         f"platform  {platform.platform()}",
-        f"cpu       {_processor()}, {_cores()} cores to use",
-        f"memory    {_memory()}",
+        f"cpu       {_processor()}, {machine.cores()} cores to use",
+        f"memory    {machine.total_memory() / 2**30:.1f} GiB",
         *(f"device    {d}" for d in devices),
         f"git       {git['commit']}{' with changes, below' if git['dirty'] else ''}"
         if git
@@ -147,10 +147,6 @@ def _git(folder: str | Path | None, *arguments: str) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -159,10 +155,3 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
-    except (ValueError, OSError, AttributeError):
-        return "unknown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
+from trainrun.util import machine
 
 TOO_LATE = (
     "TensorFlow has begun to run in this process, and this can only be set before that. "
@@ -142,7 +142,7 @@ def announce(what: str, precision: str, deterministic: bool = False) -> None:
         precision, deterministic: as set.
     """
     own = tf.config.threading.get_intra_op_parallelism_threads()
-    count = own or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else own or os.cpu_count()
+    count = own or machine.cores()
     console.note(
         f"device: {what}, {count} {'thread' if count == 1 else 'threads'}, {precision}"
         + (", deterministic" if deterministic else "")

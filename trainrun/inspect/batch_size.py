@@ -210,5 +210,4 @@ def memory_limit(megabytes: int | None) -> int | None:
         return megabytes * 10**6
     if tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
         return None
-    free = machine.free()
-    return None if free is None else free // 2
+    return machine.available_memory() // 2

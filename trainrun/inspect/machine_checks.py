@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from trainrun.errors import UserError
+from trainrun.util import machine
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 LEAST_FREE_BYTES = 2 * 2**30  # below which checkpoints and plots may not fit
@@ -65,7 +66,7 @@ def versions() -> Iterator[Finding]:
 
 def threads() -> Iterator[Finding]:
     """The processor's cores, and what limits them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = machine.cores()
     limits = [
         f"{k}={os.environ[k]}" for k in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS") if k in os.environ
     ]

@@ -1,34 +1,50 @@
-"""How much memory there still is, as far as the system tells."""
+"""What this machine, or the container that we run in, has: cores and memory."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+import psutil
 
-def free(meminfo: Path = Path("/proc/meminfo"), control: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Return the bytes of memory that this process may still take, a container's limit included; None: unknown."""
-    found = []
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(psutil.Process, "cpu_affinity"):  # not on macOS
+        return len(psutil.Process().cpu_affinity())
+    return psutil.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Return the machine's memory in bytes."""
+    return psutil.virtual_memory().total
+
+
+def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the bytes of memory that this process may still take.
+
+    Args:
+        cgroup: folder of the container's limits, of which psutil does not know.
+    """
+    available = psutil.virtual_memory().available
     try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):
-        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    try:
-        limit = (control / "memory.max").read_text().strip()
+        limit = (cgroup / "memory.max").read_text().strip()
         if limit != "max":
-            used = int((control / "memory.current").read_text()) - _cached(control)
-            found.append(max(int(limit) - used, 0))
+            used = int((cgroup / "memory.current").read_text()) - _file_cache(cgroup)
+            available = min(available, max(int(limit) - used, 0))
     except (OSError, ValueError):
         pass
-    return min(found, default=None)
+    return available
 
 
-def _cached(control: Path) -> int:
-    """Return the bytes of files that the kernel gives back when somebody needs the memory."""
+def resident_memory() -> int:
+    """Return the bytes of memory that this process holds."""
+    return psutil.Process().memory_info().rss
+
+
+def _file_cache(cgroup: Path) -> int:
+    """Return the bytes of cached files, which the kernel gives back when the memory is needed."""
     try:
-        lines = (control / "memory.stat").read_text().splitlines()
+        lines = (cgroup / "memory.stat").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
     except (OSError, ValueError, IndexError, StopIteration):
         return 0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from tensorflow.python.framework import config
@@ -75,15 +72,14 @@ class Served:
         if narrow is None and len(parts) == 1:
             raise Unfit("there is no other of its shape")
         cost = TIMES * Cost.of(first.part.model, first.batch_size).memory + OBJECTS
-        free = machine.free()
-        fit = sys.maxsize if free is None else max(2, int(SHARE * self._part * free / cost))
+        fit = max(2, int(SHARE * self._part * machine.available_memory() / cost))
         size = min(max(len(parts), narrow.size if narrow else 0), fit)
-        before = _resident()
+        before = machine.resident_memory()
         program = Program(parts[:size], first.batch_size, size, narrow.paths if narrow else ())
         program.probe(parts[:size])
         self._programs.insert(0, program)
         if narrow is None:
-            each = max(_resident() - before, 0) / size
+            each = max(machine.resident_memory() - before, 0) / size
             at_once = "" if size >= len(parts) else f", {size} at once"
             self._said(
                 f"{len(parts)} trials are trained together in one graph{at_once}: {each / 1e6:.1f} MB each, "
@@ -107,11 +103,3 @@ class Served:
         smaller = Program(mine, first.batch_size, paths=best.paths)
         self._programs.insert(0, smaller)
         return smaller
-
-
-def _resident() -> int:
-    """Return the bytes of memory that this process holds; 0 where nobody tells."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0

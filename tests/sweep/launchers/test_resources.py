@@ -11,9 +11,9 @@ from trainrun.sweep.launchers.resources import Resources
 @pytest.fixture
 def machine(monkeypatch):
     def of(cores=8, gpus=(), memory=2**36):
-        monkeypatch.setattr(resources, "_cores", lambda: cores)
+        monkeypatch.setattr(resources.machine, "cores", lambda: cores)
         monkeypatch.setattr(resources, "_gpus", lambda: list(gpus))
-        monkeypatch.setattr(resources.machine, "free", lambda: memory)
+        monkeypatch.setattr(resources.machine, "available_memory", lambda: memory)
 
     return of
 

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.util import machine
+
 LIMIT = 25.0  # seconds for a head to answer
 # Ray writes here which cluster this machine is part of.
 CURRENT = Path("ray") / "ray_current_cluster"
@@ -125,7 +127,7 @@ def join(launcher: Mapping[str, Any], runtime_env: Mapping[str, Any], jobs: int 
 
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": "ERROR"}
     if own(launcher["address"]):
-        cores = max(len(os.sched_getaffinity(0)), int((jobs or 1) * launcher["num_cpus"] + 0.999))
+        cores = max(machine.cores(), int((jobs or 1) * launcher["num_cpus"] + 0.999))
         ray.init(
             address="local",
             num_cpus=cores,

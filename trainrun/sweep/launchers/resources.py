@@ -73,11 +73,10 @@ class Resources:
             trials: there are.
             per_gpu: trials that share a GPU.
         """
-        cores, gpus = _cores(), _gpus()
+        cores, gpus = machine.cores(), _gpus()
         if jobs == "auto":
             jobs = len(gpus) * per_gpu if gpus else cores
-            free = machine.free()
-            jobs = jobs if free is None else min(jobs, max(1, free // TRIAL_MEMORY))
+            jobs = min(jobs, max(1, machine.available_memory() // TRIAL_MEMORY))
         return cls(max(1, min(int(jobs), max(trials, 1))), cores, gpus, per_gpu)
 
     def take(self) -> Share | None:
@@ -87,10 +86,6 @@ class Resources:
     def give_back(self, share: Share) -> None:
         """Return a share."""
         self._free.append(share)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:
