@@ -68,7 +68,7 @@ def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], ki
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
         recall, precision = curves.precision_recall(labels, score)
-        average = float(np.sum(np.diff(recall) * precision[1:]))
+        average = curves.average_precision(labels, score)
         drawn.append((f"{name}: {average:.3f}", *thinned(recall, precision)))
         if kind == "binary":
             axes.axhline(labels.mean(), color=FAINT, lw=1.2, zorder=1)

@@ -1,4 +1,7 @@
-"""The numbers behind the pictures: confusion counts, ROC and precision-recall curves. numpy only."""
+"""The numbers behind the plots: confusion counts, ROC and precision-recall curves.
+
+They are scikit-learn's, which takes a second to import: it is imported by the first plot that needs it.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,17 @@ def per_class(predictions: np.ndarray, kind: str) -> np.ndarray:
 
 
 def confusion(y: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts `[classes, classes]`: true class by row, predicted class by column."""
-    y, guess = np.asarray(y).ravel().astype(np.int64), np.asarray(guess).ravel().astype(np.int64)
-    inside = (y >= 0) & (y < classes) & (guess >= 0) & (guess < classes)
-    return np.bincount(y[inside] * classes + guess[inside], minlength=classes**2).reshape(classes, classes)
+    """Return counts `[classes, classes]`: true class by row, predicted class by column; labels outside are left out."""
+    from sklearn.metrics import confusion_matrix
+
+    y, guess, labels = (
+        np.asarray(y).ravel().astype(np.int64),
+        np.asarray(guess).ravel().astype(np.int64),
+        range(classes),
+    )
+    if not np.isin(y, labels).any():
+        return np.zeros((classes, classes), np.int64)
+    return confusion_matrix(y, guess, labels=labels)
 
 
 def against_the_rest(
@@ -45,27 +55,31 @@ def against_the_rest(
             yield str(names[i]), is_it, columns[:, i]
 
 
-def _cumulative(labels: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return true and false positives at each distinct threshold, the highest first."""
-    order = np.argsort(-score, kind="stable")
-    score, labels = score[order], labels[order].astype(np.float64)
-    last = np.r_[np.flatnonzero(np.diff(score)), len(score) - 1]  # equal scores are decided together
-    tp = np.cumsum(labels)[last]
-    return tp, last + 1 - tp
-
-
 def roc(labels: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the false and true positive rates, from (0, 0) to (1, 1)."""
-    tp, fp = _cumulative(labels, score)
-    return np.r_[0.0, fp / fp[-1]], np.r_[0.0, tp / tp[-1]]
+    from sklearn.metrics import roc_curve
 
-
-def precision_recall(labels: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return recall, rising from 0, and the precision at each; the first precision is 1 by convention."""
-    tp, fp = _cumulative(labels, score)
-    return np.r_[0.0, tp / tp[-1]], np.r_[1.0, tp / (tp + fp)]
+    fpr, tpr, _ = roc_curve(labels, score)
+    return fpr, tpr
 
 
 def area(across: np.ndarray, up: np.ndarray) -> float:
     """Return the area under a curve of straight pieces."""
-    return float(np.sum(np.diff(across) * (up[1:] + up[:-1]) / 2))
+    from sklearn.metrics import auc
+
+    return float(auc(across, up))
+
+
+def precision_recall(labels: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return recall, rising from 0, and the precision at each; the first precision is 1 by convention."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(labels, score)
+    return recall[::-1], precision[::-1]
+
+
+def average_precision(labels: np.ndarray, score: np.ndarray) -> float:
+    """Return the mean of the precisions at each threshold, weighted by the increase in recall."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(labels, score))
