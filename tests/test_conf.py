@@ -141,3 +141,9 @@ def test_every_public_class_of_keras_has_an_option_or_a_reason(group):
 def test_every_file_of_ours_has_an_option(group):
     named = {o.arguments.get("name") for o in option_files.options(group).values()}
     assert set(lookup.own_names(group)) <= named
+
+
+@pytest.mark.parametrize("option", option_files.options("trainer").values(), ids=lambda o: o.name)
+def test_every_trainer_has_the_keys_that_the_builder_reads(option):
+    shared = {"epochs", "batch_size", "steps_per_epoch", "class_weight", "limit", "shuffle", "jit_compile"}
+    assert shared | {"run_eagerly"} <= set(option.arguments), "copy them from train_on_batch.yaml"
