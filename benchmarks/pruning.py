@@ -1,7 +1,7 @@
 """What pruning saves, and what it costs: 60 trials with ASHA, and without.
 
 The same 60 points (learning rates from 1e-5 to 1, five dropout rates) of the digits MLP, 27 epochs each, once to their
-ends, once with `sweep.pruner=asha`. Printed: the epochs that were trained, as a share; the seconds, as a share; the best
+ends, once with `sweep/pruner=asha`. Printed: the epochs that were trained, as a share; the seconds, as a share; the best
 validation loss of each, and the place that ASHA's winner has in the whole sweep's ranking. (ASHA: Li and others, 2020; by Optuna's
 SuccessiveHalvingPruner. Asynchronous halving gives up what comes later and is worse than what is there; so how much is
 saved depends on the order, which is shuffled here, once for both.)
@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PRUNERS = {"none": [], "asha": ["sweep.pruner=asha"]}
+PRUNERS = {"none": [], "asha": ["sweep/pruner=asha"]}
 
 
 def sweep(

@@ -130,7 +130,7 @@ def train(argv: list[str]) -> int:
         config, problems = preflight.overrides(flags.overrides, *where)
     if problems:
         raise UserError(problems)
-    if not flags.multirun and (config["sweep"]["seeds"] or 1) > 1:
+    if not flags.multirun and (config["seeds"] or 1) > 1:
         return train(["--multirun", *argv])  # each seed is a trial
     if named := plugins.early(flags.overrides) if flags.multirun else config["plugins"]:
         with imports.collector_paused("tensorflow"):

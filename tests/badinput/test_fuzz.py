@@ -39,8 +39,7 @@ REAL = [
 ]  # fmt: skip
 ROOT = (
     "data", "model", "loss", "metric", "optimizer", "schedule", "trainer", "hardware", "callback", "tracking", "seed", "plugins",
-    "name", "artifacts", "checkpoint", "tune", "profile", "profile_steps", "on_failure", "sweep", "objective", "direction",
-    "seeds",
+    "name", "artifacts", "checkpoint", "tune", "profile", "profile_steps", "failure", "sweep", "seeds",
 )  # fmt: skip
 LETTERS = st.characters(exclude_categories=())
 WORD = st.text(LETTERS, max_size=30)
@@ -98,7 +97,7 @@ def test_overrides_are_understood_or_refused(inside, composed_once, overrides):
 
 @settings(max_examples=20 * MORE, **FUZZ)
 @given(
-    st.sampled_from([*ROOT[:10], "artifacts", "checkpoint", "tune", "on_failure", "sweep"]),
+    st.sampled_from([*ROOT[:10], "artifacts", "checkpoint", "tune", "failure", "sweep"]),
     st.from_regex(r"[a-z][a-z_]{2,12}", fullmatch=True),
     st.sampled_from(["", "+", "++"]),
 )

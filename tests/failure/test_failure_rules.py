@@ -1,4 +1,4 @@
-"""What `on_failure` may say."""
+"""What `failure` may say."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from trainrun.hydra_bridge import preflight
 @pytest.mark.parametrize(
     ("given", "key", "said"),
     [
-        (["on_failure.out_of_memory=acumulate"], "on_failure.out_of_memory", "Did you mean accumulate?"),
-        (["on_failure.non_finite=ignore"], "on_failure.non_finite", "stop or rollback"),
-        (["on_failure.lost=never"], "on_failure.lost", "retry or stop"),
-        (["on_failure.retries=-1"], "on_failure.retries", "at least 0"),
-        (["on_failure.rate=1"], "on_failure.rate", "below 1"),
-        (["on_failure.minutes=-5"], "on_failure.minutes", "at least 0"),
-        (["hardware=multi_worker", "hardware.local_workers=2", "trainer=custom", "on_failure.non_finite=rollback"],
-         "on_failure.non_finite", "multi_worker"),
+        (["failure.out_of_memory=acumulate"], "failure.out_of_memory", "Did you mean accumulate?"),
+        (["failure.non_finite=ignore"], "failure.non_finite", "stop or rollback"),
+        (["failure.lost=never"], "failure.lost", "retry or stop"),
+        (["failure.retries=-1"], "failure.retries", "at least 0"),
+        (["failure.rate=1"], "failure.rate", "below 1"),
+        (["failure.minutes=-5"], "failure.minutes", "at least 0"),
+        (["hardware=multi_worker", "hardware.local_workers=2", "trainer=custom", "failure.non_finite=rollback"],
+         "failure.non_finite", "multi_worker"),
     ],
 )  # fmt: skip
 def test_what_it_may_not_say(given, key, said):
@@ -28,7 +28,7 @@ def test_what_it_may_not_say(given, key, said):
 def test_what_it_says_by_itself():
     config, problems = preflight.overrides([])
     assert not problems
-    assert config["on_failure"] == {
+    assert config["failure"] == {
         "out_of_memory": "accumulate", "non_finite": "stop", "rate": 0.5, "rollbacks": 3, "lost": "retry", "retries": 1,
         "minutes": 5.0,
     }  # fmt: skip

@@ -35,7 +35,7 @@ def test_it_goes_on_from_the_checkpoint_to_the_same_result(run, losing):
 
 
 def test_retries_come_to_an_end(run, losing):
-    message, run_dir = run.fail(*losing(5), "on_failure.retries=2")
+    message, run_dir = run.fail(*losing(5), "failure.retries=2")
     assert "device GPU:0 is gone" in message
     assert [a["answer"] for a in read(run_dir, "summary.json")["attempts"]] == [
         "from the last checkpoint", "from the last checkpoint", "stopped",
@@ -43,5 +43,5 @@ def test_retries_come_to_an_end(run, losing):
 
 
 def test_stop_stops(run, losing):
-    _, run_dir = run.fail(*losing(1), "on_failure.lost=stop")
+    _, run_dir = run.fail(*losing(1), "failure.lost=stop")
     assert len(read(run_dir, "summary.json")["attempts"]) == 1

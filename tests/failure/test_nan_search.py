@@ -116,7 +116,7 @@ def test_a_rate_that_is_too_high_is_found_from_a_checkpoint(trainer, run, projec
     lines = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
     assert lines[-1]["status"] == "FAILED"
     # What it says to do.
-    assert main(["resume", str(run_dir), "on_failure.non_finite=rollback", "on_failure.rate=0.01"]) == 0
+    assert main(["resume", str(run_dir), "failure.non_finite=rollback", "failure.rate=0.01"]) == 0
     summary = read(run_dir, "summary.json")
     assert summary["status"] == "FINISHED" and summary["epochs"] == 20
     assert summary["attempts"][-1]["rate"] == pytest.approx(0.01)
@@ -125,8 +125,8 @@ def test_a_rate_that_is_too_high_is_found_from_a_checkpoint(trainer, run, projec
 @pytest.mark.parametrize("schedule", [[], ["schedule=cosine_decay", "schedule.initial_learning_rate=4.0"]])
 def test_a_rollback_reaches_the_end_at_a_lower_rate(schedule, run):
     result = run("model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0",
-                 "trainer.epochs=6", "checkpoint.every=1epochs", "on_failure.non_finite=rollback",
-                 "on_failure.rate=0.1", "trainer=custom", *schedule)  # fmt: skip
+                 "trainer.epochs=6", "checkpoint.every=1epochs", "failure.non_finite=rollback",
+                 "failure.rate=0.1", "trainer=custom", *schedule)  # fmt: skip
     assert result.summary["status"] == "FINISHED" and result.summary["epochs"] == 6
     attempts = result.summary["attempts"]
     assert [a["rate"] for a in attempts] == pytest.approx([0.1 ** (i + 1) for i in range(len(attempts))])
@@ -139,7 +139,7 @@ def test_a_rollback_reaches_the_end_at_a_lower_rate(schedule, run):
 
 def test_rollbacks_come_to_an_end(run):
     message, run_dir = run.fail(
-        "loss=nan_at_mark", "data.where=label", "on_failure.non_finite=rollback", "on_failure.rollbacks=2"
+        "loss=nan_at_mark", "data.where=label", "failure.non_finite=rollback", "failure.rollbacks=2"
     )
     attempts = read(run_dir, "summary.json")["attempts"]
     assert [a["answer"].split(",")[0] for a in attempts] == ["rolled back", "rolled back", "stopped"]
@@ -162,7 +162,7 @@ def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
     ("minutes", "said"), [("0", "minutes=0 wants no search"), ("1e-9", "would take longer")]
 )
 def test_the_search_takes_as_long_as_it_may(minutes, said, run):
-    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"on_failure.minutes={minutes}")
+    message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"failure.minutes={minutes}")
     # How many steps are one compiled call, and so how narrow the range is, depends on the machine's speed.
     told = re.search(r"in epoch (\d+), steps? (\d+)(?: to (\d+))?", message)
     epoch, first, last = (int(n) for n in (told[1], told[2], told[3] or told[2]))

@@ -67,7 +67,7 @@ def test_one_example_at_a_time_is_the_least(run):
 
 
 def test_stop_stops(run):
-    message, run_dir = run.fail(*layers(3), "on_failure.out_of_memory=stop")
+    message, run_dir = run.fail(*layers(3), "failure.out_of_memory=stop")
     assert "trainer.batch_size=4" in message and "Traceback" not in message
     assert len(read(run_dir, "summary.json")["attempts"]) == 1
 

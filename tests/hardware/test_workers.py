@@ -63,7 +63,7 @@ def test_two_workers_are_one_device_and_leave_one_record_also_when_one_dies_and_
 
 
 def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
-    process = start(inside, "trainer.epochs=100000", "on_failure.lost=stop")
+    process = start(inside, "trainer.epochs=100000", "failure.lost=stop")
     try:
         last = wait_for(lambda: next(iter(inside.rglob("last.npz")), None), 100)
         kill_the_second(process)

@@ -20,7 +20,7 @@ POINTS = [
     ["++trainer.epochs=9", "hydra.job.name=other"],
     ["~callback", "seed=2"],
     ["metric=[auc,accuracy]", "metric.auc.num_thresholds=50"],
-    ["name=a b", "objective=val_auc"],
+    ["name=a b", "sweep.objective=val_auc"],
 ]
 
 

@@ -176,8 +176,8 @@ def test_an_optuna_sweep_with_seeds_is_told_of_settings(tmp_path):
 
 
 def test_a_point_is_the_same_whatever_the_order_and_spelling_of_its_overrides():
-    one = ["optimizer=adam", "optimizer.learning_rate=1e-3", "seeds=3", "sweep.pruner=asha"]
-    two = ["optimizer.learning_rate=0.001", "optimizer=adam", "objective=val_auc"]
+    one = ["optimizer=adam", "optimizer.learning_rate=1e-3", "seeds=3", "sweep/pruner=asha"]
+    two = ["optimizer.learning_rate=0.001", "optimizer=adam", "sweep.objective=val_auc"]
     assert override_grammar.identity(one) == override_grammar.identity(two)
     assert override_grammar.identity(one) != override_grammar.identity([*two, "seed=1"])
     assert (

@@ -8,6 +8,9 @@ from trainrun.commands import _verbs
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
 
+# Group -> what `ls` and `show` call it: the last part of its name.
+_SHORT = {group: group.rpartition("/")[2] for group in GROUPS}
+
 
 def words(line: str) -> None:
     """Write the words that may stand at the end of a command line, one a line, as completion scripts read them.
@@ -27,8 +30,8 @@ def candidates(line: str) -> list[str]:
         return [verb for verb in _verbs.names() if verb.startswith(typed[-1] if len(typed) == 2 else "")]
     verb, last = typed[1], typed[-1]
     if verb == "ls" and len(typed) == 3:
-        return [group for group in GROUPS if group.startswith(last)]
+        return [group for group in _SHORT.values() if group.startswith(last)]
     if verb == "show" and len(typed) == 3:
-        named = (f"{group}/{name}" for group in GROUPS for name in option_files.options(group))
+        named = (f"{_SHORT[group]}/{name}" for group in GROUPS for name in option_files.options(group))
         return [word for word in named if word.startswith(last)]
     return []

@@ -43,4 +43,4 @@ def _seeds(given: Sequence[str], where: tuple[str | None, str | None]) -> int | 
 
     hydra = [o for o in given if override_text.is_hydra(o)]
     config, _ = preflight.overrides([*hydra, *preflight.sweep_points(given)[0]], *where, multirun=True)
-    return config["sweep"]["seeds"]
+    return config["seeds"]

@@ -22,6 +22,12 @@ GROUPS = {
     "hardware": "the devices and the precision",
     "callback": "what happens between epochs; several: callback=[a,b]",
     "tracking": "where the run is recorded",
+    "checkpoint": "when a run's state is saved for `trainrun resume`",
+    "failure": "what a run does when training breaks off",
+    "tune": "batch size and learning rate found before the run",
+    "artifacts": "what a run leaves behind besides its record",
+    "sweep": "settings of `trainrun -m`",
+    "sweep/pruner": "which trials of a sweep are stopped early",
     "experiment": "whole settings, with their measured result",
     "debug": "short runs for CI and for finding faults",
     "initializer": "starting weights: model.initializer=he_normal",
@@ -29,6 +35,20 @@ GROUPS = {
     "constraint": "limits on weights: model.constraint=max_norm",
     "layer": "Keras' layers, for model=layers",
 }
+
+
+def named(word: str) -> str:
+    """Return the group that a word means: its whole name, or the last part of it, as in ``ls pruner``.
+
+    Raises:
+        UserError: there is no such group.
+    """
+    group = next((g for g in GROUPS if word in (g, g.rpartition("/")[2])), None)
+    if group is None:
+        raise UserError(
+            f"{word}: no such group.{did_you_mean(word, GROUPS)} The groups are {', '.join(GROUPS)}."
+        )
+    return group
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,11 +62,7 @@ def main(argv: Sequence[str]) -> int:
         console.table("", ["group", "options", "what it decides"], rows)
         console.note("`trainrun ls GROUP` lists the options; `trainrun show GROUP/NAME` tells all of one.")
         return 0
-    if group not in GROUPS:
-        raise UserError(
-            f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}."
-        )
-    console.table("", ["name", "when one uses it", "from"], rows_of(group))
+    console.table("", ["name", "when one uses it", "from"], rows_of(named(group)))
     return 0
 
 
@@ -97,7 +113,7 @@ def registry_summary(component: lookup.Component) -> str:
 def _origin(option: option_files.Option) -> str:
     if option.origin != "trainrun":
         return str(option.path)
-    name = option.arguments.get("name")
+    name = option.arguments.get("name") if option.group in lookup.KERAS else None
     try:
         return lookup.find(option.group, name).origin if name else "trainrun"
     except UserError:

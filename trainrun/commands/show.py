@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainrun.commands._parser import Parser
-from trainrun.commands.ls import GROUPS, _announce_plugins
+from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import lookup, option_files, signatures
 from trainrun.ui import console
@@ -16,14 +16,11 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="trainrun show", description="One option: its YAML, docstring and arguments.")
     parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
     what = parser.parse_args(argv).what
-    group, slash, name = what.replace("=", "/", 1).partition("/")
+    group, slash, name = what.replace("=", "/", 1).rpartition("/")
     _announce_plugins()
     if not slash or not name or not group:
-        raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(group, GROUPS)}")
-    if group not in GROUPS:
-        raise UserError(
-            f"{group}: no such group.{did_you_mean(group, GROUPS)} The groups are {', '.join(GROUPS)}."
-        )
+        raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(what, GROUPS)}")
+    group = named(group)
     typed = option_files.options(group).get(name)
     option = option_files.find(group, name)
     component = _component(group, name, option)

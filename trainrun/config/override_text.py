@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Keys at the root that concern the sweep and not its trials.
-_ABOUT = ("objective", "direction", "seeds")
+# Keys, and the groups below one, that concern the sweep and not its trials.
+_ABOUT = ("sweep", "seeds")
 
 
 def key(override: str) -> str:
@@ -13,7 +13,7 @@ def key(override: str) -> str:
 
 def is_about_the_sweep(override: str) -> bool:
     """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
-    return key(override).startswith("sweep.") or key(override) in _ABOUT
+    return key(override).replace("/", ".").partition(".")[0] in _ABOUT
 
 
 def is_hydra(override: str) -> bool:

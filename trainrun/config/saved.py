@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from trainrun.config import check, plugins
-from trainrun.config.schema import Root
+from trainrun.config import check, moved_keys, plugins, schema
 from trainrun.errors import Problem, UserError
 from trainrun.util import yaml_file
 from trainrun.util.redaction import HIDDEN
@@ -70,7 +68,8 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} holds no config but {type(config).__name__}.")
-    plain = compose_defaults()
+    config = moved_keys.tree(config)
+    plain = schema.plain()
     unknown = [k for k in config if k not in plain]
     if unknown:
         raise UserError(
@@ -88,19 +87,6 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         config["sweep"]["snapshot"] = "note"  # of an older version
     # What an older version did not know yet.
     return {**plain, **config}
-
-
-def compose_defaults() -> dict[str, Any]:
-    """Return the root's settings that have a default, as plain dicts."""
-    from omegaconf import OmegaConf
-
-    whole = OmegaConf.structured(Root)
-    return {
-        f.name: None if OmegaConf.is_missing(whole, f.name) else OmegaConf.to_container(whole[f.name])
-        if OmegaConf.is_config(whole[f.name])
-        else whole[f.name]
-        for f in fields(Root)
-    }  # fmt: skip
 
 
 def secrets(config: dict[str, Any], run_dir: Path) -> Iterator[Problem]:

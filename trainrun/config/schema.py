@@ -1,75 +1,88 @@
-"""The types of the root config. The groups' own keys are held against their components by `check`."""
+"""The types of the root config; its defaults stand in conf/. Keys of components are checked by `check`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from trainrun.registry import option_files
 
 
 @dataclass
 class Artifacts:
     """What a run leaves behind besides its record."""
 
-    model: bool = True
-    plots: bool = True
-    report: bool = True
-    verify: bool = False
+    model: bool = MISSING
+    plots: bool = MISSING
+    report: bool = MISSING
+    verify: bool = MISSING
 
 
 @dataclass
 class Tune:
     """Settings that are found by trials before the run: `auto`, or null for what the config says."""
 
-    batch_size: str | None = None
-    learning_rate: str | None = None
-    gain: float = 0.1
-    memory: int | None = None
-    steps: int = 100
-    rates: list[float] = field(default_factory=lambda: [1e-7, 10.0])
+    batch_size: str | None = MISSING
+    learning_rate: str | None = MISSING
+    gain: float = MISSING
+    memory: int | None = MISSING
+    steps: int = MISSING
+    rates: list[float] = MISSING
 
 
 @dataclass
 class Checkpoint:
     """When a run's state is saved, and which signals save it and stop."""
 
-    every: str = "auto"
-    keep: int = 2
-    grace: float = 30.0
-    signals: list[str] = field(default_factory=list)
+    every: str = MISSING
+    keep: int = MISSING
+    grace: float = MISSING
+    signals: list[str] = MISSING
 
 
 @dataclass
 class Sweep:
-    """What a sweep tries, how its trials are ranked, and when one is given up. `Any`: a text or a list or keys."""
+    """What a sweep tries, how its trials are ranked, and which are stopped early. `Any`: a text, a list or keys."""
 
-    objective: Any = None
-    direction: Any = "auto"
-    trials: int | None = None
-    space: Any = None
-    zip: list[Any] = field(default_factory=list)
-    seeds: int | None = None
-    pruner: Any = None
-    trial_timeout: float | None = None
-    max_failures: int | None = 3
-    reuse: str = "auto"
-    snapshot: str = "note"
-    pictures: str = "auto"
-    resume: str | None = None
+    objective: Any = MISSING
+    direction: Any = MISSING
+    trials: int | None = MISSING
+    space: Any = MISSING
+    zip: list[Any] = MISSING
+    pruner: Any = MISSING
+    trial_timeout: float | None = MISSING
+    max_failures: int | None = MISSING
+    reuse: str = MISSING
+    snapshot: str = MISSING
+    pictures: str = MISSING
+    resume: str | None = MISSING
 
 
 @dataclass
-class OnFailure:
+class Failure:
     """What a run does when training breaks off."""
 
-    out_of_memory: str = "accumulate"
-    non_finite: str = "stop"
-    rate: float = 0.5
-    rollbacks: int = 3
-    lost: str = "retry"
-    retries: int = 1
-    minutes: float = 5.0
+    out_of_memory: str = MISSING
+    non_finite: str = MISSING
+    rate: float = MISSING
+    rollbacks: int = MISSING
+    lost: str = MISSING
+    retries: int = MISSING
+    minutes: float = MISSING
+
+
+# Group of settings -> the option that `conf/trainrun.yaml` takes of it, which has all of its keys.
+SETTINGS = {
+    "checkpoint": "default",
+    "failure": "default",
+    "tune": "none",
+    "artifacts": "default",
+    "sweep": "default",
+}
+PRUNERS = "sweep/pruner"
 
 
 @dataclass
@@ -86,23 +99,39 @@ class Root:
     hardware: Any = MISSING
     callback: Any = field(default_factory=dict)
     tracking: Any = MISSING
-    seed: int = 42
-    plugins: list[str] = field(default_factory=list)
-    name: str | None = None
-    objective: Any = None
-    direction: Any = "auto"
-    seeds: int | None = None
+    seed: int = MISSING
+    seeds: int | None = MISSING
+    plugins: list[str] = MISSING
+    name: str | None = MISSING
     artifacts: Artifacts = field(default_factory=Artifacts)
     sweep: Sweep = field(default_factory=Sweep)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    on_failure: OnFailure = field(default_factory=OnFailure)
+    failure: Failure = field(default_factory=Failure)
     tune: Tune = field(default_factory=Tune)
-    profile: bool = False
-    profile_steps: list[int] = field(default_factory=lambda: [10, 20])
+    profile: bool = MISSING
+    profile_steps: list[int] = MISSING
 
 
-def store() -> None:
-    """Put the schema into Hydra's ConfigStore, where `conf/trainrun.yaml` names it."""
-    from hydra.core.config_store import ConfigStore
+def defaults() -> dict[str, Any]:
+    """Return the settings of the root and their defaults as our own conf/ has them, without the components'."""
+    base = option_files.primary("trainrun")
+    settings = {group: dict(option_files.packaged(group)[name].values) for group, name in SETTINGS.items()}
+    settings["sweep"]["pruner"] = dict(option_files.packaged(PRUNERS)["none"].values)
+    return {k: v for k, v in base.items() if k not in ("defaults", "hydra")} | settings
 
-    ConfigStore.instance().store(name="schema", node=Root, provider="trainrun")
+
+@functools.cache
+def typed() -> DictConfig:
+    """Return the schema with these defaults: an option of a project may leave out keys of a group of settings."""
+    return OmegaConf.merge(OmegaConf.structured(Root), defaults())
+
+
+def plain() -> dict[str, Any]:
+    """Return every key of the root with its default as plain values; None for a component that has to be chosen."""
+    whole = typed()
+    return {
+        f.name: None if OmegaConf.is_missing(whole, f.name) else OmegaConf.to_container(whole[f.name])
+        if OmegaConf.is_config(whole[f.name])
+        else whole[f.name]
+        for f in fields(Root)
+    }  # fmt: skip

@@ -25,7 +25,7 @@ def message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path | None)
         lines += _found(failure, report)
     if run_dir is not None:
         lines.append(
-            f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} on_failure.non_finite=rollback"
+            f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} failure.non_finite=rollback"
         )
     return "\n".join(lines)
 

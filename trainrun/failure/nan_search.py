@@ -97,7 +97,7 @@ def perform(
         The report; `message` is its text.
     """
     begin = time.monotonic()
-    minutes = config["on_failure"]["minutes"]
+    minutes = config["failure"]["minutes"]
     report: dict[str, Any] = {
         "value": failure.value,
         "what": failure.what,
@@ -111,7 +111,7 @@ def perform(
         if together:
             raise Unknown("the steps of several processes are not done again by one")
         if minutes == 0:
-            raise Unknown("on_failure.minutes=0 wants no search")
+            raise Unknown("failure.minutes=0 wants no search")
         console.note(f"{failure}; looking for the first tensor that is not finite …")
         # On one device, whatever the run had: its replicas do the same.
         job = builders.job(config, data, tf.distribute.get_strategy(), conceded)
@@ -254,7 +254,7 @@ class _Search:
             raise stop
         now = time.monotonic()
         if now + left * (pace.seconds or 0.0) > self.until:
-            raise Unknown(f"to do {left:,} steps again would take longer than on_failure.minutes allows")
+            raise Unknown(f"to do {left:,} steps again would take longer than failure.minutes allows")
 
     def _put(self, found: Stored) -> None:
         kinds = by_purpose(self.job.model)

@@ -1,4 +1,4 @@
-"""Training, and training again after a failure that the config's `on_failure` has an answer to."""
+"""Training, and training again after a failure that the config's `failure` has an answer to."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Attempts:
         resume: Resume | None,
     ):
         self.config, self.data, self.strategy, self.run_dir = config, data, strategy, run_dir
-        self.policy = config["on_failure"]
+        self.policy = config["failure"]
         self.failures = [] if resume is None else adjustments.earlier(resume.run_dir)
         self.conceded = adjustments.settled(self.failures)
         self._untold = None
@@ -175,7 +175,7 @@ class Attempts:
         smaller = f"trainer.batch_size={max(each // 2, 1)}"
         if replicas.is_several_processes(self.strategy):
             reason = reason or "several processes, which train together, cannot go another way alone"
-        reason = reason or "on_failure.out_of_memory is stop"
+        reason = reason or "failure.out_of_memory is stop"
         return _Answer(
             "stopped",
             self.conceded,

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainrun.compat import hydra_private
+from trainrun.config import moved_keys
 from trainrun.errors import Problem, UserError
 from trainrun.registry import folder_copies, option_files
 from trainrun.util import yaml_file
@@ -57,6 +58,11 @@ class FileConfigSource(hydra_private.file_source()):
         except (ValueError, OverflowError, OmegaConfBaseException) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise UserError(Problem(str(path), f"it holds a value that cannot be read: {first}.")) from error
+        if folder_copies.is_copy(Path(self.path)) and (
+            header["package"] == "_global_" or "/" not in config_path
+        ):
+            # Of a sweep that may have begun before a key moved.
+            config = OmegaConf.create(moved_keys.tree(OmegaConf.to_container(config, resolve=False)))
         return ConfigResult(
             config=config,
             path=f"{self.scheme()}://{self.path}",

@@ -39,7 +39,7 @@ def from_hydra(error: Exception) -> Problem:
     """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
     import yaml
 
-    from trainrun.config import schema
+    from trainrun.config import moved_keys, schema
 
     cause, key = error, ""
     while True:
@@ -60,6 +60,9 @@ def from_hydra(error: Exception) -> Problem:
         )
     if inside := re.search(r"full_key: (\S+)", str(cause)):  # Hydra passes the text on, not the exception
         key = key or inside[1]
+    if moved := moved_keys.written(key):
+        place = re.match(r"In '[^']*': ", str(cause))
+        return Problem(key, f"{place[0] if place else ''}{moved}")
     if extra := re.search(r"Key '(.*)' (?:is )?not in '?(\w+)", str(cause)):
         fields = getattr(getattr(schema, extra[2], None), "__dataclass_fields__", {})
         place = re.match(r"In '[^']*': ", str(cause))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import moved_keys
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import (
     compose,
@@ -63,6 +64,9 @@ def examine(
         except (HydraException, ValueError, RecursionError) as parse_error:
             # ValueError: a number of thousands of digits; RecursionError: hundreds of brackets
             found.append(Problem(text, hydra_errors.unparsable(text, parse_error)))
+            continue
+        if moved := moved_keys.typed([text]):
+            found += moved
             continue
         key = override.key_or_group
         if not key:

@@ -82,7 +82,8 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
     where = f" in {parent}={owner}" if owner else f" in {parent}"
     if leaf == "lr" and "learning_rate" in known:
         return f"no such key{where}. It is called learning_rate."
-    takes = f" It takes {', '.join(k for k in known if k != 'name')}." if known else " It takes no keys."
+    settings = ", ".join(k for k in known if k != "name")
+    takes = f" It takes {settings}." if settings else " It takes no keys."
     return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from trainrun.config import check, override_text, plugins
+from trainrun.config import check, moved_keys, override_text, plugins
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
 from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan
@@ -70,7 +70,8 @@ def sweep(
     """
     found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
     planned = sweep_plan.of(given, config_name, config_path)
-    found |= dict.fromkeys([*planned.problems, *sweep_rules.twice_seeded(given)], "")
+    said = [*moved_keys.typed(given), *planned.problems, *sweep_rules.twice_seeded(given)]
+    found |= dict.fromkeys(said, "")
     if planned.launcher is not None and not found:
         planned_for(planned)
     hydra = [o for o in given if override_text.is_hydra(o)]

@@ -22,6 +22,7 @@ def unique(_: str = "") -> str:
 def prepare() -> None:
     """Register resolvers, the schema and the search path with Hydra, once a process."""
     from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+    from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
     from omegaconf import OmegaConf
@@ -32,7 +33,7 @@ def prepare() -> None:
     OmegaConf.register_new_resolver("oc.env", interpolations.environment, replace=True)
     # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
     OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
-    schema.store()
+    ConfigStore.instance().store(name="schema", node=schema.typed(), provider="trainrun")
 
     class Nearest(SearchPathPlugin):
         """The folders of `options.search_path`, the project's before ours."""

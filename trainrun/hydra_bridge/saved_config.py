@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import saved
+from trainrun.config import moved_keys, saved
 from trainrun.errors import Problem, did_you_mean
 from trainrun.hydra_bridge import preflight
 
@@ -19,12 +19,12 @@ CHANGEABLE = (
     "tracking",
     "checkpoint",
     "artifacts",
-    "on_failure",
+    "failure",
     "name",
     "profile",
     "profile_steps",
 )
-CHOICES = ("hardware", "tracking")
+CHOICES = ("hardware", "tracking", "checkpoint", "artifacts", "failure")
 
 
 def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -46,6 +46,9 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _refused(text: str) -> Iterator[Problem]:
+    if moved := moved_keys.typed([text]):
+        yield from moved
+        return
     key = text.split("=", 1)[0]
     if "=" not in text or key.startswith(("+", "~")):
         yield Problem(text, f"expected key=value, of these keys: {', '.join(CHANGEABLE)}.")

@@ -16,7 +16,7 @@ TAGS = ("log",)
 # Of a key in `sweep.space`.
 ENTRY = ("space", "when")
 # What all trials of a sweep have in common; several objectives are a list.
-COMMON = ("objective", "direction", "seeds", "plugins", "sweep", "hydra")
+COMMON = ("seeds", "plugins", "sweep", "hydra")
 
 
 @dataclass
@@ -130,7 +130,9 @@ def _swept(reading: _Reading, key: str, override: Any, when: tuple[Condition, ..
     if bare(key).partition(".")[0].partition("/")[0] in COMMON:
         values = str(override.input_line).partition("=")[2]
         several = (
-            f" Several objectives are a list: {bare(key)}=[{values}]." if bare(key) == "objective" else ""
+            f" Several objectives are a list: {bare(key)}=[{values}]."
+            if bare(key) == "sweep.objective"
+            else ""
         )
         return reading.fault(where, f"it is the same for all trials of a sweep, got {values}.{several}")
     value, tags = override.value(), sorted(getattr(override.value(), "tags", ()))

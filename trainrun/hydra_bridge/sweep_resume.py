@@ -17,6 +17,7 @@ from trainrun.hydra_bridge import (
     override_grammar,
     preflight,
     sweep_additions,
+    sweep_settings,
     sweep_sources,
 )
 from trainrun.hydra_bridge.sweep_additions import Given
@@ -104,9 +105,10 @@ def _extended(
     tree, problems = preflight.overrides(first, *sweep_additions.where(settings))
     if problems:
         raise UserError(problems)
-    own = {k: v for k, v in tree["sweep"].items() if k not in ("resume", "snapshot", "space", "zip")}
+    sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"])
+    own = {k: v for k, v in sweep.items() if k not in ("resume", "snapshot", "space", "zip")}
     varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
-    varying |= {k for k in changed if not k.startswith("sweep.") and k not in own}
+    varying |= {k for k in changed if not override_text.is_about_the_sweep(k)}
     # Its own command line stays the one that it was begun with: what is added next is added to that.
     return {**settings, **own, "varying": frozenset(varying)}, new
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ def settings(config: Any) -> dict[str, Any]:
 
     from trainrun.hydra_bridge import sweep_sources
 
-    sweep = OmegaConf.to_container(config.sweep, resolve=True)
+    sweep = of_sweep(OmegaConf.to_container(config.sweep, resolve=True), config.seeds)
     sweep["space"] = {**sweep_sources.params(config), **(sweep["space"] or {})}
     typed = _texts(config.hydra.overrides.task)
     return {
@@ -40,6 +40,17 @@ def settings(config: Any) -> dict[str, Any]:
         "config": _where(config.hydra),
         **sweep,
     }
+
+
+def of_sweep(node: Mapping[str, Any], seeds: int | None) -> dict[str, Any]:
+    """Return what the config says of sweeps, as the sweep loop takes it: no pruner is None.
+
+    Args:
+        node: the resolved node `sweep`.
+        seeds: of the root.
+    """
+    pruner = None if node["pruner"]["name"] == "none" else node["pruner"]
+    return {**node, "pruner": pruner, "seeds": seeds}
 
 
 def _launcher(hydra: Any) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class _Sweeper(Sweeper):
         from trainrun.hydra_bridge import hydra_files, sweep_settings
         from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 
-        if self.config.sweep.seeds and not isinstance(self.launcher, SweepLauncher):
+        if self.config.seeds and not isinstance(self.launcher, SweepLauncher):
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise UserError(
                 Problem(

@@ -147,6 +147,11 @@ def packaged(group: str) -> dict[str, Option]:
     return _options(group, (("trainrun", package_conf()),))
 
 
+def primary(name: str) -> dict[str, Any]:
+    """Return a YAML that stands at the top of our own conf/, as it is written."""
+    return yaml_file.parse((package_conf() / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
 @functools.lru_cache(maxsize=256)
 def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Option]:
     found: dict[str, Option] = {}

@@ -57,7 +57,7 @@ def run(
     Raises:
         UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
     """
-    policy = config["on_failure"]
+    policy = config["failure"]
     retries = policy["retries"] if policy["lost"] == "retry" else 0
     for retry in range(1, retries + 1):
         try:

@@ -46,18 +46,32 @@ class Code:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Compose from the copied options inside the `with`."""
+        """Compose from the copied options inside the `with`; from our own only if this version knows their keys."""
         from trainrun.registry import folder_copies
 
-        with folder_copies.used(self.folders):
+        with folder_copies.used({k: v for k, v in self.folders.items() if k != self._outdated()}):
             yield
+
+    def _outdated(self) -> str | None:
+        """Return our own option folder if its copy is of an older trainrun, with keys that have moved since."""
+        from trainrun.config import moved_keys
+        from trainrun.registry import option_files
+
+        ours = str(option_files.package_conf())
+        copy = self.folders.get(ours)
+        return ours if copy is not None and not moved_keys.is_current(Path(copy)) else None
 
     def edits(self) -> list[str]:
         """Return a message each for plug-ins and for options that were edited since; empty if there are none."""
         messages = []
         if code := _edited(self.plugins):
             messages.append(f"edited since the sweep began: {_named(code)}; this is run with the edited code")
-        if conf := _edited(self.conf):
+        if (outdated := self._outdated()) is not None:
+            messages.append("begun by an older trainrun: its options are those of today's version")
+        conf = {
+            f: seen for f, seen in self.conf.items() if not outdated or not Path(f).is_relative_to(outdated)
+        }
+        if conf := _edited(conf):
             messages.append(
                 f"edited since the sweep began: {_named(conf)}; configs are composed of its copies"
             )

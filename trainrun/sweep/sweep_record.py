@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import summary
+from trainrun.config import moved_keys
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, status
@@ -99,8 +100,15 @@ def read(sweep_dir: Path) -> dict[str, Any]:
             )
         # What an older trainrun did not write yet.
         settings = content["settings"] = {**DEFAULTS, **content["settings"]}
-        settings["varying"] = frozenset(map(str, settings["varying"]))
         settings |= {k: _current(settings[k]) for k in ("overrides", "command") if k in settings}
+        if "overrides" in settings.get("sweeper", ()):
+            settings["sweeper"]["overrides"] = _current(settings["sweeper"]["overrides"])
+        settings["varying"] = frozenset(moved_keys.current(str(k)) for k in settings["varying"])
+        for key in ("swept", "space"):
+            settings[key] = {moved_keys.current(k): v for k, v in (settings.get(key) or {}).items()}
+        settings["pruner"] = moved_keys.pruner(settings["pruner"])
+        if (settings["pruner"] or {}).get("name") == "none":
+            settings["pruner"] = None
         content["points"] = [_read_point(point) for point in content["points"]]
         if len({number for number, _ in content["points"]}) < len(content["points"]):
             raise ValueError("two points have one number")
@@ -129,8 +137,8 @@ def _read_point(point: Any) -> tuple[int, list[str]]:
 
 
 def _current(overrides: Sequence[Any]) -> list[str]:
-    """Return recorded overrides without what an older trainrun took and this one does not."""
-    return [str(o) for o in overrides if o != "sweep.snapshot=copy"]
+    """Return recorded overrides as they are typed today, without what an older trainrun took and this one does not."""
+    return moved_keys.overrides([str(o) for o in overrides if o != "sweep.snapshot=copy"])
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def test_why_local_is_taken_is_said(given):
         "local",
         "1 epoch of 34 steps are few for one graph",
     )
-    name, why = given("seed=range(12)", "sweep.pruner=median")
+    name, why = given("seed=range(12)", "sweep/pruner=median")
     assert name == "local" and "pruner" in why
 
 

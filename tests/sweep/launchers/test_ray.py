@@ -88,8 +88,9 @@ def broken(cluster, sweeps_of, tmp_path_factory):
     return sweeps.sweep(
         "callback.fate.how=no,exit,killed,worker,poor,no2",
         "trainer.epochs=5",
-        "sweep.pruner={name: threshold, upper: 50}",
-        "objective=val_loss",
+        "sweep/pruner=threshold",
+        "sweep.pruner.upper=50",
+        "sweep.objective=val_loss",
     )
 
 

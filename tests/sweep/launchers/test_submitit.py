@@ -24,8 +24,9 @@ def broken(sweeps_of, tmp_path_factory):
     return sweeps.sweep(
         how,
         "trainer.epochs=5",
-        "sweep.pruner={name: threshold, upper: 50}",
-        "objective=val_loss",
+        "sweep/pruner=threshold",
+        "sweep.pruner.upper=50",
+        "sweep.objective=val_loss",
         "hardware.deterministic=true",
     )
 

@@ -148,7 +148,7 @@ def test_its_model_predicts_and_the_run_can_go_on_by_itself(both, monkeypatch, c
 def test_what_goes_wrong_in_one_is_its_own(tmp_path):
     said, sweep = swept(
         tmp_path, TOGETHER, *SMALL, "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.001,1e30,0.002,0.003",
-        "sweep.pruner={name: threshold, upper: 1e9}", code=1,
+        "sweep/pruner=threshold", "sweep.pruner.upper=1e9", code=1,
     )  # fmt: skip
     found = rows_of(sweep)
     assert [found[i]["status"] for i in range(4)] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
@@ -162,7 +162,7 @@ def test_what_goes_wrong_in_one_is_its_own(tmp_path):
 def test_pruned_trials_make_room_for_the_next_points(tmp_path):
     _, sweep = swept(
         tmp_path, TOGETHER, "hydra.launcher.max_trials=3", *SMALL, "trainer.epochs=5", "optimizer=sgd",
-        "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep.pruner={name: threshold, upper: 0.9, warmup_epochs: 1}", "objective=val_loss",
+        "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep/pruner=threshold", "sweep.pruner.upper=0.9", "sweep.pruner.warmup_epochs=1", "sweep.objective=val_loss",
     )  # fmt: skip
     found = rows_of(sweep)
     assert [found[i]["status"] for i in range(5)] == ["FINISHED", "PRUNED", "FINISHED", "PRUNED", "FINISHED"]

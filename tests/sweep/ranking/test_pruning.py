@@ -12,6 +12,7 @@ from sweeping import only_sweep, rows_of, summaries
 
 import trainrun
 from trainrun.commands import resume
+from trainrun.registry import option_files
 from trainrun.sweep.ranking import pruning
 from trainrun.sweep.trial import Trial
 
@@ -39,6 +40,11 @@ def judged(judge, values, epochs=9):
     return stopped
 
 
+def settings(name, **changed):
+    """Return a pruner's settings as `conf/sweep/pruner/` has them, some of them changed."""
+    return {**option_files.packaged("sweep/pruner")[name].values, **changed}
+
+
 def asha_by_hand(values, rungs, factor):
     """Asynchronous halving, as in Li and others, algorithm 2: stay in the best of each rung's 1/factor so far."""
     seen, stopped = {r: [] for r in rungs}, []
@@ -56,13 +62,13 @@ def asha_by_hand(values, rungs, factor):
 
 def test_asha_gives_up_what_the_paper_gives_up():
     curves = np.random.RandomState(3).rand(40, 1) + 0.01 * np.random.RandomState(4).rand(40, 9)
-    judge = pruning.Pruning({"name": "asha", "min_epochs": 1, "reduction_factor": 3}, None, "auto")
+    judge = pruning.Pruning(settings("asha", min_epochs=1), None, "auto")
     assert judged(judge, curves.tolist()) == asha_by_hand(curves, [1, 3], 3)  # 9 is the last epoch
 
 
 def test_the_median_rule_is_googles():
     curves = np.random.RandomState(5).rand(30, 9)
-    judge = pruning.Pruning({"name": "median", "startup_trials": 5}, None, "auto")
+    judge = pruning.Pruning(settings("median", startup_trials=5), None, "auto")
     stopped = judged(judge, curves.tolist())
     finished: list[np.ndarray] = []
     for number, (curve, at) in enumerate(zip(curves, stopped, strict=True)):
@@ -78,22 +84,22 @@ def test_the_median_rule_is_googles():
 
 
 def test_more_is_better_where_the_metric_says_so():
-    judge = pruning.Pruning({"name": "threshold", "lower": 0.5}, "val_accuracy", "auto")
+    judge = pruning.Pruning(settings("threshold", lower=0.5), "val_accuracy", "auto")
     assert judge.heard(trial(0), 1, {"val_accuracy": 0.4}, False).startswith("threshold: val_accuracy 0.4")
     assert judge.heard(trial(1), 1, {"val_accuracy": 0.6}, False) is None
 
 
 def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
-    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
     assert judge.heard(trial(0), 9, {"val_loss": 9.0}, True) is None
-    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, None, "auto")
+    judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
     assert judge.heard(trial(0), 1, {"loss": 9.0, "accuracy": 0.1}, False) is not None  # no validation: loss
-    judge = pruning.Pruning({"name": "threshold", "upper": 0.5}, "val_loss", "auto")
+    judge = pruning.Pruning(settings("threshold", upper=0.5), "val_loss", "auto")
     assert judge.heard(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
 
 
 def test_not_a_number_is_worse_than_all():
-    judge = pruning.Pruning({"name": "asha", "min_epochs": 1}, None, "auto")
+    judge = pruning.Pruning(settings("asha", min_epochs=1), None, "auto")
     assert judged(judge, [[0.5] * 9, [0.4] * 9, [float("nan")] * 9]) == [None, None, 1]
 
 
@@ -104,9 +110,9 @@ RATES = ["0.01", "0.001", "1e-5"]
 def pruned(tmp_path_factory):
     """Return the directory of a sweep of which some trials were given up."""
     folder = tmp_path_factory.mktemp("pruned")
-    asha = "sweep.pruner={name: asha, min_epochs: 1}"
+    asha = ["sweep/pruner=asha", "sweep.pruner.min_epochs=1"]
     done = sweeping.trainrun(
-        folder, "-m", *QUIET, f"optimizer.learning_rate={','.join(RATES)}", asha, "hydra.launcher.n_jobs=1"
+        folder, "-m", *QUIET, f"optimizer.learning_rate={','.join(RATES)}", *asha, "hydra.launcher.n_jobs=1"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return only_sweep(folder)

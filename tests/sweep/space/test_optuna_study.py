@@ -234,8 +234,8 @@ def test_the_front_is_what_nobody_beats():
 def test_two_objectives_come_to_the_known_front(launcher, inside, capsys):
     """Of two rates the better one is better after each number of steps, and more steps are better: the front is its trials."""
     argv = [
-        "objective=[loss,steps]",
-        "direction=minimize",
+        "sweep.objective=[loss,steps]",
+        "sweep.direction=minimize",
         "hydra/sweeper=grid",
         "trainer.epochs=2,3",
         "optimizer.learning_rate=0.1,0.4",
@@ -258,7 +258,7 @@ def searched(tmp_path_factory):
     """Return the directory of a study of 24 trials with a pruner, one after another: what it comes to is the same each time."""
     folder = tmp_path_factory.mktemp("searched")
     argv = ["hydra/sweeper=optuna", "sweep.trials=24", "optimizer.learning_rate=tag(log, interval(1e-3, 2))"]
-    argv += ["sweep.pruner=median", "trainer.epochs=6", "objective=loss", "hydra.launcher.n_jobs=1"]
+    argv += ["sweep/pruner=median", "trainer.epochs=6", "sweep.objective=loss", "hydra.launcher.n_jobs=1"]
     done = trainrun(folder, "-m", *PARABOLA, *argv)
     assert done.returncode == 0, done.stdout + done.stderr
     return only_sweep(folder)

@@ -319,9 +319,7 @@ def test_hydras_own_launcher_cannot_run_seeds(inside, capsys):
     assert "hydra/launcher=local" in capsys.readouterr().err and not (inside / "outputs").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "many"), [(["seeds=3"], True), (["sweep.seeds=3"], True), (["seeds=1"], False), ([], False)]
-)
+@pytest.mark.parametrize(("words", "many"), [(["seeds=3"], True), (["seeds=1"], False), ([], False)])
 def test_several_seeds_of_one_run_are_a_sweep(words, many, inside, monkeypatch):
     from trainrun import cli
 

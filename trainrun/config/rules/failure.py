@@ -1,4 +1,4 @@
-"""What `on_failure` may say, told before TensorFlow loads."""
+"""What `failure` may say, told before TensorFlow loads."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ COUNTS = ("rollbacks", "retries")
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the answers to failures."""
-    node = config.get("on_failure") or {}
+    node = config.get("failure") or {}
     for key, known in CHOICES.items():
         value = node.get(key, known[0])
         if value not in known:
             yield Problem(
-                f"on_failure.{key}",
+                f"failure.{key}",
                 f"expected {' or '.join(known)}, got {value!r}.{did_you_mean(str(value), known)}",
             )
     for key in COUNTS:
         value = node.get(key, 0)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            yield Problem(f"on_failure.{key}", f"expected a whole number, at least 0, got {value!r}.")
+            yield Problem(f"failure.{key}", f"expected a whole number, at least 0, got {value!r}.")
     rate = node.get("rate", 0.5)
     if not _is_number(rate) or not 0 < rate < 1:
         yield Problem(
-            "on_failure.rate",
+            "failure.rate",
             f"expected a factor for the learning rate, above 0 and below 1, got {rate!r}.",
         )
     minutes = node.get("minutes", 5)
     if not _is_number(minutes) or not 0 <= minutes < float("inf"):
-        yield Problem("on_failure.minutes", f"expected minutes, at least 0, got {minutes!r}.")
+        yield Problem("failure.minutes", f"expected minutes, at least 0, got {minutes!r}.")
     hardware = config.get("hardware")
     several = isinstance(hardware, Mapping) and hardware.get("name") == "multi_worker"
     if several and node.get("non_finite") == "rollback":
         yield Problem(
-            "on_failure.non_finite",
+            "failure.non_finite",
             "rollback is one process' decision; with hardware=multi_worker all would have to make it together. "
-            "Set on_failure.non_finite=stop, and go on with `trainrun resume` at a lower optimizer.learning_rate.",
+            "Set failure.non_finite=stop, and go on with `trainrun resume` at a lower optimizer.learning_rate.",
         )
 
 

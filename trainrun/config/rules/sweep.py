@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trainrun.config import pruners
+from trainrun.config.schema import PRUNERS
 from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import option_files
 
 DIRECTIONS = ("auto", "minimize", "maximize")
 WORDS = {"reuse": ("auto", "never"), "pictures": ("auto", "best", "all")}
@@ -26,17 +27,13 @@ LEAST = {
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the settings of sweeps."""
     node = config.get("sweep") or {}
-    for problem in _ranking(node):
-        # `direction` is said at the root, or as `sweep.direction`, which takes the root's by itself.
-        own = config.get(problem.key) != node.get(problem.key)
-        yield Problem(f"sweep.{problem.key}", problem.message) if own else problem
-    for key in ("trials", "seeds", "max_failures"):
-        value = node.get(key)
+    yield from _ranking(node)
+    for key, value in [
+        ("seeds", config.get("seeds")),
+        *((f"sweep.{key}", node.get(key)) for key in ("trials", "max_failures")),
+    ]:
         if value is not None and not (isinstance(value, int) and value >= 1):
-            yield Problem(
-                "seeds" if key == "seeds" else f"sweep.{key}",
-                f"expected a whole number, at least 1, or null, got {value!r}.",
-            )
+            yield Problem(key, f"expected a whole number, at least 1, or null, got {value!r}.")
     timeout = node.get("trial_timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
         yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
@@ -58,7 +55,7 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
 def twice_seeded(given: Sequence[str]) -> Iterator[Problem]:
     """Yield a problem if a sweep's command line both varies the seed and asks for several seeds."""
     said = {o.partition("=")[0].lstrip("+"): o for o in given}
-    seeds = said.get("seeds") or said.get("sweep.seeds")
+    seeds = said.get("seeds")
     if seeds and "seed" in said and re.search(r"[,(]", said["seed"].partition("=")[2]):
         yield Problem(
             "seeds",
@@ -79,50 +76,56 @@ def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:
     directions = direction if isinstance(direction, list) else [direction or "auto"]
     for name in names:
         if not isinstance(name, str):
-            yield Problem("objective", f"expected the name of a metric, as val_auc, got {name!r}.")
+            yield Problem("sweep.objective", f"expected the name of a metric, as val_auc, got {name!r}.")
     for word in directions:
         if word not in DIRECTIONS:
             yield Problem(
-                "direction",
+                "sweep.direction",
                 f"expected one of {', '.join(DIRECTIONS)}, got {word!r}.{did_you_mean(str(word), DIRECTIONS)}",
             )
     if isinstance(direction, list) and len(direction) != max(len(names), 1):
         yield Problem(
-            "direction",
+            "sweep.direction",
             f"expected one for each objective ({len(names)}), or one for all, got {len(direction)}.",
         )
 
 
 def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
     spec = node.get("pruner")
-    if spec is None:
+    known = option_files.packaged(PRUNERS)
+    if spec is None or spec == {"name": "none"}:
         return
-    spec = pruners.named(spec) if isinstance(spec, str | Mapping) else {}
-    name = spec.get("name")
-    if name not in pruners.PRUNERS:
+    if not isinstance(spec, Mapping) or spec.get("name") not in known:
+        name = spec.get("name") if isinstance(spec, Mapping) else spec
         yield Problem(
             "sweep.pruner",
-            f"expected one of {', '.join(pruners.PRUNERS)}, got {name or node.get('pruner')!r}."
-            f"{did_you_mean(str(name), pruners.PRUNERS)}",
+            f"a pruner is chosen by its name, got {name!r}.{did_you_mean(str(name), known)} Write {PRUNERS}=NAME, or "
+            f"`- override /{PRUNERS}: NAME` in a list of defaults; NAME is one of {', '.join(known)}.",
         )
         return
-    known = pruners.PRUNERS[name]
+    name = spec["name"]
+    settings = {k: v for k, v in known[name].values.items() if k != "name"}
+    for key in settings.keys() - spec.keys():
+        yield Problem(
+            f"sweep.pruner.{key}",
+            f"it is not there. `defaults: [{name}, _self_]` brings in the settings that an option does not name.",
+        )
     for key, value in spec.items():
         if key == "name":
             continue
-        if key not in known:
+        if key not in settings:
             yield Problem(
                 f"sweep.pruner.{key}",
-                f"no such setting of {name}.{did_you_mean(key, known)} It takes {', '.join(known)}.",
+                f"no such setting of {name}.{did_you_mean(key, settings)} It takes {', '.join(settings)}.",
             )
-        elif key in LEAST and value != known[key] and not (isinstance(value, int) and value >= LEAST[key]):
+        elif key in LEAST and value != settings[key] and not (isinstance(value, int) and value >= LEAST[key]):
             yield Problem(
                 f"sweep.pruner.{key}", f"expected a whole number, at least {LEAST[key]}, got {value!r}."
             )
         elif key not in LEAST and value is not None and not isinstance(value, int | float):
             yield Problem(f"sweep.pruner.{key}", f"expected a number, got {value!r}.")
     if name == "threshold" and spec.get("lower") is None and spec.get("upper") is None:
-        yield Problem("sweep.pruner", "threshold needs lower or upper: {name: threshold, upper: 2.0}.")
+        yield Problem("sweep.pruner", f"threshold needs a bound: {PRUNERS}=threshold sweep.pruner.upper=2.0.")
     objective = node.get("objective")
     if isinstance(objective, list) and len(objective) > 1:
         yield Problem("sweep.pruner", "trials are given up by one objective only; there are several.")
@@ -130,5 +133,5 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "sweep.pruner",
             f"it judges after each epoch, and {objective} is measured at the end only. "
-            f"Take objective=val_{objective.removeprefix('test_')}.",
+            f"Take sweep.objective=val_{objective.removeprefix('test_')}.",
         )

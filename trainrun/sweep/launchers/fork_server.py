@@ -28,8 +28,6 @@ DIFFER = ("seed", "learning_rate", "epochs")
 NOT_OF_THE_PROGRAM = (
     "name",
     "sweep",
-    "objective",
-    "direction",
     "seeds",
     "tracking",
     "artifacts",

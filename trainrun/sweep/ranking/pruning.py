@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import pruners as defaults
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
 from trainrun.sweep.ranking.judge import Judge
@@ -25,7 +24,7 @@ class Pruning(Judge):
     """Gives trials up by one of Optuna's pruners.
 
     Args:
-        spec: `name` and settings, as in `pruners.PRUNERS`.
+        spec: `name` and settings, all of them, as in `conf/sweep/pruner/`.
         objective, direction: as in the config.
         done: trials of earlier attempts, whose journals tell what they have reported.
     """
@@ -115,28 +114,27 @@ def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
     """Return Optuna's pruner.
 
     Args:
-        spec: `name` and settings.
+        spec: `name` and all of its settings.
         epochs: of a trial.
     """
     from optuna import pruners
 
-    given = {**defaults.PRUNERS[spec["name"]], **{k: v for k, v in spec.items() if k != "name"}}
     if spec["name"] == "asha":
-        least = given["min_epochs"]
+        least = spec["min_epochs"]
         if least == "auto":  # three rungs
-            least = max(1, epochs // given["reduction_factor"] ** 3)
+            least = max(1, epochs // spec["reduction_factor"] ** 3)
         return pruners.SuccessiveHalvingPruner(
-            least, given["reduction_factor"], given["min_early_stopping_rate"]
+            least, spec["reduction_factor"], spec["min_early_stopping_rate"]
         )
     if spec["name"] == "hyperband":
         return pruners.HyperbandPruner(
-            min(given["min_epochs"], epochs), max(epochs, 1), given["reduction_factor"]
+            min(spec["min_epochs"], epochs), max(epochs, 1), spec["reduction_factor"]
         )
     if spec["name"] == "median":
-        return pruners.MedianPruner(given["startup_trials"], given["warmup_epochs"], given["interval"])
+        return pruners.MedianPruner(spec["startup_trials"], spec["warmup_epochs"], spec["interval"])
     if spec["name"] == "patient":
-        return pruners.PatientPruner(None, given["patience"], given["min_delta"])
-    return pruners.ThresholdPruner(given["lower"], given["upper"], given["warmup_epochs"])
+        return pruners.PatientPruner(None, spec["patience"], spec["min_delta"])
+    return pruners.ThresholdPruner(spec["lower"], spec["upper"], spec["warmup_epochs"])
 
 
 def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
@@ -150,7 +148,7 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     if not spec:
         return Judge()
     judge = Pruning(
-        defaults.named(spec),
+        spec,
         objective[0] if isinstance(objective, list) else objective,
         settings["direction"],
         done := list(done),
