@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # So many problems are told; the first ones are worth mending first.
 MOST = 40
-MANY = 300  # points of a sweep, whose preflight takes longer than MLflow's import
+MANY = 300  # points of a sweep, whose preflight takes longer than a tracker's import
 # Hydra's flags that take a value: the word behind one is no verb.
 _VALUED = {
     "--cfg",
@@ -139,16 +139,16 @@ def train(argv: list[str]) -> int:
 
 
 def _ahead(plan: Plan) -> None:
-    """Have TensorFlow imported for the trials while the points of the sweep are looked at; of many points, MLflow, too."""
+    """Have TensorFlow imported for the trials while the points of the sweep are looked at; of many points, what delivers them, too."""
     if plan.launcher in ("auto", "local", "vectorized"):
         from trainrun.sweep.launchers import fork_server
 
         fork_server.fork_server()
-    if plan.tracked and plan.total >= MANY:
+    if plan.trackers and plan.total >= MANY:
         from trainrun.tracking.delivery import client
 
         with contextlib.suppress(OSError):  # said when there is something to be delivered
-            client.courier().prepare()
+            client.courier().prepare(plan.trackers)
 
 
 def _resumed(overrides: list[str]) -> str | None:

@@ -35,7 +35,7 @@ def make(folder, number, end="FINISHED", epochs=3, tracking=True, delivered=None
                                              best=summary.best_epochs({"loss": losses})))  # fmt: skip
     book.close()
     if delivered is not None:
-        place = state.Cursor(run_dir, state.Target("http://host", "e"))
+        place = state.Cursor(run_dir, state.Target("mlflow", "http://host", "e"))
         place.next, place.run_id, place.experiment_id = delivered, f"{number:032x}", "1"
         place.save()
     return run_dir

@@ -79,7 +79,7 @@ def test_a_run_is_named_by_its_directory_its_id_its_mlflow_run_or_as_the_last(of
     assert "bbbbbb: 5 records sent" in capsys.readouterr().out
     assert main(["sync", "2026-01-01_00-00-00_aaaaaa"]) == 0
     assert "aaaaaa: 5 records sent" in capsys.readouterr().out
-    run_id = state.latest(offline[0])["run_id"]
+    run_id = state.latest(offline[0])[-1]["run_id"]
     assert main(["sync", run_id, str(offline[1]), "last"]) == 0
     # Two of the three words name one run: it is delivered once.
     assert capsys.readouterr().out.count("everything is delivered") == 2
@@ -94,7 +94,7 @@ def test_what_is_appended_later_is_sent_later(offline, store, capsys):
     recorder.end("FINISHED")
     assert main(["sync", str(offline[0])]) == 0
     assert "3 records sent" in capsys.readouterr().out
-    entry = state.latest(offline[0])
+    entry = state.latest(offline[0])[-1]
     history = client(entry["tracking_uri"]).get_metric_history(entry["run_id"], "loss")
     assert sorted(m.step for m in history) == [1, 2, 3, 4]
 

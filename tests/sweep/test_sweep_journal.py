@@ -13,8 +13,8 @@ import pytest
 from sweeping import begun, only_sweep, trainrun, wait_for
 
 from trainrun.cli import main
-from trainrun.tracking import journal, status
-from trainrun.tracking.delivery import parent_run, state
+from trainrun.tracking import find, journal, status
+from trainrun.tracking.delivery import state
 
 pytestmark = pytest.mark.slow
 SMALL = ["data=iris", "artifacts.report=false", "artifacts.model=false", "trainer.epochs=3"]
@@ -185,7 +185,7 @@ def test_a_sweep_is_no_run(offline, capsys):
 def delivered(run_dir):
     """Whether a run's end is written, and is on the server."""
     records = journal.read(run_dir / "journal.jsonl").records
-    return records[-1]["kind"] == "end" and state.unsent(state.latest(run_dir), len(records)) == 0
+    return records[-1]["kind"] == "end" and state.unsent_of(run_dir, 1, len(records)) == 0
 
 
 def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_sweep_does(tmp_path):
@@ -236,10 +236,10 @@ def trained(run_dir):
 
 
 def test_only_a_trial_belongs_to_a_sweep(tmp_path):
-    assert parent_run.sweep_of(tmp_path / "runs" / "one") is None
+    assert find.sweep_of(tmp_path / "runs" / "one") is None
     folder = tmp_path / "sweeps" / "a"
     (folder / "3").mkdir(parents=True)
     (folder / "sweep.json").write_text("{}")
-    assert parent_run.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
+    assert find.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
     (folder / "journal.jsonl").write_text("")
-    assert parent_run.sweep_of(folder / "3") == folder and parent_run.sweep_of(folder) is None
+    assert find.sweep_of(folder / "3") == folder and find.sweep_of(folder) is None

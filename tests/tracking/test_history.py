@@ -208,11 +208,11 @@ def test_status_of_a_directory_that_tells_nothing(tmp_path, content):
 def test_a_damaged_cursor_counts_as_none(tmp_path, text):
     (tmp_path / state.FILE).write_text(text)
     assert state.read(tmp_path) == []
-    assert Cursor(tmp_path, Target("http://host", "e")).next == 0
+    assert Cursor(tmp_path, Target("mlflow", "http://host", "e")).next == 0
 
 
 def test_each_store_has_its_own_place_and_the_latest_comes_last(tmp_path):
-    one, other = Target("http://me:hunter2@one", "e"), Target("http://other", "e")
+    one, other = Target("mlflow", "http://me:hunter2@one", "e"), Target("mlflow", "http://other", "e")
     for target, count in ((one, 5), (other, 7), (one, 9)):
         place = Cursor(tmp_path, target)
         place.next = count
@@ -220,7 +220,7 @@ def test_each_store_has_its_own_place_and_the_latest_comes_last(tmp_path):
     assert "hunter2" not in (tmp_path / state.FILE).read_text()
     assert [e["next"] for e in state.read(tmp_path)] == [7, 9]
     assert Cursor(tmp_path, other).next == 7
-    assert state.unsent(state.latest(tmp_path), 12) == 3
+    assert state.unsent(state.latest(tmp_path)[-1], 12) == 3
     assert state.unsent({"next": 12, "left": {"3": "why"}}, 12) == 1
 
 

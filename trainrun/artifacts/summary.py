@@ -13,6 +13,9 @@ from typing import Any
 from trainrun.util import paths, redaction
 
 FILE = "summary.json"
+IDENTITY = (
+    "mlflow"  # the key of the tracker's run; it has been a contract since before there were several trackers
+)
 STATUSES = ("FINISHED", "FAILED", "KILLED", "PRUNED")
 SECONDS = ("import", "data", "build", "train", "evaluate", "save", "total")
 
@@ -34,7 +37,7 @@ def build(
     data_sha256: str | None = None,
     versions: Mapping[str, str] | None = None,
     git: Mapping[str, Any] | None = None,
-    mlflow: Mapping[str, str] | None = None,
+    identity: Mapping[str, str] | None = None,
     resumed_from: Mapping[str, Any] | None = None,
     tuned: Mapping[str, Any] | None = None,
     attempts: Sequence[Mapping[str, Any]] = (),
@@ -54,7 +57,7 @@ def build(
         weights_sha256: see the function of that name.
         data_sha256: `dataset.digest()`.
         git: `environment.git_state()`.
-        mlflow: `tracking_uri`, `experiment_id`, `run_id`, or None.
+        identity: the tracker's `tracking_uri`, `experiment_id`, `run_id`, or None.
         resumed_from: `epoch`, `step`, `checkpoint` that the last attempt went on from; None: there was but one.
         tuned: the settings that trials before the run have found; the key is there only if there are any.
         attempts: what failed while training, and what was done about it; likewise.
@@ -80,7 +83,7 @@ def build(
         "data_sha256": data_sha256,
         "versions": dict(versions or {}),
         "git": dict(git) if git else None,
-        "mlflow": dict(mlflow) if mlflow else None,
+        IDENTITY: dict(identity) if identity else None,
         "resumed_from": resumed_from,
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),

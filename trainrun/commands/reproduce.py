@@ -177,7 +177,7 @@ def _parser() -> Parser:
         "metrics. Warns where code, plug-ins, packages or machine are not what they were; refuses other data. Exit code 0: "
         "every final metric agrees to --digits significant digits; 1: not.",
     )
-    parser.add_argument("run", metavar="RUN", help="its directory, its MLflow run id, or `last`")
+    parser.add_argument("run", metavar="RUN", help="its directory, its id, its tracker's run id, or `last`")
     parser.add_argument("--digits", type=int, default=DIGITS, metavar="N", help=f"significant digits (default: {DIGITS})")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="for programs: one object")
     return parser

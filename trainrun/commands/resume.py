@@ -14,7 +14,7 @@ USAGE = """\
 trainrun resume RUN [overrides]: go on with a run that was stopped, from its newest checkpoint.
 trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides]: go on with a sweep.
 
-  RUN        its directory, its MLflow run id, or `last`
+  RUN        its directory, its id, its tracker's run id, or `last`
   SWEEP      its directory, or `last`: finished trials stay, interrupted ones go on, the others begin
              continue=pruned brings pruned trials to their end; optimizer.learning_rate=1e-3,1e-5 adds points: those of
              the sweep's own command line with that in it, which it does not have yet
@@ -74,12 +74,14 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
     """
     from trainrun.config import plugins, saved
     from trainrun.hydra_bridge import saved_config
+    from trainrun.tracking import trackers
 
     run_dir = run_dir.absolute()
     # What the config names by a relative path lies where the run was started.
     if start.get("cwd") and Path(start["cwd"]).is_dir():
         os.chdir(start["cwd"])
     config = saved_config.load(run_dir, given)
+    trackers.restore_secrets(config["tracking"], f"trainrun resume {run_dir}")
     was = saved.load_plain(run_dir)
     for name, digest in plugins.digests(config["plugins"]).items():
         if (start.get("plugins") or {}).get(name, digest) != digest:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import plugins, safety
+from trainrun.config import plugins, safety, tracker_settings
 from trainrun.config.rules import checkpoint, combinations, failure, ranges
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
@@ -54,6 +54,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         *checkpoint.problems(config),
         *sweep_rules.problems(config),
         *failure.problems(config),
+        *tracker_settings.problems(config["tracking"]),
     ]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
@@ -81,7 +82,9 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield (group, key, spec) of every component that a config names at its top."""
     for group in (*lookup.KERAS,):
         node = config.get(group)
-        if group in option_files.SEVERAL:
+        if group == tracker_settings.GROUP:
+            yield from tracker_settings.components(node)
+        elif group in option_files.SEVERAL:
             if not isinstance(node, Mapping):
                 yield group, group, node
                 continue
@@ -210,9 +213,9 @@ def _settings_problems(
     """
     ours = [o for o in option_files.packaged(group).values() if not o.alias_of]
     named = [o for o in ours if o.arguments.get("name", o.name) == spec["name"]]
-    if group == "tracking":
-        named = ours  # settings of one recorder, whose name a preset changes without its other keys
     known = {k: v for o in named or ours for k, v in o.arguments.items()} | dict(parameters)
+    if key == tracker_settings.GROUP:
+        known |= dict.fromkeys(("name", *tracker_settings.SHARED))
     for k in spec:
         if k not in known:
             takes = ", ".join(k for k in known if k != "name")

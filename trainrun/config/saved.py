@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import yaml
 from trainrun.config import check, moved_keys, plugins, schema
 from trainrun.errors import Problem, UserError
 from trainrun.util import yaml_file
-from trainrun.util.redaction import HIDDEN
 
 FILE = "config.yaml"
 
@@ -27,21 +24,20 @@ def load(run_dir: Path) -> dict[str, Any]:
         UserError: there is no config, it is of a newer trainrun, or something that the config names is not there any more.
     """
     config = load_plain(run_dir)
-    return checked(config, run_dir, [])
+    return checked(config, [])
 
 
-def checked(config: dict[str, Any], run_dir: Path, problems: list[Problem]) -> dict[str, Any]:
+def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Return a config that was read from a run's directory, its plug-ins loaded.
 
     Args:
-        config: as `load_plain` returns it; hidden passwords are filled in.
-        run_dir: where it comes from.
+        config: as `load_plain` returns it.
         problems: found already.
 
     Raises:
         UserError: with `problems` and all that is found here.
     """
-    problems = [*problems, *secrets(config, run_dir), *plugins.announce(config.get("plugins") or [])]
+    problems = [*problems, *plugins.announce(config.get("plugins") or [])]
     if not problems:
         problems += check.problems(config)
     if problems:
@@ -87,17 +83,3 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         config["sweep"]["snapshot"] = "note"  # of an older version
     # What an older version did not know yet.
     return {**plain, **config}
-
-
-def secrets(config: dict[str, Any], run_dir: Path) -> Iterator[Problem]:
-    """Take a password that was hidden from the environment; say so where it is not there either."""
-    tracking = config.get("tracking")
-    if isinstance(tracking, dict) and HIDDEN in str(tracking.get("uri")):
-        if os.environ.get("MLFLOW_TRACKING_URI"):
-            tracking["uri"] = None
-        else:
-            yield Problem(
-                "tracking.uri",
-                f"the run's address held a password, which is written down nowhere. Set MLFLOW_TRACKING_URI, or say "
-                f"it again: trainrun resume {run_dir} tracking.uri=…",
-            )

@@ -98,7 +98,7 @@ class Root:
     trainer: Any = MISSING
     hardware: Any = MISSING
     callback: Any = field(default_factory=dict)
-    tracking: Any = MISSING
+    tracking: Any = field(default_factory=dict)
     seed: int = MISSING
     seeds: int | None = MISSING
     plugins: list[str] = MISSING
@@ -123,7 +123,10 @@ def defaults() -> dict[str, Any]:
 @functools.cache
 def typed() -> DictConfig:
     """Return the schema with these defaults: an option of a project may leave out keys of a group of settings."""
-    return OmegaConf.merge(OmegaConf.structured(Root), defaults())
+    root = OmegaConf.merge(OmegaConf.structured(Root), defaults())
+    # With one tracker, its settings may stand at the top (`tracking.uri=…`), where no YAML has them; `check` knows them.
+    OmegaConf.set_struct(root.tracking, False)
+    return root
 
 
 def plain() -> dict[str, Any]:

@@ -44,8 +44,8 @@ def apply(config: Any, override: Any, groups: Mapping[str, list[str]]) -> Proble
 
 
 def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
-    """Return (parent, leaf) of the first part of a dotted key that the config does not have."""
-    from omegaconf import DictConfig, ListConfig
+    """Return (parent, leaf) of the first part of a dotted key that the config does not have, and cannot take."""
+    from omegaconf import DictConfig, ListConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     node, path = config, []
@@ -59,6 +59,8 @@ def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
                 node = omegaconf_private.child(node, part)
             except OmegaConfBaseException:
                 return None  # it hangs on what only a running job knows
+        elif isinstance(node, DictConfig) and path and not OmegaConf.is_struct(node):
+            return None  # the schema leaves it open (`tracking`); the preflight knows its keys
         else:
             return ".".join(path), part
         path.append(part)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import moved_keys, saved
+from trainrun.config import moved_keys, saved, tracker_settings
 from trainrun.errors import Problem, did_you_mean
 from trainrun.hydra_bridge import preflight
 
@@ -42,7 +42,7 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     refused = {text: list(_refused(text)) for text in overrides}
     problems = [p for found in refused.values() for p in found]
     problems += _change(config, [text for text, found in refused.items() if not found])
-    return saved.checked(config, run_dir, problems)
+    return saved.checked(config, problems)
 
 
 def _refused(text: str) -> Iterator[Problem]:
@@ -86,7 +86,8 @@ def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
         node: Any = config
         for folder in folders:
             node = node.get(folder) if isinstance(node, Mapping) else None
-        if not isinstance(node, dict) or last not in node:
+        anywhere = folders == [tracker_settings.GROUP]  # a tracker's setting, at the top of the node
+        if not isinstance(node, dict) or (last not in node and not anywhere):
             there = [*node] if isinstance(node, Mapping) else []
             problems.append(
                 Problem(

@@ -20,14 +20,14 @@ class Plan:
         total: trials there will be, at most.
         problems: what is wrong with what the sweep says of itself.
         launcher: the option of `hydra/launcher`; None: its config is not whole.
-        tracked: whether its runs are to be sent to MLflow, as far as it is said for all of them.
+        trackers: that its runs are sent to, as far as the sweep's own config says.
     """
 
     points: list[list[str]] = field(default_factory=list)
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
     launcher: str | None = None
-    tracked: bool = False
+    trackers: list[str] = field(default_factory=list)
 
 
 def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -56,9 +56,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
             plugins.announce(offered)
             settings, fault = _settings(given, own, config_name, loader)
         found, faults = sweep_sources.space(settings, loader)
-        plan = Plan(
-            problems=faults, launcher=settings.get("launcher"), tracked=settings.get("tracked", False)
-        )
+        plan = Plan(problems=faults, launcher=settings.get("launcher"), trackers=settings.get("trackers", []))
         if fault is None:
             plan.problems += sweep_sources.problems(settings, found)
         plan.points, plan.total = _points(settings, found)
@@ -84,6 +82,7 @@ def _settings(
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    from trainrun.config import tracker_settings
     from trainrun.hydra_bridge import compose, interpolations, sweep_sources
 
     try:
@@ -95,7 +94,7 @@ def _settings(
             launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
             return {
                 **node, "sweeper": {**sweep_sources.settings(config), "overrides": list(own)}, "launcher": launcher,
-                "tracked": config.tracking.name == "mlflow",
+                "trackers": [t["name"] for t in tracker_settings.trackers(OmegaConf.to_container(config.tracking)).values()],
             }, None  # fmt: skip
     except Exception as error:
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error

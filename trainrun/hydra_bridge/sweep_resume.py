@@ -221,8 +221,10 @@ def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:
 
 def _config(trial: Trial) -> Trial:
     from trainrun.config import saved
+    from trainrun.tracking import trackers
 
     trial.config = saved.load(trial.run_dir)
+    trackers.restore_secrets(trial.config["tracking"], f"trainrun resume {trial.run_dir.parent}")
     return trial
 
 
@@ -237,13 +239,12 @@ def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
     """Compose a point that never began; what a process left that was killed before its first record is removed."""
     import shutil
 
-    from trainrun.config import saved
+    from trainrun.tracking import trackers
 
     config, problems = preflight.overrides(trial.overrides, *sweep_additions.where(settings))
-    if config is not None:
-        problems = [*problems, *saved.secrets(config, trial.run_dir)]
     if problems:
         raise UserError(problems)
+    trackers.restore_secrets(config["tracking"], f"trainrun resume {trial.run_dir.parent}")
     shutil.rmtree(trial.run_dir, ignore_errors=True)
     trial.run_dir.mkdir(parents=True)
     trial.config = config

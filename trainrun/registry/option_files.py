@@ -19,7 +19,7 @@ from trainrun.registry.lookup import package_conf
 from trainrun.util import yaml_file
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
-SEVERAL = ("metric", "callback")
+SEVERAL = ("metric", "callback", "tracking")
 # Hydra's -cd: searched after the others.
 extra_folders: list[Path] = []
 DIRECTIVE = re.compile(r"^#\s*@(\w+)\s*(.*)$")
@@ -134,6 +134,9 @@ class Option:
         if self.group in SEVERAL and len(self.values) == 1:
             inside = next(iter(self.values.values()))
             return inside if isinstance(inside, dict) else {}
+        nested = [v for v in self.values.values() if isinstance(v, dict) and "name" in v]
+        if self.group == "tracking" and len(nested) == 1:  # beside what all trackers share
+            return nested[0]
         return self.values
 
 

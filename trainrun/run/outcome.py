@@ -257,7 +257,7 @@ class Outcome:
             data_sha256=self.digest,
             versions=self.versions,
             git=self.git,
-            mlflow=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
+            identity=self.recorder.identity(timeout=30.0 if status == "FINISHED" else 5.0),
             resumed_from=self.resumed,
             tuned=self.tuned,
             attempts=self.failures,

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import record, status
+from trainrun.tracking import record, status, trackers
 from trainrun.tracking.delivery import client
 from trainrun.ui import console
 from trainrun.util.durations import said
@@ -51,12 +51,12 @@ class Delivery:
     def _follow(self, trial: Trial) -> None:
         self._told[trial.run_dir] = _attempts(trial.run_dir)
         self._under_way.pop(trial.run_dir, None)
-        target = record.target(trial.config["tracking"])
-        if target is None:
+        targets = trackers.targets(trial.config["tracking"])
+        if not targets:
             return
         patience = record.patience(self.settings)
         self._courier = (
-            record.deliver(trial.run_dir, target, self.settings, patience, console.warn) or self._courier
+            record.deliver(trial.run_dir, targets, self.settings, patience, console.warn) or self._courier
         )
 
     def ended(self, trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""A run's directory by what a person calls it: its path, its id, its MLflow run id, or `last`."""
+"""A run's directory by what a person calls it: its path, its id, the id that a tracker gave it, or `last`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
     """Return the directory of a run.
 
     Args:
-        word: a path; the name of a directory below `outputs`; an MLflow run id; or ``last``, the run that began last.
+        word: a path; the name of a directory below `outputs`; a tracker's run id; or ``last``, the run that began last.
         outputs: where runs are.
 
     Raises:
@@ -40,14 +40,14 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         if not found:
             raise UserError(f"there is no run below {outputs}/ yet.")
         return max(found, key=_began)
-    named = [p for p in found if p.name == word] or [p for p in found if word and word in _mlflow_ids(p)]
+    named = [p for p in found if p.name == word] or [p for p in found if word and word in _tracker_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
     if named:
         return named[0]
     near = did_you_mean(word, [LATEST, *(p.name for p in found)])
     raise UserError(
-        f"no run {word!r}: expected a run's directory, its MLflow run id, or {LATEST}; there are {len(found)} runs below "
+        f"no run {word!r}: expected a run's directory, its tracker's run id, or {LATEST}; there are {len(found)} runs below "
         f"{outputs}/.{near}"
     )
 
@@ -102,6 +102,12 @@ def trials(sweep_dir: Path) -> list[Path]:
     return sorted(found, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
 
 
+def sweep_of(run_dir: str | Path) -> Path | None:
+    """Return the directory of the sweep whose trial a run is; None: of none, or of one without a record of its own."""
+    folder = Path(run_dir).absolute().parent
+    return folder if (folder / SWEEP).is_file() and (folder / JOURNAL).is_file() else None
+
+
 def is_run(folder: Path) -> bool:
     """Whether a directory is a run's; a sweep has a journal, too, and is none."""
     return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)
@@ -117,8 +123,8 @@ def _began(run_dir: Path) -> tuple[float, str]:
         return 0.0, run_dir.name
 
 
-def _mlflow_ids(run_dir: Path) -> set[str]:
-    """Return the MLflow runs that a run is: one in each store that it was sent to."""
+def _tracker_ids(run_dir: Path) -> set[str]:
+    """Return the ids that trackers gave a run: one for each place that it was sent to."""
     entries = state.read(run_dir)
     if entries:
         return {entry["run_id"] for entry in entries if entry.get("run_id")}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import result, summary
-from trainrun.tracking import find, history, journal, status
+from trainrun.tracking import find, history, journal, status, trackers
 from trainrun.tracking.delivery import state, sweep_summary
 
 
@@ -25,8 +25,8 @@ class Listed(NamedTuple):
         epochs: done.
         metric, value: the best of the validation loss, else of the training loss; or None.
         overrides: as typed.
-        unsent: records that its tracking server does not have; None: it was to go to none.
-        mlflow_run_id: or None.
+        unsent: records that its trackers do not have; None: it was to go to none.
+        mlflow_run_id: the id that a tracker gave it, or None.
         trials: of a sweep: status -> how many; None: it is a run.
         total: of a sweep: trials there are to be; None: nobody knows.
     """
@@ -87,7 +87,6 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
 def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
     """Return a sweep as one row."""
     told = [f"{n} {word.lower()}" for word, n in sorted(sweep.counts.items()) if word != "FINISHED"]
-    delivery = state.latest(sweep_dir)
     return Listed(
         run=sweep_dir.name,
         run_dir=os.fspath(sweep_dir),
@@ -99,7 +98,7 @@ def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
         value=sweep.value,
         overrides=sweep.swept,
         unsent=sweep_summary.unsent(sweep_dir, sweep),
-        mlflow_run_id=delivery.get("run_id") if delivery else None,
+        mlflow_run_id=state.run_id(sweep_dir),
         trials=dict(sweep.counts),
         total=sweep.total,
     )
@@ -125,9 +124,9 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     metric = result.monitored({"best": best})
     value = best[metric].get("value") if metric else None
     total = last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
-    delivery = state.latest(run_dir)
-    wanted = bool(head.get("tracking")) or delivery is not None
-    deleted = bool(delivery and delivery.get("deleted"))
+    wanted = len(trackers.recorded(head))
+    sent = state.latest(run_dir)
+    deleted = bool(sent) and all(e.get("deleted") for e in sent)
     return Listed(
         run=run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}",
         run_dir=os.fspath(run_dir),
@@ -138,8 +137,8 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         metric=metric,
         value=value if isinstance(value, int | float) and math.isfinite(value) else None,
         overrides=[str(word) for word in head.get("overrides") or []],
-        unsent=state.unsent(delivery, total) if wanted and not deleted else None,
-        mlflow_run_id=delivery.get("run_id") if delivery else None,
+        unsent=state.unsent_of(run_dir, wanted, total) if (wanted or sent) and not deleted else None,
+        mlflow_run_id=state.run_id(run_dir),
     )
 
 

@@ -1,4 +1,4 @@
-"""The front door of tracking: a run's record, from its start to its end.
+"""A run's record, from its start to its end: what training calls.
 
     recorder = Recorder(run_dir, settings)                  # settings: the config's `tracking` node
     recorder.start(run_id=…, config=…, overrides=…, command=…, dataset={…}, versions={…}, git={…})
@@ -7,14 +7,14 @@
     recorder.model("model.keras", inputs=data.inputs, output_shape=(10,))
     identity = recorder.identity(timeout=10)                # for summary.json; or None
     recorder.artifacts(["config.yaml", "summary.json", "report.html", *plots])
-    ended = recorder.end("FINISHED")                        # ended.mlflow, ended.undelivered
+    ended = recorder.end("FINISHED")                        # ended.identity, ended.undelivered
 
-All of it goes to `journal.jsonl` at once. Where `settings` names a tracking server, a process of its own delivers
-the journal to it (`deliver.py`); nothing here waits for that but `identity` and `end`, which share the setting
-`timeout`, and nothing here raises because of it. Passwords in addresses, and values of keys such as ``password`` and
-``token``, are hidden before anything is written.
+All of it goes to `journal.jsonl` at once. Where `settings` names trackers, a process of its own delivers the journal to them
+(`delivery/service.py`); nothing here waits for that but `identity` and `end`, which share the setting `timeout`, and nothing
+here raises because of it. Passwords in addresses, and values of keys such as ``password`` and ``token``, are hidden before
+anything is written.
 
-A run that is resumed gets a recorder on the journal it has; `start` is then told `resumed_from`.
+A run that is resumed gets a recorder on the journal it has; `start` then takes `resumed_from`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import getpass
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.tracking.delivery import client, liveness, parent_run
+from trainrun.config import tracker_settings
+from trainrun.tracking import trackers
+from trainrun.tracking.delivery import client, liveness
 from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.status import JOURNAL, last_lines, settle
@@ -44,11 +45,11 @@ class Ended(NamedTuple):
     """What became of the record.
 
     Args:
-        mlflow: `{tracking_uri, experiment_id, run_id}`, or None.
-        undelivered: records that the tracking server does not have; the journal has them all.
+        identity: `{tracking_uri, experiment_id, run_id}` at a tracker, or None.
+        undelivered: records that the trackers do not have, summed over them; the journal has them all.
     """
 
-    mlflow: dict[str, str] | None
+    identity: dict[str, str] | None
     undelivered: int
 
 
@@ -57,9 +58,9 @@ class Recorder:
 
     Args:
         run_dir: the run's directory; it exists.
-        settings: the config's `tracking` node: `name` (``none`` or ``mlflow``) and its options.
-        name: the run's name in MLflow, if `settings` has no `run_name`.
-        warn: says one line to the user.
+        settings: the config's `tracking` node; None: no tracker.
+        name: the run's name.
+        warn: prints one line to the user.
     """
 
     def __init__(
@@ -70,8 +71,11 @@ class Recorder:
         warn: Callable[[str], None] = console.warn,
     ):
         self.run_dir = Path(run_dir)
-        self.settings = dict(settings or {"name": "none"})
-        self.name = self.settings.get("run_name") or name
+        self.settings = dict(settings or {})
+        self.targets = trackers.targets(self.settings)
+        # What a tracker calls the run, if only one does.
+        names = {s.get("run_name") for s in tracker_settings.trackers(self.settings).values()}
+        self.name = (names.pop() if len(names) == 1 else None) or name
         self.warn = warn
         if (self.run_dir / JOURNAL).exists():
             settle(self.run_dir)  # an earlier attempt that was killed gets its end before this one begins
@@ -104,7 +108,7 @@ class Recorder:
             dataset: `name` and `digest`; optionally `source`, `schema`, `profile`.
             versions: package -> version.
             git: `environment.git_state()`.
-            tags: whatever else should be found again; MLflow gets it as tags.
+            tags: whatever else the run is to be found by; trackers get it as tags.
             more: further fields of the record (`seed`, `resumed_from` …).
         """
         config = redaction.tree(config)
@@ -122,12 +126,12 @@ class Recorder:
             git=redaction.tree(git) if git else None,
             tags=redaction.tree(dict(tags or {})),
             user=_user(),
-            tracking=self._told_of_tracking(),
-            parent_run_id=parent_run.given(),
+            tracking=[target.record for target in self.targets],
+            **trackers.start_fields(self.targets),
             **liveness.identity(),
             **redaction.tree(more),
         )
-        if self.target is not None:
+        if self.targets:
             self._deliver()
 
     def callback(self) -> JournalCallback:
@@ -179,25 +183,20 @@ class Recorder:
         self.journal.write("artifact", path=self._relative(file), bytes=file.stat().st_size, model=about)
 
     def identity(self, timeout: float = 0.0) -> dict[str, str] | None:
-        """Return `{tracking_uri, experiment_id, run_id}` as soon as MLflow has given them, else None.
+        """Return `{tracking_uri, experiment_id, run_id}` as soon as a tracker has given them, else None.
 
         A summary that is written without them is completed by the delivery process.
 
         Args:
             timeout: seconds to wait for it; they are taken from those that `end` may wait.
         """
-        if self._courier is None:
+        if self._courier is None or not any(trackers.find(t.tracker).identifies for t in self.targets):
             return None
         begin = time.monotonic()
         self._courier.hurry(self._absolute)
-        found = self._courier.identity(self._absolute, min(timeout, self._patience))
+        identity = self._courier.identity(self._absolute, min(timeout, self._patience))
         self._patience -= time.monotonic() - begin
-        return found
-
-    @cached_property
-    def target(self) -> Target | None:
-        """Where the run is delivered to; None: nowhere."""
-        return target(self.settings)
+        return identity
 
     def end(self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any) -> Ended:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
@@ -215,7 +214,7 @@ class Recorder:
         self.journal.write("end", status=status, reason=redaction.tree(reason), **redaction.tree(more))
         self.journal.sync()
         identity, undelivered = None, 0
-        if self.target is not None:
+        if self.targets:
             identity, undelivered = self._finish(self._patience if timeout is None else timeout)
         self.journal.close()
         self._ended = Ended(identity, undelivered)
@@ -228,51 +227,30 @@ class Recorder:
     def _absolute(self) -> Path:
         return self.run_dir.absolute()
 
-    def _told_of_tracking(self) -> dict[str, Any] | None:
-        """Return what `trainrun sync` has to know, without secrets."""
-        if self.target is None:
-            return None
-        return {**self.target._asdict(), "uri": self.target.address}
-
     def _deliver(self) -> None:
         if client.delegated:
             return
         left = max(self._patience, 0.0)
-        self._courier = deliver(self._absolute, self.target, self.settings, left, self.warn)
+        self._courier = deliver(self._absolute, self.targets, self.settings, left, self.warn)
 
     def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
-        """Wait for the delivery, and return the MLflow run and the number of records it does not have."""
+        """Wait for the delivery; return the run's identity at a tracker and the number of records not delivered."""
         if client.delegated:
-            return None, 0  # whoever has started this process sees to it
+            return None, 0  # the process that started this one has it delivered
         total = self.journal.last + 1
         lost = self._courier is not None and not self._courier.alive
         if lost and not self._courier.following(self._absolute):
             self._deliver()  # the process has never heard of the run
         if self._courier is None:
-            return None, total
+            return None, total * len(self.targets)
         self._courier.finish(self._absolute, timeout)
-        undelivered = client.unsent(self._absolute, self.target, total)
+        undelivered = sum(client.unsent(self._absolute, target, total) for target in self.targets)
         if undelivered:
             self._courier.give_up(self._absolute)
         return self._courier.identity(self._absolute, 0.0), undelivered
 
     def _relative(self, file: Path) -> str:
         return file.absolute().relative_to(self.run_dir.absolute()).as_posix()
-
-
-def target(settings: Mapping[str, Any]) -> Target | None:
-    """Return where the config's `tracking` node has runs delivered to; None: nowhere."""
-    if settings.get("name") != "mlflow":
-        return None
-    from trainrun.tracking.mlflow.store import DEFAULT_EXPERIMENT, resolve_uri
-
-    return Target(
-        uri=resolve_uri(settings.get("uri")),
-        experiment=settings.get("experiment") or DEFAULT_EXPERIMENT,
-        run_name=settings.get("run_name"),
-        log_model=bool(settings.get("log_model", True)),
-        log_artifacts=bool(settings.get("log_artifacts", True)),
-    )
 
 
 def patience(settings: Mapping[str, Any]) -> float:
@@ -282,21 +260,25 @@ def patience(settings: Mapping[str, Any]) -> float:
 
 
 def deliver(
-    run_dir: Path, to: Target, settings: Mapping[str, Any], timeout: float, warn: Callable[[str], None]
+    run_dir: Path,
+    targets: Sequence[Target],
+    settings: Mapping[str, Any],
+    timeout: float,
+    warn: Callable[[str], None],
 ) -> client.Courier | None:
     """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
 
     Args:
         run_dir: its directory, absolute.
-        to: where to.
+        targets: where to.
         settings: the config's `tracking` node.
         timeout: seconds that what is left may take when this process is gone.
-        warn: says one line to the user.
+        warn: prints one line to the user.
     """
     interval = settings.get("interval")
     try:
         found = client.courier()
-        found.follow(run_dir, to, INTERVAL if interval is None else float(interval), timeout, warn)
+        found.follow(run_dir, targets, INTERVAL if interval is None else float(interval), timeout, warn)
     except OSError as error:
         warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")
         return None
@@ -304,7 +286,7 @@ def deliver(
 
 
 def not_sent(count: int, run_dir: str | Path) -> str:
-    """Return the line that says what the tracking server does not have, and the way out."""
+    """Return the line that says how many records the trackers do not have, and the way out."""
     path = Path(run_dir)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

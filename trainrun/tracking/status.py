@@ -30,7 +30,7 @@ class RunStatus(NamedTuple):
         start: the journal's first record of the last attempt, or an empty dict.
         epochs: epochs done.
         metrics: of the last epoch, and the final ones.
-        mlflow: `tracking_uri`, `experiment_id` and `run_id`, or None.
+        identity: the tracker's `tracking_uri`, `experiment_id` and `run_id`, or None.
         ended: whether the journal itself says so; a KILLED run without an end has nobody who wrote it down yet.
     """
 
@@ -39,7 +39,7 @@ class RunStatus(NamedTuple):
     start: Mapping[str, Any]
     epochs: int
     metrics: dict[str, float]
-    mlflow: dict[str, str] | None
+    identity: dict[str, str] | None
     ended: bool = True
 
 
@@ -67,13 +67,13 @@ def status(run_dir: str | Path) -> RunStatus:
         start,
         epochs,
         told["metrics"],
-        mlflow(run_dir) or told["mlflow"],
+        identity(run_dir) or told["identity"],
         told["end"] is not None,
     )
 
 
-def mlflow(run_dir: str | Path) -> dict[str, str] | None:
-    """Return `{tracking_uri, experiment_id, run_id}` of the run that was delivered last, or None."""
+def identity(run_dir: str | Path) -> dict[str, str] | None:
+    """Return `{tracking_uri, experiment_id, run_id}` where the run was delivered last, or None."""
     for entry in reversed(state.read(run_dir)):
         if entry.get("run_id"):
             return {k: str(entry[k]) for k in ("tracking_uri", "experiment_id", "run_id")}
@@ -139,13 +139,16 @@ def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
 
 
 def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:
-    """Name the MLflow run in a summary that was written before it was known."""
+    """Name the tracker's run in a summary that was written before it was known."""
     try:
         content = summary.read(run_dir)
-        there = content.get("mlflow") or identity
+        before = content.get(summary.IDENTITY) or identity
         # Another store, to which a copy goes, is not where the run is looked for.
-        if content.get("mlflow") != dict(identity) and there["tracking_uri"] == identity["tracking_uri"]:
-            summary.write(run_dir, {**content, "mlflow": dict(identity)})
+        if (
+            content.get(summary.IDENTITY) != dict(identity)
+            and before["tracking_uri"] == identity["tracking_uri"]
+        ):
+            summary.write(run_dir, {**content, summary.IDENTITY: dict(identity)})
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
         pass  # there is none, or none that we can read
 
@@ -180,7 +183,7 @@ def _summarize(run_dir: Path, found: RunStatus) -> None:
         data_sha256=(start.get("dataset") or {}).get("digest"),
         versions=start.get("versions"),
         git=start.get("git"),
-        mlflow=found.mlflow,
+        identity=found.identity,
         resumed_from=found.start.get("resumed_from"),
     )
     summary.write(run_dir, made)

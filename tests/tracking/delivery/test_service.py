@@ -105,7 +105,7 @@ def assert_all_there(uri, run_dir, word="FINISHED", left=0):
     assert run.info.start_time == int(book[0]["time"] * 1000)
     assert run.data.params["optimizer.learning_rate"] == "0.1"
     assert len(run.inputs.dataset_inputs) == 1
-    entry = state.latest(run_dir)
+    (entry,) = state.latest(run_dir)
     assert (entry["next"], len(entry.get("left") or ())) == (len(book), left)
     assert state.unsent(entry, len(book)) == left
     return run
@@ -323,7 +323,7 @@ def test_a_training_process_that_is_killed_leaves_a_true_record_and_resumed_goes
     assert tags["trainrun.reason"] == "stopped by SIGTERM"
     found = status.status(one.run_dir)
     assert (found.status, found.epochs) == ("KILLED", last)
-    assert found.mlflow["run_id"] == run.info.run_id
+    assert found.identity["run_id"] == run.info.run_id
 
 
 def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(server, trainer, capsys):
@@ -473,12 +473,12 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
     book = journal.Journal(tmp_path / "journal.jsonl")
     book.write("start", run_id="r", **{**liveness.identity(), "pid": 2**22 + 1})
     book.close()
-    told = {"follow": str(tmp_path), "uri": server.uri, "experiment": "trainrun", "run_name": None,
-            "log_model": True, "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
+    where = {"tracker": "mlflow", "uri": server.uri, "experiment": "trainrun"}
+    told = {"follow": str(tmp_path), "targets": [where], "interval": 0.1, "timeout": 60}
     process_.communicate(json.dumps(told).encode() + b"\n", timeout=90)
     assert process_.returncode == 0
     assert records(tmp_path)[-1]["status"] == "KILLED"
-    assert state.latest(tmp_path)["next"] == 2
+    assert state.latest(tmp_path)[-1]["next"] == 2
 
 
 def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
@@ -488,19 +488,18 @@ def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
     recorder.start(run_id="r", config={})
     _, answer = os.pipe()
     service = deliver.Service(0, answer, os.getpid())
-    to = {"uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "e", "run_name": None, "log_model": True,
-          "log_artifacts": True, "interval": 0.1, "timeout": 60}  # fmt: skip
-    service._hear_one({"follow": str(tmp_path), **to})
-    job = service.jobs[str(tmp_path)]
-    job.work()  # the store is made
+    where = {"tracker": "mlflow", "uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "e"}
+    service.take({"follow": str(tmp_path), "targets": [where], "interval": 0.1, "timeout": 60})
+    run = service.runs[str(tmp_path)]
+    run.work()  # the store is made
     service.live = 64
-    job.work()
-    assert job.remaining > 5.0  # 64 runs that live are each looked at once in some seconds
+    run.work()
+    assert run.remaining > 5.0  # 64 runs that live are each looked at once in some seconds
     recorder.end("FINISHED")
-    service._hear_one({"over": str(tmp_path)})
-    assert job.remaining == 0.0
-    job.work()
-    assert job.finished
+    service.take({"over": str(tmp_path)})
+    assert run.remaining == 0.0
+    run.work()
+    assert run.finished
     os.close(answer)
 
 
@@ -508,22 +507,22 @@ def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
 def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, monkeypatch, since):
     from trainrun.tracking.delivery.replay import Follower
     from trainrun.tracking.delivery.state import Cursor, Target
-    from trainrun.tracking.mlflow.tracker import MlflowSink
+    from trainrun.tracking.mlflow.tracker import MlflowTracker
 
-    asked, find = [], MlflowSink._find
-    monkeypatch.setattr(MlflowSink, "_find", lambda sink, start: asked.append(start) or find(sink, start))
+    asked, find = [], MlflowTracker._find
+    monkeypatch.setattr(MlflowTracker, "_find", lambda sink, start: asked.append(start) or find(sink, start))
     began = time.time() - 1 if since == "before the run began" else time.time() + 1
     recorder = Recorder(tmp_path, {"name": "none"})
     recorder.start(run_id="r", config={})
     recorder.end("FINISHED")
-    place = Cursor(tmp_path, Target(server.uri, "trainrun"))
-    Follower(place, MlflowSink(place, began)).pass_on()
+    place = Cursor(tmp_path, Target("mlflow", server.uri, "trainrun"))
+    Follower(place, MlflowTracker(place, began)).pass_on()
     assert len(asked) == (0 if since == "before the run began" else 1)
     (
         tmp_path / state.FILE
     ).unlink()  # killed before it was written down: the next process has begun after the run
-    again = Cursor(tmp_path, Target(server.uri, "trainrun"))
-    Follower(again, MlflowSink(again, time.time() + 1)).pass_on()
+    again = Cursor(tmp_path, Target("mlflow", server.uri, "trainrun"))
+    Follower(again, MlflowTracker(again, time.time() + 1)).pass_on()
     (run,) = mlflow_runs(server.uri, tmp_path)
     assert again.run_id == place.run_id == run.info.run_id
 
@@ -532,13 +531,13 @@ def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, 
 def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy, since):
     from trainrun.tracking.delivery.replay import Follower
     from trainrun.tracking.delivery.state import Cursor, Target
-    from trainrun.tracking.mlflow.tracker import MlflowSink
+    from trainrun.tracking.mlflow.tracker import MlflowTracker
 
     recorder = Recorder(tmp_path, {"name": "none"})
     recorder.start(run_id="r", config={f"k{i}": i for i in range(250)}, dataset={"name": "d", "digest": "e"})
     recorder.end("FINISHED")
-    place = Cursor(tmp_path, Target(proxy.uri, "trainrun"))
-    follower = Follower(place, MlflowSink(place, since))
+    place = Cursor(tmp_path, Target("mlflow", proxy.uri, "trainrun"))
+    follower = Follower(place, MlflowTracker(place, since))
     proxy.allowed = 0
     for allowed in range(1, 40):  # one request further each time
         proxy.allowed = allowed

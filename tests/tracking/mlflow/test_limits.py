@@ -8,7 +8,7 @@ import math
 import pytest
 
 from trainrun.tracking.delivery import errors
-from trainrun.tracking.mlflow import limits
+from trainrun.tracking.mlflow import faults, limits
 
 
 def test_two_names_never_become_one_and_the_same_names_give_the_same():
@@ -47,20 +47,20 @@ def test_errors_by_what_is_to_be_done():
     def rest(code, message=""):
         return RestException({"error_code": code, "message": message})
 
-    assert errors.kind(ConnectionError()) == errors.PASSING
-    assert errors.kind(rest("INTERNAL_ERROR")) == errors.PASSING
-    assert errors.kind(rest("TEMPORARILY_UNAVAILABLE")) == errors.PASSING
-    assert errors.kind(rest("PERMISSION_DENIED")) == errors.REFUSED
-    assert errors.kind(rest("INVALID_PARAMETER_VALUE")) == errors.INVALID
+    assert faults.kind(ConnectionError()) == errors.PASSING
+    assert faults.kind(rest("INTERNAL_ERROR")) == errors.PASSING
+    assert faults.kind(rest("TEMPORARILY_UNAVAILABLE")) == errors.PASSING
+    assert faults.kind(rest("PERMISSION_DENIED")) == errors.REFUSED
+    assert faults.kind(rest("INVALID_PARAMETER_VALUE")) == errors.INVALID
     assert (
-        errors.kind(rest("BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed")) == errors.RACE
+        faults.kind(rest("BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed")) == errors.RACE
     )
-    assert errors.kind(rest("RESOURCE_DOES_NOT_EXIST")) == errors.GONE
+    assert faults.kind(rest("RESOURCE_DOES_NOT_EXIST")) == errors.GONE
     assert (
-        errors.kind(rest("INVALID_PARAMETER_VALUE", "The run x must be in the 'active' state"))
+        faults.kind(rest("INVALID_PARAMETER_VALUE", "The run x must be in the 'active' state"))
         == errors.DELETED
     )
     secret = MlflowException("no\nhttp://me:hunter2@host")
-    assert "\n" not in errors.reason(secret)
-    assert "hunter2" not in errors.reason(MlflowException("http://me:hunter2@host said no"))
-    assert len(errors.reason(ValueError("x" * 1000))) < 250
+    assert "\n" not in faults.reason(secret)
+    assert "hunter2" not in faults.reason(MlflowException("http://me:hunter2@host said no"))
+    assert len(faults.reason(ValueError("x" * 1000))) < 250

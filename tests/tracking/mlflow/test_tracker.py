@@ -116,7 +116,7 @@ def recorded(tmp_path_factory):
 
     uri = f"sqlite:///{work}/mlflow.db"
     client = MlflowClient(uri)
-    assert ended.mlflow is not None, warnings
+    assert ended.identity is not None, warnings
     return SimpleNamespace(
         work=work,
         run_dir=run_dir,
@@ -128,18 +128,18 @@ def recorded(tmp_path_factory):
         began=began,
         model=model,
         x=x,
-        id=ended.mlflow["run_id"],
-        run=client.get_run(ended.mlflow["run_id"]),
+        id=ended.identity["run_id"],
+        run=client.get_run(ended.identity["run_id"]),
     )
 
 
 def test_delivers_all_of_it(recorded):
     assert recorded.warnings == []
     assert recorded.ended.undelivered == 0
-    assert recorded.ended.mlflow["tracking_uri"] == recorded.uri
+    assert recorded.ended.identity["tracking_uri"] == recorded.uri
     assert recorded.run.info.status == "FINISHED"
     assert recorded.run.info.run_name == "the run"
-    experiment = recorded.client.get_experiment(recorded.ended.mlflow["experiment_id"])
+    experiment = recorded.client.get_experiment(recorded.ended.identity["experiment_id"])
     assert experiment.name == "my experiment"
 
 
@@ -243,7 +243,7 @@ def test_a_failed_run_says_so(recorded, tmp_path):
         recorder = Recorder(folder, settings)
         recorder.start(run_id=status, config={})
         ended = recorder.end(status, reason="because", timeout=60)
-        run = recorded.client.get_run(ended.mlflow["run_id"])
+        run = recorded.client.get_run(ended.identity["run_id"])
         assert run.info.status == expected
         assert run.data.tags["trainrun.status"] == status
         assert run.data.tags["trainrun.reason"] == "because"

@@ -1,51 +1,43 @@
-"""One run's journal on its way to the tracking store: what is delivered is counted, what is not is tried again."""
+"""One run's journal on its way to one tracker: delivered records are counted, others are tried again."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import history, journal, status
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.errors import Deleted
 from trainrun.tracking.delivery.state import Cursor
 
+if TYPE_CHECKING:
+    from trainrun.tracking.trackers import Tracker
+
 AT_ONCE = 1000  # metrics in one delivery
 HELD = 20_000  # records that wait in memory; more wait in the journal
 ANEW = 3  # times that a run which the server has lost is recorded anew
 
 
-class Sink(Protocol):
-    """Where records go; see `mlflow.MlflowSink`, the one there is."""
-
-    def begin(self) -> None: ...
-    def open(self, start: Mapping[str, Any]) -> None: ...
-    def recall(self, record: Mapping[str, Any]) -> None: ...
-    def deliver(self, records: list[Mapping[str, Any]]) -> None: ...
-    def tag(self, tags: Mapping[str, str]) -> None: ...
-    def check(self) -> None: ...
-
-
 class Follower:
-    """Deliver a journal, as it grows; whoever holds one holds the run's `cursor.Lock`, too.
+    """Deliver a journal to a tracker, as it grows; the process holds the run's `state.Lock` meanwhile.
 
     Args:
         cursor: how far the run is delivered.
-        sink: where to.
-        say: told when the server has lost the run, in one line.
+        tracker: where to.
+        say: takes one line when the server has lost the run.
         progress: called when the run is found or made, and after each delivery.
     """
 
     def __init__(
         self,
         cursor: Cursor,
-        sink: Sink,
+        tracker: Tracker,
         say: Callable[[str], None] = lambda text: None,
         progress: Callable[[], None] = lambda: None,
     ):
-        self.cursor, self.sink, self.say, self.progress = cursor, sink, say, progress
+        self.cursor, self.tracker, self.say, self.progress = cursor, tracker, say, progress
         self.sent = 0  # records delivered by this follower
         self.ended = False  # whether the newest record is an end
         self._anew = 0
@@ -61,7 +53,7 @@ class Follower:
 
         Raises:
             Deleted: see there.
-            Exception: what `faults.kind` calls passing or refused; what was delivered before it is counted.
+            Exception: what `Tracker.kind` calls passing or refused; what was delivered before it is counted.
         """
         self._read()
         if not self._pending:
@@ -70,7 +62,7 @@ class Follower:
             raise Deleted
         try:
             if self._start is not None:
-                self.sink.open(self._start)
+                self.tracker.open(self._start)
                 self.progress()
             while self._pending:
                 self._deliver([self._pending[i] for i in range(self._portion())])
@@ -88,18 +80,18 @@ class Follower:
             Deleted: see there.
             Exception: as `pass_on`.
         """
-        if self.cursor.run_id is not None:
+        if self.cursor.run_id is not None or self.cursor.next:
             try:
-                self.sink.check()
+                self.tracker.check()
                 self._read()
                 if self._start is not None:
-                    self.sink.open(self._start)  # where the run stands may have changed, too
+                    self.tracker.open(self._start)  # where the run stands may have changed, too
             except Exception as error:
                 self._lost(error)
 
     def _lost(self, error: Exception) -> None:
         """Begin anew where the server has lost the run; otherwise raise what happened."""
-        kind = errors.kind(error)
+        kind = self.tracker.kind(error)
         if kind == errors.DELETED:
             self.cursor.deleted = True
             self.cursor.save()
@@ -109,7 +101,8 @@ class Follower:
         self._anew += 1
         if self.cursor.run_id is not None:
             self.say(
-                f"the tracking server has lost MLflow run {self.cursor.run_id}: it is recorded anew, from the beginning."
+                f"the tracking server has lost {self.tracker.title} run {self.cursor.run_id}: it is recorded anew, from the "
+                "beginning."
             )
         self.cursor.forget()
         self._begin()
@@ -120,16 +113,16 @@ class Follower:
         if not self.cursor.left or self._start is None or self.cursor.deleted:
             return
         records = journal.read(self._tail.path).records
-        self.sink.open(self._start)
+        self.tracker.open(self._start)
         for number in list(self.cursor.left):
             if not number.isdigit() or int(number) >= len(records):
                 continue
             try:
-                self.sink.deliver([records[int(number)]])
+                self.tracker.deliver([records[int(number)]])
             except Exception as error:
-                if errors.kind(error) not in (errors.INVALID, errors.RACE):
+                if self.tracker.kind(error) not in (errors.INVALID, errors.RACE):
                     raise
-                self.cursor.left[number] = errors.reason(error)
+                self.cursor.left[number] = self.tracker.reason(error)
             else:
                 del self.cursor.left[number]
                 self.sent += 1
@@ -140,8 +133,8 @@ class Follower:
         self._start: Mapping[str, Any] | None = None
         self._pending: deque[tuple[int, dict[str, Any]]] = deque()
         self._once = history.Once()
-        self._told = 0  # differences that were told by a tag
-        self.sink.begin()
+        self._tagged = 0  # differences that a tag names
+        self.tracker.begin()
 
     def _read(self) -> None:
         """Take in what the journal has gained; not without end while a server is away."""
@@ -155,7 +148,7 @@ class Follower:
             if record["kind"] in history.METRICS:
                 record = self._once.only_new(record)
             if number < self.cursor.next:
-                self.sink.recall(record)
+                self.tracker.recall(record)
             else:
                 self._pending.append((number, record))
             number += 1
@@ -165,7 +158,7 @@ class Follower:
             self._start = start
         else:  # a resumed run: what it does again was recorded before
             self._once.begin(start, journal.read(self._tail.path).records[:number])
-            self._told = 0
+            self._tagged = 0
 
     def _portion(self) -> int:
         """Return how many of the pending records go together: metrics do, others go alone."""
@@ -184,13 +177,13 @@ class Follower:
                 self._tell_differences()
             self._send([record for _, record in portion])
         except Exception as error:
-            if errors.kind(error) not in (errors.INVALID, errors.RACE):
+            if self.tracker.kind(error) not in (errors.INVALID, errors.RACE):
                 raise
             if len(portion) > 1:  # one of them: the others are not to suffer for it
                 for one in portion:
                     self._deliver([one])
                 return
-            self.cursor.left[str(portion[0][0])] = errors.reason(error)
+            self.cursor.left[str(portion[0][0])] = self.tracker.reason(error)
         else:
             self.sent += len(portion)
         for _ in portion:
@@ -201,30 +194,27 @@ class Follower:
     def _send(self, records: list[dict[str, Any]]) -> None:
         for pause in (0.1, 0.3, 1.0, None):
             try:
-                return self.sink.deliver(records)
+                return self.tracker.deliver(records)
             except Exception as error:
-                # MLflow lets two runs that begin at once trip over the dataset that both name.
-                if pause is None or errors.kind(error) != errors.RACE:
+                # Two runs that begin at once may make the same thing, such as the dataset that both name.
+                if pause is None or self.tracker.kind(error) != errors.RACE:
                     raise
                 time.sleep(pause)
 
     def _tell_differences(self) -> None:
         differing = self._once.differing
-        if len(differing) > self._told:
+        if len(differing) > self._tagged:
             first = "; ".join(differing[:10])
-            self.sink.tag(
+            self.tracker.tag(
                 {
                     f"trainrun.resume.{self._once.attempt}.differs": f"{len(differing)} values are not what they were before the resume: {first}"
                 }
             )
-            self._told = len(differing)
+            self._tagged = len(differing)
 
 
 class Backoff:
-    """When to try again: after half a second, then twice as long each time, up to half a minute.
-
-    Clocks that are set do not matter to it.
-    """
+    """When to try again: after half a second, then twice as long each time, up to half a minute, whatever the clock says."""
 
     FIRST, LONGEST, WAITED_FOR = 0.5, 30.0, 1.0
 

@@ -1,9 +1,9 @@
-"""`python -m trainrun.tracking.delivery.service PID`: the process that delivers journals to MLflow, and looks after their runs.
+"""`python -m trainrun.tracking.delivery.service PID`: the process that delivers journals to trackers, and looks after their runs.
 
-A training process starts one for all of its runs and tells it of each through its standard input, a JSON object a
-line (`courier.py`); the address of the tracking store goes that way, too, because everybody can read a process'
-arguments. What it learns comes back through its standard output. It never imports TensorFlow, has a session of its
-own, so that Ctrl-C in the terminal does not reach it, and gives way to whoever else wants the processor.
+A training process starts one for all of its runs and names each through its standard input, a JSON object a line
+(`client.py`); the addresses of trackers go that way, too, because a process' arguments are public. Its reports come back through its
+standard output. It never imports TensorFlow, has a session of its own, so that Ctrl-C in the terminal does not reach it,
+and runs at a low priority.
 
 When the training process is gone, a run without an end gets one, KILLED, and what is left is delivered within the
 `timeout` of the run. Then this process ends.
@@ -26,31 +26,31 @@ from typing import Any
 
 from trainrun.tracking import status
 from trainrun.tracking.delivery import liveness
-from trainrun.tracking.delivery.delivery import Job
+from trainrun.tracking.delivery.delivery import Delivery
 from trainrun.tracking.delivery.replay import Backoff
-from trainrun.tracking.mlflow.store import import_quietly
+from trainrun.tracking.delivery.tracker_delivery import prepare
 
-LOOK = 1.0  # seconds between two looks at whether the training process lives
-UNKNOWN = 30.0  # seconds for a run of which nothing was said
+POLL_INTERVAL_S = 1.0  # between two looks at whether the training process lives
+DEFAULT_TIMEOUT_S = 30.0  # of a service without a run
 NICE = 10  # added to the process' nice value: the training goes first on the processor
-GRACE = 5.0  # seconds beyond the last moment for a request that is under way
+GRACE_S = 5.0  # beyond the last moment, for a request that is under way
 
 
 class Service:
-    """Read what the training process says, deliver, and notice when it is gone.
+    """Read the training process' messages, deliver, and notice when it is gone.
 
     Args:
-        listen: file descriptor of what it says.
-        answer: file descriptor of what it is told.
-        parent: the number of the training process.
+        listen: file descriptor of its messages.
+        answer: file descriptor of the reports to it.
+        parent: its process id.
     """
 
     def __init__(self, listen: int, answer: int, parent: int):
         self.began = time.time()
-        self.jobs: dict[str, Job] = {}
+        self.runs: dict[str, Delivery] = {}
         self.live = 0  # of them have not ended
-        self.backoffs: dict[str, Backoff] = {}
-        self.warned: set[str] = set()  # addresses of which a line was said: one is enough
+        self.backoffs: dict[tuple[str, str], Backoff] = {}  # of each tracker and address
+        self.warned: set[str] = set()  # addresses that one line of warning was printed for
         self._listen, self._answer = listen, answer
         self.parent = parent
         self._oom = liveness.oom_kills()
@@ -67,75 +67,78 @@ class Service:
             # Before the messages: the last of them came before this.
             gone, closed = self.orphaned, self._closed.is_set()
             self._take_messages()
-            self.live = sum(not job.over for job in self.jobs.values())
-            for job in list(self.jobs.values()):
-                self._work(job)
+            self.live = sum(not run.over for run in self.runs.values())
+            for run in list(self.runs.values()):
+                self._work(run)
                 self._take_messages(wait=False)
-                # With hundreds of runs a round takes a minute: who is waited for does not.
-                for other in [j for j in self.jobs.values() if j.waited_for]:
+                # With hundreds of runs a round takes a minute: those that the user waits for go between.
+                for other in [j for j in self.runs.values() if j.waited_for]:
                     self._work(other)
-            self.jobs = {name: job for name, job in self.jobs.items() if not job.finished}
-            if (closed or gone) and not self.jobs:
+            self.runs = {name: run for name, run in self.runs.items() if not run.finished}
+            if (closed or gone) and not self.runs:
                 return
             if gone and (
-                time.monotonic() >= self._last_moment or all(j.given_up for j in self.jobs.values())
+                time.monotonic() >= self._last_moment or all(j.given_up for j in self.runs.values())
             ):
                 return
 
     @staticmethod
-    def _work(job: Job) -> None:
-        if job.finished or job.remaining > 0:
-            return
-        try:
-            job.work()
-        except Exception as error:  # a log that cannot be written, say: no reason to leave the other runs
-            job.failed(error)
+    def _work(run: Delivery) -> None:
+        if not run.finished and run.remaining <= 0:
+            with contextlib.suppress(
+                OSError
+            ):  # a log that cannot be written: no reason to leave the other runs
+                run.work()
 
-    def tell(self, run_dir: Path, **news: Any) -> None:
+    def report(self, run_dir: Path, **fields: Any) -> None:
         """Send something to the training process; it may be gone."""
-        line = json.dumps({"run": str(run_dir), **news}) + "\n"
+        line = json.dumps({"run": str(run_dir), **fields}) + "\n"
         with contextlib.suppress(OSError):
             os.write(self._answer, line.encode())
 
     def _take_messages(self, wait: bool = True) -> None:
-        wait = wait and (bool(self.jobs) or not self._closed.is_set())  # else there is nothing to come
-        patience = min((job.remaining for job in self.jobs.values()), default=None) if wait else 0
+        wait = wait and (bool(self.runs) or not self._closed.is_set())  # else there is nothing to come
+        patience = min((run.remaining for run in self.runs.values()), default=None) if wait else 0
         if wait and (self.orphaned or patience == math.inf):
             patience = 0.2 if patience is None else min(patience, 0.2)
         while True:
             try:
-                told = self._inbox.get(timeout=patience) if patience != 0 else self._inbox.get_nowait()
+                message = self._inbox.get(timeout=patience) if patience != 0 else self._inbox.get_nowait()
             except queue.Empty:
                 return
             patience = 0
-            self._hear_one(told)
+            self.take(message)
 
-    def _hear_one(self, told: dict[str, Any]) -> None:
-        if "follow" in told:
-            there = self.jobs.get(told["follow"])
-            # Of a run that begins again before its former end is delivered, the one who has its lock reads on.
-            if there is None or there.finished or not there.held:
-                self.jobs[told["follow"]] = Job(self, told)
+    def take(self, message: dict[str, Any]) -> None:
+        """Act on one message of the training process."""
+        if "follow" in message:
+            before = self.runs.get(message["follow"])
+            # A run that begins again before its former end is delivered: the delivery that has its lock reads on.
+            if before is None or before.finished or not before.held:
+                self.runs[message["follow"]] = Delivery(self, message)
             if self.orphaned:
-                self._set_last_moment()  # once more: its own patience counts
-            self.tell(told["follow"], following=True)
-        elif "prepare" in told:
-            with contextlib.suppress(Exception):  # the first run that is to be delivered says it
-                import_quietly()
-        elif (job := self.jobs.get(told.get("over", ""))) is not None:
-            job.end()
-        elif (job := self.jobs.get(told.get("hurry", ""))) is not None:
-            job.hurry()
-        elif (job := self.jobs.get(told.get("given_up", ""))) is not None:
-            job.given_up = True
-            job.backoff.relax()
+                self._set_last_moment()  # once more: the run's own timeout counts
+            self.report(message["follow"], following=True)
+        elif "prepare" in message:
+            for name in message["prepare"]:
+                with contextlib.suppress(Exception):  # reported by the first run that is delivered
+                    prepare(name)
+        elif (run := self.runs.get(message.get("over", ""))) is not None:
+            run.end()
+        elif (run := self.runs.get(message.get("hurry", ""))) is not None:
+            run.hurry()
+        elif (run := self.runs.get(message.get("given_up", ""))) is not None:
+            run.relax()
 
     def _hear(self) -> None:
         """The thread that reads, and looks whether the training process lives."""
         rest = b""
         while True:
             lives = os.getppid() == self.parent
-            if not self._closed.is_set() and select.select([self._listen], [], [], LOOK if lives else 0)[0]:
+            if (
+                not self._closed.is_set()
+                and select.select([self._listen], [], [], POLL_INTERVAL_S if lives else 0)[0]
+            ):
                 data = os.read(self._listen, 65536)
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
@@ -147,17 +150,17 @@ class Service:
             elif not lives:  # and nothing is left to be read
                 break
             elif self._closed.is_set():
-                time.sleep(LOOK / 5)
+                time.sleep(POLL_INTERVAL_S / 5)
         self._end_of_trainer()
 
     def _end_of_trainer(self) -> None:
         """Write the end of the runs that it cannot write any more; no request that hangs delays this."""
         self._orphaned.set()
         self._set_last_moment()
-        for job in list(self.jobs.values()):
-            if not job.finished:
-                job.settle()
-            job.hurry()
+        for run in list(self.runs.values()):
+            if not run.finished:
+                run.settle()
+            run.hurry()
         self._inbox.put({})
 
     @property
@@ -172,12 +175,12 @@ class Service:
 
     def _set_last_moment(self) -> None:
         """Bound the time that is left."""
-        patience = max((job.timeout for job in self.jobs.values()), default=UNKNOWN)
+        patience = max((run.timeout for run in self.runs.values()), default=DEFAULT_TIMEOUT_S)
         self._last_moment = time.monotonic() + patience
         # A request that hangs is not waited for: what it was about is sent again by `trainrun sync`.
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = threading.Timer(patience + GRACE, os._exit, [0])
+        self._watchdog = threading.Timer(patience + GRACE_S, os._exit, [0])
         self._watchdog.daemon = True
         self._watchdog.start()
 

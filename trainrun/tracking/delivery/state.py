@@ -1,6 +1,6 @@
-"""`tracking.json`: which MLflow run a run is, and how much of its journal that has; one entry a tracking store.
+"""`tracking.json`: how much of a run's journal each tracker has, and which run it is there; one entry a tracker and address.
 
-The journal is written by the training process alone, this file by whoever delivers, under the lock of the run. It
+The journal is written by the training process alone, this file by the process that delivers, under the lock of the run. It
 may be lost: then everything is sent again, and the store keeps what it has.
 """
 
@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from trainrun.util import paths, redaction
@@ -23,22 +24,26 @@ class Target(NamedTuple):
     """Where a run is to be sent.
 
     Args:
-        uri: the tracking store, resolved; may hold a password, and is therefore written nowhere.
-        experiment: its name.
-        run_name: the run's name; None: the one of the start record.
-        log_model, log_artifacts: whether these are sent, too.
+        tracker: its name.
+        uri: its address, resolved; may hold a password, and is therefore written nowhere.
+        experiment: the experiment's name; empty where the tracker has none.
+        settings: the tracker's own.
     """
 
+    tracker: str
     uri: str
-    experiment: str
-    run_name: str | None = None
-    log_model: bool = True
-    log_artifacts: bool = True
+    experiment: str = ""
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def address(self) -> str:
-        """The tracking store without secrets."""
+        """The address without secrets."""
         return redaction.text(self.uri)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The target without secrets, for the run's first record."""
+        return {**self._asdict(), "uri": self.address, "settings": redaction.tree(dict(self.settings))}
 
 
 class Cursor:
@@ -51,13 +56,13 @@ class Cursor:
 
     def __init__(self, run_dir: str | Path, target: Target):
         self.run_dir, self.target = Path(run_dir), target
-        entry = find(read(run_dir), target.address, target.experiment) or {}
+        entry = find(read(run_dir), target) or {}
         self.run_id: str | None = entry.get("run_id")
         self.experiment_id: str | None = entry.get("experiment_id")
         self.next: int = entry.get("next", 0)  # records before this number are delivered
         self.left: dict[str, str] = dict(entry.get("left") or {})  # but for these: number -> why
-        self.deleted = bool(entry.get("deleted"))  # somebody has deleted the run on the server
-        self.parent_id: str | None = entry.get("parent_run_id")  # the run that it was told to stand below
+        self.deleted = bool(entry.get("deleted"))  # a user has deleted the run on the server
+        self.parent_id: str | None = entry.get("parent_run_id")  # the run that it stands below there
 
     @property
     def identity(self) -> dict[str, str] | None:
@@ -77,12 +82,9 @@ class Cursor:
 
     def save(self) -> None:
         """Write the file, whole or not at all; this target's entry is the last."""
-        others = [
-            e
-            for e in read(self.run_dir)
-            if (e["tracking_uri"], e["experiment"]) != (self.target.address, self.target.experiment)
-        ]
+        others = [e for e in read(self.run_dir) if not _is_of(e, self.target)]
         entry = {
+            "tracker": self.target.tracker,
             "tracking_uri": self.target.address,
             "experiment": self.target.experiment,
             "experiment_id": self.experiment_id,
@@ -98,7 +100,7 @@ class Cursor:
 
 
 def read(run_dir: str | Path) -> list[dict[str, Any]]:
-    """Return the entries of a run's `tracking.json`, the latest target last; what is damaged counts as absent."""
+    """Return the entries of a run's `tracking.json`, the latest target last; a damaged file counts as absent."""
     try:
         found = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))["deliveries"]
         return [
@@ -113,15 +115,46 @@ def read(run_dir: str | Path) -> list[dict[str, Any]]:
         return []
 
 
-def find(entries: list[dict[str, Any]], address: str, experiment: str) -> dict[str, Any] | None:
+def find(entries: list[dict[str, Any]], target: Target) -> dict[str, Any] | None:
     """Return the entry of a target."""
-    return next((e for e in entries if (e["tracking_uri"], e["experiment"]) == (address, experiment)), None)
+    return next((e for e in entries if _is_of(e, target)), None)
 
 
-def latest(run_dir: str | Path) -> dict[str, Any] | None:
-    """Return the entry of the target that was delivered to last, or None."""
-    entries = read(run_dir)
-    return entries[-1] if entries else None
+def _is_of(entry: Mapping[str, Any], target: Target) -> bool:
+    # Entries of before there were several trackers name none.
+    return (entry.get("tracker", target.tracker), entry["tracking_uri"], entry["experiment"]) == (
+        target.tracker,
+        target.address,
+        target.experiment,
+    )
+
+
+def latest(run_dir: str | Path) -> list[dict[str, Any]]:
+    """Return each tracker's entry that was delivered to last; the latest of all is the last."""
+    entries: dict[Any, dict[str, Any]] = {}
+    for entry in read(run_dir):
+        entries.pop(entry.get("tracker"), None)
+        entries[entry.get("tracker")] = entry
+    # Entries of before there were several trackers name none; a later one that names it stands in their place.
+    return [e for name, e in entries.items() if name is not None or len(entries) == 1]
+
+
+def unsent_of(run_dir: str | Path, wanted: int, total: int) -> int:
+    """Return how many of a journal's `total` records the trackers of a run do not have.
+
+    Args:
+        run_dir: the run's directory.
+        wanted: trackers that the run was to go to.
+        total: records of the journal.
+    """
+    entries = latest(run_dir)
+    missing = sum(unsent(e, total) for e in entries if not e.get("deleted"))
+    return missing + max(wanted - len(entries), 0) * total
+
+
+def run_id(run_dir: str | Path) -> str | None:
+    """Return the id that the run has where it was delivered last, or None."""
+    return next((e["run_id"] for e in reversed(latest(run_dir)) if e.get("run_id")), None)
 
 
 def unsent(entry: Mapping[str, Any] | None, total: int) -> int:

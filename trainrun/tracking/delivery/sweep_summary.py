@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import find, journal, status
+from trainrun.tracking import find, journal, status, trackers
 from trainrun.tracking.delivery import state
 
 BEST = "best_"  # before the objective's name, in the metrics of a sweep's own journal
@@ -25,7 +25,7 @@ class Folded(NamedTuple):
         metric, value: the objective and its best value so far, or None.
         swept: what is varied, as overrides.
         records: those of each journal, the sweep's own too: directory -> how many.
-        tracked: whether the sweep was to be sent to a tracking server.
+        trackers: how many the sweep is sent to.
     """
 
     status: str
@@ -37,7 +37,7 @@ class Folded(NamedTuple):
     value: float | None
     swept: list[str]
     records: dict[Path, int]
-    tracked: bool
+    trackers: int
 
 
 def fold(sweep_dir: Path) -> Folded:
@@ -73,19 +73,17 @@ def fold(sweep_dir: Path) -> Folded:
         value=value,
         swept=[f"{k}={v}" for k, v in (head.get("params") or {}).items()],
         records=records,
-        tracked=bool(head.get("tracking")) or state.latest(sweep_dir) is not None,
+        trackers=len(trackers.recorded(head)) or len(state.latest(sweep_dir)),
     )
 
 
 def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
-    """Return how many records of a sweep and its trials the tracking server does not have; None: they go to none."""
-    if not sweep.tracked:
+    """Return how many records of a sweep and its trials their trackers do not have; None: they go to none."""
+    if not sweep.trackers:
         return None
     missing = 0
     for run_dir, total in sweep.records.items():
-        entry = state.latest(run_dir)
-        if not (entry or {}).get("deleted"):
-            missing += state.unsent(entry, total)
+        missing += state.unsent_of(run_dir, sweep.trackers, total)
     return missing
 
 

@@ -12,10 +12,12 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainrun.errors import UserError
 from trainrun.ui import console
 from trainrun.util import redaction
 
 DEFAULT_DATABASE = "mlflow.db"
+VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
 PATIENCE = 30  # seconds for one request
 
@@ -29,13 +31,27 @@ def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
         folder: by default the working directory.
     """
     folder = (folder or Path.cwd()).absolute()
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_DATABASE
+    uri = uri or os.environ.get(VARIABLE) or DEFAULT_DATABASE
     if uri.startswith("sqlite:///"):
         uri = uri.removeprefix("sqlite:///")
     elif "://" in uri or not uri.endswith(".db"):
         return uri
     # `folder / path` is `path` if that is absolute.
     return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
+
+
+def address(uri: str | None) -> str:
+    """Return the address of the tracking store, a password that was hidden in it taken from the environment.
+
+    Raises:
+        UserError: the environment has none.
+    """
+    if uri is not None and redaction.HIDDEN in uri and not os.environ.get(VARIABLE):
+        raise UserError(
+            f"the run goes to {uri}, and its password is in no file: give the address in {VARIABLE}, "
+            "or to `trainrun sync` with --uri."
+        )
+    return resolve_uri(None if uri is not None and redaction.HIDDEN in uri else uri)
 
 
 def sqlite_file(uri: str) -> Path | None:

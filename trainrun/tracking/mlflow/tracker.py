@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import summary
-from trainrun.tracking import status
-from trainrun.tracking.delivery import errors, parent_run
+from trainrun.tracking import find, status
+from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor
-from trainrun.tracking.mlflow import limits
+from trainrun.tracking.mlflow import faults, limits, parent_run, store
 from trainrun.tracking.mlflow.model_files import MODEL, write_model
-from trainrun.tracking.mlflow.store import import_quietly, one_at_a_time, sqlite_file
+from trainrun.tracking.trackers import Tracker
 from trainrun.util import redaction
 
 ARTIFACTS = "mlartifacts"
@@ -48,27 +48,37 @@ class Attempt(NamedTuple):
     changed: dict[str, str]
 
 
-class MlflowSink:
+class MlflowTracker(Tracker):
     """Send one run's records to MLflow.
 
-    Records are handed over in journal order, each to `recall` (it was sent before) or to `deliver`: what an
-    earlier record has decided, a name or a parameter, holds for the later ones.
+    What an earlier record has decided, a name or a parameter, holds for the later ones.
 
     Args:
-        cursor: where to, and which MLflow run it is; the sink writes `run_id` and `experiment_id` into it.
-        since: unix seconds; of a run that has begun later nobody but this sink has ever sent anything.
+        cursor: where to, and which MLflow run it is.
+        since: unix seconds. Runs started later cannot exist on the server yet, so the lookup is skipped.
     """
 
+    title = "MLflow"
+
     def __init__(self, cursor: Cursor, since: float = math.inf):
-        self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
-        self._since = since
         self._client: Any = None
-        self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": none that is there
-        self._unsure = False  # whether the server may have made a run that it has not told us of
-        self.begin()
+        self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": the server has none of that id
+        self._unsure = False  # whether the server may have made a run without our having had its answer
+        super().__init__(cursor, since)
+
+    @classmethod
+    def destination(cls, settings: Mapping[str, Any]) -> tuple[str, str]:
+        return store.address(settings.get("uri")), settings.get("experiment") or store.DEFAULT_EXPERIMENT
+
+    @classmethod
+    def start_fields(cls) -> dict[str, Any]:
+        return {"parent_run_id": parent_run.in_environment()}
+
+    @classmethod
+    def prepare(cls) -> None:
+        store.import_quietly()
 
     def begin(self) -> None:
-        """Forget all records: they come again, from the first."""
         self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
         self._models: set[str] = set()  # records of models that were begun with
         self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
@@ -77,15 +87,22 @@ class MlflowSink:
         self._params: dict[str, str] = {}
         self._param_names, self._metric_names = limits.Names(), limits.Names()
 
+    def kind(self, error: BaseException) -> str:
+        return faults.kind(error)
+
+    def reason(self, error: BaseException) -> str:
+        return faults.reason(error)
+
+    def moved(self) -> bool:
+        return parent_run.of_sweep(self.run_dir, self.target) not in (None, self.cursor.parent_id)
+
     def recall(self, record: Mapping[str, Any]) -> None:
-        """Take a record that MLflow has."""
         if record["kind"] == "start":
             self._attempt(record)
         elif record["kind"] in ("epoch", "batch", "metrics"):
             self._metrics(record)
 
     def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Send metric records, together, or one record of another kind; all of it or an exception."""
         self._connect()
         if records[0]["kind"] in ("epoch", "batch", "metrics"):
             metrics = [m for record in records for m in self._metrics(record)]
@@ -99,37 +116,33 @@ class MlflowSink:
             handle(records[0])
 
     def tag(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the run."""
         self._connect()
         for key, value in tags.items():
             self._client.set_tag(self.cursor.run_id, limits.key(key), limits.cut(value, limits.TAG_LENGTH))
 
     def check(self) -> None:
-        """Raise what the store says if it has not, or has no more, the run."""
         self._connect()
         if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
             raise errors.Deleted
 
+    def _setting(self, name: str, default: Any = None) -> Any:
+        return self.target.settings.get(name, default)
+
     # The connection, and the run.
 
     def open(self, start: Mapping[str, Any]) -> None:
-        """Connect, and find or make the run.
-
-        Args:
-            start: the journal's first record.
-        """
         self._connect()
         self._first, parent = start, parent_run.of_sweep(self.run_dir, self.target)
         if self.cursor.run_id is None:
             self.cursor.experiment_id = self._experiment_id
-            new = limits.milliseconds(start) > 1000 * self._since and not self._unsure
+            new = limits.milliseconds(start) > 1000 * self.since and not self._unsure
             self.cursor.run_id = (None if new else self._find(start)) or self._create(start, parent)
             self.cursor.save()
         self._nest(start, parent)
 
     def _nest(self, start: Mapping[str, Any], parent: str | None) -> None:
         """Put the run below its sweep's, or the one that `MLFLOW_RUN_ID` named; asked for again, nothing is sent."""
-        if parent is None and self.cursor.parent_id is None and parent_run.sweep_of(self.run_dir) is None:
+        if parent is None and self.cursor.parent_id is None and find.sweep_of(self.run_dir) is None:
             if self._named is None:
                 self._named = parent_run.of_variable(self._client, start) or ""
             parent = self._named
@@ -140,14 +153,14 @@ class MlflowSink:
 
     def _connect(self) -> None:
         if self._client is None:
-            import_quietly()
+            store.import_quietly()
             from mlflow import MlflowClient
 
             # A SQLite file is made here, and what goes to databases is imported.
-            with one_at_a_time(self.target.uri):
+            with store.one_at_a_time(self.target.uri):
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
-            with one_at_a_time(self.target.uri):
+            with store.one_at_a_time(self.target.uri):
                 self._experiment_id = self._experiment()
 
     def _experiment(self) -> str:
@@ -157,7 +170,7 @@ class MlflowSink:
             try:
                 return client.create_experiment(name, self._artifact_root())
             except Exception:
-                # Somebody else made it in the meantime, or it failed for a reason worth telling.
+                # Another process made it in the meantime, or it failed for a reason worth reporting.
                 found = client.get_experiment_by_name(name)
                 if found is None:
                     raise
@@ -167,7 +180,7 @@ class MlflowSink:
 
     def _artifact_root(self) -> str | None:
         """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-        file = sqlite_file(self.target.uri)
+        file = store.sqlite_file(self.target.uri)
         if file is None:
             return None
         return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
@@ -179,7 +192,7 @@ class MlflowSink:
                 self.cursor.experiment_id,
                 start_time=limits.milliseconds(start),
                 run_name=limits.cut(
-                    self.target.run_name or start.get("name") or start.get("run_id") or "run",
+                    self._setting("run_name") or start.get("name") or start.get("run_id") or "run",
                     limits.KEY_LENGTH,
                 ),
                 tags=_tags(start) | below,
@@ -242,7 +255,7 @@ class MlflowSink:
         try:
             self._client.log_batch(self.cursor.run_id, params=params)
         except Exception as error:
-            if errors.kind(error) != errors.INVALID:
+            if faults.kind(error) != errors.INVALID:
                 raise
             # MLflow lets no parameter change, and refuses the whole batch for one that would.
             has = self._client.get_run(self.cursor.run_id).data.params
@@ -263,9 +276,9 @@ class MlflowSink:
             self._name_the_run()
         try:
             if record.get("model") is not None:
-                if self.target.log_model and path.is_file():
+                if self._setting("log_model", True) and path.is_file():
                     self._model(path, record)
-            elif self.target.log_artifacts and path.is_file():
+            elif self._setting("log_artifacts", True) and path.is_file():
                 folder = Path(record["path"]).parent.as_posix()
                 folder = None if folder == "." else folder
                 if self._files is not None:
@@ -274,7 +287,7 @@ class MlflowSink:
                     self._client.log_artifact(self.cursor.run_id, str(path), folder)
         except (ImportError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
             # A store whose library is not installed here, or where we may not write: not for ever in the way.
-            raise errors.Unsendable(f"{record['path']}: {errors.reason(error)}") from error
+            raise errors.Unsendable(f"{record['path']}: {faults.reason(error)}") from error
 
     def _on_tags(self, record: Mapping[str, Any]) -> None:
         self.tag({k: limits.value(v) for k, v in record["tags"].items() if v is not None})

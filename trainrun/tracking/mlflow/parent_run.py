@@ -1,4 +1,4 @@
-"""Which run a run stands below in MLflow: a trial below its sweep, anything else below the run that MLFLOW_RUN_ID names.
+"""Choose the MLflow parent run: the trial's sweep, else the run in `MLFLOW_RUN_ID`.
 
 `MLFLOW_RUN_ID` asks MLflow's own calls to write *into* that run. All trials of a sweep inherit it, and would write over one
 another (mlflow #7152, #15713). So nothing of ours is written into it: a run that is started with it, or the parent run of a
@@ -12,32 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.tracking import find
 from trainrun.tracking.delivery import errors, state
 from trainrun.tracking.delivery.state import Target
-from trainrun.tracking.find import SWEEP
-from trainrun.tracking.status import JOURNAL
+from trainrun.tracking.mlflow import faults
 
 TAG = "mlflow.parentRunId"
 VARIABLE = "MLFLOW_RUN_ID"
 
 
-def sweep_of(run_dir: str | Path) -> Path | None:
-    """Return the directory of the sweep whose trial a run is; None: of none, or of one without a record of its own."""
-    folder = Path(run_dir).absolute().parent
-    return folder if (folder / SWEEP).is_file() and (folder / JOURNAL).is_file() else None
-
-
 def of_sweep(run_dir: str | Path, target: Target) -> str | None:
     """Return the MLflow run of a trial's sweep; None while the server has none, or where there is no sweep.
 
-    The sweep's `tracking.json` alone tells it: whoever delivers a trial delivers its sweep first, and a trial whose tag is
-    missing or another gets it with its next delivery or `trainrun sync`.
+    The sweep's `tracking.json` alone has it: a trial is delivered after its sweep, and a trial whose tag is missing or another
+    gets it with its next delivery or `trainrun sync`.
     """
-    folder = sweep_of(run_dir)
-    if folder is None:
-        return None
-    entry = state.find(state.read(folder), target.address, target.experiment)
-    return (entry or {}).get("run_id")
+    folder = find.sweep_of(run_dir)
+    return None if folder is None else (state.find(state.read(folder), target) or {}).get("run_id")
 
 
 def of_variable(client: Any, start: Mapping[str, Any]) -> str | None:
@@ -54,11 +45,11 @@ def of_variable(client: Any, start: Mapping[str, Any]) -> str | None:
         # With a parent that the server does not know, MLflow's pages would show the run nowhere.
         return client.get_run(named).info.run_id
     except Exception as error:
-        if errors.kind(error) in (errors.GONE, errors.INVALID):
+        if faults.kind(error) in (errors.GONE, errors.INVALID):
             return None
         raise
 
 
-def given() -> str | None:
-    """Return what the environment names."""
+def in_environment() -> str | None:
+    """Return the run that the environment names."""
     return os.environ.get(VARIABLE) or None

@@ -1,0 +1,79 @@
+"""The config's node `tracking`: the settings of each tracker, and those that all of them share.
+
+An option of the group nests under a name of its own, so that `tracking=[a,b]` takes two at once:
+
+    tracking:
+      mlflow: {name: mlflow, uri: null, …}
+      tensorboard: {name: tensorboard, …}
+      interval: 1.0
+
+With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.mlflow.uri=…`. So may its name, as in
+runs that were recorded when there was but one: ``{name: mlflow, uri: …}``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainrun.errors import Problem, did_you_mean
+
+GROUP = "tracking"
+NONE = "none"
+# Settings of recording and delivery: the same for all trackers.
+SHARED = ("every_steps", "interval", "timeout")
+
+
+def trackers(node: Any) -> dict[str, dict[str, Any]]:
+    """Return the settings of each tracker by the name that it stands under; none for `tracking=none`.
+
+    Args:
+        node: the config's `tracking`.
+    """
+    nested, top = _parts(node)
+    if isinstance(top.get("name"), str):
+        name = top["name"]
+        return nested if name == NONE else {**nested, name: {**nested.get(name, {}), **top}}
+    if len(nested) == 1:
+        ((key, settings),) = nested.items()
+        return {key: {**settings, **top}}
+    return nested
+
+
+def components(node: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield (group, key, settings) of each place where settings stand, for the preflight."""
+    if not isinstance(node, Mapping):
+        yield GROUP, GROUP, node
+        return
+    nested, top = _parts(node)
+    for key, settings in nested.items():
+        yield GROUP, f"{GROUP}.{key}", settings
+    shared = {key: node[key] for key in SHARED if key in node}
+    name = top.get("name") or (next(iter(nested.values()))["name"] if len(nested) == 1 else NONE)
+    yield GROUP, GROUP, {"name": name, **shared, **(top if "name" in top or len(nested) == 1 else {})}
+
+
+def problems(node: Any) -> Iterator[Problem]:
+    """Yield libraries that are not installed, and what stands at the top but is no tracker's, or one of several's."""
+    for settings in trackers(node).values():
+        library = settings["name"]  # by convention, a tracker bears its library's name
+        if library.isidentifier() and importlib.util.find_spec(library) is None:
+            yield Problem(GROUP, f"{GROUP}={library} needs the package {library}: pip install {library}.")
+    nested, top = _parts(node)
+    if "name" in top or len(nested) == 1:
+        return
+    for key in top:
+        if nested:
+            keys = " or ".join(f"{GROUP}.{name}.{key}" for name in nested)
+            yield Problem(f"{GROUP}.{key}", f"there are several trackers; say whose: {keys}.")
+        else:
+            hint = did_you_mean(key, SHARED)
+            yield Problem(f"{GROUP}.{key}", f"no such key in {GROUP}={NONE}.{hint}")
+
+
+def _parts(node: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the nested trackers, and what stands at the top and is not shared."""
+    items = node.items() if isinstance(node, Mapping) else ()
+    nested = {k: dict(v) for k, v in items if isinstance(v, Mapping) and isinstance(v.get("name"), str)}
+    return nested, {k: v for k, v in items if k not in nested and k not in SHARED}

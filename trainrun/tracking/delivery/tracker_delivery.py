@@ -1,0 +1,139 @@
+"""One run on its way to one tracker: when it is its turn, and what becomes of a failure."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from trainrun.tracking import trackers
+from trainrun.tracking.delivery import errors
+from trainrun.tracking.delivery.errors import Deleted
+from trainrun.tracking.delivery.replay import Backoff, Follower
+from trainrun.tracking.delivery.state import Cursor, Target
+from trainrun.ui import console
+from trainrun.util import imports, redaction
+
+if TYPE_CHECKING:
+    from trainrun.tracking.delivery.delivery import Delivery
+
+# A run that is older is looked at less often: after a tenth of its age, at most 10 seconds. Each time costs the server and
+# us some 40 ms, which a training that uses all cores pays.
+SHARE, SELDOM = 0.1, 10.0
+# Of many runs at once each is looked at less often, too: after so many seconds for each of them. (64 runs in one graph
+# report 64 epochs within a second, whose delivery takes a second of a core.)
+CROWD = 0.1
+
+
+class TrackerDelivery:
+    """One run's delivery to one tracker.
+
+    Args:
+        run: the run's delivery as a whole.
+        number: of the tracker among the run's.
+        target: where to.
+    """
+
+    def __init__(self, run: Delivery, number: int, target: Target):
+        self.run, self.number, self.target = run, number, target
+        self.tracker = trackers.find(target.tracker)
+        self.follower: Follower | None = None
+        self.finished = False
+        self._deleted = False
+        self._began = time.monotonic()
+        self._due = 0.0
+
+    @property
+    def backoff(self) -> Backoff:
+        """Shared by all runs that go to the same address."""
+        return self.run.service.backoffs.setdefault((self.target.tracker, self.target.uri), Backoff())
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until there is something to do."""
+        return max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
+
+    def hurry(self) -> None:
+        """Deliver at once: the user waits."""
+        self._due = 0.0
+        self.backoff.hurry()
+
+    def due_now(self) -> None:
+        """Deliver at the next turn."""
+        self._due = 0.0
+
+    def postpone(self) -> None:
+        """Set the next turn."""
+        now = time.monotonic()
+        seldom = max(SHARE * (now - self._began), CROWD * self.run.service.live)
+        self._due = now + max(self.run.interval, min(seldom, SELDOM))
+
+    def work(self) -> None:
+        """Deliver what there is.
+
+        Raises:
+            Exception: it could not be delivered; see `failed`.
+        """
+        if self.follower is None:
+            prepare(self.target.tracker)
+            cursor = Cursor(self.run.run_dir, self.target)
+            # A delivery process before this one may have made runs that it could not write down any more.
+            tracker = self.tracker(cursor, since=self.run.service.began)
+            self.follower = Follower(cursor, tracker, self.run.warn, self._report)
+        try:
+            self.follower.pass_on()
+        except Deleted:
+            self._leave_deleted()
+            return
+        self.backoff.succeeded()
+        self._report(failing=None)
+        if self.follower.done:
+            self.finish()
+
+    def failed(self, error: BaseException) -> None:
+        """Record an error, and try again later."""
+        self.backoff.failed()
+        if self.backoff.failures == 1:
+            console.log(redaction.text("".join(traceback.format_exception(error))))
+        tracker = self.follower.tracker if self.follower is not None else None
+        kind = errors.kind(error) if tracker is None else tracker.kind(error)
+        # One failure may be a server that is just being started again, or a database that others are writing to.
+        if self.backoff.failures < 2 and kind == errors.PASSING:
+            return
+        reason = errors.reason(error) if tracker is None else tracker.reason(error)
+        if self.target.uri not in self.run.service.warned:
+            self.run.service.warned.add(self.target.uri)
+            self.run.warn(
+                f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything."
+            )
+        self._report(failing=reason)
+
+    def finish(self) -> None:
+        """Leave it at that: everything is delivered, or can no longer be."""
+        self.finished = True
+        self.run.report(tracker=self.number, finished=True)
+
+    def _leave_deleted(self) -> None:
+        """Send nothing more; but look after the run until it ends."""
+        if not self._deleted:
+            self._deleted = True
+            self.run.warn(
+                f"{self.tracker.title} run {self.follower.cursor.run_id} was deleted on the tracking server; nothing more is "
+                f"sent. The journal keeps everything: trainrun sync {self.run.run_dir} records it anew."
+            )
+            self.run.report(tracker=self.number, finished=True)
+        self._due = float("inf")
+        if self.follower.ended:
+            self.finish()
+
+    def _report(self, **more: Any) -> None:
+        if self.follower is not None:
+            cursor = self.follower.cursor
+            more = {"identity": cursor.identity, "next": cursor.next, "left": len(cursor.left), **more}
+        self.run.report(tracker=self.number, **more)
+
+
+def prepare(name: str) -> None:
+    """Import what a tracker needs, the garbage collector paused: this process is ours."""
+    with imports.collector_paused(name):
+        trackers.find(name).prepare()

@@ -1,0 +1,47 @@
+"""MLflow's exceptions: what is to be done about each, and how it is put in one line."""
+
+from __future__ import annotations
+
+import re
+
+from trainrun.tracking.delivery import errors
+
+_REFUSED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}  # 401, 403
+_INVALID = {
+    "INVALID_PARAMETER_VALUE",
+    "BAD_REQUEST",
+    "RESOURCE_ALREADY_EXISTS",
+    "ALREADY_EXISTS",
+    "NOT_IMPLEMENTED",
+}
+# Where MLflow and the libraries below it hide what happened, the plainest first.
+_PLAIN = (
+    (re.compile(r"too many (\d+) error responses|failed with error code (\d+)"), "it answers {}"),
+    (re.compile(r"(timed out)"), "no answer in time"),
+    (re.compile(r"\[Errno -?\d+\] ([^'\"()<>]+)"), "{}"),
+    (re.compile(r"(RemoteDisconnected|Connection aborted|IncompleteRead)"), "connection broken off"),
+)
+
+
+def kind(error: BaseException) -> str:
+    """Return which fault of `delivery.errors` an exception is."""
+    code, text = getattr(error, "error_code", None), str(error)
+    if isinstance(error, errors.Deleted | errors.Unsendable):
+        return errors.kind(error)
+    if code == "RESOURCE_DOES_NOT_EXIST":
+        return errors.GONE
+    if "must be in the 'active' state" in text:
+        return errors.DELETED
+    if code in _REFUSED:
+        return errors.REFUSED
+    if "IntegrityError" in text or "UniqueViolation" in text:
+        return errors.RACE
+    return errors.INVALID if code in _INVALID else errors.kind(error)
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception in one short line without secrets."""
+    for pattern, form in _PLAIN if type(error).__name__ == "MlflowException" else ():
+        if match := pattern.search(str(error)):
+            return form.format(next(filter(None, match.groups())).strip())
+    return errors.reason(error)
