@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -227,3 +228,11 @@ def test_each_store_has_its_own_place_and_the_latest_comes_last(tmp_path):
 def test_the_line_that_says_what_is_not_sent(inside):
     assert not_sent(1, inside / "a b") == "1 record not yet sent: trainrun sync 'a b'"
     assert not_sent(3, "x") == "3 records not yet sent: trainrun sync x"
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [(1, 1.0), (True, 1.0), (10**400, math.inf), (-(10**400), -math.inf), ("1", None), (None, None)],
+)
+def test_a_metric_is_a_float_or_none(given, number):
+    assert history.number(given) == number

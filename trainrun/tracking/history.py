@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -119,6 +120,16 @@ class Once:
                 self.differing.append(f"{name} at {place[2]}: {old!r}, again {value!r}")
         # The step counter of the epoch goes with its metrics.
         return {**record, "metrics": fresh, **({} if fresh else {"step": None})}
+
+
+def number(value: Any) -> float | None:
+    """Return a metric as a float, an integer too large for one as infinity; None if it is no number."""
+    if not isinstance(value, bool | int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _place(record: Mapping[str, Any], name: str) -> tuple[bool, str, int]:

@@ -96,6 +96,9 @@ class Tracker:
     def check(self) -> None:
         """Raise an exception of kind GONE or DELETED if the place has not, or has no more, the run that it was sent."""
 
+    def close(self) -> None:
+        """Release what is open: no more records come."""
+
     def moved(self) -> bool:
         """Return whether the run stands below another run than it should: `trainrun sync --all` then looks at it again."""
         return False

@@ -28,14 +28,6 @@ def test_portions_keep_to_count_and_bytes():
     assert [len(p) for p in limits.portions([("a", "b")] * 250)] == [100, 100, 50]
 
 
-@pytest.mark.parametrize(
-    ("given", "number"),
-    [(1, 1.0), (True, 1.0), (10**400, math.inf), (-(10**400), -math.inf), ("1", None), (None, None)],
-)
-def test_numbers(given, number):
-    assert limits.number(given) == number
-
-
 @pytest.mark.parametrize(("time", "stamp"), [(1.5, 1500), (-3.0, 0), (math.inf, 0), ("x", 0)])
 def test_times(time, stamp):
     assert limits.milliseconds({"time": time}) == stamp

@@ -122,6 +122,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
                 text = f"{run_dir}: {tracker.title} run {cursor.run_id} was deleted there; it stays so."
                 return Synced(text, 0)
             cursor.forget()
+            follower.tracker.close()
             follower = Follower(cursor, make(cursor), lost.append)
         except Exception as fault:
             error = fault
@@ -132,6 +133,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
         else:
             error = None
             break
+    follower.tracker.close()
     return _summary(run_dir, follower, lost, error)
 
 

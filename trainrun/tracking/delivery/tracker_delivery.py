@@ -110,6 +110,8 @@ class TrackerDelivery:
 
     def finish(self) -> None:
         """Leave it at that: everything is delivered, or can no longer be."""
+        if self.follower is not None:
+            self.follower.tracker.close()
         self.finished = True
         self.run.report(tracker=self.number, finished=True)
 

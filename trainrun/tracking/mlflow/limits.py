@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,16 +56,6 @@ def cut(text: str, length: int) -> str:
     """Return the text, at most `length` long, and without what a database or UTF-8 cannot hold."""
     text = text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def number(given: Any) -> float | None:
-    """Return a metric as a float, an integer too large for one as infinity; None for what is no number."""
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return float(given) if isinstance(given, bool) else None
-    try:
-        return float(given)
-    except OverflowError:
-        return math.inf if given > 0 else -math.inf
 
 
 def milliseconds(record: Mapping[str, Any]) -> int:

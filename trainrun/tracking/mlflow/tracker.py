@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.artifacts import summary
-from trainrun.tracking import find, status
+from trainrun.tracking import find, history, status
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor
 from trainrun.tracking.mlflow import faults, limits, parent_run, store
@@ -325,7 +325,7 @@ class MlflowTracker(Tracker):
         named = [
             (self._metric_names[prefix + name], number)
             for name, value in values.items()
-            if (number := limits.number(value)) is not None
+            if (number := history.number(value)) is not None
         ]
         if self._client is None:  # recalled before mlflow was needed
             return []
