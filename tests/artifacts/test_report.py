@@ -52,7 +52,7 @@ def test_the_end_of_a_run_names_everything(run_dir, capsys, monkeypatch):
     assert "best epoch  1 of 2, val_loss 1.5000" in lines
     assert "time        3.2 s, of it 1.5 s training, 1,234 examples a second" in lines
     assert f"run         {run_dir.name}" in lines
-    assert "MLflow      run f00 in http://host" in lines
+    assert "tracking    run f00 in http://host" in lines
     assert err.startswith("warning: 3 records")
 
 

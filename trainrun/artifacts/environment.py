@@ -13,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trainrun.tracking import trackers
 from trainrun.util import machine, redaction
 
 FILE = "environment.txt"
-# What a result may depend on; for summary.json.
-VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "mlflow", "hydra-core", "scikit-learn")
+# What a result may depend on, and what it is recorded with; for summary.json.
+VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "hydra-core", "scikit-learn", *trackers.names())
 _VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTHONHASHSEED", "SLURM_JOB_ID")
 DIFF_LIMIT = 1_000_000  # characters
 ASK: Mapping[str, Any] = MappingProxyType({})

@@ -91,9 +91,8 @@ def render(
     git = summary.get("git")
     if git:
         details.append(("git commit", git["commit"] + (" with changes" if git.get("dirty") else "")))
-    if summary.get("mlflow"):
-        mlflow = summary["mlflow"]
-        details.append(("MLflow run", f"{mlflow['run_id']} in {redaction.text(mlflow['tracking_uri'])}"))
+    if identity := summary.get(summaries.IDENTITY):
+        details.append(("tracked run", f"{identity['run_id']} in {redaction.text(identity['tracking_uri'])}"))
     details += [(package, version) for package, version in summary.get("versions", {}).items()]
     return _template().render(
         title=title,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.artifacts.summary import IDENTITY
 from trainrun.tracking.record import not_sent
 from trainrun.ui import console
 
@@ -43,7 +44,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) 
     Args:
         summary: the content of `summary.json`.
         run_dir: the run's directory.
-        undelivered: records that the tracking server does not have.
+        undelivered: records that the trackers do not have.
     """
     table = rows(summary)
     # A column without a single number says nothing.
@@ -68,9 +69,9 @@ def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) 
     rate = f", {speed:,.0f} examples a second" if speed else ""
     _line("time", f"{seconds['total']:.1f} s, of it {seconds['train']:.1f} s training{rate}")
     _line("run", _short(Path(run_dir)))
-    mlflow = summary.get("mlflow")
-    if mlflow:
-        _line("MLflow", f"run {mlflow['run_id']} in {_short_uri(mlflow['tracking_uri'])}")
+    identity = summary.get(IDENTITY)
+    if identity:
+        _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
     if undelivered:
         console.warn(not_sent(undelivered, run_dir))
 

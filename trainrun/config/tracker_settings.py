@@ -3,12 +3,12 @@
 An option of the group nests under a name of its own, so that `tracking=[a,b]` takes two at once:
 
     tracking:
-      mlflow: {name: mlflow, uri: null, …}
-      tensorboard: {name: tensorboard, …}
+      a: {name: a, uri: null, …}
+      b: {name: b, …}
       interval: 1.0
 
-With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.mlflow.uri=…`. So may its name, as in
-runs that were recorded when there was but one: ``{name: mlflow, uri: …}``.
+With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.a.uri=…`. So may its name, as in runs
+that were recorded when there was but one: ``{name: a, uri: …}``.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Dataset:
     """A dataset, split, with the meaning of its inputs and of its target.
 
     Args:
-        name: for tables, titles and MLflow.
+        name: for tables, titles and trackers.
         task: what kind of work it is; picks the default loss, metrics and plots.
         inputs: one `InputSpec` an input.
         target: see `TargetSpec`.

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from trainrun.errors import UserError
+from trainrun.tracking import trackers
 from trainrun.util import machine
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
@@ -22,7 +23,7 @@ PACKAGES = {
     "keras": "training",
     "numpy": "training",
     "hydra-core": "the command line",
-    "mlflow": "tracking=mlflow",
+    trackers.DEFAULT: f"tracking={trackers.DEFAULT}",
     "scikit-learn": "the small datasets",
     "pandas": "data=csv",
     "matplotlib": "plots",
@@ -102,18 +103,20 @@ def disk() -> Iterator[Finding]:
         yield Finding(FAULT, "disk", f"{folder} cannot be written to", "change to a folder of yours")
     elif free < LEAST_FREE_BYTES:
         yield Finding(
-            WARNING, "disk", f"{free / 2**30:.1f} GiB free in {folder}", "clear old runs: outputs/, mlflow.db"
+            WARNING,
+            "disk",
+            f"{free / 2**30:.1f} GiB free in {folder}",
+            "clear old runs: outputs/, and the tracker's store",
         )
     else:
         yield Finding(OK, "disk", f"{free / 2**30:.0f} GiB free in {folder}")
 
 
 def tracker() -> Iterator[Finding]:
-    """The store that tracking=mlflow would write to."""
-    from trainrun.tracking.mlflow.store import resolve_uri
+    """The store that runs are tracked in by default."""
     from trainrun.util import redaction
 
-    uri = resolve_uri(None)
+    uri, _ = trackers.find(trackers.DEFAULT).destination({})
     shown = redaction.text(uri)
     if uri.startswith("sqlite:///"):
         file = Path(uri.removeprefix("sqlite:///"))
@@ -122,7 +125,9 @@ def tracker() -> Iterator[Finding]:
                 OK, "tracker", f"{file.name}, {'there' if file.exists() else 'made by the first run'}"
             )
         else:
-            yield Finding(WARNING, "tracker", f"{file} cannot be written to", "set MLFLOW_TRACKING_URI")
+            yield Finding(
+                WARNING, "tracker", f"{file} cannot be written to", "choose another store: tracking.uri=…"
+            )
     elif uri.startswith(("http://", "https://")):
         yield _answers(uri, shown)
     else:

@@ -1,4 +1,4 @@
-"""A sweep's own record: a journal beside `sweep.json`, which becomes the parent run of its trials in MLflow.
+"""A sweep's own record: a journal beside `sweep.json`, which becomes the parent run of its trials at a tracker.
 
 It is delivered like any run's, by the same process, and before its trials; so it has a true end, too, when the sweep's
 process is killed. A sweep that goes on goes on in it.
@@ -22,7 +22,7 @@ from trainrun.tracking.record import Recorder, not_sent
 from trainrun.ui import console
 from trainrun.util import redaction
 
-# Names of trials' counts, in MLflow's metrics and tags.
+# Names of trials' counts, in the sweep's metrics and tags.
 STATES = ("FINISHED", "PRUNED", "FAILED", "KILLED")
 
 
@@ -93,7 +93,7 @@ class Parent:
         Args:
             stopped: the signal that has stopped the sweep, or None.
             hopeless: why it has stopped early, or None.
-            files: of the sweep's directory, for MLflow.
+            files: of the sweep's directory, for trackers.
         """
         self._tag(goals.of(self.settings, self._over)[0])
         self._book.artifacts(files)

@@ -8,7 +8,7 @@ A record is ``{"seq": n, "time": unix seconds, "kind": …, …}``; `seq` counts
 | ``epoch`` | epoch (1 for the first), step (updates done), metrics |
 | ``batch`` | epoch, step, metrics |
 | ``metrics`` | metrics of the finished run, such as ``test_loss``; epoch, step |
-| ``tags`` | tags (name -> value): what a sweep has come to; MLflow gets them as tags |
+| ``tags`` | tags (name -> value): what a sweep has come to; trackers get them as tags |
 | ``artifact`` | path (relative to the run directory); for the model also inputs, output, requirements |
 | ``event`` | event (its name) and whatever belongs to it |
 | ``end`` | status, reason; what failed or was killed also ``log``, the last lines of run.log |

@@ -1,7 +1,7 @@
 """What a tracker is, and how one is found: `trainrun/tracking/<name>/tracker.py` defines the class `<Name>Tracker`.
 
 A tracker bears the name of the library that it imports, its folder and its YAML too (`conf/tracking/<name>.yaml`). Environment
-variables that begin with its name (``MLFLOW_…``) are its own.
+variables that begin with its name in capitals are its own.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def begin(module: str, *arguments: str, **given: Any) -> subprocess.Popen:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
-        # -P: a file `mlflow.py` in the working directory is no library.
+        # -P: a file in the working directory that is named as a library is none.
         [sys.executable, "-P", "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
