@@ -25,7 +25,7 @@ def run_dir(tmp_path):
         parameters=123456,
         seconds={"train": 1.5, "total": 3.25},
         examples_per_second=1234.5,
-        mlflow={"tracking_uri": "http://host", "experiment_id": "1", "run_id": "f00"},
+        identity={"tracking_uri": "http://host", "experiment_id": "1", "run_id": "f00"},
     )
     summary.write(tmp_path, built)
     plots.write(tmp_path, HISTORY)
