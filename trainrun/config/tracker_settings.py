@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import option_files
 
 GROUP = "tracking"
 NONE = "none"
@@ -58,7 +59,8 @@ def problems(node: Any) -> Iterator[Problem]:
     """Yield libraries that are not installed, and what stands at the top but is no tracker's, or one of several's."""
     for settings in trackers(node).values():
         library = settings["name"]  # by convention, a tracker bears its library's name
-        if library.isidentifier() and importlib.util.find_spec(library) is None:
+        known = library in option_files.packaged(GROUP)
+        if known and importlib.util.find_spec(library) is None:
             yield Problem(GROUP, f"{GROUP}={library} needs the package {library}: pip install {library}.")
     nested, top = _parts(node)
     if "name" in top or len(nested) == 1:
