@@ -85,7 +85,7 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
     reader, takes, writes = training_state.Reader(job.model), [], []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        arrays, about = training_state.capture(reader, [], 1, 0, False)
+        arrays, about = training_state.capture(job.model, reader, [], 1, 0, False)
         taken = time.perf_counter()
         file.write(folder / "x" / file.LAST, arrays, {**about, "plan": {}}, keep=2)
         takes, writes = [*takes, taken - start], [*writes, time.perf_counter() - taken]

@@ -246,6 +246,7 @@ def _run(argv: list[str], flags: Any) -> int:
         from hydra.core.hydra_config import HydraConfig
 
         from trainrun.run import runner
+        from trainrun.run.context import RunContext
 
         hydra = HydraConfig.get()
         given = list(hydra.overrides.task)
@@ -273,7 +274,9 @@ def _run(argv: list[str], flags: Any) -> int:
                     runner.discard(run_dir)
                     raise UserError(problems)
             command = ["trainrun", *argv]
-            return runner.run(tree, run_dir, overrides=given, command=command, pause_collector=True)
+            return runner.run(
+                tree, run_dir, overrides=given, command=command, context=RunContext(pause_collector=True)
+            )
         except (Exception, KeyboardInterrupt, Interrupted) as error:
             # Kept from Hydra, which would print its own text and stop the sweep at the first failure.
             failures.append((trial, error))

@@ -50,12 +50,11 @@ def test_git_state_of_a_clean_and_of_a_changed_checkout(tmp_path):
 
 def test_a_process_of_many_trials_looks_once(tmp_path, monkeypatch):
     checkout(tmp_path)
-    monkeypatch.setattr(environment, "_kept", None)
-    environment.keep_git_state()
-    state = environment.git_state(tmp_path)
+    known = {}
+    state = environment.git_state(tmp_path, known)
     (tmp_path / "a.py").write_text("x = 2\n")
-    assert environment.git_state(tmp_path) == state
-    assert environment.git_state(tmp_path)["dirty"] is False
+    assert environment.git_state(tmp_path, known) == state
+    assert environment.git_state(tmp_path, known)["dirty"] is False
     # What is known already, that there is no checkout too, is not asked for again.
     monkeypatch.setattr(environment, "git_state", lambda folder: pytest.fail("asked"))
     assert "git       none" in environment.describe(git=None)

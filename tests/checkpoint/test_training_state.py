@@ -38,7 +38,7 @@ def train(model, steps=3):
 def file(model, callbacks=(), tmp=Path("x"), **position):
     """Return what the state is after it was written and read."""
     at = {"epoch": 1, "step": 2, "done": False, **position}
-    arrays, about = training_state.capture(training_state.Reader(model), list(callbacks), **at)
+    arrays, about = training_state.capture(model, training_state.Reader(model), list(callbacks), **at)
     stored.write(tmp / "last.npz", arrays, about)
     return stored.read(tmp / "last.npz")
 

@@ -12,8 +12,7 @@ import pytest
 
 from trainrun.checkpoint import file, writer
 from trainrun.errors import TrainingError
-from trainrun.run import joint_training
-from trainrun.util import interrupt
+from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.util.interval import Interval
 
 STEPS = 10
@@ -100,12 +99,8 @@ def test_runs_that_are_trained_together_share_the_time_for_writing(
     runs, expected, model, tmp_path, monkeypatch
 ):
     """Two files take 0.038 s, a hundredth of 3.8 s of one run, or of 7.6 s of two; never more than 10 s pass."""
-
-    class Place:
-        def runs(self):
-            return runs
-
-    drive = Drive(model, tmp_path, epochs=12, seconds=1.1)
+    share = writer.SHARE / runs
+    drive = Drive(model, tmp_path, epochs=12, seconds=1.1, share=lambda: share)
     write = file.write
 
     def slow(*given, **more):
@@ -113,11 +108,7 @@ def test_runs_that_are_trained_together_share_the_time_for_writing(
         write(*given, **more)
 
     monkeypatch.setattr(file, "write", slow)
-    joint_training.join(Place() if runs > 1 else None)
-    try:
-        assert [epoch for epoch, _ in drive.run([*range(12, 0, -1)])] == expected
-    finally:
-        joint_training.join(None)
+    assert [epoch for epoch, _ in drive.run([*range(12, 0, -1)])] == expected
 
 
 def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path):
@@ -177,17 +168,18 @@ def test_a_run_that_goes_on_counts_its_steps_from_where_it_was(model, tmp_path):
 
 @pytest.mark.parametrize(("step", "expected"), [(4, (2, 5)), (None, (3, 0))])
 def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expected, model, tmp_path, monkeypatch):  # fmt: skip
-    drive = Drive(model, tmp_path)
+    stop = StopRequest()
+    drive = Drive(model, tmp_path, stop=stop)
     end = drive.callback.on_train_batch_end if step is not None else drive.callback.on_epoch_end
 
     def signalled(at, logs):
         if (drive.callback._epoch, at) == ((2, step) if step is not None else (2, 2)):
-            monkeypatch.setattr(interrupt, "_asked", interrupt.Interrupted(signal.SIGTERM))
+            stop.ask(Interrupted(signal.SIGTERM))
         end(at, logs)
 
     name = "on_train_batch_end" if step is not None else "on_epoch_end"
     monkeypatch.setattr(drive.callback, name, signalled)
-    with pytest.raises(interrupt.Interrupted):
+    with pytest.raises(Interrupted):
         drive.run()
     found = file.read(tmp_path / "checkpoints" / "last.npz")
     assert (found.epoch, found.step) == expected

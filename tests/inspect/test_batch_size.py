@@ -12,7 +12,7 @@ from trainrun.errors import UserError
 from trainrun.inspect import batch_size
 from trainrun.inspect.batch_size import TooLarge, search
 from trainrun.model.cost import Cost
-from trainrun.run import builders
+from trainrun.run import builders, tuning
 
 QUICK = ["data=digits", "model.units=[8]", "tracking=none", "trainer.epochs=1", "artifacts.model=false", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_a_limit_of_memory_holds_as_the_formula_says(inside):
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.gain=0", "tune.memory=1"])
     strategy = builders.strategy(config)
     data = builders.dataset(config)
-    tuned, record, _ = batch_size.tune(config, data, strategy)
+    tuned, record, _ = tuning.batch_size(config, data, strategy)
     # Inputs 64, hidden 8 before and after relu, 10 logits before and after softmax; Adam: weights four times.
     weights = (64 * 8 + 8 + 8 * 10 + 10) * 4
     example = (2 * 8 + 2 * 10) * 4
@@ -71,9 +71,11 @@ def test_a_limit_of_memory_holds_as_the_formula_says(inside):
     job = builders.job(config, data, strategy)
     needed = Cost.of(job.model, 256).memory
     assert needed == pytest.approx(4 * weights + 256 * example, rel=0.01)
-    assert batch_size.speed(config, data, strategy, needed) > 0
+    assert batch_size.speed(job, builders.trainer(config), needed) > 0
+    trainer = {**config["trainer"], "batch_size": 512}
+    larger = builders.job({**config, "trainer": trainer}, data, strategy)
     with pytest.raises(TooLarge, match=r"would need about .*kB, and .*kB are the limit"):
-        batch_size.speed(batch_size.sized(config, 512), data, strategy, needed)
+        batch_size.speed(larger, builders.trainer(config), needed)
 
 
 def test_a_step_that_runs_out_of_memory_ends_the_doubling(inside, monkeypatch):
@@ -89,7 +91,7 @@ def test_a_step_that_runs_out_of_memory_ends_the_doubling(inside, monkeypatch):
 
     monkeypatch.setattr(builders, "trainer", trainer)
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.gain=0", "trainer.batch_size=25"])
-    _, record, said = batch_size.tune(config, builders.dataset(config), builders.strategy(config))
+    _, record, said = tuning.batch_size(config, builders.dataset(config), builders.strategy(config))
     assert record["value"] == 100 and record["given"] == 25
     assert said.startswith("batch size 100 by tune.batch_size") and said.endswith("200 ran out of memory")
 
@@ -98,7 +100,7 @@ def test_nothing_fits_is_the_users_to_know(inside, monkeypatch):
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.memory=1"])
     monkeypatch.setattr(batch_size, "memory_limit", lambda megabytes: 100)
     with pytest.raises(UserError, match="not even a batch of 1 fits"):
-        batch_size.tune(config, builders.dataset(config), builders.strategy(config))
+        tuning.batch_size(config, builders.dataset(config), builders.strategy(config))
 
 
 @pytest.mark.parametrize("trainer", ["fit", "custom", "train_on_batch"])

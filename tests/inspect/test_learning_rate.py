@@ -7,7 +7,7 @@ import pytest
 
 import trainrun
 from trainrun.inspect import learning_rate, range_test_plot
-from trainrun.run import builders
+from trainrun.run import builders, tuning
 
 PARABOLA = ["data=none", "model=quadratic", "loss=model_output", "metric=none", "optimizer=sgd", "trainer.batch_size=1",
             "model.b=0.0", "model.c=0.0", "model.start=1.0", "tracking=none"]  # fmt: skip
@@ -18,7 +18,9 @@ QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.epochs=1",
 def test_gradient_descent_on_a_parabola_by_hand(a, trainer, inside):
     config = trainrun.compose([*PARABOLA, f"model.a={a}", f"trainer={trainer}"])
     data, strategy = builders.dataset(config), builders.strategy(config)
-    rates, losses = learning_rate.range_test(config, data, strategy, 60, 1e-4, 100.0)
+    rising = learning_rate.rising(60, 1e-4, 100.0)
+    job = builders.job({**config, "schedule": rising}, data, strategy)
+    rates, losses = learning_rate.range_test(job, builders.trainer(config), 60, 1e-4, 100.0)
     np.testing.assert_allclose(rates, np.geomspace(1e-4, 100.0, 60)[: len(rates)], rtol=1e-5)
     # A step at rate r takes x to (1 - 2ar) x.
     x = np.cumprod([1.0, *(1 - 2 * a * np.asarray(rates[:-1]))])
@@ -36,7 +38,9 @@ def test_a_loss_that_does_not_fall_leaves_the_rate(inside, capsys):
     config = trainrun.compose(
         [*PARABOLA, "model.start=0.0", "optimizer.learning_rate=0.25", "tune.learning_rate=auto"]
     )
-    chosen, record, said, _ = learning_rate.tune(config, builders.dataset(config), builders.strategy(config))
+    chosen, record, said, _ = tuning.learning_rate(
+        config, builders.dataset(config), builders.strategy(config)
+    )
     assert chosen["optimizer"]["learning_rate"] == record["value"] == 0.25
     assert "falls at no rate" in said
 
@@ -61,10 +65,10 @@ def test_reads_the_minimum_through_noise():
 
 def test_the_rate_reaches_optimizer_and_schedule():
     config = trainrun.compose(["schedule=one_cycle", "optimizer.learning_rate=0.007"])
-    rated = learning_rate.rated(config, 0.5)
+    rated = tuning.with_learning_rate(config, 0.5)
     assert rated["optimizer"]["learning_rate"] == rated["schedule"]["max_learning_rate"] == 0.5
     assert rated["schedule"]["div_factor"] == config["schedule"]["div_factor"]
-    pieces = learning_rate.rated(
+    pieces = tuning.with_learning_rate(
         trainrun.compose(["schedule=piecewise", "optimizer.learning_rate=0.007"]), 0.5
     )
     assert pieces["schedule"]["values"] == [0.5, 1e-4, 1e-5]

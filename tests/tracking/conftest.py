@@ -19,7 +19,7 @@ spec.loader.exec_module(servers)
 TRAINER = """
 import json, os, sys, time
 from trainrun.errors import TrainingError
-from trainrun.util.interrupt import Interrupted, interruptible
+from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.tracking.record import Recorder
 
 told = json.loads(sys.argv[1])
@@ -32,7 +32,7 @@ recorder.start(
 print("started", recorder._courier and recorder._courier._process.pid, flush=True)
 factor = told.get("factor", 1.0)
 try:
-    with interruptible():
+    with StopRequest().on_signals():
         for epoch in range(told.get("first", 1), told["epochs"] + 1):
             recorder.journal.write(
                 "epoch", epoch=epoch, step=epoch * 10, metrics={"loss": factor / epoch, "val_loss": 2 * factor / epoch}

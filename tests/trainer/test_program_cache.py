@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 import trainrun
-from trainrun.trainer import program_cache
+from trainrun.config import plugins
+from trainrun.run import runner
+from trainrun.run.context import RunContext, SharedCaches
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false", "data=digits",
          "trainer.epochs=2", "trainer.limit=150"]  # fmt: skip
 POINTS = [["seed=1"], ["seed=2", "optimizer.learning_rate=0.003"], ["seed=1", "trainer.epochs=3"]]
 
 
-@pytest.fixture
-def sharing():
-    """Share programs, and forget them afterwards."""
-    program_cache.activate()
-    program_cache.shared = 0
-    yield
-    program_cache.activate(False)
-
-
-def outcomes(settings, points):
+def outcomes(inside, settings, points, caches=None):
     """Return what each point comes to: weights, metrics, history."""
     found = []
     for point in points:
-        result = trainrun.run([*QUIET, *settings, *point])
+        overrides = [*QUIET, *settings, *point]
+        config = trainrun.compose(overrides)
+        plugins.load(config["plugins"])
+        run_dir = Path(tempfile.mkdtemp(dir=inside))
+        result = runner.run(config, run_dir, overrides, context=RunContext(caches=caches))
         found.append((result.summary["weights_sha256"], result.metrics, result.history))
     return found
+
+
+def both(inside, settings, points):
+    """Return what the points come to alone, what they come to with shared programs, and how many programs were shared."""
+    alone = outcomes(inside, settings, points)
+    caches = SharedCaches.of_process(programs=True)
+    return alone, outcomes(inside, settings, points, caches), caches.programs.reuses
 
 
 @pytest.mark.parametrize(
@@ -41,20 +48,17 @@ def outcomes(settings, points):
     ],
     ids=lambda settings: "-".join(s.partition("=")[2] for s in settings)[:50],
 )  # fmt: skip
-def test_a_shared_program_gives_the_same_bits(inside, settings, sharing):
+def test_a_shared_program_gives_the_same_bits(inside, settings):
     points = POINTS if "model.batch_norm=true" in settings else POINTS[:2]
     if "schedule=cosine" in settings:  # its rates are in the program
         points = [["seed=1"], ["seed=2"]]
-    program_cache.activate(False)
-    alone = outcomes(settings, points)
-    program_cache.activate()
-    together = outcomes(settings, points)
-    assert program_cache.shared == len(points) - 1
+    alone, together, reuses = both(inside, settings, points)
+    assert reuses == len(points) - 1
     assert together == alone
     assert len({sha for sha, _, _ in alone}) == len(points)
 
 
-def test_what_is_in_the_program_is_not_shared(inside, sharing):
+def test_what_is_in_the_program_is_not_shared(inside):
     """Each differs in one thing from the one before it, whose program would be taken."""
     changes = ["loss.gamma=1.0", "loss.gamma=2.0", "model.dropout=0.2", "optimizer.beta_1=0.8", "trainer.class_weight=balanced",
                "model.activation=tanh", "schedule=cosine", "trainer.epochs=2"]  # fmt: skip
@@ -67,23 +71,19 @@ def test_what_is_in_the_program_is_not_shared(inside, sharing):
         "model.dropout=0.1",
     ]
     points = [changes[: i + 1] for i in range(len(changes))]
-    program_cache.activate(False)
-    alone = outcomes(settings, points)
-    program_cache.activate()
-    assert outcomes(settings, points) == alone
-    assert program_cache.shared == 0
+    alone, together, reuses = both(inside, settings, points)
+    assert together == alone
+    assert reuses == 0
 
 
-def test_a_real_target_has_its_unit_in_the_program(inside, sharing):
+def test_a_real_target_has_its_unit_in_the_program(inside):
     settings = ["data=diabetes", "model=mlp"]
     points = [["seed=1"], ["seed=2"]]  # another split: another mean
-    program_cache.activate(False)
-    alone = outcomes(settings, points)
-    program_cache.activate()
-    assert outcomes(settings, points) == alone
+    alone, together, _ = both(inside, settings, points)
+    assert together == alone
 
 
-def test_numbers_drawn_by_a_kernel_are_not_shared(inside, sharing):
+def test_numbers_drawn_by_a_kernel_are_not_shared(inside):
     (inside / "noisy.py").write_text(
         "import trainrun\n"
         "@trainrun.register('model', 'noisy')\n"
@@ -96,5 +96,6 @@ def test_numbers_drawn_by_a_kernel_are_not_shared(inside, sharing):
         "    y = keras.layers.Dense(target.outputs)(Noise()(keras.layers.Flatten()(x)))\n"
         "    return keras.Model(x, y)\n"
     )
-    outcomes(["plugins=[./noisy.py]", "model=noisy"], POINTS[:2])
-    assert program_cache.shared == 0
+    caches = SharedCaches.of_process(programs=True)
+    outcomes(inside, ["plugins=[./noisy.py]", "model=noisy"], POINTS[:2], caches)
+    assert caches.programs.reuses == 0

@@ -14,8 +14,7 @@ import pytest
 
 from trainrun.checkpoint import file
 from trainrun.cli import main
-from trainrun.util import interrupt
-from trainrun.util.interrupt import Interrupted, between_steps, interruptible
+from trainrun.util.interrupt import Interrupted, StopRequest
 
 ENDLESS = [
     "data=iris", "tracking=none", "trainer.epochs=100000", "artifacts.plots=false", "artifacts.report=false",
@@ -35,9 +34,10 @@ class Hang(keras.callbacks.Callback):
 
 HANGS_TWICE = """
 import time
-from trainrun.util.interrupt import between_steps, interruptible
+from trainrun.util.interrupt import StopRequest
 
-with interruptible(grace=500), between_steps():
+stop = StopRequest()
+with stop.on_signals(grace=500), stop.between_steps():
     print("hanging", flush=True)
     time.sleep(600)
 """
@@ -145,7 +145,7 @@ def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
 
 
 def raised(number, inside=lambda: None):
-    with pytest.raises(Interrupted) as caught, interruptible():
+    with pytest.raises(Interrupted) as caught, StopRequest().on_signals():
         inside()
         os.kill(os.getpid(), number)
         time.sleep(1)
@@ -155,37 +155,38 @@ def raised(number, inside=lambda: None):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_outside_of_steps_a_signal_is_heard_at_once(number, code):
     assert raised(number).exit_code == code
-    assert interrupt.asked() is None
 
 
 def test_between_steps_a_signal_waits_until_somebody_looks(capsys):
-    with interruptible(grace=60):
-        with pytest.raises(Interrupted), between_steps():
+    stop = StopRequest()
+    with stop.on_signals(grace=60):
+        with pytest.raises(Interrupted), stop.between_steps():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.05)
-            assert str(interrupt.asked()) == "stopped by SIGTERM"
-            raise interrupt.asked()
-        assert interrupt.asked() is not None
-    assert interrupt.asked() is None
+            assert str(stop.pending) == "stopped by SIGTERM"
+            raise stop.pending
+        assert stop.pending is not None
+    assert stop.pending is None
 
 
 def test_one_that_came_after_the_last_look_is_raised_when_the_steps_are_over():
-    with interruptible(grace=60), pytest.raises(Interrupted), between_steps():
+    stop = StopRequest()
+    with stop.on_signals(grace=60), pytest.raises(Interrupted), stop.between_steps():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.05)
 
 
 def test_the_grace_of_one_run_does_not_end_the_next(monkeypatch):
-    ended = []
+    ended, stop = [], StopRequest()
     monkeypatch.setattr(os, "_exit", ended.append)
     for seconds in (0.2, 60.0):
-        with pytest.raises(Interrupted), interruptible(grace=seconds), between_steps():
+        with pytest.raises(Interrupted), stop.on_signals(grace=seconds), stop.between_steps():
             os.kill(os.getpid(), signal.SIGTERM)
             if seconds > 1:
                 time.sleep(0.5)  # the first one's is over meanwhile
-            raise interrupt.asked()
+            raise stop.pending
     assert ended == []
-    with pytest.raises(Interrupted), interruptible(grace=0.1), between_steps():
+    with pytest.raises(Interrupted), stop.on_signals(grace=0.1), stop.between_steps():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.5)
     assert ended == [130]
@@ -193,7 +194,7 @@ def test_the_grace_of_one_run_does_not_end_the_next(monkeypatch):
 
 def test_the_handlers_of_before_are_back_afterwards():
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)]
-    with interruptible(["SIGUSR2"]):
+    with StopRequest().on_signals(["SIGUSR2"]):
         assert signal.getsignal(signal.SIGUSR2) != before[2]
     raised(signal.SIGTERM)
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)] == before
@@ -203,7 +204,7 @@ def test_in_a_thread_that_may_not_set_handlers_nothing_is_set():
     found = []
 
     def work():
-        with interruptible():
+        with StopRequest().on_signals():
             found.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from trainrun.run import joint_training
-
 SEEDS, EPOCHS, RATE = 64, 5, 0.02
 SETTINGS = ["data=digits", "data.seed=1", "trainer.limit=200", "model=mlp", "model.units=[8]", "model.dropout=0.1",
             "optimizer=adam", f"optimizer.learning_rate={RATE}", "metric=accuracy"]  # fmt: skip
@@ -40,27 +38,30 @@ def before(jobs):
     return [[v.numpy() for v in program.variables(j.model)] for j in jobs]
 
 
-def part(job, split, order):
-    from trainrun.vectorized.program import Part
+@pytest.fixture(scope="module")
+def pending(jobs):
+    from trainrun.vectorized.pending import PendingValues
 
-    return Part(job.model, split, order)
+    return {id(job): PendingValues(job.model) for job in jobs}
 
 
 @pytest.fixture(scope="module")
-def together(jobs, before):
+def together(jobs, before, pending):
     """Return the validation scores of all seeds that are trained in one graph, `{name: [seeds]}`."""
     from trainrun.trainer.pipeline import order
     from trainrun.vectorized import program
 
     def parts(epoch):
-        return [part(j, j.train, order(j.plan, len(j.train), epoch)) for j in jobs]
+        return [program.Part(pending[id(j)], j.train, order(j.plan, len(j.train), epoch)) for j in jobs]
 
     graph = program.Program(parts(0), jobs[0].plan.batch_size)
     for epoch in range(EPOCHS):
         graph.train(parts(epoch))
-    logs = graph.measure([part(j, j.validation, np.arange(len(j.validation))) for j in jobs])
+    logs = graph.measure(
+        [program.Part(pending[id(j)], j.validation, np.arange(len(j.validation))) for j in jobs]
+    )
     for job in jobs:
-        joint_training.catch_up(job.model)
+        pending[id(job)].write()
     return _by_name(logs)
 
 
@@ -78,10 +79,10 @@ def alone(jobs, before):
     from trainrun.vectorized import program
 
     first = jobs[0]
-    model, variables, size = first.model, program.variables(first.model), first.plan.batch_size
+    model, variables = first.model, program.variables(first.model)
     training, measuring = (
-        Pass(model, default, first.train, size),
-        Pass(model, evaluate, first.validation, size),
+        Pass(first, default, first.train),
+        Pass(first, evaluate, first.validation),
     )
 
     def passed(over, index):

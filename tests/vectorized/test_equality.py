@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from trainrun.hydra_bridge import compose_cache, preflight
-from trainrun.run import joint_training
 
 EPOCHS = 2
 DIGITS = ["data=digits", "trainer.limit=40", "trainer.batch_size=16"]
@@ -70,7 +69,9 @@ def precision():
 def jobs(lines, precision="float64"):
     from trainrun.run import builders
     from trainrun.trainer.epoch_loop import build
+    from trainrun.vectorized.pending import PendingValues
 
+    PENDING.clear()
     made = []
     for i in range(3):
         given = [*settings(lines, i), f"seed={i + 1}", f"hardware.precision={precision}", "metric=accuracy"]
@@ -79,20 +80,28 @@ def jobs(lines, precision="float64"):
         strategy = builders.strategy(config)
         made.append(builders.job(config, builders.dataset(config), strategy))
         build(made[-1])
+        PENDING[id(made[-1])] = PendingValues(made[-1].model)
     return made
+
+
+PENDING = {}
+
+
+def pending(job):
+    return PENDING[id(job)]
 
 
 def part(job, epoch):
     from trainrun.trainer.pipeline import order
     from trainrun.vectorized.program import Part
 
-    return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
+    return Part(pending(job), job.train, order(job.plan, len(job.train), epoch))
 
 
 def whole(job):
     from trainrun.vectorized.program import Part
 
-    return Part(job.model, job.validation, np.arange(len(job.validation)))
+    return Part(pending(job), job.validation, np.arange(len(job.validation)))
 
 
 def alone(job, measured=True):
@@ -135,7 +144,7 @@ def together(made, measured=True):
     if measured:
         logs.append(graph.measure([whole(j) for j in made]))
     for job in made:
-        joint_training.catch_up(job.model)
+        pending(job).write()
     found = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
     for job, values in zip(made, before, strict=True):
         for variable, value in zip(program.variables(job.model), values, strict=True):

@@ -22,7 +22,6 @@ VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "hydra-core", "scikit-l
 _VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTHONHASHSEED", "SLURM_JOB_ID")
 DIFF_LIMIT = 1_000_000  # characters
 ASK: Mapping[str, Any] = MappingProxyType({})
-_kept: dict[str, dict[str, Any] | None] | None = None  # by folder, where `git_state` looks once
 
 
 @functools.cache
@@ -39,27 +38,20 @@ def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
     return found | {name: v for name in packages if (v := _version(name)) is not None}
 
 
-def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
+def git_state(
+    folder: str | Path | None = None, known: dict[str, dict[str, Any] | None] | None = None
+) -> dict[str, Any] | None:
     """Return `{commit, dirty}` of the checkout that `folder` is in, or None if it is in none.
 
     Args:
         folder: by default the working directory.
+        known: answers of before, by folder: git is asked once for each folder. None: it is asked.
     """
-    if _kept is None:
-        return _git_state(folder)
-    where = str(folder or os.getcwd())
-    if where not in _kept:
-        _kept[where] = _git_state(folder)
-    return _kept[where]
-
-
-def keep_git_state() -> None:
-    """Have this process look at each checkout once: it runs many trials by the code that it has imported."""
-    global _kept
-    _kept = _kept or {}
-
-
-def _git_state(folder: str | Path | None) -> dict[str, Any] | None:
+    if known is not None:
+        where = str(folder or os.getcwd())
+        if where not in known:
+            known[where] = git_state(folder)
+        return known[where]
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

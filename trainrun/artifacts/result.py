@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts.summary import IDENTITY
-from trainrun.tracking.record import not_sent
 from trainrun.ui import console
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
@@ -38,13 +37,12 @@ def monitored(summary: Mapping[str, Any]) -> str | None:
     return next((name for name in ("val_loss", "loss") if name in best), None)
 
 
-def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) -> None:
+def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     """Print the end of a run.
 
     Args:
         summary: the content of `summary.json`.
         run_dir: the run's directory.
-        undelivered: records that the trackers do not have.
     """
     table = rows(summary)
     # A column without a single number says nothing.
@@ -72,8 +70,6 @@ def show(summary: Mapping[str, Any], run_dir: str | Path, undelivered: int = 0) 
     identity = summary.get(IDENTITY)
     if identity:
         _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
-    if undelivered:
-        console.warn(not_sent(undelivered, run_dir))
 
 
 def _line(label: str, text: str) -> None:

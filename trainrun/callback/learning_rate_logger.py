@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from trainrun.compat import keras_optimizer_private
-from trainrun.run import joint_training
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -44,31 +43,32 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _add(self, logs: dict[str, Any] | None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None and logs is not None:
-            logs["learning_rate"] = last_rate(optimizer, self.model)
+            logs["learning_rate"] = last_rate(optimizer)
 
     def get_config(self) -> dict[str, Any]:
         return {"per_step": self.per_step}
 
 
-def last_rate(optimizer: Any, model: keras.Model | None = None) -> float:
+def last_rate(optimizer: Any) -> float:
     """Return the learning rate of an optimizer's last update; before the first, that of the first.
 
     An optimizer that wraps others (`inners`, of which `phase` is in charge, or Keras' `inner_optimizer`) has
     the rate of the one that worked.
 
     Args:
-        optimizer: whose.
-        model: that it trains, whose variables may lag behind (`company`); None: they do not.
+        optimizer: a built Keras optimizer.
     """
     inners = getattr(optimizer, "inners", None) or (getattr(optimizer, "inner_optimizer", None),)
     if inners[0] is not None:
         phase = getattr(optimizer, "phase", None)
-        return last_rate(inners[0 if phase is None else int(joint_training.number(model, phase))], model)
+        return last_rate(inners[0 if phase is None else int(_number(phase))])
     rate = keras_optimizer_private.rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
-        steps = int(joint_training.number(model, keras_optimizer_private.step_counter(optimizer)))
-        return float(rate(max(steps - 1, 0)))
-    if not isinstance(rate, keras.Variable) and model is not None:
-        joint_training.catch_up(model)  # it may be computed of anything
-    return float(joint_training.number(model, optimizer.learning_rate))
+        return float(rate(max(int(_number(keras_optimizer_private.step_counter(optimizer))) - 1, 0)))
+    return float(_number(optimizer.learning_rate))
+
+
+def _number(variable: Any) -> Any:
+    # Not float(…): a variable that several replicas share has no such conversion.
+    return keras.ops.convert_to_numpy(variable).item()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -16,50 +16,42 @@ from trainrun.checkpoint.plain_data import pack, unpack
 from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
 from trainrun.model.variables import by_purpose
-from trainrun.run import joint_training
+
+
+class StateReader(Protocol):
+    """Reads the values of a model's variables."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return them by kind, number and, where replicas differ, number of the replica."""
 
 
 class Reader:
-    """Takes a model's state in one compiled call: on a small model a tenth of what asking each variable takes.
+    """Reads a model's variables in one compiled call: on a small model a tenth of the time of one read after another.
 
     Args:
         model: compiled, its optimizer built.
+        compiled: False where there are many models, each of them read too rarely for a compiled function of its own.
     """
 
-    def __init__(self, model: keras.Model):
-        self.model = model
+    def __init__(self, model: keras.Model, compiled: bool = True):
+        self.model, self._compiled = model, compiled
         self._components: list[Any] = []
         self._read: Any = None
 
-    @classmethod
-    def of(cls, model: keras.Model) -> Reader:
-        """Return the model's reader; it keeps it, for a sweep's next trial."""
-        found = getattr(model, "_trainrun_reader", None)
-        if found is None:
-            object.__setattr__(
-                model, "_trainrun_reader", found := cls(model)
-            )  # Keras looks for layers in the rest
-        return found
-
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the values of all variables, by kind, number and, where replicas differ, number of the replica."""
+        """See `StateReader`."""
         of_kind = by_purpose(self.model)
-        if (values := joint_training.values(self.model)) is not None:
-            # Writing them into the variables first, to read them there, would take ten times as long.
-            values += [v.numpy() for v in of_kind["generators"]]
-            return dict(zip(_names(of_kind), values, strict=True))
         every = itertools.chain.from_iterable(of_kind.values())
-        kept = dict(zip(_names(of_kind), map(_components, every), strict=True))
+        kept = dict(zip(entry_names(of_kind), map(_components, every), strict=True))
         flat = list(itertools.chain.from_iterable(kept.values()))
         if len(flat) != len(self._components) or any(
             a is not b for a, b in zip(flat, self._components, strict=True)
         ):
             self._components = flat
-            # Where parts of the model are on several devices, each is asked by itself; so it is where the model is one of
-            # many, each of which would be compiled for some ten looks.
-            alone = len({c.device for c in flat}) <= 1 and joint_training.place() is None
+            # Where parts of the model are on several devices, each is read by itself.
+            at_once = self._compiled and len({c.device for c in flat}) <= 1
             self._read = (
-                tf.function(lambda: [c.read_value() for c in flat], autograph=False) if alone else None
+                tf.function(lambda: [c.read_value() for c in flat], autograph=False) if at_once else None
             )
         values = self._read() if self._read is not None else [c.read_value() for c in flat]
         arrays = iter([v.numpy() for v in values])
@@ -73,12 +65,19 @@ class Reader:
         return found
 
 
-def _names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
+def entry_names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return the names that variables by purpose have in a checkpoint."""
     return [f"{kind}/{i:04d}" for kind, variables in of_kind.items() for i in range(len(variables))]
 
 
+def updates(model: keras.Model) -> int:
+    """Return how many updates a model's optimizer has done."""
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
 def capture(
-    reader: Reader,
+    model: keras.Model,
+    reader: StateReader,
     callbacks: Sequence[keras.callbacks.Callback],
     epoch: int,
     step: int,
@@ -87,20 +86,20 @@ def capture(
     """Return the state as arrays and as what is no array.
 
     Args:
-        reader: of the model that is trained.
+        model: that is trained.
+        reader: of its state.
         callbacks: of the run, in their order.
         epoch: epochs done.
         step: steps done of the next one; 0 between two epochs.
         done: training ends here: its epochs are over, or a callback has said so.
     """
-    model = reader.model
     arrays = reader.arrays()
     history = getattr(model, "history", None)
     about: dict[str, Any] = {
         "epoch": epoch,
         "step": step,
         "done": done,
-        "updates": joint_training.updates(model),
+        "updates": updates(model),
         "names": {
             f"{kind}/{i:04d}": v.path
             for kind, variables in by_purpose(model).items()

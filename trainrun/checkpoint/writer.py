@@ -15,12 +15,12 @@ import keras
 
 from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import BEST, FOLDER, LAST, Stored
+from trainrun.checkpoint.training_state import StateReader
 from trainrun.errors import TrainingError
-from trainrun.failure.nan_guard import worst
 from trainrun.hardware import replicas
 from trainrun.model.variables import by_purpose
-from trainrun.run import joint_training
-from trainrun.util import interrupt
+from trainrun.util.finite import non_finite
+from trainrun.util.interrupt import StopRequest
 from trainrun.util.interval import Interval
 
 # Writing may take this share of the time: on an idle machine it takes 4 ms for a small model, a twentieth of an epoch
@@ -54,6 +54,9 @@ class Checkpoint(keras.callbacks.Callback):
         writes: False on a worker that is not the chief: it ends when a signal asks for it, and writes nothing.
         within: False: only at the ends of epochs. Of several processes each counts its own part of the metrics, and one
             writes: in mid-epoch, the others' parts would be lost.
+        stop: the request to stop the run.
+        reader: of the model's state; None: a new one.
+        share: returns the share of the time that writing may take.
         clock: for tests; monotonic seconds.
     """
 
@@ -69,6 +72,9 @@ class Checkpoint(keras.callbacks.Callback):
         plan: Mapping[str, int] | None = None,
         writes: bool = True,
         within: bool = True,
+        stop: StopRequest | None = None,
+        reader: StateReader | None = None,
+        share: Callable[[], float] = lambda: SHARE,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -80,6 +86,7 @@ class Checkpoint(keras.callbacks.Callback):
             clock,
         )
         self.within = within
+        self._stop, self._reader, self._share = stop or StopRequest(), reader, share
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
@@ -91,7 +98,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch = 0
         self._written_step = 0  # updates done when last written
         self._best: tuple | None = None  # not written yet
-        self._reader: training_state.Reader | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
 
@@ -102,7 +108,7 @@ class Checkpoint(keras.callbacks.Callback):
     def set_state(self, found: Mapping[str, Any]) -> None:
         """Take what `get_state` returned; by now the model is as it was when it was written."""
         self.lowest = float(found["lowest"])
-        self._written_step = joint_training.updates(self.model)
+        self._written_step = training_state.updates(self.model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.writes:
@@ -115,7 +121,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._due_at = self.clock() + (self.every.seconds or WITHIN)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        stop = interrupt.asked()
+        stop = self._stop.pending
         if stop is None and not self._due_within(batch):
             return
         if self.writes and self.within:
@@ -126,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise stop
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        stop = interrupt.asked()
+        stop = self._stop.pending
         if self.writes:
             logs = logs or {}
             value = float(logs.get(self.monitor, logs.get("loss", math.nan)))
@@ -165,7 +171,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every.epochs:
             return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)
         if self.every.steps:
-            return joint_training.updates(self.model) - self._written_step >= self.every.steps
+            return training_state.updates(self.model) - self._written_step >= self.every.steps
         return self.clock() >= self._due_at
 
     def _due_after(self, epoch: int) -> bool:
@@ -173,14 +179,14 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every.epochs:
             return self.every.is_due(epoch + 1, 0, self.params.get("steps") or 0)
         if self.every.steps:
-            return joint_training.updates(self.model) - self._written_step >= self.every.steps
+            return training_state.updates(self.model) - self._written_step >= self.every.steps
         if self.every.seconds:
             return self.clock() >= self._due_at
         return self.clock() >= self._due
 
     def _take(self, epoch: int, step: int, done: bool) -> tuple:
-        self._reader = self._reader or training_state.Reader.of(self.model)
-        arrays, about = training_state.capture(self._reader, [*self.callbacks], epoch, step, done)
+        self._reader = self._reader or training_state.Reader(self.model)
+        arrays, about = training_state.capture(self.model, self._reader, [*self.callbacks], epoch, step, done)
         return arrays, {**about, "plan": self.plan}
 
     def _write(self, epoch: int, step: int, done: bool) -> None:
@@ -190,7 +196,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Tell whether all weights that are trained are finite numbers."""
         trained = {f"weights/{i:04d}" for i, v in enumerate(self.model.variables) if v.trainable}
         return all(
-            worst(array) is None for name, array in taken[0].items() if name.partition("#")[0] in trained
+            non_finite(array) is None for name, array in taken[0].items() if name.partition("#")[0] in trained
         )
 
     def _submit(self, taken: tuple) -> None:
@@ -198,7 +204,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._collect()
         if not self._is_sound(taken):
             return  # what was written before is better to go on from
-        begin, best, place = self.clock(), self._best, joint_training.place()
+        begin, best = self.clock(), self._best
         self._best = None
         self._written_step = taken[1]["updates"]
         # Set for the time until the writing's end is known.
@@ -211,13 +217,11 @@ class Checkpoint(keras.callbacks.Callback):
             return self.clock()
 
         self._writing = self._writer.submit(work)
-        self._writing.add_done_callback(lambda done: self._schedule(begin, done, place))
+        self._writing.add_done_callback(lambda done: self._schedule(begin, done))
 
-    def _schedule(self, begin: float, done: Future, place: joint_training.Place | None) -> None:
+    def _schedule(self, begin: float, done: Future) -> None:
         end = begin if done.exception() else done.result()
-        # Of runs that are trained together each has its part of the share: they write while the others wait.
-        runs = 1 if place is None else place.runs()
-        pause = max(runs * (end - begin) / SHARE, SOONEST)
+        pause = max((end - begin) / self._share(), SOONEST)
         self._due = end + min(pause, LATEST)
         self._due_at = end + (self.every.seconds or max(pause, WITHIN))
 

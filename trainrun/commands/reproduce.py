@@ -86,13 +86,18 @@ def again(
             console.warn(sentence)
         _check_data(config, before.get("data_sha256"))
         from trainrun.run import runner
+        from trainrun.run.context import RunContext
 
         new = here / "outputs" / "runs" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}"
         new.mkdir(parents=True)
         overrides = list(start.get("overrides") or [])
         try:
             result = runner.run(
-                config, new, overrides, ["trainrun", "reproduce", str(run_dir)], pause_collector=True
+                config,
+                new,
+                overrides,
+                ["trainrun", "reproduce", str(run_dir)],
+                context=RunContext(pause_collector=True),
             )
         except UserError:
             shutil.rmtree(new, ignore_errors=True)

@@ -98,6 +98,7 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
         )
     from trainrun.checkpoint.resume_point import Resume
     from trainrun.run import runner
+    from trainrun.run.context import RunContext
     from trainrun.tracking.delivery.state import Lock
 
     # Held until this process ends: what the journal says of the last attempt's process is known only later.
@@ -113,7 +114,7 @@ def go_on(run_dir: Path, start: Mapping[str, Any], given: Sequence[str], command
             overrides=list(start.get("overrides") or []),
             command=command,
             resume=Resume(run_dir, list(given), digest),
-            pause_collector=True,
+            context=RunContext(pause_collector=True),
         )
     finally:
         held.release()

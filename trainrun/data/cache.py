@@ -1,4 +1,4 @@
-"""Datasets that trials of one process share: what one has loaded, the next need not load again."""
+"""Datasets that the trials of one process share: loaded by one, not loaded again by the next."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from typing import Any
 
 from trainrun.data.dataset import Dataset
 from trainrun.data.lazy_array import View
-from trainrun.run import joint_training
-from trainrun.trainer import program_cache
 
-MOST = 64 * 2**20  # bytes that are kept; the oldest go first
-_kept: dict[str, tuple[int, Dataset]] = {}
+MAX_BYTES = 64 * 2**20  # kept in all; the oldest go first
 
 
-def once(spec: Mapping[str, Any], load: Callable[[], Dataset]) -> Dataset:
-    """Return the dataset of a spec: where trials share a process, one that was loaded before.
+class DatasetCache:
+    """Loaded datasets by what they were loaded from."""
 
-    Args:
-        spec: the config's node `data`.
-        load: loads it.
-    """
-    if not (program_cache.active() or joint_training.place() is not None):
-        return load()
-    key = json.dumps(spec, sort_keys=True, default=str)
-    if key in _kept:
-        return _kept[key][1]
-    data = load()
-    if isinstance(data, Dataset) and (size := _size(data)) is not None and size <= MOST:
-        _kept[key] = size, data
-        while sum(n for n, _ in _kept.values()) > MOST:
-            _kept.pop(next(iter(_kept)))
-    return data
+    def __init__(self) -> None:
+        self._datasets: dict[str, tuple[int, Dataset]] = {}
+
+    def load(self, spec: Mapping[str, Any], load: Callable[[], Dataset]) -> Dataset:
+        """Return the dataset of a spec: one that was loaded before, or a new one.
+
+        Args:
+            spec: a component's name and arguments.
+            load: loads it.
+        """
+        key = json.dumps(spec, sort_keys=True, default=str)
+        if key in self._datasets:
+            return self._datasets[key][1]
+        data = load()
+        if isinstance(data, Dataset) and (size := _size(data)) is not None and size <= MAX_BYTES:
+            self._datasets[key] = size, data
+            while sum(n for n, _ in self._datasets.values()) > MAX_BYTES:
+                self._datasets.pop(next(iter(self._datasets)))
+        return data
 
 
 def _size(data: Dataset) -> int | None:

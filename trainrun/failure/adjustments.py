@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 EVENT = "attempt"
 
 
 @dataclass(frozen=True)
-class Concessions:
+class Adjustments:
     """What is different from the config.
 
     Args:
@@ -26,12 +26,12 @@ class Concessions:
         return asdict(self)
 
 
-def earlier(run_dir: Path) -> list[dict[str, Any]]:
-    """Return what a run's journal tells of its failures until now."""
-    from trainrun.tracking import journal, status
+def earlier(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the failures of a run until now.
 
-    path = run_dir / status.JOURNAL
-    records = journal.read(path).records if path.exists() else []
+    Args:
+        records: of its journal.
+    """
     own = ("seq", "time", "kind", "event")
     return [
         {k: v for k, v in r.items() if k not in own}
@@ -40,9 +40,9 @@ def earlier(run_dir: Path) -> list[dict[str, Any]]:
     ]
 
 
-def settled(failures: list[dict[str, Any]]) -> Concessions:
+def settled(failures: list[dict[str, Any]]) -> Adjustments:
     """Return what the last of these failures has led to."""
     last = failures[-1] if failures else {}
     parts, rate = last.get("parts", 1), last.get("rate", 1.0)
     whole = isinstance(parts, int) and parts >= 1 and isinstance(rate, int | float) and 0 < rate <= 1
-    return Concessions(parts, float(rate)) if whole else Concessions()
+    return Adjustments(parts, float(rate)) if whole else Adjustments()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainrun.errors import TrainingError, UserError
 from trainrun.ui import console
@@ -33,35 +33,51 @@ def release(run_dir: Path) -> None:
         (run_dir / RESERVE).unlink(missing_ok=True)
 
 
-def check(run_dir: Path, job: Job, config: Mapping[str, Any]) -> None:
-    """Hold what a run will write against what is free.
+@dataclass(frozen=True)
+class Planned:
+    """What a run will write.
+
+    Args:
+        keep: checkpoints, besides the best.
+        model, plots, report: whether these are written.
+        every_steps: steps between two records of metrics; None: only after epochs.
+    """
+
+    keep: int
+    model: bool
+    plots: bool
+    report: bool
+    every_steps: int | None = None
+
+
+def check(run_dir: Path, job: Job, planned: Planned) -> None:
+    """Compare what a run will write with what is free.
 
     Args:
         run_dir: the run's directory.
         job: what is to be trained.
-        config: resolved.
+        planned: what will be written.
 
     Raises:
         UserError: checkpoints and model cannot fit.
     """
-    from trainrun.model.cost import Cost, scaled
+    from trainrun.model.cost import scaled
 
-    keep, wanted, plan = config["checkpoint"]["keep"], config["artifacts"], job.plan
-    cost = Cost.of(job.model, plan.batch_size)
+    keep, plan, cost = planned.keep, job.plan, job.cost()
     state = cost.weights + cost.optimizer
     # Of the newest `keep`, the one that is being written, and the best.
-    large = (keep + 2) * state + (cost.weights if wanted["model"] else 0)
+    large = (keep + 2) * state + (cost.weights if planned.model else 0)
     small = FIRM + plan.epochs * EPOCH
-    small += (PLOTS if wanted["plots"] else 0) + (REPORT if wanted["report"] else 0)
-    if every := config["tracking"].get("every_steps"):
-        small += plan.total_steps // every * RECORD
+    small += (PLOTS if planned.plots else 0) + (REPORT if planned.report else 0)
+    if planned.every_steps:
+        small += plan.total_steps // planned.every_steps * RECORD
     # A run that goes on replaces what it has written before.
     there = sum(p.stat().st_size for p in (run_dir / "checkpoints").glob("*.npz"))
     free = shutil.disk_usage(run_dir).free
     told = (
         f"{run_dir} lies on a disk with {scaled(free)}B left; the run needs about {scaled(large + small)}B: "
         f"{keep + 2} checkpoints of {scaled(state)}B"
-        + (f", the model {scaled(cost.weights)}B" if wanted["model"] else "")
+        + (f", the model {scaled(cost.weights)}B" if planned.model else "")
         + f", its record {scaled(small)}B"
     )
     if large - there > free:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from trainrun.failure.classification import NonFinite
 from trainrun.hardware.replicas import constant_rate
-from trainrun.run import joint_training
 from trainrun.ui import console
+from trainrun.util.finite import non_finite
 
 
 class Finite(keras.callbacks.Callback):
@@ -54,8 +53,6 @@ class Finite(keras.callbacks.Callback):
         validation = (logs or {}).get("val_loss")
         odd = validation is not None and not math.isfinite(float(validation))
         final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
-        if odd or final:
-            joint_training.catch_up(self.model)
         # The last update of all moves weights that no loss will be computed from.
         if self.raises and (odd or final) and (value := unsound(self.model.trainable_variables)):
             raise NonFinite(value, epoch, 0, last, "weights")
@@ -77,14 +74,6 @@ class Finite(keras.callbacks.Callback):
 def unsound(variables: Any) -> str | None:
     """Return ``nan`` or ``inf`` if one of the variables holds such a value, else None."""
     for variable in variables:
-        if (value := worst(keras.ops.convert_to_numpy(variable))) is not None:
+        if (value := non_finite(keras.ops.convert_to_numpy(variable))) is not None:
             return value
     return None
-
-
-def worst(array: Any) -> str | None:
-    """Return ``nan`` or ``inf`` if an array holds such a value, else None."""
-    array = np.asarray(array)
-    if array.dtype.kind in "biuSUO" or np.isfinite(array).all():
-        return None
-    return "nan" if np.isnan(array).any() else "inf"

@@ -15,23 +15,20 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import Stored
-from trainrun.data.dataset import Dataset
 from trainrun.errors import readable
 from trainrun.failure import nan_report, nan_step, user_traceback
-from trainrun.failure.adjustments import Concessions
+from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.nan_guard import unsound
 from trainrun.hardware import replicas
 from trainrun.model.variables import by_purpose
-from trainrun.run import builders
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import build
@@ -40,7 +37,8 @@ from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
-from trainrun.util import interrupt, paths, redaction
+from trainrun.util import paths, redaction
+from trainrun.util.interrupt import StopRequest
 
 FILE = "autopsy.json"
 SHOWN = 10  # examples that are named
@@ -69,27 +67,39 @@ class Place(NamedTuple):
     updated: Sequence[nan_step.Finding]
 
 
+class Builder(Protocol):
+    """Builds the run's job and trainer once more."""
+
+    def job_on_one_device(self, adjustments: Adjustments) -> Job:
+        """Return the job for this process's default device."""
+
+    def own_trainer(self, parts: int) -> Any:
+        """Return the trainer that the config names."""
+
+
 def perform(
     failure: NonFinite,
-    config: Mapping[str, Any],
-    data: Dataset,
+    builder: Builder,
     plan: Plan,
-    conceded: Concessions,
+    adjustments: Adjustments,
     run_dir: Path,
     rates: Mapping[int, float],
+    stop: StopRequest,
+    minutes: float,
     together: bool = False,
     writes: bool = True,
 ) -> dict[str, Any]:
-    """Find out what there is to be found, and write it to `autopsy.json`.
+    """Look for the first tensor that was not finite, and write the report to `autopsy.json`.
 
     Args:
         failure: what was noticed.
-        config: resolved.
-        data: as loaded.
+        builder: of the run.
         plan: of the run.
-        conceded: what is different from the config.
+        adjustments: what is different from the config.
         run_dir: whose newest checkpoint the steps are done again from.
         rates: the learning rate by epoch, where it is a number.
+        stop: the request to stop the run, which ends the search.
+        minutes: that the search may take; 0: no search.
         together: several processes train; one alone cannot do their steps again.
         writes: False on a worker that is not the chief.
 
@@ -97,7 +107,6 @@ def perform(
         The report; `message` is its text.
     """
     begin = time.monotonic()
-    minutes = config["failure"]["minutes"]
     report: dict[str, Any] = {
         "value": failure.value,
         "what": failure.what,
@@ -114,10 +123,10 @@ def perform(
             raise Unknown("failure.minutes=0 wants no search")
         console.note(f"{failure}; looking for the first tensor that is not finite …")
         # On one device, whatever the run had: its replicas do the same.
-        job = builders.job(config, data, tf.distribute.get_strategy(), conceded)
-        trainer = builders.trainer(config, conceded.parts)
-        search = _Search(replace(job, plan=plan), trainer, failure, rates, begin + 60 * minutes)
-        report |= search.report(run_dir, conceded)
+        job = builder.job_on_one_device(adjustments)
+        trainer = builder.own_trainer(adjustments.parts)
+        search = _Search(replace(job, plan=plan), trainer, failure, rates, begin + 60 * minutes, stop)
+        report |= search.report(run_dir, adjustments)
     except Unknown as reason:
         report["unknown"] = str(reason)
     except Exception as error:  # the failure is what is to be told, not that of the search
@@ -139,12 +148,22 @@ class _Search:
         failure: what was noticed.
         rates: the learning rate by epoch.
         until: monotonic seconds.
+        stop: the request to stop the run.
     """
 
-    def __init__(self, job: Job, trainer: Any, failure: NonFinite, rates: Mapping[int, float], until: float):
-        self.job, self.trainer, self.failure, self.rates, self.until = job, trainer, failure, rates, until
+    def __init__(
+        self,
+        job: Job,
+        trainer: Any,
+        failure: NonFinite,
+        rates: Mapping[int, float],
+        until: float,
+        stop: StopRequest,
+    ):
+        self.job, self.trainer, self.failure, self.rates = job, trainer, failure, rates
+        self.until, self.stop = until, stop
 
-    def report(self, run_dir: Path, conceded: Concessions) -> dict[str, Any]:
+    def report(self, run_dir: Path, adjustments: Adjustments) -> dict[str, Any]:
         """Return what was found.
 
         Raises:
@@ -157,13 +176,13 @@ class _Search:
         if found is not None:
             self._put(found)
             was = found.about.get("plan", {}).get("rate", 1.0)
-            if conceded.rate != was:
-                replicas.scale_constant(model.optimizer, conceded.rate / was)
+            if adjustments.rate != was:
+                replicas.scale_constant(model.optimizer, adjustments.rate / was)
         place = self._find(steps, (0, 0) if found is None else (found.epoch, found.step))
         self._put(_stored(model, place.before))
         indices = self._indices(place.epoch, place.step)
         batch = self.job.train.take(indices)
-        seen = nan_step.examine(model, batch.x, batch.y, batch.weight, conceded.parts, place.updated)
+        seen = nan_step.examine(model, batch.x, batch.y, batch.weight, adjustments.parts, place.updated)
         first = seen.finding or nan_step.Finding(nan_step.STEP, "", place.value)
         # A loss that is finite hides weights that are not: the next step's shows them.
         late = 0 if place.by_loss else 1
@@ -186,11 +205,10 @@ class _Search:
 
     def _pass(self) -> Pass:
         """Return the steps as the trainer takes them."""
-        model, plan = self.job.model, self.job.plan
         if hasattr(self.trainer, "step"):
-            return Pass(model, self.trainer.step or default, self.job.train, plan.batch_size)
+            return Pass(self.job, self.trainer.step or default, self.job.train)
         if hasattr(self.trainer, "validation_freq"):
-            return StepByModel(model, model.train_step, self.job.train, plan.batch_size)
+            return StepByModel(self.job, self.job.model.train_step, self.job.train)
         raise Unknown(f"a {type(self.trainer).__name__} takes no steps on batches")
 
     def _find(self, steps: Pass, position: tuple[int, int]) -> Place:
@@ -250,8 +268,8 @@ class _Search:
         return unsound(self.job.model.trainable_variables)
 
     def _in_time(self, left: int, pace: Pace) -> None:
-        if (stop := interrupt.asked()) is not None:
-            raise stop
+        if self.stop.pending is not None:
+            raise self.stop.pending
         now = time.monotonic()
         if now + left * (pace.seconds or 0.0) > self.until:
             raise Unknown(f"to do {left:,} steps again would take longer than failure.minutes allows")

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
-from trainrun.failure.nan_guard import worst
+from trainrun.util.finite import non_finite
 
 INPUT, LABEL, WEIGHT, VARIABLE, LAYER, LOSS, PENALTY, GRADIENT, UPDATE, STEP = (
     "input", "label", "sample weight", "weight before the step", "layer", "loss", "penalty", "gradient",
@@ -87,7 +87,7 @@ def examine(
 def variables(named: Sequence[Any], kind: str) -> Iterator[Finding]:
     """Yield a finding for each variable that is not finite."""
     for variable in named:
-        if (value := worst(found := keras.ops.convert_to_numpy(variable))) is not None:
+        if (value := non_finite(found := keras.ops.convert_to_numpy(variable))) is not None:
             yield Finding(kind, variable.path, value, dtype=str(found.dtype))
 
 
@@ -136,16 +136,16 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
         return layers, found
     for variable in model.trainable_variables:
         if getattr(variable, "regularizer", None) is not None:
-            value = worst(keras.ops.convert_to_numpy(variable.regularizer(variable)))
+            value = non_finite(keras.ops.convert_to_numpy(variable.regularizer(variable)))
             if value is not None:
                 return layers, Finding(PENALTY, variable.path, value)
-    if (value := worst(loss)) is not None:
+    if (value := non_finite(loss)) is not None:
         return layers, Finding(LOSS, "", value)
     gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         if gradient is None:
             continue
-        if (value := worst(tf.convert_to_tensor(gradient))) is not None:
+        if (value := non_finite(tf.convert_to_tensor(gradient))) is not None:
             return layers, Finding(GRADIENT, variable.path, value)
     return layers, None
 
@@ -197,7 +197,7 @@ def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[N
 def _of(kind: str, name: str, array: Any, dtype: str | None = None) -> Finding | None:
     """Return a finding if an array whose first axis counts examples is not finite."""
     array = np.asarray(array)
-    if (value := worst(array)) is None:
+    if (value := non_finite(array)) is None:
         return None
     bad = ~np.isfinite(array)
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)).tolist() if bad.ndim else []

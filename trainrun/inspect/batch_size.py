@@ -23,10 +23,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.data.dataset import Dataset
-from trainrun.errors import Problem, UserError
 from trainrun.model.cost import STEP, Cost, scaled
-from trainrun.run import builders
 from trainrun.trainer.job import Job
 from trainrun.util import machine
 
@@ -36,7 +33,6 @@ EPOCHS, STEPS, FEWEST = 6, 64, 4
 # … and of about so many operations, which take some seconds on a slow machine.
 OPERATIONS = 1e10
 ENOUGH = 1.0  # seconds; when the timed epochs have taken as long, no further one is needed
-FEW_STEPS = 10  # fewer steps an epoch are worth a word: the run may need more epochs
 
 
 class TooLarge(Exception):
@@ -98,67 +94,23 @@ def search(start: int, most: int, measure: Callable[[int], float], gain: float) 
     return Choice(chosen, tuple(tried), reason)
 
 
-def tune(
-    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy
-) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Choose `trainer.batch_size`.
-
-    Returns:
-        The config with it, what to record of the search, and the line to say.
-
-    Raises:
-        UserError: not even one example fits.
-    """
-    settings, given = config["tune"], config["trainer"]["batch_size"]
-    limit = memory_limit(settings["memory"])
-    own = config["hardware"].get("scale_batch") == "per_replica"
-    most = max(len(data.train) // (strategy.num_replicas_in_sync if own else 1), 1)
-
-    def measure(size: int) -> float:
-        return speed(sized(config, size), data, strategy, limit)
-
-    try:
-        choice = search(given, most, measure, settings["gain"])
-    except TooLarge as error:
-        raise UserError(Problem("tune.batch_size", f"not even a batch of 1 fits: it {error}.")) from error
-    fastest = dict(choice.tried)[choice.size]
-    steps = -(-most // choice.size)
-    few = f", which leaves {steps} step{'s' * (steps > 1)} an epoch" if steps < FEW_STEPS else ""
-    said = f"batch size {choice.size:,} by tune.batch_size ({fastest:,.0f} examples a second){few}; {choice.reason}"
-    record = {
-        "value": choice.size,
-        "given": given,
-        "reason": choice.reason,
-        "memory_limit": limit,
-        "examples_per_second": {str(size): round(found, 1) for size, found in choice.tried},
-    }
-    return sized(config, choice.size), record, said
-
-
-def sized(config: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """Return the config with a batch size."""
-    return {**config, "trainer": {**config["trainer"], "batch_size": size}}
-
-
-def speed(
-    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy, limit: int | None
-) -> float:
-    """Return the examples a second of a throw-away job, by the trainer that the run will have.
+def speed(job: Job, trainer: Any, limit: int | None, parts: int = 1) -> float:
+    """Return the examples a second of a throw-away job.
 
     Args:
+        job: compiled.
+        trainer: that the run will have.
         limit: bytes that a step may need by estimate; None: try it.
+        parts: in which each batch is taken, one after another or by devices.
 
     Raises:
         TooLarge: it does not fit.
     """
-    job = builders.job(config, data, strategy)
-    replicas = strategy.num_replicas_in_sync
-    parts = replicas * config["trainer"].get("accumulate", 1)
     cost = Cost.of(job.model, -(-job.plan.batch_size // parts))
     if limit is not None and cost.memory > limit:
         raise TooLarge(f"would need about {scaled(cost.memory)}B, and {scaled(limit)}B are the limit")
     try:
-        return _timed(short(job, cost), builders.trainer(config))
+        return _timed(short(job, cost), trainer)
     except tf.errors.ResourceExhaustedError as error:
         raise TooLarge("ran out of memory") from error
 

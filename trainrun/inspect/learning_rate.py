@@ -20,10 +20,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from trainrun.data.dataset import Dataset
-from trainrun.run import builders
+from trainrun.trainer.job import Job
 
 # The smoothed loss may climb above its best by so many times what it fell, or its first value.
 DIVERGED = 4.0
@@ -100,72 +98,40 @@ def smooth(values: np.ndarray, deviation: float) -> np.ndarray:
     return weight @ values / weight.sum(axis=1)
 
 
-def tune(
-    config: Mapping[str, Any], data: Dataset, strategy: tf.distribute.Strategy
-) -> tuple[dict[str, Any], dict[str, Any], str, Range]:
-    """Choose `optimizer.learning_rate`; where the loss does not fall at any rate, leave it.
+def rising(steps: int, low: float, high: float) -> dict[str, Any]:
+    """Return the schedule of the test, as a component's name and arguments.
 
-    Returns:
-        The config with it, what to record, the line to say, and the test itself.
+    Args:
+        steps: of the test.
+        low, high: the first and last learning rate.
     """
-    settings, given = config["tune"], config["optimizer"]["learning_rate"]
-    found = read(*range_test(config, data, strategy, settings["steps"], *settings["rates"]))
-    tested = f"{found.rates[0]:.1e} to {found.rates[-1]:.1e}" if len(found.rates) else "no rate"
-    record = {
-        "value": given if found.suggestion is None else found.suggestion,
-        "given": given,
-        "lowest": float(found.rates[found.lowest]) if len(found.rates) else None,
-        "steepest": float(found.rates[found.steepest]) if len(found.rates) else None,
-        "steps": len(found.losses) + 1,
-    }
-    if found.suggestion is None:
-        said = f"tune.learning_rate: the loss falls at no rate ({tested}); optimizer.learning_rate stays {given:g}"
-        return dict(config), record, said, found
-    # Three digits: the test is not more exact than that, and the number is copied by hand.
-    chosen = record["value"] = float(f"{found.suggestion:.3g}")
-    said = (
-        f"learning rate {chosen:g} by tune.learning_rate ({tested} in {record['steps']} steps); "
-        f"the loss is lowest at {record['lowest']:.2g}, falls fastest at {record['steepest']:.2g}"
-    )
-    return rated(config, chosen), record, said, found
-
-
-def rated(config: Mapping[str, Any], rate: float) -> dict[str, Any]:
-    """Return the config with a learning rate, in the optimizer and wherever the schedule has taken it from there."""
-    given = config["optimizer"]["learning_rate"]
-
-    def new(key: str, value: Any) -> Any:
-        if isinstance(value, list):
-            return [new(key, v) for v in value]
-        # The config is resolved: what followed optimizer.learning_rate is known by being equal to it.
-        return rate if value == given and (key.endswith("learning_rate") or key == "values") else value
-
+    growth = (high / low) ** (1 / max(steps - 1, 1))
     return {
-        **config,
-        "optimizer": {**config["optimizer"], "learning_rate": rate},
-        "schedule": {k: new(k, v) for k, v in config["schedule"].items()},
+        "name": "ExponentialDecay",
+        "initial_learning_rate": low,
+        "decay_steps": 1,
+        "decay_rate": growth,
+        "staircase": False,
     }
 
 
 def range_test(
-    config: Mapping[str, Any],
-    data: Dataset,
-    strategy: tf.distribute.Strategy,
-    steps: int,
-    low: float,
-    high: float,
+    job: Job, trainer: Any, steps: int, low: float, high: float
 ) -> tuple[list[float], list[float]]:
-    """Train a throw-away job at rising rates, by the trainer that the run will have.
+    """Train a throw-away job at rising rates.
+
+    Args:
+        job: its optimizer follows the schedule `rising`.
+        trainer: that the run will have.
+        steps, low, high: as given to `rising`.
 
     Returns:
         The rate of each step, and the loss of its batch before the update.
     """
-    growth = (high / low) ** (1 / max(steps - 1, 1))
-    rising = {"name": "ExponentialDecay", "initial_learning_rate": low, "decay_steps": 1, "decay_rate": growth, "staircase": False}  # fmt: skip
-    job = builders.job({**config, "schedule": rising}, data, strategy)
+    growth = rising(steps, low, high)["decay_rate"]
     plan = replace(job.plan, epochs=-(-steps // job.plan.steps_per_epoch))
     probe = Probe(steps)
-    builders.trainer(config).train(replace(job, validation=None, plan=plan), [probe])
+    trainer.train(replace(job, validation=None, plan=plan), [probe])
     return [low * growth**i for i in range(len(probe.losses))], probe.losses
 
 

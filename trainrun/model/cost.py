@@ -50,13 +50,10 @@ class Cost:
         A dimension that the model leaves open counts as 1. Of memory, it is an estimate: what TensorFlow needs
         for itself, for the data and for the inner workings of a kernel comes on top.
         """
-        key = (batch_size, len(model.variables), len(model.trainable_variables), id(model.optimizer))
-        if key in (known := getattr(model, "_trainrun_cost", {})):
-            return known[key]
         calls = list(_calls(model))
         trainable = sum(_bytes(v) for v in model.trainable_variables)
         flops = sum(_flops(*call) for call in calls) if calls else 2 * model.count_params()
-        cost = cls(
+        return cls(
             parameters=model.count_params(),
             flops=flops,
             weights=sum(_bytes(v) for v in model.variables),
@@ -65,9 +62,6 @@ class Cost:
             activations=batch_size * sum(_kept(*call) for call in calls),
             batch_size=batch_size,
         )
-        # Keras looks for layers in whatever else is set.
-        object.__setattr__(model, "_trainrun_cost", {**known, key: cost})
-        return cost
 
     @property
     def memory(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.config.rules import combinations
-from trainrun.data import cache
+from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
-from trainrun.failure.adjustments import Concessions
+from trainrun.failure.adjustments import Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import penalty
 from trainrun.registry.construct import construct, parameters, resolve
@@ -27,16 +28,21 @@ from trainrun.util import lengths
 
 # Trainers that call the model's own `train_step`.
 BY_TRAIN_STEP = ("fit", "train_on_batch")
-NOTHING = Concessions()
+NOTHING = Adjustments()
 
 
-def dataset(config: Mapping[str, Any]) -> Dataset:
-    """Load the data, limit it, and hold the whole config against what it turned out to be.
+def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
+    """Load the data, limit it, and check the whole config against what it turned out to be.
+
+    Args:
+        config: resolved and checked.
+        cache: of datasets that the process has loaded before.
 
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
     """
-    data = cache.once(config["data"], lambda: construct("data", config["data"], complete=True))
+    load = partial(construct, "data", config["data"], complete=True)
+    data = load() if cache is None else cache.load(config["data"], load)
     if not isinstance(data, Dataset):
         raise UserError(
             Problem(
@@ -74,14 +80,21 @@ def strategy(config: Mapping[str, Any]) -> Any:
     return construct("hardware", _own("hardware", config["hardware"]), complete=True)
 
 
-def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Concessions = NOTHING) -> Job:
+def job(
+    config: Mapping[str, Any],
+    data: Dataset,
+    strategy: Any,
+    adjustments: Adjustments = NOTHING,
+    keep_kernels: bool = False,
+) -> Job:
     """Build, bridge and compile.
 
     Args:
         config: resolved and checked.
         data: as loaded.
         strategy: the `tf.distribute.Strategy` to build under.
-        conceded: what failures have made different from the config.
+        adjustments: what failures have made different from the config.
+        keep_kernels: see `seeding.begin`.
 
     Raises:
         UserError: only building could tell that something does not fit.
@@ -101,7 +114,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Conce
     )
     loss_option, loss_spec = output_head.loss_option(config["loss"], data)
     with strategy.scope():
-        seeding.begin(seed)
+        seeding.begin(seed, keep_kernels)
         model = construct(
             "model",
             config["model"],
@@ -115,7 +128,7 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Conce
         form = label_encoding.choose(loss_option.directives.get("labels", []), data.target)
         penalty.report(model, replica_count)
         model.compile(
-            optimizer=optimizer(config, plan, conceded.rate),
+            optimizer=optimizer(config, plan, adjustments.rate),
             loss=construct(
                 "loss",
                 loss_spec,
@@ -130,8 +143,8 @@ def job(config: Mapping[str, Any], data: Dataset, strategy: Any, conceded: Conce
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
         replicas.clip_together(model.optimizer, replica_count)
-    if conceded.parts > 1 and settings["name"] in BY_TRAIN_STEP:
-        divide(model, conceded.parts)
+    if adjustments.parts > 1 and settings["name"] in BY_TRAIN_STEP:
+        divide(model, adjustments.parts)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
     if (fault := output_head.shape_problem(model, data)) is not None:

@@ -8,19 +8,21 @@ from typing import Any
 
 import keras
 
-from trainrun.checkpoint.writer import Checkpoint
+from trainrun.checkpoint.settings import CheckpointSettings
+from trainrun.checkpoint.writer import SHARE, Checkpoint
 from trainrun.config.rules.ranges import RUN_PATHS
-from trainrun.failure.adjustments import Concessions
+from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.nan_guard import Finite
 from trainrun.hardware import replicas
 from trainrun.inspect.profiling import Profile
 from trainrun.registry.construct import construct
-from trainrun.run import progress_channel
+from trainrun.run.context import RunContext
+from trainrun.run.progress_channel import Report
 from trainrun.trainer.job import Job
 from trainrun.ui.progress import Progress
 from trainrun.util import lengths
 
-NOTHING = Concessions()
+NOTHING = Adjustments()
 
 
 def with_run_callbacks(
@@ -28,8 +30,9 @@ def with_run_callbacks(
     journal: keras.callbacks.Callback,
     run_dir: Path,
     job: Job,
-    settings: Mapping[str, Any],
-    conceded: Concessions = NOTHING,
+    settings: CheckpointSettings,
+    context: RunContext,
+    adjustments: Adjustments = NOTHING,
 ) -> list[keras.callbacks.Callback]:
     """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
 
@@ -38,21 +41,26 @@ def with_run_callbacks(
         journal: writes each epoch down.
         run_dir: the run's directory.
         job: what is trained.
-        settings: the config's `checkpoint` node.
-        conceded: what failures have made different from the config; checkpoints say so.
+        settings: of the checkpoints.
+        context: has the listener, the request to stop, and the reader of the model's state.
+        adjustments: what failures have made different from the config; checkpoints say so.
     """
-    plan = job.plan
+    plan, training = job.plan, context.training()
     rate = construct("callback", "learning_rate_logger")
     show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
     kept = [rate, *callbacks, journal]
     # After the journal: what a checkpoint has behind it is written down.
     saved = Checkpoint(
         run_dir,
-        every=settings["every"],
-        keep=settings["keep"],
-        plan={**plan.lengths(), "batch_size": plan.batch_size, **conceded.record()},
+        every=settings.every,
+        keep=settings.keep,
+        plan={**plan.lengths(), "batch_size": plan.batch_size, **adjustments.record()},
         writes=replicas.is_chief(job.model.distribute_strategy),
         within=not replicas.is_several_processes(job.model.distribute_strategy),
+        stop=context.stop,
+        reader=training.reader(job),
+        # Runs that are trained together divide the time: each writes while the others wait.
+        share=lambda: SHARE / training.runs(),
     )
     saved.callbacks = [*kept, saved]
     # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.
@@ -63,7 +71,7 @@ def with_run_callbacks(
         keras.callbacks.History(),
         journal,
         finite,
-        *progress_channel.callbacks(),
+        *([] if context.listener is None else [Report(context.listener, context.stop)]),
         saved,
         show,
     ]

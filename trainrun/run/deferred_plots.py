@@ -1,4 +1,4 @@
-"""Pictures that are drawn after a run has ended, from what its directory holds."""
+"""Plots of a run: drawn when it ends, or later from what its directory holds."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import plots, report
-from trainrun.run import joint_training, progress_channel
+from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
 
-# Seconds of training beside which the second and a half that the pictures take is no matter.
-LONG = 30.0
+# Seconds of training; runs that train longer draw their plots at once, which takes about 1.5 s.
+DRAW_AT_ONCE_S = 30.0
 
 
-def put_off(config: Mapping[str, Any], trained: float) -> bool:
-    """Tell whether a run leaves its pictures for later: a short trial, of many.
+def deferred(config: Mapping[str, Any], context: RunContext) -> bool:
+    """Return whether a run leaves its plots for later: a short trial, of many.
 
     Args:
         config: resolved.
-        trained: seconds of training.
+        context: the run's; its clock has the seconds of training.
     """
-    if joint_training.place() is not None:
-        trained = 0.0  # its seconds are those of all that were trained with it
-    wanted = config["sweep"]["pictures"]
-    return progress_channel.somebody_listens() and (wanted == "best" or (wanted == "auto" and trained < LONG))
+    # The seconds of one that is trained together with others are those of all.
+    seconds = 0.0 if context.joint is not None else context.clock.seconds.get("train", 0.0)
+    choice = config["sweep"]["pictures"]
+    short = choice == "best" or (choice == "auto" and seconds < DRAW_AT_ONCE_S)
+    return context.listener is not None and short
 
 
 def draw(run_dir: Path) -> None:
-    """Draw the pictures of a finished run, and write its report anew with them.
+    """Draw the plots of a finished run, and write its report anew with them.
 
     Args:
         run_dir: has `model.keras`; without it only the learning curves are drawn.
@@ -37,26 +38,23 @@ def draw(run_dir: Path) -> None:
     import keras
 
     from trainrun.config import plugins, saved
-    from trainrun.run import builders
-    from trainrun.run.outcome import readable, shown
-    from trainrun.trainer.pipeline import in_order
+    from trainrun.run import builders, evaluation
+    from trainrun.run.model_files import MODEL
 
     config = saved.load(run_dir)
     if not config["artifacts"]["plots"]:
         return
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
-    told = history.told(journal.read(run_dir / status.JOURNAL).records)["history"]
-    model = run_dir / "model.keras"
-    if model.is_file():
+    epochs = history.told(journal.read(run_dir / status.JOURNAL).records)["history"]
+    if (run_dir / MODEL).is_file():
         data = builders.dataset(config)
         job = builders.job(config, data, builders.strategy(config))
-        part, split = shown(job)
-        loaded = keras.saving.load_model(model, safe_mode=True)
-        said = loaded.predict(in_order(split, job.plan.batch_size), verbose=0) if split is not None else None
-        predictions = None if said is None else readable(said, job, own=True)
-        plots.write(run_dir, told, data, getattr(data, part) if part else None, predictions, part)
+        loaded = keras.saving.load_model(run_dir / MODEL, safe_mode=True)
+        part, _ = evaluation.shown_split(job)
+        predictions = evaluation.predict(job, loaded)
+        plots.write(run_dir, epochs, data, getattr(data, part) if part else None, predictions, part)
     else:
-        plots.write(run_dir, told)
+        plots.write(run_dir, epochs)
     if config["artifacts"]["report"]:
         report.write(run_dir, json.loads((run_dir / "summary.json").read_text(encoding="utf-8")))

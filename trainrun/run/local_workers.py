@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from typing import Any
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.ui import console
-from trainrun.util.interrupt import Interrupted, interruptible
+from trainrun.util.interrupt import Interrupted, StopRequest
 
 FOLDER = "workers"
 MARK = "TRAINRUN_WORKER"  # set in the workers themselves
@@ -87,7 +86,7 @@ def _together(
     if resume is not None:
         told["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
-    with ExitStack() as stack, interruptible():
+    with ExitStack() as stack, StopRequest(console.note, console.error).on_signals():
         workers: list[_Worker] = []
         stack.callback(lambda: [w.end() for w in workers])
         for index in range(count):
@@ -132,7 +131,7 @@ class _Worker:
             stack.callback(os.close, write)
             quiet = None if index == 0 else stack.enter_context(open(folder / "run.log", "ab"))
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "trainrun.run.local_workers", str(folder), str(write)],
+                [sys.executable, "-m", "trainrun.run.local_worker_main", str(folder), str(write)],
                 env={**os.environ, "TF_CONFIG": json.dumps(task), MARK: str(index)},
                 stdin=subprocess.PIPE,
                 stdout=quiet,
@@ -185,55 +184,3 @@ def _free_ports(count: int) -> list[int]:
         for held in sockets:
             held.bind(("127.0.0.1", 0))
         return [held.getsockname()[1] for held in sockets]
-
-
-def _resume(told: Mapping[str, Any] | None) -> Resume | None:
-    return None if told is None else Resume(**{**told, "run_dir": Path(told["run_dir"])})
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when whoever has started it is gone: nobody would hear it, and a resumed run would meet it."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(INTERVAL)
-        os.kill(os.getpid(), signal.SIGTERM)  # in order, if it can
-        time.sleep(GRACE)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _work(run_dir: Path, report: int) -> int:
-    """Be one worker: read what to do from standard input, do it, and say how it ended."""
-    from trainrun.config import plugins
-    from trainrun.run import runner
-
-    told = json.load(sys.stdin)
-    _end_with(told["parent"])
-    if os.environ[MARK] != "0":
-        console.quiet()
-    said: dict[str, Any] = {}
-    try:
-        plugins.announce(told["config"]["plugins"])
-        plugins.load(told["config"]["plugins"])
-        resume = _resume(told.get("resume"))
-        runner.run(told["config"], run_dir, told["overrides"], told["command"], resume, pause_collector=True)
-        code = 0
-    except UserError as error:
-        code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}
-    except TrainingError as error:
-        code, said = error.exit_code, {"message": str(error)}
-    except Interrupted as stop:
-        code = stop.exit_code
-    with open(report, "w", encoding="utf-8") as pipe:
-        json.dump(said, pipe)
-    return code
-
-
-if __name__ == "__main__":
-    ended = _work(Path(sys.argv[1]), int(sys.argv[2]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # At once: on the way out of Python, TensorFlow would wait for workers that are gone.
-    os._exit(ended)

@@ -11,12 +11,13 @@ import keras
 
 from trainrun.errors import TrainingError
 from trainrun.failure.user_traceback import broken
+from trainrun.run.evaluation import Evaluation
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 
 
-class Bystander:
-    """Stands where the chief has its `Outcome`, and writes nothing down.
+class WorkerRecord:
+    """Stands where the chief has its `RunRecord`, and writes nothing down.
 
     Args:
         run_dir: where this worker's log is.
@@ -24,10 +25,10 @@ class Bystander:
     """
 
     def __init__(self, run_dir: Path, job: Job):
-        self.run_dir, self.job = run_dir, job
-        self.metrics: dict[str, float] = {}
-        self.recorder = self
+        self.run_dir = run_dir
+        self.job: Job | None = job
         self.failures: list[dict[str, Any]] = []
+        self.evaluation = Evaluation()
 
     def callback(self) -> keras.callbacks.Callback:
         """Return a callback that does nothing, in the place of the journal's."""
@@ -39,8 +40,12 @@ class Bystander:
     def mend(self) -> None:
         """Leave it to the chief."""
 
+    def begin_attempt(self, job: Job, resumed: dict[str, Any]) -> None:
+        """Take the job of the next attempt."""
+        self.job = job
+
     @contextmanager
-    def truthful(self) -> Iterator[None]:
+    def true_status(self) -> Iterator[None]:
         """Log what goes wrong."""
         try:
             yield
@@ -51,10 +56,10 @@ class Bystander:
         finally:
             console.detach()
 
-    def evaluate(self, history: dict[str, list[float]], job: Job) -> None:
+    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
         """Leave it to the chief."""
 
-    def save(self) -> None:
+    def save_artifacts(self) -> None:
         """Leave it to the chief."""
 
     def end(self) -> dict[str, Any]:

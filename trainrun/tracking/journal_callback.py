@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from trainrun.run import joint_training
 from trainrun.tracking.journal import Journal
 
 
@@ -48,7 +47,8 @@ class JournalCallback(keras.callbacks.Callback):
         self.journal.write("epoch", epoch=epoch + 1, step=self._steps(), metrics=plain(logs))
 
     def _steps(self) -> int:
-        return 0 if getattr(self.model, "optimizer", None) is None else joint_training.updates(self.model)
+        optimizer = getattr(self.model, "optimizer", None)
+        return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
-from trainrun.model.cost import STEP, Cost
+from trainrun.model.cost import STEP
 from trainrun.step._accumulate import fraction, reduction
 from trainrun.trainer.executor import ALONE, MUCH, POOL, kinds_in, may_wait, scope
+from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import HELD, whole
 from trainrun.trainer.steps_per_call import Pace
 
@@ -39,15 +40,16 @@ class Pass:
     callbacks' logs, a step; here they are paid once an epoch.
 
     Args:
-        model: compiled, built under its strategy.
+        job: its model is compiled, and built under its strategy; its plan has the examples a step, over all replicas.
         step: what is done with a batch; see `trainrun.step.default`.
         split: the examples.
-        batch_size: examples a step, over all replicas.
-        again: the pass will be made over other splits, too (`renew`), without being compiled again.
+        reusable: the pass will be made over other splits, too (`renew`), without being compiled again.
     """
 
-    def __init__(self, model: keras.Model, step: Step, split: Split, batch_size: int, again: bool = False):
+    def __init__(self, job: Job, step: Step, split: Split, reusable: bool = False):
+        model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
+        self._flops = job.cost().flops
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         arrays = (split.x, split.y, split.weight)
@@ -58,7 +60,7 @@ class Pass:
         size = sum(a.nbytes for a in split.arrays())
         if size <= HELD:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                hold = exchangeable if again and may_renew() else whole
+                hold = exchangeable if reusable and may_renew() else whole
                 self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
         self.block = max(1, int(BLOCK / max(size / max(len(split), 1), 1) / batch_size))
         if model.jit_compile and not self.replicated:
@@ -191,7 +193,7 @@ class Pass:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
             return False
-        return Cost.of(self.model, self.batch_size).flops * STEP * self.batch_size < MUCH
+        return self._flops * STEP * self.batch_size < MUCH
 
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""

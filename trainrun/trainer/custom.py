@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.data.dataset import Split
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
+from trainrun.trainer import pass_cache
 from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
-from trainrun.trainer.pass_cache import shared
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, traced, wants_steps
 
@@ -61,7 +61,7 @@ class Custom:
         """
         model, plan = job.model, job.plan
         build(job)
-        training = self._pass(model, "training", self.step, job.train, plan.batch_size)
+        training = pass_cache.shared(job, "training", partial(Pass, job, self.step, job.train), job.train)
         training.traced = traced(callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
@@ -71,7 +71,9 @@ class Custom:
 
         if job.validation is None:
             return loop(job, callbacks, train, None, self.validation_freq)
-        measuring = self._pass(model, "validation", evaluate, job.validation, plan.batch_size)
+        measuring = pass_cache.shared(
+            job, "validation", partial(Pass, job, evaluate, job.validation), job.validation
+        )
         everything = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
 
@@ -80,12 +82,6 @@ class Custom:
             return self._run(calls, every.on_test_batch_begin, every.on_test_batch_end)
 
         return loop(job, callbacks, train, validate, self.validation_freq)
-
-    def _pass(self, model: keras.Model, name: str, step: Step, split: Split, batch_size: int) -> Pass:
-        """Return a pass over a split."""
-        return shared(
-            model, name, lambda again: Pass(model, step, split, batch_size, again), split, batch_size
-        )
 
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
         if wants_steps(callbacks, hooks) or job.model.run_eagerly:

@@ -41,7 +41,7 @@ def loop(
     model.stop_training = False
     # Compiled: each metric sets each of its variables to zero, a millisecond for three metrics otherwise.
     if reset is None:
-        reset = model.reset_metrics if model.run_eagerly else _resetting(model)
+        reset = model.reset_metrics if model.run_eagerly else _resetting(job)
     every.on_train_begin()
     logs: dict[str, Any] = {}
     # Set when training begins: by BackupAndRestore, or where the run goes on.
@@ -68,15 +68,13 @@ def loop(
     return numbers(model.history)
 
 
-def _resetting(model: keras.Model) -> Callable[[], None]:
-    """Return the compiled `reset_metrics`; the model keeps it, for a sweep's next trial."""
-    variables = model.metrics_variables
-    known, found = getattr(model, "_trainrun_reset", ((), None))
+def _resetting(job: Job) -> Callable[[], None]:
+    """Return the compiled `reset_metrics`; it is kept beside the model, for a sweep's next trial."""
+    variables = job.model.metrics_variables
+    known = job.state.reset[0] if job.state.reset is not None else ()
     if len(known) != len(variables) or any(a is not b for a, b in zip(known, variables, strict=True)):
-        found = tf.function(model.reset_metrics, autograph=False)
-        # Keras looks for layers in whatever else is set.
-        object.__setattr__(model, "_trainrun_reset", (variables, found))
-    return found
+        job.state.reset = variables, tf.function(job.model.reset_metrics, autograph=False)
+    return job.state.reset[1]
 
 
 def _plain(value: Any) -> Any:
@@ -94,9 +92,9 @@ def build(job: Job) -> None:
     built, and repeats it at each step: Keras' ScheduleFreeAdamW (3.15) begins anew each time.
     """
     model = job.model
-    if getattr(model, "_trainrun_built", False):
+    if job.state.built:
         return  # of a sweep, in whose trial before this one it was built
-    object.__setattr__(model, "_trainrun_built", True)
+    job.state.built = True
     few = job.train.take(np.arange(1))
     with model.distribute_strategy.scope():
         _count(model, few.y, few.weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -29,26 +30,14 @@ class StepByModel(Pass):
         self.step(gathered(data, index))
 
 
-def measuring(model: keras.Model, split: Split, batch_size: int) -> Pass:
+def measuring(job: Job, split: Split) -> Pass:
     """Return the pass of the model's own `test_step` over a split."""
-    return kept(
-        model,
-        "measuring",
-        lambda again: StepByModel(model, model.test_step, split, batch_size, again),
-        split,
-        batch_size,
-    )
+    return kept(job, "measuring", partial(StepByModel, job, job.model.test_step, split), split)
 
 
-def training(model: keras.Model, split: Split, batch_size: int) -> Pass:
-    """Return the pass of the model's own `train_step` over a split."""
-    return shared(
-        model,
-        "training",
-        lambda again: StepByModel(model, model.train_step, split, batch_size, again),
-        split,
-        batch_size,
-    )
+def training(job: Job) -> Pass:
+    """Return the pass of the model's own `train_step` over the training data."""
+    return shared(job, "training", partial(StepByModel, job, job.model.train_step, job.train), job.train)
 
 
 class Indexed(keras.callbacks.Callback):
@@ -66,10 +55,10 @@ class Indexed(keras.callbacks.Callback):
 
     def __init__(self, job: Job):
         super().__init__()
-        self.job, model, size = job, job.model, job.plan.batch_size
-        self.training = training(model, job.train, size)
+        self.job, model = job, job.model
+        self.training = training(job)
         measured = job.train if job.validation is None else job.validation
-        self.measuring = measuring(model, measured, size)
+        self.measuring = measuring(job, measured)
         self.everything = np.arange(len(measured), dtype="int64")
         self._keras = model._make_function(model.test_step)
         self._at = self._done = 0

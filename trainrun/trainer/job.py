@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trainrun.data.dataset import Dataset, Split
+from trainrun.model.cost import Cost
+from trainrun.trainer.model_state import ModelState
 
 if TYPE_CHECKING:
     import keras
@@ -74,6 +76,7 @@ class Job:
         probabilities: how to turn the model's output into what a reader expects: ``identity``, ``sigmoid``
             or ``softmax``.
         start: where training goes on; None: at its beginning.
+        state: what is kept beside the model.
     """
 
     model: keras.Model
@@ -84,6 +87,11 @@ class Job:
     plan: Plan
     probabilities: str = "identity"
     start: Start | None = None
+    state: ModelState = field(default_factory=ModelState)
+
+    def cost(self) -> Cost:
+        """Return the cost of the model at the job's batch size."""
+        return self.state.cost(self.model, self.plan.batch_size)
 
     def position(self) -> tuple[int, int]:
         """Return the epoch and the step of it that training begins with, both counted from 0."""

@@ -14,8 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import keras
-
     from trainrun.trainer.job import Job
 
 # What a config says that is in a variable, or said by the variables' shapes.
@@ -31,44 +29,37 @@ STATEFUL = {
     "RandomPoissonV2",
     "Multinomial",
 }
-_on = False
-_program: _Program | None = None
-shared = 0  # trials that ran with another's program
 
 
-def activate(on: bool = True) -> None:
-    """Have the runs of this process share programs, or not."""
-    global _on, _program
-    _on = on
-    if not on:
-        _program = None
+class ProgramCache:
+    """The compiled program of a process's last trial, for its next one.
 
+    Attributes:
+        reuses: trials that ran with the program of the one before.
+    """
 
-def active() -> bool:
-    """Tell whether the runs of this process share programs."""
-    return _on
+    def __init__(self) -> None:
+        self.reuses = 0
+        self._program: _Program | None = None
 
+    def job(self, new: Job) -> Job:
+        """Return a job with the program of the one before, if it is the same program; else the job itself."""
+        from keras.src.backend.common import global_state
+        from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-def job(new: Job) -> Job:
-    """Return a job with the program of the one before, if it is the same program; else the job itself."""
-    global _program, shared
-    if not _on:
-        return new
-    from keras.src.backend.common import global_state
-    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
-
-    if not _eligible(new):
-        return new
-    says = _Says(new)
-    if _program is None or _program.says != says or _program.draws() or not _move(_program, new):
-        _program = None
-        gc.collect()
-        _program = _Program(new.model, says, global_seed_generator())
-        return new
-    shared += 1
-    # The steps draw from the generator that was Keras' own when they were compiled.
-    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, _program.generator)
-    return replace(new, model=_program.model)
+        if not _eligible(new):
+            return new
+        program, says = self._program, _Says(new)
+        if program is None or program.says != says or program.draws() or not _move(program, new):
+            program = self._program = None
+            gc.collect()
+            new.state.shared = True
+            self._program = _Program(new, says, global_seed_generator())
+            return new
+        self.reuses += 1
+        # The steps draw from the generator that was Keras' own when they were compiled.
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, program.generator)
+        return replace(new, model=program.model, state=program.state)
 
 
 def _eligible(new: Job) -> bool:
@@ -97,22 +88,19 @@ class _Program:
     """A model whose steps are compiled.
 
     Args:
-        model: it.
+        job: has the model, and its state.
         says: what it was made from.
         generator: that was Keras' own when it was compiled.
     """
 
-    def __init__(self, model: keras.Model, says: _Says, generator: Any):
-        self.model, self.says, self.generator = model, says, generator
+    def __init__(self, job: Job, says: _Says, generator: Any):
+        self.model, self.state, self.says, self.generator = job.model, job.state, says, generator
         self._draws: bool | None = None
 
     def draws(self) -> bool:
         """Tell whether the compiled steps draw numbers whose state is in no variable."""
-        from trainrun.trainer.pass_cache import NAME
-
         if self._draws is None:
-            passes = getattr(self.model, NAME, {}).values()
-            self._draws = any(STATEFUL & steps.operations() for steps in passes)
+            self._draws = any(STATEFUL & steps.operations() for steps in self.state.passes.values())
         return self._draws
 
 

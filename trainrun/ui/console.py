@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _lock = threading.RLock()
 _quiet = False
 _log: TextIO | None = None
+_thread = threading.local()  # `log`: of a thread that has one of its own
 _region: LiveRegion | None = None  # what is redrawn in place at the bottom of the terminal
 _rich: dict[tuple[int, str], Console] = {}
 
@@ -58,16 +59,22 @@ def quiet(on: bool = True) -> None:
     _quiet = on
 
 
-def attach(path: str | Path) -> None:
+def attach(path: str | Path, this_thread: bool = False) -> None:
     """Copy what is printed from now on to a file, as plain text; the file is appended to.
 
     Args:
         path: the run's `run.log`.
+        this_thread: only what this thread prints: others of the process have logs of their own.
     """
     global _log
     with _lock:
-        detach()
-        _log = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until `detach`
+        if not this_thread:
+            detach()
+        file = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until `detach`
+        if this_thread:
+            _thread.log = file
+        else:
+            _log = file
 
 
 def detach() -> None:
@@ -75,21 +82,28 @@ def detach() -> None:
     global _log
     with _lock:
         live(None)
-        if _log is not None:
+        if (file := _current_log()) is not None:
             with contextlib.suppress(OSError):
-                _log.close()
-        _log = None
+                file.close()
+        if getattr(_thread, "log", None) is not None:
+            _thread.log = None
+        else:
+            _log = None
+
+
+def _current_log() -> TextIO | None:
+    return getattr(_thread, "log", None) or _log
 
 
 def log(text: str) -> None:
     """Write to run.log only: what a person looks for afterwards, not while it runs."""
     with _lock:
-        if _log is not None:
+        if (file := _current_log()) is not None:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
             with contextlib.suppress(OSError):  # a full disk: what is said is more than its copy
                 for line in str(text).splitlines() or [""]:
-                    _log.write(f"{stamp}  {line}\n" if line else "\n")
-                _log.flush()
+                    file.write(f"{stamp}  {line}\n" if line else "\n")
+                file.flush()
 
 
 def say(text: str = "", style: str = "") -> None:

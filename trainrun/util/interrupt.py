@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 GRACE = 30.0  # seconds for the step in progress and the checkpoint
-
-_asked: Interrupted | None = None
-_between_steps = False
-_grace = GRACE
 
 
 class Interrupted(BaseException):
@@ -50,88 +46,94 @@ class Pruned(Interrupted):
         self.signum, self.exit_code, self.saved = None, 0, None
 
 
-def asked() -> Interrupted | None:
-    """Return what to raise if a signal has asked the run to stop; whoever asks has a whole state at hand."""
-    return _asked
+class StopRequest:
+    """The request to stop one run, by a signal or by its sweep.
 
-
-def ask(stop: Interrupted) -> None:
-    """Have the run stop at the next look, as a signal would."""
-    global _asked
-    _asked = _asked or stop
-
-
-@contextmanager
-def interruptible(further: Sequence[str] = (), grace: float = GRACE) -> Iterator[None]:
-    """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once.
+    Attributes:
+        pending: what to raise if the run has been asked to stop, else None. Poll only between steps, when the training
+            state is consistent.
 
     Args:
-        further: names of other signals that mean the same, such as ``SIGUSR1``, by which Slurm and others say that
-            a job's time is nearly over.
-        grace: seconds that `between_steps` may take; then the process ends whatever it is doing.
+        note, error: print a line to the user.
     """
-    global _asked, _grace
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers: a run inside a notebook's worker keeps its own
-        return
 
-    def stop(signum: int, frame: FrameType | None) -> None:
-        global _asked
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if _asked is not None and not _between_steps:
-            return  # it is on its way already
-        _asked = _asked or Interrupted(signum)
-        if not _between_steps:
-            raise _asked
-        _watch(_asked)
+    def __init__(
+        self,
+        note: Callable[[str], None] = lambda text: None,
+        error: Callable[[str], None] = lambda text: None,
+    ):
+        self.pending: Interrupted | None = None
+        self._note, self._error = note, error
+        self._between_steps = False
+        self._grace = GRACE
 
-    _asked, _grace = None, grace
-    numbers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, *(getattr(signal, name) for name in further)))
-    saved = {s: signal.signal(s, stop) for s in numbers}
-    try:
-        yield
-    finally:
-        _asked = None
-        for number, handler in saved.items():
-            signal.signal(number, handler)
+    def ask(self, stop: Interrupted) -> None:
+        """Have the run stop at its next poll, as a signal would; the first request counts."""
+        self.pending = self.pending or stop
 
+    @contextmanager
+    def on_signals(self, further: Sequence[str] = (), grace: float = GRACE) -> Iterator[None]:
+        """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once.
 
-@contextmanager
-def between_steps() -> Iterator[None]:
-    """Inside the `with`, a signal waits until somebody looks at `asked`, which is to be after each step."""
-    global _between_steps
-    _between_steps = True
-    try:
-        yield
-    finally:
-        _between_steps = False
-    if _asked is not None:  # it came after the last look
-        raise _asked
+        Only the main thread may set handlers: a run in another thread has none of its own.
 
+        Args:
+            further: names of other signals that mean the same, such as ``SIGUSR1``, by which Slurm and others say that
+                a job's time is nearly over.
+            grace: seconds that `between_steps` may take; then the process ends whatever it is doing.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
-def _watch(asked: Interrupted) -> None:
-    """End the process if it has not ended itself in time: a step that hangs hears nothing, and a thread does."""
-    # Said by a thread, too: a handler may have come in the middle of a print, whose lock is held.
-    for seconds, do in ((0.0, _tell), (_grace, _too_late)):
-        timer = threading.Timer(seconds, do, (asked, _grace))
-        timer.daemon = True
-        timer.start()
+        def stop(signum: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if self.pending is not None and not self._between_steps:
+                return  # it is on its way already
+            self.ask(Interrupted(signum))
+            if not self._between_steps:
+                raise self.pending
+            self._watch(self.pending)
 
+        self.pending, self._grace = None, grace
+        numbers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, *(getattr(signal, n) for n in further)))
+        before = {s: signal.signal(s, stop) for s in numbers}
+        try:
+            yield
+        finally:
+            self.pending = None
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-def _tell(asked: Interrupted, grace: float) -> None:
-    from trainrun.ui import console
+    @contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Inside the `with`, a signal waits until `pending` is polled, which is to be after each step."""
+        self._between_steps = True
+        try:
+            yield
+        finally:
+            self._between_steps = False
+        if self.pending is not None:  # it came after the last poll
+            raise self.pending
 
-    console.note(
-        f"{signal.Signals(asked.signum).name}: finishing the step and saving, {grace:g} s at most; Ctrl-C ends at once"
-    )
+    def _watch(self, stop: Interrupted) -> None:
+        """End the process if it has not ended itself in time: a step that hangs polls nothing, and a thread does."""
+        # Printed by a thread, too: a handler may have come in the middle of a print, whose lock is held.
+        for seconds, function in ((0.0, self._announce), (self._grace, self._too_late)):
+            timer = threading.Timer(seconds, function, (stop, self._grace))
+            timer.daemon = True
+            timer.start()
 
+    def _announce(self, stop: Interrupted, grace: float) -> None:
+        self._note(
+            f"{signal.Signals(stop.signum).name}: finishing the step and saving, {grace:g} s at most; "
+            "Ctrl-C ends at once"
+        )
 
-def _too_late(asked: Interrupted, grace: float) -> None:
-    if _asked is not asked:
-        return  # the run has ended; another one may have begun, and may have been asked to stop, too
-    from trainrun.ui import console
-
-    console.error(
-        f"{signal.Signals(asked.signum).name}: the step did not end within {grace:g} s; ended in its middle"
-    )
-    os._exit(asked.exit_code)
+    def _too_late(self, stop: Interrupted, grace: float) -> None:
+        if self.pending is not stop:
+            return  # the run has ended
+        self._error(
+            f"{signal.Signals(stop.signum).name}: the step did not end within {grace:g} s; ended in its middle"
+        )
+        os._exit(stop.exit_code)

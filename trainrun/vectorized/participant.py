@@ -1,7 +1,8 @@
-"""A run's place in a group: in its own thread it trains as ever, but for the passes, which it asks the group for."""
+"""A run in a group: in its own thread it trains as ever, but for the passes, which the group makes for all of them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +10,22 @@ from typing import Any
 import keras
 import numpy as np
 
+from trainrun.checkpoint.training_state import StateReader
 from trainrun.data.dataset import Split
-from trainrun.run import joint_training
+from trainrun.hardware.replicas import leaves
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
+from trainrun.trainer.measure import is_compilable, measure
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, wants_steps
 from trainrun.ui import console
-from trainrun.util import interrupt
+from trainrun.util.interrupt import StopRequest
+from trainrun.vectorized.pending import PendingReader, PendingValues
 from trainrun.vectorized.rows import Part
 
-# Callbacks that read no variables but counters and rates, or see to it themselves that those are there.
+# Callbacks that read no variables but counters and rates.
 BLIND = {
     "LearningRateLogger",
     "History",
@@ -36,8 +40,6 @@ BLIND = {
     "CSVLogger",
     "TerminateOnNaN",
 }
-# Of these, the ones that read the optimizer's counters or rates, or set them.
-WATCHING = {"ReduceLROnPlateau"}
 JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 
@@ -65,33 +67,42 @@ class Refused(Exception):
 
 
 class Member:
-    """See `trainrun.run.joint_training.Place`.
+    """A run's `trainrun.run.joint_training.JointTraining` in a group.
 
     Args:
-        ask: gives a request to the group and waits for the answer: metrics, or nothing.
-        runs: tells how many runs the group has now.
+        ask: passes a request to the group and waits for the answer: metrics, or None.
+        runs: returns how many runs the group has now.
+        stop: the request to stop the run.
 
     Attributes:
-        joined: whether the group takes the run's passes.
+        pending: values of the model's variables that are not written yet; None: the run is trained by itself.
     """
 
-    def __init__(self, ask: Callable[[Request], Any], runs: Callable[[], int]):
-        self._ask, self.runs, self.joined = ask, runs, False
+    def __init__(self, ask: Callable[[Request], Any], runs: Callable[[], int], stop: StopRequest):
+        self._ask, self._runs, self.stop = ask, runs, stop
+        self.pending: PendingValues | None = None
+
+    def runs(self) -> int:
+        """Return how many runs are trained together now."""
+        return self._runs()
 
     def trainer(self, own: Any) -> Any:
         """Return what trains the run in the place of its own trainer."""
         return _Together(self, own)
 
-    def measure(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, float] | None:
-        """Return the loss and metrics of the model on a split; None: it has to be done alone."""
-        if not self.joined:
-            return None
-        part = Part(model, split, np.arange(len(split), dtype="int64"))
-        try:
-            return self._ask(Request(MEASURING, part, batch_size))
-        except Refused as refused:
-            self.leave(refused)
-            return None
+    def reader(self, job: Job) -> StateReader:
+        """Return what reads the state of the job's model: also values that are not written into it yet."""
+        return PendingReader(job.model, lambda: self.pending)
+
+    def measure(self, job: Job, split: Split) -> dict[str, float]:
+        """Return the loss and metrics of the job's model on a split."""
+        if self.pending is not None and self.pending.model is job.model and is_compilable(job, split):
+            part = Part(self.pending, split, np.arange(len(split), dtype="int64"))
+            try:
+                return self._ask(Request(MEASURING, part, job.plan.batch_size))
+            except Refused as refused:
+                self.leave(refused)
+        return measure(job, split)
 
     def join(self, job: Job) -> None:
         """Ask whether the group takes the run's passes.
@@ -99,32 +110,36 @@ class Member:
         Raises:
             Refused: it does not.
         """
-        self._ask(Request(JOINING, self._part(job, 0), job.plan.batch_size))
-        self.joined = True
+        pending = PendingValues(job.model)
+        self._ask(Request(JOINING, _part(pending, job, 0), job.plan.batch_size))
+        self.pending = pending
 
     def train(self, job: Job, epoch: int) -> dict[str, float] | None:
         """Train for an epoch; None: it has to be done alone."""
+        if self.pending is None:
+            return None
         try:
-            return (
-                self._ask(Request(TRAINING, self._part(job, epoch), job.plan.batch_size))
-                if self.joined
-                else None
-            )
+            return self._ask(Request(TRAINING, _part(self.pending, job, epoch), job.plan.batch_size))
         except Refused as refused:
             self.leave(refused)
             return None
 
     def leave(self, why: Refused) -> None:
-        """Do the passes alone from now on."""
-        self.joined = False
+        """Write what is pending, and do the passes alone from now on."""
+        self.pending.write()
+        self.pending = None
         console.note(f"trained alone from here: {why}")
 
-    def _part(self, job: Job, epoch: int) -> Part:
-        return Part(job.model, job.train, order(job.plan, len(job.train), epoch))
+
+def _part(pending: PendingValues, job: Job, epoch: int) -> Part:
+    return Part(pending, job.train, order(job.plan, len(job.train), epoch))
 
 
 class _Together:
     """A trainer whose passes are the group's.
+
+    It sees to it that variables hold what may be read of them: after each pass counters and rates; all of them where a
+    callback may read weights, where training ends or stops, and where the validation loss is not finite.
 
     Args:
         member: the run's place.
@@ -137,6 +152,7 @@ class _Together:
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
         """Train `job.model`; see `trainrun.trainer.custom`."""
         build(job)
+        self.member.pending = None
         try:
             if (reason := _unfit(self.own, job, callbacks)) is not None:
                 raise Refused(reason)
@@ -144,61 +160,78 @@ class _Together:
         except Refused as refused:
             console.note(f"trained alone: {refused}")
             return self.own.train(job, callbacks)
-        model, plan = job.model, job.plan
+        model, plan, pending = job.model, job.plan, self.member.pending
         last = plan.steps_per_epoch - 1
-        kinds = {type(c).__name__ for c in callbacks}
-        looked_at, watched = not kinds <= BLIND, bool(kinds & WATCHING)
+        weights_are_read = not {type(c).__name__ for c in callbacks} <= BLIND or _computes_rate(
+            model.optimizer
+        )
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
-            # The rest of an epoch that was interrupted is nobody else's.
+            # The rest of an epoch that was interrupted has another length than those of the others.
             if not first:
                 every.on_train_batch_begin(0)
                 logs = self.member.train(job, epoch)
                 if logs is not None:
-                    if looked_at or interrupt.asked() is not None:
-                        joint_training.catch_up(model)
-                    elif watched:
-                        joint_training.catch_up_numbers(model)
+                    stops = epoch + 1 == plan.epochs or self.member.stop.pending is not None
+                    pending.write() if weights_are_read or stops else pending.write_scalars()
                     every.on_train_batch_end(last, logs)
                     return logs
-                joint_training.catch_up(model)
                 model.reset_metrics()
             logs: Logs = {}  # all steps may have been done before
-            alone = Pass(model, default, job.train, plan.batch_size)
+            alone = Pass(job, default, job.train)
             for _, _, run in alone.calls(order(plan, len(job.train), epoch), Pace(), first):
                 logs = run()
             every.on_train_batch_end(last, logs)
             return logs
 
         def validate(every: keras.callbacks.CallbackList) -> Logs:
-            from trainrun.trainer.pass_cache import measure
-
-            if looked_at:  # of the others, none listens to batches of the validation
+            if weights_are_read:  # of the others, none listens to batches of the validation
                 every.on_test_batch_begin(0)
-            logs = measure(model, job.validation, plan.batch_size)
-            if looked_at:
+            logs = self.member.measure(job, job.validation)
+            if weights_are_read:
                 every.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
             return logs
 
         def reset() -> None:
-            if not self.member.joined:  # else the group's passes do it themselves
+            if self.member.pending is None:  # else the group's passes do it themselves
                 model.reset_metrics()
 
-        class Caught(keras.callbacks.Callback):
-            """Has the model's variables written when training ends: what comes then reads them."""
-
-            coarse = True
-            transient = True
-
-            def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-                if self.model.stop_training or epoch + 1 == plan.epochs:
-                    joint_training.catch_up(self.model)
-
+        # Before each callback: one of them may stop the training, and the next read the weights that it has left.
+        write = _WriteWhereTrainingStops(pending)
+        watched = [c for callback in callbacks for c in (write, callback)]
         checked = None if job.validation is None else validate
         try:
-            return loop(job, [*callbacks, Caught()], train, checked, self.own.validation_freq, reset)
+            return loop(job, [*watched, write], train, checked, self.own.validation_freq, reset)
         finally:
-            joint_training.catch_up(model)
+            pending.write()
+
+
+class _WriteWhereTrainingStops(keras.callbacks.Callback):
+    """Write pending values where training stops, or where the validation loss is not finite.
+
+    Args:
+        pending: of the model.
+    """
+
+    coarse = True
+    transient = True
+
+    def __init__(self, pending: PendingValues):
+        super().__init__()
+        self._pending = pending
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.model.stop_training or not math.isfinite((logs or {}).get("val_loss", 0.0)):
+            self._pending.write()
+
+
+def _computes_rate(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Return whether an optimizer's learning rate is neither a variable nor a schedule: it may be computed of anything."""
+    known = keras.Variable | keras.optimizers.schedules.LearningRateSchedule
+    rates = (
+        getattr(leaf, "_learning_rate", None) for leaf in leaves(optimizer) if not hasattr(leaf, "inners")
+    )
+    return not all(rate is None or isinstance(rate, known) for rate in rates)
 
 
 def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> str | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,63 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data.dataset import Split
-from trainrun.model.variables import by_purpose
-from trainrun.run import joint_training
 from trainrun.vectorized import converters, equivalence, functional, lifted_hyperparameters
 from trainrun.vectorized.rows import Part, Rows, kind
 from trainrun.vectorized.shape import Unfit, differences, variables
-
-
-@dataclass
-class Behind:
-    """What a model's variables lag behind: calling it writes them.
-
-    Args:
-        program: that has trained the model.
-        model: it.
-        arrays: values of all variables, `[size, …]` each.
-        slot: the model's place in them.
-        written: which of the variables do not lag behind any more, by their places.
-    """
-
-    program: Program
-    model: keras.Model
-    arrays: list[np.ndarray]
-    slot: int
-    written: Collection[int] = ()
-
-    def values(self) -> list[np.ndarray]:
-        """Return what the variables would hold, in the order of `variables`."""
-        own = self.program._of(self.model)
-        return [
-            own[i]._value.numpy() if i in self.written else array[self.slot].copy()
-            for i, array in enumerate(self.arrays)
-        ]
-
-    def number(self, variable: Any) -> np.generic | None:
-        """Return what a variable of one number would hold; None if it is none that lags behind."""
-        own = self.program._of(self.model)
-        return next(
-            (
-                self.arrays[i][self.slot]
-                for i in self.program._light
-                if own[i] is variable and i not in self.written
-            ),
-            None,
-        )
-
-    def numbers(self) -> None:
-        """Write the counters and rates."""
-        own = self.program._of(self.model)
-        for i in self.program._light:
-            own[i]._value.assign(self.arrays[i][self.slot])
-        self.written = self.program._light
-
-    def __call__(self) -> None:
-        object.__setattr__(self.model, joint_training.BEHIND, None)
-        for i, variable in enumerate(self.program._of(self.model)):
-            if i not in self.written:
-                variable._value.assign(self.arrays[i][self.slot])
 
 
 class Program:
@@ -98,12 +43,7 @@ class Program:
         self.paths = list(dict.fromkeys([*paths, *differ]))
         self._differ = differ
         self._dense = False
-        self._variables: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
-        kinds = by_purpose(self.model)
-        begin = len(kinds["weights"])
-        # Counters and rates: callbacks may read and change them.
-        self._light = {begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()}
         self._passes: dict[tuple, Any] = {}
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
 
@@ -117,15 +57,14 @@ class Program:
     def train(self, parts: Sequence[Part]) -> list[dict[str, float]]:
         """Train each trial on its examples in its order; return its metrics.
 
-        The variables of its model are written when somebody wants them: `company.catch_up`.
+        The values of its variables are pending then: `Part.pending`.
 
         Args:
             parts: at most `size`.
         """
         after, logs = self._after("train", functional.training, parts)
         for k, part in enumerate(parts):
-            # Keras looks for layers in whatever else is set.
-            object.__setattr__(part.model, joint_training.BEHIND, Behind(self, part.model, after, k))
+            part.pending.hold(self, after, k)
         return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:
@@ -148,7 +87,7 @@ class Program:
             self._probe(parts)
 
     def _probe(self, parts: Sequence[Part]) -> None:
-        few = [Part(p.model, p.split, p.order[: self.batch_size]) for p in parts]
+        few = [Part(p.pending, p.split, p.order[: self.batch_size]) for p in parts]
         before = [[v.numpy() for v in variables(p.model)] for p in few]
         try:
             after, _ = self._after("train", functional.training, few)
@@ -184,42 +123,31 @@ class Program:
         key = (name, *kind(parts[0].split))
         if key not in self._passes:
             self._passes[key] = self._compile(step, rows)
-        after, logs = self._passes[key](tf.constant(index), self._before([p.model for p in filled]), numbers)
+        after, logs = self._passes[key](tf.constant(index), self._before(filled), numbers)
         found = {n: v.numpy() for n, v in logs.items()}
         return [a.numpy() for a in after], [
             {n: float(v[k]) for n, v in found.items()} for k in range(len(parts))
         ]
 
-    def _before(self, models: Sequence[keras.Model]) -> list[np.ndarray]:
+    def _before(self, parts: Sequence[Part]) -> list[np.ndarray]:
         """Return the values of all variables before a pass, `[size, …]` each."""
-        lags = [getattr(m, joint_training.BEHIND, None) for m in models]
-        for lag in lags:
-            if lag is not None and lag.program is not self:
-                lag()
-        lags = [lag if lag is not None and lag.program is self else None for lag in lags]
-        slots = [lag.slot for lag in lags if lag is not None]
-        first = lags[0]
-        kept = first is not None and all(lag is not None and lag.arrays is first.arrays for lag in lags)
-        written = {i for lag in lags if lag is not None for i in lag.written}
+        for part in parts:
+            if not part.pending.of(self):
+                part.pending.write()  # another program's
+        slots = [p.pending.slot for p in parts]
+        first = parts[0].pending.arrays
+        # Those of the pass before, if all of these took part in it.
+        kept = first is not None and all(p.pending.arrays is first for p in parts)
+        written = {i for p in parts for i in p.pending.written}
         values = []
         for i in range(len(self.variables)):
             if i in written or not kept:
-                values.append(
-                    np.stack([
-                        self._of(m)[i]._value.numpy() if lag is None or i in lag.written else lag.arrays[i][lag.slot]
-                        for m, lag in zip(models, lags, strict=True)
-                    ])
-                )  # fmt: skip
+                values.append(np.stack([p.pending.value(i) for p in parts]))
             elif slots == [*range(self.size)]:
-                values.append(first.arrays[i])
+                values.append(first[i])
             else:
-                values.append(first.arrays[i][slots])
+                values.append(first[i][slots])
         return values
-
-    def _of(self, model: keras.Model) -> list[Any]:
-        if model not in self._variables:
-            self._variables[model] = variables(model)
-        return self._variables[model]
 
     def _all_read(self, read: set[lifted_hyperparameters.Path]) -> None:
         """See that each number was computed with: what is read as a constant has the value of one trial for all."""

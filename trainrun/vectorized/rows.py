@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainrun.data.dataset import Split
 from trainrun.trainer.compiled_epoch import exchangeable, gathered, kinds
 from trainrun.trainer.pipeline import whole
+from trainrun.vectorized.pending import PendingValues
 
 
 @dataclass
@@ -20,14 +21,19 @@ class Part:
     """One trial's part in a pass.
 
     Args:
-        model: its own; its variables hold its state, or lag behind it (`Behind`).
+        pending: of the trial's model.
         split: what it goes over.
         order: indices of examples, `[n]` int64: as many as those of the others.
     """
 
-    model: keras.Model
+    pending: PendingValues
     split: Split
     order: np.ndarray
+
+    @property
+    def model(self) -> keras.Model:
+        """The trial's model."""
+        return self.pending.model
 
 
 class Rows:

@@ -8,15 +8,16 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from trainrun.run.context import RunContext, SharedCaches
 from trainrun.sweep.launchers import trial_process as single
-from trainrun.util import interrupt
+from trainrun.util.interrupt import Interrupted
 
 LOG = "vectorized.log"  # in the sweep's directory: what belongs to no trial
 
@@ -37,8 +38,8 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     os.chdir(told["cwd"])
     single.print_into(Path(told["sweep_dir"]) / LOG)
     line = _Line(pipe)
-    with single.prepared(Path(told["sweep_dir"]) / "0", told["plugins"]):
-        _Trials(line, told).run()
+    with single.prepared(Path(told["sweep_dir"]) / "0", told["plugins"]) as remarks:
+        _Trials(line, told, remarks).run()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -99,12 +100,14 @@ class _Trials:
     Args:
         line: to the sweep.
         told: see `main`.
+        remarks: for the log and record of each trial.
     """
 
-    def __init__(self, line: _Line, told: Mapping[str, Any]):
+    def __init__(self, line: _Line, told: Mapping[str, Any], remarks: Sequence[str]):
         from trainrun.vectorized.group import Group
 
-        self._line, self._told = line, told
+        self._line, self._told, self._remarks = line, told, remarks
+        self._caches = SharedCaches.of_process(programs=False)
         self._group = Group(lambda text: line.say(said=text), told["most"], told["part"])
         self._open, self._numbers = True, {}
 
@@ -134,16 +137,21 @@ class _Trials:
         from trainrun.vectorized.group import Run
 
         number = trial["number"]
-        listener = partial(self._line.epoch, number, self._told["asks"])
+        context = RunContext(
+            listener=partial(self._line.epoch, number, self._told["asks"]),
+            remarks=self._remarks,
+            caches=self._caches,
+            pause_collector=True,
+        )
         log = Path(trial["run_dir"]) / "run.log"
-        run = Run(f"trial {number}", partial(self._story, trial), listener, partial(single.print_into, log))
+        run = Run(f"trial {number}", partial(self._story, trial), context, partial(single.print_into, log))
         self._numbers[number] = run
         self._group.add(run)
 
-    def _story(self, trial: Mapping[str, Any]) -> None:
+    def _story(self, trial: Mapping[str, Any], context: RunContext) -> None:
         number = trial["number"]
         self._line.say(number=number, begun=True)
-        _, said = single.ended(trial)
+        _, said = single.ended(trial, context)
         sys.stdout.flush()
         sys.stderr.flush()
         self._line.say(number=number, ended=said)
@@ -154,4 +162,4 @@ class _Trials:
     def _stop(self, number: int | None) -> None:
         for key, run in self._numbers.items():
             if number in (None, key) and not run.ended:
-                run.interrupt(interrupt.Interrupted(signal.SIGTERM))
+                run.context.stop.ask(Interrupted(signal.SIGTERM))

@@ -21,7 +21,7 @@ with console.hushed(), imports.collector_paused("tensorflow"):
     import matplotlib.pyplot
 
     from trainrun.artifacts import environment
-    from trainrun.run import builders, outcome, runner  # noqa: F401
+    from trainrun.run import builders, run_builder, run_record, runner, tuning  # noqa: F401
     from trainrun.trainer import custom, fit, train_on_batch  # noqa: F401
 
 environment.packages(), environment.versions()  # read once for all trials: a tenth of a second

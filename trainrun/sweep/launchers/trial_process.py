@@ -10,13 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainrun.run import progress_channel
-from trainrun.trainer import program_cache
-from trainrun.util import interrupt
+from trainrun.run.context import RunContext, SharedCaches
+from trainrun.util.interrupt import StopRequest
+
+if TYPE_CHECKING:
+    from trainrun.checkpoint.resume_point import Resume
 
 # Seconds to wait for what the sweep says to an epoch. It answers in less than a thousandth, unless the machine has much else
 # to do, or it was suspended; that it is gone is noticed at once.
@@ -38,12 +41,13 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     os.environ.update(told["environment"])
     sys.path[:0] = [p for p in told["path"] if p not in sys.path]
     line = _Line(pipe)
+    caches = SharedCaches.of_process(programs=True) if told["stays"] else None
     while True:
         os.chdir(told["cwd"])
         print_into(Path(told["run_dir"]) / "run.log")
-        program_cache.activate(told["stays"])
-        line.begin(told["asks"])
-        code, said = run(told, line.report)
+        context = RunContext(listener=line.report, caches=caches, pause_collector=True)
+        line.begin(told["asks"], context.stop)
+        code, said = run(told, context)
         sys.stdout.flush()
         sys.stderr.flush()
         stays = told["stays"] and code == 0  # what has failed may have left anything behind
@@ -66,11 +70,18 @@ class _Line:
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._owed = 0  # answers that have not come yet
         self._trials: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
+        self._stop = StopRequest()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def begin(self, asks: bool) -> None:
-        """A trial begins; `asks`: whether it is told what to do after each epoch."""
+    def begin(self, asks: bool, stop: StopRequest) -> None:
+        """Announce that a trial begins.
+
+        Args:
+            asks: whether the sweep answers to each epoch.
+            stop: the request to stop the trial, which is no reason to wait for an answer.
+        """
         self._asks, self._busy, self._answers, self._owed = asks, True, queue.Queue(), 0
+        self._stop = stop
         with contextlib.suppress(OSError):
             self._pipe.send({"begun": True})
 
@@ -91,7 +102,7 @@ class _Line:
         until = time.monotonic() + ANSWER
         # Each epoch is answered, in turn. What came late was said to an earlier epoch: if it is to stop, that is as good; if
         # not, it is no answer to this one.
-        while self._owed and time.monotonic() < until and interrupt.asked() is None:
+        while self._owed and time.monotonic() < until and self._stop.pending is None:
             with contextlib.suppress(queue.Empty):
                 answer = self._answers.get(timeout=LOOK)
                 self._owed -= 1
@@ -112,59 +123,62 @@ class _Line:
         self._trials.put(None)
 
 
-def run(told: Mapping[str, Any], report: progress_channel.Listener | None) -> tuple[int, dict[str, Any]]:
+def run(told: Mapping[str, Any], context: RunContext) -> tuple[int, dict[str, Any]]:
     """Run a trial, in whatever process an engine has for it.
 
     Args:
         told: `config`, `run_dir`, `overrides`, `command`, `plugins`, `resume`.
-        report: told of each epoch; returns why to stop, or None.
+        context: of the run.
 
     Returns:
         The exit code, and `status` and `reason` of its end.
     """
-    progress_channel.listen(report)
     try:
-        with prepared(Path(told["run_dir"]), told["plugins"]):
-            return ended(told)
+        with prepared(Path(told["run_dir"]), told["plugins"]) as remarks:
+            return ended(told, replace(context, remarks=remarks))
     except BaseException as error:
         return 1, {"status": "FAILED", "reason": f"{type(error).__name__}: {error}"}
 
 
 @contextlib.contextmanager
-def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[None]:
+def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[list[str]]:
     """Make the process one in which trials run: quiet, with the sweep's own code and plug-ins.
+
+    Yields:
+        Remarks for the log and record of each run: what has changed in the code since the sweep began.
 
     Args:
         run_dir: of a trial, or where one of the sweep would be.
         named: plug-ins.
     """
-    from trainrun.artifacts import environment
     from trainrun.config import plugins
     from trainrun.sweep import snapshot as sweep_code
     from trainrun.tracking.delivery import client
     from trainrun.ui import console
 
     console.quiet()
-    environment.keep_git_state()
     client.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
     began_with = sweep_code.near(run_dir) or sweep_code.Code()
-    progress_channel.remark(began_with.edits())
     with began_with.used():
         plugins.announce(named)
         plugins.load(named)
-        yield
+        yield began_with.edits()
 
 
-def ended(told: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def ended(told: Mapping[str, Any], context: RunContext) -> tuple[int, dict[str, Any]]:
     """Run a trial to its end; see `run`."""
     from trainrun.errors import TrainingError, UserError
     from trainrun.run import runner
     from trainrun.util.interrupt import Interrupted
 
     try:
-        run_dir = Path(told["run_dir"])
         runner.run(
-            told["config"], run_dir, told["overrides"], told["command"], **_resume(told), pause_collector=True
+            told["config"],
+            Path(told["run_dir"]),
+            told["overrides"],
+            told["command"],
+            resume=_resume(told),
+            context=context,
         )
     except (UserError, TrainingError) as error:
         return error.exit_code, {"status": "FAILED", "reason": str(error)}
@@ -177,12 +191,12 @@ def ended(told: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     return 0, {"status": "FINISHED"}
 
 
-def _resume(told: Mapping[str, Any]) -> dict[str, Any]:
+def _resume(told: Mapping[str, Any]) -> Resume | None:
     if told.get("resume") is None:
-        return {}
+        return None
     from trainrun.checkpoint.resume_point import Resume
 
-    return {"resume": Resume(Path(told["run_dir"]), [], told["resume"].get("data_sha256"))}
+    return Resume(Path(told["run_dir"]), [], told["resume"].get("data_sha256"))
 
 
 def print_into(path: Path) -> None:

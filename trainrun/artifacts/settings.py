@@ -1,0 +1,22 @@
+"""What a run leaves besides its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ArtifactSettings:
+    """Artifacts of a run.
+
+    Args:
+        model: write `model.keras`.
+        plots: draw `plots/*.png`.
+        report: write `report.html`.
+        verify: load `model.keras` back and compare its predictions.
+    """
+
+    model: bool = True
+    plots: bool = True
+    report: bool = True
+    verify: bool = False

@@ -1,0 +1,88 @@
+"""What a trained model comes to: metrics of every split, and predictions for the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainrun.data.dataset import Split
+from trainrun.run.target_scaling import Unit
+from trainrun.trainer.job import Job
+from trainrun.trainer.pipeline import in_order
+
+
+@dataclass
+class Evaluation:
+    """The figures of a run.
+
+    Args:
+        history: name -> one value an epoch.
+        metrics: final, name -> number; `val_` and `test_` before those of the other splits.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the history."""
+        return max((len(v) for k, v in self.history.items() if not k.startswith("val_")), default=0)
+
+    @classmethod
+    def of_unfinished(cls, model: keras.Model | None) -> Evaluation:
+        """Return what Keras has noted of the epochs that were finished before training broke off."""
+        noted = getattr(getattr(model, "history", None), "history", {})
+        history = {k: [float(v) for v in values] for k, values in noted.items()}
+        return cls(history, {k: values[-1] for k, values in history.items() if values})
+
+
+def evaluate(
+    job: Job, history: dict[str, list[float]], measure: Callable[[Job, Split], dict[str, float]]
+) -> Evaluation:
+    """Measure the trained model on every split.
+
+    Args:
+        job: with the trained model, on one device.
+        history: as the trainer returned it.
+        measure: returns the loss and metrics of a job's model on a split.
+    """
+    metrics = {k: values[-1] for k, values in history.items() if values and not k.startswith("val_")}
+    for prefix, split in (("val_", job.validation), ("test_", job.test)):
+        if split is not None and len(split):
+            metrics |= {prefix + name: value for name, value in measure(job, split).items()}
+    return Evaluation(history, metrics)
+
+
+def shown_split(job: Job) -> tuple[str, Split | None]:
+    """Return the split that plots show, and its name: the one furthest from training that there is."""
+    for part in ("test", "validation", "train"):
+        split = getattr(job, part)
+        if split is not None and len(split):
+            return part, split
+    return "", None
+
+
+def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
+    """Return predictions for the split that plots show: probabilities, or numbers in the target's unit.
+
+    Args:
+        job: with the trained model, on one device.
+        model: that of the run's `model.keras`, whose output is in the target's own unit already; None: the job's.
+
+    Returns:
+        None where there is no split to show, or nothing to compare with.
+    """
+    _, split = shown_split(job)
+    if split is None or job.dataset.target.kind == "none":
+        return None
+    output: Any = (model or job.model).predict(in_order(split, job.plan.batch_size), verbose=0)
+    unit = Unit.of(job.dataset)
+    if unit is not None:
+        return output if model is not None else unit.own(output)
+    if job.probabilities == "identity":
+        return output
+    return keras.ops.convert_to_numpy(getattr(keras.ops, job.probabilities)(output))

@@ -1,0 +1,96 @@
+"""Builds what one run trains, anew for each attempt; `trainrun.failure.retry` calls it and sees no config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainrun.data.dataset import Dataset
+from trainrun.failure.adjustments import Adjustments
+from trainrun.run import builders, callback_builders, settings
+from trainrun.run.context import RunContext
+from trainrun.run.joint_training import Trainer
+from trainrun.trainer.job import Job
+
+
+@dataclass(frozen=True)
+class RunBuilder:
+    """The builders of one run, with its config bound.
+
+    Args:
+        config: resolved and checked.
+        data: as loaded.
+        strategy: the `tf.distribute.Strategy` to build under.
+        run_dir: the run's directory.
+        context: the run's.
+    """
+
+    config: Mapping[str, Any]
+    data: Dataset
+    strategy: Any
+    run_dir: Path
+    context: RunContext
+
+    @property
+    def trainer_name(self) -> str:
+        """The option of the group `trainer`."""
+        return self.config["trainer"]["name"]
+
+    @property
+    def accumulate(self) -> int:
+        """Parts in which the config has each batch taken."""
+        return self.config["trainer"].get("accumulate") or 1
+
+    def job(self, adjustments: Adjustments) -> Job:
+        """Return the job: model, data and plan, with what failures have made different from the config."""
+        return builders.job(
+            self.config, self.data, self.strategy, adjustments, keep_kernels=self.context.keeps_kernels
+        )
+
+    def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
+        """Return the job with what another run of the process has compiled, if it is the same program."""
+        caches = self.context.caches
+        if caches is None or caches.programs is None or adjustments != builders.NOTHING:
+            return job
+        return caches.programs.job(job)
+
+    def job_again(self) -> Job:
+        """Return the job as the config describes it, to be measured and thrown away."""
+        return builders.job(self.config, self.data, self.strategy)
+
+    def job_on_one_device(self, adjustments: Adjustments) -> Job:
+        """Return a job of its own for this process's default device; a run's replicas compute the same."""
+        return builders.job(self.config, self.data, tf.distribute.get_strategy(), adjustments)
+
+    def trainer(self, parts: int) -> Trainer:
+        """Return what trains the job.
+
+        Args:
+            parts: take each batch in so many, where that is more than the config says.
+        """
+        return self.context.training().trainer(self.own_trainer(parts))
+
+    def own_trainer(self, parts: int) -> Trainer:
+        """Return the run's own trainer, whoever else trains it."""
+        return builders.trainer(self.config, parts)
+
+    def callbacks(self, job: Job) -> list[keras.callbacks.Callback]:
+        """Return the callbacks that the config names."""
+        return callback_builders.user_callbacks(self.config, self.run_dir, job)
+
+    def with_run_callbacks(
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        journal: keras.callbacks.Callback,
+        job: Job,
+        adjustments: Adjustments,
+    ) -> list[keras.callbacks.Callback]:
+        """Return the run's own callbacks around these; see `callback_builders`."""
+        return callback_builders.with_run_callbacks(
+            callbacks, journal, self.run_dir, job, settings.checkpoint(self.config), self.context, adjustments
+        )

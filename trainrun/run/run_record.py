@@ -1,0 +1,254 @@
+"""The record of a run: its start, its failures, and an end with a true status."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainrun.artifacts import environment, plots, report, result, summary
+from trainrun.checkpoint import training_state
+from trainrun.checkpoint.resume_point import Resume
+from trainrun.config import plugins
+from trainrun.errors import TrainingError
+from trainrun.failure import adjustments, classification, disk_space, nan_search
+from trainrun.failure.user_traceback import broken
+from trainrun.run import deferred_plots, model_files, settings
+from trainrun.run.context import RunContext
+from trainrun.run.evaluation import Evaluation, predict, shown_split
+from trainrun.tracking import journal, record, status
+from trainrun.trainer.job import Job
+from trainrun.ui import console
+from trainrun.util import redaction, yaml_file
+from trainrun.util.interrupt import Interrupted
+
+
+def earlier_failures(resume: Resume | None) -> list[dict[str, Any]]:
+    """Return the failures of a run before this process, by the journal of the run that is resumed."""
+    path = None if resume is None else resume.run_dir / status.JOURNAL
+    return [] if path is None or not path.exists() else adjustments.earlier(journal.read(path).records)
+
+
+class RunRecord:
+    """Writes down what becomes of a run: journal, summary, artifacts.
+
+    Args:
+        run_dir: the run's directory.
+        config: resolved.
+        job: what is trained.
+        context: the run's.
+        overrides, command: as typed.
+        tuned: what trials have set in `config`, as `tuning.settle` returns it.
+        resume: what the run goes on from, if it does.
+
+    Attributes:
+        evaluation: of the trained model, as soon as it is known.
+        failures: answered until now.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        job: Job,
+        context: RunContext,
+        overrides: Sequence[str],
+        command: Sequence[str],
+        tuned: Mapping[str, Any] | None = None,
+        resume: Resume | None = None,
+    ):
+        self.run_dir, self.config, self.context = run_dir, config, context
+        self.job: Job | None = job
+        self.overrides, self.tuned = list(overrides), tuned
+        self.resumed = None if resume is None else resume.record(job)
+        self._began = (self.resumed or {}).get("epoch", 0)  # epochs that were done when this process began
+        self.failures: list[dict[str, Any]] = []
+        self.evaluation = Evaluation()
+        (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
+        self.versions, self.git, self.digest = (
+            environment.versions(),
+            context.git_state(),
+            job.dataset.digest(),
+        )
+        devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
+        environment.write(run_dir, devices, git=self.git)
+        disk_space.reserve(run_dir)
+        name = config["name"] or " ".join(overrides) or "default"
+        self.recorder = record.Recorder(run_dir, config["tracking"], name)
+        self._start(command)
+        self.recorder.artifacts(["config.yaml", environment.FILE])  # readable while the run trains
+        for text in context.remarks:
+            console.log(f"warning: {text}")
+            self.event("remark", message=text)
+
+    def _start(self, command: Sequence[str]) -> None:
+        self.recorder.start(
+            run_id=self.run_dir.name,
+            config=self.config,
+            overrides=self.overrides,
+            command=shlex.join(command),
+            dataset={"name": self.job.dataset.name, "digest": self.digest},
+            versions=self.versions,
+            git=self.git,
+            seed=self.config["seed"],
+            cwd=str(Path.cwd()),
+            plugins=plugins.digests(self.config["plugins"]),
+            **({"tuned": self.tuned} if self.tuned else {}),
+            **({"resumed_from": self.resumed} if self.resumed else {}),
+        )
+
+    def callback(self) -> keras.callbacks.Callback:
+        """Return the callback that writes each epoch to the journal."""
+        return self.recorder.callback()
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Write an event to the journal."""
+        self.recorder.event(event, **fields)
+
+    def begin_attempt(self, job: Job, resumed: dict[str, Any]) -> None:
+        """Take the job of the next attempt, after a failure; the journal has a start for each.
+
+        Args:
+            job: as it is built now.
+            resumed: what it goes on from, as `Resume.record` returns it.
+        """
+        self.job, self.resumed = job, resumed
+        book = self.recorder.journal
+        start = next(r for r in reversed(journal.read(book.path).records) if r["kind"] == "start")
+        fields = {k: v for k, v in start.items() if k not in ("seq", "time", "kind")}
+        book.write("start", **{**fields, "resumed_from": resumed})
+
+    @contextmanager
+    def true_status(self) -> Iterator[None]:
+        """Mark the run FAILED or KILLED if the body of the `with` is not completed."""
+        try:
+            yield
+        except (Interrupted, KeyboardInterrupt) as stop:
+            self._catch_up()
+            self._close(getattr(stop, "status", "KILLED"), str(stop) or "interrupted")
+            raise
+        except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
+            shown = self._shown(error)
+            console.log(f"error: {shown}")
+            self._catch_up()
+            name = "" if shown is error else f"{type(error).__name__}: "
+            self._close_failed(f"{name}{error}")
+            raise shown from error
+        finally:
+            console.detach()
+
+    def _shown(self, error: Exception) -> TrainingError:
+        """Return the error that the user reads of an exception."""
+        if isinstance(error, TrainingError):
+            return error
+        if classification.kind(error) == classification.DISK_FULL:
+            self.mend()
+            return disk_space.full(self.run_dir, error)
+        return broken(error, self.run_dir)
+
+    def _close_failed(self, reason: str) -> None:
+        """Close the record, as far as the disk allows; the failure is reported in any case."""
+        try:
+            self._close("FAILED", reason)
+        except OSError as error:
+            console.log(f"the record could not be closed: {error}")
+            self.mend()
+            with contextlib.suppress(OSError):
+                self.recorder.end("FAILED", reason)
+            with contextlib.suppress(OSError):
+                self.recorder.journal.close()
+
+    def mend(self) -> None:
+        """Remove a line of the journal that a full disk has cut short, so that the next one stands by itself."""
+        disk_space.release(self.run_dir)
+        book = self.recorder.journal
+        with contextlib.suppress(OSError):
+            book.close()
+        with contextlib.suppress(OSError):
+            self.recorder.journal = journal.Journal(book.path)
+
+    def _catch_up(self) -> None:
+        """Take the history of the epochs that were finished before training broke off."""
+        unfinished = Evaluation.of_unfinished(None if self.job is None else self.job.model)
+        self.evaluation.history = self.evaluation.history or unfinished.history
+        self.evaluation.metrics = self.evaluation.metrics or unfinished.metrics
+
+    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
+        """Take the figures of the trained model.
+
+        Args:
+            job: with the trained model on one device; what follows is about this one.
+            evaluation: its figures.
+        """
+        self.job, self.evaluation = job, evaluation
+        tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_")}
+        self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)
+
+    def save_artifacts(self) -> None:
+        """Write the model and the plots."""
+        wanted, job = settings.artifacts(self.config), self.job
+        draws = wanted.plots and not deferred_plots.deferred(self.config, self.context)
+        predictions = predict(job) if draws else None
+        if wanted.model:
+            model = model_files.save(job, self.run_dir, wanted.verify)
+            self.recorder.model(model_files.MODEL, job.dataset.inputs, [*model.output_shape[1:]])
+        if draws:
+            part, _ = shown_split(job)
+            split = getattr(job.dataset, part) if part else None
+            plots.write(self.run_dir, self.evaluation.history, job.dataset, split, predictions, part or "")
+
+    def end(self) -> dict[str, Any]:
+        """Close the record and show the result; return the summary."""
+        content, undelivered = self._close("FINISHED")
+        result.show(content, self.run_dir)
+        if undelivered:
+            console.warn(record.not_sent(undelivered, self.run_dir))
+        return content
+
+    @property
+    def updates(self) -> int:
+        """Updates that the optimizer has done."""
+        return 0 if self.job is None else training_state.updates(self.job.model)
+
+    def _close(self, outcome: str, reason: str | None = None) -> tuple[dict[str, Any], int]:
+        """Write the summary and the end; return the summary and the number of records not delivered."""
+        disk_space.release(self.run_dir)
+        seconds, job = self.context.clock.seconds, self.job
+        # Of this process: the seconds are, too.
+        trained = 0 if job is None else (self.evaluation.epochs - self._began) * job.plan.examples
+        content = summary.build(
+            run_id=self.run_dir.name,
+            status=outcome,
+            seed=self.config["seed"],
+            overrides=self.overrides,
+            metrics=self.evaluation.metrics,
+            best=summary.best_epochs(self.evaluation.history),
+            epochs=self.evaluation.epochs,
+            steps=self.updates,
+            parameters=None if job is None else job.model.count_params(),
+            seconds=seconds,
+            examples_per_second=round(trained / seconds["train"], 1)
+            if trained and seconds.get("train")
+            else None,
+            weights_sha256=None if job is None else summary.weights_sha256(job.model),
+            data_sha256=self.digest,
+            versions=self.versions,
+            git=self.git,
+            identity=self.recorder.identity(timeout=30.0 if outcome == "FINISHED" else 5.0),
+            resumed_from=self.resumed,
+            tuned=self.tuned,
+            attempts=self.failures,
+        )
+        summary.write(self.run_dir, content)
+        if settings.artifacts(self.config).report and outcome == "FINISHED":
+            report.write(self.run_dir, content)
+        self.recorder.artifacts(
+            ["summary.json", "report.html", "profile.json", nan_search.FILE, plots.FOLDER]
+        )
+        return content, self.recorder.end(outcome, reason).undelivered

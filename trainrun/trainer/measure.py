@@ -1,0 +1,39 @@
+"""Loss and metrics of a trained model on a split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainrun.data.dataset import Split
+from trainrun.data.lazy_array import View
+from trainrun.trainer.compiled_epoch import Pass
+from trainrun.trainer.fit_from_arrays import measuring
+from trainrun.trainer.job import Job
+from trainrun.trainer.pipeline import in_order
+from trainrun.trainer.steps_per_call import Pace
+
+
+def measure(job: Job, split: Split) -> dict[str, float]:
+    """Return the loss and metrics of a job's model on a split, as Keras' `evaluate` does, which traces anew each time.
+
+    Args:
+        job: its model is compiled, and on one device.
+        split: has at least one example.
+    """
+    model = job.model
+    if not is_compilable(job, split):
+        logs = model.evaluate(in_order(split, job.plan.batch_size), return_dict=True, verbose=0)
+        return {name: float(value) for name, value in logs.items()}
+    steps, logs = measuring(job, split), {}
+    model.reset_metrics()
+    for _, _, run in steps.calls(np.arange(len(split), dtype="int64"), Pace()):
+        logs = run()
+    return {name: float(value) for name, value in logs.items()}
+
+
+def is_compilable(job: Job, split: Split) -> bool:
+    """Return whether a split is measured in compiled passes; what is not in memory yet is read once, by Keras."""
+    in_memory = not any(isinstance(a, View) for a in split.arrays())
+    return (
+        in_memory and Pass.fits(job.model, split) and not job.model.run_eagerly and not job.model.jit_compile
+    )

@@ -1,0 +1,107 @@
+"""Values that the graph has computed for a model's variables and that are not written into them yet.
+
+Writing all variables of all trials after each epoch would take longer than a short epoch itself. So they are written when
+something may read them, counters and rates after each pass; checkpoints read the values where they are (`PendingReader`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from trainrun.checkpoint.training_state import Reader, entry_names
+from trainrun.model.variables import by_purpose
+from trainrun.vectorized.shape import variables
+
+if TYPE_CHECKING:
+    from trainrun.vectorized.program import Program
+
+
+class PendingValues:
+    """The pending values of one model; none at first.
+
+    Args:
+        model: compiled, its variables created.
+
+    Attributes:
+        arrays: the program's values of all variables after a pass, `[size, …]` each; None: nothing is pending.
+        slot: the model's place in them.
+        written: places of the variables that hold their values already.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._variables = variables(model)
+        kinds = by_purpose(model)
+        begin = len(kinds["weights"])
+        # Counters and rates: callbacks may read and set them.
+        self._scalars = [begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()]
+        self._program: Program | None = None
+        self.arrays: Sequence[np.ndarray] | None = None
+        self.slot = 0
+        self.written: Collection[int] = ()
+
+    def of(self, program: Program) -> bool:
+        """Return whether what is pending, if anything, comes from a program."""
+        return self._program is None or self._program is program
+
+    def hold(self, program: Program, arrays: Sequence[np.ndarray], slot: int) -> None:
+        """Take the values that a pass has come to."""
+        self._program, self.arrays, self.slot, self.written = program, arrays, slot, ()
+
+    def value(self, place: int) -> np.ndarray:
+        """Return the value of the variable at a place: pending, or its own."""
+        if self.arrays is None or place in self.written:
+            return self._variables[place]._value.numpy()
+        return self.arrays[place][self.slot]
+
+    def values(self) -> list[np.ndarray]:
+        """Return the values of all variables."""
+        return [self.value(i).copy() for i in range(len(self._variables))]
+
+    def write(self) -> None:
+        """Write all that is pending into the variables."""
+        if self.arrays is None:
+            return
+        for i in range(len(self._variables)):
+            if i not in self.written:
+                self._assign(i)
+        self._program = self.arrays = None
+        self.written = ()
+
+    def write_scalars(self) -> None:
+        """Write counters and rates; the others stay pending."""
+        if self.arrays is not None:
+            for i in self._scalars:
+                self._assign(i)
+            self.written = self._scalars
+
+    def _assign(self, place: int) -> None:
+        value: Any = self.arrays[place][self.slot]
+        self._variables[place]._value.assign(value, read_value=False)
+
+
+class PendingReader:
+    """Reads a model's state for checkpoints: pending values without writing them first, which would take ten times as long.
+
+    Args:
+        model: compiled.
+        pending: returns its pending values; None: there are none.
+    """
+
+    def __init__(self, model: keras.Model, pending: Callable[[], PendingValues | None]):
+        self._model, self._pending = model, pending
+        # Of many models, each is read too rarely for a compiled function of its own.
+        self._variables = Reader(model, compiled=False)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `trainrun.checkpoint.training_state.StateReader`."""
+        pending = self._pending()
+        if pending is None or pending.arrays is None:
+            return self._variables.arrays()
+        of_kind = by_purpose(self._model)
+        values = [*pending.values(), *(v.numpy() for v in of_kind["generators"])]
+        return dict(zip(entry_names(of_kind), values, strict=True))
