@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from trainrun.checkpoint.training_state import StateReader
+from trainrun.compat import keras_optimizer_private
 from trainrun.data.dataset import Split
 from trainrun.hardware.replicas import leaves
 from trainrun.step.default import default
@@ -228,9 +229,7 @@ class _WriteWhereTrainingStops(keras.callbacks.Callback):
 def _computes_rate(optimizer: keras.optimizers.Optimizer) -> bool:
     """Return whether an optimizer's learning rate is neither a variable nor a schedule: it may be computed of anything."""
     known = keras.Variable | keras.optimizers.schedules.LearningRateSchedule
-    rates = (
-        getattr(leaf, "_learning_rate", None) for leaf in leaves(optimizer) if not hasattr(leaf, "inners")
-    )
+    rates = (keras_optimizer_private.rate(leaf) for leaf in leaves(optimizer) if not hasattr(leaf, "inners"))
     return not all(rate is None or isinstance(rate, known) for rate in rates)
 
 
