@@ -1,11 +1,14 @@
 """The bad-input table: how many cases of hostile and mistaken input there are, and how many end as promised.
 
 Promised is exit code 2 (1 where training had begun), one readable message that names what was wrong and the way out, no
-traceback, nothing half-made, nothing of another run touched. `python benchmarks/bad_input.py` takes about two minutes.
+traceback, nothing half-made, nothing of another run touched. It takes about two minutes.
+
+    python benchmarks/bad_input.py [--json [FILE]]
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -14,12 +17,16 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "badinput"))
 
+import results_file
 from badinput_cases import CASES
 from badinput_harness import broken_promises
 
 
 def main() -> int:
     """Run every case and count; name those that are not as promised."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    results_file.add_option(parser, __file__)
+    options = parser.parse_args()
     kept = 0
     for bad in CASES:
         with tempfile.TemporaryDirectory() as folder:
@@ -28,6 +35,8 @@ def main() -> int:
         if broken:
             print(f"{bad.id}: {'; '.join(broken[:-2])}")
     print(f"cases {len(CASES)}, as promised {kept}")
+    goal = results_file.goal(f"cases as promised, of {len(CASES)}", kept, len(CASES), at_least=True)
+    results_file.write(options.json, "python benchmarks/bad_input.py", [], [goal])
     return int(kept < len(CASES))
 
 

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import results_file
+
 GOAL = 1.5
 PEER = """
 import hydra
@@ -53,7 +55,9 @@ def main() -> int:
     """Print a line a command: median seconds and the ratio to the peer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15)
-    repeats = parser.parse_args().repeats
+    results_file.add_option(parser, __file__)
+    options = parser.parse_args()
+    repeats = options.repeats
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "peer.py").write_text(PEER)
@@ -73,6 +77,18 @@ def main() -> int:
         print(f"{key:<28} {value:6.3f} s   {value / base:5.2f}")
     worst = max(v / base for k, v in medians.items())
     print(f"worst ratio {worst:.2f}: goal {'reached' if worst <= GOAL else 'missed'}")
+    results_file.write(
+        options.json,
+        "python benchmarks/cli_startup.py",
+        [
+            results_file.table(
+                ["command", "seconds", "ratio"],
+                [[k, v, v / base] for k, v in medians.items()],
+                f"Medians of {repeats} interleaved repeats",
+            )
+        ],
+        [results_file.goal("worst ratio", worst, GOAL, at_least=False)],
+    )
     return 0
 
 

@@ -20,14 +20,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import results_file
 
 CHILD = """
 import json, os, sys, threading, time
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras, numpy as np, tensorflow as tf
 import pandas, sklearn.model_selection
-from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
+from trainrun.run import builders
 way, kind, path = sys.argv[1:]
 def memory():
     with open("/proc/self/status") as lines:
@@ -74,7 +75,9 @@ def main() -> int:
     """Write the files, measure each way, print a line each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the size")
-    scale = 50 if parser.parse_args().quick else 1
+    results_file.add_option(parser, __file__)
+    options = parser.parse_args()
+    scale, measured = 50 if options.quick else 1, []
     random = np.random.RandomState(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,8 +106,14 @@ def main() -> int:
                     print(f"  {way:<8}failed: {done.stderr.strip().splitlines()[-1]}")
                     continue
                 got = json.loads(done.stdout.splitlines()[-1])
+                size = f"{kind}, {path.stat().st_size / 2**20:,.0f} MB" if way == "plain" else ""
+                measured.append([size, way, got["first"], round(got["rate"]), round(got["memory"])])
                 print(f"  {way:<8}first batch after {got['first']:6.1f} s   {got['rate']:12,.0f} examples/s   "
                       f"{got['memory']:8,.0f} MB over import", flush=True)  # fmt: skip
+    columns = ["input", "way", "first batch (s)", "examples/s", "memory (MB)"]
+    results_file.write(
+        options.json, "python benchmarks/input_speed.py", [results_file.table(columns, measured)]
+    )
     return 0
 
 

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import results_file
+
 from trainrun.errors import TrainingError, UserError
 from trainrun.verify import differences, kill_and_resume
 
@@ -90,10 +92,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="four rows of one kill, for CI")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--keep", help="an empty folder in which the runs stay")
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     rows = [r for r in ROWS if r[3]] if given.quick else ROWS
     kills = len(rows) if given.quick else given.kills
-    began, total, good = time.monotonic(), 0, 0
+    began, total, good, measured = time.monotonic(), 0, 0, []
     print(f"{'trainer':<15} {'feature':<30} {'kills':>5} {'equal':>5}")
     with tempfile.TemporaryDirectory(prefix="trainrun-kills-") as temporary:
         root = Path(given.keep).absolute() if given.keep else Path(temporary)
@@ -105,10 +108,17 @@ def main() -> int:
                 continue
             struck, equal, wrong = row(trainer, overrides, share, root / str(i), given.seed + i)
             total, good = total + struck, good + equal
+            measured.append([trainer, feature, struck, equal])
             print(f"{trainer:<15} {feature:<30} {struck:>5} {equal:>5}  {wrong}".rstrip(), flush=True)
     reached = "goal reached" if total and total == good else "goal missed"
     print(
         f"{good} of {total} kills led to the same bits, in {(time.monotonic() - began) / 60:.0f} min: {reached}"
+    )
+    results_file.write(
+        given.json,
+        f"python benchmarks/kill_resume.py --kills {kills}" + (" --quick" if given.quick else ""),
+        [results_file.table(["trainer", "feature", "kills", "equal to the bit"], measured)],
+        [results_file.goal(f"kills that led to the same bits, of {total}", good, total, at_least=True)],
     )
     return 0 if total and total == good else 1
 

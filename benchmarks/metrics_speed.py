@@ -25,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import results_file
 import tensorflow as tf
 
 from trainrun.metric.ks import KS
@@ -82,7 +83,9 @@ def main() -> int:
     """Print microseconds a sample and the ratios; return 1 if the values differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    repeats = 3 if parser.parse_args().quick else 15
+    results_file.add_option(parser, __file__)
+    options = parser.parse_args()
+    repeats = 3 if options.quick else 15
     random = np.random.RandomState(0)
     y = tf.constant((random.rand(BATCH, 1) < 0.3).astype("float32"))
     p = tf.constant(np.clip(random.rand(BATCH, 1) * 0.7 + 0.3 * y.numpy(), 0, 0.999999).astype("float32"))
@@ -115,6 +118,32 @@ def main() -> int:
           f"{'reached' if against_loop >= GOAL_LOOP else 'missed'}")  # fmt: skip
     print(f"ks is {against_auc:.1f} times as fast as Keras' AUC (goal {GOAL_AUC}): "
           f"{'reached' if against_auc >= GOAL_AUC else 'missed'}")  # fmt: skip
+    by_call = [
+        each["loop"] / each["ks, a call a batch"],
+        each["auc, a call a batch"] / each["ks, a call a batch"],
+    ]
+    rows = [
+        ["times as fast as the loop", against_loop, by_call[0]],
+        ["times as fast as Keras' AUC", against_auc, by_call[1]],
+    ]
+    results_file.write(
+        options.json,
+        "python benchmarks/metrics_speed.py",
+        [
+            results_file.table(
+                ["comparison", "in a compiled epoch", "called from Python for each batch"], rows
+            )
+        ],
+        [
+            results_file.goal(
+                "times as fast as the loop, in a compiled epoch", against_loop, GOAL_LOOP, at_least=True
+            ),
+            results_file.goal(
+                "times as fast as Keras' AUC, in a compiled epoch", against_auc, GOAL_AUC, at_least=True
+            ),
+        ],
+        [f"Medians of {repeats} repeats, batches of {BATCH:,}."],
+    )
     same = abs(float(few.result()) - loop.result()) < 1e-5
     print("values agree" if same else f"values differ: {float(few.result())} and {loop.result()}")
     return 0 if same else 1

@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import results_file
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -93,6 +95,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="short runs, one repeat")
     parser.add_argument("--epochs", type=int, default=1000, help="a minute or so of training")
     parser.add_argument("--repeats", type=int, default=3)
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     epochs, repeats = (60, 1) if given.quick else (given.epochs, given.repeats)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +108,31 @@ def main() -> int:
           f"{'reached' if share <= GOAL_SHARE else 'missed'}")  # fmt: skip
     print(f"start: import tensorflow {imports:.1f} s, command to training {begins:.1f} s: {begins - imports:+.1f} s "
           f"(goal {GOAL_START} s): {'reached' if begins - imports <= GOAL_START else 'missed'}")  # fmt: skip
+    rows = [
+        ["training alone (s)", bare],
+        ["the same training within the program (s)", whole],
+        ["a process that only imports TensorFlow and Keras (s)", imports],
+        ["from the command to training (s)", begins],
+    ]
+    results_file.write(
+        given.json,
+        f"python benchmarks/overhead.py --epochs {epochs} --repeats {repeats}",
+        [results_file.table(["quantity", "value"], rows, f"Medians of {repeats} repeats, {epochs} epochs")],
+        [
+            results_file.goal(
+                "additional time for journal, tracking, progress and checkpoints (%)",
+                share * 100,
+                GOAL_SHARE * 100,
+                at_least=False,
+            ),
+            results_file.goal(
+                "from the command to training, beyond the imports (s)",
+                begins - imports,
+                GOAL_START,
+                at_least=False,
+            ),
+        ],
+    )
     return 0
 
 

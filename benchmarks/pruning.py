@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import results_file
+
 PRUNERS = {"none": [], "asha": ["sweep/pruner=asha"]}
 
 
@@ -50,6 +52,7 @@ def main() -> int:
     """Print the shares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="12 trials of 9 epochs")
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     n, epochs = (6, 9) if given.quick else (12, 27)
     rates = [round(10 ** (-5 + 5 * i / (n - 1)), 7) for i in range(n)]
@@ -69,6 +72,17 @@ def main() -> int:
     place = 1 + [r["trial"] for r in whole].index(some[0]["trial"])
     print(f"asha: {share:.0%} of the epochs, {fast / slow:.0%} of the time; its winner is number {place} of {len(whole)}, "
           f"val_loss {float(some[0]['val_loss']):.4f} against {float(whole[0]['val_loss']):.4f}")  # fmt: skip
+    rows = [
+        ["epochs trained (%)", share * 100],
+        ["time (%)", fast / slow * 100],
+        [f"rank of ASHA's winner among all {len(whole)}", place],
+        ["its val_loss", f"{float(some[0]['val_loss']):.4f}"],
+        ["best val_loss of all", f"{float(whole[0]['val_loss']):.4f}"],
+    ]
+    table = results_file.table(["quantity", "value"], rows, "ASHA, compared with no pruner; one run")
+    results_file.write(
+        given.json, "python benchmarks/pruning.py" + (" --quick" if given.quick else ""), [table]
+    )
     return 0
 
 

@@ -30,6 +30,9 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+import results_file
 
 GOALS = {"memory": 0.05, "pace": 0.10, "runs": 1.0}
 
@@ -67,6 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="200 trials")
     parser.add_argument("--trials", type=int, default=2000)
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     trials = 200 if given.quick else given.trials
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
@@ -88,26 +92,32 @@ def main() -> int:
         if code:
             print((folder / "said.txt").read_text()[-3000:])
             return 1
-        good = memory(watch.seen, trials)
-        good &= pace(sweep, trials)
-        good &= healthy(folder, sweep, trials)
-        good &= listing(folder)
-        return 0 if good else 1
+        rows: list[list[Any]] = [["whole sweep (s)", seconds]]
+        goals = [memory(watch.seen, trials, rows), pace(sweep, trials, rows)]
+        goals += [healthy(folder, sweep, trials, rows), listing(folder, rows)]
+        results_file.write(
+            given.json,
+            f"python benchmarks/sweep_scale.py --trials {trials}",
+            [results_file.table(["quantity", "value"], rows)],
+            goals,
+        )
+        return 0 if all(goal["reached"] for goal in goals) else 1
 
 
-def memory(seen: list[tuple[int, float]], trials: int) -> bool:
-    """Tell how the sweep's process has grown to its end, and how far while trials ran."""
+def memory(seen: list[tuple[int, float]], trials: int, rows: list[list[Any]]) -> dict[str, Any]:
+    """Print and add to `rows` how the sweep's process has grown; return the goal."""
     early = next(m for n, m in seen if n >= 100)
     late, running = max(m for _, m in seen[-10:]), max([m for n, m in seen if n < trials][-10:])
     growth = late / early - 1
     print(f"memory     {early:.0f} MB at trial 100, {late:.0f} MB at the end: {growth:+.1%} "
           f"(goal {GOALS['memory']:.0%}): {verdict(growth <= GOALS['memory'])}; {running:.0f} MB when the last trial begins, "
           "before the sweep's pictures are drawn")  # fmt: skip
-    return growth <= GOALS["memory"]
+    rows += [["memory of the sweep's process at trial 100 (MB)", early], ["at the end (MB)", late]]
+    return results_file.goal("growth of memory (%)", growth * 100, GOALS["memory"] * 100, at_least=False)
 
 
-def pace(sweep: Path, trials: int) -> bool:
-    """Tell whether the last trials went as fast as the first."""
+def pace(sweep: Path, trials: int, rows: list[list[Any]]) -> dict[str, Any]:
+    """Print and add to `rows` the time of the first and the last trials; return the goal."""
     told = [records(sweep / str(i)) for i in range(trials)]
     ends = sorted(r[-1]["time"] for r in told)
     own = [r[-1]["time"] - r[0]["time"] for r in told]
@@ -121,11 +131,14 @@ def pace(sweep: Path, trials: int) -> bool:
     parts = {k: statistics.median(s.get(k, 0.0) for s in total) * 1000 for k in total[0]}
     print("a trial    " + ", ".join(f"{k} {v:.0f} ms" for k, v in parts.items())
           + f"; from its first record to its last {statistics.median(own) * 1000:.0f} ms")  # fmt: skip
-    return change <= GOALS["pace"]
+    rows += [["a trial at first (ms)", first * 1000], ["a trial at the end (ms)", last * 1000]]
+    return results_file.goal(
+        "change of the time per trial (%)", change * 100, GOALS["pace"] * 100, at_least=False
+    )
 
 
-def healthy(folder: Path, sweep: Path, trials: int) -> bool:
-    """Tell whether nothing is missing in MLflow's database and in the journals."""
+def healthy(folder: Path, sweep: Path, trials: int, rows: list[list[Any]]) -> dict[str, Any]:
+    """Print and add to `rows` what MLflow's database and the journals have; return the goal: everything."""
     with sqlite3.connect(folder / "mlflow.db") as store:
         sound = store.execute("PRAGMA integrity_check").fetchone()[0]
         finished = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()[0]
@@ -133,18 +146,26 @@ def healthy(folder: Path, sweep: Path, trials: int) -> bool:
         metrics = store.execute(
             "select count(*) from (select distinct run_uuid, key, step, timestamp, value from metrics)"
         ).fetchone()[0]
-        rows = store.execute("select count(*) from metrics").fetchone()[0]
+        values = store.execute("select count(*) from metrics").fetchone()[0]
     whole = sum(records(sweep / str(i))[-1]["kind"] == "end" for i in range(trials))
     good = (
-        sound == "ok" and finished == trials + 1 and nested == trials and whole == trials and metrics == rows
+        sound == "ok"
+        and finished == trials + 1
+        and nested == trials
+        and whole == trials
+        and metrics == values
     )
     print(f"record     SQLite {sound}, {finished - 1} trials and their parent FINISHED, {nested} nested, "
-          f"{rows:,} metrics, none twice; {whole} journals whole: {verdict(good)}")  # fmt: skip
-    return good
+          f"{values:,} metrics, none twice; {whole} journals whole: {verdict(good)}")  # fmt: skip
+    rows += [
+        ["complete journals", f"{whole:,} of {trials:,}"],
+        ["trials FINISHED in MLflow when the sweep ended", f"{finished - 1:,} of {trials:,}"],
+    ]
+    return results_file.goal("records complete, none twice (1: yes)", int(good), 1, at_least=True)
 
 
-def listing(folder: Path) -> bool:
-    """Tell how long `trainrun runs` takes, median of three."""
+def listing(folder: Path, rows: list[list[Any]]) -> dict[str, Any]:
+    """Print and add to `rows` how long `trainrun runs` takes, median of three; return the goal."""
     took = []
     for _ in range(3):
         begin = time.perf_counter()
@@ -157,7 +178,8 @@ def listing(folder: Path) -> bool:
         f"runs       {seconds:.2f} s (goal {GOALS['runs']:g} s): {verdict(seconds <= GOALS['runs'])}",
         flush=True,
     )
-    return seconds <= GOALS["runs"]
+    rows.append(["`trainrun runs` on the result (s)", seconds])
+    return results_file.goal("`trainrun runs` (s)", seconds, GOALS["runs"], at_least=False)
 
 
 def verdict(good: bool) -> str:

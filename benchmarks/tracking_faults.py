@@ -33,6 +33,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import results_file
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -325,6 +327,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=1, help="of four runs; 0: no slowdown is measured")
     parser.add_argument("--only", help="faults whose names hold one of these words: a,b")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     settings = [*SETTINGS, "callback=none", *([] if given.quick else [LARGE])]
     warm = [min(given.epochs, WARM)] if given.repeats else [given.epochs]
@@ -354,6 +357,31 @@ def main() -> int:
             length = "" if row["seconds"] is None else f"  ({row['seconds']:.1f} s)"
             print(f"{name:<34}{row['written']:>9,}{row['in MLflow']:>11,}{row['lost']:>6}{row['doubled']:>9}{slow:>16}{share:>10}{length}", flush=True)  # fmt: skip
     lost, doubled = sum(r["lost"] for r in rows), sum(r["doubled"] for r in rows)
+    slowdowns = [None if r["slowdown"] is None else r["slowdown"] * 100 for r in rows]
+    table = results_file.table(
+        [
+            "fault",
+            "records written",
+            "in MLflow",
+            "lost",
+            "duplicated",
+            "slowdown (%)",
+            "delivery's processor time (%)",
+        ],
+        [
+            [
+                name,
+                r["written"],
+                r["in MLflow"],
+                r["lost"],
+                r["doubled"],
+                slowdown,
+                r.get("share") and r["share"] * 100,
+            ]
+            for name, r, slowdown in zip(names, rows, slowdowns, strict=True)
+        ],
+    )
+    goals = [results_file.goal("records lost or duplicated", lost + doubled, 0, at_least=False)]
     told = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
     if told:
         slow = [r["slowdown"] for r in told]
@@ -361,9 +389,21 @@ def main() -> int:
         if len(slow) > 1:
             error = statistics.stdev(slow) / len(slow) ** 0.5
         most = max(r["share"] or 0.0 for r in told)
+        goals.append(
+            results_file.goal(
+                f"slowdown, mean of {len(slow)} faults (%)", mean * 100, GOAL_SLOWDOWN * 100, at_least=False
+            )
+        )
         print(f"slowdown {mean:+.1%} ± {error:.1%} in the mean of {len(slow)} rows: {verdict(mean <= GOAL_SLOWDOWN)}, {max(slow):+.1%} at "
               f"worst: {verdict(max(slow) <= GOAL_SLOWDOWN)} (goal {GOAL_SLOWDOWN:.0%}); the delivery takes at most {most:.1%} of a processor")  # fmt: skip
     print(f"lost {lost}, doubled {doubled} (goal 0 and 0): {verdict(not lost and not doubled)}")
+    results_file.write(
+        given.json,
+        f"python benchmarks/tracking_faults.py --epochs {given.epochs} --repeats {given.repeats}"
+        + (" --quick" if given.quick else ""),
+        [table],
+        goals,
+    )
     return int(bool(lost or doubled))
 
 

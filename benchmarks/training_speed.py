@@ -35,6 +35,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import results_file
 import tensorflow as tf
 
 from trainrun.hydra_bridge import preflight
@@ -197,11 +198,15 @@ def main() -> int:
     parser.add_argument("--batches", default="32,256")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
+    results_file.add_option(parser, __file__)
     given = parser.parse_args()
     names, sizes = given.models.split(","), [int(b) for b in given.batches.split(",")]
     if given.quick:
         names, sizes, given.repeats = ["mlp"], [32], 2
     examples, failed = 1079, []
+    rows: list[list[Any]] = []
+    peers: list[list[Any]] = []
+    goals: list[dict[str, Any]] = []
     print(
         f"medians of an epoch, {given.repeats} interleaved repeats of {given.epochs} epochs; ratios to plain Keras fit"
     )
@@ -227,9 +232,30 @@ def main() -> int:
             ratio = {way: median["plain"] / m for way, m in median.items()}
             limit = median["plain"] / bare(MODELS[name], batch)
             starts = ", ".join(f"{first[way]:.1f} s" for way in ("plain", "fit", "custom"))
+            rows.append(
+                [
+                    name,
+                    batch,
+                    round(examples / median["plain"]),
+                    ratio["fit"],
+                    ratio["custom"],
+                    limit,
+                    *(first[way] for way in ("plain", "fit", "custom")),
+                ]
+            )
             print(f"{name:<13}{batch:>6}{examples / median['plain']:>12,.0f}{ratio['fit']:>7.2f}{ratio['custom']:>8.2f}"
                   f"{limit:>7.2f}   {starts}", flush=True)  # fmt: skip
             if package is not None:
+                peers.append(
+                    [
+                        batch,
+                        round(examples / median["lightning"]),
+                        ratio["lightning"],
+                        median["lightning"] / median["fit"],
+                        median["lightning"] / median["custom"],
+                        first["lightning"],
+                    ]
+                )
                 print(f"   PyTorch Lightning: {examples / median['lightning']:,.0f} ex/s, {ratio['lightning']:.2f} times plain Keras; "
                       f"fit is {median['lightning'] / median['fit']:.1f} times as fast as it, custom "
                       f"{median['lightning'] / median['custom']:.1f} times; first epoch {first['lightning']:.1f} s", flush=True)  # fmt: skip
@@ -239,8 +265,22 @@ def main() -> int:
                         f"{name} at {batch}: {way} ends at loss {loss[way]:.4f}, plain at {loss['plain']:.4f}"
                     )
                 goal = GOALS.get((name, batch, way), NEVER_SLOWER)
+                if (name, batch, way) in GOALS:
+                    goals.append(
+                        results_file.goal(
+                            f"{name} at {batch}, {way} / plain", ratio[way], goal, at_least=True
+                        )
+                    )
                 if way != "lightning" and ratio[way] < goal:
                     print(f"   {way}: {ratio[way]:.2f}, goal {goal} missed")
+    tables = [results_file.table(["model", "batch", "plain examples/s", "fit / plain", "custom / plain", "bare / plain", "first epoch: plain (s)", "fit (s)", "custom (s)"], rows,
+                                 f"Medians of an epoch, {given.repeats} interleaved repeats of {given.epochs} epochs")]  # fmt: skip
+    if peers:
+        tables.append(results_file.table(["batch", "examples/s", "Lightning / plain", "fit / Lightning", "custom / Lightning", "first epoch (s)"], peers,
+                                         "PyTorch Lightning on the digits MLP"))  # fmt: skip
+    results_file.write(
+        given.json, f"python benchmarks/training_speed.py --epochs {given.epochs}", tables, goals
+    )
     if has_lightning() is None:
         print("PyTorch Lightning: not compared; `lightning` or `torch` is not installed")
     for line in failed:

@@ -1,4 +1,4 @@
-"""`trainrun best SWEEP`: the command line that trains the winner of a sweep."""
+"""`trainrun best SWEEP`: print the command line that trains a sweep's winner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun doctor [--quick]`: what this machine offers and what stands in the way."""
+"""`trainrun doctor [--quick]`: report the devices, versions and problems of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun help`: what there is to type, made of the files of conf/ and of nothing slower."""
+"""`trainrun help`: print usage, groups, verbs and flags, generated from the file names in conf/."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ trainrun debug=smoke                                 two steps of everything, fo
 FLAGS = """\
 -m, --multirun            sweep over the comma-separated values
 -c, --cfg job|hydra|all   print the config and stop; with --resolve, interpolations filled in
--cd, --config-dir DIR     a further folder of options
--cn, --config-name NAME   another primary config
--i, --info [what]         where the config came from: searchpath, defaults, config …
+-cd, --config-dir DIR     add a directory of options
+-cn, --config-name NAME   use another primary config
+-i, --info [what]         show where the config comes from: searchpath, defaults, config …
 -sc install=bash|zsh|fish shell completion: eval "$(trainrun -sc install=bash)"
 --hydra-help              Hydra's own help
 --version                 trainrun's version"""
@@ -45,14 +45,14 @@ def main(argv: Sequence[str]) -> int:
     for group in GROUPS:
         if group == "layer":
             continue
-        found = [o.name for o in option_files.options(group).values() if not o.alias_of]
+        names = [o.name for o in option_files.options(group).values() if not o.alias_of]
         shown = (
-            ", ".join(found)
-            if len(found) <= 9
-            else ", ".join(found[:9]) + f", … ({len(found)}: trainrun ls {group})"
+            ", ".join(names)
+            if len(names) <= 9
+            else ", ".join(names[:9]) + f", … ({len(names)}: trainrun ls {group})"
         )
         lines.append(f"{group:<{width}}  {shown}")
-    _part("Groups and their options (group=option; an option's keys go by group.key=value)", "\n".join(lines))
+    _part("Groups and their options (group=option; set an option's key by group.key=value)", "\n".join(lines))
     verbs = _verbs.meanings()
     width = max(map(len, verbs))
     _part("Verbs", "\n".join(f"{verb:<{width}}  {meaning}" for verb, meaning in verbs.items()))

@@ -1,4 +1,4 @@
-"""`trainrun init [DIR]`: begin a project of your own: conf/, a plug-in, a dataset."""
+"""`trainrun init [DIR]`: create a project: conf/, a plug-in, a dataset."""
 
 from __future__ import annotations
 

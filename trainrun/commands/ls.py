@@ -1,4 +1,4 @@
-"""`trainrun ls [GROUP]`: what can be named: the groups, or one group's options."""
+"""`trainrun ls [GROUP]`: list the option groups, or the options of one group."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from trainrun.registry import lookup, option_files
 from trainrun.ui import console
 
 GROUPS = {
-    "data": "what is learnt from",
-    "model": "what is trained",
-    "loss": "what is minimised",
-    "metric": "what is measured; several: metric=[accuracy,auc]",
-    "optimizer": "how the weights move",
-    "schedule": "how the learning rate moves",
-    "trainer": "the loop",
-    "step": "one step of trainer=custom: trainer.step=my_step",
-    "hardware": "the devices and the precision",
-    "callback": "what happens between epochs; several: callback=[a,b]",
-    "tracking": "where the run is recorded",
-    "checkpoint": "when a run's state is saved for `trainrun resume`",
-    "failure": "what a run does when training breaks off",
-    "tune": "batch size and learning rate found before the run",
-    "artifacts": "what a run leaves behind besides its record",
+    "data": "training data",
+    "model": "network architecture",
+    "loss": "loss function",
+    "metric": "metrics; several: metric=[accuracy,auc]",
+    "optimizer": "optimizer (update rule)",
+    "schedule": "learning-rate schedule",
+    "trainer": "training loop",
+    "step": "training step of trainer=custom: trainer.step=my_step",
+    "hardware": "devices and precision",
+    "callback": "callbacks; several: callback=[a,b]",
+    "tracking": "experiment tracking",
+    "checkpoint": "when checkpoints are written",
+    "failure": "how a run reacts when training fails",
+    "tune": "batch-size and learning-rate finders",
+    "artifacts": "files that a run writes: model, plots, report",
     "sweep": "settings of `trainrun -m`",
-    "sweep/pruner": "which trials of a sweep are stopped early",
-    "experiment": "whole settings, with their measured result",
-    "debug": "short runs for CI and for finding faults",
-    "initializer": "starting weights: model.initializer=he_normal",
-    "regularizer": "penalties: model.regularizer=l2",
-    "constraint": "limits on weights: model.constraint=max_norm",
-    "layer": "Keras' layers, for model=layers",
+    "sweep/pruner": "early stopping of unpromising trials",
+    "experiment": "complete configs with a measured score",
+    "debug": "short runs for CI and debugging",
+    "initializer": "initial weights: model.initializer=he_normal",
+    "regularizer": "weight penalties: model.regularizer=l2",
+    "constraint": "weight constraints: model.constraint=max_norm",
+    "layer": "Keras layers, for model=layers",
 }
 
 
@@ -53,16 +53,18 @@ def named(word: str) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """List the groups, or the options of one."""
-    parser = Parser(prog="trainrun ls", description="What can be named, a line each.")
+    parser = Parser(prog="trainrun ls", description="List the option groups, or the options of one group.")
     parser.add_argument("group", nargs="?", help="one of " + ", ".join(GROUPS))
     group = parser.parse_args(argv).group
     _announce_plugins()
     if group is None:
         rows = [[name, str(_count(name)), meaning] for name, meaning in GROUPS.items()]
-        console.table("", ["group", "options", "what it decides"], rows)
-        console.note("`trainrun ls GROUP` lists the options; `trainrun show GROUP/NAME` tells all of one.")
+        console.table("", ["group", "options", "description"], rows)
+        console.note(
+            "`trainrun ls GROUP` lists the options of a group; `trainrun show GROUP/NAME` describes one."
+        )
         return 0
-    console.table("", ["name", "when one uses it", "from"], rows_of(named(group)))
+    console.table("", ["name", "use when", "from"], rows_of(named(group)))
     return 0
 
 

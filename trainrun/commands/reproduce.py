@@ -1,4 +1,4 @@
-"""`trainrun reproduce RUN`: run a run again and report to how many digits the two agree."""
+"""`trainrun reproduce RUN`: train a run again and compare the results digit by digit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun resume RUN [overrides]`: continue a run or a sweep that was stopped, to the same bits."""
+"""`trainrun resume RUN [overrides]`: continue a stopped run or sweep from its checkpoints."""
 
 from __future__ import annotations
 

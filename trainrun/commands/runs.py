@@ -1,4 +1,4 @@
-"""`trainrun runs [SWEEP]`: the recorded runs, newest first: status, epochs, best value, what is not delivered."""
+"""`trainrun runs [SWEEP]`: list recorded runs: status, epochs, best value, undelivered records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun show GROUP/NAME`: one option: its YAML, docstring and arguments."""
+"""`trainrun show GROUP/NAME`: describe one option: YAML, docstring, arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun sync [RUN … | --all]`: deliver what a tracker does not have yet, with the true times."""
+"""`trainrun sync [RUN … | --all]`: send the records that a tracker does not have yet, with their original times."""
 
 from __future__ import annotations
 

@@ -1,0 +1,74 @@
+"""docs/benchmarks.md is what benchmarks/page.py makes of the result files, and no figure stands anywhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def module(name, monkeypatch):
+    """Import a file of benchmarks/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, loaded)  # dataclasses look their module up
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture
+def page(monkeypatch):
+    return module("page", monkeypatch)
+
+
+@pytest.fixture
+def results_file(monkeypatch):
+    return module("results_file", monkeypatch)
+
+
+def test_page_is_generated_from_the_result_files(page):
+    written = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert written == page.page(BENCHMARKS / "results"), "run: python benchmarks/page.py"
+
+
+def test_every_result_file_and_every_script_has_a_section(page):
+    sections = {s.name for s in page.SECTIONS}
+    assert {p.stem for p in (BENCHMARKS / "results").glob("*.json")} <= sections
+    assert {p.stem for p in BENCHMARKS.glob("*.py")} - {"page", "results_file"} <= sections
+
+
+def test_missing_result_is_named_as_not_measured(page, tmp_path):
+    text = page.page(tmp_path)
+    assert text.count("not measured on this code") == len(page.SECTIONS)
+
+
+def test_result_is_written_and_shown(page, results_file, tmp_path):
+    path = tmp_path / "pruning.json"
+    table = results_file.table(["a", "b"], [["x", 0.5], ["y", None]], "Title")
+    goal = results_file.goal("speed", 2.0, 3.0, at_least=True)
+    results_file.write(str(path), "python benchmarks/pruning.py", [table], [goal], ["A note."])
+    result = json.loads(path.read_text())
+    assert result["machine"]["cores"] >= 1 and "tensorflow" in result["versions"] and result["date"]
+    text = page.page(tmp_path)
+    assert (
+        "Title:\n\n| a | b |\n| --- | ---: |\n| x | 0.5 |\n| y |  |\n\n- speed: 2 (goal: at least 3): **missed**"
+        in text
+    )
+    assert "A note." in text and result["date"] in text
+
+
+def test_numbers_of_a_column_have_the_same_decimals(page):
+    assert page._column([0.213, 0.09, 11.75]) == ["0.213", "0.090", "11.750"]
+    assert page._column([223.3, 85.0, None]) == ["223.3", "85.0", ""]
+    assert page._column([1_105_000, 2380.4]) == ["1,105,000", "2,380"]
+
+
+def test_no_result_names_a_path_of_the_machine():
+    for path in (BENCHMARKS / "results").glob("*.json"):
+        assert not any(word in path.read_text() for word in ("/home", "/work", "/tmp", "/root")), path.name

@@ -1,0 +1,127 @@
+"""README.md and docs/*.md are true: commands are valid, shown output is what is printed, code runs, links lead somewhere.
+
+Every line of a ```sh block that begins with `trainrun` is checked, unless `<!-- not checked: reason -->` stands above the block.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainrun.cli import main
+from trainrun.commands import _verbs
+from trainrun.registry import lookup
+
+ROOT = Path(__file__).parent.parent
+PAGES = {p.name if p.parent == ROOT else f"docs/{p.name}": p.read_text(encoding="utf-8")
+         for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}  # fmt: skip
+MAXIMUM_README_WORDS = 1300
+# Output that is printed without training, and does not depend on the machine.
+QUICK_VERBS = ("ls", "show", "check")
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the arguments of every `trainrun …` line in a page's ```sh blocks."""
+    found = []
+    for note, block in re.findall(r"(<!-- not checked: [^\n]*-->\n)?```sh\n(.*?)```", text, re.DOTALL):
+        lines = [] if note else block.replace("\\\n", " ").splitlines()
+        found += [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("trainrun ")]
+    return found
+
+
+def shown(text: str) -> list[tuple[str, str]]:
+    """Return (command, output) of the examples whose output can be reproduced without training."""
+    examples = re.findall(r"```\n\$ trainrun ([^\n]+)\n(.*?)\n```", text, re.DOTALL)
+    refused = re.compile(r"error:|\d+ problems?:")
+    return [(c, output) for c, output in examples if c.split()[0] in QUICK_VERBS or refused.match(output)]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+COMMANDS = [(page, c) for page, text in PAGES.items() for c in commands(text) if "-sc" not in c]
+SHOWN = list(dict.fromkeys(example for text in PAGES.values() for example in shown(text)))
+RUNS = list(dict.fromkeys(tuple(c) for _, c in COMMANDS if c and c[0] not in _verbs.names() and c != ["--help"]))
+
+
+@pytest.fixture(autouse=True)
+def reader_folder(inside, monkeypatch):
+    rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i * 1.5}" for i in range(100))
+    (inside / "houses.csv").write_text(f"rooms,city,price\n{rows}\n")
+    random = np.random.default_rng(0)
+    for name in ("images.npz", "big.npz"):
+        np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
+    monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setattr(lookup, "_announced", {})  # what other tests have plugged in
+
+
+def test_the_pages_have_commands_and_examples_to_check():
+    assert len(RUNS) >= 30 and len(SHOWN) >= 3
+
+
+@pytest.mark.parametrize("command", RUNS, ids=" ".join)
+def test_command_is_valid(command):
+    assert main(["check", *command]) == 0
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda value: str(value)[:40])
+def test_bare_first_word_is_a_verb(page, command):
+    if command and "=" not in command[0] and not command[0].startswith("-"):
+        assert command[0] in _verbs.names()
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[c for c, _ in SHOWN])
+def test_shown_output_is_printed(command, output, capsys):
+    main(shlex.split(command))
+    captured = capsys.readouterr()
+    printed = [line.rstrip() for line in (captured.out + captured.err).strip().splitlines()]
+    assert printed == [line.rstrip() for line in output.splitlines()]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_python_example_runs(page):
+    for code in re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL):
+        exec(compile(code, page, "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_pages_and_headings(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+def test_the_index_names_every_page():
+    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")} - {"README.md"}
+    assert {p for p in pages if f"]({p})" not in PAGES["docs/README.md"]} == set()
+
+
+def test_readme_is_short():
+    prose = re.sub(r"```.*?```", "", PAGES["README.md"], flags=re.DOTALL)
+    assert len(prose.split()) <= MAXIMUM_README_WORDS
+
+
+def test_experiments_page_agrees_with_the_headers_of_the_experiments():
+    rows = [line for line in PAGES["docs/experiments.md"].splitlines() if line.startswith("| `")]
+    for path in sorted((ROOT / "conf" / "experiment").glob("*.yaml")):
+        header = dict(re.findall(r"^# (Command|Time|Score): (.*)$", path.read_text(), re.MULTILINE))
+        row = next((r for r in rows if f"`{header['Command'].split('  ')[0]}`" in r), "")
+        assert header["Score"].split(" (")[0] in row and header["Time"].split(" on ")[0] in row, path.name
+    assert len(rows) == len(list((ROOT / "conf" / "experiment").glob("*.yaml")))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_left_to_fill_in(page):
+    assert "@@" not in PAGES[page]
