@@ -48,7 +48,9 @@ def anchors(text: str) -> set[str]:
 
 COMMANDS = [(page, c) for page, text in PAGES.items() for c in commands(text) if "-sc" not in c]
 SHOWN = list(dict.fromkeys(example for text in PAGES.values() for example in shown(text)))
-RUNS = list(dict.fromkeys(tuple(c) for _, c in COMMANDS if c and c[0] not in _verbs.names() and c != ["--help"]))
+RUNS = list(
+    dict.fromkeys(tuple(c) for _, c in COMMANDS if c and c[0] not in _verbs.names() and c != ["--help"])
+)
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +73,9 @@ def test_command_is_valid(command):
     assert main(["check", *command]) == 0
 
 
-@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda value: str(value)[:40])
-def test_bare_first_word_is_a_verb(page, command):
-    if command and "=" not in command[0] and not command[0].startswith("-"):
-        assert command[0] in _verbs.names()
+def test_bare_first_words_are_verbs():
+    first = [(page, c[0]) for page, c in COMMANDS if c and "=" not in c[0] and not c[0].startswith("-")]
+    assert [(page, word) for page, word in first if word not in _verbs.names()] == []
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[c for c, _ in SHOWN])
