@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from trainrun.artifacts import plots, report, result, summary
+from trainrun.artifacts import plots, report, result
+from trainrun.tracking import summary
 
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [1.5, 1.75], "accuracy": [0.5, 0.75], "val_accuracy": [0.6, 0.625]}
 

@@ -10,10 +10,9 @@ import time
 
 import pytest
 
-from trainrun.artifacts import summary
 from trainrun.cli import main
 from trainrun.commands.runs import COLUMNS
-from trainrun.tracking import journal
+from trainrun.tracking import journal, summary
 from trainrun.tracking.delivery import liveness, state
 from trainrun.tracking.journal import Journal
 

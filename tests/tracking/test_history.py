@@ -11,8 +11,7 @@ import sys
 
 import pytest
 
-from trainrun.artifacts import summary
-from trainrun.tracking import history, journal
+from trainrun.tracking import history, journal, summary
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Cursor, Lock, Target
 from trainrun.tracking.journal import Journal

@@ -14,7 +14,7 @@ from trainrun.artifacts.classification_plots import confusion_matrix, precision_
 from trainrun.artifacts.figure_style import COLOURS, sheet
 from trainrun.artifacts.image_plots import images, masks
 from trainrun.artifacts.regression_plots import predicted_vs_true, residuals
-from trainrun.artifacts.summary import best_epochs
+from trainrun.tracking.summary import best_epochs
 from trainrun.ui import console
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import environment, plots, result
-from trainrun.artifacts import summary as summaries
+from trainrun.tracking import summary as summaries
 from trainrun.util import paths, redaction
 
 FILE = "report.html"
@@ -75,7 +75,7 @@ def render(
     """Return the page; whatever is put in is escaped."""
     rows = result.rows(summary)
     kept = [i for i in range(len(result.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
-    name = result.monitored(summary)
+    name = summaries.monitored(summary)
     seconds = summary["seconds"]
     speed = summary.get("examples_per_second")
     facts = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts.summary import IDENTITY
+from trainrun.tracking import summary as summaries
 from trainrun.ui import console
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
@@ -31,12 +31,6 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     return table
 
 
-def monitored(summary: Mapping[str, Any]) -> str | None:
-    """Return the metric whose best epoch is called the run's: the validation loss, else the training loss."""
-    best = summary.get("best") or {}
-    return next((name for name in ("val_loss", "loss") if name in best), None)
-
-
 def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     """Print the end of a run.
 
@@ -49,7 +43,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     kept = [i for i in range(len(COLUMNS)) if i == 0 or any(r[i] for r in table)]
     console.say()
     if table:
-        name = monitored(summary)
+        name = summaries.monitored(summary)
         marked = [i for i, r in enumerate(table) if name in (r[0], f"val_{r[0]}")]
         console.table("", [COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in table], marked)
         console.say()
@@ -67,7 +61,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     rate = f", {speed:,.0f} examples a second" if speed else ""
     _line("time", f"{seconds['total']:.1f} s, of it {seconds['train']:.1f} s training{rate}")
     _line("run", _short(Path(run_dir)))
-    identity = summary.get(IDENTITY)
+    identity = summary.get(summaries.IDENTITY)
     if identity:
         _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
 

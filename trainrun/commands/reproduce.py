@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import environment, summary
+from trainrun.artifacts import environment
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, UserError
+from trainrun.tracking import summary
 from trainrun.ui import console
 from trainrun.util import imports
 

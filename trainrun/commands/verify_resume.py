@@ -142,7 +142,7 @@ def _from(kill: kill_and_resume.Kill) -> str:
 
 def _tell(trial: kill_and_resume.Trial, runs: Sequence[tuple[Path, list[kill_and_resume.Kill]]]) -> bool:
     """Say what came out; return whether all is equal."""
-    from trainrun.artifacts import summary
+    from trainrun.tracking import summary
     from trainrun.verify import differences
 
     struck = sum(len(kills) for _, kills in runs)

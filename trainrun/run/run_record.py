@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.artifacts import environment, plots, report, result, summary
+from trainrun.artifacts import environment, plots, report, result
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
@@ -22,7 +22,7 @@ from trainrun.failure.user_traceback import broken
 from trainrun.run import deferred_plots, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation, predict, shown_split
-from trainrun.tracking import journal, record, status
+from trainrun.tracking import journal, record, status, summary
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import summary
 from trainrun.config import moved_keys
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import find, status
+from trainrun.tracking import find, status, summary
 from trainrun.tracking.delivery import state
 from trainrun.util import paths, redaction
 

@@ -1,5 +1,6 @@
 """The record of a run: its journal, what is read from it, and how it gets to trackers.
 
-In come metrics and events; out go lines of journal.jsonl, the truth about the run, and from it statuses, histories and
-lists. A tracker hears only what the journal already has. Begin with `journal.py`, then `status.py`.
+In come metrics and events; out go lines of journal.jsonl, the truth about the run, and from it summary.json, statuses,
+histories and lists. A tracker gets only what the journal already has: `trackers.py` says what one is, each has a folder, and
+`delivery/` brings the records there. Begin with `journal.py`, then `status.py`.
 """

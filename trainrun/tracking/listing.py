@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.artifacts import result, summary
-from trainrun.tracking import find, history, journal, status, trackers
+from trainrun.tracking import find, history, journal, status, summary, trackers
 from trainrun.tracking.delivery import state, sweep_summary
 
 
@@ -121,7 +120,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         path = run_dir / status.JOURNAL
         best = summary.best_epochs(history.told(journal.read(path).records)["history"])
         last = _last(run_dir)
-    metric = result.monitored({"best": best})
+    metric = summary.monitored({"best": best})
     value = best[metric].get("value") if metric else None
     total = last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
     wanted = len(trackers.recorded(head))

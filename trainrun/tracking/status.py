@@ -9,8 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.artifacts import summary
-from trainrun.tracking import history, journal
+from trainrun.tracking import history, journal, summary
 from trainrun.tracking.delivery import liveness, state
 from trainrun.util import redaction
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.artifacts import summary
 from trainrun.checkpoint import file
-from trainrun.tracking import history, journal
+from trainrun.tracking import history, journal, summary
 from trainrun.tracking.status import JOURNAL
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainrun.artifacts import plots, summary
+from trainrun.artifacts import plots
 from trainrun.sweep.launchers import fork_server
 from trainrun.sweep.trial import Trial
+from trainrun.tracking import summary
 from trainrun.tracking.status import LOG
 
 PATIENCE = 60.0  # seconds

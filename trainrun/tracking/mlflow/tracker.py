@@ -19,8 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.artifacts import summary
-from trainrun.tracking import find, history, status
+from trainrun.tracking import find, history, status, summary
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor
 from trainrun.tracking.mlflow import faults, limits, parent_run, store

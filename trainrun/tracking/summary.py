@@ -113,6 +113,12 @@ def read(run_dir: str | Path) -> dict[str, Any]:
     return summary
 
 
+def monitored(summary: Mapping[str, Any]) -> str | None:
+    """Return the metric whose best epoch is called the run's: the validation loss, else the training loss."""
+    best = summary.get("best") or {}
+    return next((name for name in ("val_loss", "loss") if name in best), None)
+
+
 def best_epochs(
     history: Mapping[str, Sequence[float]],
     directions: Mapping[str, str] | None = None,

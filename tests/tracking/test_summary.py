@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.artifacts import summary
+from trainrun.tracking import summary
 
 # As design.md lists them.
 KEYS = [
