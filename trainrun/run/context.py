@@ -1,4 +1,4 @@
-"""What a run is told by the process that starts it; it is passed down, so that several runs can live in one process."""
+"""The surroundings of a run, made by the process that starts it and passed down, so that several runs can live in one process."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class RunContext:
         remarks: for the run's log and record, known before it begins.
         caches: shared with other runs of the process; None: it runs this one only.
         joint: trains the run together with others; None: it is trained by itself.
+        delivers: False where another process delivers the run to its trackers.
         pause_collector: the garbage collector may rest while TensorFlow is imported, in trainrun's own processes.
         threaded: the run has a thread of its own, beside those of other runs.
     """
@@ -66,6 +67,7 @@ class RunContext:
     remarks: Sequence[str] = ()
     caches: SharedCaches | None = None
     joint: JointTraining | None = None
+    delivers: bool = True
     pause_collector: bool = False
     threaded: bool = False
 

@@ -21,12 +21,12 @@ from trainrun.ui import console
 from trainrun.util.interrupt import Interrupted
 
 
-def _resume(told: Mapping[str, Any] | None) -> Resume | None:
-    return None if told is None else Resume(**{**told, "run_dir": Path(told["run_dir"])})
+def _resume(fields: Mapping[str, Any] | None) -> Resume | None:
+    return None if fields is None else Resume(**{**fields, "run_dir": Path(fields["run_dir"])})
 
 
 def _end_with(parent: int) -> None:
-    """End this worker when whoever has started it is gone: nobody would hear it, and a resumed run would meet it."""
+    """End this worker when its parent process is gone: its results go nowhere, and a resumed run would collide with it."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -39,33 +39,33 @@ def _end_with(parent: int) -> None:
 
 
 def _work(run_dir: Path, report: int) -> int:
-    """Be one worker: read what to do from standard input, do it, and say how it ended."""
-    told = json.load(sys.stdin)
-    _end_with(told["parent"])
+    """Run one worker: read the request from standard input, run it, report errors; return the exit code."""
+    request = json.load(sys.stdin)
+    _end_with(request["parent"])
     if os.environ[local_workers.MARK] != "0":
         console.quiet()
-    said: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
     try:
-        plugins.announce(told["config"]["plugins"])
-        plugins.load(told["config"]["plugins"])
-        resume = _resume(told.get("resume"))
+        plugins.announce(request["config"]["plugins"])
+        plugins.load(request["config"]["plugins"])
+        resume = _resume(request.get("resume"))
         runner.run(
-            told["config"],
+            request["config"],
             run_dir,
-            told["overrides"],
-            told["command"],
+            request["overrides"],
+            request["command"],
             resume,
             context=RunContext(pause_collector=True),
         )
         code = 0
     except UserError as error:
-        code, said = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}
+        code, errors = error.exit_code, {"problems": [[p.key, p.message] for p in error.problems]}
     except TrainingError as error:
-        code, said = error.exit_code, {"message": str(error)}
+        code, errors = error.exit_code, {"message": str(error)}
     except Interrupted as stop:
         code = stop.exit_code
     with open(report, "w", encoding="utf-8") as pipe:
-        json.dump(said, pipe)
+        json.dump(errors, pipe)
     return code
 
 

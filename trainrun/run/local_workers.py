@@ -1,7 +1,8 @@
 """`hardware.local_workers=N`: the workers of a run as processes of this machine, to try several workers out.
 
-Each is told by TF_CONFIG who it is. The chief writes to the terminal and to the run's directory; the others
-write a log below `workers/`. What a worker wants to tell the caller comes back through a pipe, as JSON.
+TF_CONFIG names each worker's place in the cluster. The chief writes to the terminal and to the run's directory; the others
+write a log below `workers/`. A worker's error comes back through a pipe, as JSON. A worker is
+`trainrun.run.local_worker_main`.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from trainrun.util.interrupt import Interrupted, StopRequest
 FOLDER = "workers"
 MARK = "TRAINRUN_WORKER"  # set in the workers themselves
 GRACE = 15  # seconds for a worker to close its record
-INTERVAL = 0.2  # seconds between two looks at the workers, and of a worker at who has started it
+INTERVAL = 0.2  # seconds between two polls of the workers, and of a worker of its parent process
 
 
 def wanted(config: Mapping[str, Any]) -> bool:
-    """Tell whether a run is to start workers: its config says so, and this process is none itself."""
+    """Return whether a run is to start workers: its config says so, and this process is none itself."""
     return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
 
 
 class Lost(TrainingError):
-    """A worker was killed by somebody else than the user; another group may go on from its checkpoint."""
+    """A worker was killed, and not by the user; another group may go on from its checkpoint."""
 
 
 def run(
@@ -54,7 +55,7 @@ def run(
         overrides, command, resume: see `runner.run`.
 
     Raises:
-        UserError, TrainingError, Interrupted: what the chief, or the first worker to fail, has said.
+        UserError, TrainingError, Interrupted: the error of the chief, or of the first worker to fail.
     """
     policy = config["failure"]
     retries = policy["retries"] if policy["lost"] == "retry" else 0
@@ -80,11 +81,16 @@ def _together(
     resume: Resume | None,
 ) -> None:
     """Start the workers and wait for them; see `run`."""
-    # They notice by themselves that one is gone; this is for what keeps them from it.
+    # Workers notice a lost worker by themselves; this is the limit for those that are kept from it.
     count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
-    told = {"config": config, "overrides": list(overrides), "command": list(command), "parent": os.getpid()}
+    request = {
+        "config": config,
+        "overrides": list(overrides),
+        "command": list(command),
+        "parent": os.getpid(),
+    }
     if resume is not None:
-        told["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
+        request["resume"] = {**asdict(resume), "run_dir": str(resume.run_dir)}
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
     with ExitStack() as stack, StopRequest(console.note, console.error).on_signals():
         workers: list[_Worker] = []
@@ -92,7 +98,7 @@ def _together(
         for index in range(count):
             folder = run_dir if index == 0 else run_dir / FOLDER / str(index)
             folder.mkdir(parents=True, exist_ok=True)
-            workers.append(_Worker(index, addresses, folder, told))
+            workers.append(_Worker(index, addresses, folder, request))
         _wait(workers, patience)
 
 
@@ -120,10 +126,10 @@ class _Worker:
         index: 0 is the chief.
         addresses: of all.
         folder: where its `run.log` is.
-        told: config, overrides and command.
+        request: config, overrides and command.
     """
 
-    def __init__(self, index: int, addresses: Sequence[str], folder: Path, told: Mapping[str, Any]):
+    def __init__(self, index: int, addresses: Sequence[str], folder: Path, request: Mapping[str, Any]):
         self.index, self.folder = index, folder
         task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": index}}
         read, write = os.pipe()
@@ -141,10 +147,10 @@ class _Worker:
             )
         self._read = read
         with self.process.stdin as pipe:
-            pipe.write(json.dumps(told))
+            pipe.write(json.dumps(request))
 
     def end(self) -> None:
-        """Stop it, first by asking."""
+        """Stop it: SIGTERM first, SIGKILL after ten seconds."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -154,31 +160,31 @@ class _Worker:
                 self.process.wait()
 
     def reason(self, workers: Sequence[_Worker]) -> BaseException:
-        """Return what the caller is to be told of this worker's end."""
+        """Return the error that describes this worker's end."""
         code = self.process.returncode
         with open(self._read, encoding="utf-8") as pipe:
-            said = json.loads(pipe.read() or "{}")
-        if said.get("problems"):
-            return UserError([Problem(key, message) for key, message in said["problems"]])
+            report = json.loads(pipe.read() or "{}")
+        if report.get("problems"):
+            return UserError([Problem(key, message) for key, message in report["problems"]])
         if code - 128 in (signal.SIGINT, signal.SIGTERM):
             stop = Interrupted(code - 128)
             stop.saved = workers[0].folder
             return stop
         who = f"worker {self.index + 1} of {len(workers)}"
         if code < 0:
-            asked = -code in (signal.SIGINT, signal.SIGTERM)
-            return (TrainingError if asked else Lost)(
+            by_request = -code in (signal.SIGINT, signal.SIGTERM)
+            return (TrainingError if by_request else Lost)(
                 f"{who} was killed by {signal.Signals(-code).name}; the others have stopped. "
                 f"What was saved until then is in {workers[0].folder}; its log is {self.folder / 'run.log'}"
             )
         message = (
-            said.get("message") or f"it ended with exit code {code}; its log is {self.folder / 'run.log'}"
+            report.get("message") or f"it ended with exit code {code}; its log is {self.folder / 'run.log'}"
         )
         return TrainingError(message if self.index == 0 else f"{who}: {message}")
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody listens on; all are held until all are known."""
+    """Return unused ports of the loopback; all are bound until all are known."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for held in sockets:

@@ -80,7 +80,7 @@ class RunRecord:
         environment.write(run_dir, devices, git=self.git)
         disk_space.reserve(run_dir)
         name = config["name"] or " ".join(overrides) or "default"
-        self.recorder = record.Recorder(run_dir, config["tracking"], name)
+        self.recorder = record.Recorder(run_dir, config["tracking"], name, delivers=context.delivers)
         self._start(command)
         self.recorder.artifacts(["config.yaml", environment.FILE])  # readable while the run trains
         for text in context.remarks:

@@ -61,6 +61,7 @@ class Recorder:
         settings: the config's `tracking` node; None: no tracker.
         name: the run's name.
         warn: prints one line to the user.
+        delivers: False where another process has the run delivered: that of a sweep, for its trials.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class Recorder:
         settings: Mapping[str, Any] | None = None,
         name: str | None = None,
         warn: Callable[[str], None] = console.warn,
+        delivers: bool = True,
     ):
-        self.run_dir = Path(run_dir)
+        self.run_dir, self._delivers = Path(run_dir), delivers
         self.settings = dict(settings or {})
         self.targets = trackers.targets(self.settings)
         # What a tracker calls the run, if only one does.
@@ -228,15 +230,15 @@ class Recorder:
         return self.run_dir.absolute()
 
     def _deliver(self) -> None:
-        if client.delegated:
+        if not self._delivers:
             return
         left = max(self._patience, 0.0)
         self._courier = deliver(self._absolute, self.targets, self.settings, left, self.warn)
 
     def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
         """Wait for the delivery; return the run's identity at a tracker and the number of records not delivered."""
-        if client.delegated:
-            return None, 0  # the process that started this one has it delivered
+        if not self._delivers:
+            return None, 0  # another process has it delivered
         total = self.journal.last + 1
         lost = self._courier is not None and not self._courier.alive
         if lost and not self._courier.following(self._absolute):

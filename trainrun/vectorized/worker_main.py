@@ -137,12 +137,8 @@ class _Trials:
         from trainrun.vectorized.group import Run
 
         number = trial["number"]
-        context = RunContext(
-            listener=partial(self._line.epoch, number, self._told["asks"]),
-            remarks=self._remarks,
-            caches=self._caches,
-            pause_collector=True,
-        )
+        context = single.context_of_trial(partial(self._line.epoch, number, self._told["asks"]), self._caches)
+        context.remarks = self._remarks
         log = Path(trial["run_dir"]) / "run.log"
         run = Run(f"trial {number}", partial(self._story, trial), context, partial(single.print_into, log))
         self._numbers[number] = run

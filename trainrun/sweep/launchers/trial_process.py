@@ -20,6 +20,7 @@ from trainrun.util.interrupt import StopRequest
 
 if TYPE_CHECKING:
     from trainrun.checkpoint.resume_point import Resume
+    from trainrun.run.progress_channel import Listener
 
 # Seconds to wait for what the sweep says to an epoch. It answers in less than a thousandth, unless the machine has much else
 # to do, or it was suspended; that it is gone is noticed at once.
@@ -45,7 +46,7 @@ def main(told: Mapping[str, Any], pipe: Connection) -> None:
     while True:
         os.chdir(told["cwd"])
         print_into(Path(told["run_dir"]) / "run.log")
-        context = RunContext(listener=line.report, caches=caches, pause_collector=True)
+        context = context_of_trial(line.report, caches)
         line.begin(told["asks"], context.stop)
         code, said = run(told, context)
         sys.stdout.flush()
@@ -123,6 +124,11 @@ class _Line:
         self._trials.put(None)
 
 
+def context_of_trial(listener: Listener, caches: SharedCaches | None) -> RunContext:
+    """Return the context of a trial in a process for trials; the sweep's own process has all of them delivered."""
+    return RunContext(listener=listener, caches=caches, delivers=False, pause_collector=True)
+
+
 def run(told: Mapping[str, Any], context: RunContext) -> tuple[int, dict[str, Any]]:
     """Run a trial, in whatever process an engine has for it.
 
@@ -153,11 +159,9 @@ def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[list[str]]:
     """
     from trainrun.config import plugins
     from trainrun.sweep import snapshot as sweep_code
-    from trainrun.tracking.delivery import client
     from trainrun.ui import console
 
     console.quiet()
-    client.delegate()  # one delivery process serves the whole sweep: that of the sweep's own process
     began_with = sweep_code.near(run_dir) or sweep_code.Code()
     with began_with.used():
         plugins.announce(named)

@@ -214,13 +214,6 @@ class Courier:
 
 
 _courier: Courier | None = None
-delegated = False  # whether another process has this one's runs delivered
-
-
-def delegate() -> None:
-    """Have this process' runs delivered by the one that has started it, and by no other."""
-    global delegated
-    delegated = True
 
 
 def courier() -> Courier:
