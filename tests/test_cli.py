@@ -30,7 +30,7 @@ def test_help_names_every_group_verb_and_flag(capsys):
     out = capsys.readouterr().out
     for word in [
         *_verbs.names(),
-        *(g for g in GROUPS if g != "layer"),
+        *(g for g in GROUPS if g not in ("layer", "sampler")),
         "--multirun",
         "--cfg",
         "-sc install=bash",
@@ -82,6 +82,24 @@ def test_every_listed_option_says_when_one_uses_it(group, monkeypatch):
     monkeypatch.setattr(lookup, "_announced", {})  # what other tests have plugged in
     empty = [row[0] for row in rows_of(group) if not row[1]]
     assert not empty
+
+
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("launcher", {"auto", "local", "vectorized", "ray", "submitit"}),
+        ("hydra/sweeper", {"grid", "random", "optuna"}),
+        ("sampler", {"tpe", "cmaes", "gp", "nsgaii", "nsgaiii", "qmc", "random"}),
+        ("pruner", {"none", "asha", "hyperband", "median", "patient", "threshold"}),
+        ("checkpoint", {"default", "epoch", "slurm"}),
+    ],
+)
+def test_ls_and_show_know_what_sweeps_and_settings_can_be(group, names, capsys):
+    assert main(["ls", group]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:] if line.strip()} == names
+    for name in names:
+        assert main(["show", f"{group}/{name}"]) == 0
+        assert capsys.readouterr().out.strip()
 
 
 def test_show_has_yaml_docstring_and_arguments(capsys):
@@ -152,6 +170,9 @@ def test_completion_knows_verbs_groups_and_options():
     assert _completion.candidates("trainrun ") == _verbs.names()
     assert _completion.candidates("trainrun sh") == ["show"]
     assert _completion.candidates("trainrun ls op") == ["optimizer"]
+    assert _completion.candidates("trainrun ls pr") == ["pruner"]
+    assert _completion.candidates("trainrun show launcher/lo") == ["launcher/local"]
+    assert _completion.candidates("trainrun show sampler/t") == ["sampler/tpe"]
     assert _completion.candidates("trainrun show loss/hu") == ["loss/huber"]
     assert _completion.candidates("trainrun optimizer=a b") == []
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 
 import pytest
+from omegaconf import MISSING
 
+from trainrun.config import schema
 from trainrun.registry import lookup, option_files
 from trainrun.registry.construct import reference_group
 
@@ -36,7 +39,12 @@ def ids(option):
     return f"{option.group}/{option.name}"
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=ids)
+# Groups of settings, of Hydra and of sweeps: options that are no components.
+SETTINGS_GROUPS = (*schema.SETTINGS, schema.PRUNERS, "hydra/launcher", "hydra/sweeper")
+SETTINGS = [o for g in SETTINGS_GROUPS for o in option_files.packaged(g).values()]
+
+
+@pytest.mark.parametrize("option", [*OPTIONS, *SETTINGS], ids=ids)
 def test_says_in_its_first_line_when_one_uses_it(option):
     assert len(option.summary) > 10, f"{option.path} begins with no sentence"
     assert not option.summary.startswith("@")
@@ -47,7 +55,7 @@ SHARED = option_files.Option(
 )
 
 
-@pytest.mark.parametrize("option", [SHARED, *(o for o in OPTIONS if not o.alias_of)], ids=ids)
+@pytest.mark.parametrize("option", [SHARED, *SETTINGS, *(o for o in OPTIONS if not o.alias_of)], ids=ids)
 def test_comments_every_key(option):
     body = [line for line in option.text.splitlines() if re.match(r"^\s*[\w]+:", line)]
     bare = [
@@ -56,6 +64,22 @@ def test_comments_every_key(option):
         if "#" not in line and not re.match(r"^\s*(name|defaults|" + re.escape(option.name) + r"):", line)
     ]
     assert not bare, f"{option.path}: no comment on {bare}"
+
+
+@pytest.mark.parametrize("option", SETTINGS, ids=ids)
+def test_an_option_of_a_group_of_settings_has_every_key(option):
+    """A preset brings in the others' defaults; the schema has no key that no YAML comments."""
+    if option.group in schema.SETTINGS:
+        fields = {f.name: f.type for f in dataclasses.fields(schema.Root)}
+        keys = {f.name for f in dataclasses.fields(getattr(schema, str(fields[option.group])))}
+        assert set(option.values) == keys - {"pruner"}
+    else:
+        assert option.values
+
+
+def test_the_defaults_of_settings_stand_in_the_yaml_files_alone():
+    assert schema.plain()["checkpoint"] == option_files.packaged("checkpoint")["default"].values
+    assert all(f.default in (MISSING, dataclasses.MISSING) for f in dataclasses.fields(schema.Failure))
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=ids)

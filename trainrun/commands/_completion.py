@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from trainrun.commands import _verbs
 from trainrun.commands.ls import GROUPS
 from trainrun.registry import option_files
+from trainrun.sweep.space import samplers
+
+
+def _options(group: str) -> Iterable[str]:
+    return samplers.SAMPLERS if group == "sampler" else option_files.options(group)
+
 
 # Group -> what `ls` and `show` call it: the last part of its name.
 _SHORT = {group: group.rpartition("/")[2] for group in GROUPS}
@@ -32,6 +39,6 @@ def candidates(line: str) -> list[str]:
     if verb == "ls" and len(typed) == 3:
         return [group for group in _SHORT.values() if group.startswith(last)]
     if verb == "show" and len(typed) == 3:
-        named = (f"{_SHORT[group]}/{name}" for group in GROUPS for name in option_files.options(group))
+        named = (f"{_SHORT[group]}/{name}" for group in GROUPS for name in _options(group))
         return [word for word in named if word.startswith(last)]
     return []

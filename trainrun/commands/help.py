@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     width = max(map(len, GROUPS))
     lines = []
     for group in GROUPS:
-        if group == "layer":
+        if group in ("layer", "sampler"):  # named by keys, not by group=option
             continue
         names = [o.name for o in option_files.options(group).values() if not o.alias_of]
         shown = (

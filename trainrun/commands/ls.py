@@ -8,6 +8,7 @@ from trainrun.commands._parser import Parser
 from trainrun.config import plugins
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import lookup, option_files
+from trainrun.sweep.space import samplers
 from trainrun.ui import console
 
 GROUPS = {
@@ -27,6 +28,9 @@ GROUPS = {
     "tune": "batch-size and learning-rate finders",
     "artifacts": "files that a run writes: model, plots, report",
     "sweep": "settings of `trainrun -m`",
+    "hydra/launcher": "where the trials of a sweep run",
+    "hydra/sweeper": "search algorithms of a sweep",
+    "sampler": "samplers of hydra/sweeper=optuna: hydra.sweeper.sampler=tpe",
     "sweep/pruner": "early stopping of unpromising trials",
     "experiment": "complete configs with a measured score",
     "debug": "short runs for CI and debugging",
@@ -86,6 +90,8 @@ def rows_of(group: str) -> list[list[str]]:
     if group == "layer":
         layers = [lookup.find("layer", name) for name in lookup.names("layer")]
         return sorted([layer.name, registry_summary(layer), layer.origin] for layer in layers)
+    if group == "sampler":
+        return [[name, meaning, "optuna"] for name, meaning in samplers.MEANING.items()]
     found = option_files.options(group)
     aliases: dict[str, list[str]] = {}
     for option in found.values():

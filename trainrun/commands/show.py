@@ -8,6 +8,7 @@ from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import lookup, option_files, signatures
+from trainrun.sweep.space import samplers
 from trainrun.ui import console
 
 
@@ -21,6 +22,8 @@ def main(argv: Sequence[str]) -> int:
     if not slash or not name or not group:
         raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(what, GROUPS)}")
     group = named(group)
+    if group == "sampler":
+        return _show_sampler(name)
     typed = option_files.options(group).get(name)
     option = option_files.find(group, name)
     component = _component(group, name, option)
@@ -32,6 +35,18 @@ def main(argv: Sequence[str]) -> int:
             console.say(file.text.rstrip(), style="")
     if component is not None:
         _show_component(component)
+    return 0
+
+
+def _show_sampler(name: str) -> int:
+    """Show one of Optuna's samplers: what it is for, its settings, how it is chosen."""
+    if name not in samplers.SAMPLERS:
+        hint = did_you_mean(name, samplers.SAMPLERS)
+        raise UserError(f"sampler: there is no option {name!r}.{hint} `trainrun ls sampler` lists them.")
+    console.say(samplers.MEANING[name])
+    console.say(f"It is chosen by hydra/sweeper=optuna hydra.sweeper.sampler={name}.")
+    for key in samplers.SAMPLERS[name]:
+        console.say(f"Its setting: hydra.sweeper.{key}; `trainrun show sweeper/optuna` tells what it is.")
     return 0
 
 

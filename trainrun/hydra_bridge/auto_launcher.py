@@ -6,40 +6,30 @@ A grid over numbers is not given to the graph unasked: its trials would not be, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
-from trainrun.hydra_bridge.launcher_plugins import LocalConf, LocalLauncher
+from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
+from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.engine import Engine
 
-NAME = "auto"
 
-
-@dataclass
-class AutoConf(LocalConf):
-    """The settings of `hydra/launcher=auto`: those of `local`; with either of them it is `hydra/launcher=local`."""
-
-    _target_: str = "hydra_plugins.trainrun.AutoLauncher"
-
-
-class AutoLauncher(LocalLauncher):
+class AutoLauncher(SweepLauncher):
     """Runs the points of a sweep as `hydra/launcher=vectorized` where that pays, else as `hydra/launcher=local`.
 
-    Which of them goes into the sweep's settings: what goes on with the sweep takes the same.
-
-    Args:
-        n_jobs, per_gpu: see `AutoConf`.
+    The choice goes into the sweep's settings: resuming the sweep takes the same. With `n_jobs` or `per_gpu` it is `local`.
     """
 
+    name = "auto"
     _why: str | None = None
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
         """Return the settings with the launcher that the trials are given to."""
         local = {**settings, "launcher": {**settings["launcher"], "name": "local"}}
-        if self.n_jobs != "auto" or self.per_gpu != 1 or not known:  # points that are made one by one learn
+        # Points that are made one by one depend on the results of those before them.
+        if settings["launcher"] != {"name": self.name, **launcher_settings.defaults(self.name)} or not known:
             return local
         from trainrun.sweep.launchers.resources import Resources
         from trainrun.vectorized import heuristics
@@ -53,7 +43,7 @@ class AutoLauncher(LocalLauncher):
         if self._why is not None:
             return local
         self._why = f"they differ in their seeds only, and have {heuristics.length(one)} each"
-        return {**settings, "launcher": {"name": "vectorized", "max_trials": "auto", "n_jobs": "auto"}}
+        return {**settings, "launcher": launcher_settings.complete({"name": "vectorized"})}
 
     def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
         """Return what runs the trials; it says why it does."""
@@ -88,7 +78,3 @@ def _kind(override: str) -> str:
     """Return an override; of seeds the same for all."""
     key = override.partition("=")[0]
     return f"{key}=number" if key.rpartition(".")[2].lstrip("+") == "seed" else override
-
-
-# As `launcher.PLUGINS`.
-PLUGINS: list[tuple[str, str, type, type]] = [("hydra/launcher", NAME, AutoLauncher, AutoConf)]

@@ -10,12 +10,13 @@ import os
 from pathlib import Path
 
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainrun.compat import hydra_private
 from trainrun.config import moved_keys
 from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import folder_copies, option_files
 from trainrun.util import yaml_file
 
@@ -48,7 +49,17 @@ class FileConfigSource(hydra_private.file_source()):
                 )
             )
         if path.is_relative_to(option_files.package_conf()) or not path.exists():
-            return super().load_config(config_path)
+            result = super().load_config(config_path)
+        else:
+            result = self._read(path)
+        # No YAML may name a `_target_`; that of a launcher or a sweeper of ours is added here.
+        target = own_plugins.TARGETS.get(config_path.removesuffix(".yaml"))
+        if target is not None and isinstance(result.config, DictConfig) and "_target_" not in result.config:
+            result.config["_target_"] = target
+        return result
+
+    def _read(self, path: Path) -> ConfigResult:
+        """Return the config in a file that is not part of trainrun."""
         text = yaml_file.text(path)
         stream = io.StringIO(text)
         stream.name = str(path)  # for the messages of PyYAML
@@ -58,9 +69,8 @@ class FileConfigSource(hydra_private.file_source()):
         except (ValueError, OverflowError, OmegaConfBaseException) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise UserError(Problem(str(path), f"it holds a value that cannot be read: {first}.")) from error
-        if folder_copies.is_copy(Path(self.path)) and (
-            header["package"] == "_global_" or "/" not in config_path
-        ):
+        primary = path.parent == Path(os.path.normpath(self.path))
+        if folder_copies.is_copy(Path(self.path)) and (primary or header["package"] == "_global_"):
             # Of a sweep that may have begun before a key moved.
             config = OmegaConf.create(moved_keys.tree(OmegaConf.to_container(config, resolve=False)))
         return ConfigResult(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UNSEEN, Problem
-from trainrun.hydra_bridge import launcher_rules
+from trainrun.hydra_bridge import launcher_rules, own_plugins
 from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
 from trainrun.util import yaml_file
@@ -105,8 +105,9 @@ def _offered() -> frozenset[str]:
             else:
                 yield OmegaConf.to_container(inside.node, resolve=False)
 
-    found = nodes(ConfigStore.instance().repo.get("hydra", {}))
-    return frozenset(v for node in found for k, v in walk(node, "") if k.rpartition(".")[2] == "_target_")
+    stored = nodes(ConfigStore.instance().repo.get("hydra", {}))
+    named = {v for node in stored for k, v in walk(node, "") if k.rpartition(".")[2] == "_target_"}
+    return frozenset({*named, *own_plugins.TARGETS.values()})
 
 
 def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from trainrun.errors import Problem, UserError
-from trainrun.sweep.launchers import cluster_settings
+from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.engine import Engine
@@ -24,12 +23,21 @@ if TYPE_CHECKING:
 
 
 class SweepLauncher(Launcher):
-    """Hydra's side of a launcher: composes points, and hands them to `sweep.story` with an engine to run them.
+    """Composes points, and hands them to the sweep loop with an engine that runs them.
 
-    A launcher of ours is a subclass whose settings `engines` makes an engine of; our sweepers call `run`, others `launch`.
+    `launchers.factory` makes the engine of the settings. Our sweepers call `run`, others `launch`.
+
+    Args:
+        given: the node `hydra.launcher`; its keys and defaults stand in `conf/hydra/launcher/`.
+
+    Attributes:
+        name: the option of `hydra/launcher`.
     """
 
-    def __init__(self) -> None:
+    name = ""
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
         self.config: DictConfig | None = None
         self.context: HydraContext | None = None
         self.unchecked = False  # whether there may be points that no preflight has seen
@@ -45,8 +53,8 @@ class SweepLauncher(Launcher):
         self._composer = Composer(hydra_context.config_loader, config)
 
     def problems(self) -> list[Problem]:
-        """Return what is wrong with the launcher's own settings."""
-        return []
+        """Return what is wrong with the launcher's own settings, or with this machine."""
+        return launcher_settings.problems(self.name, self.given)
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
         """Return the settings of the sweep, what is left open in them decided.
@@ -173,76 +181,25 @@ def own(overrides: Sequence[str]) -> list[str]:
     return [o for o in overrides if not is_hydra(o)]
 
 
-@dataclass
-class LocalConf:
-    """The settings of `hydra/launcher=local`.
-
-    Args:
-        n_jobs: trials at once; auto: as many as there are cores, or GPUs, and memory for.
-        per_gpu: trials that share a GPU.
-    """
-
-    _target_: str = "hydra_plugins.trainrun.LocalLauncher"
-    n_jobs: Any = "auto"
-    per_gpu: int = 1
-
-
 class LocalLauncher(SweepLauncher):
-    """Runs the points of a sweep side by side on this machine, each in a process of its own.
+    """Runs the points of a sweep side by side on this machine, each in a process of its own."""
 
-    Args:
-        n_jobs, per_gpu: see `LocalConf`.
-    """
-
-    def __init__(self, n_jobs: int | str = "auto", per_gpu: int = 1):
-        super().__init__()
-        self.n_jobs, self.per_gpu = n_jobs, per_gpu
-
-    def problems(self) -> list[Problem]:
-        """Return what is wrong with the settings."""
-        found = cluster_settings.jobs_problem(self.n_jobs)
-        if not cluster_settings.is_count(self.per_gpu):
-            expected = f"expected a whole number, at least 1, got {self.per_gpu!r}."
-            found.append(Problem("hydra.launcher.per_gpu", expected))
-        return found
-
-
-@dataclass
-class VectorizedConf:
-    """The settings of `hydra/launcher=vectorized`.
-
-    Args:
-        max_trials: trained together; auto: 64, or as many as there is memory for.
-        n_jobs: processes for the trials that are left out, as of `local`.
-    """
-
-    _target_: str = "hydra_plugins.trainrun.VectorizedLauncher"
-    max_trials: Any = "auto"
-    n_jobs: Any = "auto"
+    name = "local"
 
 
 class VectorizedLauncher(SweepLauncher):
-    """Trains the points of a sweep that differ in numbers only in one graph, and the others as `local` does.
+    """Trains the points of a sweep that differ in numbers only in one graph, and the others as `local` does."""
 
-    Args:
-        max_trials, n_jobs: see `VectorizedConf`.
-    """
-
-    def __init__(self, max_trials: int | str = "auto", n_jobs: int | str = "auto"):
-        super().__init__()
-        self.max_trials, self.n_jobs = max_trials, n_jobs
-
-    def problems(self) -> list[Problem]:
-        """Return what is wrong with the settings."""
-        found = cluster_settings.jobs_problem(self.n_jobs)
-        if not (cluster_settings.is_count(self.max_trials) or self.max_trials == "auto"):
-            expected = f"expected a whole number, at least 1, or auto, got {self.max_trials!r}."
-            found.append(Problem("hydra.launcher.max_trials", expected))
-        return found
+    name = "vectorized"
 
 
-# Plug-ins of Hydra's that are ours: group, option, class, settings.
-PLUGINS: list[tuple[str, str, type, type]] = [
-    ("hydra/launcher", "local", LocalLauncher, LocalConf),
-    ("hydra/launcher", "vectorized", VectorizedLauncher, VectorizedConf),
-]
+class RayLauncher(SweepLauncher):
+    """Runs the points of a sweep on a Ray cluster."""
+
+    name = "ray"
+
+
+class SubmititLauncher(SweepLauncher):
+    """Runs the points of a sweep as Slurm's jobs."""
+
+    name = "submitit"

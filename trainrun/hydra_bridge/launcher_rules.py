@@ -1,12 +1,14 @@
-"""What `hydra.launcher` may say, where the launcher is one of ours: told before Hydra makes the sweep's directory."""
+"""Settings of `hydra.launcher`, where the launcher is one of ours, checked before Hydra makes the sweep's directory."""
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainrun.errors import Problem
+from trainrun.hydra_bridge import own_plugins
+from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,20 +24,15 @@ def problems(config: DictConfig) -> list[Problem]:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        given = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+        node = OmegaConf.to_container(config.hydra.launcher, resolve=True)
     except OmegaConfBaseException as error:
         return [Problem("hydra.launcher", str(error).partition("\n")[0])]
-    return list(_problems(json.dumps(given, default=str, sort_keys=True)))
+    name = own_plugins.name_of(node, "")
+    given = {k: v for k, v in node.items() if k != "_target_"}
+    return list(_problems(name, json.dumps(given, default=str, sort_keys=True))) if name else []
 
 
 @functools.lru_cache(maxsize=16)
-def _problems(text: str) -> tuple[Problem, ...]:
+def _problems(name: str, given: str) -> tuple[Problem, ...]:
     """Asked for each point of a sweep, and answered once: a cluster may have to be called."""
-    from trainrun.hydra_bridge import registration
-
-    given: dict[str, Any] = json.loads(text)
-    target = str(given.pop("_target_", "")).rpartition(".")[2]
-    for group, _, plugin, _ in registration.plugins_of_ours():
-        if group == "hydra/launcher" and plugin.__name__ == target:
-            return tuple(plugin(**given).problems())
-    return ()
+    return tuple(launcher_settings.problems(name, json.loads(given)))

@@ -80,11 +80,12 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
         return f"there is no such key or group.{did_you_mean(leaf, everything)} `trainrun --help` lists the groups."
     # The chosen option's name says which keys these are: optimizer=adam.
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
-    owner = choices.get(parent) or (node.get("name") if "name" in node else None)
-    where = f" in {parent}={owner}" if owner else f" in {parent}"
+    group = parent.replace(".", "/")  # sweep.pruner is chosen by sweep/pruner=…
+    owner = choices.get(group) or (node.get("name") if "name" in node else None)
+    where = f" in {group if group in choices else parent}={owner}" if owner else f" in {parent}"
     if leaf == "lr" and "learning_rate" in known:
         return f"no such key{where}. It is called learning_rate."
-    settings = ", ".join(k for k in known if k != "name")
+    settings = ", ".join(k for k in known if k not in ("name", "_target_"))
     takes = f" It takes {settings}." if settings else " It takes no keys."
     return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"
 

@@ -53,29 +53,16 @@ def prepare() -> None:
     hydra_private.replace_file_source(folder_source.FileConfigSource)
 
 
-def plugins_of_ours() -> list[tuple[str, str, type, type]]:
-    """Return our launchers and sweepers as (group, option, class, settings)."""
-    from trainrun.hydra_bridge import (
-        auto_launcher,
-        cluster_launcher_plugins,
-        launcher_plugins,
-        sweeper_plugins,
-    )
-
-    modules = (launcher_plugins, auto_launcher, cluster_launcher_plugins, sweeper_plugins)
-    return [plugin for module in modules for plugin in module.PLUGINS]
-
-
 def _register_launchers_and_sweepers() -> None:
-    """Make our launchers and sweepers known to Hydra."""
+    """Make our launchers and sweepers known to Hydra; their options are files of conf/hydra/."""
     import sys
     import types
     from importlib import import_module
 
-    from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
 
-    # The first call finds the installed plug-ins, of which one may have an option of the same name: ours is stored later.
+    from trainrun.hydra_bridge import auto_launcher, launcher_plugins, own_plugins, sweeper_plugins
+
     plugins = Plugins.instance()
     # Hydra takes plug-ins only from a package `hydra_plugins`, by import. A module of that package is made here,
     # so that no second package need be installed beside ours.
@@ -84,9 +71,10 @@ def _register_launchers_and_sweepers() -> None:
     except ImportError:
         package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
         package.__path__ = []
-    package.trainrun = sys.modules["hydra_plugins.trainrun"] = types.ModuleType("hydra_plugins.trainrun")
-    for group, name, plugin, conf in plugins_of_ours():
-        setattr(package.trainrun, plugin.__name__, plugin)
-        plugin.__module__ = "hydra_plugins.trainrun"
-        ConfigStore.instance().store(group=group, name=name, node=conf, provider="trainrun")
+    module = package.trainrun = sys.modules[own_plugins.MODULE] = types.ModuleType(own_plugins.MODULE)
+    classes = {**vars(auto_launcher), **vars(launcher_plugins), **vars(sweeper_plugins)}
+    for name in own_plugins.CLASSES.values():
+        plugin = classes[name]
+        setattr(module, name, plugin)
+        plugin.__module__ = own_plugins.MODULE
         plugins.register(plugin)

@@ -83,7 +83,7 @@ def _settings(
     from omegaconf import OmegaConf
 
     from trainrun.config import tracker_settings
-    from trainrun.hydra_bridge import compose, interpolations, sweep_sources
+    from trainrun.hydra_bridge import compose, interpolations, own_plugins, sweep_sources
 
     try:
         config = loader.load_configuration(
@@ -91,7 +91,9 @@ def _settings(
         )
         with interpolations.bounded():
             node = OmegaConf.to_container(config.sweep, resolve=True)
-            launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
+            launcher = own_plugins.name_of(
+                config.hydra.launcher, str(config.hydra.runtime.choices.get("hydra/launcher"))
+            )
             return {
                 **node, "sweeper": {**sweep_sources.settings(config), "overrides": list(own)}, "launcher": launcher,
                 "trackers": [t["name"] for t in tracker_settings.trackers(OmegaConf.to_container(config.tracking)).values()],

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.hydra_bridge import override_grammar
+from trainrun.hydra_bridge import override_grammar, own_plugins
 from trainrun.registry import option_files
+from trainrun.sweep.launchers import launcher_settings
 
 CONFIG = "config.yaml"  # in the sweep's snapshot/
 
@@ -57,9 +58,9 @@ def _launcher(hydra: Any) -> dict[str, Any]:
     """Return the launcher's name and settings: what goes on with the sweep takes the same."""
     from omegaconf import OmegaConf
 
-    given = OmegaConf.to_container(hydra.launcher, resolve=True)
-    name = str(hydra.runtime.choices["hydra/launcher"])
-    return {"name": name, **{k: v for k, v in given.items() if k != "_target_"}}
+    node = OmegaConf.to_container(hydra.launcher, resolve=True)
+    name = own_plugins.name_of(node, str(hydra.runtime.choices["hydra/launcher"]))
+    return launcher_settings.complete({"name": name, **{k: v for k, v in node.items() if k != "_target_"}})
 
 
 def _where(hydra: Any) -> dict[str, Any]:

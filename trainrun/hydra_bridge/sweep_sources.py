@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import own_plugins
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def settings(config: Config) -> dict[str, Any]:
     """
     from omegaconf import OmegaConf
 
-    given = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    given = {k: v for k, v in given.items() if k != "_target_"}
-    if given.get("seed") is None:
-        given["seed"] = int(config.seed)
-    name = str(config.hydra.runtime.choices.get("hydra/sweeper"))
-    return {**given, "name": name, "overrides": [str(o) for o in config.hydra.overrides.task]}
+    node = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    name = own_plugins.name_of(node, str(config.hydra.runtime.choices.get("hydra/sweeper")))
+    values = {k: v for k, v in node.items() if k != "_target_"}
+    if values.get("seed") is None:
+        values["seed"] = int(config.seed)
+    return {**values, "name": name, "overrides": [str(o) for o in config.hydra.overrides.task]}
 
 
 def space(given: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
@@ -118,6 +119,7 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
         given: see `snapshot.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
         found: what it varies.
     """
+    from trainrun.hydra_bridge import sweeper_rules
     from trainrun.sweep.space import samplers
 
     spec, trials = given["sweeper"], given.get("trials")
@@ -130,6 +132,9 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
                 yield Problem(
                     f"sweep.{key}", f"hydra/sweeper={name} does not read it. Take one of {', '.join(OURS)}."
                 )
+        return
+    if faults := list(sweeper_rules.problems(spec)):
+        yield from faults
         return
     if name == GRID:
         for one in found.intervals:

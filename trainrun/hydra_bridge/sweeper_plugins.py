@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,58 +18,6 @@ if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
     from trainrun.sweep.space.trial_source import Compose, Points
-
-
-@dataclass
-class GridConf:
-    """The settings of `hydra/sweeper=grid`.
-
-    Args:
-        params: as of Hydra's basic sweeper: key -> values; `sweep.space` comes before it.
-    """
-
-    _target_: str = "hydra_plugins.trainrun.GridSweeper"
-    params: Any = None
-
-
-@dataclass
-class RandomConf:
-    """The settings of `hydra/sweeper=random`.
-
-    Args:
-        seed: of the draw; null: the config's.
-        params: see `GridConf`.
-    """
-
-    _target_: str = "hydra_plugins.trainrun.RandomSweeper"
-    seed: int | None = None
-    params: Any = None
-
-
-@dataclass
-class OptunaConf:
-    """The settings of `hydra/sweeper=optuna`.
-
-    Args:
-        sampler: one of `samplers.SAMPLERS`; null: tpe, of several objectives nsgaii.
-        seed: of what it suggests; null: the config's.
-        n_startup_trials: of tpe, cmaes and gp: random ones at the beginning.
-        population_size: of nsgaii and nsgaiii; null: a fifth of the trials, 8 to 50.
-        storage: of the study: a database, as SQLAlchemy has it; null: a file in the sweep's directory.
-        study_name: there; null: the name of the sweep's directory.
-        batch_size: with a launcher that is not ours: trials that are handed to it at a time.
-        params: see `GridConf`.
-    """
-
-    _target_: str = "hydra_plugins.trainrun.OptunaSweeper"
-    sampler: Any = None
-    seed: int | None = None
-    n_startup_trials: int | None = None
-    population_size: int | None = None
-    storage: str | None = None
-    study_name: str | None = None
-    batch_size: int = 1
-    params: Any = None
 
 
 class _Sweeper(Sweeper):
@@ -161,11 +108,3 @@ class RandomSweeper(_Sweeper):
 
 class OptunaSweeper(_Sweeper):
     """Tries what Optuna suggests after each trial."""
-
-
-# As `launcher.PLUGINS`.
-PLUGINS: list[tuple[str, str, type, type]] = [
-    ("hydra/sweeper", sweep_sources.GRID, GridSweeper, GridConf),
-    ("hydra/sweeper", sweep_sources.RANDOM, RandomSweeper, RandomConf),
-    ("hydra/sweeper", sweep_sources.OPTUNA, OptunaSweeper, OptunaConf),
-]

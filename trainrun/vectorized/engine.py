@@ -58,7 +58,7 @@ class Vectorized:
             trials: there will be at most.
         """
         launcher = settings["launcher"]
-        most, jobs = launcher.get("max_trials", "auto"), launcher.get("n_jobs", "auto")
+        most, jobs = launcher["max_trials"], launcher["n_jobs"]
         pool = Pool.of(settings, jobs, trials)
         at_once = min(trials, MOST if most == "auto" else most)
         machine = Resources.divide(jobs, at_once // LEAST)

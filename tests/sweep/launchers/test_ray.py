@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from trainrun.cli import main
-from trainrun.hydra_bridge import cluster_launcher_plugins
-from trainrun.sweep.launchers import cluster_settings, file_sync, ray_address
+from trainrun.sweep.launchers import file_sync, launcher_settings, ray_address
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -189,8 +188,8 @@ def test_auto_without_a_cluster(monkeypatch, tmp_path):
 
 
 def test_without_the_package_one_sentence_tells_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(cluster_settings.importlib.util, "find_spec", lambda name: None)
-    (problem,) = cluster_launcher_plugins.RayLauncher(address="127.0.0.1:1").problems()
+    monkeypatch.setattr(launcher_settings.importlib.util, "find_spec", lambda name: None)
+    (problem,) = launcher_settings.problems("ray", {"address": "127.0.0.1:1"})
     assert "pip install 'trainrun[ray]'" in problem.message
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.hydra_bridge import cluster_launcher_plugins
-from trainrun.sweep.launchers import cluster_settings
+from trainrun.sweep.launchers import launcher_settings
 
 LOCAL = ["hydra/launcher=submitit", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
 
@@ -123,11 +122,11 @@ def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
     (tmp_path / "srun").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "srun").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    launcher = cluster_launcher_plugins.SubmititLauncher(
-        partition="gpu", gpus=1, cpus=4, minutes=90, mem_gb=6
+    launcher = launcher_settings.complete(
+        {"name": "submitit", "partition": "gpu", "gpus": 1, "cpus": 4, "minutes": 90, "mem_gb": 6}
     )
-    assert launcher.problems() == []
-    executor = submitit.executor(launcher.given, tmp_path / "jobs", 8)
+    launcher_settings.check(launcher)
+    executor = submitit.executor(launcher, tmp_path / "jobs", 8)
     with executor.batch():
         jobs = [executor.submit(submitit.Task({"run_dir": str(n)})) for n in range(3)]
     assert [j.job_id for j in jobs] == ["77_0", "77_1", "77_2"]
@@ -147,12 +146,12 @@ def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
 
 def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    (problem,) = cluster_launcher_plugins.SubmititLauncher().problems()
+    (problem,) = launcher_settings.problems("submitit", {})
     assert problem.key == "hydra.launcher.cluster" and "hydra.launcher.cluster=local" in problem.message
-    (problem,) = cluster_launcher_plugins.SubmititLauncher(cluster="slrm").problems()
+    (problem,) = launcher_settings.problems("submitit", {"cluster": "slrm"})
     assert "Did you mean slurm?" in problem.message
-    monkeypatch.setattr(cluster_settings.importlib.util, "find_spec", lambda name: None)
-    (problem,) = cluster_launcher_plugins.SubmititLauncher().problems()
+    monkeypatch.setattr(launcher_settings.importlib.util, "find_spec", lambda name: None)
+    (problem,) = launcher_settings.problems("submitit", {})
     assert "pip install 'trainrun[submitit]'" in problem.message
 
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainrun.sweep.launchers import cluster_settings
+from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.engine import Engine
@@ -31,11 +31,13 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     Raises:
         UserError: the launcher's package is not installed, its cluster does not answer, and the like.
     """
-    launcher = dict(settings.get("launcher") or {"name": "local"})
+    launcher = launcher_settings.complete(settings.get("launcher") or {"name": "local"})
+    if not launcher_settings.defaults(launcher["name"]):
+        launcher = {**launcher_settings.defaults("local"), **launcher}
     if jobs is not None:
         launcher["n_jobs"] = jobs
     if launcher["name"] in FOREIGN:
-        cluster_settings.check(launcher)  # again, for a sweep that goes on
+        launcher_settings.check(launcher)  # again, for a sweep that goes on
         module, name = FOREIGN[launcher["name"]]
         return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
     if launcher["name"] == "vectorized":
@@ -43,4 +45,4 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
         return engine.of({**settings, "launcher": launcher}, trials)
     from trainrun.sweep.launchers.local import Pool
 
-    return Pool.of(settings, launcher.get("n_jobs", "auto"), trials, launcher.get("per_gpu", 1))
+    return Pool.of(settings, launcher["n_jobs"], trials, launcher["per_gpu"])

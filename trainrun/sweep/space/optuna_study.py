@@ -24,7 +24,7 @@ class Study:
 
     Args:
         space: to search.
-        spec: see `sweeper.OptunaConf`; and `seed`, a number.
+        spec: the keys of `conf/hydra/sweeper/optuna.yaml`; `seed` is a number.
         objective, direction: as in the config.
         count: trials in all.
         compose: makes a trial of a point.

@@ -12,20 +12,25 @@ from trainrun.errors import Problem, did_you_mean
 if TYPE_CHECKING:
     import optuna
 
-# name -> what of `hydra.sweeper` it takes.
+# name -> the keys of `conf/hydra/sweeper/optuna.yaml` that it takes.
 SAMPLERS: dict[str, tuple[str, ...]] = {
-    # Watanabe, Tree-Structured Parzen Estimator, 2023: good points and bad ones as two densities.
     "tpe": ("n_startup_trials",),
-    # Hansen and Ostermeier, CMA-ES, 2001: numbers only, a few hundred trials.
     "cmaes": ("n_startup_trials",),
-    # A Gaussian process with expected improvement: few, expensive trials.
     "gp": ("n_startup_trials",),
-    # Deb and others, 2002 and 2014: several objectives.
     "nsgaii": ("population_size",),
     "nsgaiii": ("population_size",),
-    # Sobol's sequence: covers the space more evenly than chance.
     "qmc": (),
     "random": (),
+}
+# name -> when one uses it, and where it was published.
+MEANING = {
+    "tpe": "Any space, one objective or several: good and bad points as two densities (Watanabe, Tree-Structured Parzen Estimator, 2023).",
+    "cmaes": "Numbers only, a few hundred trials: an adapted normal distribution (Hansen and Ostermeier, CMA-ES, 2001).",
+    "gp": "Few, expensive trials: a Gaussian process with expected improvement; needs torch.",
+    "nsgaii": "Several objectives: an evolving population (Deb and others, NSGA-II, 2002).",
+    "nsgaiii": "Three objectives and more: NSGA-II with reference points (Deb and Jain, NSGA-III, 2014).",
+    "qmc": "Cover the space evenly: Sobol's sequence, more even than chance.",
+    "random": "Independent points: a reference to hold the others against.",
 }
 ONE_OBJECTIVE = ("cmaes",)
 # sampler -> the package that it needs, and how to get it

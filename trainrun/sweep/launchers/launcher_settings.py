@@ -1,0 +1,139 @@
+"""A launcher's settings: its keys as `conf/hydra/launcher/` has them, and what is wrong with them on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.registry import option_files
+
+GROUP = "hydra/launcher"
+# Launchers that need a package of their name.
+FOREIGN = ("ray", "submitit")
+CLUSTERS = ("slurm", "local", "debug")
+COUNTS = ("per_gpu", "max_trials", "n_jobs")
+# Least value of the settings that are numbers; those whose default is a whole number take whole numbers only.
+LEAST = {
+    "num_cpus": 0,
+    "num_gpus": 0,
+    "minutes": 1,
+    "requeues": 0,
+    "signal_seconds": 1,
+    "cpus": 1,
+    "gpus": 0,
+    "mem_gb": 0.1,
+}
+TEXTS = ("address", "partition", "account", "qos", "constraint")
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the keys of one of our launchers with their defaults; empty for one that is not ours."""
+    option = option_files.packaged(GROUP).get(name)
+    return dict(option.values) if option is not None else {}
+
+
+def complete(launcher: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a launcher's settings, those that are not there by their defaults.
+
+    Args:
+        launcher: `name` and settings, as a sweep records them.
+    """
+    return {**defaults(launcher["name"]), **launcher}
+
+
+def check(launcher: Mapping[str, Any]) -> None:
+    """Hold the settings of a recorded sweep's launcher against this machine.
+
+    Args:
+        launcher: `name` and settings.
+
+    Raises:
+        UserError: something is wrong with them.
+    """
+    if found := problems(launcher["name"], {k: v for k, v in launcher.items() if k != "name"}):
+        raise UserError(found)
+
+
+def problems(name: str, given: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with a launcher's settings, or with this machine.
+
+    Args:
+        name: a launcher of ours.
+        given: its settings; keys that are missing have their defaults.
+    """
+    if name in FOREIGN and importlib.util.find_spec(name) is None:
+        return [
+            Problem(
+                GROUP,
+                f"{name} needs a package that is not installed here: pip install 'trainrun[{name}]'. "
+                f"Or take {GROUP}=local.",
+            )
+        ]
+    known = defaults(name)
+    found = [
+        Problem(
+            f"hydra.launcher.{key}",
+            f"no such key in {GROUP}={name}.{did_you_mean(str(key), known)} It takes {', '.join(known)}.",
+        )
+        for key in given
+        if key not in known
+    ]
+    settings = {**known, **given}
+    for key, default in known.items():
+        if (expected := _expected(key, settings[key], default)) is not None:
+            found.append(Problem(f"hydra.launcher.{key}", f"expected {expected}, got {settings[key]!r}."))
+    if not found and name == "ray":
+        found += _ray(settings)
+    if not found and name == "submitit":
+        found += _submitit(settings)
+    return found
+
+
+def _expected(key: str, value: Any, default: Any) -> str | None:
+    """Return what a setting should be if it is not that; None if it is."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if key in COUNTS:
+        if value == "auto" and default == "auto":
+            return None
+        fits = isinstance(value, int) and number and value >= 1
+        return None if fits else "a whole number, at least 1" + (", or auto" if default == "auto" else "")
+    if key in LEAST:
+        fits = number and value >= LEAST[key] and (isinstance(default, float) or isinstance(value, int))
+        kind = "a number" if isinstance(default, float) else "a whole number"
+        return None if fits else f"{kind}, at least {LEAST[key]:g}"
+    if isinstance(default, Mapping):
+        return None if isinstance(value, Mapping) else "keys and values"
+    if key in TEXTS:
+        return None if value is None or isinstance(value, str) or number else "text, or null"
+    return None
+
+
+def _ray(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield why the cluster cannot be reached."""
+    from trainrun.sweep.launchers import ray_address
+
+    if settings["shared_files"] not in ("auto", True, False):
+        yield Problem(
+            "hydra.launcher.shared_files", f"expected auto, true or false, got {settings['shared_files']!r}."
+        )
+    if (fault := ray_address.fault(settings["address"])) is not None:
+        yield Problem("hydra.launcher.address", fault)
+
+
+def _submitit(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield why no job could be submitted."""
+    cluster = settings["cluster"]
+    if cluster not in CLUSTERS:
+        hint = did_you_mean(str(cluster), CLUSTERS)
+        yield Problem(
+            "hydra.launcher.cluster", f"expected one of {', '.join(CLUSTERS)}, got {cluster!r}.{hint}"
+        )
+    elif cluster == "slurm" and shutil.which("sbatch") is None:
+        yield Problem(
+            "hydra.launcher.cluster",
+            "there is no Slurm here: no program sbatch is on the path. Start the sweep on a login node, or take "
+            "hydra.launcher.cluster=local.",
+        )
