@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.checkpoint import file, writer
+from trainrun.checkpoint import file, start, writer
 from trainrun.errors import TrainingError
 from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.util.interval import Interval
@@ -80,7 +80,7 @@ class Drive:
 
 
 def restored(model, folder, name):
-    epoch = writer.restore(folder / "checkpoints" / name, model)
+    epoch = start.restore(folder / "checkpoints" / name, model)
     return epoch, float(np.array(model.layers[0].bias)[0])
 
 

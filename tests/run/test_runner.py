@@ -134,13 +134,13 @@ def python_run(tmp_path_factory):
 def test_the_best_checkpoint_restores_the_weights_of_the_best_epoch(python_run):
     import keras
 
-    from trainrun.checkpoint import writer
-
     result, _ = python_run
     best = min(range(3), key=lambda i: result.history["val_loss"][i])
+    from trainrun.checkpoint import start
+
     model = keras.models.clone_model(result.model)
     model.compile("adam", "sparse_categorical_crossentropy")
-    epochs = writer.restore(result.run_dir / "checkpoints" / "best.npz", model)
+    epochs = start.restore(result.run_dir / "checkpoints" / "best.npz", model)
     assert epochs == best + 1
     data = trainrun.build("data", "iris", seed=42)
     p = model.predict(data.validation.x, verbose=0)

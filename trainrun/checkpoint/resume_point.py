@@ -37,7 +37,7 @@ class Resume:
             UserError: the data, or the number of examples a step, is not what it was.
         """
         from trainrun.checkpoint import file
-        from trainrun.checkpoint.writer import Start
+        from trainrun.checkpoint.start import Start
 
         if self.data_sha256 and job.dataset.digest() != self.data_sha256:
             raise UserError(

@@ -7,18 +7,15 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from trainrun.checkpoint import file, training_state
-from trainrun.checkpoint.file import BEST, FOLDER, LAST, Stored
+from trainrun.checkpoint.file import BEST, FOLDER, LAST
 from trainrun.checkpoint.training_state import StateReader
 from trainrun.errors import TrainingError
-from trainrun.hardware import replicas
-from trainrun.model.variables import by_purpose
 from trainrun.util.finite import non_finite
 from trainrun.util.interrupt import StopRequest
 from trainrun.util.interval import Interval
@@ -253,47 +250,3 @@ class Checkpoint(keras.callbacks.Callback):
             f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
             f"What was written before is whole. Make room, then: trainrun resume {self.folder.parent}"
         )
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where training goes on.
-
-    Args:
-        checkpoint: as read.
-        more: there are more epochs now; what ended early goes on only if more were asked for.
-        rate: what a learning rate that is kept in the checkpoint is multiplied by.
-    """
-
-    checkpoint: Stored
-    more: bool = False
-    rate: float = 1.0
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing is left to train: the epochs were over, or a callback had said so."""
-        return bool(self.checkpoint.about["done"]) and not self.more
-
-    def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Put everything back; see `state.apply`."""
-        training_state.apply(self.checkpoint, model, callbacks)
-        if self.rate != 1.0:
-            replicas.scale_constant(model.optimizer, self.rate)
-
-
-def restore(path: Path, model: keras.Model) -> int:
-    """Put a checkpoint's weights, generators and optimizer state into a compiled model of the same build.
-
-    Returns:
-        The number of epochs done when it was written.
-
-    Raises:
-        stored.Damaged: the file is not whole.
-        UserError: it is of another model.
-    """
-    found = file.read(path)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    wanted = by_purpose(model)
-    training_state.put(found, {kind: wanted[kind] for kind in ("weights", "optimizer")})
-    return found.epoch

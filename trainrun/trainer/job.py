@@ -12,7 +12,7 @@ from trainrun.trainer.model_state import ModelState
 if TYPE_CHECKING:
     import keras
 
-    from trainrun.checkpoint.writer import Start
+    from trainrun.checkpoint.start import Start
 
 
 @dataclass(frozen=True)
