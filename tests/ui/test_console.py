@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import threading
 
 import pytest
 from rich.text import Text
@@ -169,3 +170,21 @@ def test_plain_output_needs_no_rich_and_a_closed_pipe_no_traceback(tmp_path):
     )
     assert done.stdout == "line\n"
     assert done.stderr == ""
+
+
+def test_threads_may_have_logs_of_their_own(tmp_path, capsys):
+    def run(name):
+        console.attach(tmp_path / name, this_thread=True)
+        console.say(f"from {name}")
+        console.detach()
+
+    console.attach(tmp_path / "process")
+    threads = [threading.Thread(target=run, args=(name,)) for name in ("one", "other")]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    console.say("from the process")
+    console.detach()
+    for name in ("one", "other", "process"):
+        text = (tmp_path / name).read_text()
+        assert text.count("from") == 1 and (f"from {name}" in text or "from the process" in text)
