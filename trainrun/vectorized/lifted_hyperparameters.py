@@ -19,6 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
+
 # Attributes that are no part of what is computed.
 APART = ("seed", "_initial_seed", "name", "_name", "_path", "path", "_unique_id", "_id")
 Path = tuple[Any, ...]
@@ -143,7 +145,7 @@ def inside(
 def _roots(model: keras.Model) -> Iterator[tuple[Path, Any]]:
     yield ("optimizer",), model.optimizer
     yield ("loss",), model.loss
-    for i, layer in enumerate(model._flatten_layers()):
+    for i, layer in enumerate(keras_model_private.all_layers(model)):
         yield ("layer", i), layer
     for i, metric in enumerate(model.metrics):
         yield ("metric", i), metric
@@ -151,7 +153,7 @@ def _roots(model: keras.Model) -> Iterator[tuple[Path, Any]]:
 
 def _numbers(model: keras.Model) -> Iterator[tuple[Path, Any]]:
     seen: set[int] = {id(model)}
-    layers = {id(layer) for layer in model._flatten_layers()}
+    layers = {id(layer) for layer in keras_model_private.all_layers(model)}
     for path, root in _roots(model):
         if id(root) not in seen:
             seen.add(id(root))

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private, tensorflow_pfor_private
 from trainrun.data.dataset import Split
-from trainrun.vectorized import converters, equivalence, functional, lifted_hyperparameters
+from trainrun.vectorized import equivalence, functional, lifted_hyperparameters
 from trainrun.vectorized.rows import Part, Rows, kind
 from trainrun.vectorized.shape import Unfit, differences, variables
 
@@ -80,7 +81,10 @@ class Program:
         try:
             self._probe(parts)
         except Unfit:
-            if not any(isinstance(layer, keras.layers.Embedding) for layer in self.model._flatten_layers()):
+            if not any(
+                isinstance(layer, keras.layers.Embedding)
+                for layer in keras_model_private.all_layers(self.model)
+            ):
                 raise
             # Their gradients are rows. What Keras does with rows may have no form for many trials, or not matter.
             self._dense, self._passes = True, {}
@@ -205,7 +209,7 @@ class Program:
             def body(at: tf.Tensor, *now: tf.Tensor) -> tuple:
                 data = rows.gathered(index[:, at : at + self.batch_size])
                 data = tuple(() if d is None else d for d in data)
-                with converters.known():
+                with tensorflow_pfor_private.more_converters():
                     new = tf.vectorized_map(
                         lambda g: one((g[0], g[1], tuple(None if isinstance(d, tuple) else d for d in g[2]))),
                         (tuple(now), tuple(numbers), data),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tensorflow.python.framework import config
-
+from trainrun.compat import tensorflow_private
 from trainrun.model.cost import Cost
 from trainrun.util import machine
 from trainrun.vectorized.participant import JOINING, MEASURING, TRAINING, Refused, Request
@@ -96,7 +95,7 @@ class Served:
         if (
             first.name == MEASURING
             or best.size < IDLE * taken[id(best)]
-            or config.is_op_determinism_enabled()
+            or tensorflow_private.is_deterministic()
         ):
             return best  # in a smaller graph sums may run in another order
         mine = [r.part for r in waiting if best.takes(r.part.model)]
