@@ -136,7 +136,7 @@ def files(run_dir: Path) -> list[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what a process has left that was killed while it wrote; nobody else may write there now."""
+    """Remove the temporary files of a process that was killed while it wrote; no other process may write there now."""
     for path in folder.glob(f".*{Path(LAST).suffix}.*"):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -47,7 +47,7 @@ class Checkpoint(keras.callbacks.Callback):
         every: see `Interval.parse`.
         keep: how many of the newest to keep.
         callbacks: of the whole run, whose state is part of the run's.
-        plan: `epochs`, `batch_size` and `steps_per_epoch`, for whoever goes on from here.
+        plan: `epochs`, `batch_size` and `steps_per_epoch`, for the run that goes on from here.
         writes: False on a worker that is not the chief: it ends when a signal asks for it, and writes nothing.
         within: False: only at the ends of epochs. Of several processes each counts its own part of the metrics, and one
             writes: in mid-epoch, the others' parts would be lost.
@@ -162,7 +162,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._writer.shutdown()
 
     def _due_within(self, batch: int) -> bool:
-        """Tell whether to write within an epoch."""
+        """Return whether to write within an epoch."""
         if not self.writes or not self.within or batch + 1 == self.params.get("steps"):
             return False  # the epoch's end comes at once
         if self.every.epochs:
@@ -172,7 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.clock() >= self._due_at
 
     def _due_after(self, epoch: int) -> bool:
-        """Tell whether to write at an epoch's end."""
+        """Return whether to write at an epoch's end."""
         if self.every.epochs:
             return self.every.is_due(epoch + 1, 0, self.params.get("steps") or 0)
         if self.every.steps:
@@ -190,7 +190,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._submit(self._take(epoch, step, done))
 
     def _is_sound(self, taken: tuple) -> bool:
-        """Tell whether all weights that are trained are finite numbers."""
+        """Return whether all weights that are trained are finite numbers."""
         trained = {f"weights/{i:04d}" for i, v in enumerate(self.model.variables) if v.trainable}
         return all(
             non_finite(array) is None for name, array in taken[0].items() if name.partition("#")[0] in trained

@@ -57,7 +57,7 @@ def kind(error: BaseException) -> str:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether an exception, by itself, says that there is no room on the disk."""
+    """Return whether an exception, by itself, says that there is no room on the disk."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     return any(said in str(error) for said in FULL_SAID)

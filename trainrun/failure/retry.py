@@ -194,7 +194,7 @@ class Attempts:
         return _Answer("stopped", self.adjustments, error)
 
     def _may(self, kind: str, key: str, choice: str) -> bool:
-        """Tell whether the config wants one more answer of a kind, and count it."""
+        """Return whether the settings allow one more answer of a kind, and count it."""
         if getattr(self.settings, key) != choice or replicas.is_several_processes(self.strategy):
             return False
         self._counts[kind] += 1
@@ -299,7 +299,7 @@ class Attempts:
 
 
 def _settle(every: list[Any]) -> None:
-    """Have the last good state written whole before anybody goes back to it."""
+    """Finish writing the last good state before the run goes back to it."""
     for callback in every:
         if isinstance(callback, Checkpoint):
             callback.close()

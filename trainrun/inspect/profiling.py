@@ -6,7 +6,7 @@ The table is measured, in three parts:
   traced steps and those that compile are left out, and so is validation.
 - *computation*: after the run, on a throw-away model: Keras' step, repeated in compiled code on one batch that stays
   on the device. No input, no Python.
-- *input*: after the run: making batches, in the way of the trainer, with nobody taking them but a counter.
+- *input*: after the run: making batches, as the trainer makes them, for a counter only.
 
 A trainer prepares batches while it computes, so the two cannot simply be added up: of the time that is left of
 the wall when computation is taken off, as much is called input as a batch takes alone, and the rest Python and

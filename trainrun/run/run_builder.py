@@ -76,7 +76,7 @@ class RunBuilder:
         return self.context.training().trainer(self.own_trainer(parts))
 
     def own_trainer(self, parts: int) -> Trainer:
-        """Return the run's own trainer, whoever else trains it."""
+        """Return the trainer that the config names, even where the run is trained together with others."""
         return builders.trainer(self.config, parts)
 
     def callbacks(self, job: Job) -> list[keras.callbacks.Callback]:

@@ -63,7 +63,7 @@ class Callbacks(keras.callbacks.CallbackList):
             super().on_train_batch_end(batch, logs)
 
     def done(self, step: int) -> bool:
-        """Tell whether a step of the epoch in progress was done before the run went on."""
+        """Return whether a step of the epoch in progress was done before the run went on."""
         return self._epoch == self.first_epoch and step < self.first_step
 
     def _restore(self) -> None:

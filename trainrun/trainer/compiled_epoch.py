@@ -73,7 +73,7 @@ class Pass:
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
-        """Tell whether a split is small enough to be held, by a model on one device."""
+        """Return whether a split is small enough to be held, by a model on one device."""
         return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
 
     def renew(self, split: Split) -> bool:
@@ -188,7 +188,7 @@ class Pass:
             return self._function.get_concrete_function().graph
 
     def _is_short(self) -> bool:
-        """Tell whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
+        """Return whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
         if tf.config.list_logical_devices("GPU") or self.replicated or self.traced:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
@@ -256,7 +256,7 @@ class Pass:
 
 
 def may_renew() -> bool:
-    """Tell whether data can be held so that it can be exchanged: on a CPU. Not every type can be on a GPU."""
+    """Return whether data can be held so that it can be exchanged: on a CPU. Not every type can be on a GPU."""
     return not tf.config.list_logical_devices("GPU")
 
 
@@ -276,7 +276,7 @@ def gathered(data: tuple, index: tf.Tensor) -> tuple:
 
 
 def is_replicated(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether a model built under the strategy must be run through it; not so on one device."""
+    """Return whether a model built under the strategy must be run through it; not so on one device."""
     with strategy.scope():
         return tf.distribute.has_strategy()
 

@@ -118,7 +118,7 @@ def workers(model: keras.Model) -> int:
 
 
 def stopped(model: keras.Model) -> bool:
-    """Tell whether training is to stop: on every worker, as soon as a callback of one of them says so."""
+    """Return whether training is to stop: on every worker, as soon as a callback of one of them says so."""
     if workers(model) > 1:
         said = tf.constant(float(model.stop_training))
         model.stop_training = bool(summed(model.distribute_strategy)(said) > 0)

@@ -54,5 +54,5 @@ def kinds_in(graph: tf.Graph) -> set[str]:
 
 
 def may_wait(graph: tf.Graph) -> bool:
-    """Tell whether a kernel of the graph, or of a function in it, may wait for another one."""
+    """Return whether a kernel of the graph, or of a function in it, may wait for another one."""
     return any(word in op for op in kinds_in(graph) for word in WAITING)

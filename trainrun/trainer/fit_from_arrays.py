@@ -1,4 +1,4 @@
-"""Keras' `fit` without its input pipeline: each compiled call is told indices, and gathers from held data."""
+"""Keras' `fit` without its input pipeline: each compiled call takes indices, and gathers from data in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainrun.trainer.steps_per_call import BREATH, Pace
 
 # A training step takes about three times a test step: forward, and twice that backward.
 BACKWARD = 3.0
-# By this element Keras' epoch iterator is known to be one of ours; nobody trains on single whole numbers.
+# By this element Keras' epoch iterator is known to be one of ours; no split consists of single whole numbers.
 MARK = tf.TensorSpec([], tf.int64)
 
 
@@ -67,7 +67,7 @@ class Indexed(keras.callbacks.Callback):
 
     @staticmethod
     def fits(job: Job) -> bool:
-        """Tell whether the job can be trained so; else Keras' own functions do it."""
+        """Return whether the job can be trained so; else Keras' own functions do it."""
         model = job.model
         probe = Pass.fits(model, job.train) and (job.validation is None or Pass.fits(model, job.validation))
         return probe and not model.run_eagerly and not model.jit_compile

@@ -142,7 +142,7 @@ def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
 def whole(array: np.ndarray | View) -> tf.Tensor:
     """Return an array as a tensor; all of a view's examples are made, and are in memory once.
 
-    `tf.constant` copies what it is given, so that nobody changes it from outside. What is made here has no other
+    `tf.constant` copies what it is given, so that it cannot be changed from outside. What is made here has no other
     owner, and becomes the tensor's own memory (DLPack), if it begins where TensorFlow wants it, at a multiple of 64.
     """
     if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):

@@ -63,7 +63,7 @@ class ProgramCache:
 
 
 def _eligible(new: Job) -> bool:
-    """Tell whether a job's program may be shared at all: one device, a CPU, nothing that is fitted to the data."""
+    """Return whether a job's program may be shared at all: one device, a CPU, nothing that is fitted to the data."""
     import tensorflow as tf
 
     from trainrun.hardware.replicas import leaves
@@ -98,7 +98,7 @@ class _Program:
         self._draws: bool | None = None
 
     def draws(self) -> bool:
-        """Tell whether the compiled steps draw numbers whose state is in no variable."""
+        """Return whether the compiled steps draw numbers whose state is in no variable."""
         if self._draws is None:
             self._draws = any(STATEFUL & steps.operations() for steps in self.state.passes.values())
         return self._draws

@@ -46,7 +46,7 @@ class Pace:
 
 
 def wants_steps(callbacks: Iterable[keras.callbacks.Callback], hooks: tuple[str, ...] = TRAIN) -> bool:
-    """Tell whether a callback must be called after each single step.
+    """Return whether a callback must be called after each single step.
 
     One that overrides a hook of the steps must, unless it says `coarse = True` (it is content with being called
     after several), or is one of Keras' that overrides the hook only for the case that it is set to save or
@@ -66,7 +66,7 @@ def _wants(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
 
 
 def traced(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
-    """Tell whether a callback takes a trace of the kernels."""
+    """Return whether a callback takes a trace of the kernels."""
     return any(getattr(c, "traces", False) for c in callbacks)
 
 

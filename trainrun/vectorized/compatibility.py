@@ -19,7 +19,7 @@ def unfit(config: Mapping[str, Any], plugins: bool) -> str | None:
 
     Args:
         config: of a trial, resolved.
-        plugins: whether code of the user's own takes part, of which nobody knows what it keeps.
+        plugins: whether the user's own code takes part, which may keep any state.
     """
     return fork_server.alone(config, plugins, TRAINERS, HARDWARE)
 

@@ -197,7 +197,7 @@ def _is_private(name: Any) -> bool:
 
 
 def _is_ours(part: Any) -> bool:
-    """Tell whether to look into something: what Keras or a component configures with, and plain containers."""
+    """Return whether to look into something: what Keras or a component configures with, and plain containers."""
     if isinstance(part, Mapping | list | tuple):
         return len(part) < 100
     if isinstance(part, keras.Variable | tf.Variable | tf.Tensor | keras.KerasTensor | np.ndarray | type):

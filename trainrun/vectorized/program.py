@@ -49,7 +49,7 @@ class Program:
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
 
     def takes(self, model: keras.Model) -> bool:
-        """Tell whether another trial is of the same shape, and differs in nothing new."""
+        """Return whether another trial is of the same shape, and differs in nothing new."""
         if model not in self._takes:
             found = differences(self.model, model)
             self._takes[model] = found is not None and set(found) <= set(self.paths)
@@ -160,7 +160,7 @@ class Program:
                 raise Unfit(f"{lifted_hyperparameters._said(path)} is read as a constant")
 
     def _has_twin(self, path: lifted_hyperparameters.Path, read: set[lifted_hyperparameters.Path]) -> bool:
-        """Tell whether a number that was read is the same in every trial, as an attention's rate and its dropout layer's are.
+        """Return whether a number that was read is the same in every trial, as an attention's rate and its dropout layer's are.
 
         Two numbers may be the same by chance: then the probe, which looks at trials in which they differ, shows it.
         """

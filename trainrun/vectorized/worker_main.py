@@ -61,7 +61,7 @@ class _Line:
 
     def say(self, **said: Any) -> None:
         """Tell the sweep something."""
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(OSError):  # the sweep's process is gone
             self._pipe.send(said)
 
     def epoch(

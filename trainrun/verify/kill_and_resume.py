@@ -189,7 +189,7 @@ class _Watch:
         return False
 
     def writes(self) -> bool:
-        """Tell whether a checkpoint is being written."""
+        """Return whether a checkpoint is being written."""
         return any(self.folder.glob(f".{file.LAST}.*"))
 
     def _read(self) -> None:

@@ -80,7 +80,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
             return model.train_step((*data, weight) if weight is not None else data)
         return step(model, *data, weight, 1.0)
 
-    # Before tracing: what it makes is known to nobody.
+    # Before tracing, which makes variables that are not known before.
     known = {c.ref() for variables in by_purpose(model).values() for v in variables for c in _tensors(v)}
     known |= {c.ref() for c in _tensors(keras_private.global_seed_generator().state)}
     traced = tf.function(run, autograph=False).get_concrete_function()
@@ -126,7 +126,7 @@ def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _line(op: Any) -> str:
-    """Return where in the user's code an operation was made; empty if in nobody's."""
+    """Return where in the user's code an operation was made; empty if not in the user's code."""
     ours = str(Path(__file__).parent.parent)
     for frame in reversed(op.traceback or ()):
         if not frame.filename.startswith((ours, sys.prefix, sys.base_prefix, "<")):
