@@ -71,14 +71,14 @@ def _put(model: keras.Model, values: Sequence[np.ndarray]) -> None:
 
 
 def _hold(
-    model: keras.Model, mine: Sequence[np.ndarray], before: Sequence[np.ndarray], noise: set[int]
+    model: keras.Model, values: Sequence[np.ndarray], before: Sequence[np.ndarray], noise: set[int]
 ) -> None:
     """Hold what the graph has made of a trial to what the trial has come to by itself.
 
     Raises:
         Unfit: it is something else.
     """
-    at = iter(zip(mine, before, strict=True))
+    at = iter(zip(values, before, strict=True))
     kinds = by_purpose(model)
     for of_kind in (kinds[k] for k in KINDS):
         each = [(v, *next(at)) for v in of_kind]

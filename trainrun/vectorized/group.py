@@ -77,14 +77,16 @@ class Group:
     """Runs that are trained together.
 
     Args:
-        said: told in a line what is notable.
+        announce: prints a line to the user.
         most: trials that one graph may hold.
         part: of the memory that is free, what is this group's; there are others beside it.
     """
 
-    def __init__(self, said: Callable[[str], None] = lambda text: None, most: int = 256, part: float = 1.0):
+    def __init__(
+        self, announce: Callable[[str], None] = lambda text: None, most: int = 256, part: float = 1.0
+    ):
         self.runs: list[Run] = []
-        self._served = Served(said, most, part)
+        self._served = Served(announce, most, part)
 
     def add(self, run: Run) -> None:
         """Take a run in; it begins with the next round."""
@@ -100,12 +102,12 @@ class Group:
         self.runs = [r for r in self.runs if not r.ended]
         if ended:
             return ended
-        alike: dict[Any, list[Run]] = {}
+        by_kind: dict[Any, list[Run]] = {}
         for run in self.runs:
-            alike.setdefault(run.request.kind(), []).append(run)
-        if alike:
+            by_kind.setdefault(run.request.kind(), []).append(run)
+        if by_kind:
             # The most first: those that are ahead or behind wait for one another.
-            together = max(alike.values(), key=len)
+            together = max(by_kind.values(), key=len)
             for run, answer in zip(
                 together, self._served.answers([r.request for r in together]), strict=True
             ):

@@ -103,12 +103,12 @@ def _work(config: Mapping[str, Any]) -> int:
 
 def common(configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the first of the configs; None: they differ in more than their seeds."""
-    first, wanted = None, ""
+    first, first_key = None, ""
     for config in configs:
-        found = json.dumps(_but_for_seeds(config), sort_keys=True, default=str)
+        key = json.dumps(_but_for_seeds(config), sort_keys=True, default=str)
         if first is None:
-            first, wanted = config, found
-        elif found != wanted:
+            first, first_key = config, key
+        elif key != first_key:
             return None
     return first
 

@@ -71,9 +71,9 @@ def _binary(do: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Lifted,
             other = other.value
         if not isinstance(other, tf.Tensor | tf.Variable | np.ndarray):
             return NotImplemented
-        mine = self.value(other.dtype if tf.as_dtype(other.dtype).is_floating else keras.config.floatx())
-        other = tf.cast(other, mine.dtype)
-        return do(other, mine) if reflected else do(mine, other)
+        number = self.value(other.dtype if tf.as_dtype(other.dtype).is_floating else keras.config.floatx())
+        other = tf.cast(other, number.dtype)
+        return do(other, number) if reflected else do(number, other)
 
     return operation
 
@@ -97,15 +97,15 @@ def differing(models: Sequence[keras.Model]) -> dict[Path, np.ndarray]:
     Raises:
         ValueError: they differ in something that is no number.
     """
-    found = [dict(_numbers(m)) for m in models]
-    first = found[0]
+    numbers = [dict(_numbers(m)) for m in models]
+    first = numbers[0]
     differ: dict[Path, np.ndarray] = {}
-    for other in found[1:]:
+    for other in numbers[1:]:
         if other.keys() != first.keys():
             odd = sorted(map(str, other.keys() ^ first.keys()))
             raise ValueError(f"they are built differently: {odd[0]}")
     for path, value in first.items():
-        each = [f[path] for f in found]
+        each = [f[path] for f in numbers]
         if all(e == value or (_nan(e) and _nan(value)) for e in each):
             continue
         if not all(isinstance(e, int | float) and not isinstance(e, bool) for e in each):

@@ -51,8 +51,8 @@ class Program:
     def takes(self, model: keras.Model) -> bool:
         """Return whether another trial is of the same shape, and differs in nothing new."""
         if model not in self._takes:
-            found = differences(self.model, model)
-            self._takes[model] = found is not None and set(found) <= set(self.paths)
+            numbers = differences(self.model, model)
+            self._takes[model] = numbers is not None and set(numbers) <= set(self.paths)
         return self._takes[model]
 
     def train(self, parts: Sequence[Part]) -> list[dict[str, float]]:
@@ -104,11 +104,11 @@ class Program:
 
     def _telling(self, size: int) -> set[int]:
         """Return trials of which each number has two values at least: one that is read as a constant shows in one of them."""
-        told = {0, size - 1}
+        chosen = {0, size - 1}
         for values in self._differ.values():
-            if all(values[k] == values[0] for k in told):
-                told |= {next((k for k in range(size) if values[k] != values[0]), 0)}
-        return told
+            if all(values[k] == values[0] for k in chosen):
+                chosen |= {next((k for k in range(size) if values[k] != values[0]), 0)}
+        return chosen
 
     def _numbers(self, models: Sequence[keras.Model]) -> Mapping[lifted_hyperparameters.Path, np.ndarray]:
         try:
@@ -128,9 +128,9 @@ class Program:
         if key not in self._passes:
             self._passes[key] = self._compile(step, rows)
         after, logs = self._passes[key](tf.constant(index), self._before(filled), numbers)
-        found = {n: v.numpy() for n, v in logs.items()}
+        metrics = {n: v.numpy() for n, v in logs.items()}
         return [a.numpy() for a in after], [
-            {n: float(v[k]) for n, v in found.items()} for k in range(len(parts))
+            {n: float(v[k]) for n, v in metrics.items()} for k in range(len(parts))
         ]
 
     def _before(self, parts: Sequence[Part]) -> list[np.ndarray]:
@@ -164,9 +164,9 @@ class Program:
 
         Two numbers may be the same by chance: then the probe, which looks at trials in which they differ, shows it.
         """
-        mine = self._differ.get(path)
-        return mine is not None and any(
-            np.array_equal(mine, other) for p, other in self._differ.items() if p in read
+        values = self._differ.get(path)
+        return values is not None and any(
+            np.array_equal(values, other) for p, other in self._differ.items() if p in read
         )
 
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
@@ -187,16 +187,16 @@ class Program:
         dense = {"dense": self._dense} if step is functional.training else {}
         examples = dict(zip(self.paths, [v[0] for v in self._values([model])], strict=True))
 
-        def one(given: tuple) -> list[tf.Tensor]:
-            values, numbers, data = given
+        def one(slices: tuple) -> list[tf.Tensor]:
+            values, numbers, data = slices
             x, y, weight = data
             with lifted_hyperparameters.inside(
                 model, dict(zip(self.paths, numbers, strict=True)), examples
             ) as put:
-                found = step(model, variables, list(values), x, y, weight, **dense)
+                after = step(model, variables, list(values), x, y, weight, **dense)
             if step is functional.training:
                 self._all_read({path for path, number in put if number.read})
-            return found
+            return after
 
         def run(index: tf.Tensor, values: list[tf.Tensor], numbers: list[tf.Tensor]) -> tuple:
             n = tf.shape(index)[1]

@@ -75,7 +75,7 @@ def kind(split: Split) -> tuple:
 
 
 def _digest(split: Split) -> str:
-    found = hashlib.blake2b()
+    digest = hashlib.blake2b()
     for array in tf.nest.flatten((split.x, split.y, split.weight)):
-        found.update(b"-" if array is None else np.ascontiguousarray(whole(array)).tobytes())
-    return found.hexdigest()
+        digest.update(b"-" if array is None else np.ascontiguousarray(whole(array)).tobytes())
+    return digest.hexdigest()

@@ -24,46 +24,46 @@ class Served:
     """Keeps the programs of a group.
 
     Args:
-        said: told in a line what is notable.
+        announce: prints a line to the user.
         most: trials that a program may have at once.
         part: of the memory that is free, what is for this process.
     """
 
-    def __init__(self, said: Callable[[str], None], most: int, part: float = 1.0):
+    def __init__(self, announce: Callable[[str], None], most: int, part: float = 1.0):
         self._programs: list[Program] = []
-        self._said, self._most, self._part = said, most, part
+        self._announce, self._most, self._part = announce, most, part
 
     def answers(self, requests: Sequence[Request]) -> list[Any]:
         """Return for each request its metrics, or the exception that its run is to raise."""
         answers: dict[int, Any] = {}
         while waiting := [r for r in requests if id(r) not in answers]:
-            mine, found = self._some(waiting)
-            answers |= {id(r): a for r, a in zip(mine, found, strict=True)}
+            served, results = self._some(waiting)
+            answers |= {id(r): a for r, a in zip(served, results, strict=True)}
         return [answers[id(r)] for r in requests]
 
     def _some(self, waiting: Sequence[Request]) -> tuple[list[Request], list[Any]]:
         """Serve the first request, and all that go with it."""
-        first, mine = waiting[0], list(waiting[:1])
+        first, served = waiting[0], list(waiting[:1])
         try:
             if first.name == JOINING:
                 others = [r for r in waiting[1:] if differences(first.part.model, r.part.model) is not None]
-                mine = [first, *others][: self._most]
-                self._join(mine)
-                return mine, [None] * len(mine)
+                served = [first, *others][: self._most]
+                self._join(served)
+                return served, [None] * len(served)
             program = self._program(first, waiting)
-            mine = [r for r in waiting if program.takes(r.part.model)][: program.size]
+            served = [r for r in waiting if program.takes(r.part.model)][: program.size]
             does = program.train if first.name == TRAINING else program.measure
-            return mine, does([r.part for r in mine])
+            return served, does([r.part for r in served])
         except Unfit as unfit:
             reason = str(unfit)
         except Exception as error:  # too large for the memory, and the like: each goes on by itself
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
-        self._said(f"{len(mine)} trial{'s' * (len(mine) > 1)} trained one by one: {reason}")
-        return mine, [Refused(reason)] * len(mine)
+        self._announce(f"{len(served)} trial{'s' * (len(served) > 1)} trained one by one: {reason}")
+        return served, [Refused(reason)] * len(served)
 
-    def _join(self, alike: Sequence[Request]) -> None:
+    def _join(self, requests: Sequence[Request]) -> None:
         """See to a program that takes these; it is made and probed if there is none."""
-        first, parts = alike[0], [r.part for r in alike]
+        first, parts = requests[0], [r.part for r in requests]
         if any(all(p.takes(part.model) for part in parts) for p in self._programs):
             return
         # Of the same shape, but they differ in a number that was the same in all before.
@@ -80,7 +80,7 @@ class Served:
         if narrow is None:
             each = max(machine.resident_memory() - before, 0) / size
             at_once = "" if size >= len(parts) else f", {size} at once"
-            self._said(
+            self._announce(
                 f"{len(parts)} trials are trained together in one graph{at_once}: {each / 1e6:.1f} MB each, "
                 f"{cost / 1e6:.1f} by the estimate"
             )
@@ -98,7 +98,7 @@ class Served:
             or tensorflow_private.is_deterministic()
         ):
             return best  # in a smaller graph sums may run in another order
-        mine = [r.part for r in waiting if best.takes(r.part.model)]
-        smaller = Program(mine, first.batch_size, paths=best.paths)
+        served = [r.part for r in waiting if best.takes(r.part.model)]
+        smaller = Program(served, first.batch_size, paths=best.paths)
         self._programs.insert(0, smaller)
         return smaller
