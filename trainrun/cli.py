@@ -141,9 +141,9 @@ def train(argv: list[str]) -> int:
 def _ahead(plan: Plan) -> None:
     """Have TensorFlow imported for the trials while the points of the sweep are looked at; of many points, what delivers them, too."""
     if plan.launcher in ("auto", "local", "vectorized"):
-        from trainrun.sweep.launchers import fork_server
+        from trainrun.sweep.launchers import forked
 
-        fork_server.fork_server()
+        forked.context()
     if plan.trackers and plan.total >= MANY:
         from trainrun.tracking.delivery import client
 

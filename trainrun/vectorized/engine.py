@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing import connection
 from typing import Any
 
+from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.engine import Heard
 from trainrun.sweep.launchers.local import Pool
 from trainrun.sweep.launchers.resources import Resources
@@ -99,7 +100,7 @@ class Vectorized:
         trial.status = RUNNING
         reason = compatibility.unfit(trial.config, bool(self.settings["plugins"]))
         if reason is None:
-            self._waiting.append(Place(trial, resume, compatibility.key(trial.config)))
+            self._waiting.append(Place(trial, resume, alike.but_for_numbers(trial.config)))
         else:
             self._left_out[reason] += 1
             self._alone.append((trial, resume))

@@ -6,11 +6,11 @@ building its model, saving it. `local` does that rest on all cores, and the one 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trainrun.config import check
+from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.vectorized import compatibility
 
@@ -105,13 +105,9 @@ def common(configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the first of the configs; None: they differ in more than their seeds."""
     first, first_key = None, ""
     for config in configs:
-        key = json.dumps(_but_for_seeds(config), sort_keys=True, default=str)
+        key = alike.but_for_seeds(config)
         if first is None:
             first, first_key = config, key
         elif key != first_key:
             return None
     return first
-
-
-def _but_for_seeds(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: compatibility.without_seed(v) for k, v in config.items() if k not in ("seed", "name")}

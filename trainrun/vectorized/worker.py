@@ -1,19 +1,20 @@
-"""A process in which trials are trained together, as the sweep sees it; `child` is the other side."""
+"""A process in which trials are trained together, as the sweep sees it; `worker_main` is the other side."""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.sweep.launchers import fork_server
+from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.engine import Heard
 from trainrun.sweep.launchers.local import GRACE, died
+from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import Trial
 from trainrun.vectorized import worker_main
@@ -42,14 +43,9 @@ class Place:
         if self.stop_by is None:
             self.stop_by, self.reason = time.monotonic() + grace + GRACE, reason
 
-    def settle(self, ended: Mapping[str, Any]) -> Trial:
-        """Return the trial as it has ended: `status`, `reason`."""
-        trial = self.trial
-        trial.seconds = time.monotonic() - self.began
-        trial.status, trial.reason = ended["status"], self.reason or ended.get("reason")
-        if self.reason:
-            trial.status = "FAILED"
-        return trial
+    def settle(self, ended: Ended) -> Trial:
+        """Return the trial as it has ended."""
+        return ended.settle(self.trial, time.monotonic() - self.began, self.reason)
 
 
 class Together:
@@ -78,20 +74,10 @@ class Together:
         self.settings, self.heard, self.asked, self.said = settings, heard, asked, said
         self.places: list[Place] = []
         self.key: str | None = None  # of the trials that it has had last
-        context = fork_server.fork_server()
-        self._pipe, theirs = context.Pipe()
-        told = {
-            "environment": {**os.environ, **Share(threads).environment()},
-            "path": sys.path,
-            "cwd": os.getcwd(),
-            "sweep_dir": str(place.trial.run_dir.parent),
-            "plugins": list(settings["plugins"]),
-            "most": most,
-            "part": part,
-            "asks": asked,
-        }
-        self._process = context.Process(target=worker_main.main, args=(told, theirs), daemon=False)
-        self._process.start()
+        self._pipe, theirs = multiprocessing.Pipe()
+        sweep_dir = str(place.trial.run_dir.parent)
+        task = worker_main.TogetherTask(sweep_dir, list(settings["plugins"]), most, part)
+        self._process = forked.start(worker_main.main, task, theirs, environment=Share(threads).environment())
         theirs.close()
 
     @property
@@ -109,37 +95,30 @@ class Together:
         trial = place.trial
         self.places.append(place)
         self.key, place.began = place.key, time.monotonic()
-        told = {
-            "number": trial.number,
-            "config": trial.config,
-            "run_dir": str(trial.run_dir),
-            "overrides": trial.overrides,
-            "command": list(self.settings["command"]),
-            "resume": place.resume,
-        }
-        self._say({"trial": told})
+        settings = self.settings
+        self._say(TrialTask.of(trial, settings["command"], settings["plugins"], place.resume, self.asked))
 
     def listen(self) -> list[Trial]:
         """Take in what the process has said; return the trials that have ended."""
         ended: list[Trial] = []
         try:
             while self._pipe.poll():
-                said = self._pipe.recv()
-                if "said" in said:
-                    self.said(said["said"])
+                message = self._pipe.recv()
+                if isinstance(message, Note):
+                    self.said(message.text)
                     continue
-                place = next((p for p in self.places if p.trial.number == said["number"]), None)
+                place = next((p for p in self.places if p.trial.number == message.trial), None)
                 if place is None:
                     continue
-                if "begun" in said:
+                if isinstance(message, Begun):
                     place.began = time.monotonic()
-                elif "epoch" in said:
-                    reason = self.heard(place.trial, said["epoch"], said["metrics"], said["last"])
+                elif isinstance(message, Epoch):
+                    reason = self.heard(place.trial, message.epoch, message.metrics, message.last)
                     if self.asked:
-                        self._say({"answer": reason, "number": said["number"]})
-                else:
+                        self._say(Answer(message.trial, reason))
+                elif isinstance(message, Ended):
                     self.places.remove(place)
-                    ended.append(place.settle(said["ended"]))
+                    ended.append(place.settle(message))
         except (EOFError, OSError):
             self._process.join(1.0)
         return ended
@@ -155,7 +134,7 @@ class Together:
                 self.kill()
             elif not place.passed_on:
                 place.passed_on = True
-                self._say({"stop": place.trial.number})
+                self._say(Stop(place.trial.number))
 
     def bury(self) -> tuple[list[Trial], list[tuple[Trial, Mapping[str, Any] | None]]]:
         """The process is gone: return the trials that are over, and those that begin, or go on, one by one."""
@@ -166,7 +145,7 @@ class Together:
         over, left = [], []
         for place in lost:
             if place.stop_by is not None:
-                over.append(place.settle({"status": "KILLED", "reason": why}))
+                over.append(place.settle(Ended(place.trial.number, "KILLED", why)))
                 continue
             there = (place.trial.run_dir / status.JOURNAL).is_file()
             start = status.status(place.trial.run_dir).start if there else {}
@@ -193,6 +172,6 @@ class Together:
             self._process.join()
         self._pipe.close()
 
-    def _say(self, told: Mapping[str, Any] | None) -> None:
+    def _say(self, message: TrialTask | Answer | Stop | None) -> None:
         with contextlib.suppress(OSError):  # it is gone: `bury` sees to what it had
-            self._pipe.send(told)
+            self._pipe.send(message)

@@ -18,6 +18,7 @@ import pytest
 
 from trainrun.cli import main
 from trainrun.sweep.launchers import file_sync, launcher_settings, ray_address
+from trainrun.sweep.launchers.protocol import FilePart
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -198,7 +199,7 @@ def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
     there.mkdir()
     here.mkdir()
     (here / "journal.jsonl").write_text("one\n")
-    twin = file_sync.Mirror(there, str(here), file_sync.pack(here), lambda m: file_sync.receive(here, m))
+    twin = file_sync.Mirror(0, there, str(here), file_sync.pack(here), lambda m: file_sync.receive(here, m))
     with open(there / "journal.jsonl", "a") as file:
         file.write(f'{{"run_dir":"{there}"}}\n')
     (there / "checkpoints").mkdir()
@@ -213,4 +214,4 @@ def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
     assert not (here / "checkpoints/a.npz").exists()
     for name in ("../x", "/etc/x"):
         with pytest.raises(ValueError, match="not inside"):
-            file_sync.receive(here, {"file": name, "more": b""})
+            file_sync.receive(here, FilePart(0, name, b"", grows=True))

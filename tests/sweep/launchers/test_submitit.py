@@ -6,11 +6,19 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trainrun.sweep.launchers import launcher_settings
+from trainrun.sweep.launchers.protocol import ClusterTask, Epoch, TrialTask
+
+
+def cluster_task(run_dir, resume=None):
+    trial = TrialTask(0, {"seed": 1}, str(run_dir), resume=resume)
+    return ClusterTask(trial, None, 30.0, str(run_dir), [], 1, None, 1)
+
 
 LOCAL = ["hydra/launcher=submitit", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
 
@@ -93,14 +101,13 @@ def test_ctrl_c_saves_the_trials_and_resume_goes_on_with_submitit(sweeps_of, tmp
 def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
     from trainrun.sweep.launchers.submitit import Task
 
-    task = Task({"run_dir": str(tmp_path), "resume": None, "config": {"seed": 1}})
-    assert task.checkpoint().function.told["resume"] is None, "nothing was written yet: it begins anew"
+    task = Task(cluster_task(tmp_path))
+    assert task.checkpoint().function.task.trial.resume is None, "nothing was written yet: it begins anew"
     (tmp_path / "journal.jsonl").write_text(
         '{"seq":0,"time":1.0,"kind":"start","run_id":"0","host":"n1","pid":1,"dataset":{"digest":"abc"}}\n'
     )
     again = task.checkpoint().function
-    assert again.told["resume"] == {"data_sha256": "abc"}
-    assert again.told["run_dir"] == str(tmp_path) and again.told["config"] == {"seed": 1}
+    assert again.task == cluster_task(tmp_path, resume={"data_sha256": "abc"})
 
 
 def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
@@ -108,9 +115,9 @@ def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
     from trainrun.sweep.launchers.submitit import Task
 
     post = Post(tmp_path)
-    told = post.open(3)
+    channel = post.open(3)
     Post(tmp_path).open(4)  # another attempt at the sweep has begun
-    assert Task({"line": told, "run_dir": str(tmp_path / "3")})() is None
+    assert Task(replace(cluster_task(tmp_path / "3"), channel=channel))() is None
 
 
 def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
@@ -128,7 +135,7 @@ def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
     launcher_settings.check(launcher)
     executor = submitit.executor(launcher, tmp_path / "jobs", 8)
     with executor.batch():
-        jobs = [executor.submit(submitit.Task({"run_dir": str(n)})) for n in range(3)]
+        jobs = [executor.submit(submitit.Task(cluster_task(tmp_path / str(n)))) for n in range(3)]
     assert [j.job_id for j in jobs] == ["77_0", "77_1", "77_2"]
     text = (tmp_path / "jobs" / "77_submission.sh").read_text()
     for line in (
@@ -161,7 +168,7 @@ def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
     line = Line(Post(tmp_path).open(0), patience=0.3)
     for most in (0.6, 0.1):
         began = time.monotonic()
-        assert line.say({"epoch": 1}, answered=True) is None
+        assert line.say(Epoch(0, 1, {}, False), answered=True) is None
         assert time.monotonic() - began < most
 
 
@@ -173,7 +180,7 @@ def test_an_answer_to_an_epoch_is_worth_waiting_for_on_a_machine_that_is_busy(tm
     for number in (1, 2):
         late = threading.Timer(1.3, post.answer, (0, number, None if number == 1 else "poor"))
         late.start()
-        assert line.say({"epoch": number}, answered=True) == (None if number == 1 else "poor")
+        assert line.say(Epoch(0, number, {}, False), answered=True) == (None if number == 1 else "poor")
         late.join()
 
 

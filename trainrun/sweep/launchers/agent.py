@@ -1,4 +1,4 @@
-"""What a worker of another engine does for a trial: attends the trial's process, and speaks for it with the sweep.
+"""What a worker of a cluster does for a trial: starts the trial's process, and talks to the sweep for it.
 
 The trial itself runs in a process of its own, forked from one that has imported TensorFlow, just as on the machine of the
 sweep. So a trial that crashes harms no worker, its exit code is known, and the next one need not import anything.
@@ -7,14 +7,17 @@ sweep. So a trial that crashes harms no worker, its exit code is known, and the 
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import os
 import platform
 import sys
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message
+from trainrun.sweep.launchers.resources import Resources, Share
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.local import Pool
@@ -22,14 +25,14 @@ if TYPE_CHECKING:
 LOOK = 0.2  # seconds between two looks at what the sweep says
 
 
-class Line(Protocol):
-    """The worker's line to the sweep."""
+class Channel(Protocol):
+    """The worker's end of the channel to the sweep."""
 
-    def say(self, message: Mapping[str, Any], answered: bool = False) -> Any:
-        """Say something; return the answer, if there is to be one."""
+    def say(self, message: Message, answered: bool = False) -> str | None:
+        """Send a message; return the answer, if there is to be one."""
 
     def order(self) -> str | None:
-        """Return what the sweep wants of the trial: ``stop``, ``kill``, or None. Asked often."""
+        """Return what the sweep wants of the trial: ``stop``, ``kill``, or None. Called often."""
 
 
 class Mirror(Protocol):
@@ -54,35 +57,34 @@ class InPlace:
     look = end = epoch
 
 
-def attend(
-    told: Mapping[str, Any], run_dir: Path, line: Line, mirror: Mirror | None = None
-) -> dict[str, Any]:
-    """Run a trial to its end; return its `status`, `reason` and `seconds`, which the caller says to the sweep.
+def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | None = None) -> Ended:
+    """Run a trial to its end; return how it has ended, which the caller sends to the sweep.
 
     Args:
-        told: as `Foreign.told` makes it.
+        task: of the sweep.
         run_dir: where the trial is to write, on this machine.
-        line: to the sweep.
+        channel: to the sweep.
         mirror: None: the sweep sees `run_dir`.
     """
     from trainrun.sweep.trial import Trial
 
-    mirror = mirror or InPlace()
-    sys.path[:0] = [p for p in told["path"] if p not in sys.path]
-    trial = Trial(told["number"], told["overrides"], [], run_dir, told["config"])
+    mirror, number, asks = mirror or InPlace(), task.trial.number, task.trial.asks
+    sys.path[:0] = [p for p in task.path if p not in sys.path]
+    trial = Trial(number, list(task.trial.overrides), [], run_dir, task.trial.config)
 
     def heard(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         mirror.epoch()
-        return line.say({"epoch": epoch, "metrics": dict(metrics), "last": last}, told["asks"])
+        return channel.say(Epoch(number, epoch, dict(metrics), last), asks)
 
     with no_main():
-        pool = _pool(told)
-        pool.heard, pool.asked = heard, told["asks"]
-        pool.start(trial, told["resume"])
-    line.say({"begun": {"host": platform.node(), "pid": os.getpid()}})
+        share, of = Share(task.threads, task.gpu, task.per_gpu), task.trial
+        pool = _pool(share, tuple(of.plugins), tuple(of.command), task.trial_timeout, task.grace)
+        pool.heard, pool.asked = heard, asks
+        pool.start(trial, task.trial.resume)
+    channel.say(Begun(number, platform.node(), os.getpid()))
     try:
         while not pool.wait(LOOK):
-            order = line.order()
+            order = channel.order()
             if order == "kill":
                 pool.kill()
             elif order == "stop":
@@ -92,37 +94,33 @@ def attend(
         pool.kill()
         raise
     finally:
-        if told["gpu"] is not None or os.environ.get("CUDA_VISIBLE_DEVICES", "-1") not in ("", "-1"):
+        if task.gpu is not None or os.environ.get("CUDA_VISIBLE_DEVICES", "-1") not in ("", "-1"):
             pool.close()  # the device is another's now
     mirror.end()
-    return {"status": trial.status, "reason": trial.reason, "seconds": trial.seconds}
+    return Ended(number, trial.status, trial.reason, trial.seconds)
 
 
-_kept: tuple[Any, Pool | None] = None, None
-
-
-def _pool(told: Mapping[str, Any]) -> Pool:
-    """Return the pool of the trial before, whose process may have the program already, or a new one."""
-    global _kept
+@functools.lru_cache(maxsize=1)  # the process of the trial before may have the program already
+def _pool(
+    share: Share,
+    plugins: tuple[str, ...],
+    command: tuple[str, ...],
+    trial_timeout: float | None,
+    grace: float,
+) -> Pool:
+    """Return what runs trials with these settings, one at a time."""
     from trainrun.sweep.launchers.local import Pool
-    from trainrun.sweep.launchers.resources import Resources
 
-    given = told["plugins"], told["command"], told["trial_timeout"], told["grace"]
-    gpus, per_gpu = [] if told["gpu"] is None else [told["gpu"]], told["per_gpu"]
-    key = json.dumps([told["threads"], gpus, per_gpu, *given])
-    if _kept[0] != key:
-        if _kept[1] is not None:
-            _kept[1].close()
-        _kept = key, Pool(Resources(1, told["threads"], gpus, per_gpu), *given)
-    return _kept[1]
+    gpus = [] if share.gpu is None else [share.gpu]
+    return Pool(Resources(1, share.threads, gpus, share.per_gpu), plugins, command, trial_timeout, grace)
 
 
 def warm() -> None:
     """Begin the process that trials are forked from."""
-    from trainrun.sweep.launchers import fork_server
+    from trainrun.sweep.launchers import forked
 
     with no_main():
-        fork_server.fork_server()
+        forked.context()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.sweep.launchers.engine import APART, Heard
+from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import status
@@ -18,8 +19,8 @@ LOOK = 1.0  # seconds between two looks whether workers are gone
 PATIENCE = 2.0  # seconds that the last word of a worker that is gone may still be on its way
 GRACE = 45.0  # seconds beyond the trial's own grace, before one that was told to stop is killed
 
-# A message of a worker: whose, what, and whom to give the answer to.
-Said = tuple["Job", Mapping[str, Any], Callable[[Any], None]]
+# A message of a worker: whose, what, and what to call with the answer.
+Said = tuple["Job", Message, Callable[[str | None], None]]
 
 
 @dataclass(eq=False)
@@ -28,19 +29,19 @@ class Job:
 
     Args:
         trial: which.
-        told: what its worker is told.
+        task: for its worker.
         share: of this machine, where that is what it runs on.
         handle: the engine's own.
         pid: of its worker, once it has begun.
         wanted, passed_on: what it is to do, ``stop`` or ``kill``; what of that it has been told.
         stop_by: when to kill it.
         reason: why it was stopped.
-        ended: how, by its own word.
+        ended: how, as its worker has said.
         gone: since when its worker is gone, and why.
     """
 
     trial: Trial
-    told: dict[str, Any]
+    task: ClusterTask
     share: Share | None = None
     handle: Any = None
     pid: int | None = None
@@ -48,7 +49,7 @@ class Job:
     passed_on: str | None = None
     stop_by: float = float("inf")
     reason: str | None = None
-    ended: Mapping[str, Any] | None = None
+    ended: Ended | None = None
     gone: tuple[float, str] | None = None
 
 
@@ -123,30 +124,29 @@ class Foreign:
             resume: what is known of the attempt that it goes on from.
         """
         share = self.share()
-        job = Job(trial, self.told(trial, resume, share), share)
+        job = Job(trial, self.task(trial, resume, share), share)
         trial.status = RUNNING
         self._jobs.append(job)
         self.begin(job)
 
-    def told(self, trial: Trial, resume: Mapping[str, Any] | None, share: Share) -> dict[str, Any]:
+    def task(self, trial: Trial, resume: Mapping[str, Any] | None, share: Share) -> ClusterTask:
         """Return what a worker has to know of a trial; the environment is its own."""
-        return {
-            "number": trial.number,
-            "config": trial.config,
-            "run_dir": str(trial.run_dir),
-            "overrides": list(trial.overrides),
-            "command": list(self.settings["command"]),
-            "plugins": list(self.settings["plugins"]),
-            "trial_timeout": self.settings["trial_timeout"],
-            "grace": self.settings["grace"],
-            "cwd": os.getcwd(),
-            "path": list(sys.path),
-            "threads": share.threads,
-            "gpu": share.gpu,
-            "per_gpu": share.per_gpu,
-            "resume": resume and dict(resume),
-            "asks": self.asked,
-        }
+        settings = self.settings
+        return ClusterTask(
+            TrialTask.of(trial, settings["command"], settings["plugins"], resume, self.asked),
+            settings["trial_timeout"],
+            settings["grace"],
+            os.getcwd(),
+            list(sys.path),
+            share.threads,
+            share.gpu,
+            share.per_gpu,
+            self.channel(trial),
+        )
+
+    def channel(self, trial: Trial) -> Mapping[str, Any]:
+        """Return what the worker's end of the channel needs."""
+        return {}
 
     def wait(self, seconds: float) -> list[Trial]:
         """Wait until a trial ends, at most so long; return those that have ended, their status set."""
@@ -174,14 +174,14 @@ class Foreign:
         for job in self._jobs:
             job.wanted = "kill"
 
-    def take(self, job: Job, message: Mapping[str, Any]) -> Any:
+    def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
-        if "epoch" in message:
-            return self.heard(job.trial, message["epoch"], message["metrics"], message["last"])
-        if "begun" in message:
-            job.pid = message["begun"]["pid"]
-        elif "ended" in message:
-            job.ended = message["ended"]
+        if isinstance(message, Epoch):
+            return self.heard(job.trial, message.epoch, message.metrics, message.last)
+        if isinstance(message, Begun):
+            job.pid = message.pid
+        elif isinstance(message, Ended):
+            job.ended = message
         return None
 
     def _pass_on(self, job: Job) -> None:
@@ -190,11 +190,7 @@ class Foreign:
         if job.wanted in (None, job.passed_on):
             return
         if job.pid is None and self.withdraw(job):
-            job.ended = {
-                "status": "KILLED",
-                "reason": "the sweep was stopped before it began",
-                "seconds": 0.0,
-            }
+            job.ended = Ended(job.trial.number, "KILLED", "the sweep was stopped before it began")
             return
         self.order(job, job.wanted)
         job.passed_on = job.wanted
@@ -209,18 +205,14 @@ class Foreign:
             if job.ended is None and job.gone is None and (why := self.gone(job)) is not None:
                 job.gone = now, why
             elif job.ended is None and job.gone and now - job.gone[0] > self.patience:
-                job.ended = {"status": "FAILED", "reason": job.gone[1], "seconds": 0.0}
+                job.ended = Ended(job.trial.number, "FAILED", job.gone[1])
                 _bury(job.trial, job.gone[1])
 
     def _settle(self, job: Job) -> None:
         self._jobs.remove(job)
         if job.share is not None:
             self.give_back(job.share)
-        trial, ended = job.trial, job.ended
-        trial.status, trial.seconds = ended["status"], ended["seconds"]
-        trial.reason = job.reason or ended["reason"]
-        if job.reason:
-            trial.status = "FAILED"
+        job.ended.settle(job.trial, job.ended.seconds, job.reason)
 
 
 def _bury(trial: Trial, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The line between a sweep and workers that see its directory: files, as all that a shared file system is sure to carry.
+"""The channel between a sweep and workers that see its directory: files, as all that a shared file system is sure to carry.
 
 <sweep>/.engine/sweep.json       {"token", "beat"}: which attempt at the sweep this is, and that it lives
 <sweep>/.engine/<number>/said.jsonl     what the worker says, a line each
@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.sweep.launchers import protocol
+from trainrun.sweep.launchers.protocol import Message
 from trainrun.util import paths
 
 FOLDER = ".engine"
@@ -58,7 +60,7 @@ class Post:
             self._last, self._beats = time.monotonic(), self._beats + 1
             _write(self.folder / "sweep.json", {"token": self.token, "beat": self._beats})
 
-    def said(self, number: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    def said(self, number: int) -> Iterator[tuple[int, Message]]:
         """Yield what a worker has said since: (line, message)."""
         path = self.folder / str(number) / "said.jsonl"
         try:
@@ -71,8 +73,8 @@ class Post:
         if whole:
             self._read[number] += len(whole) + 1
             for line in whole.split(b"\n"):
-                told = json.loads(line)
-                yield told.pop("line"), told
+                content = json.loads(line)
+                yield content.pop("line"), protocol.decode(content)
 
     def answer(self, number: int, line: int, answer: Any) -> None:
         """Answer to a line."""
@@ -110,11 +112,11 @@ class Line:
         told = _load(self.folder.parent / "sweep.json")
         return told is not None and told["token"] == self.token
 
-    def say(self, message: Mapping[str, Any], answered: bool = False) -> Any:
-        """Say something; return the answer."""
+    def say(self, message: Message, answered: bool = False) -> str | None:
+        """Send a message; return the answer, if there is to be one."""
         self._lines += 1
         with contextlib.suppress(OSError), open(self._path, "ab") as file:
-            file.write((json.dumps({"line": self._lines, **message}) + "\n").encode())
+            file.write((json.dumps({"line": self._lines, **protocol.encode(message)}) + "\n").encode())
         began = time.monotonic()
         while answered:
             told, waited = _load(self.folder / "answer.json"), time.monotonic() - began

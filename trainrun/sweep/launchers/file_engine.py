@@ -9,6 +9,7 @@ from typing import Any
 
 from trainrun.sweep.launchers.cluster_engine import Foreign, Job, Said
 from trainrun.sweep.launchers.file_channel import LOOK, SILENCE, Post
+from trainrun.sweep.launchers.protocol import Epoch
 from trainrun.sweep.trial import Trial
 
 
@@ -27,9 +28,9 @@ class ByFiles(Foreign):
             self._post = Post(trial.run_dir.parent, self.silence)
         super().start(trial, resume)
 
-    def told(self, trial: Trial, *args: Any) -> dict[str, Any]:
-        """Return what a worker has to know of a trial."""
-        return {**super().told(trial, *args), "line": self._post.open(trial.number)}
+    def channel(self, trial: Trial) -> Mapping[str, Any]:
+        """Return what the worker's end of the channel needs."""
+        return self._post.open(trial.number)
 
     def hear(self, seconds: float) -> Iterator[Said]:
         """Yield what the workers say."""
@@ -40,7 +41,7 @@ class ByFiles(Foreign):
                 number = job.trial.number
                 for line, message in self._post.said(number):
                     any_said = True
-                    yield job, message, partial(self._answer, number, line, "epoch" in message)
+                    yield job, message, partial(self._answer, number, line, isinstance(message, Epoch))
             if not any_said:
                 time.sleep(LOOK)
 

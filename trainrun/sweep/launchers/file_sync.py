@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trainrun.sweep.launchers.protocol import FilePart, FilesGone
+
 PIECE = 16 * 2**20  # bytes of a message
 OFTEN = 30.0  # seconds between two looks for checkpoints
 # Files that only grow.
@@ -31,6 +33,7 @@ class Mirror:
     """The worker's end.
 
     Args:
+        trial: its number.
         run_dir: of the trial, on this machine.
         kept: the trial's directory, where the sweep keeps it.
         files: what `pack` has returned.
@@ -38,9 +41,14 @@ class Mirror:
     """
 
     def __init__(
-        self, run_dir: Path, kept: str, files: Mapping[str, bytes], say: Callable[[Mapping[str, Any]], Any]
+        self,
+        trial: int,
+        run_dir: Path,
+        kept: str,
+        files: Mapping[str, bytes],
+        say: Callable[[FilePart | FilesGone], Any],
     ):
-        self.run_dir, self._say = run_dir, say
+        self.trial, self.run_dir, self._say = trial, run_dir, say
         # The record says where the run is kept, not where it was for a while.
         self._names = tuple(f'"run_dir":{json.dumps(d)}'.encode() for d in (str(run_dir), kept))
         for name, content in files.items():
@@ -59,7 +67,7 @@ class Mirror:
                 with open(path, "rb") as file:
                     file.seek(self._at[name])
                     while data := file.read(PIECE):
-                        self._say({"file": name, "more": data.replace(*self._names)})
+                        self._say(FilePart(self.trial, name, data.replace(*self._names), grows=True))
                         self._at[name] += len(data)
 
     def look(self) -> None:
@@ -87,7 +95,7 @@ class Mirror:
             self._sent[name] = state
         gone = [name for name in self._sent if wanted(name) and name not in there]
         if gone:
-            self._say({"gone": gone})
+            self._say(FilesGone(self.trial, gone))
             for name in gone:
                 del self._sent[name]
 
@@ -99,7 +107,7 @@ class Mirror:
             while first or left > 0:
                 data = file.read(PIECE)
                 left = left - len(data) if data else 0
-                self._say({"file": name, "data": data, "first": first, "last": left <= 0})
+                self._say(FilePart(self.trial, name, data, first=first, last=left <= 0))
                 first = False
 
     def _state(self, name: str) -> tuple[int, int, int] | None:
@@ -110,7 +118,7 @@ class Mirror:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def receive(run_dir: Path, message: Mapping[str, Any]) -> None:
+def receive(run_dir: Path, message: FilePart | FilesGone) -> None:
     """Write what a worker's mirror has sent.
 
     Args:
@@ -120,20 +128,20 @@ def receive(run_dir: Path, message: Mapping[str, Any]) -> None:
     Raises:
         ValueError: it names a file outside that directory.
     """
-    for name in message.get("gone", ()):
-        _inside(run_dir, name).unlink(missing_ok=True)
-    if "file" not in message:
+    if isinstance(message, FilesGone):
+        for name in message.names:
+            _inside(run_dir, name).unlink(missing_ok=True)
         return
-    path = _inside(run_dir, message["file"])
+    path = _inside(run_dir, message.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if "more" in message:
+    if message.grows:
         with open(path, "ab") as file:
-            file.write(message["more"])
+            file.write(message.data)
         return
     part = path.with_name(path.name + PART)
-    with open(part, "wb" if message["first"] else "ab") as file:
-        file.write(message["data"])
-    if message["last"]:
+    with open(part, "wb" if message.first else "ab") as file:
+        file.write(message.data)
+    if message.last:
         os.replace(part, path)
 
 

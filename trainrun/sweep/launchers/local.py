@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from typing import Any
 
-from trainrun.sweep.launchers import fork_server
+from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.engine import APART, Heard
-from trainrun.sweep.launchers.fork_server import Worker
+from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
+from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
 
@@ -42,8 +43,8 @@ class Pool:
     ):
         self.resources, self.plugins, self.command = resources, list(plugins), list(command)
         self.trial_timeout, self.grace = trial_timeout, grace
-        self._context = fork_server.fork_server()  # it imports TensorFlow while the first points are composed
-        self._workers: list[Worker] = []
+        forked.context()  # imports TensorFlow while the first points are composed
+        self._workers: list[LocalWorker] = []
         self.jobs = resources.jobs
         self.heard: Heard = lambda trial, epoch, metrics, last: None
         self.asked = False
@@ -75,7 +76,7 @@ class Pool:
         return len(self._busy) < self.jobs
 
     @property
-    def _busy(self) -> list[Worker]:
+    def _busy(self) -> list[LocalWorker]:
         return [w for w in self._workers if w.trial is not None]
 
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
@@ -85,22 +86,11 @@ class Pool:
             trial: its directory exists.
             resume: what is known of the attempt that it goes on from.
         """
-        worker = self._worker(None if resume else fork_server.key(trial.config, bool(self.plugins)))
-        worker.start(
-            trial,
-            {
-                "config": trial.config,
-                "run_dir": str(trial.run_dir),
-                "overrides": trial.overrides,
-                "command": self.command,
-                "plugins": self.plugins,
-                "resume": resume,
-                "asks": self.asked,
-            },
-        )
+        worker = self._worker(None if resume else program_key(trial.config, self.plugins))
+        worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.asked))
         trial.status = RUNNING
 
-    def _worker(self, key: str | None) -> Worker:
+    def _worker(self, key: str | None) -> LocalWorker:
         """Return a worker that is idle: one that has the program already, or a new one."""
         idle = [w for w in self._workers if w.trial is None]
         for worker in idle:
@@ -110,22 +100,21 @@ class Pool:
         if share is None:  # those that are idle have it
             self._retire(idle[0])
             share = self.resources.take()
-        worker = Worker(self._context, share, key)
+        worker = LocalWorker(share, key)
         self._workers.append(worker)
         return worker
 
-    def _retire(self, worker: Worker) -> None:
+    def _retire(self, worker: LocalWorker) -> None:
         worker.retire()
         self._workers.remove(worker)
         self.resources.give_back(worker.share)
 
     def wait(self, seconds: float) -> list[Trial]:
         """Wait until a trial ends, at most so long; return those that have ended, their status set."""
-        watched = [w.process.sentinel for w in self._busy] + [w.pipe for w in self._busy if w.told is None]
-        connection.wait(watched, seconds)
+        connection.wait([each for w in self._busy for each in w.watched], seconds)
         ended = []
         for worker in self._busy:
-            self._listen(worker)
+            worker.receive(self.heard, self.asked)
             if worker.over:
                 ended.append(self._settle(worker))
             else:
@@ -150,44 +139,24 @@ class Pool:
             if worker.trial is None:
                 self._retire(worker)
 
-    def _listen(self, worker: Worker) -> None:
-        """Take in what a trial says: an epoch, which is answered, or how it has ended."""
-        try:
-            while worker.told is None and worker.pipe.poll():
-                said = worker.pipe.recv()
-                if "begun" in said:
-                    worker.hear()
-                elif "epoch" in said:
-                    reason = self.heard(worker.trial, said["epoch"], said["metrics"], said["last"])
-                    if self.asked:
-                        worker.pipe.send({"answer": reason})
-                else:
-                    worker.told = said
-        except (EOFError, OSError):
-            worker.told = {}
-
-    def _hurry(self, worker: Worker) -> None:
+    def _hurry(self, worker: LocalWorker) -> None:
         now = time.monotonic()
         if self.trial_timeout and worker.stop_by is None and worker.seconds > self.trial_timeout:
             self.stop(worker.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
         if worker.stop_by is not None and now > worker.stop_by:
             worker.signal(signal.SIGKILL)
 
-    def _settle(self, worker: Worker) -> Trial:
-        self._listen(worker)
-        trial, told = worker.trial, worker.told or {}
-        trial.seconds = time.monotonic() - worker.began
-        # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
-        hurried = worker.stop_by is not None and worker.reason is None
-        trial.status = told.get("status") or ("KILLED" if hurried else "FAILED")
-        code = None if told.get("stays") else worker.process.exitcode
-        trial.reason = worker.reason or told.get("reason")
-        if trial.reason is None and trial.status != "FINISHED":
-            trial.reason = died(code)
-        if worker.reason:
-            trial.status = "FAILED"
+    def _settle(self, worker: LocalWorker) -> Trial:
+        worker.receive(self.heard, self.asked)
+        trial, seconds = worker.trial, time.monotonic() - worker.began
+        ended = worker.ended
+        if ended is None:
+            # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
+            stopped = worker.stop_by is not None and worker.reason is None
+            ended = Ended(trial.number, "KILLED" if stopped else "FAILED", died(worker.process.exitcode))
+        ended.settle(trial, seconds, worker.reason)
         worker.trial = None
-        if not told.get("stays"):
+        if not worker.stays:
             worker.process.join()
             self._retire(worker)
         return trial

@@ -20,6 +20,7 @@ from typing import Any
 
 from trainrun.sweep.launchers import agent, file_sync, ray_address
 from trainrun.sweep.launchers.cluster_engine import Foreign, Job, Said
+from trainrun.sweep.launchers.protocol import ClusterTask, Ended, FilePart, FilesGone, Message
 from trainrun.sweep.launchers.ray_actor import Desk, Line, deaf
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.launchers.runtime_env import stage, there
@@ -76,17 +77,16 @@ class RayCore(Foreign):
             self._token.write_text(secrets.token_hex(16))
         super().start(trial, resume)
 
-    def told(self, trial: Trial, *args: Any) -> dict[str, Any]:
-        """Return what a worker has to know of a trial."""
-        seen = self.launcher["shared_files"] is not False
-        token = [str(self._token), self._token.read_text()] if seen else None
+    def channel(self, trial: Trial) -> Mapping[str, Any]:
+        """Return what a worker needs to find the sweep's directory, or to do without it."""
         shared = self.launcher["shared_files"]
-        return {**super().told(trial, *args), "token": token, "renamed": self._renamed, "shared": shared}
+        token = None if shared is False else [str(self._token), self._token.read_text()]
+        return {"token": token, "renamed": self._renamed, "shared": shared}
 
     def begin(self, job: Job) -> None:
         """Hand a trial over."""
         files = {} if self.launcher["shared_files"] is True else file_sync.pack(job.trial.run_dir)
-        job.handle = self._work.remote(job.told, files, self._desk)
+        job.handle = self._work.remote(job.task, files, self._desk)
 
     def hear(self, seconds: float) -> Iterable[Said]:
         """Return what the workers say."""
@@ -103,9 +103,9 @@ class RayCore(Foreign):
                 said.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
         return said
 
-    def take(self, job: Job, message: Mapping[str, Any]) -> Any:
+    def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
-        if "file" in message or "gone" in message:
+        if isinstance(message, FilePart | FilesGone):
             file_sync.receive(job.trial.run_dir, message)
             return None
         return super().take(job, message)
@@ -150,37 +150,35 @@ class RayCore(Foreign):
         shutil.rmtree(self._staged, ignore_errors=True)
 
 
-def work(told: dict[str, Any], files: dict[str, bytes], desk: Any) -> dict[str, Any]:
+def work(task: ClusterTask, files: dict[str, bytes], desk: Any) -> Ended:
     """Run a trial, in a worker of Ray's; return how it has ended.
 
     Args:
-        told: as `RayCore.told` makes it.
+        task: of the sweep.
         files: of the trial's directory.
         desk: the actor.
     """
     deaf()
-    line = Line(desk, told["number"])
-    if _seen(told["token"]):
+    number, run_dir = task.trial.number, task.trial.run_dir
+    line = Line(desk, number)
+    if _seen(task.channel["token"]):
         with contextlib.suppress(FileNotFoundError):
-            os.chdir(told["cwd"])
-        ended = agent.attend(told, Path(told["run_dir"]), line)
-    elif told["shared"] is True:
-        reason = (
-            f"node {platform.node()} does not see {told['run_dir']}, and hydra.launcher.shared_files=true"
-        )
-        ended = {"status": "FAILED", "reason": reason, "seconds": 0.0}
+            os.chdir(task.cwd)
+        ended = agent.attend(task, Path(run_dir), line)
+    elif task.channel["shared"] is True:
+        reason = f"node {platform.node()} does not see {run_dir}, and hydra.launcher.shared_files=true"
+        ended = Ended(number, "FAILED", reason)
     else:
-        told = there(told, told["renamed"])
-        mine = Path(tempfile.mkdtemp(prefix="trainrun-"))
-        run_dir = mine / Path(told["run_dir"]).name
-        run_dir.mkdir()
+        task = there(task, task.channel["renamed"])
+        folder = Path(tempfile.mkdtemp(prefix="trainrun-"))
+        local = folder / Path(run_dir).name
+        local.mkdir()
         try:
-            ended = agent.attend(
-                told, run_dir, line, file_sync.Mirror(run_dir, told["run_dir"], files, line.say)
-            )
+            mirror = file_sync.Mirror(number, local, run_dir, files, line.say)
+            ended = agent.attend(task, local, line, mirror)
         finally:
-            file_sync.remove(mine)
-    line.say({"ended": ended})
+            file_sync.remove(folder)
+    line.say(ended)
     return ended
 
 

@@ -12,6 +12,8 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from trainrun.sweep.launchers.protocol import Message
+
 QUIET = 120.0  # seconds that a message may wait for the sweep; then the sweep counts as gone
 
 
@@ -19,13 +21,13 @@ class Desk:
     """The actor. Its methods run in one thread, in turns."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, Mapping[str, Any]]] = []
+        self._waiting: list[tuple[int, int, Message]] = []
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._orders: dict[int, str] = {}
         self._tickets = 0
         self._new = asyncio.Event()
 
-    async def say(self, number: int, message: Mapping[str, Any]) -> tuple[Any, str | None]:
+    async def say(self, number: int, message: Message) -> tuple[Any, str | None]:
         """Pass a message of a trial's worker on; return the answer, and what is wanted of the trial."""
         self._tickets += 1
         answer = self._answers[self._tickets] = asyncio.get_running_loop().create_future()
@@ -35,7 +37,7 @@ class Desk:
 
     async def hear(
         self, answers: Mapping[int, Any], orders: Mapping[int, str], seconds: float
-    ) -> list[tuple[int, int, Mapping[str, Any]]]:
+    ) -> list[tuple[int, int, Message]]:
         """Take the sweep's answers and orders; return messages, waiting for the first: (ticket, trial, message)."""
         for ticket, answer in answers.items():
             if (waiting := self._answers.pop(ticket, None)) is not None and not waiting.done():
@@ -65,12 +67,12 @@ class Line:
         self._wanted: Any = None
         self._order: str | None = None
 
-    def say(self, message: Mapping[str, Any], answered: bool = False) -> Any:
+    def say(self, message: Message, answered: bool = False) -> str | None:
         """Say something; return the answer, once the sweep has dealt with it."""
         import ray
 
         try:
-            said, self._order = ray.get(self._desk.say.remote(self._number, dict(message)), timeout=QUIET)
+            said, self._order = ray.get(self._desk.say.remote(self._number, message), timeout=QUIET)
         except (ray.exceptions.RayError, TimeoutError):
             self._order = "stop"  # the sweep is gone
             return None

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trainrun.registry import option_files
 from trainrun.registry.lookup import PACKAGE
 from trainrun.sweep import snapshot
+from trainrun.sweep.launchers.protocol import ClusterTask
 
 FOLDER = "shipped"  # for plug-ins, with what they import from beside them
 
@@ -52,11 +54,11 @@ def is_file(name: str) -> bool:
     return name.endswith(".py") or name.startswith((".", "/", "~"))
 
 
-def there(told: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a worker is told of a trial, with the plug-ins' names where the sweep's folder is not seen."""
+def there(task: ClusterTask, renamed: Mapping[str, str]) -> ClusterTask:
+    """Return the task of a trial with the plug-ins' names where the sweep's folder is not seen."""
     here = Path.cwd()  # Ray's working_dir
-    return {
-        **told,
-        "plugins": [renamed.get(p, p) for p in told["plugins"]],
-        "path": [str(here), *sorted(str(p) for p in (here / FOLDER).glob("*"))],
-    }
+    return replace(
+        task,
+        trial=replace(task.trial, plugins=[renamed.get(p, p) for p in task.trial.plugins]),
+        path=[str(here), *sorted(str(p) for p in (here / FOLDER).glob("*"))],
+    )

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainrun.sweep.launchers import agent
 from trainrun.sweep.launchers.cluster_engine import Job, Said
 from trainrun.sweep.launchers.file_channel import Line
 from trainrun.sweep.launchers.file_engine import ByFiles
+from trainrun.sweep.launchers.protocol import ClusterTask, Ended
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import status
@@ -110,7 +112,7 @@ class Submitit(ByFiles):
             return
         jobs, self._pending = self._pending, []
         with _deaf(), self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext():
-            handles = [self._executor.submit(Task(job.told)) for job in jobs]
+            handles = [self._executor.submit(Task(job.task)) for job in jobs]
         for job, handle in zip(jobs, handles, strict=True):
             job.handle = handle
             if self.launcher["cluster"] == "debug":  # it runs where its result is asked for
@@ -145,35 +147,35 @@ class Task:
     """What is submitted: it runs one trial, and can be submitted again where that was stopped.
 
     Args:
-        told: as `ByFiles.told` makes it.
+        task: of the sweep.
     """
 
-    def __init__(self, told: Mapping[str, Any]):
-        self.told = dict(told)
+    def __init__(self, task: ClusterTask):
+        self.task = task
 
-    def __call__(self) -> dict[str, Any] | None:
+    def __call__(self) -> Ended | None:
         """Run the trial, in the job; return how it has ended."""
-        line = _Preemptible(self.told["line"])
+        line = _Preemptible(self.task.channel)
         if not line.wanted:
             return None  # it waited in the queue longer than the sweep lived
         with contextlib.suppress(FileNotFoundError):
-            os.chdir(self.told["cwd"])
+            os.chdir(self.task.cwd)
         theirs = line.listen()
-        ended = agent.attend(self.told, Path(self.told["run_dir"]), line)
-        if line.preempted and ended["status"] == "KILLED" and line.wanted:
+        ended = agent.attend(self.task, Path(self.task.trial.run_dir), line)
+        if line.preempted and ended.status == "KILLED" and line.wanted:
             theirs(line.signal, None)  # submitit asks for `checkpoint`, has the job queued again, and leaves
-        line.say({"ended": ended})
+        line.say(ended)
         return ended
 
     def checkpoint(self) -> Any:
         """Return what is to be run when the job's turn comes again."""
         import submitit
 
-        run_dir, resume = Path(self.told["run_dir"]), self.told["resume"]
-        if (run_dir / status.JOURNAL).is_file():
-            start = status.status(run_dir).start
-            resume = {"data_sha256": (start.get("dataset") or {}).get("digest")}
-        return submitit.helpers.DelayedSubmission(Task({**self.told, "resume": resume}))
+        trial = self.task.trial
+        if (Path(trial.run_dir) / status.JOURNAL).is_file():
+            start = status.status(Path(trial.run_dir)).start
+            trial = replace(trial, resume={"data_sha256": (start.get("dataset") or {}).get("digest")})
+        return submitit.helpers.DelayedSubmission(Task(replace(self.task, trial=trial)))
 
 
 class _Preemptible(Line):

@@ -1,15 +1,18 @@
-"""The pictures of a sweep's best trial, drawn when the sweep is over, in a process that is forked for it."""
+"""The plots of a sweep's best trial, drawn when the sweep is over.
+
+They need its model. So a process like a trial's draws them, which has TensorFlow already; the sweep's own process would take
+seconds to import it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from trainrun.artifacts import plots
-from trainrun.sweep.launchers import fork_server
+from trainrun.sweep.launchers import forked
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import summary
 from trainrun.tracking.status import LOG
@@ -35,10 +38,7 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     ):
         yield
         return
-    process = fork_server.fork_server().Process(
-        target=_draw, args=(str(run_dir), dict(os.environ), os.getcwd())
-    )
-    process.start()
+    process = forked.start(_draw, str(run_dir))
     try:
         yield
         process.join(PATIENCE)
@@ -57,15 +57,11 @@ def _wanted(run_dir: Path) -> bool:
         return True  # what is wrong with it goes into its log
 
 
-def _draw(run_dir: str, environment: dict[str, str], cwd: str) -> None:
+def _draw(run_dir: str) -> None:
     from trainrun.run import deferred_plots
     from trainrun.sweep.launchers.trial_process import print_into
     from trainrun.ui import console
 
-    os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(cwd)
     console.quiet()
     with contextlib.suppress(OSError):
         print_into(Path(run_dir) / LOG)

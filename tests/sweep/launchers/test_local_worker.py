@@ -9,13 +9,13 @@ import sweeping
 from sweeping import only_sweep, summaries
 
 import trainrun
-from trainrun.sweep.launchers import fork_server
+from trainrun.sweep.launchers import local_worker
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "trainer.epochs=2"]
 
 
 def key(*settings, plugins=False):
-    return fork_server.key(trainrun.compose([*QUIET, *settings]), plugins)
+    return local_worker.program_key(trainrun.compose([*QUIET, *settings]), ["./mine.py"] if plugins else [])
 
 
 def test_numbers_that_are_in_variables_share_a_program():

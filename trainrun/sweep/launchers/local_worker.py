@@ -1,0 +1,137 @@
+"""The processes of `hydra/launcher=local`: one for each trial, or for several that share a compiled program."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+from trainrun.sweep.launchers import alike, forked, trial_process
+from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, TrialTask
+from trainrun.sweep.launchers.resources import Share
+from trainrun.sweep.trial import Trial
+
+# TensorFlow leaks some 6 MB a trial in its process.
+MAX_TRIALS = 25
+# Seconds that the fork server may take to begin a trial, beyond the trial's own time.
+IMPORT_TIMEOUT_S = 120.0
+
+
+class LocalWorker:
+    """A process that runs trials, one after another, and what it is at.
+
+    Args:
+        share: of the machine.
+        key: of the program that its trials share; None: it runs one trial only.
+
+    Attributes:
+        trial: that it runs, or None.
+        ended: how its trial has ended, once it has said so.
+        deaf: whether nothing will come from it any more.
+        stop_by: when to kill it; None: its trial may go on.
+        reason: for which its trial was stopped.
+        began: when its trial has begun.
+    """
+
+    def __init__(self, share: Share, key: str | None):
+        self.share, self.key, self.served = share, key, 0
+        self.process: multiprocessing.Process | None = None
+        self.pipe: Connection | None = None
+        self.trial: Trial | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.ended: Ended | None = None
+        self.deaf = False
+        self.stop_by: float | None = None
+        self.reason: str | None = None
+        self.began, self._begun = time.monotonic(), False
+
+    def start(self, trial: Trial, task: TrialTask) -> None:
+        """Begin a trial; nothing else runs here."""
+        self._clear()
+        self.trial, self.served = trial, self.served + 1
+        task = replace(task, stays=self.key is not None and self.served < MAX_TRIALS)
+        if self.process is not None:
+            self.pipe.send(task)
+            return
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = forked.start(trial_process.main, task, theirs, environment=self.share.environment())
+        theirs.close()
+
+    def receive(self, heard: Any, asked: bool) -> None:
+        """Take in what the trial has said.
+
+        Args:
+            heard: see `engine.Engine`; called for each epoch.
+            asked: whether the trial waits for an answer.
+        """
+        try:
+            while not self.deaf and self.ended is None and self.pipe.poll():
+                message = self.pipe.recv()
+                if isinstance(message, Begun):
+                    # Its time counts from now: the first of all waits for the import of TensorFlow.
+                    self.began, self._begun = time.monotonic(), True
+                elif isinstance(message, Epoch):
+                    reason = heard(self.trial, message.epoch, message.metrics, message.last)
+                    if asked:
+                        self.pipe.send(Answer(message.trial, reason))
+                elif isinstance(message, Ended):
+                    self.ended = message
+        except (EOFError, OSError):
+            self.deaf = True
+
+    @property
+    def watched(self) -> list[Any]:
+        """What to wait for: the end of the process, or a message."""
+        silent = self.deaf or self.ended is not None
+        return [self.process.sentinel, *([] if silent else [self.pipe])]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the trial has taken by now, without what it waited for its process."""
+        return time.monotonic() - self.began - (0.0 if self._begun else IMPORT_TIMEOUT_S)
+
+    @property
+    def stays(self) -> bool:
+        """Whether the process waits for another trial."""
+        return self.ended is not None and self.ended.stays
+
+    @property
+    def over(self) -> bool:
+        """Whether its trial has ended."""
+        return self.process.exitcode is not None or self.stays
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
+
+    def retire(self) -> None:
+        """End the process; no trial runs in it."""
+        if self.process.exitcode is None:
+            with contextlib.suppress(OSError):
+                self.pipe.send(None)
+            self.process.join(1.0)
+            self.signal(signal.SIGKILL)
+            self.process.join()
+        self.pipe.close()
+
+
+def program_key(config: Mapping[str, Any], plugins: Sequence[str]) -> str | None:
+    """Return what trials with the same compiled program have in common; None: this one has a process of its own.
+
+    Args:
+        config: of a trial, resolved.
+        plugins: of the sweep.
+    """
+    alone = alike.unlike_all(config, bool(plugins), alike.TRAINERS, alike.HARDWARE)
+    if config["sweep"].get("reuse") == "never" or alone is not None:
+        return None
+    return alike.but_for_variables(config)
