@@ -23,6 +23,7 @@ from typing import Any
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.ui import console
+from trainrun.util import subprocesses
 from trainrun.util.interrupt import Interrupted, StopRequest
 
 FOLDER = "workers"
@@ -136,9 +137,13 @@ class _Worker:
         with ExitStack() as stack:
             stack.callback(os.close, write)
             quiet = None if index == 0 else stack.enter_context(open(folder / "run.log", "ab"))
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "trainrun.run.local_worker_main", str(folder), str(write)],
-                env={**os.environ, "TF_CONFIG": json.dumps(task), MARK: str(index)},
+            self.process = subprocesses.start(
+                "trainrun.run.local_worker_main",
+                str(folder),
+                str(write),
+                path=sys.path,
+                environment={"TF_CONFIG": json.dumps(task), MARK: str(index)},
+                own_session=False,  # Ctrl-C is for the workers, too
                 stdin=subprocess.PIPE,
                 stdout=quiet,
                 stderr=quiet,

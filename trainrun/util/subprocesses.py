@@ -1,34 +1,43 @@
-"""Another process of this program, which runs one of its modules and is spoken to through its standard input and output."""
+"""Start a module of this package in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_ROOT = str(Path(__file__).resolve().parents[2])
 
-def begin(module: str, *arguments: str, **given: Any) -> subprocess.Popen:
-    """Start `python -m module arguments` with pipes, in a session of its own, so that Ctrl-C does not reach it.
+
+def start(
+    module: str,
+    *arguments: str,
+    path: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    own_session: bool = True,
+    **options: Any,
+) -> subprocess.Popen:
+    """Start `python -m module arguments`.
 
     Args:
         module: of this package.
-        arguments: everybody can read them, so they hold no password.
-        given: more for `subprocess.Popen`.
+        arguments: every user of the machine can read them, so they hold no password.
+        path: further folders that it imports from, as `sys.path` has them. By itself those of PYTHONPATH, and not the working
+            directory: a file there that is named like a library is none.
+        environment: variables in addition to this process's.
+        own_session: whether it has a session of its own, so that Ctrl-C in the terminal does not reach it.
+        options: of `subprocess.Popen`; standard input is closed where nothing is said of it.
 
     Raises:
         OSError: it cannot be started.
     """
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    folders = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")]), *(p or os.getcwd() for p in path)]
     return subprocess.Popen(
-        # -P: a file in the working directory that is named as a library is none.
         [sys.executable, "-P", "-m", module, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        **given,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)), **(environment or {})},
+        start_new_session=own_session,
+        **{"stdin": subprocess.DEVNULL, **options},
     )

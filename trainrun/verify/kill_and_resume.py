@@ -23,6 +23,7 @@ from trainrun.checkpoint import file
 from trainrun.errors import TrainingError, UserError
 from trainrun.tracking import history, journal
 from trainrun.tracking.status import JOURNAL
+from trainrun.util import subprocesses
 
 # Places of the training at which both runs store their state, about so many.
 PLACES = 24
@@ -129,13 +130,7 @@ class Trial:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "output.txt", "ab") as output:
             self._from = output.tell()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "trainrun", *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            process = subprocesses.start("trainrun", *argv, path=sys.path, stdout=output, stderr=output)
             try:
                 yield process
             finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,14 @@ class Courier:
         self.pid, self.environment = os.getpid(), _environment()
         self._runs: dict[str, Followed] = {}
         self._changed = threading.Condition()
-        self._process = subprocesses.begin("trainrun.tracking.delivery.service", str(self.pid), bufsize=0)
+        self._process = subprocesses.start(
+            "trainrun.tracking.delivery.service",
+            str(self.pid),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
         os.set_blocking(self._process.stdin.fileno(), False)
         threading.Thread(target=self._listen, name="trainrun-courier", daemon=True).start()
 

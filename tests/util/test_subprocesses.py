@@ -1,0 +1,40 @@
+"""A child process imports this package and what it is told to, and nothing from the working directory by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from trainrun.util import subprocesses
+
+PROGRAM = """
+import os, sys
+print(sys.argv[1:], os.environ.get("OF_ITS_OWN"), os.getsid(0) == os.getpid(), sys.stdin.read() == "")
+try:
+    import beside
+except ImportError:
+    print("alone")
+"""
+
+
+@pytest.mark.parametrize(("path", "says"), [([], "alone"), ([""], "beside")])
+def test_what_a_child_has(inside, monkeypatch, path, says):
+    (inside / "elsewhere").mkdir()
+    (inside / "elsewhere" / "program.py").write_text(PROGRAM)
+    (inside / "beside.py").write_text("print('beside')")
+    monkeypatch.setenv("PYTHONPATH", str(inside / "elsewhere"))
+    for own_session in (True, False):
+        child = subprocesses.start(
+            "program",
+            "a",
+            path=path,
+            environment={"OF_ITS_OWN": "yes"},
+            own_session=own_session,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        out, _ = child.communicate(timeout=60)
+        assert out.splitlines() == [f"['a'] yes {own_session} True", says]
+    assert "OF_ITS_OWN" not in os.environ
