@@ -71,7 +71,7 @@ strategy = tf.distribute.get_strategy()
 
 # The process that delivers, and the seconds of a processor that it has taken.
 def processor(recorder):
-    pid = recorder._courier and recorder._courier._process.pid
+    pid = recorder.delivery and recorder.delivery.courier.process_id
     fields = liveness._stat(pid) if pid else None
     return (pid, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")) if fields else (None, 0.0)
 

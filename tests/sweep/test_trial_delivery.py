@@ -43,7 +43,7 @@ def courier(monkeypatch):
         made.named.append(run_dir)
         return made
 
-    monkeypatch.setattr(trial_delivery.record, "deliver", deliver)
+    monkeypatch.setattr(trial_delivery.handover, "start", deliver)
     return made
 
 

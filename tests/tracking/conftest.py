@@ -24,12 +24,12 @@ from trainrun.tracking.record import Recorder
 
 told = json.loads(sys.argv[1])
 recorder = Recorder(told["run_dir"], {"name": "mlflow", "interval": 0.1, **told.get("tracking", {})}, name="a run")
-print("began", os.getpid(), recorder._courier, flush=True)
+print("began", os.getpid(), flush=True)
 recorder.start(
     run_id=os.path.basename(told["run_dir"]), config=told.get("config", {"optimizer": {"learning_rate": 0.1}}), seed=1,
     dataset={"name": "digits", "digest": "ab" * 32}, **told.get("more", {}),
 )
-print("started", recorder._courier and recorder._courier._process.pid, flush=True)
+print("started", recorder.delivery and recorder.delivery.courier and recorder.delivery.courier.process_id, flush=True)
 factor = told.get("factor", 1.0)
 try:
     with StopRequest().on_signals():
@@ -48,7 +48,7 @@ begin = time.monotonic()
 recorder.artifacts(told.get("artifacts", []))
 ended = recorder.end(status, reason)
 if status == "FINISHED" and ended.undelivered:
-    from trainrun.tracking.record import not_sent
+    from trainrun.tracking.delivery.handover import not_sent
     print("warning: " + not_sent(ended.undelivered, told["run_dir"]), file=sys.stderr, flush=True)
 print("ended", ended.undelivered, round(time.monotonic() - begin, 2), flush=True)
 """

@@ -13,9 +13,10 @@ import pytest
 
 from trainrun.tracking import history, journal, summary
 from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.handover import not_sent
 from trainrun.tracking.delivery.state import Cursor, Lock, Target
 from trainrun.tracking.journal import Journal
-from trainrun.tracking.record import Recorder, not_sent
+from trainrun.tracking.record import Recorder
 from trainrun.tracking.status import mark_killed, settle, status
 
 DEAD = {"host": platform.node(), "pid": 2**22 + 1, "process": None}

@@ -23,6 +23,7 @@ from trainrun.run import deferred_plots, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation, predict, shown_split
 from trainrun.tracking import journal, record, status, summary
+from trainrun.tracking.delivery import handover
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file
@@ -208,7 +209,7 @@ class RunRecord:
         content, undelivered = self._close("FINISHED")
         result.show(content, self.run_dir)
         if undelivered:
-            console.warn(record.not_sent(undelivered, self.run_dir))
+            console.warn(handover.not_sent(undelivered, self.run_dir))
         return content
 
     @property

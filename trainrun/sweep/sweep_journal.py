@@ -18,7 +18,8 @@ from trainrun.sweep import objective as goals
 from trainrun.sweep.ranking import leaderboard
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import journal, status
-from trainrun.tracking.record import Recorder, not_sent
+from trainrun.tracking.delivery.handover import not_sent
+from trainrun.tracking.record import Recorder
 from trainrun.ui import console
 from trainrun.util import redaction
 

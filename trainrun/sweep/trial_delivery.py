@@ -11,8 +11,8 @@ from typing import Any
 
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import record, status, trackers
-from trainrun.tracking.delivery import client
+from trainrun.tracking import status, trackers
+from trainrun.tracking.delivery import client, handover
 from trainrun.ui import console
 from trainrun.util.durations import said
 
@@ -54,9 +54,9 @@ class Delivery:
         targets = trackers.targets(trial.config["tracking"])
         if not targets:
             return
-        patience = record.patience(self.settings)
+        patience = handover.timeout(self.settings)
         self._courier = (
-            record.deliver(trial.run_dir, targets, self.settings, patience, console.warn) or self._courier
+            handover.start(trial.run_dir, targets, self.settings, patience, console.warn) or self._courier
         )
 
     def ended(self, trial: Trial) -> None:
@@ -123,5 +123,5 @@ def of(settings: Mapping[str, Any]) -> Iterator[Delivery]:
     try:
         yield delivery
     finally:
-        if left := delivery.finish(record.patience(settings)):
+        if left := delivery.finish(handover.timeout(settings)):
             console.warn(f"{left} trials are not wholly sent to the tracking server: trainrun sync --all")

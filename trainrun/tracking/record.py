@@ -20,16 +20,14 @@ A run that is resumed gets a recorder on the journal it has; `start` then takes 
 from __future__ import annotations
 
 import getpass
-import shlex
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.config import tracker_settings
 from trainrun.tracking import trackers
-from trainrun.tracking.delivery import client, liveness
-from trainrun.tracking.delivery.state import Target
+from trainrun.tracking.delivery import liveness
+from trainrun.tracking.delivery.handover import Handover, not_sent
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.status import JOURNAL, last_lines, settle
 from trainrun.ui import console
@@ -37,8 +35,6 @@ from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.tracking.journal_callback import JournalCallback
-
-TIMEOUT, INTERVAL = 30.0, 1.0
 
 
 class Ended(NamedTuple):
@@ -62,6 +58,9 @@ class Recorder:
         name: the run's name.
         warn: prints one line to the user.
         delivers: False where another process has the run delivered: that of a sweep, for its trials.
+
+    Attributes:
+        delivery: hands the journal over to trackers; None: it goes to none from here.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Recorder:
         warn: Callable[[str], None] = console.warn,
         delivers: bool = True,
     ):
-        self.run_dir, self._delivers = Path(run_dir), delivers
+        self.run_dir = Path(run_dir)
         self.settings = dict(settings or {})
         self.targets = trackers.targets(self.settings)
         # What a tracker calls the run, if only one does.
@@ -84,8 +83,9 @@ class Recorder:
         self.journal = Journal(self.run_dir / JOURNAL)
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
-        self._courier: client.Courier | None = None
-        self._patience = patience(self.settings)  # seconds left for waiting
+        self.delivery: Handover | None = None
+        if self.targets and delivers:
+            self.delivery = Handover(self.run_dir.absolute(), self.targets, self.settings, warn)
         self._ended: Ended | None = None
 
     def start(
@@ -133,8 +133,8 @@ class Recorder:
             **liveness.identity(),
             **redaction.tree(more),
         )
-        if self.targets:
-            self._deliver()
+        if self.delivery is not None:
+            self.delivery.begin()
 
     def callback(self) -> JournalCallback:
         """Return the Keras callback that writes the metrics."""
@@ -192,13 +192,7 @@ class Recorder:
         Args:
             timeout: seconds to wait for it; they are taken from those that `end` may wait.
         """
-        if self._courier is None or not any(trackers.find(t.tracker).identifies for t in self.targets):
-            return None
-        begin = time.monotonic()
-        self._courier.hurry(self._absolute)
-        identity = self._courier.identity(self._absolute, min(timeout, self._patience))
-        self._patience -= time.monotonic() - begin
-        return identity
+        return self.delivery.identity(timeout) if self.delivery is not None else None
 
     def end(self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any) -> Ended:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
@@ -216,8 +210,8 @@ class Recorder:
         self.journal.write("end", status=status, reason=redaction.tree(reason), **redaction.tree(more))
         self.journal.sync()
         identity, undelivered = None, 0
-        if self.targets:
-            identity, undelivered = self._finish(self._patience if timeout is None else timeout)
+        if self.delivery is not None:
+            identity, undelivered = self.delivery.finish(self.journal.last + 1, timeout)
         self.journal.close()
         self._ended = Ended(identity, undelivered)
         # A run that went well has its last page, on which this stands, too.
@@ -225,75 +219,8 @@ class Recorder:
             self.warn(not_sent(undelivered, self.run_dir))
         return self._ended
 
-    @property
-    def _absolute(self) -> Path:
-        return self.run_dir.absolute()
-
-    def _deliver(self) -> None:
-        if not self._delivers:
-            return
-        left = max(self._patience, 0.0)
-        self._courier = deliver(self._absolute, self.targets, self.settings, left, self.warn)
-
-    def _finish(self, timeout: float) -> tuple[dict[str, str] | None, int]:
-        """Wait for the delivery; return the run's identity at a tracker and the number of records not delivered."""
-        if not self._delivers:
-            return None, 0  # another process has it delivered
-        total = self.journal.last + 1
-        lost = self._courier is not None and not self._courier.alive
-        if lost and not self._courier.following(self._absolute):
-            self._deliver()  # the process has never heard of the run
-        if self._courier is None:
-            return None, total * len(self.targets)
-        self._courier.finish(self._absolute, timeout)
-        undelivered = sum(client.unsent(self._absolute, target, total) for target in self.targets)
-        if undelivered:
-            self._courier.give_up(self._absolute)
-        return self._courier.identity(self._absolute, 0.0), undelivered
-
     def _relative(self, file: Path) -> str:
         return file.absolute().relative_to(self.run_dir.absolute()).as_posix()
-
-
-def patience(settings: Mapping[str, Any]) -> float:
-    """Return the seconds that a run's end may wait for its delivery, by the config's `tracking` node."""
-    timeout = settings.get("timeout")
-    return TIMEOUT if timeout is None else float(timeout)
-
-
-def deliver(
-    run_dir: Path,
-    targets: Sequence[Target],
-    settings: Mapping[str, Any],
-    timeout: float,
-    warn: Callable[[str], None],
-) -> client.Courier | None:
-    """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
-
-    Args:
-        run_dir: its directory, absolute.
-        targets: where to.
-        settings: the config's `tracking` node.
-        timeout: seconds that what is left may take when this process is gone.
-        warn: prints one line to the user.
-    """
-    interval = settings.get("interval")
-    try:
-        found = client.courier()
-        found.follow(run_dir, targets, INTERVAL if interval is None else float(interval), timeout, warn)
-    except OSError as error:
-        warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")
-        return None
-    return found
-
-
-def not_sent(count: int, run_dir: str | Path) -> str:
-    """Return the line that says how many records the trackers do not have, and the way out."""
-    path = Path(run_dir)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    records = "1 record" if count == 1 else f"{count} records"
-    return f"{records} not yet sent: trainrun sync {shlex.quote(str(path))}"
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

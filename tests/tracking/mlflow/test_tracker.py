@@ -104,7 +104,7 @@ def recorded(tmp_path_factory):
         inputs = [InputSpec("numbers", "numeric", (3,)), InputSpec("codes", "categorical", (2,), (5, 5))]
         recorder.model("model.keras", inputs, (2,))
         recorder.artifacts(["config.yaml", "plots"])
-        process = Path("/proc") / str(courier.courier()._process.pid)
+        process = Path("/proc") / str(courier.courier().process_id)
         nice = nice_of(process)  # nobody waits yet
         ended = recorder.end("FINISHED", timeout=120)
         delivery = (process / "maps").read_text(), nice

@@ -63,7 +63,7 @@ def record(run_dir, settings, first=1, last=3, **start):
 def recorded(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("run")
     ended = record(run_dir, ALONE)
-    maps = Path(f"/proc/{client.courier()._process.pid}/maps").read_text()
+    maps = Path(f"/proc/{client.courier().process_id}/maps").read_text()
     return run_dir, ended, maps
 
 
@@ -161,7 +161,7 @@ def test_a_tracker_that_is_down_does_not_hold_back_another(tmp_path, order):
     assert [t["tracker"] for t in head["tracking"]] == list(order)
     assert listing.listed(tmp_path, head).unsent == total
     # What the other lacks is sent later, and that alone. (The delivery process still tries: it has the run's lock.)
-    os.kill(client.courier()._process.pid, signal.SIGKILL)
+    os.kill(client.courier().process_id, signal.SIGKILL)
     assert main(["sync", str(tmp_path), "--uri", f"sqlite:///{tmp_path}/mlflow.db"]) == 0
     assert {e["tracker"]: e["next"] for e in state.read(tmp_path)} == {"tensorboard": total, "mlflow": total}
     assert listing.listed(tmp_path, head).unsent == 0

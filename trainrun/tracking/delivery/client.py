@@ -7,6 +7,7 @@ the next run starts another.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -89,6 +90,11 @@ class Courier:
         )
         os.set_blocking(self._process.stdin.fileno(), False)
         threading.Thread(target=self._listen, name="trainrun-courier", daemon=True).start()
+
+    @property
+    def process_id(self) -> int:
+        """Of the delivery process."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -221,7 +227,24 @@ class Courier:
             run.warn(message["warn"])
 
 
-_courier: Courier | None = None
+class _Process:
+    """The delivery process of this one, and the one that takes its place when it is gone."""
+
+    def __init__(self) -> None:
+        self._courier: Courier | None = None
+
+    def courier(self) -> Courier:
+        last = self._courier
+        if last is None or not last.alive or last.environment != _environment():
+            if last is not None and last.pid == os.getpid():
+                last.close()
+            self._courier = Courier()
+        return self._courier
+
+
+@functools.cache
+def _of_this_process() -> _Process:
+    return _Process()
 
 
 def courier() -> Courier:
@@ -230,12 +253,7 @@ def courier() -> Courier:
     Raises:
         OSError: it cannot be started.
     """
-    global _courier
-    if _courier is None or not _courier.alive or _courier.environment != _environment():
-        if _courier is not None and _courier.pid == os.getpid():
-            _courier.close()
-        _courier = Courier()
-    return _courier
+    return _of_this_process().courier()
 
 
 def _environment() -> dict[str, str]:
