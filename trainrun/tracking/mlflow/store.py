@@ -6,19 +6,23 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from trainrun.errors import UserError
+from trainrun.tracking.delivery.state import Target
 from trainrun.ui import console
 from trainrun.util import redaction
 
 DEFAULT_DATABASE = "mlflow.db"
 VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
+ARTIFACTS = "mlartifacts"
 PATIENCE = 30  # seconds for one request
 
 
@@ -60,6 +64,35 @@ def sqlite_file(uri: str) -> Path | None:
     return None if path == uri or path == ":memory:" else Path(path)
 
 
+def experiment(client: Any, target: Target) -> str:
+    """Return the id of a target's experiment, which is made, or restored, if need be.
+
+    Args:
+        client: MLflow's.
+        target: the address and the experiment's name.
+    """
+    found = client.get_experiment_by_name(target.experiment)
+    if found is None:
+        try:
+            return client.create_experiment(target.experiment, _artifact_root(target))
+        except Exception:
+            # Another process made it in the meantime, or it failed for a reason worth reporting.
+            found = client.get_experiment_by_name(target.experiment)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+def _artifact_root(target: Target) -> str | None:
+    """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
+    file = sqlite_file(target.uri)
+    if file is None:
+        return None
+    return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", target.experiment)).as_uri()
+
+
 @contextlib.contextmanager
 def one_at_a_time(uri: str) -> Iterator[None]:
     """Let one process at a time create the SQLite store: MLflow's migrations do not bear company."""
@@ -98,7 +131,7 @@ def import_quietly() -> None:
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     # Nor this: it prints the run's address at its end, with the password that is in it.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    if "mlflow" in sys.modules:  # somebody else's, set up as they like
+    if "mlflow" in sys.modules:  # the user's own, set up as they like
         return
     for name, value in {
         "MLFLOW_CONFIGURE_LOGGING": "false",

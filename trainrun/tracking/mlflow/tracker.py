@@ -10,41 +10,20 @@ that they have (same key, step, time and value), files are overwritten, a model 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
-import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from trainrun.tracking import find, history, status, summary
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor
-from trainrun.tracking.mlflow import faults, limits, parent_run, store
-from trainrun.tracking.mlflow.model_files import MODEL, write_model
+from trainrun.tracking.mlflow import faults, inputs_outputs, limits, parent_run, run_tags, store
+from trainrun.tracking.mlflow.attempts import Attempts
 from trainrun.tracking.trackers import Tracker
-from trainrun.util import redaction
 
-ARTIFACTS = "mlartifacts"
-KEY = "trainrun.key"  # the tag by which a run is found again
 # PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
-
-
-class Attempt(NamedTuple):
-    """What one attempt at a run brings to its parameters.
-
-    Args:
-        number: 0 for the first, 1 for the first resumed one.
-        fresh: those that no earlier one had.
-        changed: those that are other than they were.
-    """
-
-    number: int
-    fresh: dict[str, str]
-    changed: dict[str, str]
 
 
 class MlflowTracker(Tracker):
@@ -79,12 +58,10 @@ class MlflowTracker(Tracker):
 
     def begin(self) -> None:
         self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
-        self._models: set[str] = set()  # records of models that were begun with
+        self._models: set[str] = set()  # numbers of the model records whose sending has begun
         self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
-        self._attempts: dict[int, Attempt] = {}
+        self._attempts, self._metric_names = Attempts(), limits.Names()
         self._experiment_id: str | None = None
-        self._params: dict[str, str] = {}
-        self._param_names, self._metric_names = limits.Names(), limits.Names()
 
     def kind(self, error: BaseException) -> str:
         return faults.kind(error)
@@ -97,7 +74,7 @@ class MlflowTracker(Tracker):
 
     def recall(self, record: Mapping[str, Any]) -> None:
         if record["kind"] == "start":
-            self._attempt(record)
+            self._attempts.of(record)
         elif record["kind"] in ("epoch", "batch", "metrics"):
             self._metrics(record)
 
@@ -160,29 +137,7 @@ class MlflowTracker(Tracker):
                 self._client = MlflowClient(tracking_uri=self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
             with store.one_at_a_time(self.target.uri):
-                self._experiment_id = self._experiment()
-
-    def _experiment(self) -> str:
-        client, name = self._client, self.target.experiment
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return client.create_experiment(name, self._artifact_root())
-            except Exception:
-                # Another process made it in the meantime, or it failed for a reason worth reporting.
-                found = client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return found.experiment_id
-
-    def _artifact_root(self) -> str | None:
-        """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-        file = store.sqlite_file(self.target.uri)
-        if file is None:
-            return None
-        return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", self.target.experiment)).as_uri()
+                self._experiment_id = store.experiment(self._client, self.target)
 
     def _create(self, start: Mapping[str, Any], parent: str | None) -> str:
         below = {parent_run.TAG: parent} if parent else {}
@@ -194,7 +149,7 @@ class MlflowTracker(Tracker):
                     self._setting("run_name") or start.get("name") or start.get("run_id") or "run",
                     limits.KEY_LENGTH,
                 ),
-                tags=_tags(start) | below,
+                tags=run_tags.of(start) | below,
             )
         except Exception:
             # An answer that was lost on the way, or a server that is slower than our patience.
@@ -203,14 +158,14 @@ class MlflowTracker(Tracker):
         if self._unsure:
             return self._find(start) or made.info.run_id
         self._made, self.cursor.parent_id = True, parent
-        self._files = _folder(made.info.artifact_uri)
+        self._files = inputs_outputs.local_files(made.info.artifact_uri)
         return made.info.run_id
 
     def _find(self, start: Mapping[str, Any]) -> str | None:
         """Return the run that this journal has on the server; of two, one is taken out."""
         found = self._client.search_runs(
             [self.cursor.experiment_id],
-            f"tags.`{KEY}` = '{key_of(start)}'",
+            f"tags.`{run_tags.KEY}` = '{run_tags.key_of(start)}'",
             order_by=["attribute.run_id ASC"],
         )
         for other in found[1:]:
@@ -220,12 +175,11 @@ class MlflowTracker(Tracker):
     # What happens for each kind of record.
 
     def _on_start(self, record: Mapping[str, Any]) -> None:
-        run_id, attempt = self.cursor.run_id, self._attempt(record)
+        run_id, attempt = self.cursor.run_id, self._attempts.of(record)
         if attempt.number:
             self._client.update_run(run_id, status="RUNNING")
-            changed = [f"{k}={v}" for k, v in attempt.changed.items()]
-            told = "; ".join([f"from {_where(record.get('resumed_from'))}", *changed])
-            self.tag({f"trainrun.resume.{attempt.number}": told, "trainrun.status": "RUNNING"})
+            line = attempt.summary(record.get("resumed_from"))
+            self.tag({f"trainrun.resume.{attempt.number}": line, "trainrun.status": "RUNNING"})
             for name in ("trainrun.reason", "trainrun.log"):
                 with contextlib.suppress(Exception):  # there was none
                     self._client.delete_tag(run_id, name)
@@ -234,21 +188,7 @@ class MlflowTracker(Tracker):
         for portion in limits.portions(list(attempt.fresh.items())):
             self._send_params([Param(k, v) for k, v in portion])
         if record.get("dataset"):
-            self._dataset(record["dataset"])
-
-    def _attempt(self, start: Mapping[str, Any]) -> Attempt:
-        """Return what an attempt brings. It is asked for once more where sending it has failed half-way."""
-        seq = start.get("seq", -1)
-        if seq not in self._attempts:
-            given = {
-                self._param_names[k]: limits.cut(limits.value(v), limits.PARAM_LENGTH)
-                for k, v in (start.get("params") or {}).items()
-            }
-            fresh = {k: v for k, v in given.items() if k not in self._params}
-            changed = {k: v for k, v in given.items() if self._params.get(k, v) != v}
-            self._params |= fresh
-            self._attempts[seq] = Attempt(len(self._attempts), fresh, changed)
-        return self._attempts[seq]
+            inputs_outputs.log_dataset(self._client, run_id, record["dataset"])
 
     def _send_params(self, params: list[Any]) -> None:
         try:
@@ -296,18 +236,25 @@ class MlflowTracker(Tracker):
 
     def _on_end(self, record: Mapping[str, Any]) -> None:
         word, log = record.get("status", "FINISHED"), record.get("log") or []
-        given = {
+        tags = {
             "trainrun.status": word,
             "trainrun.reason": record.get("reason"),
             "trainrun.log": "\n".join(log),
         }
-        self.tag({k: str(v) for k, v in given.items() if v})
+        self.tag({k: str(v) for k, v in tags.items() if v})
         self._client.set_terminated(
             self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
         )
         if self._unsure:
             self._find(self._first)  # a second run may have appeared since
         self._name_the_run()
+
+    def _model(self, path: Path, record: Mapping[str, Any]) -> None:
+        number = str(record.get("seq"))
+        new = self._made and number not in self._models
+        self._models.add(number)
+        run_id, experiment_id = self.cursor.run_id, self.cursor.experiment_id
+        inputs_outputs.log_model(self._client, run_id, experiment_id, path, record, new)
 
     def _name_the_run(self) -> None:
         """Complete a summary that was written before the run had a name on the server."""
@@ -331,98 +278,3 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Metric
 
         return [Metric(name, number, limits.milliseconds(record), int(step or 0)) for name, number in named]
-
-    def _dataset(self, dataset: Mapping[str, Any]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        digest = str(dataset.get("digest") or "unknown")
-        described = Dataset(
-            name=limits.cut(str(dataset.get("name")), 500),
-            digest=digest[:36],  # MLflow's limit; the whole digest is in the tag
-            source_type=str(dataset.get("source_type") or "trainrun"),
-            source=json.dumps(
-                redaction.tree(dataset.get("source") or {"data": dataset.get("name")}), default=str
-            ),
-            schema=json.dumps(dataset["schema"], default=str) if dataset.get("schema") else None,
-            profile=json.dumps(dataset["profile"], default=str) if dataset.get("profile") else None,
-        )
-        tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", digest[:500])]
-        self._client.log_inputs(self.cursor.run_id, datasets=[DatasetInput(described, tags)])
-
-    def _model(self, path: Path, record: Mapping[str, Any]) -> None:
-        client, run_id = self._client, self.cursor.run_id
-        with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
-            if not hasattr(client, "create_logged_model"):
-                write_model(Path(folder), path, record["model"], run_id)
-                client.log_artifacts(run_id, folder, MODEL)
-                return
-            from mlflow.entities import LoggedModelOutput
-
-            experiment, number = self.cursor.experiment_id, str(record.get("seq"))
-            mark, new = {"trainrun.record": number}, self._made and number not in self._models
-            self._models.add(number)
-            there = [] if new else client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-            logged = next((m for m in there if mark.items() <= (m.tags or {}).items()), None)
-            if logged is None:
-                logged = client.create_logged_model(
-                    experiment, name=MODEL, source_run_id=run_id, model_type="keras", tags=mark
-                )
-            if str(logged.status).rpartition(".")[2] != "READY":
-                write_model(Path(folder), path, record["model"], run_id, logged)
-                files = _folder(logged.artifact_location)
-                if files is not None:
-                    files.log_artifacts(folder)
-                else:
-                    client.log_model_artifacts(logged.model_id, folder)
-                client.finalize_logged_model(logged.model_id, "READY")
-            outputs = None if new else client.get_run(run_id).outputs
-            known = [m.model_id for m in (outputs.model_outputs if outputs else [])]
-            if logged.model_id not in known:
-                client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-
-
-def _folder(uri: str) -> Any:
-    """Return MLflow's repository of a folder on this machine; None for any other address.
-
-    The client would ask the store for the run, or the model, with all it has: 6 ms for what has just been said.
-    """
-    if not uri.startswith("file:"):
-        return None
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    return get_artifact_repository(uri)
-
-
-def key_of(start: Mapping[str, Any]) -> str:
-    """Return what names a run on every server: made of its journal's first record, so that none has to be kept."""
-    parts = [str(start.get(k)) for k in ("run_id", "host", "run_dir", "pid", "time")]
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
-
-
-def _where(resumed_from: Any) -> str:
-    if not isinstance(resumed_from, Mapping):
-        return str(resumed_from or "the beginning")
-    step = f", step {resumed_from['step']}" if resumed_from.get("step") else ""
-    return f"epoch {resumed_from.get('epoch')}{step}"
-
-
-def _tags(record: Mapping[str, Any]) -> dict[str, str]:
-    git, versions = record.get("git") or {}, record.get("versions") or {}
-    tags = {
-        "mlflow.user": record.get("user"),
-        "mlflow.source.name": record.get("command"),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": git.get("commit"),
-        "git.commit": git.get("commit"),
-        "git.dirty": git.get("dirty"),
-        "command": record.get("command"),
-        "overrides": " ".join(record.get("overrides") or []),
-        "run_dir": record.get("run_dir"),
-        "trainrun.run_id": record.get("run_id"),
-        "trainrun.version": versions.get("trainrun"),
-        "host": record.get("host"),
-        **(record.get("tags") or {}),
-        KEY: key_of(record),
-    }
-    kept = {k: v for k, v in tags.items() if v is not None and v != ""}
-    return {limits.key(k): limits.cut(limits.value(v), limits.TAG_LENGTH) for k, v in kept.items()}
