@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
+
 # Their value is not a sum over examples, so that no sum over parts of a batch gives it.
 WHOLE_BATCH = (keras.losses.Dice, keras.losses.Tversky, keras.losses.Circle)
 
@@ -115,7 +117,7 @@ def divide(model: keras.Model, parts: int) -> None:
     def train_step(data: tuple) -> dict[str, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         loss, y_pred = step(model, x, y, weight, 1.0)
-        model._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
+        keras_model_private.count_loss(model, loss, tf.shape(y)[0])
         return model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     model.train_step = train_step

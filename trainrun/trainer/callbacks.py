@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import keras_model_private
 from trainrun.trainer.job import Job
 
 
@@ -46,7 +47,7 @@ class Callbacks(keras.callbacks.CallbackList):
         if self.job.start is not None:
             self._restore()
             # `fit` reads it now. (Keras' BackupAndRestore may have set it to another.)
-            self.model._initial_epoch = self.first_epoch
+            keras_model_private.set_initial_epoch(self.model, self.first_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.model.cost import STEP
@@ -210,7 +211,7 @@ class Pass:
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
         x, y, weight = gathered(data, index)
         loss, y_pred = self.step(self.model, x, y, weight, 1.0)
-        self.model._loss_tracker.update_state(loss, sample_weight=tf.shape(index)[0])
+        keras_model_private.count_loss(self.model, loss, tf.shape(index)[0])
         self.model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     def _on_replicas(self, index: tf.Tensor, data: tuple) -> None:
@@ -239,9 +240,7 @@ class Pass:
             loss, y_pred = self.step(model, x, y, weight, share)
             model.examples_of_replica = None
             # Summed over the replicas: (loss of the whole) · size, and size.
-            model._loss_tracker.update_state(
-                loss * replicas, sample_weight=tf.cast(size, loss.dtype) / replicas
-            )
+            keras_model_private.count_loss(model, loss * replicas, tf.cast(size, loss.dtype) / replicas)
 
             def measure() -> tf.Tensor:
                 model.compute_metrics(x, y, y_pred, sample_weight=weight)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.job import Job
 
@@ -45,7 +46,7 @@ def loop(
     every.on_train_begin()
     logs: dict[str, Any] = {}
     # Set when training begins: by BackupAndRestore, or where the run goes on.
-    first = getattr(model, "_initial_epoch", None) or 0
+    first = keras_model_private.initial_epoch(model)
     for epoch in range(first, plan.epochs):
         reset()
         every.on_epoch_begin(epoch)
@@ -98,7 +99,7 @@ def build(job: Job) -> None:
     few = job.train.take(np.arange(1))
     with model.distribute_strategy.scope():
         _count(model, few.y, few.weight)
-        model._symbolic_build(data_batch=(few.x, few.y, few.weight))
+        keras_model_private.build_for(model, (few.x, few.y, few.weight))
 
 
 def _count(model: keras.Model, y: Any, weight: Any) -> None:
@@ -110,7 +111,7 @@ def _count(model: keras.Model, y: Any, weight: Any) -> None:
     outputs = getattr(model, "outputs", None) or []
     if own or y is None or len(outputs) != 1 or model.distribute_strategy.num_replicas_in_sync > 1:
         return
-    counts, loss = model._compile_metrics, model._compile_loss
+    counts, loss = keras_model_private.compiled_parts(model)
     try:
         y, weight = (None if v is None else tf.convert_to_tensor(v) for v in (y, weight))
         nothing = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)

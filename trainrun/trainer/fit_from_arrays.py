@@ -60,7 +60,8 @@ class Indexed(keras.callbacks.Callback):
         measured = job.train if job.validation is None else job.validation
         self.measuring = measuring(job, measured)
         self.everything = np.arange(len(measured), dtype="int64")
-        self._keras = model._make_function(model.test_step)
+        model.make_test_function(force=True)
+        self._keras, model.test_function = model.test_function, None
         self._at = self._done = 0
         self._order = self.everything
         self._first_epoch, self._first_step = job.position()

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from trainrun.compat import keras_model_private, keras_optimizer_private, keras_private
+
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
@@ -44,9 +46,6 @@ class ProgramCache:
 
     def job(self, new: Job) -> Job:
         """Return a job with the program of the one before, if it is the same program; else the job itself."""
-        from keras.src.backend.common import global_state
-        from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
-
         if not _eligible(new):
             return new
         program, says = self._program, _Says(new)
@@ -54,11 +53,11 @@ class ProgramCache:
             program = self._program = None
             gc.collect()
             new.state.shared = True
-            self._program = _Program(new, says, global_seed_generator())
+            self._program = _Program(new, says, keras_private.global_seed_generator())
             return new
         self.reuses += 1
         # The steps draw from the generator that was Keras' own when they were compiled.
-        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, program.generator)
+        keras_private.set_global_seed_generator(program.generator)
         return replace(new, model=program.model, state=program.state)
 
 
@@ -74,10 +73,10 @@ def _eligible(new: Job) -> bool:
     if model.distribute_strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
         return False
     # What such a layer has learnt of the data is in the program, as constants.
-    if any(hasattr(layer, "adapt") for layer in model._flatten_layers()):
+    if any(hasattr(layer, "adapt") for layer in keras_model_private.all_layers(model)):
         return False
     rates = [
-        getattr(leaf, "_learning_rate", None)
+        keras_optimizer_private.rate(leaf)
         for leaf in leaves(model.optimizer)
         if not hasattr(leaf, "inners")  # it wraps others, whose rates count
     ]
@@ -113,8 +112,9 @@ class _Says:
 
     def __init__(self, job: Job):
         model = job.model
-        self._layers = {layer.name: f"layer {i}" for i, layer in enumerate(model._flatten_layers())}
-        metrics = model._compile_metrics
+        self._layers = {
+            layer.name: f"layer {i}" for i, layer in enumerate(keras_model_private.all_layers(model))
+        }
         self.content = (
             type(model),
             job.plan.batch_size,
@@ -124,7 +124,7 @@ class _Says:
             [(tuple(v.shape), str(v.dtype)) for v in model.variables],
             self._part(model.optimizer),
             self._part(model.loss),
-            [self._part(getattr(metrics, f"_user_{k}", None)) for k in ("metrics", "weighted_metrics")],
+            [self._part(metrics) for metrics in keras_model_private.compiled_metrics_as_given(model)],
         )
 
     def __eq__(self, other: object) -> bool:
@@ -190,5 +190,5 @@ def _move(program: _Program, new: Job) -> bool:
         for mine, other in zip(ours[kind], variables, strict=True):
             mine.assign(other)
     program.model.stop_training = False
-    program.model._initial_epoch = None
+    keras_model_private.set_initial_epoch(program.model, None)
     return True

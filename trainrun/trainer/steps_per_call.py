@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import keras
 
+from trainrun.compat import keras_callback_private
+
 # Seconds between two returns to Python: the bar moves, Ctrl-C and time limits are heard. A return costs about
 # half a millisecond, a quarter of a percent of this.
 BREATH = 0.2
@@ -61,8 +63,12 @@ def _wants(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
     if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
         return callback.save_freq != "epoch"
     if isinstance(callback, keras.callbacks.TensorBoard):
-        return callback.update_freq != "epoch" or callback._should_trace or callback.write_steps_per_second
-    return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
+        return (
+            callback.update_freq != "epoch"
+            or keras_callback_private.traces_steps(callback)
+            or callback.write_steps_per_second
+        )
+    return any(keras_callback_private.overrides(callback, hook) for hook in hooks)
 
 
 def traced(callbacks: Iterable[keras.callbacks.Callback]) -> bool:

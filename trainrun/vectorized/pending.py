@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from trainrun.checkpoint.training_state import Reader, entry_names
+from trainrun.compat import keras_private
 from trainrun.model.variables import by_purpose
 from trainrun.vectorized.shape import variables
 
@@ -55,7 +56,7 @@ class PendingValues:
     def value(self, place: int) -> np.ndarray:
         """Return the value of the variable at a place: pending, or its own."""
         if self.arrays is None or place in self.written:
-            return self._variables[place]._value.numpy()
+            return keras_private.backing_variable(self._variables[place]).numpy()
         return self.arrays[place][self.slot]
 
     def values(self) -> list[np.ndarray]:
@@ -81,7 +82,7 @@ class PendingValues:
 
     def _assign(self, place: int) -> None:
         value: Any = self.arrays[place][self.slot]
-        self._variables[place]._value.assign(value, read_value=False)
+        keras_private.backing_variable(self._variables[place]).assign(value, read_value=False)
 
 
 class PendingReader:
