@@ -125,7 +125,7 @@ def few_held(monkeypatch):
 def record(run_dir):
     """Return what a run's record says of it, without what is another each time."""
     summary = json.loads((run_dir / "summary.json").read_text())
-    told = history.told(journal.read(run_dir / "journal.jsonl").records)
+    told = history.replay(journal.read(run_dir / "journal.jsonl").records)
     epochs = {e: entry["metrics"] for e, entry in told["epochs"].items()}
     kept = ("status", "metrics", "best", "epochs", "steps", "weights_sha256", "data_sha256")
     return {**{k: summary[k] for k in kept}, "history": epochs}

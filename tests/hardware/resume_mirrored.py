@@ -44,7 +44,7 @@ class Stop(keras.callbacks.Callback):
 
 def record(run_dir):
     summary = json.loads(Path(run_dir, "summary.json").read_text())
-    told = history.told(journal.read(Path(run_dir, "journal.jsonl")).records)
+    told = history.replay(journal.read(Path(run_dir, "journal.jsonl")).records)
     epochs = {e: entry["metrics"] for e, entry in told["epochs"].items()}
     return {k: summary[k] for k in ("status", "metrics", "best", "steps", "weights_sha256")}, epochs
 

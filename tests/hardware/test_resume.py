@@ -61,7 +61,7 @@ def test_a_group_of_workers_that_was_killed_goes_on_as_one(inside):
     at = file.newest(inside / "cut")[0]
     assert 2 <= at.epoch < 100
     assert subprocess.run([*command, "resume", "cut"], **quiet, timeout=200, check=False).returncode == 0
-    ours = history.told(journal.read(inside / "cut" / "journal.jsonl").records)
+    ours = history.replay(journal.read(inside / "cut" / "journal.jsonl").records)
     assert ours["attempts"][-1]["resumed_from"]["epoch"] >= 2
     alone = trainrun.run(WORKERS)
     assert list(ours["epochs"]) == list(range(1, 101))

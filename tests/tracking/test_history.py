@@ -46,7 +46,7 @@ RESUMED = [
 
 
 def test_a_later_attempt_stands_in_the_place_of_an_earlier_one(tmp_path):
-    told = history.told(book(tmp_path, *RESUMED))
+    told = history.replay(book(tmp_path, *RESUMED))
     assert told["history"] == {"loss": [0.5, 0.41]}
     assert list(told["epochs"]) == [1, 2]
     assert (len(told["attempts"]), told["end"], told["step"]) == (2, None, 20)
@@ -60,7 +60,7 @@ def test_final_metrics_come_over_those_of_the_epochs(tmp_path):
         ("metrics", {"epoch": 3, "metrics": {"test_loss": 0.9}}),
         ("end", {"status": "FINISHED"}),
     )
-    told = history.told(records)
+    told = history.replay(records)
     assert told["metrics"] == {"loss": 0.3, "test_loss": 0.9}
     assert told["end"]["status"] == "FINISHED"
 

@@ -46,7 +46,7 @@ def draw(run_dir: Path) -> None:
         return
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
-    epochs = history.told(journal.read(run_dir / status.JOURNAL).records)["history"]
+    epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
     if (run_dir / MODEL).is_file():
         data = builders.dataset(config)
         job = builders.job(config, data, builders.strategy(config))

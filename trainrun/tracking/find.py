@@ -35,19 +35,19 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         )
     if os.path.isdir(folder) and word not in ("", "."):
         raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
-    found = sorted(everyone(outputs))
+    runs = sorted(everyone(outputs))
     if word == LATEST:
-        if not found:
+        if not runs:
             raise UserError(f"there is no run below {outputs}/ yet.")
-        return max(found, key=_began)
-    named = [p for p in found if p.name == word] or [p for p in found if word and word in _tracker_ids(p)]
+        return max(runs, key=_began)
+    named = [p for p in runs if p.name == word] or [p for p in runs if word and word in _tracker_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
     if named:
         return named[0]
-    near = did_you_mean(word, [LATEST, *(p.name for p in found)])
+    near = did_you_mean(word, [LATEST, *(p.name for p in runs)])
     raise UserError(
-        f"no run {word!r}: expected a run's directory, its tracker's run id, or {LATEST}; there are {len(found)} runs below "
+        f"no run {word!r}: expected a run's directory, its tracker's run id, or {LATEST}; there are {len(runs)} runs below "
         f"{outputs}/.{near}"
     )
 

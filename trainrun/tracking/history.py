@@ -1,4 +1,4 @@
-"""What a journal says of its run: each epoch once, as the attempt that counts has trained it."""
+"""A run's history from its journal: each epoch once, as the attempt that counts has trained it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 METRICS = ("epoch", "batch", "metrics")
 
 
-def told(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the journal says, superseded records left out.
+def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the run that the records describe, superseded ones left out.
 
     A resumed run does some epochs again: a later attempt's stand in the place of an earlier one's.
 

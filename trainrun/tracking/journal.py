@@ -53,7 +53,7 @@ class Journal:
 
     Args:
         path: the file; its folder exists.
-        listener: called after each record, for whoever reads along.
+        listener: called after each record, for a reader that follows.
     """
 
     def __init__(self, path: str | Path, listener: Callable[[], None] | None = None):
@@ -61,9 +61,11 @@ class Journal:
         self.listener = listener
         self._lock = threading.Lock()
         torn = _mend(self.path)
-        found = read(self.path) if self.path.exists() else Contents([], [])
-        self.damage = found.damage
-        self._next = max((r["seq"] for r in found.records if isinstance(r.get("seq"), int)), default=-1) + 1
+        contents = read(self.path) if self.path.exists() else Contents([], [])
+        self.damage = contents.damage
+        self._next = (
+            max((r["seq"] for r in contents.records if isinstance(r.get("seq"), int)), default=-1) + 1
+        )
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open until `close`
         if torn is not None:
             self.damage = [*self.damage, "its last line was cut short"]
@@ -103,18 +105,18 @@ class Journal:
 
 
 def read(path: str | Path) -> Contents:
-    """Return what a journal holds, whole lines and damaged ones told apart."""
+    """Return what a journal holds, and which of its lines are damaged."""
     records, damage = [], []
     lines = Path(path).read_bytes().split(b"\n")
     for i, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        found = record(line)
-        if found is None:
+        whole = record(line)
+        if whole is None:
             last = i == len(lines)
             damage.append(f"line {i} was cut short" if last else f"line {i} is no record")
         else:
-            records.append(found)
+            records.append(whole)
     return Contents(records, damage)
 
 
@@ -141,8 +143,8 @@ def last(path: str | Path, count: int = 1) -> list[dict[str, Any]]:
             lines = file.read().rstrip(b"\n").split(b"\n")
     except OSError:
         return []
-    found = [record(line) for line in lines[-count:]]
-    return [r for r in found if r is not None] if found[-1] is not None else []
+    newest = [record(line) for line in lines[-count:]]
+    return [r for r in newest if r is not None] if newest[-1] is not None else []
 
 
 class Tail:
@@ -174,10 +176,10 @@ class Tail:
 def record(line: bytes) -> dict[str, Any] | None:
     """Return the record that a line holds, or None if it holds none."""
     try:
-        found = decode(line.decode())
+        value = decode(line.decode())
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
+    return value if isinstance(value, dict) and isinstance(value.get("kind"), str) else None
 
 
 def encode(record: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Listed(NamedTuple):
         unsent: records that its trackers do not have; None: it was to go to none.
         mlflow_run_id: the id that a tracker gave it, or None.
         trials: of a sweep: status -> how many; None: it is a run.
-        total: of a sweep: trials there are to be; None: nobody knows.
+        total: of a sweep: trials there are to be; None: not known.
     """
 
     run: str
@@ -85,12 +85,12 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
 
 def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
     """Return a sweep as one row."""
-    told = [f"{n} {word.lower()}" for word, n in sorted(sweep.counts.items()) if word != "FINISHED"]
+    others = [f"{n} {word.lower()}" for word, n in sorted(sweep.counts.items()) if word != "FINISHED"]
     return Listed(
         run=sweep_dir.name,
         run_dir=os.fspath(sweep_dir),
         status=sweep.status,
-        reason="; ".join(filter(None, [sweep.reason, ", ".join(told)])) or None,
+        reason="; ".join(filter(None, [sweep.reason, ", ".join(others)])) or None,
         started=sweep.started or None,
         epochs=0,
         metric=sweep.metric,
@@ -106,19 +106,19 @@ def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
 def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     """Return a run as one row; `head` is its journal's first record."""
     last = _last(run_dir)
-    told = _summary(run_dir) if last.get("kind") == "end" else None
-    if told is not None and told.get("status") == last.get("status"):
+    content = _summary(run_dir) if last.get("kind") == "end" else None
+    if content is not None and content.get("status") == last.get("status"):
         word, reason, epochs, best = (
             last["status"],
             last.get("reason"),
-            told.get("epochs") or 0,
-            told.get("best") or {},
+            content.get("epochs") or 0,
+            content.get("best") or {},
         )
     else:
         now = status.status(run_dir)
         word, reason, epochs = now.status, now.reason, now.epochs
         path = run_dir / status.JOURNAL
-        best = summary.best_epochs(history.told(journal.read(path).records)["history"])
+        best = summary.best_epochs(history.replay(journal.read(path).records)["history"])
         last = _last(run_dir)
     metric = summary.monitored({"best": best})
     value = best[metric].get("value") if metric else None

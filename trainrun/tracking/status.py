@@ -30,7 +30,7 @@ class RunStatus(NamedTuple):
         epochs: epochs done.
         metrics: of the last epoch, and the final ones.
         identity: the tracker's `tracking_uri`, `experiment_id` and `run_id`, or None.
-        ended: whether the journal itself says so; a KILLED run without an end has nobody who wrote it down yet.
+        ended: whether the journal itself says so; the end of a KILLED run may not be written yet.
     """
 
     status: str
@@ -45,29 +45,29 @@ class RunStatus(NamedTuple):
 def status(run_dir: str | Path) -> RunStatus:
     """Return what the run directory says.
 
-    A run without an end whose process is gone was KILLED: nobody was left to write it down (`settle` does). The
+    A run without an end whose process is gone was KILLED; `settle` writes the end. The
     process of a run on another machine cannot be seen; such a run counts as RUNNING.
     """
     path = Path(run_dir) / JOURNAL
-    told = history.told(journal.read(path).records if path.is_file() else [])
-    start: Mapping[str, Any] = told["attempts"][-1] if told["attempts"] else {}
-    if told["end"] is not None:
-        word, reason = told["end"].get("status", "UNKNOWN"), told["end"].get("reason")
+    past = history.replay(journal.read(path).records if path.is_file() else [])
+    start: Mapping[str, Any] = past["attempts"][-1] if past["attempts"] else {}
+    if past["end"] is not None:
+        word, reason = past["end"].get("status", "UNKNOWN"), past["end"].get("reason")
     elif not start:
         word, reason = "UNKNOWN", "its journal has no beginning"
     elif liveness.lives(start) is False:
         word, reason = "KILLED", WORDLESS
     else:
         word, reason = "RUNNING", None
-    epochs = max(told["epochs"], default=0)
+    epochs = max(past["epochs"], default=0)
     return RunStatus(
         word,
         reason,
         start,
         epochs,
-        told["metrics"],
-        identity(run_dir) or told["identity"],
-        told["end"] is not None,
+        past["metrics"],
+        identity(run_dir) or past["identity"],
+        past["end"] is not None,
     )
 
 
@@ -80,31 +80,31 @@ def identity(run_dir: str | Path) -> dict[str, str] | None:
 
 
 def settle(run_dir: str | Path) -> RunStatus:
-    """Return the status, after a run whose process is gone has got the end that nobody has written.
+    """Return the status, after the missing end of a run whose process is gone was written.
 
     A run that a delivery process looks after is left to that.
     """
-    found = status(run_dir)
-    if found.status != "KILLED" or found.ended:
-        return found
+    now = status(run_dir)
+    if now.status != "KILLED" or now.ended:
+        return now
     try:
         lock = state.Lock(run_dir)
         if not lock.acquire():
-            return found
+            return now
     except OSError:  # a directory that we may only read
-        return found
+        return now
     try:
         return mark_killed(run_dir, WORDLESS)
     except OSError:
-        return found
+        return now
     finally:
         lock.release()
 
 
 def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> RunStatus:
-    """Write the end of a run that was killed into its journal and summary; whoever calls holds its `Lock`.
+    """Write the end of a run that was killed into its journal and summary; the caller holds its `Lock`.
 
-    If somebody has written an end meanwhile, that stays; and so does a run that was resumed, and lives.
+    An end that was written meanwhile stays; so does a run that was resumed, and lives.
 
     Args:
         run_dir: the run's directory.
@@ -112,18 +112,18 @@ def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> Ru
         dead: the number of a process of which the caller knows that it is gone.
     """
     run_dir = Path(run_dir)
-    found = status(run_dir)
-    gone = found.status == "KILLED" or (dead is not None and found.start.get("pid") == dead)
-    if not found.ended and found.start and gone:
+    now = status(run_dir)
+    gone = now.status == "KILLED" or (dead is not None and now.start.get("pid") == dead)
+    if not now.ended and now.start and gone:
         book = journal.Journal(run_dir / JOURNAL)
         try:
             book.write("end", status="KILLED", reason=reason, log=last_lines(run_dir))
         finally:
             book.close()
-        found = status(run_dir)
-    if found.status == "KILLED" and not found.start.get("sweep"):
-        _summarize(run_dir, found)
-    return found
+        now = status(run_dir)
+    if now.status == "KILLED" and not now.start.get("sweep"):
+        _summarize(run_dir, now)
+    return now
 
 
 def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
@@ -152,38 +152,38 @@ def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:
         pass  # there is none, or none that we can read
 
 
-def _summarize(run_dir: Path, found: RunStatus) -> None:
+def _summarize(run_dir: Path, now: RunStatus) -> None:
     """Make summary.json say that the run was killed; what it lacks is taken from the journal."""
     content: dict[str, Any] = {}
     try:
         content = summary.read(run_dir)
-        if content.get("epochs") == found.epochs:  # training was over, or nothing came after it
-            if content.get("status") != found.status:
-                summary.write(run_dir, {**content, "status": found.status})
+        if content.get("epochs") == now.epochs:  # training was over, or nothing came after it
+            if content.get("status") != now.status:
+                summary.write(run_dir, {**content, "status": now.status})
             return
     except FileNotFoundError:
         pass
     except (OSError, ValueError, AttributeError, TypeError):
         return  # not ours to mend
     records = journal.read(run_dir / JOURNAL).records
-    told = history.told(records)
-    start = told["start"]
+    past = history.replay(records)
+    start = past["start"]
     made = summary.build(
         run_id=start.get("run_id") or run_dir.name,
-        status=found.status,
+        status=now.status,
         seed=start.get("seed"),
         overrides=start.get("overrides") or (),
-        metrics=told["metrics"],
-        best=summary.best_epochs(told["history"]),
-        epochs=found.epochs,
-        steps=told["step"],
+        metrics=past["metrics"],
+        best=summary.best_epochs(past["history"]),
+        epochs=now.epochs,
+        steps=past["step"],
         parameters=content.get("parameters"),
         seconds={"total": _passed(records)},
         data_sha256=(start.get("dataset") or {}).get("digest"),
         versions=start.get("versions"),
         git=start.get("git"),
-        identity=found.identity,
-        resumed_from=found.start.get("resumed_from"),
+        identity=now.identity,
+        resumed_from=now.start.get("resumed_from"),
     )
     summary.write(run_dir, made)
 
@@ -193,6 +193,6 @@ def _passed(records: Sequence[Mapping[str, Any]]) -> float:
     return sum(
         later["time"] - sooner["time"]
         for sooner, later in pairwise(records)
-        # Not from one attempt to the next, nor to whoever found it dead, nor where the clock was set back.
+        # Not from one attempt to the next, nor to the end that was written later, nor where the clock was set back.
         if later["kind"] not in ("start", "end") and later["time"] > sooner["time"]
     )

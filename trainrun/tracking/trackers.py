@@ -173,8 +173,8 @@ def start_fields(wanted: Sequence[Target]) -> dict[str, Any]:
 
 def recorded(start: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the targets that a run's first record names, as `record` writes them; those of before there were several, too."""
-    told = start.get("tracking")
-    if isinstance(told, Mapping):
-        return [{"tracker": DEFAULT, "uri": told.get("uri"), "experiment": told.get("experiment"),
-                 "settings": {k: v for k, v in told.items() if k not in ("uri", "experiment")}}]  # fmt: skip
-    return [dict(t) for t in told] if isinstance(told, list) else []
+    wanted = start.get("tracking")
+    if isinstance(wanted, Mapping):
+        return [{"tracker": DEFAULT, "uri": wanted.get("uri"), "experiment": wanted.get("experiment"),
+                 "settings": {k: v for k, v in wanted.items() if k not in ("uri", "experiment")}}]  # fmt: skip
+    return [dict(t) for t in wanted] if isinstance(wanted, list) else []

@@ -55,7 +55,7 @@ class Place:
 
 def compare(whole: Path, killed: Path) -> list[Difference]:
     """Return in what the records of two runs differ: history, final and best metrics, weights; to the bit."""
-    ours, theirs = (history.told(journal.read(r / JOURNAL).records)["epochs"] for r in (whole, killed))
+    ours, theirs = (history.replay(journal.read(r / JOURNAL).records)["epochs"] for r in (whole, killed))
     found = []
     for epoch in sorted({*ours, *theirs}):
         one, other = (told.get(epoch, {}).get("metrics", {}) for told in (ours, theirs))
@@ -95,7 +95,7 @@ def first_difference(whole: Path, killed: Path) -> Place | None:
 
 def resumed_at(run_dir: Path) -> list[int]:
     """Return the steps, counted over all epochs, from which a run went on."""
-    starts = history.told(journal.read(run_dir / JOURNAL).records)["attempts"]
+    starts = history.replay(journal.read(run_dir / JOURNAL).records)["attempts"]
     return [int((s.get("resumed_from") or {}).get("updates") or 0) for s in starts[1:]]
 
 

@@ -207,7 +207,7 @@ def _seen(run_dir: Path, writing: bool) -> Kill:
     """Return what a kill has left."""
     epochs, path = 0, run_dir / JOURNAL
     if path.is_file():
-        epochs = max(history.told(journal.read(path).records)["epochs"], default=0)
+        epochs = max(history.replay(journal.read(path).records)["epochs"], default=0)
     newest, _ = file.newest(run_dir)
     return Kill(epochs, writing, None if newest is None else (newest.epoch, newest.step))
 

@@ -15,7 +15,7 @@ def identity() -> dict[str, Any]:
 
 
 def lives(start: Mapping[str, Any]) -> bool | None:
-    """Tell whether the process of a `start` record still runs; None: it is another machine's, nobody can see."""
+    """Tell whether the process of a `start` record still runs; None: it is another machine's, which cannot be seen."""
     if start.get("host") != platform.node():
         return None if start.get("host") else False
     pid = start.get("pid")
@@ -26,7 +26,7 @@ def lives(start: Mapping[str, Any]) -> bool | None:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        pass  # somebody else's
+        pass  # another user's
     if _state(pid) == "Z":
         return False  # dead, and not yet fetched by its parent
     then, now = start.get("process"), _mark(pid)

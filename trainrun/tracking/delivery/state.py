@@ -102,10 +102,10 @@ class Cursor:
 def read(run_dir: str | Path) -> list[dict[str, Any]]:
     """Return the entries of a run's `tracking.json`, the latest target last; a damaged file counts as absent."""
     try:
-        found = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))["deliveries"]
+        entries = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))["deliveries"]
         return [
             e
-            for e in found
+            for e in entries
             if isinstance(e["tracking_uri"], str)
             and isinstance(e["experiment"], str)
             and isinstance(e["next"], int)

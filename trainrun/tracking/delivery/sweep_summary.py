@@ -19,9 +19,9 @@ class Folded(NamedTuple):
 
     Args:
         status, reason: of the sweep as a whole.
-        started: unix seconds; 0.0: nobody knows.
+        started: unix seconds; 0.0: not known.
         counts: status -> trials that have begun.
-        total: trials there are to be; None: nobody knows.
+        total: trials there are to be; None: not known.
         metric, value: the objective and its best value so far, or None.
         swept: what is varied, as overrides.
         records: those of each journal, the sweep's own too: directory -> how many.
@@ -59,14 +59,14 @@ def fold(sweep_dir: Path) -> Folded:
     newest = journal.last(own, 40)
     if head:
         records[sweep_dir] = _count(newest[-1] if newest else {})
-    told = _told(sweep_dir)
-    total = (head.get("sweep") or {}).get("total") or len(told.get("points") or []) or None
+    recorded = _settings_file(sweep_dir)
+    total = (head.get("sweep") or {}).get("total") or len(recorded.get("points") or []) or None
     word, reason = _status(newest, counts, total)
     metric, value = _best(newest)
     return Folded(
         status=word,
         reason=reason,
-        started=_number(head.get("time")) or _number(told.get("started")) or 0.0,
+        started=_number(head.get("time")) or _number(recorded.get("started")) or 0.0,
         counts=counts,
         total=total,
         metric=metric,
@@ -104,10 +104,10 @@ def _best(newest: list[dict[str, Any]]) -> tuple[str | None, float | None]:
     return None, None
 
 
-def _told(sweep_dir: Path) -> dict[str, Any]:
+def _settings_file(sweep_dir: Path) -> dict[str, Any]:
     try:
-        found = json.loads((sweep_dir / find.SWEEP).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+        content = json.loads((sweep_dir / find.SWEEP).read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
 

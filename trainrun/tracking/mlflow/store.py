@@ -71,18 +71,18 @@ def experiment(client: Any, target: Target) -> str:
         client: MLflow's.
         target: the address and the experiment's name.
     """
-    found = client.get_experiment_by_name(target.experiment)
-    if found is None:
+    known = client.get_experiment_by_name(target.experiment)
+    if known is None:
         try:
             return client.create_experiment(target.experiment, _artifact_root(target))
         except Exception:
             # Another process made it in the meantime, or it failed for a reason worth reporting.
-            found = client.get_experiment_by_name(target.experiment)
-            if found is None:
+            known = client.get_experiment_by_name(target.experiment)
+            if known is None:
                 raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return known.experiment_id
 
 
 def _artifact_root(target: Target) -> str | None:
