@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from trainrun.sweep.launchers import launcher_settings
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import Trial
 from trainrun.vectorized.engine import Vectorized
@@ -83,7 +84,7 @@ def test_another_shape_waits_for_its_turn(engine):
 
 def test_one_without_company_is_left_to_local(engine):
     said = []
-    engine.said = said.append
+    engine.on_note = said.append
     wait(engine, "a", 1)
     assert (had(engine), len(engine._alone)) == ([], 1)
     assert said == ["1 trial by itself: no other is like it"]
@@ -104,6 +105,8 @@ def test_as_many_processes_as_there_is_room_for(launcher, machine, jobs, monkeyp
         monkeypatch.setattr(
             Resources, "divide", lambda n, trials, per_gpu=1: machine if trials > 1 else Resources(1, 1)
         )
-    found = Vectorized.of({**SETTINGS, "launcher": launcher}, 64)
+    found = Vectorized.of(
+        {**SETTINGS, "launcher": launcher_settings.complete({"name": "vectorized", **launcher})}, 64
+    )
     found.pool.close()
     assert found.machine.jobs == jobs

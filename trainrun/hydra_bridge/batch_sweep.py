@@ -27,7 +27,7 @@ def run(
     """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
-    from trainrun.sweep.view import plots
+    from trainrun.sweep.view import sweep_plots
 
     known = getattr(points, "known", ())
     sweep_record.write(sweep_dir, known, settings)
@@ -52,6 +52,6 @@ def run(
                 book.ended(trial)
         objective = Objective.of(settings["objective"], settings["direction"], trials)
         table = leaderboard.write(sweep_dir, trials, objective)
-        book.end(None, None, [table, *plots.write(sweep_dir, trials, settings)])
+        book.end(None, None, [table, *sweep_plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
     return results, loop.Ended(sweep_dir, trials, objective)

@@ -18,7 +18,7 @@ from trainrun.sweep.launchers.engine import Engine
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import Objective, Trial
-from trainrun.sweep.view import best_plots, plots
+from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
 
@@ -74,13 +74,13 @@ def run(
         seed_replicates.prepare()
     ended, begun = Ended(sweep_dir, [*done]), []
 
-    def heard(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+    def on_epoch(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         trial.epochs = epoch
-        board.heard(trial, metrics)
-        points.heard(trial, epoch, metrics)
-        return judge.heard(trial, epoch, metrics, last)
+        board.epoch_done(trial, metrics)
+        points.epoch_done(trial, epoch, metrics)
+        return judge.epoch_done(trial, epoch, metrics, last)
 
-    engine.heard, engine.asked, engine.said = heard, judge.asks, board.note
+    engine.on_epoch, engine.answers, engine.on_note = on_epoch, judge.asks, board.note
     hopeless: str | None = None
     with (
         contextlib.closing(engine),
@@ -123,7 +123,7 @@ def run(
         ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
         table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
         with best_plots.of_the_best(best.of(ended.trials, ended.objective)):
-            drawn = plots.write(sweep_dir, ended.trials, settings)
+            drawn = sweep_plots.write(sweep_dir, ended.trials, settings)
         book.end(ended.signal, hopeless, [table, *drawn])
     leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
     return ended

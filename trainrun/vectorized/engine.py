@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep.launchers import alike
-from trainrun.sweep.launchers.engine import Heard
+from trainrun.sweep.launchers.engine import OnEpoch
 from trainrun.sweep.launchers.local import Pool
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
@@ -41,9 +41,9 @@ class Vectorized:
         self.how = "in one graph where they are of one shape"
         if machine.jobs > 1:
             self.how = f"in one graph where they are of one shape, or {machine.jobs} side by side"
-        self.said: Callable[[str], None] = lambda text: None
-        self._heard: Heard = lambda trial, epoch, metrics, last: None
-        self._asked = False
+        self.on_note: Callable[[str], None] = lambda text: None
+        self._on_epoch: OnEpoch = lambda trial, epoch, metrics, last: None
+        self._answers_wanted = False
         self._waiting: list[Place] = []
         self._processes: list[Together] = []
         self._alone: list[tuple[Trial, Mapping[str, Any] | None]] = []
@@ -67,22 +67,22 @@ class Vectorized:
         return cls(settings, pool, at_once, Resources.divide(1, 1) if machine.gpus else machine)
 
     @property
-    def heard(self) -> Heard:
+    def on_epoch(self) -> OnEpoch:
         """What is told of each epoch."""
-        return self._heard
+        return self._on_epoch
 
-    @heard.setter
-    def heard(self, heard: Heard) -> None:
-        self._heard = self.pool.heard = heard
+    @on_epoch.setter
+    def on_epoch(self, on_epoch: OnEpoch) -> None:
+        self._on_epoch = self.pool.on_epoch = on_epoch
 
     @property
-    def asked(self) -> bool:
+    def answers(self) -> bool:
         """Whether trials wait for the answer."""
-        return self._asked
+        return self._answers_wanted
 
-    @asked.setter
-    def asked(self, asked: bool) -> None:
-        self._asked = self.pool.asked = asked
+    @answers.setter
+    def answers(self, answers: bool) -> None:
+        self._answers_wanted = self.pool.answers = answers
 
     @property
     def running(self) -> list[Trial]:
@@ -155,7 +155,7 @@ class Vectorized:
             if reason not in self._told_of:
                 self._told_of.add(reason)
                 whom = "1 trial by itself" if n == 1 else f"{n} trials by themselves"
-                self.said(f"{whom}: {reason}")
+                self.on_note(f"{whom}: {reason}")
 
     def _processes_of(self, key: str, places: list[Place]) -> list[Together]:
         """Return the processes that take these trials now; none where they have to wait, or are no company."""
@@ -178,7 +178,9 @@ class Vectorized:
         return self._processes
 
     def _begun(self, threads: int, part: float, place: Place) -> Together:
-        return Together(self.settings, threads, part, self.jobs, self.heard, self.asked, self.said, place)
+        return Together(
+            self.settings, threads, part, self.jobs, self.on_epoch, self.answers, self.on_note, place
+        )
 
     def _listen(self, seconds: float) -> list[Trial]:
         """Take in what the processes say for so long, or until a trial has ended."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.sweep.launchers import forked
-from trainrun.sweep.launchers.engine import Heard
+from trainrun.sweep.launchers.engine import OnEpoch
 from trainrun.sweep.launchers.local import GRACE, died
 from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
@@ -39,7 +39,7 @@ class Place:
     reason: str | None = None
 
     def stop(self, grace: float, reason: str | None) -> None:
-        """Have it end within so many seconds; asked once more, nothing changes."""
+        """Have it end within so many seconds; calling it again changes nothing."""
         if self.stop_by is None:
             self.stop_by, self.reason = time.monotonic() + grace + GRACE, reason
 
@@ -56,7 +56,7 @@ class Together:
         threads: of the CPU, for this process.
         part: of the memory that is free, for this process.
         most: trials at once.
-        heard, asked, said: as of the engine.
+        on_epoch, answers, on_note: of the engine.
         place: the first trial that it will have.
     """
 
@@ -66,12 +66,12 @@ class Together:
         threads: int,
         part: float,
         most: int,
-        heard: Heard,
-        asked: bool,
-        said: Callable[[str], None],
+        on_epoch: OnEpoch,
+        answers: bool,
+        on_note: Callable[[str], None],
         place: Place,
     ):
-        self.settings, self.heard, self.asked, self.said = settings, heard, asked, said
+        self.settings, self.on_epoch, self.answers, self.on_note = settings, on_epoch, answers, on_note
         self.places: list[Place] = []
         self.key: str | None = None  # of the trials that it has had last
         self._pipe, theirs = multiprocessing.Pipe()
@@ -96,7 +96,7 @@ class Together:
         self.places.append(place)
         self.key, place.began = place.key, time.monotonic()
         settings = self.settings
-        self._say(TrialTask.of(trial, settings["command"], settings["plugins"], place.resume, self.asked))
+        self._say(TrialTask.of(trial, settings["command"], settings["plugins"], place.resume, self.answers))
 
     def listen(self) -> list[Trial]:
         """Take in what the process has said; return the trials that have ended."""
@@ -105,7 +105,7 @@ class Together:
             while self._pipe.poll():
                 message = self._pipe.recv()
                 if isinstance(message, Note):
-                    self.said(message.text)
+                    self.on_note(message.text)
                     continue
                 place = next((p for p in self.places if p.trial.number == message.trial), None)
                 if place is None:
@@ -113,8 +113,8 @@ class Together:
                 if isinstance(message, Begun):
                     place.began = time.monotonic()
                 elif isinstance(message, Epoch):
-                    reason = self.heard(place.trial, message.epoch, message.metrics, message.last)
-                    if self.asked:
+                    reason = self.on_epoch(place.trial, message.epoch, message.metrics, message.last)
+                    if self.answers:
                         self._say(Answer(message.trial, reason))
                 elif isinstance(message, Ended):
                     self.places.remove(place)
@@ -152,7 +152,7 @@ class Together:
             digest = (start.get("dataset") or {}).get("digest")
             left.append((place.trial, {"data_sha256": digest} if start else place.resume))
         if lost:
-            self.said(f"the process of {len(lost)} trials ended ({why}); they go on one by one")
+            self.on_note(f"the process of {len(lost)} trials ended ({why}); they go on one by one")
         return over, left
 
     def kill(self) -> None:

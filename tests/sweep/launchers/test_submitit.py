@@ -111,12 +111,12 @@ def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
 
 
 def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
-    from trainrun.sweep.launchers.file_channel import Post
+    from trainrun.sweep.launchers.file_channel import SweepEnd
     from trainrun.sweep.launchers.submitit import Task
 
-    post = Post(tmp_path)
+    post = SweepEnd(tmp_path)
     channel = post.open(3)
-    Post(tmp_path).open(4)  # another attempt at the sweep has begun
+    SweepEnd(tmp_path).open(4)  # another attempt at the sweep has begun
     assert Task(replace(cluster_task(tmp_path / "3"), channel=channel))() is None
 
 
@@ -163,9 +163,9 @@ def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch
 
 
 def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
-    from trainrun.sweep.launchers.file_channel import Line, Post
+    from trainrun.sweep.launchers.file_channel import SweepEnd, WorkerEnd
 
-    line = Line(Post(tmp_path).open(0), patience=0.3)
+    line = WorkerEnd(SweepEnd(tmp_path).open(0), patience=0.3)
     for most in (0.6, 0.1):
         began = time.monotonic()
         assert line.say(Epoch(0, 1, {}, False), answered=True) is None
@@ -173,10 +173,10 @@ def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
 
 
 def test_an_answer_to_an_epoch_is_worth_waiting_for_on_a_machine_that_is_busy(tmp_path):
-    from trainrun.sweep.launchers.file_channel import Line, Post
+    from trainrun.sweep.launchers.file_channel import SweepEnd, WorkerEnd
 
-    post = Post(tmp_path)
-    line = Line(post.open(0))
+    post = SweepEnd(tmp_path)
+    line = WorkerEnd(post.open(0))
     for number in (1, 2):
         late = threading.Timer(1.3, post.answer, (0, number, None if number == 1 else "poor"))
         late.start()

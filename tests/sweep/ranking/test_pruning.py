@@ -30,7 +30,7 @@ def judged(judge, values, epochs=9):
     for number, curve in enumerate(values):
         one, at = trial(number, epochs), None
         for epoch, value in enumerate(curve, 1):
-            if judge.heard(one, epoch, {"val_loss": value}, epoch == len(curve)):
+            if judge.epoch_done(one, epoch, {"val_loss": value}, epoch == len(curve)):
                 at = epoch
                 break
         one.status = "FINISHED" if at is None else "PRUNED"
@@ -85,17 +85,21 @@ def test_the_median_rule_is_googles():
 
 def test_more_is_better_where_the_metric_says_so():
     judge = pruning.Pruning(settings("threshold", lower=0.5), "val_accuracy", "auto")
-    assert judge.heard(trial(0), 1, {"val_accuracy": 0.4}, False).startswith("threshold: val_accuracy 0.4")
-    assert judge.heard(trial(1), 1, {"val_accuracy": 0.6}, False) is None
+    assert judge.epoch_done(trial(0), 1, {"val_accuracy": 0.4}, False).startswith(
+        "threshold: val_accuracy 0.4"
+    )
+    assert judge.epoch_done(trial(1), 1, {"val_accuracy": 0.6}, False) is None
 
 
 def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
     judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
-    assert judge.heard(trial(0), 9, {"val_loss": 9.0}, True) is None
+    assert judge.epoch_done(trial(0), 9, {"val_loss": 9.0}, True) is None
     judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
-    assert judge.heard(trial(0), 1, {"loss": 9.0, "accuracy": 0.1}, False) is not None  # no validation: loss
+    assert (
+        judge.epoch_done(trial(0), 1, {"loss": 9.0, "accuracy": 0.1}, False) is not None
+    )  # no validation: loss
     judge = pruning.Pruning(settings("threshold", upper=0.5), "val_loss", "auto")
-    assert judge.heard(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
+    assert judge.epoch_done(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
 
 
 def test_not_a_number_is_worse_than_all():

@@ -104,7 +104,7 @@ def test_the_study_tells_how_trials_ended(tmp_path):
     trials = [driver.begin() for _ in range(6)]
     for trial in trials:
         for epoch in (1, 2, 2):  # a trial that goes on from a checkpoint may report an epoch again
-            driver.study.heard(trial, epoch, {"loss": 3.0 - epoch, "val_loss": 9.0})
+            driver.study.epoch_done(trial, epoch, {"loss": 3.0 - epoch, "val_loss": 9.0})
     driver.end(trials[0], loss=0.25)
     driver.end(trials[1], "FAILED")
     driver.end(trials[2], "KILLED", loss=0.1)

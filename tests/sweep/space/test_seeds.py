@@ -128,7 +128,7 @@ class Adaptive:
     def left(self):
         return bool(self.settings)
 
-    def heard(self, trial, epoch, metrics):
+    def epoch_done(self, trial, epoch, metrics):
         pass
 
     def ended(self, trial):
@@ -261,18 +261,18 @@ def test_a_pruner_judges_a_setting_by_its_first_seed():
         asks = True
         heard_of: list[int] = []
 
-        def heard(self, trial, epoch, metrics, last):
+        def epoch_done(self, trial, epoch, metrics, last):
             self.heard_of.append(trial.number)
             return "too bad" if "a=bad" in trial.overrides else None
 
     strict = Strict()
     judge = FirstSeed(strict)
     good, bad = trials_of([1, 1], "a=good"), trials_of([1, 1], "a=bad", 2)
-    assert [judge.heard(t, 1, {}, False) for t in good] == [None, None]
-    reasons = [judge.heard(t, 1, {}, False) for t in bad]
+    assert [judge.epoch_done(t, 1, {}, False) for t in good] == [None, None]
+    reasons = [judge.epoch_done(t, 1, {}, False) for t in bad]
     assert reasons[0] == "too bad" and "trial 2" in reasons[1]
     assert strict.heard_of == [0, 2]
-    assert judge.heard(bad[1], 2, {}, True) is None  # never at its last epoch
+    assert judge.epoch_done(bad[1], 2, {}, True) is None  # never at its last epoch
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_the_table_stays_below_what_is_printed_and_goes_at_the_end(screen):
     board = Board(12, 2, settings={"objective": None, "direction": "auto"}, clock=Clock())
     running = [trial(0, 3), trial(1)]
     look(board, running)
-    board.heard(running[0], {"loss": 0.9, "val_loss": 0.5})
+    board.epoch_done(running[0], {"loss": 0.9, "val_loss": 0.5})
     look(board, running)
     assert there.shown()[0].startswith("0/12") and "2 running" in there.shown()[0]
     assert (
@@ -159,7 +159,7 @@ def test_no_width_breaks_the_table(screen, width):
     running = [trial(n, 5) for n in range(3)]
     for step in range(20):
         for each in running:
-            board.heard(each, {"val_loss": 1 / (step + 1)})
+            board.epoch_done(each, {"val_loss": 1 / (step + 1)})
         look(board, running)
     lines = there.shown()
     assert len(lines) == 4 and all(len(line) < width for line in lines)
@@ -230,7 +230,7 @@ def test_elsewhere_there_are_plain_lines_now_and_then(capsys):
     running = [trial(0, 2), trial(1, 4)]
     for second in range(25):
         board.clock.now += 1.0
-        board.heard(running[0], {"val_accuracy": 0.1 * second})
+        board.epoch_done(running[0], {"val_accuracy": 0.1 * second})
         board.look(running)
     won = running.pop(0)
     won.status, won.metrics, won.seconds = "FINISHED", {"val_loss": 0.1, "val_accuracy": 0.9}, 25.0

@@ -72,14 +72,14 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
     sys.path[:0] = [p for p in task.path if p not in sys.path]
     trial = Trial(number, list(task.trial.overrides), [], run_dir, task.trial.config)
 
-    def heard(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+    def on_epoch(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         mirror.epoch()
         return channel.say(Epoch(number, epoch, dict(metrics), last), asks)
 
     with no_main():
         share, of = Share(task.threads, task.gpu, task.per_gpu), task.trial
         pool = _pool(share, tuple(of.plugins), tuple(of.command), task.trial_timeout, task.grace)
-        pool.heard, pool.asked = heard, asks
+        pool.on_epoch, pool.answers = on_epoch, asks
         pool.start(trial, task.trial.resume)
     channel.say(Begun(number, platform.node(), os.getpid()))
     try:

@@ -1,4 +1,4 @@
-"""What the engines of other packages have in common, in the sweep's own process."""
+"""What launchers with workers of other packages (Ray, Slurm) have in common, in the sweep's own process."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.sweep.launchers.engine import APART, Heard
+from trainrun.sweep.launchers.engine import APART, OnEpoch
 from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import status
 
-LOOK = 1.0  # seconds between two looks whether workers are gone
-PATIENCE = 2.0  # seconds that the last word of a worker that is gone may still be on its way
-GRACE = 45.0  # seconds beyond the trial's own grace, before one that was told to stop is killed
+WORKER_CHECK_INTERVAL_S = 1.0  # between two checks whether workers still run
+LAST_MESSAGE_TIMEOUT_S = 2.0  # for the last message of a worker that has ended
+KILL_DELAY_S = 45.0  # beyond the trial's own grace, until a trial that was to stop is killed
 
 # A message of a worker: whose, what, and what to call with the answer.
-Said = tuple["Job", Message, Callable[[str | None], None]]
+Received = tuple["Job", Message, Callable[[str | None], None]]
 
 
 @dataclass(eq=False)
@@ -33,11 +33,11 @@ class Job:
         share: of this machine, where that is what it runs on.
         handle: the engine's own.
         pid: of its worker, once it has begun.
-        wanted, passed_on: what it is to do, ``stop`` or ``kill``; what of that it has been told.
+        wanted, passed_on: the order for it, ``stop`` or ``kill``; the order that was sent.
         stop_by: when to kill it.
         reason: why it was stopped.
         ended: how, as its worker has said.
-        gone: since when its worker is gone, and why.
+        gone: when its worker was seen to have ended, and why.
     """
 
     trial: Trial
@@ -53,8 +53,8 @@ class Job:
     gone: tuple[float, str] | None = None
 
 
-class Foreign:
-    """Runs trials by another package's workers. A subclass says how they are begun, heard and told something.
+class ClusterEngine:
+    """Runs trials by workers of another package. A subclass starts them, receives their messages and sends them orders.
 
     Args:
         settings: see `snapshot.settings`; ``launcher`` are the engine's own.
@@ -62,32 +62,32 @@ class Foreign:
     """
 
     how = APART
-    patience = PATIENCE
+    patience = LAST_MESSAGE_TIMEOUT_S
 
     def __init__(self, settings: Mapping[str, Any], jobs: int):
         self.settings, self.launcher = settings, settings["launcher"]
         self.jobs = jobs
-        self.heard: Heard = lambda trial, epoch, metrics, last: None
-        self.asked = False
+        self.on_epoch: OnEpoch = lambda trial, epoch, metrics, last: None
+        self.answers = False
         self._jobs: list[Job] = []
-        self._looked = 0.0
+        self._checked = 0.0
 
-    # What a subclass has to say.
+    # For subclasses.
 
     def begin(self, job: Job) -> None:
-        """Hand a trial over."""
+        """Hand a trial to a worker."""
         raise NotImplementedError
 
-    def hear(self, seconds: float) -> Iterable[Said]:
-        """Wait for messages of the workers, at most so long; return those that there are."""
+    def receive(self, seconds: float) -> Iterable[Received]:
+        """Wait for messages of the workers, at most so long; return those that have come."""
         raise NotImplementedError
 
     def order(self, job: Job, word: str) -> None:
-        """Tell a worker what its trial is to do: ``stop`` or ``kill``."""
+        """Order a worker to ``stop`` or ``kill`` its trial."""
         raise NotImplementedError
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will not say anything any more, or None."""
+        """Return why a worker will send nothing any more, or None."""
         raise NotImplementedError
 
     def withdraw(self, job: Job) -> bool:
@@ -133,7 +133,7 @@ class Foreign:
         """Return what a worker has to know of a trial; the environment is its own."""
         settings = self.settings
         return ClusterTask(
-            TrialTask.of(trial, settings["command"], settings["plugins"], resume, self.asked),
+            TrialTask.of(trial, settings["command"], settings["plugins"], resume, self.answers),
             settings["trial_timeout"],
             settings["grace"],
             os.getcwd(),
@@ -152,11 +152,11 @@ class Foreign:
         """Wait until a trial ends, at most so long; return those that have ended, their status set."""
         for job in [*self._jobs]:
             self._pass_on(job)
-        for job, message, answer in self.hear(seconds):
+        for job, message, answer in self.receive(seconds):
             answer(self.take(job, message))
         if not self._jobs:
             time.sleep(seconds)
-        self._look()
+        self._check_workers()
         over = [job for job in self._jobs if job.ended is not None]
         for job in over:
             self._settle(job)
@@ -166,7 +166,7 @@ class Foreign:
         """Have a trial, or all of them, save themselves and end; passed on by `wait`, for a handler may call this."""
         for job in self._jobs:
             if (trial is None or job.trial is trial) and job.wanted is None:
-                job.stop_by = time.monotonic() + self.settings["grace"] + GRACE
+                job.stop_by = time.monotonic() + self.settings["grace"] + KILL_DELAY_S
                 job.wanted, job.reason = "stop", reason
 
     def kill(self) -> None:
@@ -177,7 +177,7 @@ class Foreign:
     def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
         if isinstance(message, Epoch):
-            return self.heard(job.trial, message.epoch, message.metrics, message.last)
+            return self.on_epoch(job.trial, message.epoch, message.metrics, message.last)
         if isinstance(message, Begun):
             job.pid = message.pid
         elif isinstance(message, Ended):
@@ -195,18 +195,18 @@ class Foreign:
         self.order(job, job.wanted)
         job.passed_on = job.wanted
 
-    def _look(self) -> None:
-        """Give up the trials whose workers are gone, and have left no word."""
+    def _check_workers(self) -> None:
+        """Fail the trials whose workers have ended without a last message."""
         now = time.monotonic()
-        if now - self._looked < LOOK:
+        if now - self._checked < WORKER_CHECK_INTERVAL_S:
             return
-        self._looked = now
+        self._checked = now
         for job in self._jobs:
             if job.ended is None and job.gone is None and (why := self.gone(job)) is not None:
                 job.gone = now, why
             elif job.ended is None and job.gone and now - job.gone[0] > self.patience:
                 job.ended = Ended(job.trial.number, "FAILED", job.gone[1])
-                _bury(job.trial, job.gone[1])
+                _close_record(job.trial, job.gone[1])
 
     def _settle(self, job: Job) -> None:
         self._jobs.remove(job)
@@ -215,8 +215,8 @@ class Foreign:
         job.ended.settle(job.trial, job.ended.seconds, job.reason)
 
 
-def _bury(trial: Trial, reason: str) -> None:
-    """Write the end that a trial could not write; on another machine nobody could look whether its process lives."""
+def _close_record(trial: Trial, reason: str) -> None:
+    """Write the end that a trial could not write; whether a process of another machine runs cannot be seen here."""
     if (trial.run_dir / status.JOURNAL).is_file():
         start = status.status(trial.run_dir).start
         status.mark_killed(trial.run_dir, reason, dead=start.get("pid"))

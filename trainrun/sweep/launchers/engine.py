@@ -9,7 +9,7 @@ from trainrun.sweep.trial import Trial
 
 APART = "each in a process of its own"  # how most engines run trials
 # Told the trial, the epochs done, their metrics, and whether it was the last; returns why to give the trial up, or None.
-Heard = Callable[[Trial, int, Mapping[str, float], bool], str | None]
+OnEpoch = Callable[[Trial, int, Mapping[str, float], bool], str | None]
 
 
 class Engine(Protocol):
@@ -20,16 +20,16 @@ class Engine(Protocol):
     Attributes:
         jobs: trials at once.
         how: it runs them, in words for the user.
-        heard: called within `wait` for each epoch that a trial reports; what it returns goes back to the trial.
-        asked: whether a trial waits for that answer; otherwise it goes on at once.
-        said: called within `wait` with a line for the user.
+        on_epoch: called within `wait` for each epoch that a trial reports; what it returns goes back to the trial.
+        answers: whether a trial waits for that answer; otherwise it goes on at once.
+        on_note: called within `wait` with a line for the user.
     """
 
     jobs: int
     how: str
-    heard: Heard
-    asked: bool
-    said: Callable[[str], None]
+    on_epoch: OnEpoch
+    answers: bool
+    on_note: Callable[[str], None]
 
     @property
     def running(self) -> list[Trial]:

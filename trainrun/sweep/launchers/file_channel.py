@@ -1,8 +1,8 @@
 """The channel between a sweep and workers that see its directory: files, as all that a shared file system is sure to carry.
 
-<sweep>/.engine/sweep.json       {"token", "beat"}: which attempt at the sweep this is, and that it lives
-<sweep>/.engine/<number>/said.jsonl     what the worker says, a line each
-<sweep>/.engine/<number>/answer.json    {"line", "answer"}: to which line, what
+<sweep>/.engine/sweep.json       {"token", "beat"}: which attempt at the sweep this is, and its heartbeat
+<sweep>/.engine/<number>/said.jsonl     the worker's messages, a line each
+<sweep>/.engine/<number>/answer.json    {"line", "answer"}: the answer to a line
 <sweep>/.engine/<number>/order          stop | kill
 """
 
@@ -22,46 +22,46 @@ from trainrun.sweep.launchers.protocol import Message
 from trainrun.util import paths
 
 FOLDER = ".engine"
-BEAT = 5.0  # seconds between two signs of life
-LOOK = 0.02  # seconds between two looks for an answer
+HEARTBEAT_INTERVAL_S = 5.0
+POLL_INTERVAL_S = 0.02  # between two looks for messages or an answer
 # Seconds that a trial waits for late answers, in all; and what counts as late. A sweep on a machine that has much else to do
 # is late now and then, a slow file system each time: there the answer to one epoch is read at the next in the end.
-ANSWER = 30.0
-LATE = 1.0
-SILENCE = 30.0  # seconds without a sign of life, after which a sweep counts as gone
+ANSWER_BUDGET_S = 30.0
+LATE_S = 1.0
+SILENCE_S = 30.0  # without a heartbeat, after which a sweep counts as gone
 
 
-class Post:
+class SweepEnd:
     """The sweep's end.
 
     Args:
         sweep_dir: the sweep's directory.
-        silence: seconds without a sign of life, after which the sweep counts as gone.
+        silence: seconds without a heartbeat, after which the sweep counts as gone.
     """
 
-    def __init__(self, sweep_dir: Path, silence: float = SILENCE):
+    def __init__(self, sweep_dir: Path, silence: float = SILENCE_S):
         self.folder, self._silence = sweep_dir / FOLDER, silence
         self.token = secrets.token_hex(8)
         self._beats, self._last = 0, float("-inf")
         self._read: dict[int, int] = {}
 
     def open(self, number: int) -> dict[str, Any]:
-        """Begin to listen to a trial's worker; return what it must know."""
-        mine = self.folder / str(number)
-        shutil.rmtree(mine, ignore_errors=True)  # of an earlier attempt
-        mine.mkdir(parents=True)
+        """Open the channel to a trial's worker; return what its end needs."""
+        folder = self.folder / str(number)
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt
+        folder.mkdir(parents=True)
         self._read[number] = 0
         self.beat()
-        return {"folder": str(mine), "token": self.token, "silence": self._silence}
+        return {"folder": str(folder), "token": self.token, "silence": self._silence}
 
     def beat(self) -> None:
-        """Show that the sweep lives, when it is time to."""
-        if time.monotonic() - self._last >= BEAT and self.folder.is_dir():
+        """Write a heartbeat, when it is time to."""
+        if time.monotonic() - self._last >= HEARTBEAT_INTERVAL_S and self.folder.is_dir():
             self._last, self._beats = time.monotonic(), self._beats + 1
             _write(self.folder / "sweep.json", {"token": self.token, "beat": self._beats})
 
-    def said(self, number: int) -> Iterator[tuple[int, Message]]:
-        """Yield what a worker has said since: (line, message)."""
+    def receive(self, number: int) -> Iterator[tuple[int, Message]]:
+        """Yield the messages that have come since the last call: (line, message)."""
         path = self.folder / str(number) / "said.jsonl"
         try:
             with open(path, "rb") as file:
@@ -81,36 +81,36 @@ class Post:
         _write(self.folder / str(number) / "answer.json", {"line": line, "answer": answer})
 
     def order(self, number: int, word: str) -> None:
-        """Tell what a trial is to do."""
+        """Order a trial to ``stop`` or be killed (``kill``)."""
         with paths.whole(self.folder / str(number) / "order") as new:
             new.write_text(word)
 
     def close(self) -> None:
-        """Take the files away; a worker that is still there ends its trial."""
+        """Remove the files; a worker that still runs ends its trial."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Line:
+class WorkerEnd:
     """The worker's end.
 
     Args:
-        told: what `Post.open` has returned.
+        channel: what `SweepEnd.open` has returned.
         patience: seconds to wait for late answers, in all.
     """
 
-    def __init__(self, told: Mapping[str, Any], patience: float = ANSWER):
-        self.folder, self.token = Path(told["folder"]), told["token"]
-        self._patience, self._silence = patience, told["silence"]
+    def __init__(self, channel: Mapping[str, Any], patience: float = ANSWER_BUDGET_S):
+        self.folder, self.token = Path(channel["folder"]), channel["token"]
+        self._patience, self._silence = patience, channel["silence"]
         self._path = self.folder / "said.jsonl"
         # A job that was requeued goes on counting.
         self._lines = self._path.read_bytes().count(b"\n") if self._path.exists() else 0
         self._beat: tuple[Any, float] = (None, time.monotonic())
 
     @property
-    def wanted(self) -> bool:
-        """Whether the sweep that has handed the trial over is still the one that is here."""
-        told = _load(self.folder.parent / "sweep.json")
-        return told is not None and told["token"] == self.token
+    def current(self) -> bool:
+        """Whether the sweep that has submitted the trial still runs, and not another attempt at it."""
+        content = _load(self.folder.parent / "sweep.json")
+        return content is not None and content["token"] == self.token
 
     def say(self, message: Message, answered: bool = False) -> str | None:
         """Send a message; return the answer, if there is to be one."""
@@ -119,26 +119,26 @@ class Line:
             file.write((json.dumps({"line": self._lines, **protocol.encode(message)}) + "\n").encode())
         began = time.monotonic()
         while answered:
-            told, waited = _load(self.folder / "answer.json"), time.monotonic() - began
+            content, waited = _load(self.folder / "answer.json"), time.monotonic() - began
             # An answer that came late is as good: what is wanted is to know whether to stop.
-            come = told is not None and (told["line"] >= self._lines or told["answer"] is not None)
-            if come or waited > self._patience or (waited > LATE and self.order()):
-                if waited > min(LATE, self._patience):
+            come = content is not None and (content["line"] >= self._lines or content["answer"] is not None)
+            if come or waited > self._patience or (waited > LATE_S and self.order()):
+                if waited > min(LATE_S, self._patience):
                     self._patience = max(self._patience - waited, 0.0)
-                return told["answer"] if come else None
-            time.sleep(LOOK)
+                return content["answer"] if come else None
+            time.sleep(POLL_INTERVAL_S)
         return None
 
     def order(self) -> str | None:
         """Return ``stop`` or ``kill``, or None; ``stop`` when the sweep is gone."""
         with contextlib.suppress(OSError):
             return (self.folder / "order").read_text() or None
-        told = _load(self.folder.parent / "sweep.json")
+        content = _load(self.folder.parent / "sweep.json")
         now = time.monotonic()
-        if not self.folder.is_dir() or (told is not None and told["token"] != self.token):
+        if not self.folder.is_dir() or (content is not None and content["token"] != self.token):
             return "stop"
-        if told is not None and told["beat"] != self._beat[0]:
-            self._beat = told["beat"], now
+        if content is not None and content["beat"] != self._beat[0]:
+            self._beat = content["beat"], now
         return "stop" if now - self._beat[1] > self._silence else None
 
 

@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep.launchers import forked
-from trainrun.sweep.launchers.engine import APART, Heard
+from trainrun.sweep.launchers.engine import APART, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
@@ -46,8 +46,8 @@ class Pool:
         forked.context()  # imports TensorFlow while the first points are composed
         self._workers: list[LocalWorker] = []
         self.jobs = resources.jobs
-        self.heard: Heard = lambda trial, epoch, metrics, last: None
-        self.asked = False
+        self.on_epoch: OnEpoch = lambda trial, epoch, metrics, last: None
+        self.answers = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], jobs: int | str, trials: int, per_gpu: int = 1) -> Pool:
@@ -87,7 +87,7 @@ class Pool:
             resume: what is known of the attempt that it goes on from.
         """
         worker = self._worker(None if resume else program_key(trial.config, self.plugins))
-        worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.asked))
+        worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.answers))
         trial.status = RUNNING
 
     def _worker(self, key: str | None) -> LocalWorker:
@@ -114,7 +114,7 @@ class Pool:
         connection.wait([each for w in self._busy for each in w.watched], seconds)
         ended = []
         for worker in self._busy:
-            worker.receive(self.heard, self.asked)
+            worker.receive(self.on_epoch, self.answers)
             if worker.over:
                 ended.append(self._settle(worker))
             else:
@@ -147,7 +147,7 @@ class Pool:
             worker.signal(signal.SIGKILL)
 
     def _settle(self, worker: LocalWorker) -> Trial:
-        worker.receive(self.heard, self.asked)
+        worker.receive(self.on_epoch, self.answers)
         trial, seconds = worker.trial, time.monotonic() - worker.began
         ended = worker.ended
         if ended is None:

@@ -65,12 +65,12 @@ class LocalWorker:
         self.process = forked.start(trial_process.main, task, theirs, environment=self.share.environment())
         theirs.close()
 
-    def receive(self, heard: Any, asked: bool) -> None:
+    def receive(self, on_epoch: Any, answers: bool) -> None:
         """Take in what the trial has said.
 
         Args:
-            heard: see `engine.Engine`; called for each epoch.
-            asked: whether the trial waits for an answer.
+            on_epoch: see `engine.Engine`; called for each epoch.
+            answers: whether the trial waits for an answer.
         """
         try:
             while not self.deaf and self.ended is None and self.pipe.poll():
@@ -79,8 +79,8 @@ class LocalWorker:
                     # Its time counts from now: the first of all waits for the import of TensorFlow.
                     self.began, self._begun = time.monotonic(), True
                 elif isinstance(message, Epoch):
-                    reason = heard(self.trial, message.epoch, message.metrics, message.last)
-                    if asked:
+                    reason = on_epoch(self.trial, message.epoch, message.metrics, message.last)
+                    if answers:
                         self.pipe.send(Answer(message.trial, reason))
                 elif isinstance(message, Ended):
                     self.ended = message

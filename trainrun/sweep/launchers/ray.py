@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.sweep.launchers import agent, file_sync, ray_address
-from trainrun.sweep.launchers.cluster_engine import Foreign, Job, Said
+from trainrun.sweep.launchers.cluster_engine import ClusterEngine, Job, Received
 from trainrun.sweep.launchers.protocol import ClusterTask, Ended, FilePart, FilesGone, Message
-from trainrun.sweep.launchers.ray_actor import Desk, Line, deaf
+from trainrun.sweep.launchers.ray_actor import Mailbox, WorkerEnd, ignore_interrupt
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.launchers.runtime_env import stage, there
 from trainrun.sweep.trial import Trial
@@ -32,7 +32,7 @@ KILLING = 5.0  # seconds that a worker has to kill its trial, before it is kille
 HEAD = "node:__internal_head__"
 
 
-class RayCore(Foreign):
+class RayCore(ClusterEngine):
     """Runs trials on a Ray cluster.
 
     Args:
@@ -52,10 +52,10 @@ class RayCore(Foreign):
         wanted = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
         ray_address.join(launcher, environment, wanted and min(wanted, trials))
         super().__init__(settings, max(1, min(wanted or _places(launcher), trials)))
-        self._desk = (
-            ray.remote(Desk).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
+        self._mailbox = (
+            ray.remote(Mailbox).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
         )
-        self._hearing: Any = None
+        self._receiving: Any = None
         self._answers: dict[int, Any] = {}
         self._orders: dict[int, str] = {}
         self._killed: dict[int, float] = {}
@@ -84,21 +84,21 @@ class RayCore(Foreign):
         return {"token": token, "renamed": self._renamed, "shared": shared}
 
     def begin(self, job: Job) -> None:
-        """Hand a trial over."""
+        """Hand a trial to a worker."""
         files = {} if self.launcher["shared_files"] is True else file_sync.pack(job.trial.run_dir)
-        job.handle = self._work.remote(job.task, files, self._desk)
+        job.handle = self._work.remote(job.task, files, self._mailbox)
 
-    def hear(self, seconds: float) -> Iterable[Said]:
-        """Return what the workers say."""
-        if self._hearing is None:
+    def receive(self, seconds: float) -> Iterable[Received]:
+        """Return the messages of the workers."""
+        if self._receiving is None:
             answers, self._answers, orders, self._orders = self._answers, {}, self._orders, {}
-            self._hearing = self._desk.hear.remote(answers, orders, seconds)
-        if not self._ray.wait([self._hearing], timeout=seconds + 1.0)[0]:
+            self._receiving = self._mailbox.receive.remote(answers, orders, seconds)
+        if not self._ray.wait([self._receiving], timeout=seconds + 1.0)[0]:
             return []
-        hearing, self._hearing = self._hearing, None
+        receiving, self._receiving = self._receiving, None
         jobs = {job.trial.number: job for job in self._jobs}
         said = []
-        for ticket, number, message in self._ray.get(hearing):
+        for ticket, number, message in self._ray.get(receiving):
             if number in jobs:
                 said.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
         return said
@@ -111,7 +111,7 @@ class RayCore(Foreign):
         return super().take(job, message)
 
     def order(self, job: Job, word: str) -> None:
-        """Tell a worker what its trial is to do."""
+        """Order a worker to stop or kill its trial."""
         if word == "kill":
             self._killed[job.trial.number] = time.monotonic()
         self._orders[job.trial.number] = word
@@ -123,7 +123,7 @@ class RayCore(Foreign):
         return True
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will not say anything any more, or None."""
+        """Return why a worker will send nothing any more, or None."""
         if not self._ray.wait([job.handle], timeout=0)[0]:
             # The worker kills its trial; were it killed first, the trial would have its time to save itself.
             if time.monotonic() - self._killed.get(job.trial.number, float("inf")) > KILLING:
@@ -150,17 +150,17 @@ class RayCore(Foreign):
         shutil.rmtree(self._staged, ignore_errors=True)
 
 
-def work(task: ClusterTask, files: dict[str, bytes], desk: Any) -> Ended:
+def work(task: ClusterTask, files: dict[str, bytes], mailbox: Any) -> Ended:
     """Run a trial, in a worker of Ray's; return how it has ended.
 
     Args:
         task: of the sweep.
         files: of the trial's directory.
-        desk: the actor.
+        mailbox: the actor.
     """
-    deaf()
+    ignore_interrupt()
     number, run_dir = task.trial.number, task.trial.run_dir
-    line = Line(desk, number)
+    line = WorkerEnd(mailbox, number)
     if _seen(task.channel["token"]):
         with contextlib.suppress(FileNotFoundError):
             os.chdir(task.cwd)

@@ -1,6 +1,6 @@
-"""The line between a sweep and its workers on a Ray cluster: an actor on the head node, where messages wait.
+"""The channel between a sweep and its workers on a Ray cluster: an actor on the head node, where messages wait.
 
-A worker's message counts as said when the sweep has dealt with it; so nothing piles up, and nothing is lost at the end.
+Sending returns when the sweep has handled the message; so nothing piles up, and nothing is lost at the end.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from trainrun.sweep.launchers.protocol import Message
 
-QUIET = 120.0  # seconds that a message may wait for the sweep; then the sweep counts as gone
+MESSAGE_TIMEOUT_S = 120.0  # for the sweep to handle a message; then the sweep counts as gone
 
 
-class Desk:
+class Mailbox:
     """The actor. Its methods run in one thread, in turns."""
 
     def __init__(self) -> None:
@@ -28,14 +28,14 @@ class Desk:
         self._new = asyncio.Event()
 
     async def say(self, number: int, message: Message) -> tuple[Any, str | None]:
-        """Pass a message of a trial's worker on; return the answer, and what is wanted of the trial."""
+        """Pass a message of a trial's worker on; return the answer, and the order for the trial."""
         self._tickets += 1
         answer = self._answers[self._tickets] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._tickets, number, message))
         self._new.set()
         return await answer, self._orders.get(number)
 
-    async def hear(
+    async def receive(
         self, answers: Mapping[int, Any], orders: Mapping[int, str], seconds: float
     ) -> list[tuple[int, int, Message]]:
         """Take the sweep's answers and orders; return messages, waiting for the first: (ticket, trial, message)."""
@@ -50,41 +50,43 @@ class Desk:
         return waiting
 
     async def order(self, number: int) -> str | None:
-        """Return what is wanted of a trial."""
+        """Return the order for a trial."""
         return self._orders.get(number)
 
 
-class Line:
+class WorkerEnd:
     """The worker's end.
 
     Args:
-        desk: the actor's handle.
+        mailbox: the actor's handle.
         number: of the trial.
     """
 
-    def __init__(self, desk: Any, number: int):
-        self._desk, self._number = desk, number
+    def __init__(self, mailbox: Any, number: int):
+        self._mailbox, self._number = mailbox, number
         self._wanted: Any = None
         self._order: str | None = None
 
     def say(self, message: Message, answered: bool = False) -> str | None:
-        """Say something; return the answer, once the sweep has dealt with it."""
+        """Send a message; return the answer, once the sweep has handled it."""
         import ray
 
         try:
-            said, self._order = ray.get(self._desk.say.remote(self._number, message), timeout=QUIET)
+            said, self._order = ray.get(
+                self._mailbox.say.remote(self._number, message), timeout=MESSAGE_TIMEOUT_S
+            )
         except (ray.exceptions.RayError, TimeoutError):
             self._order = "stop"  # the sweep is gone
             return None
         return said
 
     def order(self) -> str | None:
-        """Return what is wanted of the trial; ``stop`` when the sweep is gone."""
+        """Return the order for the trial; ``stop`` when the sweep is gone."""
         import ray
 
         # Asked, and looked for an answer the next time: nothing waits for a slow network.
         if self._wanted is None:
-            self._wanted = self._desk.order.remote(self._number)
+            self._wanted = self._mailbox.order.remote(self._number)
         elif ray.wait([self._wanted], timeout=0)[0]:
             wanted, self._wanted = self._wanted, None
             try:
@@ -94,8 +96,8 @@ class Line:
         return self._order
 
 
-def deaf() -> None:
-    """Have this process not hear Ctrl-C, which is the sweep's."""
+def ignore_interrupt() -> None:
+    """Ignore Ctrl-C in this process: the sweep passes it on."""
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

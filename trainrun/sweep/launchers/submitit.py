@@ -17,9 +17,9 @@ from typing import Any
 
 from trainrun.compat import submitit_private
 from trainrun.sweep.launchers import agent
-from trainrun.sweep.launchers.cluster_engine import Job, Said
-from trainrun.sweep.launchers.file_channel import Line
-from trainrun.sweep.launchers.file_engine import ByFiles
+from trainrun.sweep.launchers.cluster_engine import Job, Received
+from trainrun.sweep.launchers.file_channel import WorkerEnd
+from trainrun.sweep.launchers.file_engine import FileEngine
 from trainrun.sweep.launchers.protocol import ClusterTask, Ended
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
@@ -31,7 +31,7 @@ QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
 PATIENCE, SILENCE = 30.0, 120.0
 
 
-class Submitit(ByFiles):
+class Submitit(FileEngine):
     """Runs trials as jobs of submitit's.
 
     Args:
@@ -72,13 +72,13 @@ class Submitit(ByFiles):
         """Hand a trial over: with all others that begin at the same time, as one array."""
         self._pending.append(job)
 
-    def hear(self, seconds: float) -> Iterator[Said]:
-        """Yield what the workers say."""
+    def receive(self, seconds: float) -> Iterator[Received]:
+        """Yield the messages of the workers."""
         self._submit()
-        yield from super().hear(seconds)
+        yield from super().receive(seconds)
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will not say anything any more, or None."""
+        """Return why a worker will send nothing any more, or None."""
         if job.handle is None or not job.handle.done():
             return None
         job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
@@ -155,14 +155,14 @@ class Task:
 
     def __call__(self) -> Ended | None:
         """Run the trial, in the job; return how it has ended."""
-        line = _Preemptible(self.task.channel)
-        if not line.wanted:
+        line = _PreemptibleEnd(self.task.channel)
+        if not line.current:
             return None  # it waited in the queue longer than the sweep lived
         with contextlib.suppress(FileNotFoundError):
             os.chdir(self.task.cwd)
         theirs = line.listen()
         ended = agent.attend(self.task, Path(self.task.trial.run_dir), line)
-        if line.preempted and ended.status == "KILLED" and line.wanted:
+        if line.preempted and ended.status == "KILLED" and line.current:
             theirs(line.signal, None)  # submitit asks for `checkpoint`, has the job queued again, and leaves
         line.say(ended)
         return ended
@@ -178,8 +178,8 @@ class Task:
         return submitit.helpers.DelayedSubmission(Task(replace(self.task, trial=trial)))
 
 
-class _Preemptible(Line):
-    """A line whose worker is told by a signal, too, that the trial is to save itself."""
+class _PreemptibleEnd(WorkerEnd):
+    """A worker's end that takes a signal for a stop, too."""
 
     preempted = False
 
@@ -200,7 +200,7 @@ class _Preemptible(Line):
         self.preempted = True
 
     def order(self) -> str | None:
-        """Return what is wanted of the trial."""
+        """Return the order for the trial."""
         return super().order() or ("stop" if self.preempted else None)
 
 

@@ -27,12 +27,12 @@ class FirstSeed(Judge):
         for trial in sorted(done, key=lambda t: t.number):
             self._first.setdefault(trial.setting, trial.number)
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Take note of an epoch; return why the trial is given up, or None."""
         setting = trial.setting
         if self._first.setdefault(setting, trial.number) != trial.number:
             return None if last else self._out.get(setting)
-        reason = self._judge.heard(trial, epoch, metrics, last)
+        reason = self._judge.epoch_done(trial, epoch, metrics, last)
         if reason is not None:
             self._out[setting] = f"trial {trial.number}, the same with another seed, was given up: {reason}"
         return reason

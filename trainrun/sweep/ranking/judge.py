@@ -16,7 +16,7 @@ class Judge:
 
     asks = False
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Record an epoch; return the reason to prune the trial, or None.
 
         Args:

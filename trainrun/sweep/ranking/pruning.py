@@ -45,7 +45,7 @@ class Pruning(Judge):
         self._trials: dict[int, optuna.Trial] = {}
         self._done = list(done)
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         """Take note of an epoch; return why the trial is given up, or None."""
         if trial.spared:
             return None

@@ -81,7 +81,7 @@ class Study:
         """Whether there are more."""
         return bool(self._waiting or self._again) or (not self._closed and self._asked < self._count)
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         """Write an epoch's value into the study; a study of several objectives takes none."""
         ours = self._open.get(trial.number)
         if ours is None or len(self._names) > 1:

@@ -80,12 +80,12 @@ class Seeded:
         """Whether more may come."""
         return any(r.waiting for r in self._races.values()) or self._settings.left
 
-    def heard(self, trial: Trial, epoch: int, metrics: dict[str, float]) -> None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: dict[str, float]) -> None:
         """Pass on what the first seed of a setting reports."""
         race = self._of.get(trial.number)
         if race is not None and race.setting.trials[0] is trial:
             for asked in race.asked:
-                self._settings.heard(asked, epoch, metrics)
+                self._settings.epoch_done(asked, epoch, metrics)
 
     def ended(self, trial: Trial) -> None:
         """Take note of a trial's end; the maker of its setting is told when no seed of it is left."""

@@ -43,7 +43,7 @@ class Points(Protocol):
     def left(self) -> bool:
         """Whether more may come: now, or when a trial that runs has ended."""
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         """Take note of what a trial reports after an epoch; `epoch` counts from 1."""
 
     def ended(self, trial: Trial) -> None:
@@ -73,7 +73,7 @@ class Listed:
         """Whether there are more."""
         return bool(self._waiting)
 
-    def heard(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         """Nothing follows from it."""
 
     def ended(self, trial: Trial) -> None:

@@ -98,7 +98,7 @@ class FollowedSweep:
             metrics = follow.look()
             trial = follow.trial
             if metrics is not None:
-                self.board.heard(trial, metrics)
+                self.board.epoch_done(trial, metrics)
             if trial.status == RUNNING:
                 self._clock(follow)
             elif trial.status != "WAITING":

@@ -112,7 +112,7 @@ class Board:
             self._said.add(text)
             console.note(text)
 
-    def heard(self, trial: Trial, metrics: Mapping[str, float]) -> None:
+    def epoch_done(self, trial: Trial, metrics: Mapping[str, float]) -> None:
         """Take note of what a trial reports after an epoch; `trial.epochs` is set."""
         self.reported[trial.number] = metrics
 

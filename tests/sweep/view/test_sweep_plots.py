@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainrun.sweep.trial import Objective, Trial
-from trainrun.sweep.view import marginal_plots, plots
+from trainrun.sweep.view import marginal_plots, sweep_plots
 from trainrun.tracking.journal import Journal
 
 LOSS = Objective("val_loss", False)
@@ -50,10 +50,10 @@ def points(axes, label):
 
 
 def test_all_that_there_is_to_see_is_drawn_if_wanted(trials, tmp_path):
-    written = plots.write(tmp_path / "sweep", trials, SETTINGS)
+    written = sweep_plots.write(tmp_path / "sweep", trials, SETTINGS)
     assert [p.name for p in written] == ["objective.png", "effects.png", "curves.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
-    assert plots.write(tmp_path / "other", trials, {**SETTINGS, "plots": False}) == []
+    assert sweep_plots.write(tmp_path / "other", trials, {**SETTINGS, "plots": False}) == []
     assert not (tmp_path / "other").exists()
 
 
@@ -61,7 +61,7 @@ def test_several_objectives_have_a_picture_each_and_a_front(trials, tmp_path):
     for one in trials:
         one.figures = {"seconds.train": 1.0 + one.number}
     settings = {**SETTINGS, "objective": ["val_loss", "seconds.train"], "varying": frozenset(["optimizer"])}
-    written = plots.write(tmp_path / "sweep", trials, settings)
+    written = sweep_plots.write(tmp_path / "sweep", trials, settings)
     names = {p.name for p in written}
     assert {
         "objective.png",
@@ -73,7 +73,7 @@ def test_several_objectives_have_a_picture_each_and_a_front(trials, tmp_path):
 
 
 def test_the_best_so_far_is_the_running_minimum(trials):
-    (axes,) = plots.history(trials, LOSS).axes
+    (axes,) = sweep_plots.history(trials, LOSS).axes
     assert points(axes, "finished").tolist() == [[0, 0.8], [1, 0.5], [3, 0.7], [5, 0.3]]
     assert points(axes, "pruned, where it was").tolist() == [[2, 2.0]]
     assert points(axes, "failed")[:, 0].tolist() == [4]
@@ -85,14 +85,14 @@ def test_the_best_so_far_is_the_running_minimum(trials):
 
 def test_the_best_so_far_rises_where_more_is_better(tmp_path):
     made = [trial(tmp_path, i, "FINISHED", [1.0], val_accuracy=v) for i, v in enumerate([0.2, 0.9, 0.4])]
-    (axes,) = plots.history(made, Objective("val_accuracy", True)).axes
+    (axes,) = sweep_plots.history(made, Objective("val_accuracy", True)).axes
     assert points(axes, "best so far").tolist() == [[0, 0.2], [1, 0.9], [2, 0.9]]
 
 
 def test_every_trial_has_its_curve_and_the_best_stands_out(trials):
-    told = plots.learned(trials, LOSS)
+    told = sweep_plots.learned(trials, LOSS)
     assert told[0][0].number == 5 and told[0][1:] == ("val_loss", [(1, 0.6), (2, 0.3)])
-    (axes,) = plots.curves(told, LOSS).axes
+    (axes,) = sweep_plots.curves(told, LOSS).axes
     assert points(axes, "best: trial 5").tolist() == [[1, 0.6], [2, 0.3]]
     assert points(axes, "pruned").tolist() == [[1, 2.0]]
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
@@ -105,9 +105,9 @@ def test_what_a_resumed_trial_did_again_is_drawn_once(tmp_path):
     for epoch, loss in ((2, 0.7), (3, math.nan), (4, 0.5)):
         book.write("epoch", epoch=epoch, step=epoch, metrics={"val_loss": loss})
     book.close()
-    ((_, name, values),) = plots.learned([made], LOSS)
+    ((_, name, values),) = sweep_plots.learned([made], LOSS)
     assert name == "val_loss" and [e for e, _ in values] == [1, 2, 3, 4] and values[1][1] == 0.7
-    (axes,) = plots.curves([(made, name, values)], LOSS).axes
+    (axes,) = sweep_plots.curves([(made, name, values)], LOSS).axes
     assert points(axes, "best: trial 0").tolist() == [[1, 1.0], [2, 0.7], [4, 0.5]]
 
 
@@ -116,8 +116,8 @@ def test_of_thousands_of_trials_the_best_and_some_others_are_drawn(tmp_path):
         Trial(i, [], [], Path("nowhere"), {}, status="FINISHED", metrics={"val_loss": float(i)})
         for i in range(3000)
     ]
-    shown = [t.number for t, _, _ in plots.learned(made[::-1], LOSS)]
-    assert shown[:50] == list(range(50)) and len(shown) <= plots.MOST_CURVES and shown[-1] > 2900
+    shown = [t.number for t, _, _ in sweep_plots.learned(made[::-1], LOSS)]
+    assert shown[:50] == list(range(50)) and len(shown) <= sweep_plots.MOST_CURVES and shown[-1] > 2900
 
 
 def test_each_varied_key_has_a_panel_with_the_scale_that_suits_it(trials):
@@ -173,19 +173,19 @@ def test_the_pareto_front_is_what_no_other_trial_beats_in_both(tmp_path):
         trial(tmp_path, i, "FINISHED", [float(a)], val_accuracy=float(b)) for i, (a, b) in enumerate(values)
     ]
     objectives = [LOSS, Objective("val_accuracy", True)]
-    (axes,) = plots.pareto(made, objectives).axes
+    (axes,) = sweep_plots.pareto(made, objectives).axes
     beaten = [any(o[0] < v[0] and o[1] > v[1] for o in values) for v in values]
     expected = sorted(v for v, b in zip(values.tolist(), beaten, strict=True) if not b)
     assert points(axes, "Pareto front").tolist() == expected and len(expected) > 2
 
 
 def test_a_picture_that_fails_costs_one_warning(trials, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(plots, "history", lambda *a: 1 / 0)
-    written = plots.write(tmp_path / "sweep", trials, SETTINGS)
+    monkeypatch.setattr(sweep_plots, "history", lambda *a: 1 / 0)
+    written = sweep_plots.write(tmp_path / "sweep", trials, SETTINGS)
     assert [p.name for p in written] == ["effects.png", "curves.png"]
     assert "plots/objective.png was not drawn (ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_nothing_is_drawn_of_trials_that_all_failed(tmp_path):
     made = [trial(tmp_path, i, "FAILED", []) for i in range(3)]
-    assert plots.write(tmp_path, made, SETTINGS) == []
+    assert sweep_plots.write(tmp_path, made, SETTINGS) == []
