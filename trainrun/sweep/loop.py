@@ -1,4 +1,4 @@
-"""The story of one sweep: its points one after another into processes of their own, and a table at the end."""
+"""The loop of one sweep: takes points from the sweeper, gives them to the launcher, and ends with plots and a leaderboard."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
 
-LOOK = 0.2  # seconds between two looks at the table
+POLL_INTERVAL_S = 0.2  # to wait for a trial's end before the table is drawn again
 
 
 @dataclass
 class Ended:
-    """What became of a sweep.
+    """The result of a sweep.
 
     Args:
         sweep_dir: its directory.
-        trials: that were begun, in the order of their numbers.
-        objective: what they are ranked by.
-        signal: that has stopped it, or None.
+        trials: that have begun, in the order of their numbers.
+        objective: that they are ranked by.
+        signal: that has stopped the sweep, or None.
     """
 
     sweep_dir: Path
@@ -56,16 +56,16 @@ def run(
     engine: Engine,
     done: Sequence[Trial] = (),
 ) -> Ended:
-    """Run the points of a sweep; failures are told at the end, and stop nobody else.
+    """Run the points of a sweep; a trial that fails does not stop the others.
 
     Args:
         sweep_dir: the sweep's directory; exists.
         points: to run.
         settings: see `snapshot.settings`.
-        engine: what runs them; it is closed at the end.
-        done: trials of an earlier attempt at this sweep, which stay as they are.
+        engine: runs them; it is closed at the end.
+        done: finished trials of an earlier attempt at this sweep, which are not run again.
     """
-    began_with = snapshot.of(sweep_dir, settings)
+    code = snapshot.of(sweep_dir, settings)
     total = None if points.total is None else points.total + len(done)
     board = Board(total, engine.jobs, done, settings)
     board.announce(engine.how)
@@ -85,7 +85,7 @@ def run(
     with (
         contextlib.closing(engine),
         contextlib.closing(board),
-        began_with.used(),
+        code.used(),
         _stoppable(engine) as stopping,
         trial_delivery.of(settings["tracking"]) as deliver,
         sweep_journal.of(sweep_dir, settings, total, engine.jobs, done) as book,
@@ -93,7 +93,7 @@ def run(
         while points.left or engine.running:
             if stopping.is_set():
                 points.close()
-                engine.stop()  # once more: the signal may have come while a trial was being started
+                engine.stop()  # again: the signal may have come while a trial was being started
             while engine.free and (point := points.take()) is not None:
                 begun.append(trial := _prepared(point, sweep_dir))
                 if trial.status == "FAILED":
@@ -101,10 +101,10 @@ def run(
                     book.ended(trial)
                     board.ended(trial)
                     break
-                for edit in began_with.edits():
+                for edit in code.edits():
                     board.say(edit)
                 engine.start(trial, point.resume)
-            over = engine.wait(LOOK)
+            over = engine.wait(POLL_INTERVAL_S)
             deliver.follow(engine.running)
             for trial in over:
                 deliver.ended(trial)
@@ -130,7 +130,7 @@ def run(
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:
-    """Return a point's trial; one that cannot be composed, or is not sound, has failed before it began."""
+    """Return a point's trial; one whose config has problems has failed before it began."""
     try:
         return point.prepare()
     except UserError as error:
@@ -140,11 +140,17 @@ def _prepared(point: Point, sweep_dir: Path) -> Trial:
 
 def _hopeless(begun: Sequence[Trial], max_failures: int | None) -> str | None:
     """Return why the rest is not worth trying: the first trials have all failed for one reason."""
-    over = [t for t in begun if t.status not in ("WAITING", "RUNNING")]
-    if not max_failures or len(over) < max_failures or any(t.status != "FAILED" for t in over):
+    ended, reasons = 0, set()
+    for trial in begun:
+        if trial.status in ("WAITING", "RUNNING"):
+            continue
+        ended += 1
+        reasons.add((trial.reason or "").partition("\n")[0])
+        if trial.status != "FAILED" or len(reasons) > 1:
+            return None
+    if not max_failures or ended < max_failures:
         return None
-    reasons = {(t.reason or "").partition("\n")[0] for t in over}
-    return f"the first {len(over)} trials failed alike ({reasons.pop()})" if len(reasons) == 1 else None
+    return f"the first {ended} trials failed alike ({reasons.pop()})"
 
 
 class _Stopping(threading.Event):
@@ -153,7 +159,7 @@ class _Stopping(threading.Event):
 
 @contextmanager
 def _stoppable(engine: Engine) -> Iterator[_Stopping]:
-    """Pass the first SIGINT or SIGTERM on to the trials, which save themselves; the second ends all at once."""
+    """Pass the first SIGINT or SIGTERM on to the trials, which save their state and exit; the second kills them."""
     stopping = _Stopping()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
@@ -168,7 +174,9 @@ def _stoppable(engine: Engine) -> Iterator[_Stopping]:
         engine.stop()
         # By a thread: the handler may have come in the middle of a print.
         threading.Timer(
-            0.0, console.note, ["the trials that run save themselves and end; Ctrl-C ends them at once"]
+            0.0,
+            console.note,
+            ["running trials are checkpointing and will exit; press Ctrl-C again to kill them"],
         ).start()
 
     saved = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}

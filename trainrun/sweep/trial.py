@@ -1,4 +1,4 @@
-"""One point of a sweep: what it is, and what has become of it."""
+"""One trial of a sweep, and the objective that trials are ranked by."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Trial:
         figures: other numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
         seconds: from its start to its end.
         epochs: done.
-        start: the first record of its last attempt; None: it never began.
-        spared: whether it is brought to its end, whatever a pruner would say.
+        start: the `start` record of its last attempt, or None if it has not begun.
+        spared: whether it is exempt from pruning.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Trial:
     spared: bool = False
 
     def forget(self) -> None:
-        """Keep of a trial that has ended no more than there is room for in a sweep of thousands."""
+        """Drop what is not needed of a trial that has ended: a sweep may have thousands."""
         self.config, self.place = NOTHING, str(self.place)  # a path is three times its text
         self.varied = self.overrides if self.varied == self.overrides else self.varied
 

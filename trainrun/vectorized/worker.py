@@ -13,7 +13,7 @@ from typing import Any
 
 from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.engine import OnEpoch
-from trainrun.sweep.launchers.local import GRACE, died
+from trainrun.sweep.launchers.local import KILL_DELAY_S, died
 from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import Trial
@@ -41,7 +41,7 @@ class Place:
     def stop(self, grace: float, reason: str | None) -> None:
         """Have it end within so many seconds; calling it again changes nothing."""
         if self.stop_by is None:
-            self.stop_by, self.reason = time.monotonic() + grace + GRACE, reason
+            self.stop_by, self.reason = time.monotonic() + grace + KILL_DELAY_S, reason
 
     def settle(self, ended: Ended) -> Trial:
         """Return the trial as it has ended."""

@@ -22,7 +22,7 @@ from trainrun.sweep.launchers.resources import Resources, Share
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.local import Pool
 
-LOOK = 0.2  # seconds between two looks at what the sweep says
+POLL_INTERVAL_S = 0.2  # for orders of the sweep
 
 
 class Channel(Protocol):
@@ -83,7 +83,7 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
         pool.start(trial, task.trial.resume)
     channel.say(Begun(number, platform.node(), os.getpid()))
     try:
-        while not pool.wait(LOOK):
+        while not pool.wait(POLL_INTERVAL_S):
             order = channel.order()
             if order == "kill":
                 pool.kill()

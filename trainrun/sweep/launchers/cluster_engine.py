@@ -102,7 +102,7 @@ class ClusterEngine:
         """Take a share back."""
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Release what the engine holds."""
 
     # The engine's interface.
 
@@ -121,7 +121,7 @@ class ClusterEngine:
 
         Args:
             trial: its directory exists.
-            resume: what is known of the attempt that it goes on from.
+            resume: facts about the attempt that it goes on from, or None.
         """
         share = self.share()
         job = Job(trial, self.task(trial, resume, share), share)
@@ -163,14 +163,14 @@ class ClusterEngine:
         return [job.trial for job in over]
 
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
-        """Have a trial, or all of them, save themselves and end; passed on by `wait`, for a handler may call this."""
+        """Have a trial, or all of them, save their state and exit; sent by `wait`, since a signal handler may call this."""
         for job in self._jobs:
             if (trial is None or job.trial is trial) and job.wanted is None:
                 job.stop_by = time.monotonic() + self.settings["grace"] + KILL_DELAY_S
                 job.wanted, job.reason = "stop", reason
 
     def kill(self) -> None:
-        """End all of them at once; passed on by `wait`, for a handler may call this."""
+        """Kill all trials; sent by `wait`, since a signal handler may call this."""
         for job in self._jobs:
             job.wanted = "kill"
 

@@ -1,4 +1,4 @@
-"""What runs the trials of a sweep: processes of this machine, a Ray cluster, Slurm."""
+"""The interface of launchers: processes of this machine, a Ray cluster, Slurm."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, Protocol
 from trainrun.sweep.trial import Trial
 
 APART = "each in a process of its own"  # how most engines run trials
-# Told the trial, the epochs done, their metrics, and whether it was the last; returns why to give the trial up, or None.
+# Called with the trial, the epochs done, their metrics, and whether it was the last; returns the reason to prune it, or None.
 OnEpoch = Callable[[Trial, int, Mapping[str, float], bool], str | None]
 
 
 class Engine(Protocol):
-    """Runs trials side by side; what happens to one happens to it alone.
+    """Runs trials side by side; a failure of one does not affect the others.
 
-    All of it is called by the sweep's own thread, but `stop` and `kill`, which a signal's handler calls.
+    The sweep's own thread calls everything; a signal handler calls `stop` and `kill`, too.
 
     Attributes:
         jobs: trials at once.
-        how: it runs them, in words for the user.
-        on_epoch: called within `wait` for each epoch that a trial reports; what it returns goes back to the trial.
-        answers: whether a trial waits for that answer; otherwise it goes on at once.
+        how: the way it runs them, in words for the user.
+        on_epoch: called within `wait` for each epoch that a trial reports; the result is sent to the trial.
+        answers: whether a trial waits for that result; otherwise it goes on at once.
         on_note: called within `wait` with a line for the user.
     """
 
@@ -44,17 +44,17 @@ class Engine(Protocol):
 
         Args:
             trial: its directory exists; its status becomes RUNNING.
-            resume: what is known of the attempt that it goes on from.
+            resume: facts about the attempt that it goes on from (`data_sha256`), or None.
         """
 
     def wait(self, seconds: float) -> list[Trial]:
         """Wait until a trial ends, at most so long; return those that have ended: status, reason and seconds set."""
 
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
-        """Have a trial, or all of them, save themselves and end; with a reason, they count as FAILED for it."""
+        """Have a trial, or all of them, save their state and exit; with a reason, they count as FAILED."""
 
     def kill(self) -> None:
-        """End all of them at once."""
+        """Kill all trials."""
 
     def close(self) -> None:
-        """Give back what the engine holds; no trial runs any more."""
+        """Release processes and connections; no trial runs any more."""

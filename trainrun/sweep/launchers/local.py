@@ -15,7 +15,7 @@ from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
 
-GRACE = 15.0  # seconds beyond the trial's own grace, before it is killed
+KILL_DELAY_S = 15.0  # beyond the trial's own grace, until it is killed
 
 
 class Pool:
@@ -27,8 +27,8 @@ class Pool:
         resources: the machine, divided.
         plugins: of the config: registered in each process.
         command: as typed, for the records.
-        trial_timeout: seconds that one may take; None: as long as it wants.
-        grace: seconds that a trial has to save itself when it is told to stop.
+        trial_timeout: seconds that a trial may take, or None.
+        grace: seconds that a trial has to save its state when it is stopped.
     """
 
     how = APART
@@ -84,7 +84,7 @@ class Pool:
 
         Args:
             trial: its directory exists.
-            resume: what is known of the attempt that it goes on from.
+            resume: facts about the attempt that it goes on from, or None.
         """
         worker = self._worker(None if resume else program_key(trial.config, self.plugins))
         worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.answers))
@@ -122,14 +122,14 @@ class Pool:
         return ended
 
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
-        """Have a trial, or all of them, save themselves and end; with a reason, they count as FAILED for it."""
+        """Have a trial, or all of them, save their state and exit; with a reason, they count as FAILED."""
         for worker in self._busy:
             if (trial is None or worker.trial is trial) and worker.stop_by is None:
-                worker.stop_by, worker.reason = time.monotonic() + self.grace + GRACE, reason
+                worker.stop_by, worker.reason = time.monotonic() + self.grace + KILL_DELAY_S, reason
                 worker.signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End all of them at once."""
+        """Kill all trials."""
         for worker in self._workers:
             worker.signal(signal.SIGKILL)
 
@@ -151,7 +151,7 @@ class Pool:
         trial, seconds = worker.trial, time.monotonic() - worker.began
         ended = worker.ended
         if ended is None:
-            # One that was told to stop before it could hear of it is no failure: a resumed sweep begins it anew.
+            # A trial that was stopped before it could react has not failed: a resumed sweep starts it again.
             stopped = worker.stop_by is not None and worker.reason is None
             ended = Ended(trial.number, "KILLED" if stopped else "FAILED", died(worker.process.exitcode))
         ended.settle(trial, seconds, worker.reason)
@@ -163,9 +163,9 @@ class Pool:
 
 
 def died(code: int) -> str:
-    """Return what the exit code of a process says that could not say it itself."""
+    """Return why a process has ended that sent no reason, by its exit code."""
     if code == -signal.SIGKILL:
-        return "its process was killed (SIGKILL): by somebody, or because the memory was short"
+        return "its process was killed (SIGKILL), by a user or for lack of memory"
     if code < 0:
         return f"its process crashed ({signal.Signals(-code).name})"
     return f"its process ended by itself with exit code {code}"

@@ -17,17 +17,17 @@ from trainrun.sweep.trial import Trial
 from trainrun.tracking import summary
 from trainrun.tracking.status import LOG
 
-PATIENCE = 60.0  # seconds
+TIMEOUT_S = 60.0
 
 
 @contextmanager
 def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
-    """Draw the best trial's pictures beside what stands inside the `with`, if it has left them for later.
+    """Draw the plots of the best trial while the `with` runs, if the trial has deferred them.
 
-    What goes wrong is in the trial's log, and costs nothing else.
+    An error is written to the trial's log, and has no other effect.
 
     Args:
-        winners: the best first; there may be none.
+        winners: the best trial first; may be empty.
     """
     run_dir = winners[0].run_dir if winners else None
     if (
@@ -41,20 +41,20 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     process = forked.start(_draw, str(run_dir))
     try:
         yield
-        process.join(PATIENCE)
+        process.join(TIMEOUT_S)
     finally:
         if process.exitcode is None:
             process.kill()
 
 
 def _wanted(run_dir: Path) -> bool:
-    """Tell whether a run is to have pictures: where it is not, nothing begins, which may be the import of TensorFlow."""
+    """Return whether plots of a run are wanted; otherwise no process is started."""
     from trainrun.config import saved
 
     try:
         return bool(saved.load_plain(run_dir)["artifacts"]["plots"])
     except Exception:
-        return True  # what is wrong with it goes into its log
+        return True  # the error goes into the trial's log
 
 
 def _draw(run_dir: str) -> None:

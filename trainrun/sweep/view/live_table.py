@@ -19,19 +19,19 @@ from trainrun.sweep.view import trial_table
 from trainrun.ui import console
 from trainrun.util.durations import said as duration
 
-REFRESH = 0.2  # seconds between two drawings of the table
-PATIENCE = 10.0  # seconds between two plain lines of how it stands; in a long sweep more
-ENOUGH = 0.3  # trials' worth of epochs after which the time left is told
+REFRESH_INTERVAL_S = 0.2  # of the table on a terminal
+LINE_INTERVAL_S = 10.0  # between two plain status lines; longer in a long sweep
+MIN_DONE = 0.3  # trials' worth of epochs, from which on the time left is estimated
 
 
 class Board:
-    """Say how a sweep goes.
+    """Shows how a sweep stands.
 
     Args:
-        total: trials there will be; None: nobody knows.
-        jobs: at once.
-        done: trials that have ended before.
-        settings: see `snapshot.settings`; of them, what the sweep is ranked by.
+        total: number of trials, or None if it is not known.
+        jobs: trials at once.
+        done: trials that have ended in an earlier attempt.
+        settings: of the sweep; the objective is taken from them.
         clock: for tests; monotonic seconds.
     """
 
@@ -46,26 +46,26 @@ class Board:
         self.total, self.jobs, self.clock = total, jobs, clock
         self.settings = settings or {}
         self.counts: Counter[str] = Counter()
-        self.began: dict[int, float] = {}  # when a trial that runs began
-        self.since: float | None = None  # when the first trial began
+        self.began: dict[int, float] = {}  # start of each running trial
+        self.since: float | None = None  # start of the first trial
         self.best: tuple[Trial, float] | None = None
-        self.reported: dict[int, Mapping[str, float]] = {}  # the last epoch of trials that run
+        self.reported: dict[int, Mapping[str, float]] = {}  # metrics of the last epoch of running trials
         self.objective = objective.expected(self.settings)
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
         self._drawn = -math.inf
-        self._told, self._line = self.clock(), ""
+        self._line_time, self._line = self.clock(), ""
         for trial in done:
             self.count(trial)
         self.before = self.counts.total()
 
     def announce(self, how: str = APART) -> None:
-        """Say what there is to do, and how it is done."""
+        """Print the number of trials, and how they are run."""
         trials = "trials" if self.total is None else "1 trial" if self.total == 1 else f"{self.total} trials"
         before = f", {self.before} of them done before" if self.before else ""
         console.note(f"{trials}{before}, {self.jobs} at once, {how}")
 
     def count(self, trial: Trial) -> None:
-        """Take note of a trial that has ended, without a line for it."""
+        """Count a trial that has ended, without printing a line."""
         self.counts[trial.status] += 1
         self.began.pop(trial.number, None)
         self.reported.pop(trial.number, None)
@@ -78,9 +78,9 @@ class Board:
             self.best = trial, value
 
     def ended(self, trial: Trial) -> None:
-        """Print a trial's line."""
+        """Print the line of a trial that has ended."""
         self.count(trial)
-        self._drawn = -math.inf  # the table that stands below the line has it as one that runs
+        self._drawn = -math.inf  # the table below the line still shows it as running
         width = len(str((self.total or 1000) - 1))
         names = [
             self.objective.name,
@@ -101,58 +101,56 @@ class Board:
         )
 
     def say(self, text: str) -> None:
-        """Say something once."""
-        if text not in self._said:
-            self._said.add(text)
+        """Print a warning, each text once."""
+        if text not in self._printed:
+            self._printed.add(text)
             console.warn(text)
 
     def note(self, text: str) -> None:
-        """Say something once that is no warning."""
-        if text not in self._said:
-            self._said.add(text)
+        """Print a note, each text once."""
+        if text not in self._printed:
+            self._printed.add(text)
             console.note(text)
 
     def epoch_done(self, trial: Trial, metrics: Mapping[str, float]) -> None:
-        """Take note of what a trial reports after an epoch; `trial.epochs` is set."""
+        """Record the metrics that a trial reports after an epoch."""
         self.reported[trial.number] = metrics
 
     def look(self, running: Sequence[Trial]) -> None:
-        """Draw the table at the bottom of a terminal; elsewhere, say now and then how it stands."""
+        """Draw the table at the bottom of a terminal; elsewhere, print a status line now and then."""
         now = self.clock()
         for trial in running:
             self.began.setdefault(trial.number, now)
         if self.since is None and running:
             self.since = now
-        if now - self._drawn < REFRESH:
+        if now - self._drawn < REFRESH_INTERVAL_S:
             return
         self._drawn = now
         if console.is_terminal():
             console.live(trial_table.render(self, running, console.width(), console.height()))
-        # In a sweep of hours, a line every ten seconds is nobody's pleasure.
-        elif running and now - self._told >= max(PATIENCE, (now - (self.since or now)) / 30):
+        # In a sweep of hours, a line every ten seconds would be too many.
+        elif running and now - self._line_time >= max(LINE_INTERVAL_S, (now - (self.since or now)) / 30):
             line = self.line(running)
             if line != self._line:
                 console.note(line)
-            self._told, self._line = now, line
+            self._line_time, self._line = now, line
 
     def close(self) -> None:
-        """Take the table away."""
+        """Remove the table."""
         console.live(None)
 
-    # How it stands.
-
     def left(self, running: Sequence[Trial]) -> float | None:
-        """Return the seconds that it will take yet, at the pace so far; None: nobody can tell."""
+        """Return the estimated seconds left at the pace so far, or None if there is no estimate yet."""
         if self.total is None or self.since is None:
             return None
-        under_way = sum(trial_table.share(t) for t in running)
-        worth = self.counts.total() - self.before + under_way
-        if worth < ENOUGH:
+        partial = sum(trial_table.share(t) for t in running)
+        worth = self.counts.total() - self.before + partial
+        if worth < MIN_DONE:
             return None
-        return (self.clock() - self.since) / worth * max(self.total - self.counts.total() - under_way, 0.0)
+        return (self.clock() - self.since) / worth * max(self.total - self.counts.total() - partial, 0.0)
 
     def line(self, running: Sequence[Trial]) -> str:
-        """Return how it stands in one plain line."""
+        """Return the status in one plain line."""
         done = self.counts.total()
         parts = [f"{done}/{self.total} done" if self.total is not None else f"{done} done"]
         if others := [f"{n} {word.lower()}" for word, n in sorted(self.counts.items()) if word != "FINISHED"]:
