@@ -75,10 +75,18 @@ def test_files_are_read_again_after_it(inside):
     assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.25
 
 
-def test_what_is_kept_stays_little():
+def test_the_cache_forgets_the_oldest_configs():
     from omegaconf import DictConfig
 
-    kept = {}
-    for i in range(3 * compose_cache.MOST):
-        compose_cache._copy(kept, i, lambda i=i: DictConfig({"i": i}))
-    assert len(kept) == compose_cache.MOST
+    made = []
+
+    def config(number):
+        return compose_cache.of(number, lambda: made.append(number) or DictConfig({"number": number}))
+
+    with compose_cache.kept():
+        for number in range(compose_cache.LIMIT + 1):
+            config(number)
+        assert config(compose_cache.LIMIT).number == compose_cache.LIMIT and config(1).number == 1
+        assert made == [*range(compose_cache.LIMIT + 1)]
+        config(0)
+    assert made[-1] == 0 and made.count(0) == 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainrun.compat import hydra_private
@@ -16,28 +17,28 @@ from trainrun.compat import hydra_private
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-MOST = 32  # configs that are kept: half a megabyte each
-Kept = dict[Hashable, Any]
-_kept: Kept | None = None
+LIMIT = 32  # configs in one cache: half a megabyte each
+Cache = dict[Hashable, Any]
 T = TypeVar("T")
+# The cache of the block `kept`; none outside of one, and in other threads.
+_current: ContextVar[Cache | None] = ContextVar("composed configs", default=None)
 
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
     """Keep what is composed inside, for `of`; files that change meanwhile are not read again."""
-    global _kept
-    before, _kept = _kept, {} if _kept is None else _kept
+    cache = _current.get()
+    token = _current.set({} if cache is None else cache)
     try:
         yield
     finally:
-        _kept = before
+        _current.reset(token)
 
 
 def of(key: Hashable, make: Callable[[], T]) -> T:
     """Return what `make` composes, or reads; inside `kept` a copy of what it has made for the same key."""
-    if _kept is None:
-        return make()
-    return _copy(_kept, key, make)
+    cache = _current.get()
+    return make() if cache is None else _copy(cache, key, make)
 
 
 class Composer:
@@ -50,7 +51,7 @@ class Composer:
 
     def __init__(self, loader: Any, master: DictConfig):
         self._loader, self._master = loader, master
-        self._kept: Kept = {}
+        self._cache: Cache = {}
         # Whether a key names a folder of options, for which Hydra looks through all sources.
         self._groups: dict[str, bool] = {}
 
@@ -69,7 +70,7 @@ class Composer:
         values = [o for o in parsed if not self._chooses(o)]
         chosen = [str(o.input_line) for o in parsed if self._chooses(o)]
         config = _copy(
-            self._kept, tuple(chosen), lambda: self._loader.load_sweep_config(self._master, chosen)
+            self._cache, tuple(chosen), lambda: self._loader.load_sweep_config(self._master, chosen)
         )
         hydra_private.apply_overrides(values, config)
         config.hydra.overrides.task = [str(o.input_line) for o in parsed if not o.is_hydra_override()]
@@ -100,10 +101,10 @@ def look_up_in(config: DictConfig) -> None:
     HydraConfig.instance().cfg = config
 
 
-def _copy(kept: Kept, key: Hashable, make: Callable[[], T]) -> T:
-    if key not in kept:
-        if len(kept) >= MOST:
+def _copy(cache: Cache, key: Hashable, make: Callable[[], T]) -> T:
+    if key not in cache:
+        if len(cache) >= LIMIT:
             # The oldest: points come in an order in which the last choice changes first.
-            kept.pop(next(iter(kept)))
-        kept[key] = make()
-    return copy.deepcopy(kept[key])
+            cache.pop(next(iter(cache)))
+        cache[key] = make()
+    return copy.deepcopy(cache[key])

@@ -321,10 +321,10 @@ def test_hydras_own_launcher_cannot_run_seeds(inside, capsys):
 
 @pytest.mark.parametrize(("words", "many"), [(["seeds=3"], True), (["seeds=1"], False), ([], False)])
 def test_several_seeds_of_one_run_are_a_sweep(words, many, inside, monkeypatch):
-    from trainrun import cli
+    from trainrun.hydra_bridge import jobs
 
     asked = []
-    monkeypatch.setattr(cli, "_run", lambda argv, flags: asked.append(flags.multirun) or 0)
+    monkeypatch.setattr(jobs, "run", lambda argv, flags: asked.append(flags.multirun) or 0)
     assert main([*QUIET, *words]) == 0
     assert asked == [many]
 

@@ -1,0 +1,128 @@
+"""The command line without a verb: check it, then run, sweep, resume a sweep, or show the config.
+
+Begin here to read what Hydra is used for: `preflight` composes and checks, `jobs` has Hydra run the job or the sweep,
+`show_config` answers `--cfg`, `--info` and completion.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.util import imports
+
+if TYPE_CHECKING:
+    from trainrun.hydra_bridge.sweep_plan import Plan
+
+# From this number of trials on, checking them takes longer than importing a tracker's library.
+LARGE_SWEEP = 300
+
+
+def train(argv: list[str], complete: Callable[[str], None]) -> int:
+    """Do what the overrides and Hydra's flags ask for.
+
+    Args:
+        argv: the words after `trainrun`; none is a verb.
+        complete: prints the verbs and words that fit a command line that is being typed.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: everything that is wrong, before anything begins.
+    """
+    from trainrun.hydra_bridge import compose
+    from trainrun.registry import option_files
+
+    flags = compose.arguments(argv)
+    if flags.config_dir is not None:
+        folder = Path(flags.config_dir).absolute()
+        if not folder.is_dir():
+            raise UserError(Problem("--config-dir", f"there is no folder {folder}."))
+        option_files.extra_folders[:] = [folder]
+    if flags.config_path is not None:
+        argv = _absolute_config_path(argv, flags.config_path)
+        flags = compose.arguments(argv)
+    if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
+        from trainrun.hydra_bridge import show_config
+
+        return show_config.show(argv, flags, complete)
+    if (sweep := _sweep_to_resume(flags.overrides)) is not None:
+        return _resume(sweep, argv, flags)
+    return _begin(argv, flags)
+
+
+def _begin(argv: list[str], flags: Any) -> int:
+    """Check a run or a sweep, and run it."""
+    from trainrun.config import plugins
+    from trainrun.hydra_bridge import jobs, preflight
+
+    where = (flags.config_name, flags.config_path)
+    if flags.multirun:
+        _, problems = preflight.sweep(flags.overrides, *where, _prepare)
+    else:
+        config, problems = preflight.overrides(flags.overrides, *where)
+    if problems:
+        raise UserError(problems)
+    if not flags.multirun and (config["seeds"] or 1) > 1:
+        argv = ["--multirun", *argv]  # each seed is a trial
+        from trainrun.hydra_bridge import compose
+
+        return _begin(argv, compose.arguments(argv))
+    if named := plugins.early(flags.overrides) if flags.multirun else config["plugins"]:
+        with imports.collector_paused("tensorflow"):
+            plugins.load(named)
+    return jobs.run(argv, flags)
+
+
+def _prepare(plan: Plan) -> None:
+    """Import TensorFlow for the trials while the points of the sweep are checked; of many points, the tracker's library, too."""
+    if plan.launcher in ("auto", "local", "vectorized"):
+        from trainrun.sweep.launchers import forked
+
+        forked.context()
+    if plan.trackers and plan.total >= LARGE_SWEEP:
+        from trainrun.tracking.delivery import client
+
+        with contextlib.suppress(OSError):  # reported when there is something to be delivered
+            client.courier().prepare(plan.trackers)
+
+
+def _sweep_to_resume(overrides: list[str]) -> str | None:
+    """Return the sweep that ``sweep.resume=`` names."""
+    named = [o.partition("=")[2].strip("'\"") for o in overrides if o.startswith("sweep.resume=")]
+    return named[-1] if named and named[-1] not in ("null", "") else None
+
+
+def _resume(sweep: str, argv: list[str], flags: Any) -> int:
+    """Resume a sweep, and run what the command line names beyond its points.
+
+    Hydra is not asked: it would begin a new sweep, in a directory of its own.
+    """
+    from trainrun.hydra_bridge import sweep_resume
+    from trainrun.tracking import find
+
+    if not flags.multirun:
+        raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={sweep}"))
+    return sweep_resume.go_on(find.sweep(sweep), flags.overrides, ["trainrun", *argv], whole=True).exit_code
+
+
+def _absolute_config_path(argv: list[str], typed: str) -> list[str]:
+    """Return the words with an absolute `-cp`.
+
+    Hydra takes a relative one from the folder of the Python file that calls it, which is ours; users mean their own.
+    """
+    path = str(Path(typed).absolute())
+    if not Path(path).is_dir():
+        raise UserError(Problem("--config-path", f"there is no folder {path}."))
+    return [
+        path
+        if word == typed
+        else word.replace(f"={typed}", f"={path}")
+        if word.startswith("--config-path=")
+        else word
+        for word in argv
+    ]

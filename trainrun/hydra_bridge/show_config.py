@@ -1,0 +1,72 @@
+"""Flags that show and do not train: `--cfg`, `--info`, `--hydra-help` and `-sc` (completion). Hydra answers them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from trainrun.config import override_text, plugins
+from trainrun.errors import UserError
+from trainrun.hydra_bridge import compose, hydra_errors, hydra_node_rules, override_errors
+from trainrun.registry import option_files
+
+_COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
+
+
+def show(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
+    """Have Hydra show what the flags ask for; errors in our words.
+
+    Args:
+        argv: the words after `trainrun`.
+        flags: as `compose.arguments` reads them.
+        complete: prints our own words that fit the command line that is being typed.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: the config does not compose, or Hydra's own node holds what it may not.
+    """
+    if flags.shell_completion:
+        return _complete(argv, flags, complete)
+    overrides, where = flags.overrides, (flags.config_name, flags.config_path)
+    plugins.announce(plugins.early(overrides) if overrides else [])
+    if problems := hydra_node_rules.search_path(overrides, *where):
+        raise UserError(problems)
+    if (
+        len(option_files.search_path()) > 1
+        or flags.config_path
+        or any(map(override_text.is_hydra, overrides))
+    ):
+        # Hydra sets its logging up before it shows a config, and a logging config can call anything.
+        _, problems = override_errors.examine(overrides, *where)
+        if problems := [p for p in problems if p.key.startswith("hydra")]:
+            raise UserError(problems)
+    try:
+        compose.hand_over(argv, lambda config: None)
+    except SystemExit as stop:
+        return 2 if stop.code else 0  # Hydra has printed that there is no such package, and the like
+    except Exception as error:
+        _, problems = override_errors.examine(overrides, *where)
+        raise UserError(problems or [hydra_errors.from_hydra(error)]) from error
+    return 0
+
+
+def _complete(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
+    """Install completion in a shell, or answer it: our words, then Hydra's groups and keys."""
+    asked = "".join(flags.overrides)
+    if not _COMPLETION.fullmatch(asked):
+        raise UserError(f"-sc: expected install=bash, zsh or fish, got {asked!r}.")
+    if asked.startswith("query"):
+        complete(os.environ.get("COMP_LINE", ""))
+    if problems := hydra_node_rules.search_path([], flags.config_name, flags.config_path):
+        raise UserError(problems)
+    try:
+        compose.hand_over(argv, lambda config: None)
+    except SystemExit as stop:
+        return 2 if stop.code else 0
+    except Exception:
+        return 0  # the user is typing: no message may disturb the line
+    return 0
