@@ -39,7 +39,9 @@ class Delivery:
         self._settled = False
         self._taking = threading.RLock()
         targets = [Target(**target) for target in message["targets"]]
-        self.deliveries = [TrackerDelivery(self, i, target) for i, target in enumerate(targets)]
+        deliveries = [TrackerDelivery(self, i, target) for i, target in enumerate(targets)]
+        # Files before servers: a request that hangs holds back what comes after it, for as long as it takes.
+        self.deliveries = sorted(deliveries, key=lambda d: d.tracker.identifies)
 
     @property
     def remaining(self) -> float:
