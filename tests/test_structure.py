@@ -20,7 +20,8 @@ HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "pyarrow", "matplotlib", "sk
 # A package imports only what stands on a lower line. On the last line errors are redacted by util, whose readers of
 # files raise them; no circle of modules comes of it.
 LAYERS = (
-    ("cli", "__main__"),
+    ("__main__",),
+    ("cli",),
     ("commands", "api"),
     ("hydra_bridge",),
     ("verify",),
