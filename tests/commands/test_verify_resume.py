@@ -171,9 +171,7 @@ def test_a_metric_of_one_epoch_that_differs_in_its_last_bit_is_told(whole, insid
     shutil.copytree(whole, "other")
     path = inside / "other" / "journal.jsonl"
     text = path.read_text()
-    value = trainrun.differences.history.replay(differences.journal.read(path).records)["history"][
-        "val_loss"
-    ][1]
+    value = differences.history.replay(differences.journal.read(path).records)["history"]["val_loss"][1]
     path.write_text(text.replace(repr(value), repr(float(np.nextafter(value, 9))), 1))
     (difference,) = differences.compare(whole, inside / "other")
     assert difference.what == "val_loss of epoch 2"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 def identity() -> dict[str, Any]:
     """Return what tells this process from every other: for the journal's `start` record."""
@@ -22,54 +24,31 @@ def lives(start: Mapping[str, Any]) -> bool | None:
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False  # ended, and not yet waited for by its parent
+        then, now = start.get("process"), _mark(pid)
+        if then is not None and now is not None:
+            return then == now
+        return process.create_time() <= start.get("time", 0.0) + 1.0  # of a journal without the mark
+    except psutil.NoSuchProcess:
         return False
-    except OSError:
-        pass  # another user's
-    if _state(pid) == "Z":
-        return False  # dead, and not yet fetched by its parent
-    then, now = start.get("process"), _mark(pid)
-    if then is not None and now is not None:
-        return then == now
-    began, since = _began(pid), start.get("time", 0.0)
-    return began is None or began <= since + 1.0
+    except psutil.AccessDenied:  # another user's
+        return True
 
 
 def _mark(pid: int) -> str | None:
-    """Return the machine's start and the process's own, as the kernel counts it, where Linux tells.
+    """Return the machine's boot id and the process's start in clock ticks, where Linux gives them.
 
-    No clock is in it: one that is set meanwhile would make a living process look like a later one.
+    psutil's `create_time` is no substitute: it is a time of the clock, which may be set while the process runs.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # Behind the program's name, which may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    fields = _stat(pid)
-    return f"{boot}/{fields[19]}" if fields else None
-
-
-def _state(pid: int) -> str | None:
-    fields = _stat(pid)
-    return fields[0] if fields else None
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/<pid>/stat behind the program's name, which may hold anything."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-
-
-def _began(pid: int) -> float | None:
-    """Return when a process began, in unix seconds, for journals without the mark."""
-    fields = _stat(pid)
-    try:
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (OSError, StopIteration):
-        return None
-    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields else None
+    return f"{boot}/{fields[19]}"
 
 
 def oom_kills() -> int | None:
