@@ -54,11 +54,11 @@ spec.loader.exec_module(servers)
 TRAINER = """
 import json, os, sys, time
 told = json.loads(sys.argv[1])
+import psutil
 import tensorflow as tf
 import trainrun
 from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
-from trainrun.tracking.delivery import liveness
 from trainrun.tracking.record import Recorder
 from pathlib import Path
 
@@ -72,8 +72,10 @@ strategy = tf.distribute.get_strategy()
 # The process that delivers, and the seconds of a processor that it has taken.
 def processor(recorder):
     pid = recorder.delivery and recorder.delivery.courier.process_id
-    fields = liveness._stat(pid) if pid else None
-    return (pid, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")) if fields else (None, 0.0)
+    if not pid or not psutil.pid_exists(pid):
+        return None, 0.0
+    times = psutil.Process(pid).cpu_times()
+    return pid, times.user + times.system
 
 def train(settings, run_dir, name, config):
     job = builders.job(config, builders.dataset(config), strategy)
