@@ -190,7 +190,8 @@ def test_no_two_files_bear_the_same_name_unless_they_play_the_same_part():
         and "rules/" not in where(p)
         and "tracking/" not in where(p)
     )
-    assert {n: c for n, c in named.items() if c > 1} == {}
+    # What a room takes of the config is its `settings`; `vectorized/engine` is an engine as `launchers/engine` describes it.
+    assert {n for n, c in named.items() if c > 1} <= {"settings", "engine"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=where)
@@ -198,7 +199,7 @@ def test_libraries_are_imported_only_where_they_belong(path):
     part, everything = room(dotted(path)), imports(path)
     if part in LIGHT:
         assert not touches(imports(path, top_only=True), *HEAVY), "loads a heavy module at import"
-    if part != "hydra_bridge":
+    if part not in ("hydra_bridge", "compat"):
         assert not touches(everything, "hydra")
     if not where(path).startswith("tracking/mlflow/"):
         assert not touches(everything, "mlflow")

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from trainrun.artifacts import plots, report, result
+from trainrun.artifacts import plots, report, result_table
 from trainrun.tracking import summary
 
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [1.5, 1.75], "accuracy": [0.5, 0.75], "val_accuracy": [0.6, 0.625]}
@@ -38,7 +38,7 @@ def run_dir(tmp_path):
 
 
 def test_the_table_has_a_row_a_metric_and_its_best_epoch(run_dir):
-    assert result.rows(summary.read(run_dir)) == [
+    assert result_table.rows(summary.read(run_dir)) == [
         ["loss", "1.0000", "1.7500", "1.2500", "1.5000", "1"],
         ["accuracy", "0.7500", "0.6250", "", "0.6250", "2"],
     ]
@@ -46,7 +46,7 @@ def test_the_table_has_a_row_a_metric_and_its_best_epoch(run_dir):
 
 def test_the_end_of_a_run_names_everything(run_dir, capsys, monkeypatch):
     monkeypatch.chdir(run_dir.parent)
-    result.show(summary.read(run_dir), run_dir)
+    result_table.show(summary.read(run_dir), run_dir)
     out, _ = capsys.readouterr()
     lines = out.splitlines()
     assert lines[1].split() == ["metric", "train", "validation", "test", "best", "epoch"]
@@ -57,7 +57,7 @@ def test_the_end_of_a_run_names_everything(run_dir, capsys, monkeypatch):
 
 
 def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
-    result.show(summary.build(run_id="r", status="FAILED", seed=1), tmp_path)
+    result_table.show(summary.build(run_id="r", status="FAILED", seed=1), tmp_path)
     assert "best" not in capsys.readouterr().out
 
 

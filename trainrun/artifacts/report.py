@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import environment, plots, result
+from trainrun.artifacts import environment, plots, result_table
 from trainrun.tracking import summary as summaries
 from trainrun.util import paths, redaction
 
@@ -73,8 +73,8 @@ def render(
     title: str, summary: Mapping[str, Any], pictures: list[dict[str, str]], config: str, environment: str
 ) -> str:
     """Return the page; whatever is put in is escaped."""
-    rows = result.rows(summary)
-    kept = [i for i in range(len(result.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
+    rows = result_table.rows(summary)
+    kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
     name = summaries.monitored(summary)
     seconds = summary["seconds"]
     speed = summary.get("examples_per_second")
@@ -99,7 +99,7 @@ def render(
         status=summary["status"],
         overrides=[redaction.text(o) for o in summary["overrides"]],
         facts=facts,
-        columns=[result.COLUMNS[i] for i in kept],
+        columns=[result_table.COLUMNS[i] for i in kept],
         rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],
         details=details,
         pictures=pictures,

@@ -46,3 +46,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_plain(v) for v in value)
     return str(value)
+
+
+def parsed(parser: Any, text: Any) -> Any:
+    """Return an override as Hydra's parser reads it, or None: it is none."""
+    from hydra.errors import HydraException
+
+    try:
+        return parser.parse_override(text) if isinstance(text, str) and "=" in text else None
+    except (HydraException, ValueError, RecursionError):
+        return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from trainrun.compat import hydra_private
 from trainrun.errors import Problem, did_you_mean
+from trainrun.hydra_bridge import override_grammar
 from trainrun.sweep.space import conditions
 from trainrun.sweep.space.search_space import Choices, Condition, Dimension, Interval, Space, bare
 
@@ -67,7 +69,9 @@ def read(
         if bare(str(key)) not in typed:
             _entry(reading, str(key), entry)
     _zip(reading, zipped or [])
-    dimensions, faults = conditions.settle(reading.dimensions.values(), reading.values, reading.parser)
+    dimensions, faults = conditions.settle(
+        reading.dimensions.values(), reading.values, partial(override_grammar.parsed, reading.parser)
+    )
     found = Space(reading.fixed, tuple(dimensions), tuple(reading.order), reading.values)
     return found, list(dict.fromkeys([*reading.problems, *faults]))
 
@@ -97,7 +101,9 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
             inside = f"{key}.{unknown[0]}"
             hint = did_you_mean(str(unknown[0]), ENTRY) or f" A key inside is written with dots: {inside}."
             return reading.fault(where, f"no such key as {unknown[0]!r}; it takes {', '.join(ENTRY)}.{hint}")
-        when, faults = conditions.read(f"{where}.when", entry.get("when"), reading.parser)
+        when, faults = conditions.read(
+            f"{where}.when", entry.get("when"), partial(override_grammar.parsed, reading.parser)
+        )
         reading.problems += faults
         if "space" not in entry:
             return reading.fault(

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.artifacts import environment, plots, report, result
+from trainrun.artifacts import environment, plots, report, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
@@ -207,7 +207,7 @@ class RunRecord:
     def end(self) -> dict[str, Any]:
         """Close the record and show the result; return the summary."""
         content, undelivered = self._close("FINISHED")
-        result.show(content, self.run_dir)
+        result_table.show(content, self.run_dir)
         if undelivered:
             console.warn(handover.not_sent(undelivered, self.run_dir))
         return content

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
 from trainrun.sweep.space.search_space import Choices, Condition, Dimension, bare
 
+Parse = Callable[[Any], Any]
 
-def read(where: str, said: Any, parser: Any) -> tuple[tuple[Condition, ...], list[Problem]]:
+
+def read(where: str, said: Any, parse: Parse) -> tuple[tuple[Condition, ...], list[Problem]]:
     """Return the conditions, and what is wrong with them.
 
     Args:
         where: they stand, for the message.
         said: ``optimizer=sgd``, ``optimizer=sgd,radam``, or a list of such, which all have to hold; None: nothing.
-        parser: Hydra's, of overrides.
+        parse: reads an override by Hydra's grammar; None: it is none.
     """
     found, faults = [], []
     for text in said if isinstance(said, list) else [] if said is None else [said]:
-        override = _parsed(parser, text)
+        override = parse(text)
         if override is None or override.is_interval_sweep():
             example = "'optimizer=sgd' or 'model.units=8,16'"
             faults.append(Problem(where, f"expected a key and its values, as {example}, got {text!r}."))
@@ -32,14 +34,14 @@ def read(where: str, said: Any, parser: Any) -> tuple[tuple[Condition, ...], lis
 
 
 def settle(
-    dimensions: Iterable[Dimension], fixed: Mapping[str, str], parser: Any
+    dimensions: Iterable[Dimension], fixed: Mapping[str, str], parse: Parse
 ) -> tuple[list[Dimension], list[Problem]]:
     """Return the dimensions, those that others hang on before them; and the conditions that cannot be.
 
     Args:
         dimensions: in the order in which they were said.
         fixed: values of the keys that are not varied: what is typed may fix a key that a YAML's condition names.
-        parser: Hydra's, of overrides.
+        parse: reads an override by Hydra's grammar; None: it is none.
     """
     dimensions = list(dimensions)
     values: dict[str, list[str] | None] = {key: [text] for key, text in fixed.items()}
@@ -52,12 +54,12 @@ def settle(
         others = sorted(varied - {bare(k) for k in one.keys})
         when = []
         for condition in one.when:
-            fault = _fault(condition, values, others, varied, parser)
+            fault = _fault(condition, values, others, varied, parse)
             if fault is not None:
                 faults.append(Problem(f"sweep.space.{one.keys[0]}.when", fault))
             else:
-                meant = {_plain(parser, w) for w in condition.values}
-                same = [v for v in values[condition.key] if _plain(parser, v) in meant]
+                meant = {_plain(parse, w) for w in condition.values}
+                same = [v for v in values[condition.key] if _plain(parse, v) in meant]
                 when.append(Condition(condition.key, tuple(same)))  # as the key has them: 0.10 is 0.1
         found.append(replace(one, when=tuple(when)))
     return _sorted(found, faults), faults
@@ -68,7 +70,7 @@ def _fault(
     values: Mapping[str, list[str] | None],
     others: Sequence[str],
     varied: set[str],
-    parser: Any,
+    parse: Parse,
 ) -> str | None:
     if condition.key not in values:
         there = f"A condition names a key of the sweep: {', '.join(others) or 'there is no other'}."
@@ -76,8 +78,8 @@ def _fault(
     possible = values[condition.key]
     if possible is None:
         return f"{condition.key} is any number of an interval. Name a key that has choices."
-    there = {_plain(parser, v) for v in possible}
-    unknown = [w for w in condition.values if _plain(parser, w) not in there]
+    there = {_plain(parse, v) for v in possible}
+    unknown = [w for w in condition.values if _plain(parse, w) not in there]
     # What is typed may leave out values that the YAML's condition names; that none is ever there is a slip.
     if condition.key in varied and len(unknown) == len(condition.values):
         return (
@@ -104,16 +106,7 @@ def _sorted(dimensions: Sequence[Dimension], faults: list[Problem]) -> list[Dime
     return found
 
 
-def _parsed(parser: Any, text: Any) -> Any:
-    from hydra.errors import HydraException
-
-    try:
-        return parser.parse_override(text) if isinstance(text, str) and "=" in text else None
-    except (HydraException, ValueError, RecursionError):
-        return None
-
-
-def _plain(parser: Any, text: str) -> str:
+def _plain(parse: Parse, text: str) -> str:
     """Return what a typed value stands for, as text: 0.10 is 0.1, and 'sgd' in quotes is sgd."""
-    override = _parsed(parser, f"x={text}")
+    override = parse(f"x={text}")
     return repr(text if override is None else override.value())
