@@ -28,9 +28,9 @@ def test_the_result_is_that_of_the_whole_batch_and_the_memory_of_an_attempt_is_f
 
     build, models = builders.job, []
 
-    def job(*arguments):
+    def job(*arguments, **settings):
         assert all(m() is None for m in models), "an earlier attempt's model is still held by somebody"
-        made = build(*arguments)
+        made = build(*arguments, **settings)
         models.append(weakref.ref(made.model))
         return made
 
