@@ -30,7 +30,7 @@ def pending(model):
 
 def test_counters_and_rates_are_written_and_weights_stay_pending(model, pending):
     bias = np.array(model.layers[0].bias)
-    pending.write_scalars()
+    pending.write_scalars(settable=False)
     assert int(model.optimizer.iterations) == 1
     assert float(model.optimizer.learning_rate) == pytest.approx(1.001)
     np.testing.assert_array_equal(model.layers[0].bias, bias)
@@ -39,7 +39,7 @@ def test_counters_and_rates_are_written_and_weights_stay_pending(model, pending)
 
 
 def test_a_rate_that_a_callback_sets_is_not_overwritten(model, pending):
-    pending.write_scalars()
+    pending.write_scalars(settable=True)
     model.optimizer.learning_rate = 0.25
     pending.write()
     assert float(model.optimizer.learning_rate) == 0.25

@@ -71,4 +71,4 @@ def last_rate(optimizer: Any) -> float:
 
 def _number(variable: Any) -> Any:
     # Not float(…): a variable that several replicas share has no such conversion.
-    return keras.ops.convert_to_numpy(variable).item()
+    return variable.numpy().item() if hasattr(variable, "numpy") else variable

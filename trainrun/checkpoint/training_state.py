@@ -15,7 +15,7 @@ from trainrun.checkpoint.file import Stored
 from trainrun.checkpoint.plain_data import pack, unpack
 from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
-from trainrun.model.variables import by_purpose
+from trainrun.model.variables import by_purpose, number
 
 
 class StateReader(Protocol):
@@ -72,7 +72,7 @@ def entry_names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
 
 def updates(model: keras.Model) -> int:
     """Return how many updates a model's optimizer has done."""
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    return number(model.optimizer.iterations)
 
 
 def capture(

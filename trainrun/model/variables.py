@@ -9,6 +9,12 @@ import keras
 from trainrun.compat import keras_private
 
 
+def number(variable: Any) -> Any:
+    """Return the value of a variable of one number, also of one that several replicas share."""
+    # As fast as it gets: called several times an epoch for each of many trials.
+    return variable.numpy().item()
+
+
 def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
     """Return the variables of a compiled model by purpose.
 

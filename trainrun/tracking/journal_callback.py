@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainrun.model.variables import number
 from trainrun.tracking.journal import Journal
 
 
@@ -48,7 +49,7 @@ class JournalCallback(keras.callbacks.Callback):
 
     def _steps(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+        return 0 if optimizer is None else number(optimizer.iterations)
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:

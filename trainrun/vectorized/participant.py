@@ -41,6 +41,8 @@ BLIND = {
     "CSVLogger",
     "TerminateOnNaN",
 }
+# Of these, the ones that set the learning rate.
+SETTING_RATES = {"ReduceLROnPlateau"}
 JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 
@@ -163,6 +165,7 @@ class _Together:
             return self.own.train(job, callbacks)
         model, plan, pending = job.model, job.plan, self.member.pending
         last = plan.steps_per_epoch - 1
+        rates_are_set = any(type(c).__name__ in SETTING_RATES for c in callbacks)
         weights_are_read = not {type(c).__name__ for c in callbacks} <= BLIND or _computes_rate(
             model.optimizer
         )
@@ -174,7 +177,7 @@ class _Together:
                 logs = self.member.train(job, epoch)
                 if logs is not None:
                     stops = epoch + 1 == plan.epochs or self.member.stop.pending is not None
-                    pending.write() if weights_are_read or stops else pending.write_scalars()
+                    pending.write() if weights_are_read or stops else pending.write_scalars(rates_are_set)
                     every.on_train_batch_end(last, logs)
                     return logs
                 model.reset_metrics()
