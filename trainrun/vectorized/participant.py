@@ -13,6 +13,7 @@ import numpy as np
 from trainrun.checkpoint.training_state import StateReader
 from trainrun.compat import keras_optimizer_private
 from trainrun.data.dataset import Split
+from trainrun.failure.nan_guard import Finite
 from trainrun.hardware.replicas import leaves
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
@@ -200,12 +201,12 @@ class _Together:
             if self.member.pending is None:  # else the group's passes do it themselves
                 model.reset_metrics()
 
-        # Before each callback: one of them may stop the training, and the next read the weights that it has left.
-        write = _WriteWhereTrainingStops(pending)
-        watched = [c for callback in callbacks for c in (write, callback)]
+        # Behind the callbacks that may stop the training, before the one that checks the weights then.
+        at = next((i for i, c in enumerate(callbacks) if isinstance(c, Finite)), len(callbacks))
+        every = [*callbacks[:at], _WriteWhereTrainingStops(pending), *callbacks[at:]]
         checked = None if job.validation is None else validate
         try:
-            return loop(job, [*watched, write], train, checked, self.own.validation_freq, reset)
+            return loop(job, every, train, checked, self.own.validation_freq, reset)
         finally:
             pending.write()
 
