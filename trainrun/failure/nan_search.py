@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,6 +26,7 @@ from trainrun.errors import readable
 from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
+from trainrun.failure.interfaces import Builder
 from trainrun.failure.nan_guard import unsound
 from trainrun.hardware import replicas
 from trainrun.model.variables import by_purpose
@@ -65,16 +66,6 @@ class Place(NamedTuple):
     by_loss: bool
     before: Mapping[str, np.ndarray]
     updated: Sequence[nan_step.Finding]
-
-
-class Builder(Protocol):
-    """Builds the run's job and trainer once more."""
-
-    def job_on_one_device(self, adjustments: Adjustments) -> Job:
-        """Return the job for this process's default device."""
-
-    def own_trainer(self, parts: int) -> Any:
-        """Return the trainer that the config names."""
 
 
 def perform(
