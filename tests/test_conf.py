@@ -10,21 +10,15 @@ import pytest
 from omegaconf import MISSING
 
 from trainrun.config import schema
+from trainrun.registry import declarations as component_declarations
 from trainrun.registry import lookup, option_files
 from trainrun.registry.construct import reference_group
+from trainrun.util import declarations
 
 COMPONENT_GROUPS = [g for g in lookup.KERAS if g != "layer"]
 OPTIONS = [o for g in COMPONENT_GROUPS for o in option_files.options(g).values()]
 # The tracking options are settings of one recorder, not components.
 WITH_NAME = [o for o in OPTIONS if o.arguments.get("name") and o.group != "tracking"]
-# Words that a directive may hold.
-WORDS = {
-    "targets": {"binary", "multiclass", "multilabel", "real", "none"},
-    "labels": {"ids", "one_hot", "binary", "real", "any"},
-    "predictions": {"probabilities", "logits", "scores", "ids", "real", "positive", "any"},
-    "unit": {"own"},
-    "inputs": {"numeric", "categorical", "image", "tokens"},
-}
 # Variations: options of a class that another option shows with its own defaults. Option -> keys that differ.
 VARIATIONS = {
     "metric/auc_pr": {"curve"},
@@ -82,11 +76,28 @@ def test_the_defaults_of_settings_stand_in_the_yaml_files_alone():
     assert all(f.default in (MISSING, dataclasses.MISSING) for f in dataclasses.fields(schema.Failure))
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=ids)
-def test_directives_use_known_words(option):
-    for directive, words in option.directives.items():
-        assert directive in WORDS, f"{option.path}: unknown directive @{directive}"
-        assert words and set(words) <= WORDS[directive], f"{option.path}: @{directive} {words}"
+@pytest.mark.parametrize("group", declarations.KINDS)
+def test_every_declaration_uses_known_words(group):
+    """`faults` is what a plug-in's declaration is held against."""
+    for name in lookup.names(group):
+        declared = dataclasses.asdict(component_declarations.of(group, name))
+        given = {k: v for k, v in declared.items() if v is not None}
+        assert declarations.faults(group, given) == [], f"{group}/{name}"
+
+
+@pytest.mark.parametrize("option", [o for o in WITH_NAME if o.group in ("loss", "metric", "model")], ids=ids)
+def test_every_loss_metric_and_model_declares_what_it_demands(option):
+    if option.arguments["name"] != "auto":
+        assert (
+            component_declarations.of(option.group, option.arguments["name"])
+            != declarations.kind(option.group)()
+        )
+
+
+@pytest.mark.parametrize("group", ["loss", "metric", "callback"])
+def test_tables_of_keras_classes_name_no_class_that_keras_lacks(group):
+    table = component_declarations.keras_table(group, "DECLARATIONS")
+    assert set(table) <= set(lookup.keras_names(group))
 
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.alias_of], ids=ids)

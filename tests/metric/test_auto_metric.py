@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from trainrun.metric.auto import auto
-from trainrun.registry import option_files
+from trainrun.registry import declarations, option_files
 
 PRESETS = {
     "binary": ("classification", "binary"),
@@ -23,7 +23,9 @@ def test_picks_what_the_preset_lists_and_it_fits_the_target(preset):
     listed = yaml.safe_load(option_files.options("metric")[preset].text)["defaults"]
     assert auto(task, target) == listed
     for name in listed:
-        assert target in option_files.find("metric", name).directives["targets"]
+        assert (
+            target in declarations.of("metric", option_files.find("metric", name).arguments["name"]).targets
+        )
 
 
 def test_minimization_has_no_metrics():

@@ -14,7 +14,7 @@ import tensorflow as tf
 import trainrun
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
-from trainrun.registry import option_files
+from trainrun.registry import declarations, option_files
 from trainrun.registry.construct import construct
 from trainrun.run.label_encoding import FORMS, arguments, choose, encode, weights
 from trainrun.run.metric_adapter import Adapted, adapt
@@ -155,10 +155,10 @@ class TestWeights:
 
 
 def build(name, target, labels, predictions, **spec):
-    """Build a metric as a run does: by its directives, filled in and adapted."""
-    option = option_files.find("metric", name)
-    reads = option.directives.get("predictions", [])
-    mine = choose(option.directives.get("labels", []), target, prefer=labels)
+    """Build a metric as a run does: by what it demands, filled in and adapted."""
+    demands = declarations.of("metric", option_files.find("metric", name).arguments["name"])
+    reads = demands.predictions
+    mine = choose(demands.labels, target, prefer=labels)
     given = arguments(target, mine, predictions, reads)
     metric = construct("metric", {"name": name, **spec}, **given, name=name)
     return adapt(metric, target, (labels, mine), (predictions, reads))
@@ -410,7 +410,7 @@ class TestArguments:
 def demanding(target):
     """Yield every metric that says it fits the target."""
     for name, option in option_files.options("metric").items():
-        targets = option.directives.get("targets", list(FORMS))
+        targets = declarations.of("metric", option.arguments.get("name")).targets or tuple(FORMS)
         if option.arguments.get("name") and option.arguments["name"] != "auto" and target.kind in targets:
             yield name
 
@@ -451,7 +451,7 @@ def losses_for(target):
     for name, option in option_files.options("loss").items():
         if (
             option.arguments.get("name", "auto") not in ("auto", "CTC")
-            and target.kind in option.directives["targets"]
+            and target.kind in declarations.of("loss", option.arguments["name"]).targets
         ):
             yield name
 
@@ -465,9 +465,10 @@ def test_every_loss_has_a_gradient_for_every_target_that_it_says_it_fits(kind, n
     y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
         kind, RNG.uniform(1, 2, (N, 2)).astype("float32")
     )
-    reads = option.directives["predictions"]
+    demands = declarations.of("loss", option.arguments["name"])
+    reads = demands.predictions
     given = "real" if kind in ("real", "none") else next(w for w in reads if w != "real" or len(reads) == 1)
-    form = choose(option.directives["labels"], target)
+    form = choose(demands.labels, target)
     raw = {"binary": MARGIN, "multiclass": LOGITS, "multilabel": LOGITS}.get(kind, y + 0.1)
     raw = raw / np.linalg.norm(raw, axis=-1, keepdims=True) if name == "circle" else raw
     head = {"probabilities": scipy.special.softmax if kind == "multiclass" else scipy.special.expit}

@@ -98,7 +98,7 @@ def test_best_epochs_go_by_the_metrics_direction():
         "mine": [1.0, 2.0, 3.0],
         "true_loss_nan": [math.nan] * 3,
     }
-    assert summary.best_epochs(history, {"mine": "max"}) == {
+    assert summary.best_epochs(history, {"mine": {"name": "AUC"}}) == {
         "loss": {"value": 1.0, "epoch": 2},
         "val_accuracy": {"value": 0.9, "epoch": 2},
         "val_loss": {"value": 1.5, "epoch": 3},
@@ -110,30 +110,6 @@ def test_best_epoch_of_a_validation_every_second_epoch():
     history = {"loss": [5.0, 4.0, 3.0, 2.0, 1.0], "val_loss": [2.0, 1.0]}
     assert summary.best_epochs(history)["val_loss"]["epoch"] == 4
     assert summary.best_epochs(history, validation_freq=2)["val_loss"]["epoch"] == 4
-
-
-@pytest.mark.parametrize(
-    ("metric", "direction"),
-    [
-        ("loss", "min"),
-        ("sparse_categorical_accuracy", "max"),
-        ("sparse_categorical_crossentropy", "min"),
-        ("mean_absolute_error", "min"),
-        ("root_mean_squared_error", "min"),
-        ("auc_pr", "max"),
-        ("false_positives", "min"),
-        ("true_positives", "max"),
-        ("ks", "max"),
-        ("mean_iou", "max"),
-        ("r2_score", "max"),
-        ("log_cosh_error", "min"),
-        ("cosine_similarity", "max"),
-        ("mean_pred", None),
-        ("learning_rate", None),
-    ],
-)
-def test_direction(metric, direction):
-    assert summary.direction(metric) == direction
 
 
 def network():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,7 @@ def write(
     split: Split | None = None,
     predictions: np.ndarray | None = None,
     part: str = "validation",
+    metrics: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = console.warn,
 ) -> list[Path]:
     """Draw what suits the task into `plots/`; a picture that fails costs one warning and nothing else.
@@ -46,6 +47,7 @@ def write(
             `[n, classes]`, multilabel `[n, labels]`, segmentation the same per pixel) or real numbers
             (`[n, outputs]`).
         part: what to call the split in titles.
+        metrics: the config's `metric` node, which tells which way each metric is better.
         warn: says one line to the user.
 
     Returns:
@@ -55,7 +57,7 @@ def write(
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     folder = Path(run_dir) / FOLDER
     written = []
-    for name, draw in _wanted(history, dataset, split, predictions, part):
+    for name, draw in _wanted(history, dataset, split, predictions, part, metrics):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             figure = draw()
@@ -73,9 +75,10 @@ def _wanted(
     split: Split | None,
     predictions: np.ndarray | None,
     part: str,
+    metrics: Mapping[str, Any] | None,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     if any(len(v) for v in history.values()):
-        yield "curves", lambda: learning_curves(history)
+        yield "curves", lambda: learning_curves(history, metrics)
     if dataset is None or split is None or predictions is None or not len(split):
         return
     target, y = dataset.target, split.y
@@ -99,11 +102,18 @@ def _wanted(
                 yield "images", lambda: images(x, y, scores, names, part)
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """One panel for the loss, each metric and the learning rate; training and validation in each."""
+def learning_curves(
+    history: Mapping[str, Sequence[float]], metrics: Mapping[str, Any] | None = None
+) -> Figure:
+    """Draw a panel for the loss, each metric and the learning rate; training and validation in each.
+
+    Args:
+        history: metric -> one number an epoch.
+        metrics: the config's `metric` node: a metric that declares which way it is better has its best epoch marked.
+    """
     bases = list(dict.fromkeys(n.removeprefix("val_") for n in history if len(history[n])))
     bases.sort(key=lambda n: (n != "loss", n == "learning_rate"))
-    best = best_epochs(history)
+    best = best_epochs(history, metrics)
     bases = [n for n in bases if n != "step"][:MOST_PANELS]
     figure, panels = sheet(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
     epochs = max(len(v) for v in history.values())

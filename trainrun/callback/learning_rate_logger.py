@@ -7,8 +7,10 @@ from typing import Any
 import keras
 
 from trainrun.compat import keras_optimizer_private
+from trainrun.util.declarations import declare
 
 
+@declare(reads_weights=False, changes_only_variables=True)
 @keras.saving.register_keras_serializable("trainrun")
 class LearningRateLogger(keras.callbacks.Callback):
     """Add `learning_rate` to the logs: the rate of the last update, for a schedule as for a number.

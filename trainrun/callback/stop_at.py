@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import keras
 
-# Parts of metrics' names by which `auto` knows that more is better.
-RISING = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "ks", "r2", "specificity", "sensitivity")
+from trainrun.callback import _monitor
+from trainrun.util.declarations import declare
 
 
+@declare(reads_weights=False, changes_only_variables=True)
 @keras.saving.register_keras_serializable("trainrun")
 class StopAt(keras.callbacks.Callback):
     """Stop at the end of the epoch in which a metric is good enough.
@@ -20,23 +21,19 @@ class StopAt(keras.callbacks.Callback):
     Args:
         monitor: the metric's name in the logs, such as ``val_accuracy``.
         value: good enough: at least this (`max`), or at most this (`min`).
-        mode: ``min``, ``max``, or ``auto``: by the metric's name.
+        mode: ``min``, ``max``, or ``auto``: as the metric declares.
 
     Raises:
-        ValueError: `mode` is none of these.
+        ValueError: `mode` is none of these, or (at the first epoch's end) is ``auto`` for a metric that declares nothing.
     """
 
     def __init__(
         self, monitor: str = "val_loss", value: float = 0.1, mode: Literal["auto", "min", "max"] = "auto"
     ):
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode is auto, min or max; got {mode!r}.")
         self.monitor = monitor
         self.value = value
-        self.mode = mode
-        rising = any(word in monitor.removeprefix("val_") for word in RISING)
-        self._sign = 1.0 if mode == "max" or (mode == "auto" and rising) else -1.0
+        self.mode = _monitor.checked(mode)
         self._seen = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -45,7 +42,8 @@ class StopAt(keras.callbacks.Callback):
             return  # an epoch without validation
         self._seen = True
         current = float(current)
-        if math.isfinite(current) and self._sign * current >= self._sign * self.value:
+        sign = _monitor.sign(self.model, self.monitor, self.mode, "stop_at")
+        if math.isfinite(current) and sign * current >= sign * self.value:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from trainrun.callback import _monitor
+
 
 @keras.saving.register_keras_serializable("trainrun")
 class SwitchOnPlateau(keras.callbacks.Callback):
@@ -16,32 +18,17 @@ class SwitchOnPlateau(keras.callbacks.Callback):
         monitor: the metric to watch, as it is named in the logs; default `val_loss`.
         min_delta: smallest change that counts as an improvement, at least 0; default 0.
         patience: number of epochs without improvement before the switch, at least 1; default 5.
-        mode: `min`, `max`, or `auto`: `max` if the metric's name says that more is better; default `auto`.
+        mode: `min`, `max`, or `auto`: as the metric declares; default `auto`.
 
     Raises:
-        ValueError: an argument is out of range, the optimizer has no `switch()`, or `monitor` is not logged.
+        ValueError: an argument is out of range, the optimizer has no `switch()`, `monitor` is not logged, or `mode` is
+            `auto` and the metric declares no direction.
     """
-
-    MORE_IS_BETTER = (
-        "acc",
-        "auc",
-        "f1",
-        "fbeta",
-        "iou",
-        "precision",
-        "recall",
-        "r2",
-        "ks",
-        "similarity",
-        "positives",
-    )
 
     def __init__(
         self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 5, mode: str = "auto"
     ):
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be auto, min or max; got {mode!r}.")
         if patience < 1 or min_delta < 0:
             raise ValueError(
                 f"patience must be at least 1 and min_delta at least 0; got {patience}, {min_delta}."
@@ -49,12 +36,7 @@ class SwitchOnPlateau(keras.callbacks.Callback):
         self.monitor = monitor
         self.min_delta = min_delta
         self.patience = patience
-        self.mode = mode
-        if mode == "auto":
-            words = monitor.removeprefix("val_").lower().split("_")
-            more = any(word.startswith(good) for word in words for good in self.MORE_IS_BETTER)
-            mode = "max" if more and "false" not in words else "min"
-        self.sign = 1 if mode == "max" else -1
+        self.mode = _monitor.checked(mode)
         self._reset()
 
     def _reset(self) -> None:
@@ -85,7 +67,8 @@ class SwitchOnPlateau(keras.callbacks.Callback):
             raise ValueError(
                 f"switch_on_plateau watches {self.monitor}, which is not logged; there are {', '.join(logs)}."
             )
-        value = self.sign * float(logs[self.monitor])
+        sign = _monitor.sign(self.model, self.monitor, self.mode, "switch_on_plateau")
+        value = sign * float(logs[self.monitor])
         if value > self.best + self.min_delta:
             self.best, self.wait = value, 0
             return

@@ -8,9 +8,11 @@ from typing import Any
 
 import keras
 
+from trainrun.util.declarations import declare
 from trainrun.util.durations import seconds
 
 
+@declare(reads_weights=False, changes_only_variables=True)
 @keras.saving.register_keras_serializable("trainrun")
 class TimeLimit(keras.callbacks.Callback):
     """Stop training after so much time, at the end of the step in which it runs out.

@@ -16,6 +16,7 @@ from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import BEST, FOLDER, LAST
 from trainrun.checkpoint.training_state import StateReader
 from trainrun.errors import TrainingError
+from trainrun.util.declarations import declare
 from trainrun.util.finite import non_finite
 from trainrun.util.interrupt import StopRequest
 from trainrun.util.interval import Interval
@@ -30,6 +31,7 @@ SOONEST, LATEST = 1.0, 10.0
 WITHIN = 30.0
 
 
+@declare(reads_weights=False)
 class Checkpoint(keras.callbacks.Callback):
     """Write `last.npz`, and `best.npz` where the monitored loss is the lowest so far; from either a run goes on.
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import lookup, option_files, signatures
+from trainrun.registry import declarations, lookup, option_files, signatures
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
+from trainrun.util.declarations import Declaration, made
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
@@ -84,7 +85,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 )
             )
             continue
-        for group, name, node in _registrations(tree):
+        for group, name, node, call in _registrations(tree):
             if fault := lookup.name_fault(name):
                 found.append(Problem("plugins", f"{plugin}, line {node.lineno}: {fault}"))
                 continue
@@ -92,8 +93,15 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
                 found.append(Problem("plugins", text))
                 continue
+            try:
+                declared = _declared(group, call, tree)
+            except ValueError as error:
+                found.append(
+                    Problem("plugins", f"{plugin}, line {call.lineno}: register({group!r}): {error}")
+                )
+                continue
             component = lookup.Component(
-                group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path
+                group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path, declared
             )
             lookup.announce(component)
             _offer(component)
@@ -229,8 +237,20 @@ def _module_name(plugin: str, path: Path) -> str:
     return f"trainrun_plugin_{path.stem}" if _FILE.search(plugin) else plugin
 
 
-def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | ast.FunctionDef]]:
-    """Yield (group, name, definition) for each `@register("group", "name")` in a module."""
+def _declared(group: str, call: ast.Call, tree: ast.Module) -> Declaration:
+    """Return what the arguments of `register` declare.
+
+    Raises:
+        ValueError: one of them is no literal, or none of the group's.
+    """
+    arguments = declarations.arguments_of(call, tree)
+    return made(group, {k: v for k, v in arguments.items() if k not in ("group", "name")})
+
+
+def _registrations(
+    tree: ast.Module,
+) -> Iterable[tuple[str, str, ast.ClassDef | ast.FunctionDef, ast.Call]]:
+    """Yield (group, name, definition, decorator) for each `@register("group", "name")` in a module."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
@@ -241,17 +261,12 @@ def _registrations(tree: ast.Module) -> Iterable[tuple[str, str, ast.ClassDef | 
                 or getattr(called, "attr", getattr(called, "id", None)) != "register"
             ):
                 continue
-            words = [
-                a.value
-                for a in [*call.args, *(k.value for k in call.keywords)]
-                if isinstance(a, ast.Constant)
-            ]
-            if words and isinstance(words[0], str):
-                yield (
-                    words[0],
-                    words[1] if len(words) > 1 else node.name,
-                    node,
-                )  # a name that is no text is told
+            words = [a.value for a in call.args if isinstance(a, ast.Constant)]
+            named = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+            group = words[0] if words else named.get("group")
+            if isinstance(group, str):
+                # A name that is no text is refused by `lookup.name_fault`.
+                yield group, words[1] if len(words) > 1 else named.get("name", node.name), node, call
 
 
 def _offer(component: lookup.Component) -> None:

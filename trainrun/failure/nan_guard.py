@@ -11,9 +11,11 @@ import keras
 from trainrun.failure.classification import NonFinite
 from trainrun.hardware.replicas import constant_rate
 from trainrun.ui import console
+from trainrun.util.declarations import declare
 from trainrun.util.finite import non_finite
 
 
+@declare(reads_weights=False)
 class Finite(keras.callbacks.Callback):
     """Raise `NonFinite` when the loss is nan or infinite; its place is before the checkpoints'.
 

@@ -19,6 +19,7 @@ from trainrun.failure.interfaces import Builder, Record
 from trainrun.failure.nan_guard import Finite
 from trainrun.failure.settings import FailureSettings
 from trainrun.hardware import replicas
+from trainrun.registry import declarations
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
 from trainrun.ui import console
@@ -27,8 +28,6 @@ from trainrun.util import redaction
 if TYPE_CHECKING:
     from trainrun.util.interrupt import StopRequest
 
-# Trainers that call the model's own `train_step`.
-BY_TRAIN_STEP = ("fit", "train_on_batch")
 LIMIT = {
     classification.OUT_OF_MEMORY: None,
     classification.NON_FINITE: "rollbacks",
@@ -181,13 +180,14 @@ class Attempts:
     def _indivisible(self) -> str | None:
         """Return why batches cannot be taken in parts, or None if they can."""
         name, step = self.builder.trainer_name, getattr(self.trainer, "step", None)
+        trainer = declarations.of("trainer", name)
         if self.job.model.jit_compile:
             return "XLA wants parts of one size (trainer.jit_compile=false allows any)"
-        if name == "custom":
+        if trainer.accumulates:
             own = step is not default and not hasattr(step, "parts")
             if own:
                 return "a step of your own takes the whole batch (it may call trainrun.step._accumulate.Accumulate)"
-        elif name not in BY_TRAIN_STEP:
+        elif not trainer.calls_train_step:
             return f"trainer={name} takes no batches that could be divided"
         elif self.strategy.num_replicas_in_sync > 1:
             return f"trainer={name} cannot divide the batches of several devices (trainer=custom can)"

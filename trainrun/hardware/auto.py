@@ -8,8 +8,10 @@ from trainrun.hardware import _settings as settings
 from trainrun.hardware.cpu import cpu
 from trainrun.hardware.gpu import gpu
 from trainrun.ui import console
+from trainrun.util.declarations import declare
 
 
+@declare(shares_program=True, vectorizes=True)
 def auto(
     precision: str = "float32",
     deterministic: bool = False,

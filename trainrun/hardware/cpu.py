@@ -5,8 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainrun.hardware import _settings as settings
+from trainrun.util.declarations import declare
 
 
+@declare(shares_program=True, vectorizes=True)
 def cpu(
     precision: str = "float32",
     deterministic: bool = False,

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.util.declarations import declare
 
 
+@declare(vectorizes=True)
 def gpu(
     index: int = 0,
     memory_growth: bool = True,

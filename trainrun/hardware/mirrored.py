@@ -9,11 +9,13 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.util.declarations import declare
 
 GROUPS = 1000  # numbers set aside for the groups of one strategy
 _made = itertools.count()
 
 
+@declare(several_devices=True, compiles_steps=False)
 def mirrored(
     devices: Sequence[int] | None = None,
     virtual_devices: int | None = None,

@@ -11,8 +11,10 @@ from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.hardware import _settings as settings
 from trainrun.hardware._cluster import FIRST_PORT, Cluster, cluster
+from trainrun.util.declarations import declare
 
 
+@declare(several_devices=True, several_processes=True, compiles_steps=False)
 def multi_worker(
     workers: Sequence[str] | None = None,
     index: int | None = None,

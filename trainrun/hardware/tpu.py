@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.util.declarations import declare
 
 
+@declare(several_devices=True)
 def tpu(
     address: str | None = None,
     precision: str = "float32",

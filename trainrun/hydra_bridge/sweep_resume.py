@@ -105,7 +105,7 @@ def _extended(
     tree, problems = preflight.overrides(first, *sweep_additions.where(settings))
     if problems:
         raise UserError(problems)
-    sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"])
+    sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"], tree["metric"])
     own = {k: v for k, v in sweep.items() if k not in ("resume", "snapshot", "space", "zip")}
     varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
     varying |= {k for k in changed if not override_text.is_about_the_sweep(k)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.hydra_bridge import override_grammar, own_plugins
-from trainrun.registry import option_files
+from trainrun.registry import direction, option_files
 from trainrun.sweep.launchers import launcher_settings
 
 CONFIG = "config.yaml"  # in the sweep's snapshot/
@@ -19,7 +19,11 @@ def settings(config: Any) -> dict[str, Any]:
 
     from trainrun.hydra_bridge import sweep_sources
 
-    sweep = of_sweep(OmegaConf.to_container(config.sweep, resolve=True), config.seeds)
+    sweep = of_sweep(
+        OmegaConf.to_container(config.sweep, resolve=True),
+        config.seeds,
+        OmegaConf.to_container(config.metric, resolve=True),
+    )
     sweep["space"] = {**sweep_sources.params(config), **(sweep["space"] or {})}
     typed = _texts(config.hydra.overrides.task)
     return {
@@ -43,15 +47,19 @@ def settings(config: Any) -> dict[str, Any]:
     }
 
 
-def of_sweep(node: Mapping[str, Any], seeds: int | None) -> dict[str, Any]:
-    """Return what the config says of sweeps, as the sweep loop takes it: no pruner is None.
+def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the config says of sweeps, as the sweep loop takes it: no pruner is None, no direction ``auto``.
+
+    The direction is recorded outright: who reads it later may not have the plug-in that declares the metric.
 
     Args:
         node: the resolved node `sweep`.
         seeds: of the root.
+        metrics: the resolved node `metric`.
     """
     pruner = None if node["pruner"]["name"] == "none" else node["pruner"]
-    return {**node, "pruner": pruner, "seeds": seeds}
+    way = direction.resolved(node["objective"], node["direction"], metrics)
+    return {**node, "pruner": pruner, "seeds": seeds, "direction": way}
 
 
 def _launcher(hydra: Any) -> dict[str, Any]:

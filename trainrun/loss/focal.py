@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def focal(
     y_true: Any,
@@ -117,6 +119,11 @@ def _inside(p: Any) -> Any:
     return ops.clip(p, tiny, 1.0 - tiny)
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel"),
+    labels=("binary", "one_hot"),
+    predictions=("probabilities", "logits"),
+)
 @keras.saving.register_keras_serializable("trainrun")
 class Focal(keras.losses.Loss):
     """Focal loss: cross-entropy that fades where the model is right already.

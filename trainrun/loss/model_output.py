@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def model_output(y_true: Any, y_pred: Any) -> Any:
     """Return the model's output, averaged over all axes but the first.
@@ -22,6 +24,7 @@ def model_output(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(y_pred, axis=list(range(1, len(y_pred.shape)))) if len(y_pred.shape) > 1 else y_pred
 
 
+@declare(targets="none", labels="any", predictions="any")
 @keras.saving.register_keras_serializable("trainrun")
 class ModelOutput(keras.losses.Loss):
     """Minimize what the model computes: `loss = mean(y_pred)`.

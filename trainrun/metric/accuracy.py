@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def accuracy(y_true: Any, y_pred: Any, labels: str | None = None) -> Any:
     """Return for each label whether it was predicted right, 1.0 or 0.0.
@@ -45,6 +47,12 @@ def form_of(y_true: Any, y_pred: Any) -> str:
     return "one_hot" if same_rank and y_true.shape[-1] != 1 else "ids"
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel"),
+    labels=("binary", "ids", "one_hot"),
+    predictions="probabilities",
+    direction="max",
+)
 @keras.saving.register_keras_serializable("trainrun")
 class Accuracy(keras.metrics.MeanMetricWrapper):
     """How often the answer is right, over the epoch.
@@ -64,7 +72,6 @@ class Accuracy(keras.metrics.MeanMetricWrapper):
             raise ValueError(f"labels={labels!r}: expected binary, ids or one_hot, the form of y_true.")
         super().__init__(accuracy, name=name, dtype=dtype, labels=labels)
         self.labels = labels
-        self._direction = "up"
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype, "labels": self.labels}

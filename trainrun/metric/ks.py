@@ -7,7 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
 
+
+@declare(targets="binary", labels="binary", predictions=("probabilities", "logits"), direction="max")
 @keras.saving.register_keras_serializable("trainrun")
 class KS(keras.metrics.Metric):
     """How far positives and negatives are told apart: `KS = max over thresholds t of TPR(t) - FPR(t)`.
@@ -47,7 +50,6 @@ class KS(keras.metrics.Metric):
             raise ValueError(f"bins={bins}: expected at least 2; one bin holds no threshold.")
         self.bins = bins
         self.from_logits = bool(from_logits)
-        self._direction = "up"
         # One vector, negatives first, then positives: a single sum a batch fills both.
         self.counts = self.add_weight(shape=(2 * bins,), initializer="zeros", name="counts")
 

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def ks_batch(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     """Return the exact max(TPR - FPR) of one batch; 0.0 if it lacks positives or negatives.
@@ -38,6 +40,7 @@ def ks_batch(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     return ops.where(both, ops.max(ops.where(last, ops.maximum(gap, 0.0), 0.0)), 0.0)
 
 
+@declare(targets="binary", labels="binary", predictions="any", direction="max")
 @keras.saving.register_keras_serializable("trainrun")
 class KSBatch(keras.metrics.Mean):
     """Mean over the batches of each batch's `ks_batch`.
@@ -53,7 +56,6 @@ class KSBatch(keras.metrics.Mean):
 
     def __init__(self, name: str = "ks_batch", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
-        self._direction = "up"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add one batch; `sample_weight` weighs examples inside it, batches count alike."""

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def mean_pred(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     """Return the mean of one batch's predictions.
@@ -31,6 +33,7 @@ def mean_pred(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     return ops.divide_no_nan(ops.sum(weight * each), ops.sum(weight))
 
 
+@declare(labels="any", predictions="any")
 @keras.saving.register_keras_serializable("trainrun")
 class MeanPred(keras.metrics.Mean):
     """Mean over the batches of each batch's mean prediction.

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.declarations import declare
+
 
 def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5, labels: str | None = None) -> Any:
     """Return for each label whether it is among the `k` highest predictions, 1.0 or 0.0.
@@ -35,6 +37,7 @@ def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5, labels: str | None = No
     raise ValueError(f"labels={labels!r}: expected ids or one_hot, the form of y_true.")
 
 
+@declare(targets="multiclass", labels=("ids", "one_hot"), predictions="any", direction="max")
 @keras.saving.register_keras_serializable("trainrun")
 class TopKAccuracy(keras.metrics.MeanMetricWrapper):
     """How often the right class is among the `k` most probable ones, over the epoch.
@@ -56,7 +59,6 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
         super().__init__(top_k_accuracy, name=name, dtype=dtype, k=k, labels=labels)
         self.k = k
         self.labels = labels
-        self._direction = "up"
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype, "k": self.k, "labels": self.labels}

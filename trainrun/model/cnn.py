@@ -12,8 +12,10 @@ from trainrun.model._blocks import check_activation, convolution, hidden, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 
+@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
 def cnn(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

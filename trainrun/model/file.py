@@ -15,6 +15,7 @@ import keras
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
 from trainrun.util import paths
+from trainrun.util.declarations import declare
 
 # Our files whose layers a saved model may hold; Keras finds a class only once its file is imported.
 OWN_LAYERS = {"Parabola": "trainrun.model.quadratic"}
@@ -45,6 +46,7 @@ LARGEST_CONFIG = 50_000_000
 DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
+@declare(inputs=("numeric", "categorical", "image", "tokens"))
 def file(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

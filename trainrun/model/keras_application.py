@@ -14,6 +14,7 @@ from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 # The smallest height and width that a network takes.
 LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
@@ -21,6 +22,7 @@ LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 KERNELS = ("kernel", "depthwise", "pointwise")
 
 
+@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
 def keras_application(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -12,11 +12,16 @@ from trainrun.errors import Problem, UserError
 from trainrun.model._blocks import head as final
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 # What a last layer ends with where the list means it to be the output.
 ENDINGS = ("linear", "softmax", "sigmoid", "softplus")
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel", "real"),
+    inputs=("numeric", "categorical", "image", "tokens"),
+)
 def layers(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -10,8 +10,13 @@ from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel", "real"),
+    inputs=("numeric", "categorical", "image", "tokens"),
+)
 def linear(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

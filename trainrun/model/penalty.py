@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import metric_direction
+
 
 def report(model: keras.Model, replica_count: int) -> None:
     """Let Keras log `data_loss` and `penalty` beside their sum `loss`, where the model has penalties.
@@ -16,6 +18,8 @@ def report(model: keras.Model, replica_count: int) -> None:
         return
     whole = model.compute_loss
     penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
+    for part in (penalty, data_loss):
+        metric_direction.write(part, "min")
     model.trainrun_metrics = [data_loss, penalty]
 
     def compute_loss(

@@ -9,6 +9,7 @@ from keras import ops
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._inputs import open_inputs
+from trainrun.util.declarations import declare
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -42,6 +43,7 @@ class Parabola(keras.layers.Layer):
         return {**super().get_config(), "a": self.a, "b": self.b, "c": self.c, "start": self.start}
 
 
+@declare(targets="none", inputs=("numeric", "categorical", "image", "tokens"))
 def quadratic(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -13,10 +13,15 @@ from trainrun.model._blocks import head as add_head
 from trainrun.model._blocks import listed
 from trainrun.model._inputs import open_inputs, sequence
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 KINDS = {"lstm": layers.LSTM, "gru": layers.GRU, "simple": layers.SimpleRNN}
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel", "real"),
+    inputs=("numeric", "categorical", "image", "tokens"),
+)
 def recurrent(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

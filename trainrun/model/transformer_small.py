@@ -13,8 +13,13 @@ from trainrun.model._blocks import check_activation
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import open_inputs, sequence
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel", "real"),
+    inputs=("numeric", "categorical", "image", "tokens"),
+)
 def transformer_small(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

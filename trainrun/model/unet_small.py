@@ -12,8 +12,10 @@ from trainrun.errors import Problem, UserError
 from trainrun.model._blocks import check_activation, convolution, listed, output_dtype
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 
+@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
 def unet_small(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

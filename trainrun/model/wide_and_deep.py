@@ -12,8 +12,13 @@ from trainrun.model._blocks import check_activation, hidden, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.declarations import declare
 
 
+@declare(
+    targets=("binary", "multiclass", "multilabel", "real"),
+    inputs=("numeric", "categorical", "image", "tokens"),
+)
 def wide_and_deep(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from trainrun.compat import metric_direction
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, lookup, option_files
+from trainrun.registry import declarations, followed_keys, lookup, option_files
 
 # Arguments whose value names another component, by how the argument's name ends.
 REFERENCES = {
@@ -86,16 +87,26 @@ def construct(
     if form == "function":
         return functools.partial(target, **arguments) if arguments else target
     if group in ("loss", "metric") and known is not None and "y_true" in known:
-        return _wrapped(group, component.name, target, arguments)
+        return _marked(component, _wrapped(group, component.name, target, arguments))
     if group == "step" and known is not None and "model" in known:
         # A step as a plain function: it is called for each batch, with a model, and not now.
         return functools.partial(target, **arguments) if arguments else target
     try:
-        return target(**arguments)
+        return _marked(component, target(**arguments))
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
+
+
+def _marked(component: lookup.Component, built: Any) -> Any:
+    """Return a loss or metric with what whoever has the object alone must know of its declaration."""
+    declared = declarations.read(component)
+    if component.group == "loss" and declared.whole_batch:
+        built.whole_batch = True
+    if component.group == "metric" and declared.direction:
+        metric_direction.write(built, declared.direction)
+    return built
 
 
 def _wrapped(group: str, name: str, function: Any, arguments: dict[str, Any]) -> Any:

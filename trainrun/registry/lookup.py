@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError, did_you_mean
+from trainrun.util import declarations
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -92,6 +93,7 @@ class Component:
         attribute: the class or function in it; for ``trainrun`` the file's name, matched without case and
             underscores (`radam.py` holds `RAdam`).
         path: the source file, for reading signature and docstring without importing.
+        declared: what a plug-in's component declares; of the others `registry.declarations` reads it.
     """
 
     group: str
@@ -100,6 +102,7 @@ class Component:
     module: str
     attribute: str
     path: Path | None
+    declared: declarations.Declaration | None = None
 
     def load(self, form: str = "class") -> Callable[..., Any]:
         """Import the component.
@@ -197,21 +200,32 @@ def announce(component: Component) -> None:
     _announced.setdefault(component.group, {})[component.name] = component
 
 
-def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def register(
+    group: str, name: str | None = None, **declared: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated class or function, so that a YAML or the command line can name it.
 
     Args:
         group: one of `KERAS`' keys (``loss``, ``metric``, ``optimizer``, ``data``, ``model`` …).
         name: the name to bear; by default that of the class or function.
+        declared: what it demands and can do (`trainrun.util.declarations` has a dataclass for each group), as literals:
+            ``targets=["binary"]``, ``direction="max"``, ``whole_batch=True``.
+
+    Raises:
+        UserError: there is no such group, or a declaration is none of the group's.
 
     Example:
-        >>> @trainrun.register("loss", "my_loss")
+        >>> @trainrun.register("loss", "my_loss", targets=["real"], labels="real")
         ... def my_loss(y_true, y_pred): ...
     """
     if group not in KERAS:
         raise UserError(
             f"register({group!r}): no such group; the groups are {', '.join(KERAS)}.{did_you_mean(group, KERAS)}"
         )
+    try:
+        declaration = declarations.made(group, declared)
+    except ValueError as error:
+        raise UserError(f"register({group!r}, {name!r}): {error}") from None
 
     def keep(thing: Callable[..., Any]) -> Callable[..., Any]:
         known = name or thing.__name__
@@ -222,10 +236,9 @@ def register(group: str, name: str | None = None) -> Callable[[Callable[..., Any
         _registered.setdefault(group, {})[known] = thing
         announced = _announced.get(group, {}).get(known)
         if announced is None:
-            announce(
-                Component(group, known, f"plug-in {thing.__module__}", thing.__module__, thing.__name__, path)
-            )
-        return thing
+            origin = f"plug-in {thing.__module__}"
+            announce(Component(group, known, origin, thing.__module__, thing.__name__, path, declaration))
+        return declarations.declare(**declared)(thing)
 
     return keep
 

@@ -1,15 +1,13 @@
 """The option files `conf/<group>/<name>.yaml`: where they lie, and what their header and keys say.
 
-An option's header is a comment: its first line says in plain words when one uses it; lines that begin with
-``# @`` tell the checks what it goes with (see `Option.directives`). Read with PyYAML alone: neither Hydra nor
-Keras is imported.
+An option's header is a comment: its first line says in plain words when one uses it. It is shown and decides nothing.
+Read with PyYAML alone: neither Hydra nor Keras is imported.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from trainrun.util import yaml_file
 SEVERAL = ("metric", "callback", "tracking")
 # Hydra's -cd: searched after the others.
 extra_folders: list[Path] = []
-DIRECTIVE = re.compile(r"^#\s*@(\w+)\s*(.*)$")
 
 
 def search_path() -> list[tuple[str, Path]]:
@@ -66,12 +63,12 @@ class Option:
 
     @functools.cached_property
     def header(self) -> list[str]:
-        """The comment lines at the top, without their ``#`` and without directives."""
+        """The comment lines at the top, without their ``#``."""
         lines = []
         for line in self.text.splitlines():
             if not line.startswith("#"):
                 break
-            if not DIRECTIVE.match(line):
+            if not line.startswith("# @package"):  # Hydra's own
                 lines.append(line.lstrip("#").strip())
         return lines
 
@@ -81,17 +78,6 @@ class Option:
         return self.header[0] if self.header else ""
 
     @functools.cached_property
-    def directives(self) -> dict[str, list[str]]:
-        """What the ``# @name words`` lines say.
-
-        ``@targets``: the kinds of target it fits (binary, multiclass, multilabel, real, none).
-        ``@labels``: the form of labels it wants (ids, one_hot, binary, real, any).
-        ``@predictions``: what it reads (probabilities, logits, scores, ids, real, positive, any).
-        ``@unit own``: it reads a real target in its own unit, not in deviations from the mean.
-        Absent: nothing is demanded.
-        """
-        return {m[1]: m[2].split() for line in self.text.splitlines() if (m := DIRECTIVE.match(line))}
-
     def lineage(self, visited: frozenset[str] = frozenset()) -> list[Option]:
         """Return the files of its own group that its `defaults` list names, theirs first, and the option itself.
 

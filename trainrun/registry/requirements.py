@@ -1,4 +1,4 @@
-"""What single components demand that no directive says: several outputs, sequences of labels, a package."""
+"""What a component of the config cannot do without: an installed package, several outputs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
+from trainrun.registry import declarations
+from trainrun.util.declarations import KINDS
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield what a component of the config cannot do without and does not have."""
+    for group in KINDS:
+        for key, spec in _components(group, config.get(group) or {}):
+            for package in declarations.of(group, spec["name"]).packages:
+                if importlib.util.find_spec(package) is None:
+                    yield Problem(key, f"it needs the package {package}: pip install {package}.")
     source = f"data={(config.get('data') or {}).get('name')}"
     for name, spec in (config.get("metric") or {}).items():
         alone = data.outputs == 1 and isinstance(spec, Mapping) and spec.get("axis") == -1
         if alone and spec.get("name") in ("PearsonCorrelation", "ConcordanceCorrelation"):
             text = f"with axis=-1 it correlates across an example's outputs; {source} has one. Set metric.{name}.axis=0."
             yield Problem(f"metric.{name}.axis", text)
-    if (config.get("loss") or {}).get("name") == "CTC" and data.target is not None:
-        yield Problem(
-            "loss", f"loss=ctc needs a sequence of labels for each example; {source} has one label for each."
-        )
-    for name, spec in (config.get("callback") or {}).items():
-        wants = isinstance(spec, Mapping) and spec.get("name") == "TensorBoard"
-        if wants and importlib.util.find_spec("tensorboard") is None:
-            yield Problem(f"callback.{name}", "it needs the package tensorboard: pip install tensorboard.")
+
+
+def _components(group: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (key, spec) of each component of a group's node."""
+    if "name" in node:
+        yield group, node
+        return
+    for name, spec in node.items():
+        if isinstance(spec, Mapping) and "name" in spec:
+            yield f"{group}.{name}", spec

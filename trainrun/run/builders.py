@@ -18,6 +18,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import penalty
+from trainrun.registry import declarations
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import label_encoding, metrics, output_head, seeding
 from trainrun.run.target_scaling import Unit
@@ -26,8 +27,6 @@ from trainrun.trainer.job import Job, Plan
 from trainrun.ui import console
 from trainrun.util import lengths
 
-# Trainers that call the model's own `train_step`.
-BY_TRAIN_STEP = ("fit", "train_on_batch")
 NOTHING = Adjustments()
 
 
@@ -51,7 +50,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
             )
         )
     data = _limited(data, config["trainer"].get("limit"))
-    if output_head.loss_option(config["loss"], data)[0].directives.get("unit") == ["own"]:
+    if declarations.of("loss", output_head.loss_spec(config["loss"], data)["name"]).unit == "own":
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
         data = replace(
             data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"}
@@ -112,7 +111,8 @@ def job(
         seed,
         settings["shuffle"],
     )
-    loss_option, loss_spec = output_head.loss_option(config["loss"], data)
+    loss_spec = output_head.loss_spec(config["loss"], data)
+    demands = declarations.of("loss", loss_spec["name"])
     with strategy.scope():
         seeding.begin(seed, keep_kernels)
         model = construct(
@@ -121,11 +121,10 @@ def job(
             complete=True,
             inputs=data.inputs,
             target=data.target,
-            head=output_head.activation(loss_option, loss_spec, data),
+            head=output_head.activation(demands, loss_spec, data),
         )
-        output = output_head.meaning(model, loss_option, data)
-        reads = loss_option.directives.get("predictions", ["any"])
-        form = label_encoding.choose(loss_option.directives.get("labels", []), data.target)
+        output = output_head.meaning(model, demands, data)
+        form = label_encoding.choose(demands.labels, data.target)
         penalty.report(model, replica_count)
         model.compile(
             optimizer=optimizer(config, plan, adjustments.rate),
@@ -134,7 +133,7 @@ def job(
                 loss_spec,
                 complete=True,
                 **plan.lengths(),
-                **label_encoding.arguments(data.target, form, output, reads),
+                **label_encoding.arguments(data.target, form, output, demands.predictions),
             ),
             **{_metrics_argument(data): metrics.build(config["metric"], data, form, output, plan)},
             run_eagerly=settings["run_eagerly"],
@@ -143,7 +142,7 @@ def job(
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
         replicas.clip_together(model.optimizer, replica_count)
-    if adjustments.parts > 1 and settings["name"] in BY_TRAIN_STEP:
+    if adjustments.parts > 1 and declarations.of("trainer", settings["name"]).calls_train_step:
         divide(model, adjustments.parts)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))

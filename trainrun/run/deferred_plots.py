@@ -52,9 +52,10 @@ def draw(run_dir: Path) -> None:
         job = builders.job(config, data, builders.strategy(config))
         loaded = keras.saving.load_model(run_dir / MODEL, safe_mode=True)
         part, _ = evaluation.shown_split(job)
+        split = getattr(data, part) if part else None
         predictions = evaluation.predict(job, loaded)
-        plots.write(run_dir, epochs, data, getattr(data, part) if part else None, predictions, part)
+        plots.write(run_dir, epochs, data, split, predictions, part, config["metric"])
     else:
-        plots.write(run_dir, epochs)
+        plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:
         report.write(run_dir, json.loads((run_dir / "summary.json").read_text(encoding="utf-8")))

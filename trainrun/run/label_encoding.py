@@ -2,10 +2,10 @@
 
 A metric that reads another form than the loss is wrapped (`trainrun.run.metric_adapter`):
 
-    form = choose(option.directives["labels"], target)              # of the loss
+    form = choose(loss_demands.labels, target)
     y, w = encode(split.y, target, form), weights(split.y, target, split.weight)
-    metric_form = choose(metric_option.directives["labels"], target, prefer=form)
-    reads = metric_option.directives["predictions"]
+    metric_form = choose(metric_demands.labels, target, prefer=form)
+    reads = metric_demands.predictions
     runtime = arguments(target, metric_form, "logits", reads, weighted=w is not None)
     metric = construct("metric", spec, name=key, **runtime)
     metric = adapt(metric, target, labels=(form, metric_form), predictions=("logits", reads))
@@ -37,10 +37,10 @@ ELEMENTWISE = ("binary", "multilabel")
 
 
 def choose(labels: Sequence[str], target: TargetSpec, prefer: str | None = None) -> str:
-    """Return the form of labels that suits both a directive and the target.
+    """Return the form of labels that suits both a component's demand and the target.
 
     Args:
-        labels: the words of ``@labels``, the author's favourite first; empty: no demand.
+        labels: the forms that it declares, the author's favourite first; empty: no demand.
         target: the data's target.
         prefer: a form to take if it is among the words: what the batches hold already, which saves a
             conversion.
@@ -157,7 +157,7 @@ def arguments(
         target: the data's target.
         labels: the form of labels that it will be given.
         predictions: what the model gives: ``probabilities``, ``logits``, ``scores`` or ``real``.
-        reads: the words of its ``@predictions``.
+        reads: the forms of predictions that it declares.
         weighted: whether examples have weights of their own.
     """
     found: dict[str, Any] = {

@@ -25,7 +25,7 @@ def adapt(
         metric: what is to be measured.
         target: the data's target.
         labels: the form that the batches hold, and the form that the metric reads (from `choose`).
-        predictions: what the model gives, and the words of the metric's ``@predictions``.
+        predictions: what the model gives, and the forms that the metric declares.
     """
     have, want = labels
     given, reads = predictions

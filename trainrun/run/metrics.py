@@ -9,7 +9,7 @@ import keras
 
 from trainrun.data.dataset import Dataset
 from trainrun.metric.auto import auto as auto_metrics
-from trainrun.registry import option_files
+from trainrun.registry import declarations, option_files
 from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metric_adapter
 from trainrun.run.target_scaling import Unit
@@ -42,10 +42,9 @@ def build(
 def _metric(
     name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
 ) -> keras.metrics.Metric:
-    option = option_files.by_component("metric", spec["name"], f"metric.{name}")
-    directives = option.directives if option else {}
-    reads = directives.get("predictions", ["any"])
-    wanted = label_encoding.choose(directives.get("labels", []), data.target, prefer=form)
+    demands = declarations.of("metric", spec["name"])
+    reads = demands.predictions
+    wanted = label_encoding.choose(demands.labels, data.target, prefer=form)
     weighted = data.train.weight is not None
     runtime = {
         **plan.lengths(),

@@ -11,38 +11,35 @@ from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem
 from trainrun.loss.auto import auto as auto_loss
 from trainrun.registry import option_files
+from trainrun.util.declarations import LossDeclaration
 
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
 
 
-def loss_option(spec: Mapping[str, Any], data: Dataset) -> tuple[option_files.Option, Mapping[str, Any]]:
-    """Return the loss's option (its directives say what it wants) and its spec; `auto` is resolved by the task."""
+def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
+    """Return the loss's name and arguments; `auto` is resolved by the task."""
     if spec["name"] == "auto":
-        option = option_files.find("loss", auto_loss(data.task, data.target.kind))
-        return option, option.arguments
-    option = option_files.by_component("loss", spec["name"], "loss")
-    # A plug-in's loss without a YAML demands nothing.
-    return option or option_files.Option("loss", spec["name"], "plug-in", None), spec
+        return option_files.find("loss", auto_loss(data.task, data.target.kind)).arguments
+    return spec
 
 
-def activation(option: option_files.Option, spec: Mapping[str, Any], data: Dataset) -> str | None:
+def activation(demands: LossDeclaration, spec: Mapping[str, Any], data: Dataset) -> str | None:
     """Return the activation of the model's last layer: what the loss reads decides."""
-    reads = option.directives.get("predictions", ["any"])
     if data.target.kind in ("real", "none"):
-        return "softplus" if "positive" in reads else None
-    if reads == ["scores"] or spec.get("from_logits") is True:
+        return "softplus" if "positive" in demands.predictions else None
+    if demands.predictions == ("scores",) or spec.get("from_logits") is True:
         return None
     return ACTIVATION[data.target.kind]
 
 
-def meaning(model: keras.Model, option: option_files.Option, data: Dataset) -> str:
+def meaning(model: keras.Model, demands: LossDeclaration, data: Dataset) -> str:
     """Return what the model's output means, by its last layer: a model from a file or YAML has its own head."""
     if data.target.kind in ("real", "none"):
         return "real"
     activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
     if activation in ("sigmoid", "softmax"):
         return "probabilities"
-    return "scores" if option.directives.get("predictions") == ["scores"] else "logits"
+    return "scores" if demands.predictions == ("scores",) else "logits"
 
 
 def to_probabilities(output: str, data: Dataset) -> str:

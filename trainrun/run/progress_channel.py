@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 import keras
 
+from trainrun.util.declarations import declare
 from trainrun.util.interrupt import Pruned, StopRequest
 
 # Called with the number of epochs done, their metrics, and whether this was the last one; returns why to stop, or None.
 Listener = Callable[[int, Mapping[str, float], bool], str | None]
 
 
+@declare(reads_weights=False)
 class Report(keras.callbacks.Callback):
     """Report each epoch to a listener.
 

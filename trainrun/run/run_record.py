@@ -202,7 +202,15 @@ class RunRecord:
         if draws:
             part, _ = shown_split(job)
             split = getattr(job.dataset, part) if part else None
-            plots.write(self.run_dir, self.evaluation.history, job.dataset, split, predictions, part or "")
+            plots.write(
+                self.run_dir,
+                self.evaluation.history,
+                job.dataset,
+                split,
+                predictions,
+                part or "",
+                self.config["metric"],
+            )
 
     def end(self) -> dict[str, Any]:
         """Close the record and show the result; return the summary."""
@@ -229,7 +237,7 @@ class RunRecord:
             seed=self.config["seed"],
             overrides=self.overrides,
             metrics=self.evaluation.metrics,
-            best=summary.best_epochs(self.evaluation.history),
+            best=summary.best_epochs(self.evaluation.history, self.config["metric"]),
             epochs=self.evaluation.epochs,
             steps=self.updates,
             parameters=None if job is None else job.model.count_params(),

@@ -12,7 +12,7 @@ def begin(seed: int, keep_kernels: bool = False) -> None:
 
     TensorFlow drops all its kernels at that, those of compiled functions too: their random operations would go on drawing
     where they are. A compiled epoch is then made ready anew at its next call, in a tenth of a second, which is most of what
-    a short trial takes. Where trials share what is compiled, no operation has such a state (`reuse.STATEFUL`; Keras' own
+    a short trial takes. Where trials share what is compiled, no operation has such a state (`RANDOM_OPERATIONS`; Keras' own
     draw from variables), and the kernels are kept.
 
     Args:

@@ -9,9 +9,6 @@ import tensorflow as tf
 
 from trainrun.compat import keras_model_private
 
-# Their value is not a sum over examples, so that no sum over parts of a batch gives it.
-WHOLE_BATCH = (keras.losses.Dice, keras.losses.Tversky, keras.losses.Circle)
-
 
 class Accumulate:
     """The default step in `parts`: each part's forward and backward pass after the other, then one update.
@@ -90,9 +87,10 @@ def reduction(model: keras.Model) -> str:
 
 def refusal(model: keras.Model) -> str | None:
     """Return why a model's batches cannot be taken in parts, or None if they can."""
-    if isinstance(model.loss, WHOLE_BATCH):
+    # `registry.construct` marks a loss that declares it: no sum over parts of a batch gives its value.
+    if getattr(model.loss, "whole_batch", False):
         return (
-            f"trainer.accumulate needs a loss that is a sum over examples; {type(model.loss).__name__} is one "
+            f"trainer.accumulate needs a loss that is a sum over examples; {getattr(model.loss, 'name', 'this one')} is one "
             "number for the whole batch. Set trainer.accumulate=1, or take another loss."
         )
     if reduction(model) == "sum" and model.losses:

@@ -32,7 +32,9 @@ def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, f
     An epoch measures no ``test_`` metric, and without validation no ``val_`` one.
     """
     bare = objective.name.removeprefix("test_").removeprefix("val_")
-    for name in (objective.name, f"val_{bare}", bare, "val_loss", "loss"):
+    # Of the loss less is better: it stands in for no objective that is to rise.
+    others = () if objective.maximize else ("val_loss", "loss")
+    for name in (objective.name, f"val_{bare}", bare, *others):
         if isinstance(value := metrics.get(name), int | float):
             return name, float(value)
     return None

@@ -9,25 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trainrun.registry import direction as directions
 from trainrun.sweep.ranking import pareto
 
 WAITING, RUNNING = "WAITING", "RUNNING"
-# Parts of metrics' names by which `auto` knows that less is better.
-FALLING = (
-    "loss",
-    "error",
-    "mae",
-    "mse",
-    "rmse",
-    "deviance",
-    "false",
-    "entropy",
-    "hinge",
-    "divergence",
-    "perplexity",
-    "parameters",
-    "seconds",
-)
 NOTHING: Mapping[str, Any] = MappingProxyType({})  # the config of a trial that has ended
 
 
@@ -108,8 +93,11 @@ class Objective:
 
         Args:
             name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated; or several.
-            direction: ``minimize``, ``maximize``, or ``auto``: by the metric's name; or one for each name.
+            direction: ``minimize``, ``maximize``, or ``auto``: as the metric declares; or one for each name.
             trials: that have ended.
+
+        Raises:
+            UserError: a direction is ``auto``, and nothing declares it.
         """
         if name is not None and not isinstance(name, str):
             words = [direction] * len(name) if isinstance(direction, str) else list(direction)
@@ -122,8 +110,7 @@ class Objective:
         if not isinstance(direction, str):
             direction = direction[0]
         name = name or ("val_loss" if any("val_loss" in t.metrics for t in trials) else "loss")
-        falls = any(word in name for word in FALLING)
-        return cls(name, direction == "maximize" if direction != "auto" else not falls)
+        return cls(name, directions.resolved(name, direction) == "maximize")
 
     @property
     def all(self) -> tuple[Objective, ...]:

@@ -9,8 +9,10 @@ import keras
 
 from trainrun.model.variables import number
 from trainrun.tracking.journal import Journal
+from trainrun.util.declarations import declare
 
 
+@declare(reads_weights=False)
 class JournalCallback(keras.callbacks.Callback):
     """Write a record after each epoch, and if asked after every so many steps.
 

@@ -118,7 +118,8 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         now = status.status(run_dir)
         word, reason, epochs = now.status, now.reason, now.epochs
         path = run_dir / status.JOURNAL
-        best = summary.best_epochs(history.replay(journal.read(path).records)["history"])
+        past = history.replay(journal.read(path).records)
+        best = summary.best_epochs(past["history"], (past["start"].get("config") or {}).get("metric"))
         last = _last(run_dir)
     metric = summary.monitored({"best": best})
     value = best[metric].get("value") if metric else None

@@ -174,7 +174,7 @@ def _summarize(run_dir: Path, now: RunStatus) -> None:
         seed=start.get("seed"),
         overrides=start.get("overrides") or (),
         metrics=past["metrics"],
-        best=summary.best_epochs(past["history"]),
+        best=summary.best_epochs(past["history"], (start.get("config") or {}).get("metric")),
         epochs=now.epochs,
         steps=past["step"],
         parameters=content.get("parameters"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.registry import direction
 from trainrun.util import paths, redaction
 
 FILE = "summary.json"
@@ -121,14 +122,14 @@ def monitored(summary: Mapping[str, Any]) -> str | None:
 
 def best_epochs(
     history: Mapping[str, Sequence[float]],
-    directions: Mapping[str, str] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     validation_freq: int | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return each metric's best value and the epoch of it, counted from 1.
+    """Return each metric's best value and the epoch of it, counted from 1; one without a direction has no best.
 
     Args:
         history: name -> one number an epoch.
-        directions: metric (without ``val_``) -> ``min`` or ``max``; others go by `direction`.
+        metrics: the config's `metric` node, which tells what a name measures.
         validation_freq: epochs from one validation to the next; None: by the lengths.
     """
     best = {}
@@ -138,8 +139,7 @@ def best_epochs(
         every = (
             validation_freq if validation_freq and name.startswith("val_") else epochs // max(len(values), 1)
         )
-        base = name.removeprefix("val_")
-        way = (directions or {}).get(base) or direction(base)
+        way = direction.of(name, metrics)
         finite = [(float(v), i) for i, v in enumerate(values, start=1) if math.isfinite(float(v))]
         if way is None or not finite:
             continue
@@ -147,24 +147,6 @@ def best_epochs(
         value, epoch = min(finite) if way == "min" else max(finite, key=lambda v: (v[0], -v[1]))
         best[name] = {"value": value, "epoch": epoch * every}
     return best
-
-
-_MAX = (
-    "acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "f_beta", "iou", "ks",
-    "r2", "cosine", "true_", "dice_coef", "correlation",
-)  # fmt: skip
-_MIN = (
-    "loss", "error", "mse", "mae", "mape", "msle", "rmse", "crossentropy", "hinge", "divergence", "poisson",
-    "false_", "log_cosh", "logcosh", "penalty", "perplexity", "regularization",
-)  # fmt: skip
-
-
-def direction(name: str) -> str | None:
-    """Return whether a metric is to fall (``min``) or to rise (``max``), by its name; None: nobody knows."""
-    name = name.lower()
-    if any(word in name for word in _MIN):
-        return "min"
-    return "max" if any(word in name for word in _MAX) else None
 
 
 def weights_sha256(model: Any) -> str:

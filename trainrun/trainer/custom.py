@@ -18,11 +18,20 @@ from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, traced, wants_steps
+from trainrun.util.declarations import declare
 
 # Steps in one compiled call where several workers train together.
 TOGETHER = 32
 
 
+@declare(
+    takes_steps=True,
+    accumulates=True,
+    divides_batches=True,
+    multi_worker=True,
+    shares_program=True,
+    vectorizes=True,
+)
 class Custom:
     """Repeat a step, compiled, with as few returns to Python as callbacks, progress bar and Ctrl-C allow.
 

@@ -15,11 +15,20 @@ from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, stride, traced, wants_steps
+from trainrun.util.declarations import declare
 
 # Where nothing is measured: more batches than this in one call might leave the bar and Ctrl-C waiting.
 LONGEST_EXECUTION = 64
 
 
+@declare(
+    takes_steps=True,
+    calls_train_step=True,
+    divides_batches=True,
+    keras_fit=True,
+    shares_program=True,
+    vectorizes=True,
+)
 class Fit:
     """Keras' `fit`, fed by a pipeline whose order is a function of (seed, epoch, step).
 

@@ -14,23 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.compat import keras_model_private, keras_optimizer_private, keras_private
+from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
 # What a config says that is in a variable, or said by the variables' shapes.
 ELSEWHERE = ("seed", "learning_rate", "build_config")
-# Operations whose state is in their kernel, where nobody can reset it.
-STATEFUL = {
-    "RandomUniform",
-    "RandomStandardNormal",
-    "RandomUniformInt",
-    "TruncatedNormal",
-    "RandomShuffle",
-    "RandomGamma",
-    "RandomPoissonV2",
-    "Multinomial",
-}
 
 
 class ProgramCache:
@@ -99,7 +89,7 @@ class _Program:
     def draws(self) -> bool:
         """Return whether the compiled steps draw numbers whose state is in no variable."""
         if self._draws is None:
-            self._draws = any(STATEFUL & steps.operations() for steps in self.state.passes.values())
+            self._draws = any(RANDOM_OPERATIONS & steps.operations() for steps in self.state.passes.values())
         return self._draws
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import batches, order
+from trainrun.util.declarations import declare
 
 
+@declare(takes_steps=True, calls_train_step=True, vectorizes=True)
 class TrainOnBatch:
     """Keras' own step on one numpy batch after another.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainrun.ui import console
+from trainrun.util.declarations import declare
 from trainrun.util.durations import said as duration
 
 REFRESH = 0.1  # seconds between two drawings of the bar
@@ -33,6 +34,7 @@ _BRIEF = {
 }
 
 
+@declare(reads_weights=False)
 class Progress(keras.callbacks.Callback):
     """Show the epochs go by; the runner puts it in, last of the callbacks, so that it sees all their logs.
 

@@ -7,9 +7,6 @@ from typing import Any
 
 from trainrun.sweep.launchers import alike
 
-TRAINERS = (*alike.TRAINERS, "train_on_batch")
-HARDWARE = (*alike.HARDWARE, "gpu")
-
 
 def unfit(config: Mapping[str, Any], plugins: bool) -> str | None:
     """Return why a trial is trained by itself, or None.
@@ -18,4 +15,4 @@ def unfit(config: Mapping[str, Any], plugins: bool) -> str | None:
         config: of a trial, resolved.
         plugins: whether the user's own code takes part, which may keep any state.
     """
-    return alike.unlike_all(config, plugins, TRAINERS, HARDWARE)
+    return alike.unlike_all(config, plugins, "vectorizes")

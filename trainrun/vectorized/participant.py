@@ -15,6 +15,7 @@ from trainrun.compat import keras_optimizer_private
 from trainrun.data.dataset import Split
 from trainrun.failure.nan_guard import Finite
 from trainrun.hardware.replicas import leaves
+from trainrun.registry import declarations
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, build, loop
@@ -27,23 +28,6 @@ from trainrun.util.interrupt import StopRequest
 from trainrun.vectorized.pending import PendingReader, PendingValues
 from trainrun.vectorized.rows import Part
 
-# Callbacks that read no variables but counters and rates.
-BLIND = {
-    "LearningRateLogger",
-    "History",
-    "JournalCallback",
-    "Finite",
-    "Report",
-    "Checkpoint",
-    "Progress",
-    "ReduceLROnPlateau",
-    "TimeLimit",
-    "StopAt",
-    "CSVLogger",
-    "TerminateOnNaN",
-}
-# Of these, the ones that set the learning rate.
-SETTING_RATES = {"ReduceLROnPlateau"}
 JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 
@@ -166,10 +150,9 @@ class _Together:
             return self.own.train(job, callbacks)
         model, plan, pending = job.model, job.plan, self.member.pending
         last = plan.steps_per_epoch - 1
-        rates_are_set = any(type(c).__name__ in SETTING_RATES for c in callbacks)
-        weights_are_read = not {type(c).__name__ for c in callbacks} <= BLIND or _computes_rate(
-            model.optimizer
-        )
+        declared = [declarations.of_object("callback", c) for c in callbacks]
+        rates_are_set = any(d.sets_learning_rate for d in declared)
+        weights_are_read = any(d.reads_weights for d in declared) or _computes_rate(model.optimizer)
 
         def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
             # The rest of an epoch that was interrupted has another length than those of the others.

@@ -22,16 +22,8 @@ from trainrun.run import builders, callback_builders
 from trainrun.step.default import default
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.job import Job
+from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
-# Operations that draw from a counter inside the kernel: a resumed process begins it anew.
-RANDOM = frozenset(
-    (
-        "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "ParameterizedTruncatedNormal",
-        "RandomShuffle", "Multinomial", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "SampleDistortedBoundingBox",
-        "SampleDistortedBoundingBoxV2", "UniformCandidateSampler", "LogUniformCandidateSampler",
-        "LearnedUnigramCandidateSampler",
-    )
-)  # fmt: skip
 PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 CLOCK = frozenset(("Timestamp",))
 # Calls in a plug-in's source, and what is wrong with them.
@@ -85,7 +77,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
     known |= {c.ref() for c in _tensors(keras_private.global_seed_generator().state)}
     traced = tf.function(run, autograph=False).get_concrete_function()
     for name, kind, where in _operations(traced.graph):
-        if kind in RANDOM:
+        if kind in RANDOM_OPERATIONS:
             yield (
                 f"{where}the random operation {kind} ({name}): its counter is in no checkpoint. Take "
                 "keras.random with a keras.random.SeedGenerator, which is one of the model's variables"

@@ -8,7 +8,7 @@ from typing import Any
 from trainrun.config.rules import hardware, tuning
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
-from trainrun.registry import option_files, requirements
+from trainrun.registry import declarations, direction, lookup, option_files, requirements
 
 NEEDS = {
     "binary": "labels of two classes",
@@ -40,7 +40,6 @@ INSTEAD = {
         "none": "metric=none",
     },
 }
-SETS_THE_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
 
 
 def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
@@ -52,16 +51,14 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
             then knows, calls these rules again.
     """
     rules = (
-        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing,
+        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing, monitored_directions,
         ema, boundaries, requirements.problems, hardware.problems, tuning.problems,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
 
 
-def named(
-    config: Mapping[str, Any], group: str
-) -> Iterator[tuple[str, str, option_files.Option, Mapping[str, Any]]]:
-    """Yield (key, option's name, option, node) of each component of a group, `auto` and `none` left out."""
+def named(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield (key, name of option or component, node) of each component of a group, `auto` and `none` left out."""
     node = config.get(group) or {}
     nodes = node.items() if group in option_files.SEVERAL else [(group, node)]
     for name, spec in nodes:
@@ -69,8 +66,7 @@ def named(
             continue
         key = f"{group}.{name}" if group in option_files.SEVERAL else group
         option = option_files.by_component(group, str(spec["name"]), key)
-        if option is not None:
-            yield key, option.name, option, spec
+        yield key, option.name if option else str(spec["name"]), spec
 
 
 def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -79,9 +75,14 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         return
     source = f"data={config['data']['name']}"
     for group in ("loss", "metric", "model"):
-        for key, name, option, _ in named(config, group):
-            fits = option.directives.get("targets")
-            if fits is None or data.target in fits:
+        for key, name, spec in named(config, group):
+            declared = declarations.of(group, spec["name"])
+            if getattr(declared, "labels", ()) == ("sequence",) and data.target != "none":
+                text = f"{group}={name} needs a sequence of labels for each example; {source} has one label for each."
+                yield Problem(key, text)
+                continue
+            fits = declared.targets
+            if not fits or data.target in fits:
                 continue
             # A two-class problem is a case of several classes for whoever reads class ids or one-hot labels.
             way_out = INSTEAD.get(group, {}).get(data.target)
@@ -93,8 +94,8 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """The model takes the kinds of input that the data has."""
-    for key, name, option, _ in named(config, "model"):
-        takes = option.directives.get("inputs")
+    for key, name, spec in named(config, "model"):
+        takes = declarations.of("model", spec["name"]).inputs
         refused = [kind for kind in data.inputs or () if takes and kind not in takes]
         if refused:
             yield Problem(
@@ -108,8 +109,8 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
     """A schedule and a callback cannot both set the learning rate."""
     if (config.get("schedule") or {}).get("name") in (None, "constant", "none"):
         return
-    for key, name, _, spec in named(config, "callback"):
-        if spec["name"] in SETS_THE_RATE:
+    for key, name, spec in named(config, "callback"):
+        if declarations.of("callback", spec["name"]).sets_learning_rate:
             yield Problem(
                 key,
                 f"callback={name} sets the learning rate, and so does schedule={config['schedule']['name']}. "
@@ -173,14 +174,14 @@ def classes(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if data.classes is None or data.target not in ("binary", "multiclass"):
         return
     source = f"data={config['data']['name']} has {data.classes} classes"
-    for key, _, _, spec in [*named(config, "metric"), *named(config, "loss")]:
+    for key, _, spec in [*named(config, "metric"), *named(config, "loss")]:
         count = spec.get("num_classes")
         if isinstance(count, int) and count != data.classes:
             yield Problem(
                 f"{key}.num_classes",
                 f"expected {data.classes} ({source}), got {count}. Leave it null and the data fills it in.",
             )
-    for key, _, _, spec in named(config, "loss"):
+    for key, _, spec in named(config, "loss"):
         alpha = spec.get("alpha")
         if isinstance(alpha, list) and data.target == "multiclass" and len(alpha) != data.classes:
             yield Problem(f"{key}.alpha", f"expected {data.classes} weights ({source}), got {len(alpha)}.")
@@ -229,7 +230,7 @@ def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator
     """A callback that watches val_loss needs validation data."""
     if (config.get("data") or {}).get("validation") != 0:
         return
-    for key, _, _, spec in named(config, "callback"):
+    for key, _, spec in named(config, "callback"):
         monitor = spec.get("monitor")
         if isinstance(monitor, str) and monitor.startswith("val_"):
             yield Problem(
@@ -238,12 +239,27 @@ def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator
             )
 
 
+def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A callback with `mode: auto` monitors something that declares which way it is better."""
+    metrics = config.get("metric") or {}
+    for key, _, spec in named(config, "callback"):
+        monitor = spec.get("monitor")
+        if spec.get("mode") != "auto" or not isinstance(monitor, str) or _is_plugin("callback", spec["name"]):
+            continue
+        if direction.of(monitor, metrics) is None:
+            yield Problem(f"{key}.mode", direction.unknown(monitor, f"{key}.mode=min or {key}.mode=max"))
+
+
+def _is_plugin(group: str, name: str) -> bool:
+    return name in lookup.names(group) and lookup.find(group, name).origin.startswith("plug-in")
+
+
 def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Swapping in averaged weights needs an optimizer that averages."""
     if (config.get("optimizer") or {}).get("use_ema"):
         return
-    for key, _, _, spec in named(config, "callback"):
-        if spec["name"] == "SwapEMAWeights":
+    for key, _, spec in named(config, "callback"):
+        if declarations.of("callback", spec["name"]).needs_averaged_weights:
             yield Problem(
                 key,
                 "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import declarations
 
 CHOICES = {
     "out_of_memory": ("accumulate", "stop"),
@@ -39,11 +40,13 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     if not _is_number(minutes) or not 0 <= minutes < float("inf"):
         yield Problem("failure.minutes", f"expected minutes, at least 0, got {minutes!r}.")
     hardware = config.get("hardware")
-    several = isinstance(hardware, Mapping) and hardware.get("name") == "multi_worker"
+    several = (
+        isinstance(hardware, Mapping) and declarations.of("hardware", hardware.get("name")).several_processes
+    )
     if several and node.get("non_finite") == "rollback":
         yield Problem(
             "failure.non_finite",
-            "rollback is one process' decision; with hardware=multi_worker all would have to make it together. "
+            f"rollback is one process' decision; with hardware={hardware['name']} all would have to make it together. "
             "Set failure.non_finite=stop, and go on with `trainrun resume` at a lower optimizer.learning_rate.",
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainrun.config.schema import PRUNERS
 from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import direction as which_way
 from trainrun.registry import option_files
 
 DIRECTIONS = ("auto", "minimize", "maximize")
@@ -27,7 +28,7 @@ LEAST = {
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the settings of sweeps."""
     node = config.get("sweep") or {}
-    yield from _ranking(node)
+    yield from _ranking(node, config.get("metric") or {})
     for key, value in [
         ("seeds", config.get("seeds")),
         *((f"sweep.{key}", node.get(key)) for key in ("trials", "max_failures")),
@@ -70,7 +71,7 @@ def counted(points: int, seeds: int | None) -> str:
     return f"{points} setting{'s' * (points != 1)} x {seeds} seeds = {points * seeds} runs"
 
 
-def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:
+def _ranking(node: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[Problem]:
     objective, direction = node.get("objective"), node.get("direction")
     names = objective if isinstance(objective, list) else [] if objective is None else [objective]
     directions = direction if isinstance(direction, list) else [direction or "auto"]
@@ -88,6 +89,11 @@ def _ranking(node: Mapping[str, Any]) -> Iterator[Problem]:
             "sweep.direction",
             f"expected one for each objective ({len(names)}), or one for all, got {len(direction)}.",
         )
+        return
+    for name, word in zip(names, directions * (len(names) if len(directions) == 1 else 1), strict=False):
+        if isinstance(name, str) and word == "auto" and which_way.of(name, metrics) is None:
+            way_out = "sweep.direction=minimize or sweep.direction=maximize"
+            yield Problem("sweep.direction", which_way.unknown(name, way_out))
 
 
 def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:

@@ -7,9 +7,8 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
+from trainrun.registry import declarations
 
-# Trainers that take the whole data at once, in one compiled call.
-WITHOUT_STEPS = ("minimize", "gradient_loop")
 CONSTANT = (None, "constant", "none")
 
 
@@ -29,13 +28,13 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 def _where(config: Mapping[str, Any], key: str) -> Iterator[Problem]:
     trainer, hardware = config.get("trainer") or {}, config.get("hardware") or {}
-    if trainer.get("name") in WITHOUT_STEPS:
+    if not declarations.of("trainer", trainer.get("name")).takes_steps:
         yield Problem(
             key,
             f"needs a trainer that takes steps on batches; trainer={trainer['name']} takes the whole data in one "
             "compiled call. Take trainer=fit, trainer=custom or trainer=train_on_batch.",
         )
-    if hardware.get("name") == "multi_worker":
+    if declarations.of("hardware", hardware.get("name")).several_processes:
         way_out = (
             "Profile a run on one machine"
             if key == "profile"
@@ -43,7 +42,7 @@ def _where(config: Mapping[str, Any], key: str) -> Iterator[Problem]:
         )
         yield Problem(
             key,
-            f"is measured by one process; with hardware=multi_worker each would decide for itself. {way_out}.",
+            f"is measured by one process; with hardware={hardware['name']} each would decide for itself. {way_out}.",
         )
 
 

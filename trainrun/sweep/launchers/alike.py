@@ -12,20 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TRAINERS = ("fit", "custom")
-HARDWARE = ("auto", "cpu")
-# Callbacks that change nothing but variables.
-HARMLESS = (
-    "early_stopping",
-    "EarlyStopping",
-    "CSVLogger",
-    "ReduceLROnPlateau",
-    "ModelCheckpoint",
-    "TerminateOnNaN",
-    "learning_rate_logger",
-    "time_limit",
-    "stop_at",
-)
+from trainrun.registry import declarations
+
 # Nodes that say nothing of what is trained.
 NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "artifacts", "checkpoint")
 # Nodes in which the trials of one graph may differ by numbers.
@@ -51,27 +39,25 @@ def but_for_numbers(config: Mapping[str, Any]) -> str:
     return _text({k: _without_numbers(v) if k in NUMBERS else v for k, v in trained.items()}, ("seed",))
 
 
-def unlike_all(
-    config: Mapping[str, Any], plugins: bool, trainers: Sequence[str], hardware: Sequence[str]
-) -> str | None:
+def unlike_all(config: Mapping[str, Any], plugins: bool, capability: str) -> str | None:
     """Return why a trial can share nothing that is compiled with others, or None.
 
     Args:
         config: of a trial, resolved.
         plugins: whether the user's own code takes part, which may keep state from one trial to the next.
-        trainers, hardware: options with which it can.
+        capability: what trainer and hardware must declare: ``shares_program`` or ``vectorizes``.
     """
     trainer, device, tune = config["trainer"], config["hardware"], config["tune"]
     callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
-    odd = sorted(callbacks - set(HARMLESS))
+    odd = sorted(c for c in callbacks if not declarations.of("callback", c).changes_only_variables)
     reasons = {
         "plug-ins may keep what nobody knows of": plugins,
-        f"trainer={trainer['name']}": trainer["name"] not in trainers,
+        f"trainer={trainer['name']}": not getattr(declarations.of("trainer", trainer["name"]), capability),
         "a step of its own": trainer.get("step") is not None,
         "trainer.jit_compile=true": trainer.get("jit_compile") is True,
         "trainer.run_eagerly=true": trainer["run_eagerly"],
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
-        f"hardware={device['name']}": device["name"] not in hardware,
+        f"hardware={device['name']}": not getattr(declarations.of("hardware", device["name"]), capability),
         "hardware.virtual_devices": bool(device.get("virtual_devices")),
         "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
         "profile=true": config["profile"],

@@ -131,7 +131,7 @@ def program_key(config: Mapping[str, Any], plugins: Sequence[str]) -> str | None
         config: of a trial, resolved.
         plugins: of the sweep.
     """
-    alone = alike.unlike_all(config, bool(plugins), alike.TRAINERS, alike.HARDWARE)
+    alone = alike.unlike_all(config, bool(plugins), "shares_program")
     if config["sweep"].get("reuse") == "never" or alone is not None:
         return None
     return alike.but_for_variables(config)

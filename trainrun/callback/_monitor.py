@@ -1,0 +1,42 @@
+"""Which way a monitored value is better, for callbacks with `mode="auto"`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainrun.compat import metric_direction
+
+MODES = ("auto", "min", "max")
+
+
+def checked(mode: str) -> str:
+    """Return the mode.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode is auto, min or max; got {mode!r}.")
+    return mode
+
+
+def sign(model: Any, monitor: str, mode: str, callback: str) -> float:
+    """Return 1 where more is better and -1 where less is.
+
+    Args:
+        model: compiled; its metrics say which way they are better.
+        monitor: the name in the logs, such as ``val_accuracy``.
+        mode: ``min``, ``max``, or ``auto``: as the metric declares.
+        callback: whose mode it is, for the message.
+
+    Raises:
+        ValueError: `mode` is ``auto``, and the metric declares no direction.
+    """
+    if mode == "auto":
+        mode = metric_direction.of_monitored(model, monitor)
+    if mode is None:
+        raise ValueError(
+            f"nothing declares which way {monitor} is better; set {callback}.mode to min or max, or have the metric "
+            'declare its direction: register("metric", …, direction="max").'
+        )
+    return 1.0 if mode == "max" else -1.0

@@ -1,0 +1,92 @@
+"""Which way a number of a run is better: the one place that knows, for sweeps, pruners, callbacks, summaries and plots.
+
+A metric declares it (`trainrun.util.declarations`); losses and penalties are to fall. A name that declares nothing has no
+direction: whoever needs one asks for it and guesses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainrun.errors import UserError, did_you_mean
+from trainrun.registry import declarations, lookup, option_files
+
+SPLITS = ("val_", "test_")
+# Numbers that a run logs or sums up and that are no metric of the config. A name that ends in a dot stands for all below.
+FIGURES: Mapping[str, str] = {
+    "loss": "min",
+    "data_loss": "min",
+    "penalty": "min",
+    "parameters": "min",
+    "seconds.": "min",
+    "examples_per_second": "max",
+}
+WORDS = {"min": "minimize", "max": "maximize"}
+
+
+def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
+    """Return ``min``, ``max``, or None where nothing declares it.
+
+    Args:
+        name: as in the logs or the summary: ``val_auc``, ``loss``, ``seconds.train``.
+        metrics: the config's `metric` node, key -> spec; without it a name stands for the option or component of that name.
+    """
+    base = name
+    for split in SPLITS:
+        base = base.removeprefix(split)
+    spec = (metrics or {}).get(base)
+    if isinstance(spec, Mapping) and spec.get("name"):
+        return declarations.of("metric", spec["name"]).direction
+    if base in FIGURES:
+        return FIGURES[base]
+    if base.endswith("_loss"):  # Keras' name for the loss of one output of several
+        return "min"
+    if (group := base.partition(".")[0] + ".") in FIGURES and group != f"{base}.":
+        return FIGURES[group]
+    option = option_files.find("metric", base)
+    component = option.arguments.get("name") if option is not None else base
+    return declarations.of("metric", component).direction if component else None
+
+
+def unknown(name: str, way_out: str) -> str:
+    """Return what is said of a name without a direction.
+
+    Args:
+        name: as in the logs.
+        way_out: the setting that gives the direction, such as ``sweep.direction=minimize``.
+    """
+    base = name
+    for split in SPLITS:
+        base = base.removeprefix(split)
+    known = {*lookup.names("metric"), *option_files.options("metric"), *FIGURES} - {base}
+    near = did_you_mean(base, known, 0.75)
+    return f"nothing declares which way {name} is better.{near} Set {way_out}."
+
+
+def resolved(
+    objective: str | Sequence[str] | None,
+    direction: str | Sequence[str] | None,
+    metrics: Mapping[str, Any] | None = None,
+) -> str | list[str]:
+    """Return the direction of each objective with ``auto`` replaced by what is declared.
+
+    Args:
+        objective: a metric's name, several, or None: the loss.
+        direction: ``minimize``, ``maximize``, ``auto``, or one for each objective.
+        metrics: see `of`.
+
+    Raises:
+        UserError: a direction is ``auto`` and nothing declares it.
+    """
+    names = [objective] if objective is None or isinstance(objective, str) else list(objective)
+    words = [direction or "auto"] if direction is None or isinstance(direction, str) else list(direction)
+    if len(words) == 1:
+        words *= len(names)
+    found = []
+    for name, word in zip(names, words, strict=True):
+        declared = of(name or "loss", metrics) if word == "auto" else None
+        if word == "auto" and declared is None:
+            raise UserError(unknown(str(name), "sweep.direction=minimize or sweep.direction=maximize"))
+        found.append(word if declared is None else WORDS[declared])
+    return found if len(names) > 1 else found[0]

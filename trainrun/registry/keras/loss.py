@@ -1,0 +1,44 @@
+"""What Keras' losses demand of labels, predictions and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.util.declarations import LossDeclaration
+
+
+def _loss(targets: str, labels: str, predictions: str, **further: Any) -> LossDeclaration:
+    return LossDeclaration(
+        targets=tuple(targets.split()),
+        labels=tuple(labels.split()),
+        predictions=tuple(predictions.split()),
+        **further,
+    )
+
+
+# Class -> targets, labels, predictions.
+DECLARATIONS: Mapping[str, LossDeclaration] = {
+    "BinaryCrossentropy": _loss("binary multilabel", "binary", "probabilities logits"),
+    "BinaryFocalCrossentropy": _loss("binary multilabel", "binary", "probabilities logits"),
+    "CTC": _loss("multiclass", "sequence", "logits"),
+    "CategoricalCrossentropy": _loss("multiclass", "one_hot", "probabilities logits"),
+    "CategoricalFocalCrossentropy": _loss("multiclass", "one_hot", "probabilities logits"),
+    "CategoricalGeneralizedCrossEntropy": _loss("multiclass", "ids", "probabilities"),
+    "CategoricalHinge": _loss("multiclass", "one_hot", "scores"),
+    "Circle": _loss("binary multiclass", "ids", "real", whole_batch=True),
+    "CosineSimilarity": _loss("real multiclass multilabel", "real one_hot", "real probabilities"),
+    "Dice": _loss("binary multiclass multilabel", "binary one_hot", "probabilities", whole_batch=True),
+    "Hinge": _loss("binary multiclass multilabel", "binary one_hot", "scores"),
+    "Huber": _loss("real", "real", "real"),
+    "KLDivergence": _loss("multiclass", "one_hot", "probabilities"),
+    "LogCosh": _loss("real", "real", "real"),
+    "MeanAbsoluteError": _loss("real binary multiclass multilabel", "real binary one_hot", "real probabilities"),
+    "MeanAbsolutePercentageError": _loss("real", "real", "real", unit="own"),
+    "MeanSquaredError": _loss("real binary multiclass multilabel", "real binary one_hot", "real probabilities"),
+    "MeanSquaredLogarithmicError": _loss("real", "real", "positive", unit="own"),
+    "Poisson": _loss("real", "real", "positive", unit="own"),
+    "SparseCategoricalCrossentropy": _loss("multiclass", "ids", "probabilities logits"),
+    "SquaredHinge": _loss("binary multiclass multilabel", "binary one_hot", "scores"),
+    "Tversky": _loss("binary multiclass multilabel", "binary one_hot", "probabilities", whole_batch=True),
+}  # fmt: skip

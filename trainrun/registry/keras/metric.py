@@ -1,0 +1,69 @@
+"""What Keras' metrics demand of labels and predictions, and which way each is better.
+
+The direction is Keras' own metadata where it has some (a test compares them); it has none for the four counts of the confusion
+matrix. `Mean` and `Sum` measure no quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainrun.util.declarations import MetricDeclaration
+
+
+def _metric(targets: str, labels: str, predictions: str, direction: str | None = None) -> MetricDeclaration:
+    return MetricDeclaration(
+        targets=tuple(targets.split()),
+        labels=tuple(labels.split()),
+        predictions=tuple(predictions.split()),
+        direction=direction,
+    )
+
+
+# Class -> targets, labels, predictions, direction.
+DECLARATIONS: Mapping[str, MetricDeclaration] = {
+    "AUC": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "Accuracy": _metric("binary multiclass", "ids", "ids", "max"),
+    "BinaryAccuracy": _metric("binary multilabel", "binary", "probabilities", "max"),
+    "BinaryCrossentropy": _metric("binary multilabel", "binary", "probabilities logits", "min"),
+    "BinaryIoU": _metric("binary", "binary", "probabilities", "max"),
+    "CategoricalAccuracy": _metric("multiclass", "one_hot", "any", "max"),
+    "CategoricalCrossentropy": _metric("multiclass", "one_hot", "probabilities logits", "min"),
+    "CategoricalHinge": _metric("multiclass", "one_hot", "scores", "min"),
+    "ConcordanceCorrelation": _metric("real", "real", "real", "max"),
+    "CosineSimilarity": _metric("real multiclass multilabel", "real one_hot", "real probabilities", "max"),
+    "F1Score": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "FBetaScore": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "FalseNegatives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "min"),
+    "FalsePositives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "min"),
+    "Hinge": _metric("binary multiclass multilabel", "binary one_hot", "scores", "min"),
+    "IoU": _metric("binary multiclass", "ids", "ids", "max"),
+    "KLDivergence": _metric("multiclass", "one_hot", "probabilities", "min"),
+    "LogCoshError": _metric("real", "real", "real", "min"),
+    "Mean": _metric("", "any", "any"),
+    "MeanAbsoluteError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "MeanAbsolutePercentageError": _metric("real", "real", "real", "min"),
+    "MeanIoU": _metric("binary multiclass", "ids", "ids", "max"),
+    "MeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "MeanSquaredLogarithmicError": _metric("real", "real", "real", "min"),
+    "OneHotIoU": _metric("multiclass", "one_hot", "any", "max"),
+    "OneHotMeanIoU": _metric("multiclass", "one_hot", "any", "max"),
+    "PearsonCorrelation": _metric("real", "real", "real", "max"),
+    "Poisson": _metric("real", "real", "real", "min"),
+    "Precision": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "PrecisionAtRecall": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "R2Score": _metric("real", "real", "real", "max"),
+    "Recall": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "RecallAtPrecision": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "RootMeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "SensitivityAtSpecificity": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "SparseCategoricalAccuracy": _metric("multiclass", "ids", "any", "max"),
+    "SparseCategoricalCrossentropy": _metric("multiclass", "ids", "probabilities logits", "min"),
+    "SparseTopKCategoricalAccuracy": _metric("multiclass", "ids", "any", "max"),
+    "SpecificityAtSensitivity": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "SquaredHinge": _metric("binary multiclass multilabel", "binary one_hot", "scores", "min"),
+    "Sum": _metric("", "any", "any"),
+    "TopKCategoricalAccuracy": _metric("multiclass", "one_hot", "any", "max"),
+    "TrueNegatives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "TruePositives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+}  # fmt: skip

@@ -1,0 +1,227 @@
+"""What a component declares about itself: the data it demands, and what it can do.
+
+Our own components declare by the decorator `declare`, a plug-in by arguments of `trainrun.register`, Keras' classes in
+the tables of `trainrun/registry/keras/`. `registry.declarations` reads them from the source, without importing anything,
+so they are literals. One frozen dataclass a group; every default is the safe one, which a component gets that declares
+nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+Thing = TypeVar("Thing", bound=Callable[..., Any])
+# The name under which `declare` leaves the arguments on a class or function.
+ATTRIBUTE = "declared"
+
+TARGETS = ("binary", "multiclass", "multilabel", "real", "none")
+LABELS = ("ids", "one_hot", "binary", "real", "sequence", "any")
+PREDICTIONS = ("probabilities", "logits", "scores", "ids", "real", "positive", "any")
+INPUTS = ("numeric", "categorical", "image", "tokens")
+
+
+def _words(known: tuple[str, ...], default: tuple[str, ...] = ()) -> Any:
+    """Return a field that holds several of the known words."""
+    return field(default=default, metadata={"words": known, "several": True})
+
+
+def _word(known: tuple[str, ...], default: str | None) -> Any:
+    """Return a field that holds one of the known words."""
+    return field(default=default, metadata={"words": known, "several": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What a component of any group may declare.
+
+    Args:
+        packages: modules that must be installed.
+    """
+
+    packages: tuple[str, ...] = field(default=(), metadata={"words": None, "several": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossDeclaration(Declaration):
+    """What a loss demands.
+
+    Args:
+        targets: the kinds of target that it fits; empty: any.
+        labels: the form of `y_true`, the author's favourite first; the builder converts. ``ids`` (int, `[batch]`),
+            ``one_hot`` (`[batch, classes]`), ``binary`` (0/1, `[batch, 1]`), ``real`` (`[batch, outputs]`), ``sequence``
+            (several ids an example), ``any``; empty: as they are.
+        predictions: what it reads: ``probabilities``, ``logits`` (it has `from_logits`), ``scores`` (raw margins, as
+            hinge), ``ids`` (class ids), ``real``, ``positive`` (the head ends in softplus), ``any``.
+        unit: ``own``: it reads a real target in its own unit, not in deviations from its mean (relative errors, counts).
+        whole_batch: it is one number for the whole batch, no sum over examples, unless its argument `axis` is set.
+    """
+
+    targets: tuple[str, ...] = _words(TARGETS)
+    labels: tuple[str, ...] = _words(LABELS)
+    predictions: tuple[str, ...] = _words(PREDICTIONS, ("any",))
+    unit: str = _word(("deviations", "own"), "deviations")
+    whole_batch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricDeclaration(Declaration):
+    """What a metric demands, and which way it is better.
+
+    Args:
+        targets, labels, predictions: as a loss's.
+        direction: ``max`` if more is better, ``min`` if less is; None: neither.
+    """
+
+    targets: tuple[str, ...] = _words(TARGETS)
+    labels: tuple[str, ...] = _words(LABELS)
+    predictions: tuple[str, ...] = _words(PREDICTIONS, ("any",))
+    direction: str | None = _word(("min", "max"), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDeclaration(Declaration):
+    """What a model takes.
+
+    Args:
+        targets: as a loss's.
+        inputs: the kinds of input: ``numeric``, ``categorical``, ``image``, ``tokens``; empty: any.
+    """
+
+    targets: tuple[str, ...] = _words(TARGETS)
+    inputs: tuple[str, ...] = _words(INPUTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackDeclaration(Declaration):
+    """What a callback reads and changes.
+
+    Args:
+        reads_weights: it reads variables of the model besides the optimizer's counters and learning rate.
+        changes_only_variables: it changes nothing of the model but values of variables, so trials may share a program.
+        sets_learning_rate: it sets the optimizer's learning rate.
+        needs_averaged_weights: it needs `optimizer.use_ema`.
+    """
+
+    reads_weights: bool = True
+    changes_only_variables: bool = False
+    sets_learning_rate: bool = False
+    needs_averaged_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerDeclaration(Declaration):
+    """What a trainer can do.
+
+    Args:
+        takes_steps: it takes steps on batches, one by one; else the whole data in one compiled call.
+        calls_train_step: it calls the model's own `train_step`.
+        accumulates: it takes a batch in parts by its argument `accumulate`.
+        divides_batches: it divides a batch among the replicas of a strategy.
+        multi_worker: it runs under `MultiWorkerMirroredStrategy`.
+        keras_fit: it is Keras' own loop, with that loop's limits on several devices.
+        shares_program: trials may share the program that it compiles.
+        vectorizes: its trials may be trained together in one graph.
+    """
+
+    takes_steps: bool = False
+    calls_train_step: bool = False
+    accumulates: bool = False
+    divides_batches: bool = False
+    multi_worker: bool = False
+    keras_fit: bool = False
+    shares_program: bool = False
+    vectorizes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardwareDeclaration(Declaration):
+    """What a choice of devices means.
+
+    Args:
+        several_devices: a batch may be divided; `trainrun.config.rules.hardware.count` may still tell that it is not.
+        several_processes: it is one of several processes that train together.
+        compiles_steps: XLA compiles a step that its devices share.
+        shares_program: trials on it may share a compiled program.
+        vectorizes: trials on it may be trained together in one graph.
+    """
+
+    several_devices: bool = False
+    several_processes: bool = False
+    compiles_steps: bool = True
+    shares_program: bool = False
+    vectorizes: bool = False
+
+
+# Group -> what its components may declare; a group that is not here has nothing but `packages`.
+KINDS: Mapping[str, type[Declaration]] = {
+    "loss": LossDeclaration,
+    "metric": MetricDeclaration,
+    "model": ModelDeclaration,
+    "callback": CallbackDeclaration,
+    "trainer": TrainerDeclaration,
+    "hardware": HardwareDeclaration,
+}
+
+
+def kind(group: str) -> type[Declaration]:
+    """Return the dataclass of a group's declarations."""
+    return KINDS.get(group, Declaration)
+
+
+def declare(**arguments: Any) -> Callable[[Thing], Thing]:
+    """Declare what the decorated class or function demands and can do; see the dataclass of its group.
+
+    Args:
+        arguments: literals; they are read from the source as well, without importing it.
+
+    Example:
+        >>> @declare(targets=("binary",), labels="binary", direction="max")
+        ... class KS(keras.metrics.Metric): ...
+    """
+
+    def keep(thing: Thing) -> Thing:
+        setattr(thing, ATTRIBUTE, arguments)
+        return thing
+
+    return keep
+
+
+def faults(group: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the arguments of a declaration, a sentence each."""
+    known = {f.name: f for f in dataclasses.fields(kind(group))}
+    found = []
+    for name, value in arguments.items():
+        if name not in known:
+            found.append(f"a {group} declares {', '.join(known)}; there is no {name}.")
+            continue
+        words = known[name].metadata.get("words")
+        if known[name].metadata.get("several"):
+            values = (value,) if isinstance(value, str) else value
+            fits = isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
+        else:
+            values, fits = (value,), isinstance(value, bool) if words is None else isinstance(value, str)
+        if not fits or (words is not None and not set(values) <= set(words)):
+            expected = (
+                "true or false"
+                if words is None and not known[name].metadata
+                else " or ".join(words or ("names",))
+            )
+            found.append(f"{name}: expected {expected}, got {value!r}.")
+    return found
+
+
+def made(group: str, arguments: Mapping[str, Any]) -> Declaration:
+    """Return the declaration that the arguments make.
+
+    Raises:
+        ValueError: one of them is no argument of the group, or no value that it may have.
+    """
+    if wrong := faults(group, arguments):
+        raise ValueError(" ".join(wrong))
+    several = {f.name for f in dataclasses.fields(kind(group)) if f.metadata.get("several")}
+    return kind(group)(
+        **{k: ((v,) if isinstance(v, str) else tuple(v)) if k in several else v for k, v in arguments.items()}
+    )
