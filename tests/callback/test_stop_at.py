@@ -13,7 +13,8 @@ from trainrun.errors import UserError
 def stops(values, **arguments):
     """Return the epoch after which it stops, or None."""
     callback = trainrun.build("callback", "stop_at", **arguments)
-    callback.set_model(SimpleNamespace(stop_training=False))
+    metric = SimpleNamespace(name="accuracy", _direction="up")  # as Keras' metrics have it
+    callback.set_model(SimpleNamespace(stop_training=False, metrics=[metric]))
     for epoch, value in enumerate(values):
         callback.on_epoch_end(epoch, {"loss": 1.0} | ({} if value is None else {callback.monitor: value}))
         if callback.model.stop_training:

@@ -8,12 +8,18 @@ import pytest
 
 from trainrun.callback.switch_on_plateau import SwitchOnPlateau
 from trainrun.optimizer.adam_then_sgd import AdamThenSGD
+from trainrun.registry.construct import construct
 
 
 def watched(values, monitor="val_loss", optimizer=None, **arguments):
     """Return the epoch of the switch and the optimizer after it has seen `values`."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(optimizer or AdamThenSGD(), "mse")
+    measured = monitor.removeprefix("val_")
+    metrics = [] if measured == "loss" else [construct("metric", measured, name=measured)]
+    model.compile(optimizer or AdamThenSGD(), "mse", metrics=metrics)
+    model.evaluate(
+        np.zeros((2, 2)), np.zeros((2, 1)), verbose=0
+    )  # Keras makes the metrics with the first batch
     callback = SwitchOnPlateau(monitor, **arguments)
     callback.set_model(model)
     callback.on_train_begin()
@@ -40,6 +46,7 @@ def test_does_not_switch_while_it_improves():
         ("val_accuracy", "auto", [0.1, 0.2, 0.3, 0.4], None),
         ("val_accuracy", "auto", [0.4, 0.3, 0.2, 0.1], 2),
         ("false_positives", "auto", [0.4, 0.3, 0.2, 0.1], None),
+        ("true_negatives", "auto", [0.4, 0.3, 0.2, 0.1], 2),
         ("val_loss", "max", [0.4, 0.3, 0.2, 0.1], 2),
         ("ks", "min", [0.4, 0.3, 0.2, 0.1], None),
     ],

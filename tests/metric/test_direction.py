@@ -11,8 +11,8 @@ import pytest
 
 import trainrun
 from trainrun.compat import metric_direction
-from trainrun.config import check
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
 from trainrun.registry import direction, lookup, option_files
 
 # Option -> what its definition says: an error, a divergence or a count of mistakes is to fall ("min"); a share of right
@@ -161,16 +161,16 @@ def nll(y_true, y_pred):
 def test_an_objective_that_declares_nothing_is_refused_with_the_way_out(name, inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared="").replace("nll", name))
     line = ["plugins=[./mine.py]", "data=diabetes", f"metric={name}", f"objective=val_{name}"]
-    _, found = check.overrides(line)
+    _, found = preflight.overrides(line)
     assert [(p.key, "direction=minimize or direction=maximize" in p.message) for p in found] == [
         ("direction", True)
     ]
-    assert check.overrides([*line, "direction=minimize"])[1] == []
+    assert preflight.overrides([*line, "direction=minimize"])[1] == []
 
 
 def test_a_plugin_declares_which_way_its_metric_is_better(inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared=', direction="min"'))
-    config, found = check.overrides(
+    config, found = preflight.overrides(
         ["plugins=[./mine.py]", "data=diabetes", "metric=nll", "objective=val_nll"]
     )
     assert found == []
@@ -179,7 +179,7 @@ def test_a_plugin_declares_which_way_its_metric_is_better(inside):
 
 
 def test_a_callback_that_would_have_to_guess_is_refused_before_training():
-    _, found = check.overrides(
+    _, found = preflight.overrides(
         ["data=diabetes", "metric=mean_pred", "callback=stop_at", "callback.stop_at.monitor=val_mean_pred"]
     )
     assert [p.key for p in found] == ["callback.stop_at.mode"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
-from trainrun.registry import lookup, option_files, signatures
+from trainrun.registry import declarations, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
 from trainrun.ui import console
+from trainrun.util.declarations import Declaration
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,6 +75,24 @@ def _show_component(component: lookup.Component) -> None:
         return
     if said.doc:
         console.say(said.doc)
+    demands = described(declarations.read(component))
+    if demands:
+        console.say()
+        console.table("", ["declares", ""], demands)
     rows = [[k, "(required)" if v == signatures.REQUIRED else v] for k, v in said.parameters.items()]
     console.say()
     console.table("", ["argument", "default"], rows)
+
+
+def described(declared: Declaration) -> list[list[str]]:
+    """Return a row for each thing that a component declares and that is no default of its group."""
+    rows = []
+    for field in dataclasses.fields(declared):
+        value = getattr(declared, field.name)
+        if value != field.default:
+            rows.append([field.name, " ".join(value) if isinstance(value, tuple) else _plain(value)])
+    return rows
+
+
+def _plain(value: bool | str) -> str:
+    return "yes" if value is True else "no" if value is False else value

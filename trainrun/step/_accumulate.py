@@ -89,8 +89,9 @@ def refusal(model: keras.Model) -> str | None:
     """Return why a model's batches cannot be taken in parts, or None if they can."""
     # `registry.construct` marks a loss that declares it: no sum over parts of a batch gives its value.
     if getattr(model.loss, "whole_batch", False):
+        name = getattr(model.loss, "__name__", type(model.loss).__name__)
         return (
-            f"trainer.accumulate needs a loss that is a sum over examples; {getattr(model.loss, 'name', 'this one')} is one "
+            f"trainer.accumulate needs a loss that is a sum over examples; {name} is one "
             "number for the whole batch. Set trainer.accumulate=1, or take another loss."
         )
     if reduction(model) == "sum" and model.losses:
