@@ -160,18 +160,18 @@ def nll(y_true, y_pred):
 @pytest.mark.parametrize("name", ["nll", "brier"])
 def test_an_objective_that_declares_nothing_is_refused_with_the_way_out(name, inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared="").replace("nll", name))
-    line = ["plugins=[./mine.py]", "data=diabetes", f"metric={name}", f"objective=val_{name}"]
+    line = ["plugins=[./mine.py]", "data=diabetes", f"metric={name}", f"sweep.objective=val_{name}"]
     _, found = preflight.overrides(line)
-    assert [(p.key, "direction=minimize or direction=maximize" in p.message) for p in found] == [
-        ("direction", True)
+    assert [(p.key, "sweep.direction=minimize or sweep.direction=maximize" in p.message) for p in found] == [
+        ("sweep.direction", True)
     ]
-    assert preflight.overrides([*line, "direction=minimize"])[1] == []
+    assert preflight.overrides([*line, "sweep.direction=minimize"])[1] == []
 
 
 def test_a_plugin_declares_which_way_its_metric_is_better(inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared=', direction="min"'))
     config, found = preflight.overrides(
-        ["plugins=[./mine.py]", "data=diabetes", "metric=nll", "objective=val_nll"]
+        ["plugins=[./mine.py]", "data=diabetes", "metric=nll", "sweep.objective=val_nll"]
     )
     assert found == []
     assert direction.of("val_nll", config["metric"]) == "min"

@@ -77,7 +77,6 @@ class Option:
         """The first comment line: when one uses it."""
         return self.header[0] if self.header else ""
 
-    @functools.cached_property
     def lineage(self, visited: frozenset[str] = frozenset()) -> list[Option]:
         """Return the files of its own group that its `defaults` list names, theirs first, and the option itself.
 
