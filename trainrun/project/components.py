@@ -7,7 +7,7 @@ import trainrun
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 
-@trainrun.register("loss", "lopsided")
+@trainrun.register("loss", "lopsided", targets="real", labels="real", predictions="real")
 @keras.saving.register_keras_serializable("mine")
 class Lopsided(keras.losses.Loss):
     """Squared error that counts predictions above the truth `over` times as much."""
