@@ -13,7 +13,7 @@ from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
-    from trainrun.sweep.launchers.engine import Engine
+    from trainrun.sweep.launchers.interface import Engine
 
 
 class AutoLauncher(SweepLauncher):

@@ -16,7 +16,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
-    from trainrun.sweep.launchers.engine import Engine
+    from trainrun.sweep.launchers.interface import Engine
     from trainrun.sweep.loop import Ended
     from trainrun.sweep.space.trial_source import Points
     from trainrun.sweep.trial import Trial

@@ -1,6 +1,6 @@
 """The seam for training several runs in one graph: what such an engine does in the place of a run that trains alone.
 
-An engine (`trainrun.sweep.launchers.engine`) that trains runs together passes its own `JointTraining` in the `RunContext`. It
+An engine (`trainrun.sweep.launchers.interface`) that trains runs together passes its own `JointTraining` in the `RunContext`. It
 sees to it that variables hold what callbacks may read of them; nothing below this package knows of it.
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainrun.errors import UserError
 from trainrun.sweep import snapshot, sweep_journal, trial_delivery
-from trainrun.sweep.launchers.engine import Engine
+from trainrun.sweep.launchers.interface import Engine
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import Objective, Trial

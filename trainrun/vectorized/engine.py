@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep.launchers import alike
-from trainrun.sweep.launchers.engine import OnEpoch
+from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import Pool
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
@@ -24,7 +24,7 @@ SOON = 0.02  # seconds between two looks at processes of both kinds
 
 
 class Vectorized:
-    """Runs trials of one shape together; see `trainrun.sweep.launchers.engine.Engine`.
+    """Runs trials of one shape together; see `trainrun.sweep.launchers.interface.Engine`.
 
     Many of them are divided among as many processes as there are cores, each with a graph of its own. What is notable of the
     grouping is told by `said`, a line each.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.sweep.launchers import forked
-from trainrun.sweep.launchers.engine import OnEpoch
+from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import KILL_DELAY_S, died
 from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share

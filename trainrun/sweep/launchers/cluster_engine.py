@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.sweep.launchers.engine import APART, OnEpoch
+from trainrun.sweep.launchers.interface import APART, OnEpoch
 from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
-    from trainrun.sweep.launchers.engine import Engine
+    from trainrun.sweep.launchers.interface import Engine
 
 # name of the launcher -> where its engine is.
 FOREIGN = {

@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep.launchers import forked
-from trainrun.sweep.launchers.engine import APART, OnEpoch
+from trainrun.sweep.launchers.interface import APART, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources

@@ -69,7 +69,7 @@ class LocalWorker:
         """Take in what the trial has said.
 
         Args:
-            on_epoch: see `engine.Engine`; called for each epoch.
+            on_epoch: see `interface.Engine`; called for each epoch.
             answers: whether the trial waits for an answer.
         """
         try:

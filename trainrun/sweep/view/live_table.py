@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainrun.sweep import objective
-from trainrun.sweep.launchers.engine import APART
+from trainrun.sweep.launchers.interface import APART
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import trial_table
 from trainrun.ui import console
