@@ -11,30 +11,28 @@ from trainrun.compat import metric_direction
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import declarations, followed_keys, lookup, option_files
 
-# Arguments whose value names another component, by how the argument's name ends.
+# Arguments whose value names another component, by the argument's whole name.
 REFERENCES = {
-    "initializer": "initializer",
-    "regularizer": "regularizer",
-    "constraint": "constraint",
     "inner": "optimizer",
     "first": "optimizer",
     "second": "optimizer",
     "layer": "layer",
+    "backward_layer": "layer",
     "layers": "layer",
     "cell": "layer",
     "cells": "layer",
+    "step": "step",
 }
-# Arguments that end like those but hold plain words: Muon's are parts of layers' names.
-WORDS = {"exclude_layers"}
+# The same by the end of its name: Keras has some thirty of these (`kernel_initializer` …).
+ENDINGS = ("initializer", "regularizer", "constraint")
 # Keys by which Keras' own deserialization would import a module of the config's choice.
 FORBIDDEN = followed_keys.FOLLOWED
 
 
 def reference_group(argument: str) -> str | None:
-    """Return the group of components that an argument's value names, by the argument's last word."""
-    if argument == "step":
-        return "step"  # the whole name: `relative_step` is a flag
-    return None if argument in WORDS else REFERENCES.get(argument.rsplit("_", 1)[-1])
+    """Return the group of components that an argument's value names, or None if it is a plain value."""
+    last = argument.rsplit("_", 1)[-1]
+    return last if last in ENDINGS else REFERENCES.get(argument)
 
 
 def construct(
