@@ -104,7 +104,6 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path, declared
             )
             lookup.announce(component)
-            _offer(component)
     return found
 
 
@@ -269,8 +268,14 @@ def _registrations(
                 yield group, words[1] if len(words) > 1 else named.get("name", node.name), node, call
 
 
-def _offer(component: lookup.Component) -> None:
-    """Make the component an option for Hydra, its arguments read off its signature; a YAML of its name goes first."""
+def option_of(component: lookup.Component) -> dict[str, Any] | None:
+    """Return the option that a plug-in's component is by itself, its arguments read off its signature.
+
+    Returns:
+        The content of a YAML; None where there is one of its name, which goes first.
+    """
+    if component.name in option_files.options(component.group):
+        return None
     said = signatures.read(component)
     values: dict[str, Any] = {"name": component.name}
     for argument, default in (said.parameters if said else {}).items():
@@ -282,10 +287,4 @@ def _offer(component: lookup.Component) -> None:
             values[argument] = None
     if component.group in option_files.SEVERAL:
         values = {component.name: values}
-    if component.name in option_files.options(component.group):
-        return
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store(
-        group=component.group, name=component.name, node=values, provider=component.origin
-    )
+    return values

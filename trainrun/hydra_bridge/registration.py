@@ -18,9 +18,28 @@ def unique(_: str = "") -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(6))
 
 
-@functools.cache
 def prepare() -> None:
-    """Register resolvers, the schema and the search path with Hydra, once a process."""
+    """Register what is ours with Hydra: resolvers, schema, search path, plug-ins, and the components announced so far."""
+    _register()
+    _offer_components()
+
+
+def _offer_components() -> None:
+    """Make each component of the user's plug-ins that has no YAML an option of its group."""
+    from hydra.core.config_store import ConfigStore
+
+    from trainrun.config import plugins
+    from trainrun.registry import lookup
+
+    for component in lookup.announced():
+        if (values := plugins.option_of(component)) is not None:
+            ConfigStore.instance().store(
+                group=component.group, name=component.name, node=values, provider=component.origin
+            )
+
+
+@functools.cache
+def _register() -> None:
     from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins

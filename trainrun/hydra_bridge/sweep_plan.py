@@ -43,6 +43,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
         hydra_errors,
         hydra_node_rules,
         override_errors,
+        registration,
         sweep_sources,
     )
 
@@ -54,6 +55,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
         # What installed packages offer is looked up only when something is missing, as in `check.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
             plugins.announce(offered)
+            registration.prepare()
             settings, fault = _settings(given, own, config_name, loader)
         found, faults = sweep_sources.space(settings, loader)
         plan = Plan(problems=faults, launcher=settings.get("launcher"), trackers=settings.get("trackers", []))

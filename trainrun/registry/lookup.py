@@ -195,6 +195,11 @@ _registered: dict[str, dict[str, Callable[..., Any]]] = {}
 _announced: dict[str, dict[str, Component]] = {}
 
 
+def announced() -> list[Component]:
+    """Return the components of the plug-ins that were announced in this process."""
+    return [component for components in _announced.values() for component in components.values()]
+
+
 def announce(component: Component) -> None:
     """Make a plug-in's component known by name before the plug-in is imported."""
     _announced.setdefault(component.group, {})[component.name] = component
