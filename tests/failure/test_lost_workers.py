@@ -12,8 +12,8 @@ def losing(run, project):
 
     def go(times):
         for module in list(sys.modules.values()):
-            if hasattr(module, "lost_until"):
-                module.lost_until["count"] = 0
+            if isinstance(counter := getattr(module, "lost_until", None), dict):
+                counter["count"] = 0
         return [
             "callback=lost",
             f"+callback.lost.times={times}",

@@ -199,7 +199,7 @@ def _locate(plugin: str) -> Path | None:
     """Return the source file of a plug-in, without importing it or its parents."""
     if _FILE.search(plugin):
         path = paths.expanded(plugin).absolute()
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None  # unlike Path.is_file, also for a name that is too long
     top, *rest = plugin.split(".")
     for folder in ("", *sys.path):
         base = Path(folder or ".").absolute().joinpath(top, *rest)

@@ -19,6 +19,8 @@ MOST = 3  # lines of a message that TensorFlow or Keras has wrapped
 OURS = str(Path(__file__).parent.parent)
 # Python's own files and what is installed; TensorFlow rewrites functions into files of such a name.
 FOREIGN = (OURS, sys.prefix, sys.base_prefix, "<")
+# Folders of installed packages, wherever they lie: some stand outside of the prefix.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 GENERATED = "__autograph_generated_file"
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)', re.MULTILINE)
 # `ValueError: …` at the beginning of a line, as tracebacks inside a text end.
@@ -53,8 +55,17 @@ def of_user(error: BaseException) -> list[Frame]:
     """Return the frames in the user's files, the innermost last; those that only the message has come after."""
     found = [Frame(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)]
     found += [Frame(m["file"], int(m["line"]), m["name"]) for m in _FRAME.finditer(str(error))]
-    own = [f for f in found if not f.file.startswith(FOREIGN) and not Path(f.file).name.startswith(GENERATED)]
+    own = [f for f in found if not _is_foreign(f.file)]
     return list(dict.fromkeys(own))[-SHOWN:]
+
+
+def _is_foreign(file: str) -> bool:
+    """Tell whether a file is ours, Python's, an installed package's, or one that TensorFlow has generated."""
+    return (
+        file.startswith(FOREIGN)
+        or not INSTALLED.isdisjoint(Path(file).parts)
+        or Path(file).name.startswith(GENERATED)
+    )
 
 
 def said(error: BaseException) -> str:

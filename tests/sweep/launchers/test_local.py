@@ -162,7 +162,7 @@ def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "save themselves" in said
+    assert "running trials are checkpointing and will exit" in said
     sweep = only_sweep(tmp_path)
     begun = [p for p in sweep.iterdir() if (p / "summary.json").is_file()]
     assert begun and all(json.loads((p / "summary.json").read_text())["status"] == "KILLED" for p in begun)
