@@ -72,13 +72,13 @@ def test_what_has_changed_since_is_told_and_the_result_counts(inside, capsys):
     assert code == 1 and not found["agree"] and found["digits"]["test_loss"] in (2, 3)
     assert found["weights_equal"]
     said = " | ".join(found["warnings"])
-    assert "plug-in ./mine.py is not what it was" in said
-    assert "other versions: numpy 1.0 →" in said
-    assert "the code is of another commit: 000000000000 then" in said
+    assert "plug-in ./mine.py has changed" in said
+    assert "package versions have changed: numpy 1.0 →" in said
+    assert "the commit has changed: 000000000000 then" in said
     # In words, as many digits as are asked for; named by its directory's name.
     assert main(["reproduce", run.run_dir.name, "--digits", "2"]) == 0
     said = capsys.readouterr().out
-    assert "weights: the same bits" in said and "agrees: every final metric to 2 significant digits" in said
+    assert "weights: bit-identical" in said and "agrees: every final metric to 2 significant digits" in said
 
 
 def test_other_data_is_refused_and_nothing_is_left(inside, capsys):
@@ -88,7 +88,7 @@ def test_other_data_is_refused_and_nothing_is_left(inside, capsys):
     run = trainrun.run(["data=csv", "data.path=t.csv", "data.target=y", *BASE[1:]])
     table.write_text("\n".join(["one,two,y", *rows[:-1], "6,4,a"]) + "\n")
     assert main(["reproduce", run.run_dir.name]) == 2
-    assert "its digest is another" in capsys.readouterr().err
+    assert "its digest differs" in capsys.readouterr().err
     assert len(list((inside / "outputs" / "runs").iterdir())) == 1
 
 

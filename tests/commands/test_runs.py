@@ -196,7 +196,7 @@ def test_a_sweep_lists_its_trials_by_merit(inside, capsys):
     assert lines[0].split() == ["trial", "status", "epochs", "val_loss", "time", "setting", "reason"]
     assert [line.split()[0] for line in lines[1:6]] == ["4", "2", "0", "1", "3"]
     assert lines[1].split()[1:] == ["FINISHED", "1", "0.6000", "3.0s", "seed=4"]
-    assert lines[6] == "2 trials have not begun"
+    assert lines[6] == "2 trials have not started"
     assert main(["runs", "last", "-n", "1", "--json"]) == 0
     (first,) = json.loads(capsys.readouterr().out)
     assert first["number"] == 4 and first["metrics"] == {"val_loss": 0.6}

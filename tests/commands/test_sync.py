@@ -111,7 +111,7 @@ def test_a_server_that_is_not_there_is_said_and_costs_a_bounded_time(offline, ca
     ("argv", "said"),
     [
         (["sync", "nonsense"], "no run 'nonsense'"),
-        (["sync", "--all", "last"], "leave the others out"),
+        (["sync", "--all", "last"], "do not name single runs with it"),
         (["sync", "last", "--outputs", "nowhere"], "no run below nowhere/"),
     ],
 )

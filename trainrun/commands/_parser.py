@@ -1,4 +1,4 @@
-"""Arguments of a verb: a mistake is one message, like any other mistake here."""
+"""Argument parser of the verbs: it reports errors like every other user error."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from trainrun.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that raises what `cli.main` tells, where argparse would print its usage and exit."""
+    """An argparse parser that raises a UserError where argparse would print its usage and exit."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the arguments."""
-        raise UserError(f"{message}. `{self.prog} --help` tells what it takes.")
+        """Raise the error that `cli.main` prints."""
+        raise UserError(f"{message}. `{self.prog} --help` lists its arguments.")

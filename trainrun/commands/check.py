@@ -9,7 +9,7 @@ from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check a config, say what is wrong, and train nothing."""
+    """Check a config or a sweep and report every problem, without training."""
     from trainrun.config import plugins
     from trainrun.config.rules import sweep
     from trainrun.hydra_bridge import compose, preflight
@@ -36,11 +36,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _seeds(given: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
-    """Return how many seeds each setting of a sweep gets, as its first point says; a preset may say it."""
+def _seeds(overrides: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
+    """Return the number of seeds per setting, from the first point's config (an experiment may set it)."""
     from trainrun.config import override_text
     from trainrun.hydra_bridge import preflight
 
-    hydra = [o for o in given if override_text.is_hydra(o)]
-    config, _ = preflight.overrides([*hydra, *preflight.sweep_points(given)[0]], *where, multirun=True)
+    hydra = [o for o in overrides if override_text.is_hydra(o)]
+    config, _ = preflight.overrides([*hydra, *preflight.sweep_points(overrides)[0]], *where, multirun=True)
     return config["seeds"]

@@ -25,9 +25,9 @@ def main(argv: Sequence[str]) -> int:
     """Check everything, print a line each, and return 1 if training cannot work."""
     parser = Parser(
         prog="trainrun doctor",
-        description="What this machine offers and what stands in the way, a line each.",
+        description="Report the devices, versions and problems of this machine, a line each.",
     )
-    parser.add_argument("--quick", action="store_true", help="leave out what needs TensorFlow to load")
+    parser.add_argument("--quick", action="store_true", help="skip the checks that load TensorFlow")
     quick = parser.parse_args(argv).quick
     levels = []
     for check in QUICK if quick else (*QUICK, *SLOW):
@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     console.say()
     if faults:
         console.say(
-            f"{faults} {'fault' if faults == 1 else 'faults'}: training will not work as it is", "bold red"
+            f"{faults} {'fault' if faults == 1 else 'faults'}: training does not work on this machine",
+            "bold red",
         )
     elif warnings:
         console.say(f"ready; {warnings} {'warning' if warnings == 1 else 'warnings'}", "green")
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def show(finding: Finding) -> None:
-    """Print a finding; its advice has a line of its own."""
+    """Print a finding, with its advice on a separate line."""
     mark, style = MARKS[finding.level]
     console.pieces(
         [(f"{mark} ", style), (f"{finding.subject:<12}", "bold"), (finding.text, "")],
@@ -59,7 +60,7 @@ def show(finding: Finding) -> None:
 
 
 def findings(check: Check) -> Iterator[Finding]:
-    """Yield what a check finds; a check that fails is a finding itself."""
+    """Yield the findings of a check; a check that raises is a finding itself."""
     try:
         yield from check()
     except Exception as error:

@@ -18,24 +18,27 @@ TEMPLATE = PACKAGE / "project"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write the project's files; nothing that exists is overwritten."""
+    """Write the project's files without overwriting existing ones."""
     parser = Parser(
-        prog="trainrun init", description="Begin a project: conf/, a plug-in loss and dataset, a README."
+        prog="trainrun init",
+        description="Create a project: conf/, a plug-in with a loss and a dataset, a README.",
     )
-    parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where; by default here")
+    parser.add_argument(
+        "folder", nargs="?", default=".", metavar="DIR", help="target folder (default: the working directory)"
+    )
     folder = paths.expanded(parser.parse_args(argv).folder)
     above = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not above.is_dir():
-        raise UserError(f"{above} is a file; name a folder, or one that does not exist yet.")
+        raise UserError(f"{above} is a file; name a folder instead; it may be new.")
     files = {
         source: folder / _target(source)
         for source in sorted(TEMPLATE.rglob("*"))
         if source.is_file() and source.suffix != ".pyc"
     }
-    there = [str(target) for target in files.values() if os.path.lexists(target)]
-    if there:
+    existing = [str(target) for target in files.values() if os.path.lexists(target)]
+    if existing:
         raise UserError(
-            f"{', '.join(there)} exist already and would be overwritten. Name an empty folder: trainrun init my_project."
+            f"{', '.join(existing)} exist already and would be overwritten. Name an empty folder: trainrun init my_project."
         )
     parents = {p for target in files.values() for p in target.parents if not os.path.lexists(p)}
     written: list[Path] = []
@@ -45,11 +48,11 @@ def main(argv: Sequence[str]) -> int:
             written.append(target)
             shutil.copyfile(source, target)
     except (OSError, ValueError) as error:  # ValueError: a NUL
-        for path in [*written, *sorted(parents, reverse=True)]:  # nothing half-made is left
+        for path in [*written, *sorted(parents, reverse=True)]:  # leave no partial project
             with suppress(OSError, ValueError):
                 path.rmdir() if path in parents else path.unlink()
         why = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot write to {folder}: {why}. Name a folder of yours.") from error
+        raise UserError(f"cannot write to {folder}: {why}. Name a folder that you can write to.") from error
     for target in files.values():
         console.say(f"  {target}")
     enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
@@ -59,5 +62,5 @@ def main(argv: Sequence[str]) -> int:
 
 def _target(source: Path) -> Path:
     relative = source.relative_to(TEMPLATE)
-    # A file called .gitignore in the package would make git and packagers leave things out.
+    # A file named .gitignore inside the package would make git and packaging tools skip files.
     return relative.with_name(".gitignore") if relative.name == "gitignore" else relative

@@ -20,47 +20,47 @@ from trainrun.util import imports
 
 DIGITS = 5
 CHANGES = "Changes since the commit"  # the title in environment.txt
-EXACT = 17  # more digits than a double has: the same number
+EXACT = 17  # significant digits that identify a double: the same number
 
 
 def main(argv: Sequence[str]) -> int:
-    """Train a run's config into a new directory, and compare."""
-    given = _parser().parse_args(list(argv))
-    if not 1 <= given.digits <= EXACT:
-        raise UserError(Problem("--digits", f"expected 1 to {EXACT}, got {given.digits}."))
+    """Train a run's config into a new directory and compare the results."""
+    options = _parser().parse_args(list(argv))
+    if not 1 <= options.digits <= EXACT:
+        raise UserError(Problem("--digits", f"expected 1 to {EXACT}, got {options.digits}."))
     from trainrun.tracking import find
     from trainrun.tracking.status import status
 
-    run_dir = find.run(given.run)
+    run_dir = find.run(options.run)
     now = status(run_dir)
     if now.status != "FINISHED":
         raise UserError(
-            f"{run_dir} is {now.status}: there is no result to compare with. First: trainrun resume {run_dir}"
+            f"{run_dir} is {now.status} and has no result to compare with. Finish it first: trainrun resume {run_dir}"
         )
     try:
         before = summary.read(run_dir)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise UserError(f"{run_dir / summary.FILE} cannot be read, so there is nothing to compare with: {error}") from error  # fmt: skip
-    if given.json:
+        raise UserError(f"{run_dir / summary.FILE} cannot be read: {error}") from error  # fmt: skip
+    if options.json:
         console.quiet()
     try:
         warnings, again_dir, after = again(run_dir.absolute(), now.start, before)
     finally:
-        if given.json:
+        if options.json:
             console.quiet(False)
-    found = compare(before, after, given.digits)
-    if given.json:
-        found = {"run": str(run_dir), "again": str(again_dir), **found, "warnings": warnings}
-        console.say(json.dumps(found, indent=1, ensure_ascii=False))
+    comparison = compare(before, after, options.digits)
+    if options.json:
+        comparison = {"run": str(run_dir), "again": str(again_dir), **comparison, "warnings": warnings}
+        console.say(json.dumps(comparison, indent=1, ensure_ascii=False))
     else:
-        _show(found, before, after, given.digits)
-    return 0 if found["agree"] else 1
+        _show(comparison, before, after, options.digits)
+    return 0 if comparison["agree"] else 1
 
 
 def again(
     run_dir: Path, start: Mapping[str, Any], before: Mapping[str, Any]
 ) -> tuple[list[str], Path, dict[str, Any]]:
-    """Run it again.
+    """Train the run again.
 
     Args:
         run_dir: the run's directory, absolute.
@@ -68,11 +68,11 @@ def again(
         before: its summary.
 
     Returns:
-        What differs in code, versions and machine, a sentence each; the new run's directory and its summary.
+        Warnings about changed code, versions and machine; the new run's directory; its summary.
 
     Raises:
-        UserError: the config or what it names is not there any more, or the data is another.
-        TrainingError: it failed this time.
+        UserError: the config or something that it names is missing, or the data is different.
+        TrainingError: training failed.
     """
     from trainrun.config import saved as config_again
     from trainrun.hydra_bridge import registration
@@ -111,20 +111,20 @@ def again(
 def differing(
     run_dir: Path, start: Mapping[str, Any], before: Mapping[str, Any], plugins: Sequence[str]
 ) -> Iterator[str]:
-    """Yield what is not as it was: code, plug-ins, packages, machine; and what cannot be the same."""
+    """Yield a warning for each change of code, plug-ins, packages or machine, and for a run that was resumed."""
     was, now = before.get("git"), environment.git_state()
     if (was or {}).get("commit") != (now or {}).get("commit"):
-        yield f"the code is of another commit: {_commit(was)} then, {_commit(now)} now"
+        yield f"the commit has changed: {_commit(was)} then, {_commit(now)} now"
     elif was and _lines(_recorded(run_dir)[1]) != _lines(environment.git_diff() if now["dirty"] else ""):
-        yield f"the changes since commit {_commit(was)} are not those of then ({environment.FILE} has them)"
+        yield f"the changes since commit {_commit(was)} have changed ({environment.FILE} has the earlier ones)"
     from trainrun.config import plugins as plugs
 
     then, today = start.get("plugins"), plugs.digests(plugins)
     if plugins and then is None:
-        yield "what the plug-ins were then was not recorded"
+        yield "the plug-ins of the run were not recorded"
     for name in plugins if then is not None else ():
         if then.get(name) != today.get(name):
-            yield f"plug-in {name} is not what it was"
+            yield f"plug-in {name} has changed"
     versions, of_now = before.get("versions") or {}, environment.versions()
     changed = [
         f"{k} {versions.get(k, 'none')} → {of_now.get(k, 'none')}"
@@ -132,36 +132,36 @@ def differing(
         if versions.get(k) != of_now.get(k)
     ]
     if changed:
-        yield f"other versions: {', '.join(changed)}"
-    told = _recorded(run_dir)[0]
+        yield f"package versions have changed: {', '.join(changed)}"
+    recorded = _recorded(run_dir)[0]
     for line in environment.describe().splitlines()[:4]:
         word = line.split(" ")[0]
-        if word in ("platform", "cpu") and word in told and told[word] != line:
-            yield f"another machine: {' '.join(told[word].split()[1:])} then, {' '.join(line.split()[1:])} now"
+        if word in ("platform", "cpu") and word in recorded and recorded[word] != line:
+            yield f"the machine has changed: {' '.join(recorded[word].split()[1:])} then, {' '.join(line.split()[1:])} now"
     resumed = before.get("resumed_from") or {}
     if resumed.get("changed"):
-        yield f"the run was resumed with {' '.join(resumed['changed'])}; now all of it is trained so"
+        yield f"the run was resumed with {' '.join(resumed['changed'])}; this run uses the changed settings from the start"
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any], digits: int = DIGITS) -> dict[str, Any]:
-    """Return whether two summaries agree.
+    """Compare the final metrics and weights of two summaries.
 
     Returns:
-        ``agree`` (every final metric to so many significant digits), ``digits`` (metric -> how many),
+        ``agree`` (every final metric agrees to `digits` significant digits), ``digits`` (metric -> agreeing digits),
         ``weights_equal`` (to the bit), ``criterion``.
     """
     one, other = before["metrics"], after["metrics"]
-    found = {name: agreement(one.get(name), other.get(name)) for name in {**one, **other}}
+    digits_by_metric = {name: agreement(one.get(name), other.get(name)) for name in {**one, **other}}
     return {
-        "agree": all(n >= digits for n in found.values()),
+        "agree": all(n >= digits for n in digits_by_metric.values()),
         "criterion": f"every final metric to {digits} significant digits",
-        "digits": found,
+        "digits": digits_by_metric,
         "weights_equal": before.get("weights_sha256") == after.get("weights_sha256"),
     }
 
 
 def agreement(a: float | None, b: float | None) -> int:
-    """Return to how many significant digits two numbers agree; `EXACT` if they are the same.
+    """Return the number of significant digits to which two numbers agree; `EXACT` if they are equal.
 
     Example:
         >>> agreement(0.12345, 0.12346)
@@ -179,32 +179,32 @@ def agreement(a: float | None, b: float | None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="trainrun reproduce",
-        description="Run a run again from its directory (config, plug-ins, seed), into a new one, and compare the final "
-        "metrics. Warns where code, plug-ins, packages or machine are not what they were; refuses other data. Exit code 0: "
-        "every final metric agrees to --digits significant digits; 1: not.",
+        description="Train the config of a run (with its plug-ins and seed) into a new directory and compare the final "
+        "metrics. Warns if code, plug-ins, packages or machine have changed; refuses different data. Exit code 0: every "
+        "final metric agrees to --digits significant digits; 1: otherwise.",
     )
-    parser.add_argument("run", metavar="RUN", help="its directory, its id, its tracker's run id, or `last`")
+    parser.add_argument("run", metavar="RUN", help="a directory, a run id, a tracker's run id, or `last`")
     parser.add_argument("--digits", type=int, default=DIGITS, metavar="N", help=f"significant digits (default: {DIGITS})")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="for programs: one object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
 def _check_data(config: Mapping[str, Any], digest: str | None) -> None:
-    """Refuse data that is not what the run was trained on."""
+    """Raise a UserError if the data is not that of the run."""
     with console.hushed(), imports.collector_paused("tensorflow"):
         from trainrun.run import builders
     if digest is not None and builders.dataset(config).digest() != digest:
         raise UserError(
             Problem(
                 "data",
-                f"data={config['data']['name']} is not what the run was trained on: its digest is another. Put the former "
-                "data back; a run on other data is another run.",
+                f"data={config['data']['name']} is not the data that the run was trained on: its digest differs. Restore the earlier "
+                "data; training on other data does not reproduce the run.",
             )
         )
 
 
 def _recorded(run_dir: Path) -> tuple[dict[str, str], str]:
-    """Return lines of environment.txt by their first word, and the changes that it holds."""
+    """Return the lines of environment.txt by their first word, and the recorded uncommitted changes."""
     try:
         text = (run_dir / environment.FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -214,7 +214,7 @@ def _recorded(run_dir: Path) -> tuple[dict[str, str], str]:
 
 
 def _lines(text: str) -> list[str]:
-    # As they are written down: without blanks at the end of all.
+    # environment.txt is written without trailing whitespace.
     return text.rstrip().splitlines()
 
 
@@ -222,18 +222,20 @@ def _commit(state: Mapping[str, Any] | None) -> str:
     return str(state["commit"])[:12] if state else "none"
 
 
-def _show(found: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], digits: int) -> None:
-    def told(value: Any) -> str:
+def _show(
+    comparison: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], digits: int
+) -> None:
+    def shown(value: Any) -> str:
         return "none" if value is None else f"{value:.10g}"
 
     rows = [
-        [name, told(before["metrics"].get(name)), told(after["metrics"].get(name)), "all" if n == EXACT else str(n)]
-        for name, n in found["digits"].items()
+        [name, shown(before["metrics"].get(name)), shown(after["metrics"].get(name)), "all" if n == EXACT else str(n)]
+        for name, n in comparison["digits"].items()
     ]  # fmt: skip
     console.say()
-    console.table("", ["metric", "then", "now", "digits"], rows)
-    console.say("weights: the same bits" if found["weights_equal"] else "weights: not the same bits")
-    if found["agree"]:
-        console.say(f"agrees: {found['criterion']}", "green")
+    console.table("", ["metric", "before", "now", "agreeing digits"], rows)
+    console.say("weights: bit-identical" if comparison["weights_equal"] else "weights: different")
+    if comparison["agree"]:
+        console.say(f"agrees: {comparison['criterion']}", "green")
     else:
-        console.say(f"does not agree: {found['criterion']} is the measure", "bold red")
+        console.say(f"does not agree: {comparison['criterion']}", "bold red")

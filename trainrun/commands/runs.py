@@ -15,53 +15,56 @@ from trainrun.util import redaction
 from trainrun.util.durations import said as duration
 
 COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
-REASON = 60  # characters of why a run failed
+REASON = 60  # maximum characters of a failure reason in the table
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the table; a run that says RUNNING and whose process is gone gets its end written."""
+    """Print the table. A run with status RUNNING whose process has disappeared is recorded as KILLED."""
     parser = Parser(
         prog="trainrun runs",
-        description="The runs below outputs/, newest first; a sweep is one of them. `unsent` counts the records that the "
-        "tracking server does not have: `trainrun sync` delivers them.",
+        description="List the runs below outputs/, newest first; a sweep is one row. `unsent` counts the records that the "
+        "tracker does not have yet: `trainrun sync` sends them.",
     )
     parser.add_argument(
-        "sweep", nargs="?", help="list its trials, the best first: its directory, its name, or `last`"
+        "sweep", nargs="?", help="a sweep's directory, name, or `last`: list its trials, best first"
     )
     parser.add_argument(
-        "-n", "--limit", type=int, default=20, metavar="N", help="how many (default: 20; 0: all)"
+        "-n", "--limit", type=int, default=20, metavar="N", help="number of rows (default: 20; 0: all)"
     )
-    parser.add_argument("--all", action="store_true", help="the trials of sweeps, too, one by one")
+    parser.add_argument("--all", action="store_true", help="also list the trials of sweeps")
     parser.add_argument(
-        "-w", "--watch", action="store_true", help="watch what runs, or the sweep, until it ends or Ctrl-C"
+        "-w",
+        "--watch",
+        action="store_true",
+        help="follow everything that is running, or the sweep, until it ends or Ctrl-C",
     )
-    parser.add_argument("--json", action="store_true", help="for programs: a list of objects")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
     parser.add_argument(
-        "--outputs", default=find.OUTPUTS, metavar="FOLDER", help="where the runs are (default: %(default)s)"
+        "--outputs", default=find.OUTPUTS, metavar="FOLDER", help="folder of the runs (default: %(default)s)"
     )
-    given = parser.parse_args(argv)
-    limit = given.limit if given.limit > 0 else None
-    if given.watch and given.json:
-        raise UserError("--watch shows what changes, and --json what is: leave one of them out.")
-    if given.sweep is not None:
-        sweep_dir = find.sweep(given.sweep, given.outputs)
-        return _watch(sweep_dir) if given.watch else _trials(sweep_dir, limit, given.json)
-    if given.watch:
+    options = parser.parse_args(argv)
+    limit = options.limit if options.limit > 0 else None
+    if options.watch and options.json:
+        raise UserError("--watch and --json cannot be combined.")
+    if options.sweep is not None:
+        sweep_dir = find.sweep(options.sweep, options.outputs)
+        return _watch(sweep_dir) if options.watch else _trials(sweep_dir, limit, options.json)
+    if options.watch:
         from trainrun.sweep.view import watch
 
-        watch.everything(given.outputs)
+        watch.everything(options.outputs)
         return 0
-    found = listing.runs(given.outputs, limit, given.all)
-    if given.json:
-        console.say(json.dumps([entry._asdict() for entry in found.runs], indent=1, ensure_ascii=False))
+    listed = listing.runs(options.outputs, limit, options.all)
+    if options.json:
+        console.say(json.dumps([entry._asdict() for entry in listed.runs], indent=1, ensure_ascii=False))
         return 0
-    if not found.runs:
-        console.say(f"there are no runs below {given.outputs}/")
+    if not listed.runs:
+        console.say(f"there are no runs below {options.outputs}/")
         return 0
-    _table(COLUMNS, [_row(entry) for entry in found.runs])
-    more = found.total - len(found.runs)
+    _table(COLUMNS, [_row(entry) for entry in listed.runs])
+    more = listed.total - len(listed.runs)
     if more > 0:
-        console.note(f"{more} older ones: trainrun runs --limit {found.total}")
+        console.note(f"{more} older ones: trainrun runs --limit {listed.total}")
     return 0
 
 
@@ -73,12 +76,12 @@ def _watch(sweep_dir: Path) -> int:
 
 
 def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
-    """Print a sweep's trials, the best first."""
+    """Print a sweep's trials, best first."""
     from trainrun.sweep.view import overview
 
-    found = overview.of(sweep_dir)
-    shown = found.trials[:limit]
-    name = found.objective.name
+    shown_sweep = overview.of(sweep_dir)
+    shown = shown_sweep.trials[:limit]
+    name = shown_sweep.objective.name
     if as_json:
         keys = ("number", "status", "reason", "epochs", "seconds", "overrides", "metrics")
         entries = [{**{k: getattr(t, k) for k in keys}, "run_dir": str(t.run_dir)} for t in shown]
@@ -100,17 +103,17 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
         )
     if rows:
         _table(("trial", "status", "epochs", name, "time", "setting", "reason"), rows)
-    if len(found.trials) > len(shown):
+    if len(shown_sweep.trials) > len(shown):
         console.note(
-            f"{len(found.trials) - len(shown)} more: trainrun runs {sweep_dir} --limit {len(found.trials)}"
+            f"{len(shown_sweep.trials) - len(shown)} more: trainrun runs {sweep_dir} --limit {len(shown_sweep.trials)}"
         )
-    if found.waiting:
-        console.note(f"{found.waiting} trials have not begun")
+    if shown_sweep.waiting:
+        console.note(f"{shown_sweep.waiting} trials have not started")
     return 0
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-    # A column without a single entry says nothing.
+    # Leave out columns without any entry.
     kept = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
     console.table("", [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
@@ -120,8 +123,8 @@ def _row(entry: listing.Listed) -> list[str | None]:
     metric = f"{entry.metric} {entry.value:.4g}" if entry.metric and entry.value is not None else ""
     epochs = str(entry.epochs)
     if entry.trials is not None:
-        begun = sum(n for word, n in entry.trials.items() if word != "RUNNING")
-        epochs = f"{begun}/{entry.total} trials" if entry.total else f"{begun} trials"
+        started_trials = sum(n for word, n in entry.trials.items() if word != "RUNNING")
+        epochs = f"{started_trials}/{entry.total} trials" if entry.total else f"{started_trials} trials"
     return [
         entry.run,
         entry.status,

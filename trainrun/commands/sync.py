@@ -14,50 +14,50 @@ from trainrun.ui import console
 
 
 def main(argv: Sequence[str]) -> int:
-    """Deliver runs; return 1 if something is still not sent."""
+    """Send runs to a tracker; return 1 if records remain unsent."""
     parser = Parser(
         prog="trainrun sync",
-        description="Deliver to trackers what they do not have yet of runs: after a server was away, and of runs made with "
-        "tracking=none. What they have is not sent twice.",
+        description="Send the records that trackers do not have yet: after a server was unavailable, or of runs made with "
+        "tracking=none. Records are not sent twice.",
     )
     parser.add_argument(
         "run",
         nargs="*",
-        help="its directory, its id, its tracker's run id, or `last` (the default); of a sweep, all its trials",
+        help="a directory, a run id, a tracker's run id, or `last` (default); a sweep includes all its trials",
     )
     parser.add_argument("--all", action="store_true", help="every run and sweep below the outputs folder")
     parser.add_argument(
         "--tracker",
         choices=trackers.names(),
-        help=f"where to; by default the run's own, or {trackers.DEFAULT} for one of tracking=none",
+        help=f"destination (default: the run's own, or {trackers.DEFAULT} for runs made with tracking=none)",
     )
     parser.add_argument(
-        "--uri", help="the tracker's address; by default the run's own, or the tracker's default"
+        "--uri", help="the tracker's address (default: the run's own, or the tracker's default)"
     )
-    parser.add_argument("--experiment", help="the experiment; by default the run's own, or trainrun")
+    parser.add_argument("--experiment", help="the experiment (default: the run's own, or trainrun)")
     parser.add_argument(
-        "--outputs", default=find.OUTPUTS, metavar="FOLDER", help="where the runs are (default: %(default)s)"
+        "--outputs", default=find.OUTPUTS, metavar="FOLDER", help="folder of the runs (default: %(default)s)"
     )
     parser.add_argument(
         "--timeout",
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="how long to try again while a server does not answer (default: 30)",
+        help="how long to retry while a server does not answer (default: 30)",
     )
-    given = parser.parse_args(argv)
-    if given.all and given.run:
-        raise UserError("--all names every run already: leave the others out.")
-    if given.all:
-        runs = sorted([*find.sweeps(given.outputs), *find.everyone(given.outputs)])
+    options = parser.parse_args(argv)
+    if options.all and options.run:
+        raise UserError("--all includes every run; do not name single runs with it.")
+    if options.all:
+        runs = sorted([*find.sweeps(options.outputs), *find.everyone(options.outputs)])
     else:
-        runs = [r for word in given.run or [find.LATEST] for r in _meant(word, given.outputs)]
-    where = sync.Where(given.tracker, given.uri, given.experiment)
-    return deliver(with_sweeps(runs), where, given.timeout, named=not given.all)
+        runs = [r for word in options.run or [find.LATEST] for r in _meant(word, options.outputs)]
+    where = sync.Where(options.tracker, options.uri, options.experiment)
+    return deliver(with_sweeps(runs), where, options.timeout, named=not options.all)
 
 
 def _meant(word: str, outputs: str) -> list[Path]:
-    """Return the runs that a word names: of a sweep, its own record and all its trials."""
+    """Return the directories that a word names; for a sweep, its own and those of all its trials."""
     folder = find.sweep_named(word, outputs)
     if folder is None:
         run_dir = find.run(word, outputs)
@@ -68,24 +68,24 @@ def _meant(word: str, outputs: str) -> list[Path]:
 
 
 def with_sweeps(runs: Sequence[Path]) -> list[Path]:
-    """Return the runs, each once, and before a trial the record of its sweep: it stands below that at the tracker."""
-    found: dict[Path, Path] = {}
+    """Return the runs without duplicates, with a sweep before its trials: they are nested below it at the tracker."""
+    folders: dict[Path, Path] = {}
     for run_dir in runs:
         if (sweep_dir := find.sweep_of(run_dir)) is not None:
-            found.setdefault(sweep_dir, Path(run_dir).parent)
-        if (run_dir / JOURNAL).is_file():  # no sweep of before it had a record of its own
-            found.setdefault(run_dir.absolute(), run_dir)
-    return list(found.values())
+            folders.setdefault(sweep_dir, Path(run_dir).parent)
+        if (run_dir / JOURNAL).is_file():  # sweeps of older versions have no journal
+            folders.setdefault(run_dir.absolute(), run_dir)
+    return list(folders.values())
 
 
 def deliver(runs: Sequence[Path], where: sync.Where, timeout: float, named: bool = True) -> int:
-    """Deliver runs one after the other, a line each; return 1 if something is still not sent.
+    """Send runs one after another and print a line each; return 1 if records remain unsent.
 
     Args:
         runs: their directories.
-        where: where to.
-        timeout: seconds to try again while a server does not answer.
-        named: whether the user has named each run: one that was deleted on the server is recorded anew only then.
+        where: the destination.
+        timeout: seconds to retry while a server does not answer.
+        named: whether the user named each run: only then is a run that was deleted on the server sent again.
     """
     lines = [sync.run(run_dir, where, timeout, named) for run_dir in runs]
     shown = [line for line in lines if line.text]

@@ -16,12 +16,12 @@ from trainrun.util import paths
 if TYPE_CHECKING:
     from trainrun.verify import differences, kill_and_resume
 
-SHOWN = 5  # differences told of each kind; the rest is counted
+SHOWN = 5  # differences listed of each kind; the rest is counted
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a config whole, run it with kills, and hold one against the other."""
-    given, words = _parser().parse_known_args(list(argv))
+    """Train a config without and with kills, and compare the two runs."""
+    options, words = _parser().parse_known_args(list(argv))
     from trainrun.config import plugins
     from trainrun.hydra_bridge import compose, preflight
 
@@ -30,9 +30,9 @@ def main(argv: Sequence[str]) -> int:
         console.say(_parser().format_help().rstrip())
         return 0
     if flags.multirun:
-        raise UserError("verify-resume proves it for one config; leave -m out.")
-    if given.kills < 1:
-        raise UserError(Problem("--kills", f"expected a whole number, at least 1, got {given.kills}."))
+        raise UserError("verify-resume takes one config; leave -m out.")
+    if options.kills < 1:
+        raise UserError(Problem("--kills", f"expected a whole number, at least 1, got {options.kills}."))
     from trainrun.verify import kill_and_resume
 
     where = (flags.config_name, flags.config_path)
@@ -42,16 +42,16 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(problems)
     _of_the_clock(config)
     plugins.load(config["plugins"])
-    folder = _folder(given.keep)
-    keep = given.keep is not None
+    folder = _folder(options.keep)
+    keep = options.keep is not None
     try:
-        trial = kill_and_resume.Trial(words, folder, config["trainer"].get("epochs"), given.seed)
-        runs = _run(trial, given.kills)
+        trial = kill_and_resume.Trial(words, folder, config["trainer"].get("epochs"), options.seed)
+        runs = _run(trial, options.kills)
         equal = _tell(trial, runs)
         keep = keep or not equal
     except TrainingError as error:
         keep = True
-        raise TrainingError(f"{error}\nWhat was written until then is in {folder}") from error
+        raise TrainingError(f"{error}\nThe runs so far are in {folder}") from error
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -61,14 +61,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _of_the_clock(config: Mapping[str, Any]) -> None:
-    """Refuse what is decided by measured times: two runs of it are two runs, killed or not."""
+    """Raise a UserError for settings whose effect depends on measured times: no two runs with them are equal."""
     clocked = [f"tune.{k}" for k in ("batch_size", "learning_rate") if config["tune"].get(k) == "auto"]
     if config["trainer"].get("max_time") is not None:
         clocked.append("trainer.max_time")
     clocked += [f"callback.{name}" for name, c in config["callback"].items() if c.get("name") == "time_limit"]
     if clocked:
         raise UserError(
-            [Problem(key, "what the clock decides comes out differently in each run. Leave it out here.") for key in clocked]
+            [Problem(key, "depends on measured time, so no two runs are equal. Leave it out here.") for key in clocked]
         )  # fmt: skip
 
 
@@ -76,21 +76,21 @@ def _parser() -> Parser:
     parser = Parser(
         prog="trainrun verify-resume",
         usage="trainrun verify-resume [overrides] [--kills N] [--seed N] [--keep DIR]",
-        description="Prove exact resume for a config: it is run once whole, and once killed by SIGKILL at random moments "
-        "and resumed each time. Weights and all metrics must be the same to the bit. hardware.deterministic=true and "
-        "tracking=none are set. Exit code 0: equal; 1: not; 2: the config is wrong.",
+        description="Check exact resume for a config: train it once without interruption, and once with SIGKILL at "
+        "random moments and a resume after each. Weights and all metrics must be bit-identical. hardware.deterministic=true "
+        "and tracking=none are set. Exit code 0: equal; 1: different; 2: the config is wrong.",
         add_help=False,
     )
-    parser.add_argument("--kills", type=int, default=5, metavar="N", help="how many (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (default: 0)")
-    parser.add_argument("--keep", metavar="DIR", help="an empty folder in which the runs stay")
+    parser.add_argument("--kills", type=int, default=5, metavar="N", help="number of kills (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments (default: 0)")
+    parser.add_argument("--keep", metavar="DIR", help="keep the runs in this folder, which must be empty")
     return parser
 
 
-def _folder(given: str | None) -> Path:
-    if given is None:
+def _folder(keep: str | None) -> Path:
+    if keep is None:
         return Path(tempfile.mkdtemp(prefix="trainrun-verify-"))
-    folder = paths.expanded(given).absolute()
+    folder = paths.expanded(keep).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -103,23 +103,25 @@ def _folder(given: str | None) -> Path:
 
 
 def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill_and_resume.Kill]]]:
-    """Run it whole, then with kills until all have struck; a run may end before they all have."""
-    console.say("a run without kills …", "dim")
+    """Train without kills, then with kills until all have happened; this may take several runs."""
+    console.say("training without kills …", "dim")
     whole = trial.reference()
     seconds = trial.first + trial.usual * (trial.epochs - 1)
     console.say(f"  {_count(trial.epochs, 'epoch')}, {seconds:.1f} s of training")
     runs: list[tuple[Path, list[kill_and_resume.Kill]]] = []
     left = kills
     while left and len(runs) < kills:
-        console.say("a run with kills …" if not runs else "it ended before; another one …", "dim")
-        told = kills - left
+        console.say(
+            "training with kills …" if not runs else "it finished before the next kill; another run …", "dim"
+        )
+        count = kills - left
 
         def tell(kill: kill_and_resume.Kill) -> None:
-            nonlocal told
-            told += 1
+            nonlocal count
+            count += 1
             during = ", while a checkpoint was written" if kill.writing else ""
             console.say(
-                f"  kill {told} of {kills}  after {_count(kill.epoch, 'epoch')}{during}; {_from(kill)}"
+                f"  kill {count} of {kills}  after {_count(kill.epoch, 'epoch')}{during}; {_from(kill)}"
             )
 
         name = "killed" if not runs else f"killed_{len(runs) + 1}"
@@ -127,7 +129,7 @@ def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill
         left -= len(runs[-1][1])
     if left == kills:
         raise TrainingError(
-            f"the run is over before a kill can strike: {trial.usual:.2g} s an epoch. Take more epochs or more data."
+            f"the run finishes before it can be killed: {trial.usual:.2g} s per epoch. Use more epochs or more data."
         )
     trial.whole = whole
     return runs
@@ -135,65 +137,63 @@ def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill
 
 def _from(kill: kill_and_resume.Kill) -> str:
     if kill.before is None:
-        return "no checkpoint yet: it begins again"
+        return "no checkpoint yet: starts again"
     epoch, step = kill.before
-    return f"goes on with epoch {epoch + 1}" + (f", step {step + 1}" if step else "")
+    return f"resumes in epoch {epoch + 1}" + (f", step {step + 1}" if step else "")
 
 
 def _tell(trial: kill_and_resume.Trial, runs: Sequence[tuple[Path, list[kill_and_resume.Kill]]]) -> bool:
-    """Say what came out; return whether all is equal."""
+    """Print the result; return whether all runs are equal."""
     from trainrun.tracking import summary
     from trainrun.verify import differences
 
     struck = sum(len(kills) for _, kills in runs)
     for run_dir, _ in runs:
-        if found := differences.compare(trial.whole, run_dir):
-            _explain(trial.whole, run_dir, found)
+        if differing := differences.compare(trial.whole, run_dir):
+            _explain(trial.whole, run_dir, differing)
             return False
     content = summary.read(trial.whole)
     console.say(
         f"equal to the bit after {_count(struck, 'kill')}: weights {content['weights_sha256'][:12]}…, "
-        f"{_count(trial.epochs, 'epoch')} of metrics, {len(content['metrics'])} final ones, the best",
+        f"{_count(trial.epochs, 'epoch')} of metrics, {len(content['metrics'])} final and the best ones",
         "green",
     )
     return True
 
 
-def _explain(whole: Path, killed: Path, found: Sequence[differences.Difference]) -> None:
-    """Say what differs, where it began, and what may be the cause."""
+def _explain(whole: Path, killed: Path, differing: Sequence[differences.Difference]) -> None:
+    """Print what differs, the first checkpoint that differs, and likely causes."""
     from trainrun.config import saved
     from trainrun.verify import differences
 
-    console.say(f"not equal: {_count(len(found), 'difference')}", "bold red")
-    _list(list(map(str, found)))
+    console.say(f"not equal: {_count(len(differing), 'difference')}", "bold red")
+    _list(list(map(str, differing)))
     place = differences.first_difference(whole, killed)
     if place is None:
-        console.say("no stored state differs: the difference came after the last of them", "bold")
+        console.say("no checkpoint differs: the difference arose after the last one", "bold")
     else:
         at = (
             f"epoch {place.epoch + 1}, step {place.step}" if place.step else f"the end of epoch {place.epoch}"
         )
         before = (
-            "; nothing before it was stored"
-            if place.equal is None
-            else f"; all was equal at step {place.equal}"
+            "; there is no earlier checkpoint" if place.equal is None else f"; equal at step {place.equal}"
         )
         went_on = [s for s in differences.resumed_at(killed) if (place.equal or 0) <= s <= place.updates]
-        between = f"; the run with kills went on from step {went_on[0]}" if went_on else ""
+        between = f"; the killed run resumed from step {went_on[0]}" if went_on else ""
         console.say(f"first seen at step {place.updates} ({at}){before}{between}", "bold")
         _list([f"{n}: {s}" for n, s in zip(place.names, place.sizes, strict=True)])
     config = saved.load(whole)
     with console.hushed():
         from trainrun.verify import nondeterminism
-    found = nondeterminism.of(config, whole)
-    if found:
+    causes = nondeterminism.of(config, whole)
+    if causes:
         console.say("likely causes", "bold")
-        _list(found)
+        _list(causes)
     else:
         console.say(
             "no likely cause was found: no random or Python operation, no state outside Keras' variables."
         )
-        console.say("docs/resume.md tells what is kept, and what is not.")
+        console.say("docs/resume.md lists what a checkpoint contains.")
 
 
 def _list(lines: Sequence[str]) -> None:
