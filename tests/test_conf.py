@@ -10,7 +10,7 @@ import pytest
 from omegaconf import MISSING
 
 from trainrun.config import schema
-from trainrun.registry import declarations as component_declarations
+from trainrun.registry import declaration_reader as component_declarations
 from trainrun.registry import lookup, option_files
 from trainrun.registry.construct import reference_group
 from trainrun.util import declarations
@@ -82,7 +82,7 @@ def test_every_declaration_uses_known_words(group):
     for name in lookup.names(group):
         declared = dataclasses.asdict(component_declarations.of(group, name))
         given = {k: v for k, v in declared.items() if v is not None}
-        assert declarations.faults(group, given) == [], f"{group}/{name}"
+        assert declaration_reader.faults(group, given) == [], f"{group}/{name}"
 
 
 @pytest.mark.parametrize("option", [o for o in WITH_NAME if o.group in ("loss", "metric", "model")], ids=ids)
@@ -90,7 +90,7 @@ def test_every_loss_metric_and_model_declares_what_it_demands(option):
     if option.arguments["name"] != "auto":
         assert (
             component_declarations.of(option.group, option.arguments["name"])
-            != declarations.kind(option.group)()
+            != declaration_reader.kind(option.group)()
         )
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import trainrun
 from trainrun.hydra_bridge import compose_cache
-from trainrun.registry import declarations, option_files
+from trainrun.registry import declaration_reader, option_files
 from trainrun.run import builders
 
 FAST = ["tracking=none", "trainer.epochs=1", "trainer.limit=48", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false",
@@ -77,7 +77,7 @@ def train(*overrides):
 
 def fitting(option):
     """Return the data override for an option: the first kind of target that it says it fits."""
-    targets = declarations.of(option.group, option.arguments.get("name")).targets or ("multiclass",)
+    targets = declaration_reader.of(option.group, option.arguments.get("name")).targets or ("multiclass",)
     return DATA[next(t for t in ("multiclass", "binary", "real", "none") if t in targets)]
 
 
@@ -153,7 +153,7 @@ def test_callback(inside):
 def test_model(option, inside):
     data = NEEDS.get(f"model/{option.name}")
     if data is None or not any(o.startswith("data=") for o in data):
-        kinds = declarations.of("model", option.arguments["name"]).inputs or ("numeric",)
+        kinds = declaration_reader.of("model", option.arguments["name"]).inputs or ("numeric",)
         chosen = "data=iris" if "numeric" in kinds else INPUTS[next(k for k in kinds if k in INPUTS)]
         data = [*(data or []), *([chosen] if isinstance(chosen, str) else chosen)]
     train(f"model={option.name}", *data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainrun.loss.auto import auto
-from trainrun.registry import declarations, option_files
+from trainrun.registry import declaration_reader, option_files
 
 PICKS = {
     ("classification", "binary"): "binary_crossentropy",
@@ -21,7 +21,7 @@ PICKS = {
 def test_picks_the_usual_loss_which_fits_the_target(task, target):
     name = auto(task, target)
     assert name == PICKS[task, target]
-    assert target in declarations.of("loss", option_files.find("loss", name).arguments["name"]).targets
+    assert target in declaration_reader.of("loss", option_files.find("loss", name).arguments["name"]).targets
 
 
 def test_refuses_an_unknown_target():

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from trainrun.metric.auto import auto
-from trainrun.registry import declarations, option_files
+from trainrun.registry import declaration_reader, option_files
 
 PRESETS = {
     "binary": ("classification", "binary"),
@@ -24,7 +24,8 @@ def test_picks_what_the_preset_lists_and_it_fits_the_target(preset):
     assert auto(task, target) == listed
     for name in listed:
         assert (
-            target in declarations.of("metric", option_files.find("metric", name).arguments["name"]).targets
+            target
+            in declaration_reader.of("metric", option_files.find("metric", name).arguments["name"]).targets
         )
 
 

@@ -9,7 +9,7 @@ from examples import BINARY, IMAGE, INPUTS, MULTICLASS, NUMERIC, TARGETS, TOKENS
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import UserError
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
 
 TAKES_ALL = ("linear", "mlp", "sparse_mlp", "recurrent", "transformer_small", "wide_and_deep")
@@ -96,12 +96,12 @@ def test_image_models_refuse_other_inputs(name, kind):
         UserError, match=rf"^model: model={name} takes one image input; the data has .*\. Try model=mlp"
     ):
         build(name, INPUTS[kind])
-    assert declarations.of("model", name).inputs == ("image",)
+    assert declaration_reader.of("model", name).inputs == ("image",)
 
 
 @pytest.mark.parametrize("name", TAKES_ALL)
 def test_directive_says_that_all_inputs_are_taken(name):
-    assert set(declarations.of("model", name).inputs) == {
+    assert set(declaration_reader.of("model", name).inputs) == {
         "numeric",
         "categorical",
         "image",

@@ -14,7 +14,7 @@ import tensorflow as tf
 import trainrun
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
-from trainrun.registry import declarations, option_files
+from trainrun.registry import declaration_reader, option_files
 from trainrun.registry.construct import construct
 from trainrun.run.label_encoding import FORMS, arguments, choose, encode, weights
 from trainrun.run.metric_adapter import Adapted, adapt
@@ -156,7 +156,7 @@ class TestWeights:
 
 def build(name, target, labels, predictions, **spec):
     """Build a metric as a run does: by what it demands, filled in and adapted."""
-    demands = declarations.of("metric", option_files.find("metric", name).arguments["name"])
+    demands = declaration_reader.of("metric", option_files.find("metric", name).arguments["name"])
     reads = demands.predictions
     mine = choose(demands.labels, target, prefer=labels)
     given = arguments(target, mine, predictions, reads)
@@ -410,7 +410,7 @@ class TestArguments:
 def demanding(target):
     """Yield every metric that says it fits the target."""
     for name, option in option_files.options("metric").items():
-        targets = declarations.of("metric", option.arguments.get("name")).targets or tuple(FORMS)
+        targets = declaration_reader.of("metric", option.arguments.get("name")).targets or tuple(FORMS)
         if option.arguments.get("name") and option.arguments["name"] != "auto" and target.kind in targets:
             yield name
 
@@ -451,7 +451,7 @@ def losses_for(target):
     for name, option in option_files.options("loss").items():
         if (
             option.arguments.get("name", "auto") not in ("auto", "CTC")
-            and target.kind in declarations.of("loss", option.arguments["name"]).targets
+            and target.kind in declaration_reader.of("loss", option.arguments["name"]).targets
         ):
             yield name
 
@@ -465,7 +465,7 @@ def test_every_loss_has_a_gradient_for_every_target_that_it_says_it_fits(kind, n
     y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
         kind, RNG.uniform(1, 2, (N, 2)).astype("float32")
     )
-    demands = declarations.of("loss", option.arguments["name"])
+    demands = declaration_reader.of("loss", option.arguments["name"])
     reads = demands.predictions
     given = "real" if kind in ("real", "none") else next(w for w in reads if w != "real" or len(reads) == 1)
     form = choose(demands.labels, target)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
-from trainrun.registry import declarations, lookup, option_files, signatures
+from trainrun.registry import declaration_reader, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
 from trainrun.ui import console
 from trainrun.util.declarations import Declaration
@@ -75,7 +75,7 @@ def _show_component(component: lookup.Component) -> None:
         return
     if said.doc:
         console.say(said.doc)
-    demands = described(declarations.read(component))
+    demands = described(declaration_reader.read(component))
     if demands:
         console.say()
         console.table("", ["declares", ""], demands)

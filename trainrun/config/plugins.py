@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declarations, lookup, option_files, signatures
+from trainrun.registry import declaration_reader, lookup, option_files, signatures
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
 from trainrun.util.declarations import Declaration, made
@@ -242,7 +242,7 @@ def _declared(group: str, call: ast.Call, tree: ast.Module) -> Declaration:
     Raises:
         ValueError: one of them is no literal, or none of the group's.
     """
-    arguments = declarations.arguments_of(call, tree)
+    arguments = declaration_reader.arguments_of(call, tree)
     return made(group, {k: v for k, v in arguments.items() if k not in ("group", "name")})
 
 

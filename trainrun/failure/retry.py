@@ -19,7 +19,7 @@ from trainrun.failure.interfaces import Builder, Record
 from trainrun.failure.nan_guard import Finite
 from trainrun.failure.settings import FailureSettings
 from trainrun.hardware import replicas
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
 from trainrun.ui import console
@@ -180,7 +180,7 @@ class Attempts:
     def _indivisible(self) -> str | None:
         """Return why batches cannot be taken in parts, or None if they can."""
         name, step = self.builder.trainer_name, getattr(self.trainer, "step", None)
-        trainer = declarations.of("trainer", name)
+        trainer = declaration_reader.of("trainer", name)
         if self.job.model.jit_compile:
             return "XLA wants parts of one size (trainer.jit_compile=false allows any)"
         if trainer.accumulates:

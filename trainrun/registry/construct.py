@@ -9,7 +9,7 @@ from typing import Any
 
 from trainrun.compat import metric_direction
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declarations, followed_keys, lookup, option_files
+from trainrun.registry import declaration_reader, followed_keys, lookup, option_files
 
 # Arguments whose value names another component, by the argument's whole name.
 REFERENCES = {
@@ -99,7 +99,7 @@ def construct(
 
 def _marked(component: lookup.Component, built: Any) -> Any:
     """Return a loss or metric with what whoever has the object alone must know of its declaration."""
-    declared = declarations.read(component)
+    declared = declaration_reader.read(component)
     if component.group == "loss" and declared.whole_batch:
         built.whole_batch = True
     if component.group == "metric" and declared.direction:

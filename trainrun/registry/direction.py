@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.errors import UserError, did_you_mean
-from trainrun.registry import declarations, lookup, option_files
+from trainrun.registry import declaration_reader, lookup, option_files
 
 SPLITS = ("val_", "test_")
 # Numbers that a run logs or sums up and that are no metric of the config. A name that ends in a dot stands for all below.
@@ -37,7 +37,7 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
         base = base.removeprefix(split)
     spec = (metrics or {}).get(base)
     if isinstance(spec, Mapping) and spec.get("name"):
-        return declarations.of("metric", spec["name"]).direction
+        return declaration_reader.of("metric", spec["name"]).direction
     if base in FIGURES:
         return FIGURES[base]
     if base.endswith("_loss"):  # Keras' name for the loss of one output of several
@@ -46,7 +46,7 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
         return FIGURES[group]
     option = option_files.find("metric", base)
     component = option.arguments.get("name") if option is not None else base
-    return declarations.of("metric", component).direction if component else None
+    return declaration_reader.of("metric", component).direction if component else None
 
 
 def unknown(name: str, way_out: str) -> str:

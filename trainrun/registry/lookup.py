@@ -93,7 +93,7 @@ class Component:
         attribute: the class or function in it; for ``trainrun`` the file's name, matched without case and
             underscores (`radam.py` holds `RAdam`).
         path: the source file, for reading signature and docstring without importing.
-        declared: what a plug-in's component declares; of the others `registry.declarations` reads it.
+        declared: what a plug-in's component declares; of the others `registry.declaration_reader` reads it.
     """
 
     group: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 from trainrun.util.declarations import KINDS
 
 
@@ -16,7 +16,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield what a component of the config cannot do without and does not have."""
     for group in KINDS:
         for key, spec in _components(group, config.get(group) or {}):
-            for package in declarations.of(group, spec["name"]).packages:
+            for package in declaration_reader.of(group, spec["name"]).packages:
                 if importlib.util.find_spec(package) is None:
                     yield Problem(key, f"it needs the package {package}: pip install {package}.")
     source = f"data={(config.get('data') or {}).get('name')}"

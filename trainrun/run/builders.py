@@ -18,7 +18,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import penalty
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import label_encoding, metrics, output_head, seeding
 from trainrun.run.target_scaling import Unit
@@ -50,7 +50,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
             )
         )
     data = _limited(data, config["trainer"].get("limit"))
-    if declarations.of("loss", output_head.loss_spec(config["loss"], data)["name"]).unit == "own":
+    if declaration_reader.of("loss", output_head.loss_spec(config["loss"], data)["name"]).unit == "own":
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
         data = replace(
             data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"}
@@ -112,7 +112,7 @@ def job(
         settings["shuffle"],
     )
     loss_spec = output_head.loss_spec(config["loss"], data)
-    demands = declarations.of("loss", loss_spec["name"])
+    demands = declaration_reader.of("loss", loss_spec["name"])
     with strategy.scope():
         seeding.begin(seed, keep_kernels)
         model = construct(
@@ -142,7 +142,7 @@ def job(
             jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
         )
         replicas.clip_together(model.optimizer, replica_count)
-    if adjustments.parts > 1 and declarations.of("trainer", settings["name"]).calls_train_step:
+    if adjustments.parts > 1 and declaration_reader.of("trainer", settings["name"]).calls_train_step:
         divide(model, adjustments.parts)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))

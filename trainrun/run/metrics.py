@@ -9,7 +9,7 @@ import keras
 
 from trainrun.data.dataset import Dataset
 from trainrun.metric.auto import auto as auto_metrics
-from trainrun.registry import declarations, option_files
+from trainrun.registry import declaration_reader, option_files
 from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metric_adapter
 from trainrun.run.target_scaling import Unit
@@ -42,7 +42,7 @@ def build(
 def _metric(
     name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
 ) -> keras.metrics.Metric:
-    demands = declarations.of("metric", spec["name"])
+    demands = declaration_reader.of("metric", spec["name"])
     reads = demands.predictions
     wanted = label_encoding.choose(demands.labels, data.target, prefer=form)
     weighted = data.train.weight is not None

@@ -1,7 +1,7 @@
 """What a component declares about itself: the data it demands, and what it can do.
 
 Our own components declare by the decorator `declare`, a plug-in by arguments of `trainrun.register`, Keras' classes in
-the tables of `trainrun/registry/keras/`. `registry.declarations` reads them from the source, without importing anything,
+the tables of `trainrun/registry/keras/`. `registry.declaration_reader` reads them from the source, without importing anything,
 so they are literals. One frozen dataclass a group; every default is the safe one, which a component gets that declares
 nothing.
 """

@@ -15,7 +15,7 @@ from trainrun.compat import keras_optimizer_private
 from trainrun.data.dataset import Split
 from trainrun.failure.nan_guard import Finite
 from trainrun.hardware.replicas import leaves
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, build, loop
@@ -150,7 +150,7 @@ class _Together:
             return self.own.train(job, callbacks)
         model, plan, pending = job.model, job.plan, self.member.pending
         last = plan.steps_per_epoch - 1
-        declared = [declarations.of_object("callback", c) for c in callbacks]
+        declared = [declaration_reader.of_object("callback", c) for c in callbacks]
         rates_are_set = any(d.sets_learning_rate for d in declared)
         weights_are_read = any(d.reads_weights for d in declared) or _computes_rate(model.optimizer)
 

@@ -8,7 +8,7 @@ from typing import Any
 from trainrun.config.rules import hardware, tuning
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
-from trainrun.registry import declarations, direction, lookup, option_files, requirements
+from trainrun.registry import declaration_reader, direction, lookup, option_files, requirements
 
 NEEDS = {
     "binary": "labels of two classes",
@@ -76,7 +76,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     source = f"data={config['data']['name']}"
     for group in ("loss", "metric", "model"):
         for key, name, spec in named(config, group):
-            declared = declarations.of(group, spec["name"])
+            declared = declaration_reader.of(group, spec["name"])
             if getattr(declared, "labels", ()) == ("sequence",) and data.target != "none":
                 text = f"{group}={name} needs a sequence of labels for each example; {source} has one label for each."
                 yield Problem(key, text)
@@ -95,7 +95,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """The model takes the kinds of input that the data has."""
     for key, name, spec in named(config, "model"):
-        takes = declarations.of("model", spec["name"]).inputs
+        takes = declaration_reader.of("model", spec["name"]).inputs
         refused = [kind for kind in data.inputs or () if takes and kind not in takes]
         if refused:
             yield Problem(
@@ -110,7 +110,7 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
     if (config.get("schedule") or {}).get("name") in (None, "constant", "none"):
         return
     for key, name, spec in named(config, "callback"):
-        if declarations.of("callback", spec["name"]).sets_learning_rate:
+        if declaration_reader.of("callback", spec["name"]).sets_learning_rate:
             yield Problem(
                 key,
                 f"callback={name} sets the learning rate, and so does schedule={config['schedule']['name']}. "
@@ -259,7 +259,7 @@ def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if (config.get("optimizer") or {}).get("use_ema"):
         return
     for key, _, spec in named(config, "callback"):
-        if declarations.of("callback", spec["name"]).needs_averaged_weights:
+        if declaration_reader.of("callback", spec["name"]).needs_averaged_weights:
             yield Problem(
                 key,
                 "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.errors import Problem, did_you_mean
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 
 CHOICES = {
     "out_of_memory": ("accumulate", "stop"),
@@ -41,7 +41,8 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("failure.minutes", f"expected minutes, at least 0, got {minutes!r}.")
     hardware = config.get("hardware")
     several = (
-        isinstance(hardware, Mapping) and declarations.of("hardware", hardware.get("name")).several_processes
+        isinstance(hardware, Mapping)
+        and declaration_reader.of("hardware", hardware.get("name")).several_processes
     )
     if several and node.get("non_finite") == "rollback":
         yield Problem(

@@ -9,7 +9,7 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError
 from trainrun.hardware._cluster import FIRST_PORT, cluster
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 
 # Fails in Keras 3.15 under MirroredStrategy: "merge_call called while defining a new graph".
 INSIDE_A_CONDITION = ("gradient_accumulation_steps", "ema_overwrite_frequency")
@@ -21,7 +21,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if not isinstance(hardware, Mapping) or not isinstance(config.get("trainer"), Mapping):
         return
     yield from _contradictions(hardware)
-    if declarations.of("hardware", hardware.get("name")).several_processes:
+    if declaration_reader.of("hardware", hardware.get("name")).several_processes:
         yield from _workers(config, hardware)
     if hardware.get("scale_learning_rate") == "linear" and hardware.get("scale_batch") == "global":
         yield Problem(
@@ -37,7 +37,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 def several(hardware: Mapping[str, Any]) -> bool:
     """Tell whether a batch may be divided; where only the machine can tell, assume so."""
-    declared = declarations.of("hardware", hardware.get("name"))
+    declared = declaration_reader.of("hardware", hardware.get("name"))
     return declared.several_devices and (declared.several_processes or count(hardware) != 1)
 
 
@@ -64,7 +64,7 @@ def _contradictions(hardware: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _workers(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Problem]:
-    if not declarations.of("trainer", config["trainer"].get("name")).multi_worker:
+    if not declaration_reader.of("trainer", config["trainer"].get("name")).multi_worker:
         yield Problem(
             "trainer",
             f"trainer={config['trainer'].get('name')} does not run on several workers: Keras 3's loop fails under "
@@ -92,8 +92,8 @@ def _workers(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator
 
 def _trainer(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Problem]:
     name = config["trainer"].get("name")
-    several_processes = declarations.of("hardware", hardware["name"]).several_processes
-    if not declarations.of("trainer", name).divides_batches and not several_processes:
+    several_processes = declaration_reader.of("hardware", hardware["name"]).several_processes
+    if not declaration_reader.of("trainer", name).divides_batches and not several_processes:
         yield Problem(
             "trainer",
             f"trainer={name} does not divide a batch among devices. Take trainer=custom or trainer=fit, or one device.",
@@ -116,7 +116,7 @@ def _last_batch(config: Mapping[str, Any], data: Description) -> Iterator[Proble
     """Yield what is wrong where Keras' fit would give a replica a batch of no example: some layers refuse it."""
     trainer, hardware = config["trainer"], config["hardware"]
     size, limit, replicas = trainer.get("batch_size"), trainer.get("limit"), count(hardware)
-    keras_fit = declarations.of("trainer", trainer.get("name")).keras_fit
+    keras_fit = declaration_reader.of("trainer", trainer.get("name")).keras_fit
     if not keras_fit or replicas is None or data.examples is None or not isinstance(size, int):
         return
     examples = min(data.examples, limit) if isinstance(limit, int) else data.examples
@@ -154,7 +154,7 @@ def _loss(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Pr
     loss = config.get("loss")
     if not isinstance(loss, Mapping):
         return
-    if declarations.of("loss", loss.get("name")).whole_batch and loss.get("axis") is None:
+    if declaration_reader.of("loss", loss.get("name")).whole_batch and loss.get("axis") is None:
         yield Problem(
             "loss",
             f"{loss['name']} is one number for the whole batch, and each replica sees a part of it. "
@@ -167,7 +167,7 @@ def _loss(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Pr
         )
     trainer = config["trainer"].get("name")
     averages = loss.get("reduction") in ("sum_over_batch_size", "mean", None)
-    if declarations.of("trainer", trainer).keras_fit and not averages:
+    if declaration_reader.of("trainer", trainer).keras_fit and not averages:
         yield Problem(
             "loss.reduction",
             f"trainer={trainer} averages over replicas, which {loss['reduction']} does not allow. "
@@ -179,13 +179,13 @@ def _compiled(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterato
     trainer = config["trainer"]
     if (
         trainer.get("jit_compile") is True
-        and not declarations.of("hardware", hardware["name"]).compiles_steps
+        and not declaration_reader.of("hardware", hardware["name"]).compiles_steps
     ):
         yield Problem(
             "trainer.jit_compile",
             "XLA cannot compile a step that several devices share (Keras and TensorFlow refuse it). Set it to auto.",
         )
-    keras_fit = declarations.of("trainer", trainer.get("name")).keras_fit
+    keras_fit = declaration_reader.of("trainer", trainer.get("name")).keras_fit
     if keras_fit and trainer.get("steps_per_execution") not in ("auto", 1, None):
         yield Problem(
             "trainer.steps_per_execution",

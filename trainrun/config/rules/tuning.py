@@ -7,7 +7,7 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 
 CONSTANT = (None, "constant", "none")
 
@@ -28,13 +28,13 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 def _where(config: Mapping[str, Any], key: str) -> Iterator[Problem]:
     trainer, hardware = config.get("trainer") or {}, config.get("hardware") or {}
-    if not declarations.of("trainer", trainer.get("name")).takes_steps:
+    if not declaration_reader.of("trainer", trainer.get("name")).takes_steps:
         yield Problem(
             key,
             f"needs a trainer that takes steps on batches; trainer={trainer['name']} takes the whole data in one "
             "compiled call. Take trainer=fit, trainer=custom or trainer=train_on_batch.",
         )
-    if declarations.of("hardware", hardware.get("name")).several_processes:
+    if declaration_reader.of("hardware", hardware.get("name")).several_processes:
         way_out = (
             "Profile a run on one machine"
             if key == "profile"

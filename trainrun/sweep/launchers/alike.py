@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainrun.registry import declarations
+from trainrun.registry import declaration_reader
 
 # Nodes that say nothing of what is trained.
 NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "artifacts", "checkpoint")
@@ -49,15 +49,19 @@ def unlike_all(config: Mapping[str, Any], plugins: bool, capability: str) -> str
     """
     trainer, device, tune = config["trainer"], config["hardware"], config["tune"]
     callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
-    odd = sorted(c for c in callbacks if not declarations.of("callback", c).changes_only_variables)
+    odd = sorted(c for c in callbacks if not declaration_reader.of("callback", c).changes_only_variables)
     reasons = {
         "plug-ins may keep what nobody knows of": plugins,
-        f"trainer={trainer['name']}": not getattr(declarations.of("trainer", trainer["name"]), capability),
+        f"trainer={trainer['name']}": not getattr(
+            declaration_reader.of("trainer", trainer["name"]), capability
+        ),
         "a step of its own": trainer.get("step") is not None,
         "trainer.jit_compile=true": trainer.get("jit_compile") is True,
         "trainer.run_eagerly=true": trainer["run_eagerly"],
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
-        f"hardware={device['name']}": not getattr(declarations.of("hardware", device["name"]), capability),
+        f"hardware={device['name']}": not getattr(
+            declaration_reader.of("hardware", device["name"]), capability
+        ),
         "hardware.virtual_devices": bool(device.get("virtual_devices")),
         "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
         "profile=true": config["profile"],
