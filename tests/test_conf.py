@@ -10,8 +10,7 @@ import pytest
 from omegaconf import MISSING
 
 from trainrun.config import schema
-from trainrun.registry import declaration_reader as component_declarations
-from trainrun.registry import lookup, option_files
+from trainrun.registry import declaration_reader, lookup, option_files
 from trainrun.registry.construct import reference_group
 from trainrun.util import declarations
 
@@ -80,23 +79,22 @@ def test_the_defaults_of_settings_stand_in_the_yaml_files_alone():
 def test_every_declaration_uses_known_words(group):
     """`faults` is what a plug-in's declaration is held against."""
     for name in lookup.names(group):
-        declared = dataclasses.asdict(component_declarations.of(group, name))
+        declared = dataclasses.asdict(declaration_reader.of(group, name))
         given = {k: v for k, v in declared.items() if v is not None}
-        assert declaration_reader.faults(group, given) == [], f"{group}/{name}"
+        assert declarations.faults(group, given) == [], f"{group}/{name}"
 
 
 @pytest.mark.parametrize("option", [o for o in WITH_NAME if o.group in ("loss", "metric", "model")], ids=ids)
 def test_every_loss_metric_and_model_declares_what_it_demands(option):
     if option.arguments["name"] != "auto":
         assert (
-            component_declarations.of(option.group, option.arguments["name"])
-            != declaration_reader.kind(option.group)()
+            declaration_reader.of(option.group, option.arguments["name"]) != declarations.kind(option.group)()
         )
 
 
 @pytest.mark.parametrize("group", ["loss", "metric", "callback"])
 def test_tables_of_keras_classes_name_no_class_that_keras_lacks(group):
-    table = component_declarations.keras_table(group, "DECLARATIONS")
+    table = declaration_reader.keras_table(group, "DECLARATIONS")
     assert set(table) <= set(lookup.keras_names(group))
 
 
