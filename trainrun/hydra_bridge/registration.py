@@ -31,11 +31,16 @@ def _offer_components() -> None:
     from trainrun.config import plugins
     from trainrun.registry import lookup
 
+    store = ConfigStore.instance()
     for component in lookup.announced():
         if (values := plugins.option_of(component)) is not None:
-            ConfigStore.instance().store(
-                group=component.group, name=component.name, node=values, provider=component.origin
-            )
+            store.store(group=component.group, name=component.name, node=values, provider=component.origin)
+            continue
+        # It has a YAML in this folder and had none in the folder of an earlier run: Hydra would warn of two options.
+        options = store.repo.get(component.group, {})
+        stored = options.get(f"{component.name}.yaml")
+        if stored is not None and stored.provider == component.origin:
+            del options[f"{component.name}.yaml"]
 
 
 @functools.cache
