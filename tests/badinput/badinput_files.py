@@ -108,7 +108,7 @@ YAMLS = [
     case("yaml: no name", "loss=mine", "loss.name", "expected the name of a loss", files=loss("# Mine.\ndelta: 2.0\n")),
     case("yaml: a target for Hydra", "loss=mine", "loss._target_", "never followed", files=loss("# Mine.\nname: Huber\n_target_: os.system\n")),
     case("yaml: a misspelt key of a trainer", "trainer=mine", "trainer.epoch", "Did you mean epochs?", files={"conf/trainer/mine.yaml": "# Mine.\ndefaults: [fit]\nepoch: 3\n"}),
-    case("yaml: a trainer that lacks keys", "trainer=mine", "trainer.epochs", "nothing is said of it", files={"conf/trainer/mine.yaml": "# Mine.\nname: fit\nbatch_size: 3\n"}),
+    case("yaml: a trainer that lacks keys", "trainer=mine", "trainer.epochs", "the key is missing", files={"conf/trainer/mine.yaml": "# Mine.\nname: fit\nbatch_size: 3\n"}),
     case("yaml: a misspelt key of the hardware", "hardware=mine", "hardware.precison", "Did you mean precision?", files={"conf/hardware/mine.yaml": "# Mine.\nname: cpu\nprecison: float64\n"}),
     case("yaml: a misspelt key of tracking", "tracking=mine", "tracking.ury", "Did you mean uri?", files={"conf/tracking/mine.yaml": "# Mine.\nname: mlflow\nury: sqlite:///x.db\n"}),
     case("yaml: a metric without its nesting", "metric=mine", "metric", "expected keys under", files={"conf/metric/mine.yaml": "# Mine.\nname: AUC\n"}),

@@ -73,7 +73,7 @@ CASES: list[Case] = [
     case("verify-resume: a sweep", "verify-resume -m seed=1,2", "leave -m out"),
     case("verify-resume: a flag that is none", "verify-resume --nonsense", "--nonsense"),
     case("sync: a run that is none", "sync nowhere", "nowhere"),
-    case("sync: all and one", "sync --all x", "leave the others out"),
+    case("sync: all and one", "sync --all x", "--all includes every run; do not name single runs with it"),
     case("sync: a flag that is none", "sync --nonsense", "--nonsense"),
     case("sync: a time that is none", "sync --timeout soon", "--timeout"),
     case("runs: a flag that is none", "runs --nonsense", "--nonsense"),

@@ -247,7 +247,7 @@ def test_what_would_make_another_run_of_it_is_refused_all_at_once(copied, capsys
         assert f"{key}: a run goes on as it began" in said
     assert "hardware.precison: no such key in this run's config. Did you mean precision?" in said
     assert main(["resume", "one", "trainer.epochs=2"]) == 2
-    assert "expected at least 3, as the run began with, got 2" in capsys.readouterr().err
+    assert "expected at least 3, as in the run so far, got 2" in capsys.readouterr().err
     assert (copied / "journal.jsonl").read_bytes() == before
 
 

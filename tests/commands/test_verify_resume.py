@@ -130,8 +130,8 @@ def test_state_that_is_not_kept_is_found_with_its_place_and_its_cause(component,
     said = capsys.readouterr().out
     assert CAUSES[component] in said
     # A step acts at once; the callback at the end of epoch 3, so that only epoch 4 is another.
-    epoch, at = (4, "18 (the end of epoch 3); all was equal at step 15") if "callback" in component else (
-        3, "15 (epoch 3, step 3); all was equal at step 12",
+    epoch, at = (4, "18 (the end of epoch 3); equal at step 15") if "callback" in component else (
+        3, "15 (epoch 3, step 3); equal at step 12",
     )  # fmt: skip
     assert f"loss of epoch {epoch}: " in said and f"loss of epoch {epoch - 1}: " not in said
     assert f"first seen at step {at}" in said
@@ -198,8 +198,8 @@ def test_both_runs_store_their_state_at_some_two_dozen_places_most_of_them_withi
         (["--kills", "many"], "--kills"),
         (["--keep", "."], "is not empty"),
         (["--kils=3"], "--kils"),
-        (["tune.batch_size=auto"], "tune.batch_size: what the clock decides"),
-        (["trainer.max_time=10m"], "trainer.max_time: what the clock decides"),
+        (["tune.batch_size=auto"], "tune.batch_size: depends on measured time"),
+        (["trainer.max_time=10m"], "trainer.max_time: depends on measured time"),
     ],
 )
 def test_bad_input_is_told_before_anything_runs(argv, word, inside, capsys):
