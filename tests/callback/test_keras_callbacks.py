@@ -76,6 +76,5 @@ def test_swap_ema_weights_works_with_an_averaging_optimizer():
 
 
 def test_tensorboard_writes_its_logs(inside):
-    pytest.importorskip("tensorboard")
     fit(trainrun.build("callback", "tensorboard"), epochs=1)
     assert list(inside.glob("logs/*/events*"))

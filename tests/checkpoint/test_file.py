@@ -8,6 +8,7 @@ import os
 import random
 import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -46,7 +47,6 @@ def test_what_is_read_is_what_was_written(path, whole):
 
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4"])
 def test_types_that_numpy_does_not_know_come_back(name, path):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
     array = np.array([[0.5, -1.0], [2.0, 0.0]]).astype(getattr(ml_dtypes, name))
     stored.write(path, {"a": array}, ABOUT)
     found = stored.read(path).arrays["a"]

@@ -26,7 +26,6 @@ def test_a_hook_of_its_own_is_seen():
 
 
 def test_tensorboard_traces_only_with_profile_batch(tmp_path):
-    pytest.importorskip("tensorboard")
     assert private.traces_steps(keras.callbacks.TensorBoard(tmp_path, profile_batch=2))
     assert not private.traces_steps(keras.callbacks.TensorBoard(tmp_path, profile_batch=0))
 

@@ -6,11 +6,7 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 from trainrun.compat import submitit_private
-
-pytest.importorskip("submitit")
 
 
 def test_the_signal_is_the_one_that_submitit_handles():

@@ -124,7 +124,6 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def on_postgres(tmp_path_factory):
     """(database, `mlflow server` on it)."""
-    pytest.importorskip("psycopg2")
     programs = servers.postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed, and cannot be from here: apt-get install postgresql")
