@@ -17,7 +17,7 @@ SETTINGS = {"plugins": [], "command": [], "trial_timeout": None, "grace": 30.0, 
 
 
 class Process:
-    """Stands for `together.Together`."""
+    """Stands for `worker.Together`."""
 
     def __init__(self, threads, part):
         self.threads, self.part, self.places, self.key = threads, part, [], None

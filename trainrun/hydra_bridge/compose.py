@@ -30,7 +30,6 @@ def compose(
     overrides: Sequence[str] = (),
     config_name: str | None = None,
     config_path: str | None = None,
-    multirun: bool = False,
 ) -> DictConfig:
     """Compose the config of one run, Hydra's own node included; nothing is checked.
 
@@ -39,7 +38,7 @@ def compose(
         config_name, config_path: Hydra's flags ``-cn`` and ``-cp``; None: ours.
 
     Raises:
-        Exception: whatever Hydra or OmegaConf raise; `diagnose.problems` turns it into problems.
+        Exception: whatever Hydra or OmegaConf raise; `override_errors.examine` turns it into problems.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra

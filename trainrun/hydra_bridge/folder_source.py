@@ -1,6 +1,6 @@
 """How Hydra reads a folder of YAML files here: each file inside of that folder, and fit to be read (`yaml_file`).
 
-Importing this module imports Hydra: only `compose.prepare` does.
+Importing this module imports Hydra: only `registration.prepare` does.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _register() -> None:
     ConfigStore.instance().store(name="schema", node=schema.typed(), provider="trainrun")
 
     class Nearest(SearchPathPlugin):
-        """The folders of `options.search_path`, the project's before ours."""
+        """The folders of `option_files.search_path`, the project's before ours."""
 
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             main = SearchPathQuery(provider="main", path=None)

@@ -113,7 +113,7 @@ def points(
 
     Args:
         line: the command line.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         there: overrides of the points there are.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from trainrun.compat import hydra_private
@@ -39,6 +38,10 @@ class _Reading:
     def fault(self, key: str, message: str) -> None:
         self.problems.append(Problem(key, message))
 
+    def parse(self, text: Any) -> Any:
+        """Return an override as Hydra's parser reads it, or None: it is none."""
+        return override_grammar.parsed(self.parser, text)
+
 
 def read(
     overrides: Sequence[str],
@@ -69,9 +72,7 @@ def read(
         if bare(str(key)) not in typed:
             _entry(reading, str(key), entry)
     _zip(reading, zipped or [])
-    dimensions, faults = conditions.settle(
-        reading.dimensions.values(), reading.values, partial(override_grammar.parsed, reading.parser)
-    )
+    dimensions, faults = conditions.settle(reading.dimensions.values(), reading.values, reading.parse)
     found = Space(reading.fixed, tuple(dimensions), tuple(reading.order), reading.values)
     return found, list(dict.fromkeys([*reading.problems, *faults]))
 
@@ -101,9 +102,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
             inside = f"{key}.{unknown[0]}"
             hint = did_you_mean(str(unknown[0]), ENTRY) or f" A key inside is written with dots: {inside}."
             return reading.fault(where, f"no such key as {unknown[0]!r}; it takes {', '.join(ENTRY)}.{hint}")
-        when, faults = conditions.read(
-            f"{where}.when", entry.get("when"), partial(override_grammar.parsed, reading.parser)
-        )
+        when, faults = conditions.read(f"{where}.when", entry.get("when"), reading.parse)
         reading.problems += faults
         if "space" not in entry:
             return reading.fault(

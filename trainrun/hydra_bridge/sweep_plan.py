@@ -52,7 +52,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
     own = [o for o in given if not override_text.is_hydra(o)]
     with compose.loading(config_path) as loader:
         settings, fault = _settings(given, own, config_name, loader)
-        # What installed packages offer is looked up only when something is missing, as in `check.overrides`.
+        # What installed packages offer is looked up only when something is missing, as in `preflight.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
             plugins.announce(offered)
             registration.prepare()
@@ -80,7 +80,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
 def _settings(
     given: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
 ) -> tuple[dict[str, Any], Exception | None]:
-    """Return what the config says of the sweep, as `snapshot.settings`; and why there is none."""
+    """Return what the config says of the sweep, as `sweep_settings.settings`; and why there is none."""
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 

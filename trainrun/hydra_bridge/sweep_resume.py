@@ -36,7 +36,7 @@ def go_on(sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: 
 
     Args:
         sweep_dir: its directory.
-        words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `additions.read`.
+        words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `sweep_additions.read`.
         command: as typed.
         whole: whether the overrides are a whole command line, as behind ``-m``.
 

@@ -42,7 +42,7 @@ def space(given: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
     """Return what a sweep varies, and what is wrong with it.
 
     Args:
-        given: see `snapshot.settings`.
+        given: see `sweep_settings.settings`.
         loader: Hydra's config loader: it knows the options that a glob means.
     """
     from trainrun.hydra_bridge import sweep_grammar
@@ -74,7 +74,7 @@ def points(
     """Return where a sweep's points come from; None: it has a list of them.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         compose: makes a trial of a point.
         sweep_dir: exists; what an earlier attempt has left there is taken up.
         loader: Hydra's config loader, which knows the options that a glob means.
@@ -116,7 +116,7 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
     """Yield what is wrong with a sweep as a whole.
 
     Args:
-        given: see `snapshot.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
+        given: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
         found: what it varies.
     """
     from trainrun.hydra_bridge import sweeper_rules

@@ -82,7 +82,8 @@ class _Sweeper(Sweeper):
         self.launcher.unchecked = self.checks
         source = self._source(settings, self.launcher.trial, sweep_dir)
         self.launcher.run(source, getattr(source, "known", ()))
-        return []  # what Hydra passes on to nobody would be half a megabyte of thousands of trials: `launcher.ended` tells it
+        # Hydra drops what a sweeper returns, half a megabyte for thousands of trials: the launcher has set the task's `ended`.
+        return []
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
         return sweep_sources.points(settings, compose, sweep_dir, self.context.config_loader)

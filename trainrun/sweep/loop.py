@@ -61,7 +61,7 @@ def run(
     Args:
         sweep_dir: the sweep's directory; exists.
         points: to run.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         engine: runs them; it is closed at the end.
         done: finished trials of an earlier attempt at this sweep, which are not run again.
     """

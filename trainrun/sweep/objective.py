@@ -12,7 +12,7 @@ def of(settings: Mapping[str, Any], trials: Sequence[Trial]) -> list[Objective]:
     """Return the objectives; at least one.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         trials: that have ended: their metrics tell what goes without saying.
     """
     direction = settings.get("direction") or "auto"

@@ -83,7 +83,7 @@ def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
 
     Args:
         sweep_dir: exists.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
     """
     if (sweep_dir / FOLDER / FILE).is_file():
         return read(sweep_dir)

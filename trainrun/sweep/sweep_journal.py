@@ -32,7 +32,7 @@ class Parent:
 
     Args:
         sweep_dir: its directory.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         total: trials there will be at most; None: nobody knows.
         jobs: trials at once.
         done: trials of earlier attempts.

@@ -49,7 +49,7 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
     Args:
         sweep_dir: exists.
         points: the number and the overrides of each.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
     """
     path = sweep_dir / FILE
     told = read(sweep_dir) if path.exists() else {}

@@ -30,7 +30,7 @@ class Vectorized:
     grouping is told by `said`, a line each.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         pool: runs the trials that are left out.
         most: trials at once.
         machine: has as many jobs as processes that trials may be divided among.
@@ -55,7 +55,7 @@ class Vectorized:
         """Return the engine of a sweep.
 
         Args:
-            settings: see `snapshot.settings`.
+            settings: see `sweep_settings.settings`.
             trials: there will be at most.
         """
         launcher = settings["launcher"]

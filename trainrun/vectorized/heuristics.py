@@ -34,7 +34,7 @@ def against(
     Args:
         config: of one of them, resolved; the others have other seeds.
         trials: there will be.
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         machine: as `hydra/launcher=local` would divide it.
     """
     if (reason := compatibility.unfit(config, bool(settings["plugins"]))) is not None:

@@ -52,7 +52,7 @@ class Together:
     """One process, and the trials that it has.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         threads: of the CPU, for this process.
         part: of the memory that is free, for this process.
         most: trials at once.

@@ -57,7 +57,7 @@ class ClusterEngine:
     """Runs trials by workers of another package. A subclass starts them, receives their messages and sends them orders.
 
     Args:
-        settings: see `snapshot.settings`; ``launcher`` are the engine's own.
+        settings: see `sweep_settings.settings`; ``launcher`` are the engine's own.
         jobs: trials at once.
     """
 

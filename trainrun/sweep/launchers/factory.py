@@ -23,7 +23,7 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     """Return the engine of a sweep.
 
     Args:
-        settings: see `snapshot.settings`; ``launcher`` names it. Without one, or with one that is not ours (Hydra's own, or
+        settings: see `sweep_settings.settings`; ``launcher`` names it. Without one, or with one that is not ours (Hydra's own, or
             ``joblib`` in a sweep that an older trainrun recorded): local processes.
         trials: there will be at most.
         jobs: at once, in place of the launcher's ``n_jobs``.

@@ -54,7 +54,7 @@ class Pool:
         """Return a pool for a sweep.
 
         Args:
-            settings: see `snapshot.settings`.
+            settings: see `sweep_settings.settings`.
             jobs, trials, per_gpu: see `Resources.divide`.
         """
         return cls(

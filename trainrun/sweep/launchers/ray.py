@@ -36,7 +36,7 @@ class RayCore(ClusterEngine):
     """Runs trials on a Ray cluster.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         trials: there will be at most.
     """
 

@@ -35,7 +35,7 @@ class Submitit(FileEngine):
     """Runs trials as jobs of submitit's.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         trials: there will be at most.
     """
 

@@ -141,7 +141,7 @@ def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
     """Return who judges a sweep's trials.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         done: trials of earlier attempts.
     """
     spec, objective = settings.get("pruner"), settings["objective"]

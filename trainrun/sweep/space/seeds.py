@@ -206,7 +206,7 @@ def of(
     """Return the points of a sweep, each with so many seeds as its settings say; they are written down.
 
     Args:
-        settings: see `snapshot.settings`.
+        settings: see `sweep_settings.settings`.
         points: the settings.
         begin: composes a trial.
         sweep_dir: has a `sweep.json`.

@@ -32,7 +32,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     Args:
         sweep_dir: the sweep's directory.
         trials: that have ended.
-        settings: see `snapshot.settings`; nothing is drawn where `plots` is false, or with a single trial.
+        settings: see `sweep_settings.settings`; nothing is drawn where `plots` is false, or with a single trial.
 
     Returns:
         The files written.
