@@ -300,12 +300,12 @@ def test_a_study_whose_own_process_is_killed_goes_on(tmp_path):
     argv += ["trainer.epochs=40", "hydra.launcher.n_jobs=1", "sweep.reuse=never"]
     process = begun(tmp_path, "-m", *PARABOLA, *argv)
     try:
-        wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/2/journal.jsonl")], process)
+        journal = "outputs/sweeps/*/2/journal.jsonl"
+        wait_for(lambda: any("\n" in p.read_text() for p in tmp_path.glob(journal)), process)
     finally:
         process.kill()
         process.wait()
     sweep = only_sweep(tmp_path)
-    wait_for(lambda: (sweep / "2" / "journal.jsonl").read_text().count("\n"))
     pid = json.loads((sweep / "2" / "journal.jsonl").read_text().splitlines()[0])["pid"]
     wait_for(lambda: not _lives(pid))
     before = {n: (sweep / n / "summary.json").read_text() for n in ("0", "1")}
