@@ -60,6 +60,7 @@ import trainrun
 from trainrun.run import builders
 from trainrun.hydra_bridge import preflight
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 from pathlib import Path
 
 def composed(epochs):
@@ -79,7 +80,7 @@ def processor(recorder):
 
 def train(settings, run_dir, name, config):
     job = builders.job(config, builders.dataset(config), strategy)
-    recorder = Recorder(run_dir, settings, warn=lambda text: print("warning", text, flush=True))
+    recorder = Recorder(run_dir, TrackingSettings.of(settings), warn=lambda text: print("warning", text, flush=True))
     recorder.start(run_id=run_dir.name, config=config, dataset={"name": "digits", "digest": "ab" * 32})
     print("training", run_dir, flush=True)
     before, begin = processor(recorder), time.perf_counter()

@@ -21,7 +21,7 @@ def offline(inside, monkeypatch):
     for name in ("2026-01-01_00-00-00_aaaaaa", "2026-01-01_00-00-01_bbbbbb"):
         run_dir = inside / "outputs" / "runs" / name
         run_dir.mkdir(parents=True)
-        recorder = Recorder(run_dir, {"name": "none"}, name=name[-6:])
+        recorder = Recorder(run_dir, name=name[-6:])
         recorder.start(run_id=name, config={"loss": {"name": "huber"}})
         for epoch in (1, 2, 3):
             recorder.journal.write("epoch", epoch=epoch, step=epoch, metrics={"loss": 1 / epoch})
@@ -88,7 +88,7 @@ def test_a_run_is_named_by_its_directory_its_id_its_mlflow_run_or_as_the_last(of
 
 def test_what_is_appended_later_is_sent_later(offline, store, capsys):
     assert main(["sync", str(offline[0])]) == 0
-    recorder = Recorder(offline[0], {"name": "none"})
+    recorder = Recorder(offline[0])
     recorder.start(run_id="r", config={}, resumed_from={"epoch": 3, "step": 0, "updates": 3})
     recorder.journal.write("epoch", epoch=4, step=4, metrics={"loss": 0.25})
     recorder.end("FINISHED")

@@ -58,7 +58,7 @@ def ended(folder, number):
 
 
 def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
-    sent = trial_delivery.Delivery(SETTINGS)
+    sent = trial_delivery.Delivery(timeout=3.0)
     trials = [ended(tmp_path, i) for i in range(4)]
     for trial in trials[:3]:
         sent.ended(trial)
@@ -75,7 +75,7 @@ def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
 def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
     tmp_path, courier, down, seconds, capsys
 ):
-    sent = trial_delivery.Delivery(SETTINGS)
+    sent = trial_delivery.Delivery(timeout=3.0)
     for number in range(trial_delivery.MANY):
         sent.ended(ended(tmp_path, number))
     sent._began -= 100.0

@@ -21,9 +21,14 @@ import json, os, sys, time
 from trainrun.errors import TrainingError
 from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 
 told = json.loads(sys.argv[1])
-recorder = Recorder(told["run_dir"], {"name": "mlflow", "interval": 0.1, **told.get("tracking", {})}, name="a run")
+recorder = Recorder(
+    told["run_dir"],
+    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **told.get("tracking", {})}),
+    name="a run",
+)
 print("began", os.getpid(), flush=True)
 recorder.start(
     run_id=os.path.basename(told["run_dir"]), config=told.get("config", {"optimizer": {"learning_rate": 0.1}}), seed=1,

@@ -7,6 +7,7 @@ import numpy as np
 
 from trainrun.tracking import journal
 from trainrun.tracking.record import Recorder, flatten
+from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.status import status
 
 SECRET = "hunter2"
@@ -40,7 +41,7 @@ def test_writes_epochs_with_their_steps(tmp_path):
 
 
 def test_writes_steps_where_asked(tmp_path):
-    recorder = Recorder(tmp_path, {"name": "none", "every_steps": 3})
+    recorder = Recorder(tmp_path, TrackingSettings(every_steps=3))
     start(recorder)
     fit(recorder.callback())
     recorder.end("FINISHED")
@@ -49,7 +50,7 @@ def test_writes_steps_where_asked(tmp_path):
 
 
 def test_secrets_reach_no_file(tmp_path):
-    recorder = Recorder(tmp_path, {"name": "none"}, name=f"tracking.uri=http://u:{SECRET}@h")
+    recorder = Recorder(tmp_path, name=f"tracking.uri=http://u:{SECRET}@h")
     recorder.start(
         run_id="r1",
         config={"tracking": {"uri": f"http://me:{SECRET}@host"}, "data": {"password": SECRET}},

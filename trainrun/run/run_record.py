@@ -81,7 +81,7 @@ class RunRecord:
         environment.write(run_dir, devices, git=self.git)
         disk_space.reserve(run_dir)
         name = config["name"] or " ".join(overrides) or "default"
-        self.recorder = record.Recorder(run_dir, config["tracking"], name, delivers=context.delivers)
+        self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)
         self.recorder.artifacts(["config.yaml", environment.FILE])  # readable while the run trains
         for text in context.remarks:

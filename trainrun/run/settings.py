@@ -9,6 +9,7 @@ from trainrun.artifacts.settings import ArtifactSettings
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.failure.disk_space import Planned
 from trainrun.failure.settings import FailureSettings
+from trainrun.tracking.settings import TrackingSettings
 
 
 def failure(config: Mapping[str, Any]) -> FailureSettings:
@@ -24,6 +25,11 @@ def checkpoint(config: Mapping[str, Any]) -> CheckpointSettings:
 def artifacts(config: Mapping[str, Any]) -> ArtifactSettings:
     """Return what a run leaves besides its record."""
     return ArtifactSettings(**config["artifacts"])
+
+
+def tracking(config: Mapping[str, Any]) -> TrackingSettings:
+    """Return where the run is delivered to."""
+    return TrackingSettings.of(config["tracking"])
 
 
 def planned(config: Mapping[str, Any]) -> Planned:

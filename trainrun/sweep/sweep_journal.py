@@ -20,6 +20,7 @@ from trainrun.sweep.trial import Objective, Trial
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery.handover import not_sent
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 from trainrun.ui import console
 from trainrun.util import redaction
 
@@ -54,7 +55,9 @@ class Parent:
         self._best: Trial | None = None
         earlier = _told(sweep_dir)
         self._step = sum(r["kind"] == "metrics" for r in earlier)
-        self._book = Recorder(sweep_dir, settings["tracking"], settings.get("name") or sweep_dir.name)
+        self._book = Recorder(
+            sweep_dir, TrackingSettings.of(settings["tracking"]), settings.get("name") or sweep_dir.name
+        )
         swept = settings.get("swept") or dict.fromkeys(sorted(settings["varying"]), "")
         self._book.start(
             run_id=sweep_dir.name,

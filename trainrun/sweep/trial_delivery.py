@@ -11,8 +11,9 @@ from typing import Any
 
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import status, trackers
+from trainrun.tracking import status
 from trainrun.tracking.delivery import client, handover
+from trainrun.tracking.settings import TrackingSettings
 from trainrun.ui import console
 from trainrun.util.durations import said
 
@@ -24,11 +25,11 @@ class Delivery:
     """Names the trials to the delivery process, and reads what became of them.
 
     Args:
-        settings: the config's `tracking` node.
+        timeout: seconds that what is left of a trial may take when this process is gone.
     """
 
-    def __init__(self, settings: Mapping[str, Any]):
-        self.settings, self._began = settings, time.monotonic()
+    def __init__(self, timeout: float):
+        self.timeout, self._began = timeout, time.monotonic()
         self._told: dict[Path, int] = {}  # trials that run, and how many attempts there were
         # Those that have ended, in their order, and are not yet delivered.
         self._under_way: dict[Path, None] = {}
@@ -51,13 +52,10 @@ class Delivery:
     def _follow(self, trial: Trial) -> None:
         self._told[trial.run_dir] = _attempts(trial.run_dir)
         self._under_way.pop(trial.run_dir, None)
-        targets = trackers.targets(trial.config["tracking"])
-        if not targets:
-            return
-        patience = handover.timeout(self.settings)
-        self._courier = (
-            handover.start(trial.run_dir, targets, self.settings, patience, console.warn) or self._courier
-        )
+        settings = TrackingSettings.of(trial.config["tracking"])
+        if settings.targets:
+            courier = handover.start(trial.run_dir, settings, self.timeout, console.warn)
+            self._courier = courier or self._courier
 
     def ended(self, trial: Trial) -> None:
         """Read what a trial has left; one that could not write its end gets one."""
@@ -119,9 +117,10 @@ def of(settings: Mapping[str, Any]) -> Iterator[Delivery]:
     Args:
         settings: the config's `tracking` node.
     """
-    delivery = Delivery(settings)
+    timeout = TrackingSettings.of(settings).timeout
+    delivery = Delivery(timeout)
     try:
         yield delivery
     finally:
-        if left := delivery.finish(handover.timeout(settings)):
+        if left := delivery.finish(timeout):
             console.warn(f"{left} trials are not wholly sent to the tracking server: trainrun sync --all")

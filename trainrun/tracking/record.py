@@ -1,6 +1,6 @@
 """A run's record, from its start to its end: what training calls.
 
-    recorder = Recorder(run_dir, settings)                  # settings: the config's `tracking` node
+    recorder = Recorder(run_dir, TrackingSettings.of(config["tracking"]))
     recorder.start(run_id=…, config=…, overrides=…, command=…, dataset={…}, versions={…}, git={…})
     … train(callbacks=[…, recorder.callback()]) …
     recorder.metrics({"test_loss": 0.3}, epoch=10, step=450)
@@ -9,7 +9,7 @@
     recorder.artifacts(["config.yaml", "summary.json", "report.html", *plots])
     ended = recorder.end("FINISHED")                        # ended.identity, ended.undelivered
 
-All of it goes to `journal.jsonl` at once. Where `settings` names trackers, a process of its own delivers the journal to them
+All of it goes to `journal.jsonl` at once. Where the settings name trackers, a process of its own delivers the journal to them
 (`delivery/service.py`); nothing here waits for that but `identity` and `end`, which share the setting `timeout`, and nothing
 here raises because of it. Passwords in addresses, and values of keys such as ``password`` and ``token``, are hidden before
 anything is written.
@@ -24,17 +24,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.config import tracker_settings
 from trainrun.tracking import trackers
 from trainrun.tracking.delivery import liveness
 from trainrun.tracking.delivery.handover import Handover, not_sent
 from trainrun.tracking.journal import Journal
+from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.status import JOURNAL, last_lines, settle
 from trainrun.ui import console
 from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.tracking.journal_callback import JournalCallback
+
+JOURNAL_ONLY = TrackingSettings()
 
 
 class Ended(NamedTuple):
@@ -54,7 +56,7 @@ class Recorder:
 
     Args:
         run_dir: the run's directory; it exists.
-        settings: the config's `tracking` node; None: no tracker.
+        settings: of the tracking; by default the journal is the only record.
         name: the run's name.
         warn: prints one line to the user.
         delivers: False where another process has the run delivered: that of a sweep, for its trials.
@@ -66,17 +68,13 @@ class Recorder:
     def __init__(
         self,
         run_dir: str | Path,
-        settings: Mapping[str, Any] | None = None,
+        settings: TrackingSettings = JOURNAL_ONLY,
         name: str | None = None,
         warn: Callable[[str], None] = console.warn,
         delivers: bool = True,
     ):
         self.run_dir = Path(run_dir)
-        self.settings = dict(settings or {})
-        self.targets = trackers.targets(self.settings)
-        # What a tracker calls the run, if only one does.
-        names = {s.get("run_name") for s in tracker_settings.trackers(self.settings).values()}
-        self.name = (names.pop() if len(names) == 1 else None) or name
+        self.settings, self.name = settings, settings.run_name or name
         self.warn = warn
         if (self.run_dir / JOURNAL).exists():
             settle(self.run_dir)  # an earlier attempt that was killed gets its end before this one begins
@@ -84,8 +82,8 @@ class Recorder:
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
         self.delivery: Handover | None = None
-        if self.targets and delivers:
-            self.delivery = Handover(self.run_dir.absolute(), self.targets, self.settings, warn)
+        if settings.targets and delivers:
+            self.delivery = Handover(self.run_dir.absolute(), settings, warn)
         self._ended: Ended | None = None
 
     def start(
@@ -128,8 +126,8 @@ class Recorder:
             git=redaction.tree(git) if git else None,
             tags=redaction.tree(dict(tags or {})),
             user=_user(),
-            tracking=[target.record for target in self.targets],
-            **trackers.start_fields(self.targets),
+            tracking=[target.record for target in self.settings.targets],
+            **trackers.start_fields(self.settings.targets),
             **liveness.identity(),
             **redaction.tree(more),
         )
@@ -140,7 +138,7 @@ class Recorder:
         """Return the Keras callback that writes the metrics."""
         from trainrun.tracking.journal_callback import JournalCallback
 
-        return JournalCallback(self.journal, self.settings.get("every_steps"))
+        return JournalCallback(self.journal, self.settings.every_steps)
 
     def metrics(self, values: Mapping[str, float], epoch: int | None = None, step: int | None = None) -> None:
         """Write metrics of the finished run (``test_loss`` …); `epoch` counts from 1."""

@@ -232,7 +232,7 @@ def test_a_failed_run_that_the_server_has_lost_is_recorded_anew_with_the_reason_
 
 
 def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(inside, capsys):
-    recorder = Recorder(inside, {"name": "none"})
+    recorder = Recorder(inside)
     recorder.start(
         run_id="r", config={"optimizer": {"learning_rate": 0.1}}, dataset={"name": "d", "digest": "e"}
     )
@@ -402,7 +402,8 @@ import itertools, time
 times = itertools.cycle([1.7e9, -5.0, 4e9])
 time.time = lambda: next(times)
 from trainrun.tracking.record import Recorder
-recorder = Recorder({str(run_dir)!r}, {{"name": "mlflow", "uri": {server.uri!r}}})
+from trainrun.tracking.settings import TrackingSettings
+recorder = Recorder({str(run_dir)!r}, TrackingSettings.of({{"name": "mlflow", "uri": {server.uri!r}}}))
 recorder.start(run_id="r", config={{}})
 for epoch in range(1, 6):
     recorder.journal.write("epoch", epoch=epoch, step=epoch, metrics={{"loss": 1.0}})
@@ -425,7 +426,7 @@ def test_a_living_process_is_known_also_after_the_clock_was_set():
 
 def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsys):
     _, server = on_postgres
-    recorder = Recorder(tmp_path, {"name": "none"}, name="x" * 1000)
+    recorder = Recorder(tmp_path, name="x" * 1000)
     wide = {f"k{i}": "ü" * 7000 for i in range(150)}
     odd = {"nul": "a\0b", "half": "\ud800", "same@": 1, "same#": 2, "": 3, "k" * 300: 4}
     recorder.start(
@@ -484,7 +485,7 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
 def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
     from trainrun.tracking.delivery import service as deliver
 
-    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder = Recorder(tmp_path)
     recorder.start(run_id="r", config={})
     _, answer = os.pipe()
     service = deliver.Service(0, answer, os.getpid())
@@ -512,7 +513,7 @@ def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, 
     asked, find = [], MlflowTracker._find
     monkeypatch.setattr(MlflowTracker, "_find", lambda sink, start: asked.append(start) or find(sink, start))
     began = time.time() - 1 if since == "before the run began" else time.time() + 1
-    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder = Recorder(tmp_path)
     recorder.start(run_id="r", config={})
     recorder.end("FINISHED")
     place = Cursor(tmp_path, Target("mlflow", server.uri, "trainrun"))
@@ -533,7 +534,7 @@ def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path
     from trainrun.tracking.delivery.state import Cursor, Target
     from trainrun.tracking.mlflow.tracker import MlflowTracker
 
-    recorder = Recorder(tmp_path, {"name": "none"})
+    recorder = Recorder(tmp_path)
     recorder.start(run_id="r", config={f"k{i}": i for i in range(250)}, dataset={"name": "d", "digest": "e"})
     recorder.end("FINISHED")
     place = Cursor(tmp_path, Target("mlflow", proxy.uri, "trainrun"))

@@ -20,6 +20,7 @@ from trainrun.tracking import journal
 from trainrun.tracking.delivery import client as courier
 from trainrun.tracking.mlflow.store import resolve_uri
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 
 SECRET = "hunter2"
 
@@ -73,7 +74,7 @@ def recorded(tmp_path_factory):
             "interval": 0.05,
             "every_steps": 4,
         }
-        recorder = Recorder(run_dir, settings, name="the run", warn=warnings.append)
+        recorder = Recorder(run_dir, TrackingSettings.of(settings), name="the run", warn=warnings.append)
         recorder.start(
             run_id="r1",
             config={
@@ -240,7 +241,7 @@ def test_a_failed_run_says_so(recorded, tmp_path):
     for status, expected in (("FAILED", "FAILED"), ("KILLED", "KILLED"), ("PRUNED", "FINISHED")):
         folder = tmp_path / status
         folder.mkdir()
-        recorder = Recorder(folder, settings)
+        recorder = Recorder(folder, TrackingSettings.of(settings))
         recorder.start(run_id=status, config={})
         ended = recorder.end(status, reason="because", timeout=60)
         run = recorded.client.get_run(ended.identity["run_id"])
@@ -265,8 +266,9 @@ def test_the_training_process_never_imports_mlflow_and_nothing_is_printed(record
     program = """
 import sys, time
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 began = time.perf_counter()
-recorder = Recorder(".", {"name": "mlflow"})
+recorder = Recorder(".", TrackingSettings.of({"name": "mlflow"}))
 recorder.start(run_id="r", config={"a": 1})
 started = time.perf_counter() - began
 assert recorder.end("FINISHED", timeout=100).undelivered == 0

@@ -18,6 +18,7 @@ from trainrun.tracking.delivery import client, errors, state
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.tracking.record import Recorder
+from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.tensorboard.tracker import TensorboardTracker
 
 ALONE = {"tensorboard": {"name": "tensorboard"}, "interval": 0.05, "timeout": 60}
@@ -46,7 +47,7 @@ def text(found, tag):
 
 def record(run_dir, settings, first=1, last=3, **start):
     """Record a run, and return the end of it."""
-    recorder = Recorder(run_dir, settings, name="a run", warn=lambda text: None)
+    recorder = Recorder(run_dir, TrackingSettings.of(settings), name="a run", warn=lambda text: None)
     recorder.start(run_id="r", config={"optimizer": {"learning_rate": 0.1}}, command="trainrun a|b", **start)
     for epoch in range(first, last + 1):
         recorder.journal.write("batch", epoch=epoch, step=epoch * 10, metrics={"loss": 2.0 / epoch})
@@ -124,7 +125,7 @@ def test_a_resumed_run_goes_on_in_its_curves(tmp_path):
 
 
 def test_a_full_disk_leaves_no_value_twice(tmp_path, monkeypatch):
-    record(tmp_path, None)
+    record(tmp_path, {"name": "none"})
     cursor = Cursor(tmp_path, Target("tensorboard", "tensorboard"))
     tracker = TensorboardTracker(cursor)
     follower = Follower(cursor, tracker)

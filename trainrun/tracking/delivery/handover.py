@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trainrun.tracking import trackers
 from trainrun.tracking.delivery import client
-from trainrun.tracking.delivery.state import Target
 
-TIMEOUT_S, INTERVAL_S = 30.0, 1.0  # of settings that do not say
+if TYPE_CHECKING:
+    from trainrun.tracking.settings import TrackingSettings
 
 
 class Handover:
@@ -20,28 +20,21 @@ class Handover:
 
     Args:
         run_dir: its directory, absolute.
-        targets: where to.
-        settings: the config's `tracking` node.
+        settings: where to, and when.
         warn: prints one line to the user.
 
     Attributes:
         courier: the delivery process; None before `begin`, or where it could not be started.
     """
 
-    def __init__(
-        self,
-        run_dir: Path,
-        targets: Sequence[Target],
-        settings: Mapping[str, Any],
-        warn: Callable[[str], None],
-    ):
-        self.run_dir, self.targets, self.settings, self.warn = run_dir, targets, settings, warn
+    def __init__(self, run_dir: Path, settings: TrackingSettings, warn: Callable[[str], None]):
+        self.run_dir, self.settings, self.warn = run_dir, settings, warn
         self.courier: client.Courier | None = None
-        self._left = timeout(settings)  # seconds left for waiting
+        self._left = settings.timeout  # seconds left for waiting
 
     def begin(self) -> None:
         """Begin to deliver."""
-        self.courier = start(self.run_dir, self.targets, self.settings, max(self._left, 0.0), self.warn)
+        self.courier = start(self.run_dir, self.settings, max(self._left, 0.0), self.warn)
 
     def identity(self, limit: float) -> dict[str, str] | None:
         """Return `{tracking_uri, experiment_id, run_id}` as soon as a tracker has given them, else None.
@@ -49,7 +42,9 @@ class Handover:
         Args:
             limit: seconds to wait for it; they are taken from those that `finish` may wait.
         """
-        if self.courier is None or not any(trackers.find(t.tracker).identifies for t in self.targets):
+        if self.courier is None or not any(
+            trackers.find(t.tracker).identifies for t in self.settings.targets
+        ):
             return None
         begin = time.monotonic()
         self.courier.hurry(self.run_dir)
@@ -68,40 +63,28 @@ class Handover:
         if lost and not self.courier.following(self.run_dir):
             self.begin()  # the process never read the message that named the run
         if self.courier is None:
-            return None, total * len(self.targets)
+            return None, total * len(self.settings.targets)
         self.courier.finish(self.run_dir, self._left if limit is None else limit)
-        undelivered = sum(client.unsent(self.run_dir, target, total) for target in self.targets)
+        undelivered = sum(client.unsent(self.run_dir, target, total) for target in self.settings.targets)
         if undelivered:
             self.courier.give_up(self.run_dir)
         return self.courier.identity(self.run_dir, 0.0), undelivered
 
 
-def timeout(settings: Mapping[str, Any]) -> float:
-    """Return the seconds that a run's end may wait for its delivery, by the config's `tracking` node."""
-    value = settings.get("timeout")
-    return TIMEOUT_S if value is None else float(value)
-
-
 def start(
-    run_dir: Path,
-    targets: Sequence[Target],
-    settings: Mapping[str, Any],
-    limit: float,
-    warn: Callable[[str], None],
+    run_dir: Path, settings: TrackingSettings, limit: float, warn: Callable[[str], None]
 ) -> client.Courier | None:
     """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
 
     Args:
         run_dir: its directory, absolute.
-        targets: where to.
-        settings: the config's `tracking` node.
+        settings: where to, and when.
         limit: seconds that what is left may take when this process is gone.
         warn: prints one line to the user.
     """
-    interval = settings.get("interval")
     try:
         courier = client.courier()
-        courier.follow(run_dir, targets, INTERVAL_S if interval is None else float(interval), limit, warn)
+        courier.follow(run_dir, settings.targets, settings.interval, limit, warn)
     except OSError as error:
         warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")
         return None

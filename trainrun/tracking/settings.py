@@ -1,0 +1,41 @@
+"""Settings of a run's tracking: the trackers that it is delivered to, and the timing of the delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainrun.config import tracker_settings
+from trainrun.tracking import trackers
+from trainrun.tracking.delivery.state import Target
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """What the config's `tracking` node says.
+
+    Args:
+        targets: one for each tracker; empty: the journal is the only record.
+        run_name: the run's name at its tracker; None: as everywhere else.
+        every_steps: steps between two records of metrics; None: only after epochs.
+        interval: seconds between two deliveries.
+        timeout: seconds that the end of a run may wait for its delivery.
+    """
+
+    targets: Sequence[Target] = ()
+    run_name: str | None = None
+    every_steps: int | None = None
+    interval: float = 1.0
+    timeout: float = 30.0
+
+    @classmethod
+    def of(cls, node: Any) -> TrackingSettings:
+        """Return the settings of the config's `tracking` node.
+
+        Raises:
+            UserError: an address cannot be resolved; see `trackers.Tracker.destination`.
+        """
+        shared = {key: node[key] for key in tracker_settings.SHARED if node.get(key) is not None}
+        names = {settings.get("run_name") for settings in tracker_settings.trackers(node).values()}
+        return cls(trackers.targets(node), names.pop() if len(names) == 1 else None, **shared)
