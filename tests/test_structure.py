@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,15 @@ def dotted(path: Path) -> str:
 NAMES = {dotted(path): path for path in MODULES}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path, top_only: bool = False) -> set[str]:
     """Return what a file imports, dotted; blocks for type checkers are left out, and with `top_only` functions, too."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: set[str] = set()
+    names: set[str] = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -73,28 +79,37 @@ def imports(path: Path, top_only: bool = False) -> set[str]:
         if top_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             return
         if isinstance(node, ast.Import):
-            found.update(a.name for a in node.names)
+            names.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.update([node.module, *(f"{node.module}.{a.name}" for a in node.names)])
+            names.update([node.module, *(f"{node.module}.{a.name}" for a in node.names)])
         for inside in ast.iter_child_nodes(node):
             visit(inside)
 
-    visit(tree)
-    return found
+    visit(tree_of(path))
+    return names
+
+
+def calls(path: Path, *functions: str) -> list[str]:
+    """Return `file:line` of each call of one of the functions by its bare name."""
+    return [
+        f"{where(path)}:{node.lineno}"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in functions
+    ]
 
 
 def ours(path: Path) -> set[str]:
     """Return the modules of this package that a file imports; of `from package import module` the module alone."""
-    found = {i for i in imports(path) if i in NAMES}
-    deeper = {i.rpartition(".")[0] for i in found}
-    return {i for i in found if i not in deeper or NAMES[i].name != "__init__.py"} - {dotted(path)}
+    modules = {i for i in imports(path) if i in NAMES}
+    deeper = {i.rpartition(".")[0] for i in modules}
+    return {i for i in modules if i not in deeper or NAMES[i].name != "__init__.py"} - {dotted(path)}
 
 
 GRAPH = {name: ours(path) for name, path in NAMES.items()}
 
 
-def touches(found: set[str], *banned: str) -> set[str]:
-    return {f for f in found for b in banned if f == b or f.startswith(b + ".")}
+def touches(names: set[str], *banned: str) -> set[str]:
+    return {n for n in names for b in banned if n == b or n.startswith(b + ".")}
 
 
 def room(module: str) -> str:
@@ -106,7 +121,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
+    components: list[list[str]] = []
 
     def connect(module: str) -> None:
         index[module] = low[module] = len(index)
@@ -122,12 +137,12 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
             while part[-1] != module:
                 part.append(stack.pop())
             if len(part) > 1:
-                found.append(sorted(part))
+                components.append(sorted(part))
 
     for module in graph:
         if module not in index:
             connect(module)
-    return found
+    return components
 
 
 def test_the_search_for_circles_finds_one():
@@ -140,31 +155,29 @@ def test_no_modules_import_one_another_in_a_circle():
 
 def test_every_package_has_its_line_in_the_table_of_layers():
     table = {name for line in LAYERS for name in line}
-    there = {room(m) for m in NAMES if room(m)}
-    assert there == table
+    assert {room(m) for m in NAMES if room(m)} == table
 
 
 def test_a_package_imports_only_what_stands_on_a_lower_line():
     rank = {name: i for i, line in enumerate(LAYERS) for name in line}
     upward = [
         f"{module} imports {other}"
-        for module, found in GRAPH.items()
-        for other in found
+        for module, imported in GRAPH.items()
+        for other in imported
         if room(module) and room(other) and room(module) != room(other)
         if rank[room(other)] <= rank[room(module)] and not {room(module), room(other)} <= {*FREE}
     ]
     assert upward == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=where)
-def test_a_file_has_at_most_300_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST, "look for the second concept inside"
+def test_a_file_has_at_most_300_lines():
+    lengths = {where(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert {f: n for f, n in lengths.items() if n > LONGEST} == {}, "look for the second concept inside"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=where)
-def test_only_the_terminal_and_signals_are_state_of_the_process(path):
-    statements = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Global)]
-    assert not statements or where(path) in GLOBAL
+def test_global_statements_stand_only_in_the_modules_of_the_terminal_and_of_signals():
+    files = {where(p) for p in MODULES if any(isinstance(n, ast.Global) for n in ast.walk(tree_of(p)))}
+    assert files - GLOBAL == set()
 
 
 def test_no_two_files_bear_the_same_name_unless_they_play_the_same_part():
@@ -194,29 +207,40 @@ def test_no_two_files_bear_the_same_name_unless_they_play_the_same_part():
     assert {n for n, c in named.items() if c > 1} <= {"settings", "engine"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=where)
-def test_libraries_are_imported_only_where_they_belong(path):
-    part, everything = room(dotted(path)), imports(path)
-    if part in LIGHT:
-        assert not touches(imports(path, top_only=True), *HEAVY), "loads a heavy module at import"
-    if part not in ("hydra_bridge", "compat"):
-        assert not touches(everything, "hydra")
-    if not where(path).startswith("tracking/mlflow/"):
-        assert not touches(everything, "mlflow")
-    if part != "compat":
-        assert not touches(everything, *PRIVATE)
+def test_light_packages_import_no_heavy_library_at_module_level():
+    heavy = {
+        where(p): touches(imports(p, top_only=True), *HEAVY) for p in MODULES if room(dotted(p)) in LIGHT
+    }
+    assert {file: names for file, names in heavy.items() if names} == {}
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in MODULES if p.name == "__init__.py" and p.parent != PACKAGE], ids=where
+    ("libraries", "places"),
+    [
+        (("hydra",), ("hydra_bridge/", "compat/")),
+        (("mlflow",), ("tracking/mlflow/",)),
+        (PRIVATE, ("compat/",)),
+        # What unpickles may run code of whoever wrote the file.
+        (("pickle", "joblib", "dill", "cloudpickle", "shelve"), ()),
+    ],
+    ids=["hydra", "mlflow", "private", "pickle"],
 )
-def test_a_package_says_what_it_is_for_and_holds_nothing_else(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    said = ast.get_docstring(tree) or ""
-    assert 3 <= len(said.splitlines()) <= 10, (
-        "what the room is for, what comes in, what goes out, where to begin"
-    )
-    assert len(tree.body) == 1, "lookup, not import side effects"
+def test_a_library_is_imported_only_where_it_belongs(libraries, places):
+    elsewhere = {
+        where(p): touches(imports(p), *libraries) for p in MODULES if not where(p).startswith(places)
+    }
+    assert {file: names for file, names in elsewhere.items() if names} == {}
+
+
+def test_a_package_has_a_docstring_of_3_to_10_lines_and_no_code():
+    """It states what the room is for, what comes in, what goes out, where to begin; lookup, not import side effects."""
+    wrong = [
+        where(p)
+        for p in MODULES
+        if p.name == "__init__.py" and p.parent != PACKAGE
+        if len(tree_of(p).body) != 1 or not 3 <= len((ast.get_docstring(tree_of(p)) or "").splitlines()) <= 10
+    ]
+    assert wrong == []
 
 
 def test_trainrun_run_stays_the_function_when_the_package_of_that_name_is_imported():
@@ -226,24 +250,13 @@ def test_trainrun_run_stays_the_function_when_the_package_of_that_name_is_import
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "console.py"], ids=where)
-def test_only_the_console_prints(path):
-    calls = [
-        n.lineno
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "print"
-    ]
-    assert not calls
+def test_only_the_console_prints():
+    assert [c for p in MODULES if where(p) != "ui/console.py" for c in calls(p, "print")] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=where)
-def test_nothing_is_unpickled_or_evaluated(path):
-    assert not touches(imports(path), "pickle", "joblib", "dill", "cloudpickle", "shelve")
-    names = [
-        getattr(n.func, "id", "") for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)
-    ]
-    assert not {"eval", "exec"} & set(names)
-    assert "shell=True" not in path.read_text()
+def test_nothing_is_evaluated_or_run_by_a_shell():
+    assert [c for p in MODULES for c in calls(p, "eval", "exec")] == []
+    assert [where(p) for p in MODULES if "shell=True" in p.read_text(encoding="utf-8")] == []
 
 
 def test_a_config_names_no_target():
@@ -303,11 +316,3 @@ def test_stays_light(argv, code, tmp_path):
     assert got == code, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir()), "left something behind"
-
-
-def test_run_is_the_function_also_when_the_package_of_that_name_is_imported():
-    import trainrun
-    from trainrun import api
-    from trainrun.run import runner  # noqa: F401
-
-    assert trainrun.run is api.run
