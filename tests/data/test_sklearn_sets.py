@@ -46,7 +46,7 @@ def test_is_as_described(name):
     assert said.classes == (len(data.target.classes) or None)
     assert said.inputs == tuple(i.kind for i in data.inputs) and not said.problems
     assert data.train.x.shape[1:] == data.inputs[0].shape and data.train.x.dtype == np.float32
-    assert data.train.y.dtype == (np.float32 if data.target.kind == "real" else np.int64)
+    assert data.train.y.dtype == (np.float64 if data.target.kind == "real" else np.int64)
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "wine"])

@@ -45,6 +45,16 @@ def test_each_class_keeps_its_share_up_to_one_example(seed):
         assert counts.min() >= 1 or share < 0.5
 
 
+@pytest.mark.parametrize("shares", [(0.2, 0.2), (0.1, 0.05), (0.4, 0.4)])
+def test_every_part_has_every_class_of_three_examples(shares):
+    labels = np.repeat([0, 1, 2], [60, 25, 3])
+    for seed in range(200):
+        parts = split(len(labels), validation=shares[0], test=shares[1], seed=seed, labels=labels)
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(labels)))
+        assert [len(p) for p in parts] == list(sizes(len(labels), *shares))
+        assert all(set(labels[p]) == {0, 1, 2} for p in parts), seed
+
+
 def test_every_example_can_come_into_every_part():
     labels = np.arange(12) % 2
     seen = np.zeros(12)

@@ -32,7 +32,7 @@ def test_is_as_described(kind):
 DIGESTS = {
     "imbalanced": "ead654fbf371",
     "blobs": "7e7a0d342592",
-    "regression": "8cc8e1993246",
+    "regression": "7de154a0a4ba",
     "segmentation": "12cda97990af",
     "sequences": "1e30b1cdcb28",
 }

@@ -65,7 +65,8 @@ def dataset(
     xs = [v.cast(spec.dtype) for v in xs]
     if sum(v.nbytes for v in xs) <= IN_MEMORY:
         xs = [np.asarray(v) for v in xs]
-    dtype = "float32" if target.kind in ("real", "none", "multilabel") else "int64"
+    # Real targets stay float64: float32 would round what is left after the mean is taken off.
+    dtype = {"real": "float64", "none": "float32", "multilabel": "float32"}.get(target.kind, "int64")
     weights = [None if weight is None else weight[i].astype("float32") for i in indices]
     parts = [
         Split(a, np.ascontiguousarray(b, dtype=dtype), w) if len(b) else None

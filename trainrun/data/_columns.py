@@ -15,6 +15,8 @@ from dataclasses import dataclass
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 # A column of whole numbers with at most so many values is a class, not a quantity.
 CLASSES_UP_TO = 20
+# The largest number of float32, in which models compute; what is larger would become infinity.
+LARGEST = 3.4e38
 POLICIES = ("error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
 

@@ -10,7 +10,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass, field
 
-from trainrun.data._columns import Wanted, classes_of, is_missing, is_numeric, number, one_class
+from trainrun.data._columns import LARGEST, Wanted, classes_of, is_missing, is_numeric, number, one_class
 from trainrun.data._header import Fault, Findings, open_text
 from trainrun.util import paths
 
@@ -25,13 +25,15 @@ class Column:
     Args:
         numbers, others, missing: how many values are numbers, other text, or not there.
         first_missing: the line of the first missing one.
-        bad: line and text of the first values that are not numbers.
+        too_large: how many of the numbers are beyond float32.
+        bad: line and text of the first values that are not numbers, or too large.
         values: how often each occurs (target only).
     """
 
     numbers: int = 0
     others: int = 0
     missing: int = 0
+    too_large: int = 0
     first_missing: int = 0
     bad: list[tuple[int, str]] = field(default_factory=list)
     values: Counter[str] = field(default_factory=Counter)
@@ -91,12 +93,13 @@ def _count(
             column.first_missing = column.first_missing or line
             gone = gone or wanted.missing == "drop" or name in (wanted.target, wanted.weight)
             continue
-        if number(text) is not None:
-            column.numbers += 1
-        else:
-            column.others += 1
-            if len(column.bad) <= NAMED:
-                column.bad.append((line, text))
+        value = number(text)
+        large = value is not None and abs(value) > LARGEST
+        column.numbers += value is not None
+        column.others += value is None
+        column.too_large += large
+        if (value is None or large) and len(column.bad) <= NAMED:
+            column.bad.append((line, text))
         if name == wanted.target:
             column.values[text] += 1
     return gone
@@ -105,6 +108,10 @@ def _count(
 def _capped(faults: list[Fault], what: str) -> list[Fault]:
     more = len(faults) - NAMED
     return faults[:NAMED] + ([("path", f"and {more} more {what}.")] if more > 0 else [])
+
+
+def _fault(text: str) -> str:
+    return "not a number" if number(text) is None else f"beyond what float32 holds ({LARGEST:g})"
 
 
 def _judge(name: str, column: Column, wanted: Wanted, found: Findings) -> None:
@@ -122,19 +129,19 @@ def _judge(name: str, column: Column, wanted: Wanted, found: Findings) -> None:
         )
         message = f"column {name}: {column.missing} missing values, the first in line {column.first_missing}. data.missing=drop would {what}."
         found.faults.append(("missing", message))
-    if numeric and column.others:
+    if numeric and column.others + column.too_large:
         way_out = (
             " Mend it, or name the column in data.categorical."
             if name in wanted.inputs(found.header) and forced is None
             else ""
         )
         faults = [
-            ("path", f"line {line}: column {name}: {text!r} is not a number.{way_out}")
+            ("path", f"line {line}: column {name}: {text!r} is {_fault(text)}.{way_out}")
             for line, text in column.bad[:NAMED]
         ]
-        more = column.others - NAMED
+        more = column.others + column.too_large - NAMED
         found.faults += faults + (
-            [("path", f"and {more} more values of column {name} that are not numbers.")] if more > 0 else []
+            [("path", f"and {more} more such values of column {name}.")] if more > 0 else []
         )
     if name == wanted.target:
         found.classification, found.classes = classes_of(dict(column.values), numeric, wanted.task)

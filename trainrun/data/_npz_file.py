@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainrun.data._columns import TASKS
+from trainrun.data._columns import LARGEST, TASKS
 from trainrun.data._mapped import Mapped
 from trainrun.data.lazy_array import Rows, blocks
 from trainrun.errors import did_you_mean
@@ -203,7 +203,7 @@ def value_faults(path: str, arrays: dict[str, Rows], x: str, y: str, weight: str
         if count:
             message = (
                 f"array {key!r}: {count} of {len(arrays[key])} examples hold NaN or infinity, the first is example "
-                f"{first}. Fill or drop them."
+                f"{first}. Fill or drop them; float32 holds numbers up to {LARGEST:g}."
             )
             faults.append((argument, message))
     if weight is not None and not faults and (arrays[weight].min() < 0 or arrays[weight].max() == 0):
@@ -212,15 +212,14 @@ def value_faults(path: str, arrays: dict[str, Rows], x: str, y: str, weight: str
 
 
 def _not_finite(array: Rows) -> tuple[int, int]:
-    """Return how many examples hold NaN or infinity, and the number of the first."""
-    import numpy as np
+    """Return how many examples hold NaN, infinity or what float32 cannot hold, and the number of the first."""
 
     count, first = 0, 0
     for start, block in each(array):
         # NaN and infinity come out of least and greatest, and those need no array of truths.
-        if block.dtype.kind != "f" or not block.size or np.isfinite((block.min(), block.max())).all():
+        if block.dtype.kind != "f" or not block.size or max(abs(float(block.min())), abs(float(block.max()))) <= LARGEST:
             continue
-        bad = ~np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+        bad = ~(abs(block.reshape(len(block), -1).astype("float64")) <= LARGEST).all(axis=1)
         first = first if count else start + int(bad.argmax())
         count += int(bad.sum())
     return count, first

@@ -79,6 +79,8 @@ def split(
     offsets = bits(seed, SPLIT, 1, 2)
     rest, test_part = _every(order, n_test, int(offsets[0]))
     train, validation_part = _every(rest, n_validation, int(offsets[1]))
+    if labels is not None:
+        _complete([part for part in (train, validation_part, test_part) if len(part)], labels)
     if labels is not None and len(lost := np.setdiff1d(labels, labels[train])):
         name = classes[lost[0]] if len(classes) else lost[0]
         raise UserError(
@@ -98,6 +100,28 @@ def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.n
     position = np.arange(n + 1, dtype="int64") * count + offset % max(n, 1)
     picked = np.diff(position // max(n, 1)) > 0
     return order[~picked], order[picked]
+
+
+def _complete(parts: Sequence[np.ndarray], labels: np.ndarray) -> None:
+    """Give each part one example of each class that it lacks, for one of its largest class.
+
+    Picking at even distances leaves out classes smaller than the distance. The parts are changed in place; one with
+    fewer examples than there are classes stays without some.
+
+    Args:
+        parts: indices of the examples of each part.
+        labels: class ids of all examples.
+    """
+    import numpy as np
+
+    for part in parts:
+        for absent in np.setdiff1d(labels, labels[part]):
+            donor = max(parts, key=lambda p: np.count_nonzero(labels[p] == absent))
+            spare = np.flatnonzero(labels[donor] == absent)
+            ids, counts = np.unique(labels[part], return_counts=True)
+            if len(spare) > 1 and counts.max() > 1:
+                surplus = np.flatnonzero(labels[part] == ids[counts.argmax()])[0]
+                donor[spare[0]], part[surplus] = part[surplus], donor[spare[0]]
 
 
 def class_problem(counts: Mapping[str, int], parts: int) -> str | None:

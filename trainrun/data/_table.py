@@ -91,7 +91,7 @@ def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.nda
         try:
             values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
             if np.isfinite(values).sum() == len(values) - count:
-                return values, count
+                return _held(values), count
         except pa.ArrowInvalid:
             pass
     coded = column.dictionary_encode()
@@ -106,8 +106,15 @@ def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.nda
         if forced or _columns.is_numeric(int(often.sum()) - others, others):
             if others:
                 raise Odd("not a number")
-            return np.append(np.array(parsed, "float64"), np.nan)[codes], count
+            return _held(np.append(np.array(parsed, "float64"), np.nan)[codes]), count
     order = np.argsort(np.array(texts, dtype=object), kind="stable") if texts else np.array([], "int64")
     rank = np.empty(len(texts) + 1, "int64")
     rank[order], rank[-1] = np.arange(len(texts)), -1
     return (rank[codes], [texts[i] for i in order]), count
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """Return the numbers, none of which is beyond float32."""
+    if (abs(values) > _columns.LARGEST).any():
+        raise Odd("a number is beyond float32")
+    return values

@@ -267,6 +267,6 @@ def _splits(
     for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
         xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
-        y = y.astype("float32" if y.dtype.kind == "f" else "int64")
+        y = y.astype("float64" if y.dtype.kind == "f" else "int64")
         parts.append(Split(x, y, None if weight is None else weight.astype("float32")) if len(y) else None)
     return parts

@@ -46,7 +46,7 @@ class TargetSpec:
 
     Args:
         kind: ``binary`` and ``multiclass`` labels are class ids (int64, shape `[batch, *shape]`);
-            ``multilabel`` is 0/1 float32 `[batch, classes]`; ``real`` is float32 `[batch, outputs]`;
+            ``multilabel`` is 0/1 float32 `[batch, classes]`; ``real`` is float64 `[batch, outputs]`;
             ``none`` is a placeholder for tasks whose loss reads the model's output only.
         classes: the classes' names, in the order of their ids; empty for ``real`` and ``none``.
         outputs: the number of units of the model's head (binary 1, multiclass the number of classes).

@@ -46,7 +46,7 @@ LARGEST_CONFIG = 50_000_000
 DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
-@declare(inputs=("numeric", "categorical", "image", "tokens"))
+@declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True)
 def file(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

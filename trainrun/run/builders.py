@@ -123,6 +123,8 @@ def job(
             target=data.target,
             head=output_head.activation(demands, loss_spec, data),
         )
+        if (unit := Unit.of(data)) is not None and declaration_reader.of("model", config["model"]["name"]).trained:
+            model = unit.deviations(model)
         output = output_head.meaning(model, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
         penalty.report(model, replica_count)
@@ -221,8 +223,9 @@ def _encoded(split: Split | None, data: Dataset, form: str) -> Split | None:
     if split is None:
         return None
     weight = label_encoding.weights(split.y, data.target, split.weight)
-    y, unit = label_encoding.encode(split.y, data.target, form), Unit.of(data)
-    return replace(split, y=y if unit is None else unit.standard(y), weight=weight)
+    unit = Unit.of(data)
+    y = split.y if unit is None else unit.standard(split.y)
+    return replace(split, y=label_encoding.encode(y, data.target, form), weight=weight)
 
 
 def _weights(setting: Any, data: Dataset) -> np.ndarray | None:

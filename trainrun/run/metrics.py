@@ -54,4 +54,4 @@ def _metric(
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
     metric = metric_adapter.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
     unit = Unit.of(data)
-    return metric if unit is None else unit.metric(metric)
+    return metric if unit is None else unit.metric(metric, demands)

@@ -51,3 +51,16 @@ def inference_model(job: Job) -> keras.Model:
     return keras.Model(
         model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs[0], name=model.name
     )
+
+
+def result_model(job: Job) -> keras.Model:
+    """Return the model that `trainrun.run` hands to its caller: what it predicts is in the unit of the data.
+
+    It has the trained optimizer. With a standardized target it is a second model over the same weights, without loss.
+    """
+    unit = Unit.of(job.dataset)
+    if unit is None:
+        return job.model
+    model = unit.model(job.model)
+    model.compile(optimizer=job.model.optimizer)
+    return model

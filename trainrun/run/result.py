@@ -18,7 +18,7 @@ class RunResult:
         metrics: final, name -> number; `val_` and `test_` before those of the other splits.
         history: name -> one value an epoch.
         summary: the content of summary.json.
-        model: the trained Keras model.
+        model: the trained Keras model; a real target is predicted in its own unit.
     """
 
     run_dir: Path

@@ -57,7 +57,7 @@ def run(
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
             from trainrun.inspect import profiling
-            from trainrun.run import builders, settings, tuning
+            from trainrun.run import builders, model_files, settings, tuning
             from trainrun.run.evaluation import evaluate
             from trainrun.run.run_builder import RunBuilder
             from trainrun.run.run_record import RunRecord, earlier_failures
@@ -97,9 +97,8 @@ def run(
             record.save_artifacts()
         profiling.report(attempts.callbacks, builder.job_again, builder.trainer_name)
         summary = record.end()
-    return RunResult(
-        run_dir, summary["status"], record.evaluation.metrics, history, summary, record.job.model
-    )
+    model = model_files.result_model(record.job)
+    return RunResult(run_dir, summary["status"], record.evaluation.metrics, history, summary, model)
 
 
 def discard(run_dir: Path) -> None:

@@ -14,45 +14,89 @@ from keras import ops
 
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Dataset
+from trainrun.util.declarations import MetricDeclaration
+
+# The name of the last layer of a saved model, which takes its output to the unit of the target.
+UNIT_LAYER = "unit"
 
 
 class Unit:
-    """The affine map between a target in its own unit and in deviations from its mean.
+    """The affine map between a target in its own unit and in deviations from its mean, in float64.
+
+    float32 knows seven digits: around 1.6e9 its numbers lie 128 apart, so the mean comes off before the cast.
 
     Args:
         mean, scale: of the training targets, one number an output.
     """
 
     def __init__(self, mean: Sequence[float], scale: Sequence[float]):
-        self.mean = np.asarray(mean, "float32")
-        self.scale = np.asarray(scale, "float32")
+        self.mean = np.asarray(mean, "float64")
+        self.scale = np.asarray(scale, "float64")
 
     @classmethod
     def of(cls, data: Dataset) -> Unit | None:
         """Return the unit that the dataset recorded under `preprocessing["standardize_target"]`, if it did."""
-        found = data.preprocessing.get("standardize_target")
-        return cls(found["mean"], found["std"]) if found else None
+        fitted = data.preprocessing.get("standardize_target")
+        return cls(fitted["mean"], fitted["std"]) if fitted else None
 
     def standard(self, y: np.ndarray) -> np.ndarray:
-        """Return targets `[n, outputs]` as deviations from the mean."""
-        return ((y - self.mean) / self.scale).astype("float32")
+        """Return targets `[n, outputs]` as deviations from the mean, float32."""
+        return ((y.astype("float64") - self.mean) / self.scale).astype("float32")
 
     def own(self, y: np.ndarray) -> np.ndarray:
-        """Return deviations `[n, outputs]` in the target's unit."""
-        return y * self.scale + self.mean
+        """Return deviations `[n, outputs]` in the target's unit, float64."""
+        return y.astype("float64") * self.scale + self.mean
 
-    def metric(self, metric: keras.metrics.Metric) -> keras.metrics.Metric:
-        """Return the metric, measuring in the target's unit."""
-        return InUnits(metric, self.mean.tolist(), self.scale.tolist())
+    def metric(self, metric: keras.metrics.Metric, declared: MetricDeclaration) -> keras.metrics.Metric:
+        """Return the metric, measuring in the target's unit.
+
+        Args:
+            metric: as it measures targets and predictions in their own unit.
+            declared: where its invariances allow, the mean is left out, since 5000.4 - 5000.3 in float32 has lost the
+                digits that 0.4 - 0.3 has, and so is the size, since the square of 1e37 is infinity.
+        """
+        shift, mean, scale = declared.shift_invariance, self.mean, self.scale
+        if shift == "each" or (shift == "common" and mean.size == 1):
+            mean = np.zeros_like(mean)
+        if declared.scale_invariant:
+            mean, scale = mean / scale.max(), scale / scale.max()
+        return InUnits(metric, mean.tolist(), scale.tolist())
 
     def model(self, model: keras.Model) -> keras.Model:
-        """Return a model over the same weights whose output is in the target's unit."""
-        scale = keras.layers.Rescaling(self.scale.tolist(), self.mean.tolist(), dtype="float32", name="unit")
-        return keras.Model(
-            model.inputs if len(model.inputs) > 1 else model.inputs[0],
-            scale(model.outputs[0]),
-            name=model.name,
-        )
+        """Return a model over the same weights whose output is in the target's unit, float64.
+
+        A layer that took the output to deviations (`deviations`) is merged with the one that takes it back.
+        """
+        scale, offset, output = self.scale, self.mean, model.outputs[0]
+        if (last := _rescaling(model)) is not None:
+            scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
+            output = last.input
+        return _rescaled(model, output, scale, offset)
+
+    def deviations(self, model: keras.Model) -> keras.Model:
+        """Return a model over the same weights whose output is in deviations, of one whose output is in the unit.
+
+        The model may have been saved by a run on other data: the layer that took its output to that data's unit is
+        merged with the one that takes it to these deviations.
+        """
+        scale, offset, output = np.ones_like(self.scale), np.zeros_like(self.mean), model.outputs[0]
+        if (last := _rescaling(model)) is not None:
+            scale, offset, output = np.asarray(last.scale), np.asarray(last.offset), last.input
+        return _rescaled(model, output, scale / self.scale, (offset - self.mean) / self.scale)
+
+
+def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
+    """Return the layer that changes the output's unit, if the model ends in one of ours."""
+    last = model.layers[-1]
+    return last if isinstance(last, keras.layers.Rescaling) and last.name == UNIT_LAYER else None
+
+
+def _rescaled(model: keras.Model, output: Any, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
+    """Return the model up to `output`, times a scale, plus an offset."""
+    if not np.allclose(scale, 1, rtol=1e-12, atol=0) or not np.allclose(offset, 0, rtol=0, atol=1e-12):
+        # Arrays: TensorFlow makes float32 of plain numbers, whatever the layer's dtype.
+        output = keras.layers.Rescaling(scale, offset, dtype="float64", name=UNIT_LAYER)(output)
+    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name)
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -61,7 +105,7 @@ class InUnits(keras.metrics.Metric):
 
     Args:
         metric: the metric inside; its name and dtype are this one's.
-        mean, scale: one number an output: own = standard · scale + mean.
+        mean, scale: one number an output: measured are deviations · scale + mean.
     """
 
     def __init__(

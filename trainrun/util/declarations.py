@@ -73,12 +73,17 @@ class MetricDeclaration(Declaration):
     Args:
         targets, labels, predictions: as a loss's.
         direction: ``max`` if more is better, ``min`` if less is; None: neither.
+        shift_invariance: of a metric on real targets: its value stays the same if a constant is added to targets and
+            predictions alike, ``each`` output having one of its own, or one ``common`` to all; ``none``: it does not.
+        scale_invariant: its value stays the same if all targets and predictions are multiplied by one number above 0.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
     labels: tuple[str, ...] = _words(LABELS)
     predictions: tuple[str, ...] = _words(PREDICTIONS, ("any",))
     direction: str | None = _word(("min", "max"), None)
+    shift_invariance: str = _word(("each", "common", "none"), "none")
+    scale_invariant: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +93,12 @@ class ModelDeclaration(Declaration):
     Args:
         targets: as a loss's.
         inputs: the kinds of input: ``numeric``, ``categorical``, ``image``, ``tokens``; empty: any.
+        trained: its weights were trained before: a real target comes out in its own unit.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
     inputs: tuple[str, ...] = _words(INPUTS)
+    trained: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

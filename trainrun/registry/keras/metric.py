@@ -11,16 +11,25 @@ from collections.abc import Mapping
 from trainrun.util.declarations import MetricDeclaration
 
 
-def _metric(targets: str, labels: str, predictions: str, direction: str | None = None) -> MetricDeclaration:
+def _metric(
+    targets: str,
+    labels: str,
+    predictions: str,
+    direction: str | None = None,
+    shift_invariance: str = "none",
+    scale_invariant: bool = False,
+) -> MetricDeclaration:
     return MetricDeclaration(
         targets=tuple(targets.split()),
         labels=tuple(labels.split()),
         predictions=tuple(predictions.split()),
         direction=direction,
+        shift_invariance=shift_invariance,
+        scale_invariant=scale_invariant,
     )
 
 
-# Class -> targets, labels, predictions, direction.
+# Class -> targets, labels, predictions, direction, shift invariance, scale invariance.
 DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "AUC": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "Accuracy": _metric("binary multiclass", "ids", "ids", "max"),
@@ -30,8 +39,8 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "CategoricalAccuracy": _metric("multiclass", "one_hot", "any", "max"),
     "CategoricalCrossentropy": _metric("multiclass", "one_hot", "probabilities logits", "min"),
     "CategoricalHinge": _metric("multiclass", "one_hot", "scores", "min"),
-    "ConcordanceCorrelation": _metric("real", "real", "real", "max"),
-    "CosineSimilarity": _metric("real multiclass multilabel", "real one_hot", "real probabilities", "max"),
+    "ConcordanceCorrelation": _metric("real", "real", "real", "max", "common", True),
+    "CosineSimilarity": _metric("real multiclass multilabel", "real one_hot", "real probabilities", "max", "none", True),
     "F1Score": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "FBetaScore": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "FalseNegatives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "min"),
@@ -39,23 +48,23 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "Hinge": _metric("binary multiclass multilabel", "binary one_hot", "scores", "min"),
     "IoU": _metric("binary multiclass", "ids", "ids", "max"),
     "KLDivergence": _metric("multiclass", "one_hot", "probabilities", "min"),
-    "LogCoshError": _metric("real", "real", "real", "min"),
+    "LogCoshError": _metric("real", "real", "real", "min", "each"),
     "Mean": _metric("", "any", "any"),
-    "MeanAbsoluteError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "MeanAbsoluteError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min", "each"),
     "MeanAbsolutePercentageError": _metric("real", "real", "real", "min"),
     "MeanIoU": _metric("binary multiclass", "ids", "ids", "max"),
-    "MeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "MeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min", "each"),
     "MeanSquaredLogarithmicError": _metric("real", "real", "real", "min"),
     "OneHotIoU": _metric("multiclass", "one_hot", "any", "max"),
     "OneHotMeanIoU": _metric("multiclass", "one_hot", "any", "max"),
-    "PearsonCorrelation": _metric("real", "real", "real", "max"),
+    "PearsonCorrelation": _metric("real", "real", "real", "max", "common", True),
     "Poisson": _metric("real", "real", "real", "min"),
     "Precision": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "PrecisionAtRecall": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
-    "R2Score": _metric("real", "real", "real", "max"),
+    "R2Score": _metric("real", "real", "real", "max", "each", True),
     "Recall": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "RecallAtPrecision": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
-    "RootMeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min"),
+    "RootMeanSquaredError": _metric("real binary multiclass multilabel", "real binary one_hot", "real probabilities", "min", "each"),
     "SensitivityAtSpecificity": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "SparseCategoricalAccuracy": _metric("multiclass", "ids", "any", "max"),
     "SparseCategoricalCrossentropy": _metric("multiclass", "ids", "probabilities logits", "min"),

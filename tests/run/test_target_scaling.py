@@ -1,0 +1,145 @@
+"""Targets far from zero: learnt in deviations, measured and predicted in their unit, held against float64."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+from sklearn.linear_model import LinearRegression
+
+import trainrun
+from trainrun.run.target_scaling import Unit
+
+OFF = [
+    "tracking=none",
+    "artifacts.plots=false",
+    "artifacts.report=false",
+    "model=linear",
+    "data.task=regression",
+]
+MEASURED = [
+    "metric=[r2_score,mean_absolute_error,mean_squared_error,root_mean_squared_error,pearson_correlation]",
+    "metric.pearson_correlation.axis=0",  # over a batch, the mean of the batches: here one holds all
+]
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def table(folder, offset, scale, noise=0.0, n=600):
+    """Write x, y = offset + scale · (x + noise); return the two as the file has them."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=n)
+    y = offset + scale * (x + noise * draw.normal(size=n))
+    rows = [f"{a!r},{b!r}" for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    (folder / "own.csv").write_text("x,y\n" + "\n".join(rows) + "\n")
+    return x, y
+
+
+def test_metrics_of_a_target_of_5000_are_those_of_float64(inside):
+    table(inside, 5000, 1, noise=0.5)
+    result = trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=150",
+                           "trainer.batch_size=360", "optimizer.learning_rate=0.05", *MEASURED])  # fmt: skip
+    data = trainrun.build("data", "csv", path="own.csv", target="y", task="regression", standardize=False)
+    fitted = LinearRegression().fit(data.train.x, data.train.y).predict(data.test.x)
+    truth, measured = data.test.y[:, 0], result.metrics
+    # The fit itself is compared loosely, the measurement of its predictions closely.
+    assert measured["test_r2_score"] == pytest.approx(reference.r2_score(truth, fitted), abs=0.02)
+    standard = trainrun.build("data", "csv", path="own.csv", target="y", task="regression")
+    predicted = result.model.predict(standard.test.x, verbose=0)[:, 0]
+    assert measured["test_r2_score"] == pytest.approx(reference.r2_score(truth, predicted), rel=1e-5)
+    assert measured["test_mean_absolute_error"] == pytest.approx(
+        reference.mean_absolute_error(truth, predicted), rel=1e-5
+    )
+    mse = reference.mean_squared_error(truth, predicted)
+    assert measured["test_mean_squared_error"] == pytest.approx(mse, rel=1e-5)
+    assert measured["test_root_mean_squared_error"] == pytest.approx(mse**0.5, rel=1e-5)
+    assert measured["test_pearson_correlation"] == pytest.approx(
+        np.corrcoef(truth, predicted)[0, 1], rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("offset", "scale"), [(1.6e9, 100.0), (1e12, 1.0), (-3e5, 0.01), (0.0, 1e37), (0.0, 1e-30)]
+)
+def test_a_target_of_any_size_is_learnt_as_well_as_one_around_zero(inside, offset, scale):
+    table(inside, offset, scale)
+    result = trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=30",
+                           "optimizer.learning_rate=0.05", "metric=r2_score"])  # fmt: skip
+    assert result.metrics["test_loss"] < 1e-6
+    assert result.metrics["test_r2_score"] == pytest.approx(1, abs=1e-5)
+
+
+def test_the_saved_model_predicts_what_float32_could_not_hold(inside):
+    table(inside, 1.6e9, 100)
+    result = trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=30",
+                           "optimizer.learning_rate=0.05", "artifacts.verify=true"])  # fmt: skip
+    data = trainrun.build("data", "csv", path="own.csv", target="y", task="regression")
+    saved = keras.saving.load_model(result.run_dir / "model.keras")
+    for model in (saved, result.model):
+        predicted = model.predict(data.test.x, verbose=0)
+        assert np.abs(predicted - data.test.y).max() < 0.1  # neighbours in float32 are 128 apart
+    assert int(result.model.optimizer.iterations) == result.summary["steps"]
+
+
+def test_a_saved_regression_goes_on_where_it_stopped_on_its_own_and_on_other_data(inside):
+    table(inside, 5000, 2, noise=0.3)
+    common = [*OFF[:3], "data=csv", "data.target=y", "data.task=regression", "artifacts.verify=true"]
+    first = trainrun.run([*common, "data.path=own.csv", "model=linear", "trainer.epochs=30",
+                          "optimizer.learning_rate=0.05"])  # fmt: skip
+    (inside / "own.csv").rename(inside / "first.csv")
+    table(inside, 5001, 4, noise=0.3)  # another mean, another deviation
+    for name in ("first.csv", "own.csv"):
+        again = trainrun.run([*common, f"data.path={name}", "model=file", f"model.path={first.run_dir}/model.keras",
+                              "trainer.epochs=1", "optimizer=sgd", "optimizer.learning_rate=1e-9"])  # fmt: skip
+        data = trainrun.build("data", "csv", path=name, target="y", task="regression")
+        # Nothing was learnt: the model says what the first said, measured by the labels of this file.
+        predicted = first.model.predict(data.test.x, verbose=0)
+        assert np.allclose(again.model.predict(data.test.x, verbose=0), predicted, rtol=0, atol=2e-3)
+        assert again.metrics["test_mean_absolute_error"] == pytest.approx(
+            np.abs(predicted - data.test.y).mean(), rel=1e-3
+        )
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+def test_a_model_trained_elsewhere_is_measured_in_its_own_unit(inside):
+    data = trainrun.build("data", "diabetes")
+    fitted = LinearRegression().fit(data.train.x, data.train.y)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.layers[-1].set_weights([fitted.coef_.T, fitted.intercept_])
+    model.save("own.keras")
+    result = trainrun.run([*OFF[:3], "data=diabetes", "model=file", "model.path=own.keras", "model.trainable=false",
+                           "trainer.epochs=1", "artifacts.verify=true"])  # fmt: skip
+    expected = reference.r2_score(data.test.y, fitted.predict(data.test.x))
+    assert result.metrics["test_r2_score"] == pytest.approx(expected, abs=1e-4)
+    saved = keras.saving.load_model(result.run_dir / "model.keras")
+    assert np.allclose(saved.predict(data.test.x, verbose=0), fitted.predict(data.test.x), rtol=1e-5)
+
+
+def test_saved_models_do_not_pile_up_layers_that_change_the_unit():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    unit, other = Unit([5000.0], [2.0]), Unit([-3.0], [0.5])
+    x = np.linspace(-1, 1, 7)[:, None]
+    expected = 5000.0 + 2.0 * model.predict(x, verbose=0).astype("float64")
+    for _ in range(3):
+        functional = unit.model(model)
+        again = other.model(other.deviations(functional))
+        assert np.allclose(again.predict(x, verbose=0), expected, rtol=1e-9)
+        assert sum(isinstance(layer, keras.layers.Rescaling) for layer in again.layers) == 1
+        model = unit.deviations(again)
+    assert np.allclose(model.predict(x, verbose=0), (expected - 5000.0) / 2.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["1e200", "-4e38"])
+def test_numbers_beyond_float32_are_named_by_column_and_line(inside, text):
+    (inside / "own.csv").write_text(
+        "x,y\n" + "".join(f"{i},{i * 0.5}\n" for i in range(50)) + f"{text},1.5\n"
+    )
+    with pytest.raises(
+        trainrun.errors.UserError, match=f"line 52: column x: '{text}' is beyond what float32 holds"
+    ):
+        trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y"])
