@@ -217,7 +217,11 @@ def _not_finite(array: Rows) -> tuple[int, int]:
     count, first = 0, 0
     for start, block in each(array):
         # NaN and infinity come out of least and greatest, and those need no array of truths.
-        if block.dtype.kind != "f" or not block.size or max(abs(float(block.min())), abs(float(block.max()))) <= LARGEST:
+        if (
+            block.dtype.kind != "f"
+            or not block.size
+            or max(abs(float(block.min())), abs(float(block.max()))) <= LARGEST
+        ):
             continue
         bad = ~(abs(block.reshape(len(block), -1).astype("float64")) <= LARGEST).all(axis=1)
         first = first if count else start + int(bad.argmax())

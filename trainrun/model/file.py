@@ -46,7 +46,7 @@ LARGEST_CONFIG = 50_000_000
 DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
-@declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True)
+@declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True, states_output=True)
 def file(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,
@@ -54,6 +54,7 @@ def file(
     *,
     path: str | None = None,
     trainable: bool = True,
+    output: str | None = None,
 ) -> keras.Model:
     """Return the model in a file, held against the data; it keeps its own head.
 
@@ -64,6 +65,8 @@ def file(
         head: not read; the file's last layer stands.
         path: the .keras file.
         trainable: False: keep all weights as they are.
+        output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``. None: read from its graph, else
+            from what it predicts. The run reads it, not this function.
 
     Raises:
         UserError: there is no such file, it is no model, holds code, or does not fit the data.

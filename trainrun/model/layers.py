@@ -9,18 +9,17 @@ import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
+from trainrun.model import output_kind
 from trainrun.model._blocks import head as final
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
 from trainrun.util.declarations import declare
 
-# What a last layer ends with where the list means it to be the output.
-ENDINGS = ("linear", "softmax", "sigmoid", "softplus")
-
 
 @declare(
     targets=("binary", "multiclass", "multilabel", "real"),
     inputs=("numeric", "categorical", "image", "tokens"),
+    states_output=True,
 )
 def layers(
     inputs: tuple[InputSpec, ...],
@@ -29,6 +28,7 @@ def layers(
     *,
     layers: Sequence[keras.Layer],
     add_head: bool | None = None,
+    output: str | None = None,
 ) -> keras.Model:
     """Return the layers one after another.
 
@@ -41,6 +41,8 @@ def layers(
         layers: Keras layers, built.
         add_head: add a last dense layer of the size that the data needs. None: unless the list's output has
             that shape already and ends with no activation, softmax, sigmoid or softplus.
+        output: what the last layer gives: ``probabilities``, ``logits`` or ``scores``. None: read from the layer. The run
+            reads it, not this function.
 
     Raises:
         UserError: a layer cannot take what the one before it gives, or the list does not end as the data needs.
@@ -73,7 +75,7 @@ def layers(
             )
     wanted = (*target.shape, target.outputs)
     fits = tuple(x.shape[1:]) == wanted
-    ends = getattr(getattr(layers[-1], "activation", None), "__name__", None) in ENDINGS if layers else False
+    ends = bool(layers) and _is_output(layers[-1], x)
     if add_head or (add_head is None and not (fits and ends)):
         x = final(x if len(x.shape) == 2 else keras.layers.Flatten(name="flat")(x), target, head, Weights())
     elif not fits and target.kind != "none":
@@ -84,6 +86,12 @@ def layers(
             )
         )
     return keras.Model(opened, x, name="layers")
+
+
+def _is_output(last: keras.Layer, output: keras.KerasTensor) -> bool:
+    """Return whether the list means its last layer to be the output."""
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    return activation in ("linear", "softplus") or output_kind.is_probabilities(output) is True
 
 
 def _shown(shape: Sequence[int | None]) -> str:

@@ -123,9 +123,11 @@ def job(
             target=data.target,
             head=output_head.activation(demands, loss_spec, data),
         )
-        if (unit := Unit.of(data)) is not None and declaration_reader.of("model", config["model"]["name"]).trained:
+        if (unit := Unit.of(data)) is not None and declaration_reader.of(
+            "model", config["model"]["name"]
+        ).trained:
             model = unit.deviations(model)
-        output = output_head.meaning(model, demands, data)
+        output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
         penalty.report(model, replica_count)
         model.compile(

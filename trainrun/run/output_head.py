@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from trainrun.data.dataset import Dataset
-from trainrun.errors import Problem
+from trainrun.errors import Problem, UserError
 from trainrun.loss.auto import auto as auto_loss
-from trainrun.registry import option_files
+from trainrun.model import output_kind
+from trainrun.registry import declaration_reader, option_files
+from trainrun.ui import console
 from trainrun.util.declarations import LossDeclaration
 
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
+# Examples whose predictions are looked at where the model's graph does not tell what they are.
+LOOKED_AT = 64
 
 
 def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
@@ -32,17 +37,104 @@ def activation(demands: LossDeclaration, spec: Mapping[str, Any], data: Dataset)
     return ACTIVATION[data.target.kind]
 
 
-def meaning(model: keras.Model, demands: LossDeclaration, data: Dataset) -> str:
-    """Return what the model's output means, by its last layer: a model from a file or YAML has its own head."""
+def meaning(
+    model: keras.Model,
+    spec: Mapping[str, Any],
+    loss: Mapping[str, Any],
+    demands: LossDeclaration,
+    data: Dataset,
+) -> str:
+    """Return what the model's output means: a model from a file, a plug-in or YAML has its own head.
+
+    What is stated counts; else what the graph tells; else what the first examples' predictions look like, which is said.
+
+    Args:
+        model: as built.
+        spec, loss: the config's nodes.
+        demands: what the loss declares.
+        data: the data.
+
+    Returns:
+        ``real``, ``probabilities``, ``logits`` or ``scores``.
+
+    Raises:
+        UserError: the loss reads something else.
+    """
     if data.target.kind in ("real", "none"):
         return "real"
-    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
-    if activation in ("sigmoid", "softmax"):
-        return "probabilities"
-    return "scores" if demands.predictions == ("scores",) else "logits"
+    declared = declaration_reader.of("model", spec["name"])
+    stated = spec.get("output") if declared.states_output else declared.output
+    by_graph = output_kind.is_probabilities(model.outputs[0]) if len(model.outputs or ()) == 1 else None
+    before = "scores" if demands.predictions == ("scores",) else "logits"
+    if stated is not None:
+        output = before if stated in ("logits", "scores") else stated
+        if by_graph is not None and by_graph != (output == "probabilities"):
+            ends = "probabilities" if by_graph else "no probabilities"
+            console.warn(
+                f"the output of model={spec['name']} is stated as {stated}; by its layers it ends in {ends}"
+            )
+    elif by_graph is not None:
+        output = "probabilities" if by_graph else before
+    else:
+        output = "probabilities" if _look_like_probabilities(model, data) else before
+        console.note(
+            f"model={spec['name']}: its output is read as {output}, by what it predicts for the first examples; "
+            + (
+                "model.output= says otherwise"
+                if declared.states_output
+                else "output= of its register says otherwise"
+            )
+        )
+    if (output == "probabilities") != (activation(demands, loss, data) is not None):
+        # The loss does not get what it asked of the head, so the model has one of its own.
+        _check(output, spec, loss, demands)
+    return output
+
+
+def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
+    """Return whether predictions lie in [0, 1] and, for one class of several, sum to 1."""
+    x = data.train.take(np.arange(min(LOOKED_AT, len(data.train)))).x
+    # A call may move states that are no weights (a seed, a running mean): the run must begin as without it.
+    states = [(v, v.numpy()) for v in model.variables if not v.trainable]
+    predicted = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
+    for variable, value in states:
+        variable.assign(value)
+    inside = bool(np.isfinite(predicted).all() and predicted.min() >= 0 and predicted.max() <= 1)
+    if data.target.kind == "multiclass":
+        return inside and bool(np.allclose(predicted.sum(axis=-1), 1, atol=1e-3))
+    return inside
+
+
+def _check(output: str, spec: Mapping[str, Any], loss: Mapping[str, Any], demands: LossDeclaration) -> None:
+    """Refuse a loss that reads something else than the model gives.
+
+    Raises:
+        UserError: with the ways out.
+    """
+    reads, from_logits = demands.predictions, loss.get("from_logits")
+    model = f"model={spec['name']} gives {output}"
+    ends = "a last activation of sigmoid or softmax" if output != "probabilities" else "no last activation"
+    if from_logits is not None and from_logits != (output == "logits"):
+        meant = "logits" if from_logits else "probabilities"
+        raise UserError(
+            Problem(
+                "loss.from_logits",
+                f"{str(from_logits).lower()} means that the loss reads {meant}; {model}. Leave loss.from_logits null, "
+                f"or give the model {ends}.",
+            )
+        )
+    if not reads or "any" in reads or output in reads:
+        return
+    raise UserError(
+        Problem(
+            "loss",
+            f"loss={loss['name']} reads {' or '.join(reads)}; {model}. Give it {ends}, or take another loss.",
+        )
+    )
 
 
 def to_probabilities(output: str, data: Dataset) -> str:
+    """Return the activation that makes probabilities of the model's output, ``identity`` where it gives them."""
     return ACTIVATION.get(data.target.kind, "identity") if output in ("logits", "scores") else "identity"
 
 

@@ -94,11 +94,16 @@ class ModelDeclaration(Declaration):
         targets: as a loss's.
         inputs: the kinds of input: ``numeric``, ``categorical``, ``image``, ``tokens``; empty: any.
         trained: its weights were trained before: a real target comes out in its own unit.
+        output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``; None: read from its graph, else
+            from what it predicts.
+        states_output: its argument `output` says that instead.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
     inputs: tuple[str, ...] = _words(INPUTS)
     trained: bool = False
+    output: str | None = _word(("probabilities", "logits", "scores"), None)
+    states_output: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
