@@ -152,7 +152,7 @@ TRAINING = [
          files={"mine.py": FAILING.format(group="callback", name="leaver", body="class Leaver(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs=None): raise SystemExit('boom')\n")}),
     case("training: a message with a password", f"{QUICK} plugins=[./mine.py] callback=teller", "https://***@host", code=1,
          files={"mine.py": FAILING.format(group="callback", name="teller", body="class Teller(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs=None): raise RuntimeError('https://me:s3cret@host is down')\n")}),
-    case("data: a plug-in's dataset that is none", "tracking=none plugins=[./mine.py] data=odd", "odd returned int, no trainrun.data.dataset.Dataset",
+    case("data: a plug-in's dataset that is none", "tracking=none plugins=[./mine.py] data=odd", "expected a trainrun.data.dataset.Dataset, but odd returned int",
          files={"mine.py": "import trainrun\n@trainrun.register('data', 'odd')\ndef odd():\n    return 3\n"}),
 ]  # fmt: skip
 

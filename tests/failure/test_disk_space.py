@@ -44,7 +44,7 @@ def test_what_cannot_fit_is_refused_with_the_numbers(run, monkeypatch, project):
 def test_what_is_tight_is_a_warning(run, monkeypatch, capsys):
     free(monkeypatch, 250_000)
     assert run().status == "FINISHED"
-    assert "That is tight" in capsys.readouterr().err
+    assert "That is scarce" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_finds_no_room(run, monkeypatch, project):

@@ -68,7 +68,7 @@ def test_an_input_that_is_infinite(run):
     found = read(run_dir, "autopsy.json")
     assert found["first"]["kind"] == "input" and found["first"]["value"] == "inf"
     assert found["examples"] == {"count": 1, "first": [41]} and found["step"] == place(41)
-    assert "Mend these examples" in message
+    assert "Correct these examples" in message
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [("0", "minutes=0 wants no search"), ("1e-9", "would take longer")]
+    ("minutes", "said"), [("0", "minutes=0 allows no search"), ("1e-9", "would take longer")]
 )
 def test_the_search_takes_as_long_as_it_may(minutes, said, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"failure.minutes={minutes}")

@@ -62,7 +62,7 @@ def test_it_goes_on_from_the_last_checkpoint_and_a_resume_knows_the_parts(run):
 
 def test_one_example_at_a_time_is_the_least(run):
     message, run_dir = run.fail(*layers(0), "trainer=custom", "trainer.batch_size=4")
-    assert "out of memory at 1 examples at once" in message and "one example at a time already" in message
+    assert "out of memory at 1 examples at once" in message and "a single example already" in message
     assert [a["parts"] for a in read(run_dir, "summary.json")["attempts"]] == [2, 4, 4]
 
 
@@ -74,4 +74,4 @@ def test_stop_stops(run):
 
 def test_a_step_of_ones_own_is_not_divided(run):
     message, _ = run.fail(*layers(3), "trainer=custom", "trainer.step=whole")
-    assert "a step of your own takes the whole batch" in message
+    assert "a custom step takes the whole batch" in message

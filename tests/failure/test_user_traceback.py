@@ -60,9 +60,9 @@ def caught(text, kind=ValueError):
     ],
 )
 def test_what_was_said_without_what_tensorflow_puts_around_it(text, expected):
-    assert user_traceback.said(caught(text)) == expected
+    assert user_traceback.short_message(caught(text)) == expected
 
 
 def test_frames_that_only_the_message_has(tmp_path):
     text = f'in user code:\n\n    File "{tmp_path}/mine.py", line 3, in call  *\n        return x\n\n    TypeError: no'
-    assert [(f.line, f.name) for f in user_traceback.of_user(caught(text))][-1] == (3, "call")
+    assert [(f.line, f.name) for f in user_traceback.user_frames(caught(text))][-1] == (3, "call")

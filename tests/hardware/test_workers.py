@@ -40,7 +40,7 @@ def test_two_workers_are_one_device_and_leave_one_record_also_when_one_dies_and_
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err[-3000:]
     assert "worker 1 of 2" in out and "worker 2 of 2" not in out
-    assert "Beginning again from the last checkpoint (retry 1 of 1)" in err and "Traceback" not in err
+    assert "Restarting from the last checkpoint (retry 1 of 1)" in err and "Traceback" not in err
     (run_dir,) = (inside / "outputs" / "runs").iterdir()
     assert len(list(inside.rglob("journal.jsonl"))) == len(list(inside.rglob("summary.json"))) == 1
     assert [p.name for p in (run_dir / "workers" / "1").iterdir()] == ["run.log"]

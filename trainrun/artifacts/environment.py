@@ -34,8 +34,8 @@ def _version(name: str) -> str | None:
 
 def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
     """Return the versions of `packages` that are installed, and of Python; nothing is imported."""
-    found = {"python": platform.python_version()}
-    return found | {name: v for name in packages if (v := _version(name)) is not None}
+    installed = {"python": platform.python_version()}
+    return installed | {name: v for name in packages if (v := _version(name)) is not None}
 
 
 def git_state(
@@ -110,8 +110,8 @@ def write(
 @functools.cache
 def packages() -> list[str]:
     """Return the installed packages as `name==version`, sorted, as they are when it is first asked for."""
-    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    return [f"{name}=={found[name]}" for name in sorted(found, key=str.lower)]
+    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return [f"{name}=={versions[name]}" for name in sorted(versions, key=str.lower)]
 
 
 def _section(title: str, lines: Any) -> list[str]:

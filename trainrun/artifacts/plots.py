@@ -128,8 +128,8 @@ def learning_curves(
         ]
         for label, series, colour in values:
             # Validation every n epochs: its values belong to every n-th.
-            every = max(epochs // len(series), 1) if label == "validation" else 1
-            at = np.arange(1, len(series) + 1) * every
+            interval = max(epochs // len(series), 1) if label == "validation" else 1
+            at = np.arange(1, len(series) + 1) * interval
             marker = "o" if len(series) <= 30 else None
             axes.plot(at, series, color=colour, label=label, lw=1.8, marker=marker, ms=3)
             top = best.get(f"val_{base}") if label == "validation" else None

@@ -99,8 +99,8 @@ def read(path: Path) -> Stored:
             if len(set(names)) != len(names):
                 raise ValueError("an entry is there twice")
             content = {name: file[name] for name in file.files}
-        said = content.pop(DIGEST).tobytes().decode()
-        if said != digest(content):
+        recorded = content.pop(DIGEST).tobytes().decode()
+        if recorded != digest(content):
             raise ValueError("its checksum does not fit its content")
         about = json.loads(content.pop(ABOUT).tobytes())
         if about["format"] > FORMAT:
@@ -171,11 +171,11 @@ def _make_room(path: Path, keep: int) -> None:
 
 def _older(path: Path) -> list[tuple[int, Path]]:
     """Return the files before the newest with their numbers, ascending."""
-    found = (
+    numbered = (
         (p.name[len(path.stem) + 1 : -len(path.suffix)], p)
         for p in path.parent.glob(f"{path.stem}.*{path.suffix}")
     )
-    return sorted((int(number), p) for number, p in found if number.isdigit())
+    return sorted((int(number), p) for number, p in numbered if number.isdigit())
 
 
 def _sync_folder(folder: Path) -> None:

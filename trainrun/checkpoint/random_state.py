@@ -34,9 +34,9 @@ def set(state: Mapping[str, Any]) -> None:
         tf.random.get_global_generator().state.assign(state["generator"])
 
 
-def _twister(found: tuple) -> tuple:
+def _twister(state: tuple) -> tuple:
     """Return the state of one of Python's generators with its 625 words as an array: as JSON they take 1 ms."""
-    version, words, gauss = found
+    version, words, gauss = state
     return version, np.array(words, dtype="uint32"), gauss
 
 

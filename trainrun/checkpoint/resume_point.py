@@ -47,40 +47,42 @@ class Resume:
                     "Put the former data back, or train anew.",
                 )
             )
-        found, damage = file.newest(self.run_dir)
+        checkpoint, damage = file.newest(self.run_dir)
         for sentence in damage:
             console.warn(f"{sentence}; the one before is taken.")
-        if found is None:
+        if checkpoint is None:
             console.note("no checkpoint was written yet: training begins anew, as it began")
             return job
-        plan, was = job.plan, found.about["plan"]
+        plan, was = job.plan, checkpoint.about["plan"]
         same = (was["batch_size"], was["steps_per_epoch"]) == (plan.batch_size, plan.steps_per_epoch)
-        if found.step and not same:
+        if checkpoint.step and not same:
             raise UserError(
                 Problem(
                     "hardware",
-                    f"the run stopped at step {found.step} of epoch {found.epoch + 1} with {was['batch_size']} examples a "
+                    f"the run stopped at step {checkpoint.step} of epoch {checkpoint.epoch + 1} with {was['batch_size']} examples a "
                     f"step; now there would be {plan.batch_size}, and no such step. Set hardware.scale_batch=global, "
                     "or take as many devices as before.",
                 )
             )
-        start = Start(found, more=plan.epochs > was["epochs"])
+        start = Start(checkpoint, more=plan.epochs > was["epochs"])
         if start.over:
-            console.note(f"all {found.epoch} epochs are trained; what came after them is done again")
+            console.note(f"all {checkpoint.epoch} epochs are trained; what came after them is done again")
         else:
-            at = f", step {found.step + 1} of {plan.steps_per_epoch}" if found.step else ""
-            console.note(f"going on with epoch {found.epoch + 1} of {plan.epochs}{at} ({found.path.name})")
+            at = f", step {checkpoint.step + 1} of {plan.steps_per_epoch}" if checkpoint.step else ""
+            console.note(
+                f"going on with epoch {checkpoint.epoch + 1} of {plan.epochs}{at} ({checkpoint.path.name})"
+            )
         return replace(job, start=start)
 
     def record(self, job: Job) -> dict[str, Any]:
         """Return what the journal and the summary say of it."""
         if job.start is None:
             return {"epoch": 0, "step": 0, "checkpoint": None, "changed": list(self.changed)}
-        found = job.start.checkpoint
+        checkpoint = job.start.checkpoint
         return {
-            "epoch": found.epoch,
-            "step": found.step,
-            "updates": int(found.about["updates"]),
-            "checkpoint": found.path.name,
+            "epoch": checkpoint.epoch,
+            "step": checkpoint.step,
+            "updates": int(checkpoint.about["updates"]),
+            "checkpoint": checkpoint.path.name,
             "changed": list(self.changed),
         }

@@ -50,9 +50,9 @@ def restore(path: Path, model: keras.Model) -> int:
         file.Damaged: the file is not whole.
         UserError: it is of another model.
     """
-    found = file.read(path)
+    checkpoint = file.read(path)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    wanted = by_purpose(model)
-    training_state.put(found, {kind: wanted[kind] for kind in ("weights", "optimizer")})
-    return found.epoch
+    variables = by_purpose(model)
+    training_state.put(checkpoint, {kind: variables[kind] for kind in ("weights", "optimizer")})
+    return checkpoint.epoch

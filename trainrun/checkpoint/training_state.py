@@ -41,8 +41,8 @@ class Reader:
     def arrays(self) -> dict[str, np.ndarray]:
         """See `StateReader`."""
         of_kind = by_purpose(self.model)
-        every = itertools.chain.from_iterable(of_kind.values())
-        kept = dict(zip(entry_names(of_kind), map(_components, every), strict=True))
+        variables = itertools.chain.from_iterable(of_kind.values())
+        kept = dict(zip(entry_names(of_kind), map(_components, variables), strict=True))
         flat = list(itertools.chain.from_iterable(kept.values()))
         if len(flat) != len(self._components) or any(
             a is not b for a, b in zip(flat, self._components, strict=True)
@@ -55,14 +55,14 @@ class Reader:
             )
         values = self._read() if self._read is not None else [c.read_value() for c in flat]
         arrays = iter([v.numpy() for v in values])
-        found: dict[str, np.ndarray] = {}
+        named: dict[str, np.ndarray] = {}
         for name, components in kept.items():
             several = [next(arrays) for _ in components]
             if len(several) == 1 or all(np.array_equal(several[0], s, equal_nan=False) for s in several[1:]):
-                found[name] = several[0]
+                named[name] = several[0]
             else:
-                found |= {f"{name}#{i}": s for i, s in enumerate(several)}
-        return found
+                named |= {f"{name}#{i}": s for i, s in enumerate(several)}
+        return named
 
 
 def entry_names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -114,9 +114,9 @@ def capture(
         },
     }
     about["callbacks"] = [
-        {"class": type(c).__name__, "state": pack(found, arrays, f"callback/{i}")}
+        {"class": type(c).__name__, "state": pack(state, arrays, f"callback/{i}")}
         for i, c in enumerate(callbacks)
-        if (found := callback_state.get(c)) is not None
+        if (state := callback_state.get(c)) is not None
     ]
     about["random"] = pack(random_state.get(), arrays, "random")
     return arrays, about
@@ -133,11 +133,11 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
     Raises:
         UserError: the model is another one than that of the checkpoint; nothing was changed.
     """
-    found = by_purpose(model)
+    of_kind = by_purpose(model)
     if stored.step == 0:
         # Between two epochs metrics begin anew; an `evaluate` in the meantime may have added variables to them.
-        found.pop("metrics")
-    put(stored, found)
+        of_kind.pop("metrics")
+    put(stored, of_kind)
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
         by_class.setdefault(entry["class"], []).append(unpack(entry["state"], stored.arrays))
@@ -152,7 +152,7 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
     random_state.set(unpack(stored.about["random"], stored.arrays))
 
 
-def put(stored: Stored, found: Mapping[str, Sequence[Any]]) -> None:
+def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
     """Give variables the values of a checkpoint; none is changed if one does not fit.
 
     Raises:
@@ -160,11 +160,11 @@ def put(stored: Stored, found: Mapping[str, Sequence[Any]]) -> None:
     """
     names = stored.about["names"]
     assign, problems = [], []
-    for kind, variables in found.items():
-        there = {n.partition("#")[0] for n in stored.arrays if n.startswith(f"{kind}/")}
+    for kind, variables in of_kind.items():
+        saved = {n.partition("#")[0] for n in stored.arrays if n.startswith(f"{kind}/")}
         here = {f"{kind}/{i:04d}": variable for i, variable in enumerate(variables)}
         problems += [
-            Problem(names.get(n, n), "the checkpoint has it, the model has not.") for n in there - here.keys()
+            Problem(names.get(n, n), "the checkpoint has it, the model has not.") for n in saved - here.keys()
         ]
         for name, variable in here.items():
             values = _values(stored.arrays, name)
@@ -201,10 +201,10 @@ def _components(variable: Any) -> list[Any]:
 def _values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     if name in arrays:
         return [arrays[name]]
-    found = []
-    while f"{name}#{len(found)}" in arrays:
-        found.append(arrays[f"{name}#{len(found)}"])
-    return found
+    parts = []
+    while f"{name}#{len(parts)}" in arrays:
+        parts.append(arrays[f"{name}#{len(parts)}"])
+    return parts
 
 
 def _assign(variable: Any, values: Sequence[np.ndarray]) -> None:
@@ -216,8 +216,8 @@ def _assign(variable: Any, values: Sequence[np.ndarray]) -> None:
         summed = getattr(variable, "aggregation", None) == "sum" or (
             getattr(value, "aggregation", None) == tf.VariableAggregation.SUM
         )
-        whole = total / len(components) if summed else total / len(values)
-        values = [whole.astype(values[0].dtype)]
+        value_of_each = total / len(components) if summed else total / len(values)
+        values = [value_of_each.astype(values[0].dtype)]
     for component, value in zip(components, itertools.cycle(values), strict=False):
         component.assign(value)
 

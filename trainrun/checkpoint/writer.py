@@ -104,9 +104,9 @@ class Checkpoint(keras.callbacks.Callback):
         """Return what a resumed run must know: the lowest value so far."""
         return {"lowest": self.lowest}
 
-    def set_state(self, found: Mapping[str, Any]) -> None:
+    def set_state(self, state: Mapping[str, Any]) -> None:
         """Take what `get_state` returned; by now the model is as it was when it was written."""
-        self.lowest = float(found["lowest"])
+        self.lowest = float(state["lowest"])
         self._written_step = training_state.updates(self.model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:

@@ -73,10 +73,10 @@ def _with_all_rows(divide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
         ):
             return divide(x1, x2)
         x2 = tf.convert_to_tensor(x2)
-        every = tf.range(tf.shape(x2, x1.indices.dtype)[0], dtype=x1.indices.dtype)
+        all_rows = tf.range(tf.shape(x2, x1.indices.dtype)[0], dtype=x1.indices.dtype)
         values = [divide(x1.values, tf.gather(x2, x1.indices)), divide(tf.zeros_like(x2), x2)]
         return tf.IndexedSlices(
-            tf.concat(values, 0), tf.concat([x1.indices, every], 0), dense_shape=x1.dense_shape
+            tf.concat(values, 0), tf.concat([x1.indices, all_rows], 0), dense_shape=x1.dense_shape
         )
 
     return quotient

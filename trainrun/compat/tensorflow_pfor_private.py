@@ -85,7 +85,7 @@ def _one_operation_a_trial(call: Any) -> list[Any]:
         ).outputs
         for k in range(int(n[0]))
     ]
-    stacked = [tf.stack(each) for each in zip(*outputs, strict=True)]
+    stacked = [tf.stack(results) for results in zip(*outputs, strict=True)]
     for tensor, one in zip(stacked, call.outputs, strict=True):
         tensor.set_shape([int(n[0]), *one.shape] if one.shape.rank is not None else None)
     return [pfor.wrap(tensor, True) for tensor in stacked]

@@ -1,5 +1,5 @@
-"""What happens when a run fails: which failures are retried, on what terms, and where a NaN came from.
+"""Failures of a run: which are retried and how, and the search for the origin of a NaN.
 
-In come an exception, or a step with a NaN in it, and functions to build and train again; out come a decision to retry,
-a report that names layer and examples, or an error in the user's words. Begin with `classification.py`.
+The input is an exception, or a step with a NaN, and functions that build and train again; the output is another attempt, a
+report that names layer and examples, or an error for the user. Begin with `classification.py`, then `retry.py`.
 """

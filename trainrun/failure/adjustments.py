@@ -1,4 +1,4 @@
-"""What failures have made a run do otherwise than its config says; a resumed run does so from the beginning."""
+"""Deviations from the config that failures have led to; a resumed run applies them from its beginning."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ EVENT = "attempt"
 
 @dataclass(frozen=True)
 class Adjustments:
-    """What is different from the config.
+    """Deviations from the config.
 
     Args:
-        parts: each batch is taken in so many parts, where that is more than the config says.
-        rate: the learning rate, or its schedule, times this.
+        parts: parts of each batch (gradient accumulation), where that is more than configured.
+        rate: factor of the learning rate or its schedule.
     """
 
     parts: int = 1
     rate: float = 1.0
 
     def record(self) -> dict[str, Any]:
-        """Return them as the journal and a checkpoint have them."""
+        """Return them as the journal and a checkpoint hold them."""
         return asdict(self)
 
 
+NO_ADJUSTMENTS = Adjustments()
+
+
 def earlier(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the failures of a run until now.
+    """Return the failures that a run has had so far.
 
     Args:
-        records: of its journal.
+        records: the records of its journal.
     """
-    own = ("seq", "time", "kind", "event")
+    bookkeeping = ("seq", "time", "kind", "event")
     return [
-        {k: v for k, v in r.items() if k not in own}
+        {k: v for k, v in r.items() if k not in bookkeeping}
         for r in records
         if r["kind"] == "event" and r.get("event") == EVENT
     ]
 
 
-def settled(failures: list[dict[str, Any]]) -> Adjustments:
-    """Return what the last of these failures has led to."""
+def latest(failures: list[dict[str, Any]]) -> Adjustments:
+    """Return the adjustments of the last failure."""
     last = failures[-1] if failures else {}
     parts, rate = last.get("parts", 1), last.get("rate", 1.0)
-    whole = isinstance(parts, int) and parts >= 1 and isinstance(rate, int | float) and 0 < rate <= 1
-    return Adjustments(parts, float(rate)) if whole else Adjustments()
+    valid = isinstance(parts, int) and parts >= 1 and isinstance(rate, int | float) and 0 < rate <= 1
+    return Adjustments(parts, float(rate)) if valid else Adjustments()

@@ -1,4 +1,4 @@
-"""What kind of failure an exception is, by what it and those behind it say."""
+"""The kind of failure behind an exception, by its type and message and those of its causes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ OUT_OF_MEMORY, NON_FINITE, LOST, DISK_FULL, OTHER = (
     "disk_full",
     "other",
 )
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Libraries that write by themselves, such as HDF5 and TensorFlow's files, leave it at the words.
-FULL_SAID = ("No space left on device", "Disk quota exceeded")
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Libraries that write files in C, such as HDF5 and TensorFlow, give the message without an errno.
+DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded")
 # XLA raises InternalError or a plain RuntimeError with the status' name in its text.
-MEMORY_SAID = ("RESOURCE_EXHAUSTED", "OOM when allocating", "CUDA_ERROR_OUT_OF_MEMORY")
+OUT_OF_MEMORY_MESSAGES = ("RESOURCE_EXHAUSTED", "OOM when allocating", "CUDA_ERROR_OUT_OF_MEMORY")
 
 
 class NonFinite(Exception):
-    """The loss, or a weight, is no finite number any more.
+    """The loss, or a weight, is not finite any more.
 
     Args:
         value: ``nan`` or ``inf``.
-        epoch: in which, from 0.
-        first, last: the steps among which it happened, from 0.
-        what: ``loss``, or ``weights`` where the loss had not noticed yet.
+        epoch: of the first such value, from 0.
+        first, last: range of steps in which it appeared, from 0.
+        what: ``loss``, or ``weights`` if the loss was still finite.
     """
 
     def __init__(self, value: str, epoch: int, first: int, last: int, what: str = "loss"):
@@ -36,35 +36,40 @@ class NonFinite(Exception):
 
 
 def kind(error: BaseException) -> str:
-    """Return one of the constants of this module."""
+    """Return the kind of failure: one of the constants of this module."""
     from tensorflow import errors
 
-    from trainrun.hardware.replicas import LOST as GONE
+    from trainrun.hardware.replicas import LOST_WORKER_ERRORS
 
-    found = [*chain(error)]
-    if any(isinstance(e, NonFinite) for e in found):
+    causes = [*chain(error)]
+    if any(isinstance(e, NonFinite) for e in causes):
         return NON_FINITE
-    # Before memory: to TensorFlow's file writers a full disk is an exhausted resource, too.
-    if any(is_full(e) for e in found):
+    # Before memory, because TensorFlow's file writers raise ResourceExhaustedError for a full disk.
+    if any(is_full(e) for e in causes):
         return DISK_FULL
     if any(
-        isinstance(e, errors.ResourceExhaustedError | MemoryError) or any(s in str(e) for s in MEMORY_SAID)
-        for e in found
+        isinstance(e, errors.ResourceExhaustedError | MemoryError)
+        or any(s in str(e) for s in OUT_OF_MEMORY_MESSAGES)
+        for e in causes
     ):
         return OUT_OF_MEMORY
-    # What stands behind it: `replicas.all_there` says in words of its own that a worker is gone.
-    return LOST if isinstance(error, GONE) or isinstance(error.__cause__, GONE) else OTHER
+    # `replicas.lost_worker_explained` raises a TrainingError from TensorFlow's exception.
+    return (
+        LOST
+        if isinstance(error, LOST_WORKER_ERRORS) or isinstance(error.__cause__, LOST_WORKER_ERRORS)
+        else OTHER
+    )
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether an exception, by itself, says that there is no room on the disk."""
-    if isinstance(error, OSError) and error.errno in FULL:
+    """Return whether an exception itself (without its causes) means that the disk is full."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return True
-    return any(said in str(error) for said in FULL_SAID)
+    return any(message in str(error) for message in DISK_FULL_MESSAGES)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those that it was raised from, or on the way of handling which it was raised."""
+    """Yield an exception and its causes: those it was raised from, or during whose handling it was raised."""
     seen: set[int] = set()
     following: BaseException | None = error
     while following is not None and id(following) not in seen:

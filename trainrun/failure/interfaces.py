@@ -1,4 +1,4 @@
-"""What an answer to a failure needs of a run: its builder and its record. The package `run`, above this one, has both."""
+"""Interfaces of the builder and the record of a run, which the package `run` above this one implements."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ if TYPE_CHECKING:
 
 
 class Builder(Protocol):
-    """Builds what a run trains; see `trainrun.run.run_builder.RunBuilder`."""
+    """Builds job, trainer and callbacks of a run; see `trainrun.run.run_builder.RunBuilder`."""
 
     strategy: Any
     trainer_name: str
     accumulate: int
 
     def job(self, adjustments: Adjustments) -> Job:
-        """Return the job, with what failures have made different."""
+        """Return the job, with the adjustments that failures have led to."""
 
     def job_on_one_device(self, adjustments: Adjustments) -> Job:
-        """Return the same job for this process's default device."""
+        """Return the same job for the default device of this process."""
 
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
-        """Return the job with what another run of the process has compiled, if it is the same program."""
+        """Return the job with the program that another run of the process has compiled, if it is the same."""
 
     def trainer(self, parts: int) -> Any:
-        """Return what trains the job; each batch is taken in so many parts at least."""
+        """Return the trainer of the job; it divides each batch into so many parts at least."""
 
     def own_trainer(self, parts: int) -> Any:
-        """Return the trainer that the config names, even where the run is trained together with others."""
+        """Return the configured trainer, even where the run is trained together with others."""
 
     def callbacks(self, job: Job) -> list[Any]:
-        """Return the callbacks that the config names."""
+        """Return the configured callbacks."""
 
     def with_run_callbacks(
         self, callbacks: list[Any], journal: Any, job: Job, adjustments: Adjustments
@@ -42,19 +42,19 @@ class Builder(Protocol):
 
 
 class Record(Protocol):
-    """The run's record, as far as failures are written to it; see `trainrun.run.run_record.RunRecord`."""
+    """The part of a run's record that failures are written to; see `trainrun.run.run_record.RunRecord`."""
 
     job: Job | None
     failures: list[dict[str, Any]]
 
     def callback(self) -> Any:
-        """Return the callback that writes each epoch down."""
+        """Return the callback that writes metrics to the journal."""
 
     def event(self, event: str, **fields: Any) -> None:
-        """Write an event."""
+        """Write an event to the journal."""
 
     def begin_attempt(self, job: Job, resumed: dict[str, Any]) -> None:
-        """Take the job of the next attempt."""
+        """Set the job of the next attempt."""
 
-    def mend(self) -> None:
-        """Make the record writable again after the disk was full."""
+    def repair_journal(self) -> None:
+        """Reopen the journal after the disk was full."""

@@ -1,4 +1,4 @@
-"""What an autopsy has found, as a person reads it, and what to try."""
+"""The report of a search for a NaN as text: where it appeared first, and what to try."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 from trainrun.failure import nan_step
 from trainrun.failure.classification import NonFinite
 
-# A magnitude that a square, or an exponential, takes out of float32.
+# The square or exponential of such a number overflows float32.
 LARGE = 1e18
 
 
 def message(failure: NonFinite, report: Mapping[str, Any], run_dir: Path | None) -> str:
-    """Return the report as a person reads it; `run_dir` where a rollback is possible."""
+    """Return the text of a report; with `run_dir` it names the command for a rollback."""
     lines = []
     if "unknown" in report:
-        lines.append(f"{failure}. The tensor that was the first is not known: {report['unknown']}.")
+        lines.append(f"{failure}. The first tensor that is not finite is not known: {report['unknown']}.")
         lines.append(
             "Try a lower optimizer.learning_rate, optimizer.clipnorm=1, or look for missing values in the data."
         )
     else:
-        lines += _found(failure, report)
+        lines += _origin(failure, report)
     if run_dir is not None:
         lines.append(
-            f"To go on from the last checkpoint at a lower rate: trainrun resume {run_dir} failure.non_finite=rollback"
+            f"To continue from the last checkpoint at a lower learning rate: trainrun resume {run_dir} failure.non_finite=rollback"
         )
     return "\n".join(lines)
 
 
-def _found(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
+def _origin(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
     first, largest = report["first"], report["largest"]
     kind, name = first["kind"], first["name"]
     subject = {
@@ -43,7 +43,7 @@ def _found(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
         nan_step.PENALTY: f"the penalty on {name}",
         nan_step.GRADIENT: f"the gradient of {name}",
         nan_step.UPDATE: f"the updated {name}",
-        nan_step.STEP: "what the step returns as its loss",
+        nan_step.STEP: "the loss that the step returns",
     }[kind]
     what = "loss" if failure.what == "loss" else "weights"
     at = f"{what} became {report['value']} in epoch {report['epoch']}, step {report['step']}"
@@ -61,36 +61,36 @@ def _found(failure: NonFinite, report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _examples(report: Mapping[str, Any]) -> str:
-    """Name the examples."""
-    chosen, whole = report["examples"], report["batch"]
+    """Return the sentence that names the examples."""
+    chosen, batch = report["examples"], report["batch"]
     more = ", …" if chosen["count"] > len(chosen["first"]) else ""
     shown = ", ".join(map(str, chosen["first"])) + more
     if not report["of_examples"]:
-        return f"The batch has {whole['count']} training examples: {shown}."
+        return f"The batch has {batch['count']} training examples: {shown}."
     count = f"Training example {shown}" if chosen["count"] == 1 else f"Training examples {shown}"
-    return f"{count} ({chosen['count']} of the batch's {whole['count']})."
+    return f"{count} ({chosen['count']} of the batch's {batch['count']})."
 
 
 def _advice(kind: str, first: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     rate = report["learning_rate"]
     lower = "a lower optimizer.learning_rate" + (f" (it was {rate:g})" if rate else "")
     if kind in (nan_step.INPUT, nan_step.LABEL, nan_step.WEIGHT):
-        return "Mend these examples in the data, or leave them out."
+        return "Correct these examples in the data, or leave them out."
     if kind == nan_step.VARIABLE:
         return "Look at where the weights come from: model.weights, an initializer, a layer's own state."
     if kind == nan_step.LOSS:
         return (
-            f"The loss takes a logarithm, a root or a quotient of what the model predicts there: keep it away from zero, or "
+            f"The loss takes a logarithm, a root or a quotient of the prediction: keep it away from zero, or "
             f"try {lower}."
         )
     if kind == nan_step.STEP:
-        return "Each part of it is finite by itself: look at what trainer.step does besides, or at rounding."
+        return "All tensors before it are finite: look at what else trainer.step computes, or at rounding."
     half = "float16" in first["dtype"] or "float16" in str(report["precision"])
     narrow = "hardware.precision=mixed_bfloat16 or float32, " if half else ""
     large = (report["largest"] or {}).get("value", 0.0) > LARGE
     if kind == nan_step.GRADIENT and first["value"] == "nan" and not large and not half:
         return (
-            "A root, a quotient or a logarithm at zero has no slope, even where its value is finite: keep what it is taken of "
-            f"away from zero, in the loss or in a layer. (Clipping mends no nan.) Else try {lower}."
+            "A root, a quotient or a logarithm at zero has no gradient, even where its value is finite: keep its argument "
+            f"away from zero, in the loss or in a layer. (Clipping does not remove a NaN.) Else try {lower}."
         )
     return f"Try {narrow}optimizer.clipnorm=1, {lower}."

@@ -1,9 +1,9 @@
-"""Where a loss became nan, and which tensor was the first: the steps since the last checkpoint, done again.
+"""Search for the first tensor that is not finite: the steps since the last checkpoint are repeated.
 
-Compiled calls take many steps, so that all that is known at first is an epoch and some steps. The state of the
-newest checkpoint (or of the run's beginning) is put into a model of the same build and the steps are done again, in
-compiled calls as before; in the first call after which a loss or a weight is not finite they are done one at a time.
-The step that it happens in is then taken apart (`examine`).
+A compiled call takes many steps, so that at first only an epoch and a range of steps are known. The state of the newest
+checkpoint (or of the run's beginning) is restored into a new model and the steps are repeated, in compiled calls as before. The
+first call that leaves a loss or a weight that is not finite is repeated step by step, and the failing step is examined tensor by
+tensor (`nan_step.examine`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.interfaces import Builder
-from trainrun.failure.nan_guard import unsound
+from trainrun.failure.nan_guard import non_finite_value
 from trainrun.hardware import replicas
 from trainrun.model.variables import by_purpose
 from trainrun.step.default import default
@@ -42,22 +42,22 @@ from trainrun.util import paths, redaction
 from trainrun.util.interrupt import StopRequest
 
 FILE = "autopsy.json"
-SHOWN = 10  # examples that are named
+MAX_EXAMPLES = 10  # that are named
 
 
 class Unknown(Exception):
-    """The search has found nothing; the message says why."""
+    """The search has failed; the message is the reason."""
 
 
 class Place(NamedTuple):
-    """A step, and the state before it.
+    """The failing step, and the state before it.
 
     Args:
         epoch, step: from 0.
-        value: of the loss, or of a weight, after it.
-        by_loss: whether the loss itself is not finite; else the weights that the step has left.
-        before: name -> array, as `state.Reader` gives them.
-        updated: the variables that are not finite after it.
+        value: ``nan`` or ``inf``.
+        by_loss: whether the loss of the step is not finite; else only weights after it.
+        before: name -> array, as returned by `training_state.Reader`.
+        updated: the variables that are not finite after the step.
     """
 
     epoch: int
@@ -68,7 +68,7 @@ class Place(NamedTuple):
     updated: Sequence[nan_step.Finding]
 
 
-def perform(
+def search(
     failure: NonFinite,
     builder: Builder,
     plan: Plan,
@@ -80,18 +80,18 @@ def perform(
     together: bool = False,
     writes: bool = True,
 ) -> dict[str, Any]:
-    """Look for the first tensor that was not finite, and write the report to `autopsy.json`.
+    """Search for the first tensor that is not finite, and write the report to `autopsy.json`.
 
     Args:
-        failure: what was noticed.
+        failure: as detected by the guard.
         builder: of the run.
         plan: of the run.
-        adjustments: what is different from the config.
-        run_dir: whose newest checkpoint the steps are done again from.
-        rates: the learning rate by epoch, where it is a number.
-        stop: the request to stop the run, which ends the search.
-        minutes: that the search may take; 0: no search.
-        together: several processes train; one alone cannot do their steps again.
+        adjustments: deviations from the config.
+        run_dir: the run's directory, with the checkpoint to start from.
+        rates: the learning rate by epoch, where it is a variable of the optimizer.
+        stop: the request to stop the run, which also ends the search.
+        minutes: maximum duration of the search; 0: no search.
+        together: several processes train, whose steps one process cannot repeat.
         writes: False on a worker that is not the chief.
 
     Returns:
@@ -109,20 +109,20 @@ def perform(
     }
     try:
         if together:
-            raise Unknown("the steps of several processes are not done again by one")
+            raise Unknown("one process cannot repeat the steps of several")
         if minutes == 0:
-            raise Unknown("failure.minutes=0 wants no search")
-        console.note(f"{failure}; looking for the first tensor that is not finite …")
-        # On one device, whatever the run had: its replicas do the same.
+            raise Unknown("failure.minutes=0 allows no search")
+        console.note(f"{failure}; searching for the first tensor that is not finite …")
+        # One device will do: the replicas of a run compute the same.
         job = builder.job_on_one_device(adjustments)
         trainer = builder.own_trainer(adjustments.parts)
         search = _Search(replace(job, plan=plan), trainer, failure, rates, begin + 60 * minutes, stop)
         report |= search.report(run_dir, adjustments)
     except Unknown as reason:
         report["unknown"] = str(reason)
-    except Exception as error:  # the failure is what is to be told, not that of the search
+    except Exception as error:  # must not hide the failure of the run
         console.log(redaction.text("".join(traceback.format_exception(error))))
-        report["unknown"] = f"the search ended with {user_traceback.said(error).splitlines()[0]}"
+        report["unknown"] = f"the search ended with {user_traceback.short_message(error).splitlines()[0]}"
     report["seconds"] = round(time.monotonic() - begin, 2)
     report["message"] = readable(nan_report.message(failure, report, None if together else run_dir))
     if writes:
@@ -131,14 +131,14 @@ def perform(
 
 
 class _Search:
-    """The steps since the last checkpoint, once more.
+    """Repetition of the steps since the last checkpoint.
 
     Args:
-        job: on one device, in the state of the run's beginning.
-        trainer: whose steps.
-        failure: what was noticed.
+        job: on one device, in its initial state.
+        trainer: takes the steps.
+        failure: as detected by the guard.
         rates: the learning rate by epoch.
-        until: monotonic seconds.
+        until: deadline, in monotonic seconds.
         stop: the request to stop the run.
     """
 
@@ -155,27 +155,27 @@ class _Search:
         self.until, self.stop = until, stop
 
     def report(self, run_dir: Path, adjustments: Adjustments) -> dict[str, Any]:
-        """Return what was found.
+        """Return the report of the search.
 
         Raises:
-            Unknown: nothing was.
+            Unknown: the failure does not appear again, or the search takes too long.
         """
         model = self.job.model
         build(self.job)
         steps = self._pass()
-        found, _ = file.newest(run_dir)
-        if found is not None:
-            self._put(found)
-            was = found.about.get("plan", {}).get("rate", 1.0)
+        checkpoint, _ = file.newest(run_dir)
+        if checkpoint is not None:
+            self._restore(checkpoint)
+            was = checkpoint.about.get("plan", {}).get("rate", 1.0)
             if adjustments.rate != was:
                 replicas.scale_constant(model.optimizer, adjustments.rate / was)
-        place = self._find(steps, (0, 0) if found is None else (found.epoch, found.step))
-        self._put(_stored(model, place.before))
+        place = self._find(steps, (0, 0) if checkpoint is None else (checkpoint.epoch, checkpoint.step))
+        self._restore(_in_memory(model, place.before))
         indices = self._indices(place.epoch, place.step)
         batch = self.job.train.take(indices)
         seen = nan_step.examine(model, batch.x, batch.y, batch.weight, adjustments.parts, place.updated)
         first = seen.finding or nan_step.Finding(nan_step.STEP, "", place.value)
-        # A loss that is finite hides weights that are not: the next step's shows them.
+        # Weights that are not finite show in the loss of the next step.
         late = 0 if place.by_loss else 1
         at = place.epoch * self.job.plan.steps_per_epoch + place.step + late
         largest = max((r for r in seen.layers if r["largest"]), key=lambda r: r["largest"], default=None)
@@ -184,18 +184,18 @@ class _Search:
             "step": at % self.job.plan.steps_per_epoch + 1,
             "cause": {"epoch": place.epoch + 1, "step": place.step + 1},
             "first": {"kind": first.kind, "name": first.name, "value": first.value, "dtype": first.dtype},
-            "examples": _listed(indices[list(first.rows)] if len(first.rows) else indices),
-            "batch": _listed(indices),
+            "examples": _summary(indices[list(first.rows)] if len(first.rows) else indices),
+            "batch": _summary(indices),
             "of_examples": bool(len(first.rows)),
             "largest": largest and {"layer": largest["name"], "value": largest["largest"]},
             "layers": seen.layers,
             "learning_rate": replicas.constant_rate(model.optimizer),
             "precision": model.dtype_policy.name,
-            "from": "the run's beginning" if found is None else found.path.name,
+            "from": "the run's beginning" if checkpoint is None else checkpoint.path.name,
         }
 
     def _pass(self) -> Pass:
-        """Return the steps as the trainer takes them."""
+        """Return a pass that takes the same steps as the trainer."""
         if hasattr(self.trainer, "step"):
             return Pass(self.job, self.trainer.step or default, self.job.train)
         if hasattr(self.trainer, "validation_freq"):
@@ -203,7 +203,7 @@ class _Search:
         raise Unknown(f"a {type(self.trainer).__name__} takes no steps on batches")
 
     def _find(self, steps: Pass, position: tuple[int, int]) -> Place:
-        """Do the steps again, many in one call, up to the first call that leaves something not finite."""
+        """Repeat the steps, many per call, up to the first call after which a loss or weight is not finite."""
         reader, pace, plan = training_state.Reader(self.job.model), Pace(), self.job.plan
         (epoch, first), end = position, (self.failure.epoch, self.failure.last)
         total = end[0] * plan.steps_per_epoch + end[1] + 1 - epoch * plan.steps_per_epoch - first
@@ -214,16 +214,16 @@ class _Search:
             for start, last, run in steps.calls(indices, pace, first):
                 if (epoch, start) > end:
                     break
-                self._in_time(total, pace)
+                self._check_time(total, pace)
                 before = reader.arrays()
-                if self._goes_wrong(run):
-                    self._put(_stored(self.job.model, before))
+                if self._failing_value(run):
+                    self._restore(_in_memory(self.job.model, before))
                     return self._narrow(steps, reader, epoch, start, last, indices)
                 total -= last + 1 - start
             epoch, first = epoch + 1, 0
         raise Unknown(
-            "done again from the last checkpoint, the same steps stay finite: something in them is not repeated by "
-            "the seed"
+            "repeated from the last checkpoint, the same steps stay finite: something in them does not depend on "
+            "the seed alone"
         )
 
     def _narrow(
@@ -235,55 +235,55 @@ class _Search:
         last: int,
         indices: np.ndarray,
     ) -> Place:
-        """Do the steps of a call one at a time."""
+        """Repeat the steps of a call one at a time."""
         for step in range(start, last + 1):
-            self._in_time(last - step, Pace())
+            self._check_time(last - step, Pace())
             before = reader.arrays()
             _, _, run = next(steps.calls(indices, Pace(1), step))
-            if value := self._goes_wrong(run):
+            if value := self._failing_value(run):
                 model = self.job.model
                 updated = [
                     *nan_step.variables(model.trainable_variables, nan_step.UPDATE),
                     *nan_step.variables(model.optimizer.variables, nan_step.UPDATE),
                 ]
                 return Place(epoch, step, value, self._by_loss, before, updated)
-        raise Unknown("step by step, the same steps stay finite: rounding decides")
+        raise Unknown("one at a time, the same steps stay finite: rounding decides")
 
-    def _goes_wrong(self, run: Any) -> str | None:
-        """Make a call; return ``nan`` or ``inf`` if a loss or a weight is so after it."""
+    def _failing_value(self, run: Any) -> str | None:
+        """Make a call; return ``nan`` or ``inf`` if the loss or a weight has such a value after it, else None."""
         self.job.model.reset_metrics()
         loss = float(run()["loss"])
         self._by_loss = not math.isfinite(loss)
         if self._by_loss:
             return "nan" if math.isnan(loss) else "inf"
-        return unsound(self.job.model.trainable_variables)
+        return non_finite_value(self.job.model.trainable_variables)
 
-    def _in_time(self, left: int, pace: Pace) -> None:
+    def _check_time(self, left: int, pace: Pace) -> None:
         if self.stop.pending is not None:
             raise self.stop.pending
         now = time.monotonic()
         if now + left * (pace.seconds or 0.0) > self.until:
-            raise Unknown(f"to do {left:,} steps again would take longer than failure.minutes allows")
+            raise Unknown(f"to repeat {left:,} steps would take longer than failure.minutes allows")
 
-    def _put(self, found: Stored) -> None:
+    def _restore(self, checkpoint: Stored) -> None:
         kinds = by_purpose(self.job.model)
-        training_state.put(found, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators")})
+        training_state.put(checkpoint, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators")})
 
     def _indices(self, epoch: int, step: int) -> np.ndarray:
         size = self.job.plan.batch_size
         return order(self.job.plan, len(self.job.train), epoch)[step * size : (step + 1) * size]
 
 
-def _stored(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
+def _in_memory(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> Stored:
     return Stored(Path("memory"), arrays, {"names": {}})
 
 
-def _listed(indices: np.ndarray) -> dict[str, Any]:
-    return {"count": len(indices), "first": [int(i) for i in indices[:SHOWN]]}
+def _summary(indices: np.ndarray) -> dict[str, Any]:
+    return {"count": len(indices), "first": [int(i) for i in indices[:MAX_EXAMPLES]]}
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:
-    """Write the report; on a disk that is full, its message is told nevertheless."""
+    """Write the report; a full disk must not keep its message from the user."""
     try:
         with paths.whole(path) as new:
             new.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One step, looked at in the order of its computation: which tensor is the first that is not finite."""
+"""Examination of one step: the first tensor in the order of computation that is not finite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding:
         kind: one of the constants of this module.
         name: of the input, layer or variable.
         value: ``nan`` or ``inf``.
-        rows: the examples of the batch where it is so, by their place in it; empty where it is of the whole batch.
+        rows: indices of the affected examples in the batch; empty if the value belongs to the whole batch.
         dtype: of the tensor.
     """
 
@@ -41,11 +41,11 @@ class Finding:
 
 @dataclass
 class Examination:
-    """What has been seen of a step.
+    """The result of examining a step.
 
     Args:
-        finding: the first tensor that is not finite; None: none was found.
-        layers: of each layer called, in order: name, class, largest finite magnitude, values not finite.
+        finding: the first tensor that is not finite; None: all are finite.
+        layers: for each call of a layer, in order: name, class, largest finite magnitude, number of values not finite.
     """
 
     finding: Finding | None = None
@@ -55,29 +55,29 @@ class Examination:
 def examine(
     model: keras.Model, x: Any, y: Any, weight: Any, parts: int = 1, updated: Sequence[Finding] = ()
 ) -> Examination:
-    """Take a step apart, without its update; what layers keep by themselves (averages, draws) does move.
+    """Compute a step tensor by tensor, without its update; state of layers (averages, seeds) does change.
 
     Args:
         model: compiled, in the state before the step.
         x, y, weight: the batch, as numpy arrays.
-        parts: look at so many parts of it one after the other, where the memory is too small for the whole.
-        updated: what the step has left that is not finite.
+        parts: examine the batch in so many parts, if the memory is too small for all of it.
+        updated: the variables that are not finite after the step.
     """
     seen = Examination()
     size = len(y)
     parts = min(parts, size)
-    if (found := _first(_given(x, y, weight, model))) is not None:
-        seen.finding = found
+    if (finding := _first(_inputs(x, y, weight, model))) is not None:
+        seen.finding = finding
         return seen
     for i in range(parts):
         start, stop = i * size // parts, (i + 1) * size // parts
-        mine = keras.tree.map_structure(lambda a, p=slice(start, stop): a[p], x)
+        part = keras.tree.map_structure(lambda a, p=slice(start, stop): a[p], x)
         its_weight = None if weight is None else weight[start:stop]
-        layers, found = _computed(model, mine, y[start:stop], its_weight)
-        seen.layers = layers if not seen.layers or found is not None else seen.layers
-        if found is not None:
+        layers, finding = _computed(model, part, y[start:stop], its_weight)
+        seen.layers = layers if not seen.layers or finding is not None else seen.layers
+        if finding is not None:
             seen.finding = Finding(
-                found.kind, found.name, found.value, [r + start for r in found.rows], found.dtype
+                finding.kind, finding.name, finding.value, [r + start for r in finding.rows], finding.dtype
             )
             return seen
     seen.finding = next(iter(updated), None)
@@ -87,12 +87,12 @@ def examine(
 def variables(named: Sequence[Any], kind: str) -> Iterator[Finding]:
     """Yield a finding for each variable that is not finite."""
     for variable in named:
-        if (value := non_finite(found := keras.ops.convert_to_numpy(variable))) is not None:
-            yield Finding(kind, variable.path, value, dtype=str(found.dtype))
+        if (value := non_finite(array := keras.ops.convert_to_numpy(variable))) is not None:
+            yield Finding(kind, variable.path, value, dtype=str(array.dtype))
 
 
-def _given(x: Any, y: Any, weight: Any, model: keras.Model) -> Iterator[Finding | None]:
-    """Yield what the step begins with."""
+def _inputs(x: Any, y: Any, weight: Any, model: keras.Model) -> Iterator[Finding | None]:
+    """Yield the findings in the batch and in the variables before the step."""
     inputs = x.items() if isinstance(x, Mapping) else [("x", x)]
     for name, array in inputs:
         yield _of(INPUT, name, array)
@@ -103,14 +103,14 @@ def _given(x: Any, y: Any, weight: Any, model: keras.Model) -> Iterator[Finding 
 
 
 def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dict], Finding | None]:
-    """Return what the layers gave, and the first tensor that is not finite; eagerly, as a debugger would."""
+    """Return statistics of the layers' outputs and the first tensor that is not finite, by an eager computation."""
     layers: list[dict[str, Any]] = []
     findings: list[Finding] = []
 
     def look(layer: keras.layers.Layer, output: Any) -> None:
-        # Inside a loop that is compiled even so, as a recurrent cell's, there is nothing to look at.
-        found = [t for t in keras.tree.flatten(output) if tf.is_tensor(t) and hasattr(t, "numpy")]
-        tensors = [t for t in found if t.dtype.is_floating]
+        # Inside a loop that is compiled nevertheless, as in a recurrent layer, tensors have no values.
+        outputs = [t for t in keras.tree.flatten(output) if tf.is_tensor(t) and hasattr(t, "numpy")]
+        tensors = [t for t in outputs if t.dtype.is_floating]
         arrays = [t.numpy().astype("float64") for t in tensors]
         finite = [float(np.abs(a[np.isfinite(a)]).max()) for a in arrays if np.isfinite(a).any()]
         layers.append(
@@ -122,8 +122,8 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
             }
         )
         for tensor, array in zip(tensors, arrays, strict=True):
-            if (found := _of(LAYER, layer.name, array, tensor.dtype.name)) is not None:
-                findings.append(found)
+            if (outputs := _of(LAYER, layer.name, array, tensor.dtype.name)) is not None:
+                findings.append(outputs)
 
     with _watched(model, look), tf.GradientTape() as tape:
         x = keras.tree.map_structure(tf.convert_to_tensor, x)
@@ -151,20 +151,20 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
 
 
 def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | None:
-    """Look at the loss of each example, where the loss is a sum over them."""
+    """Return a finding in the losses of the examples, if the loss is a sum over them."""
     loss = model.loss
     try:
         if isinstance(loss, keras.losses.Loss):
-            ours = keras.ops.convert_to_tensor(y, dtype=loss.dtype)
-            each = loss.call(ours, keras.ops.convert_to_tensor(y_pred, dtype=loss.dtype))
+            labels = keras.ops.convert_to_tensor(y, dtype=loss.dtype)
+            losses = loss.call(labels, keras.ops.convert_to_tensor(y_pred, dtype=loss.dtype))
         elif callable(loss):
-            each = loss(y, y_pred)
+            losses = loss(y, y_pred)
         else:
             return None
-        array = np.asarray(each)
+        array = np.asarray(losses)
     except (
         Exception
-    ):  # a plug-in's loss may want whatever it likes; that of the whole batch is looked at next
+    ):  # the loss of a plug-in may need other arguments; the loss of the whole batch is examined next
         return None
     if array.ndim and len(array) == len(y):
         return _of(LOSS, "", array if weight is None else (array.T * np.asarray(weight)).T)
@@ -173,7 +173,7 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
 
 @contextmanager
 def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Have each layer's output looked at as soon as it is computed, the inner ones before those that hold them."""
+    """Call `look` with each layer and its output as soon as that is computed; inner layers come before outer ones."""
     layers = list(keras_model_private.all_layers(model, include_self=False))
     changed = []
     for layer in layers:
@@ -195,7 +195,7 @@ def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[N
 
 
 def _of(kind: str, name: str, array: Any, dtype: str | None = None) -> Finding | None:
-    """Return a finding if an array whose first axis counts examples is not finite."""
+    """Return a finding if an array, whose first axis is that of the examples, is not finite."""
     array = np.asarray(array)
     if (value := non_finite(array)) is None:
         return None

@@ -1,4 +1,4 @@
-"""Training, and training again after a failure that the config's `failure` has an answer to."""
+"""Training with retries: another attempt after a failure for which the settings `failure` have an answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainrun.failure import adjustments, classification, nan_search, user_trace
 from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.interfaces import Builder, Record
-from trainrun.failure.nan_guard import Finite
+from trainrun.failure.nan_guard import NanGuard
 from trainrun.failure.settings import FailureSettings
 from trainrun.hardware import replicas
 from trainrun.registry import declaration_reader
@@ -28,6 +28,7 @@ from trainrun.util import redaction
 if TYPE_CHECKING:
     from trainrun.util.interrupt import StopRequest
 
+# Kind of failure -> the setting with the maximum number of answers; None: no limit.
 LIMIT = {
     classification.OUT_OF_MEMORY: None,
     classification.NON_FINITE: "rollbacks",
@@ -37,7 +38,7 @@ LIMIT = {
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is done about a failure: trained on with `adjustments`, or ended with `error`."""
+    """The answer to a failure: another attempt with `adjustments`, or the end with `error`."""
 
     text: str
     adjustments: Adjustments
@@ -45,14 +46,16 @@ class _Answer:
 
 
 class Attempts:
-    """What a run trains with, built anew for each attempt; nothing else keeps it, so that memory is free between.
+    """The attempts of a run: job, trainer and callbacks are built anew for each of them.
+
+    No other object keeps these, so that their memory is free before the next attempt.
 
     Args:
         builder: of the run.
         settings: the answers to failures.
         run_dir: the run's directory.
-        resume: what the run goes on from, if it does.
-        failures: of the run until now, as `adjustments.earlier` returns them.
+        resume: the run and checkpoint to continue from, or None.
+        failures: of the run so far, as `adjustments.earlier` returns them.
         stop: the request to stop the run.
     """
 
@@ -68,13 +71,13 @@ class Attempts:
         self.builder, self.settings, self.run_dir, self.stop = builder, settings, run_dir, stop
         self.strategy = builder.strategy
         self.failures = failures
-        self.adjustments = adjustments.settled(failures)
+        self.adjustments = adjustments.latest(failures)
         self._unwritten = None
         if resume is not None and resume.because:
-            # The failure that ended the processes before this one; they could not write it down.
+            # The failure that ended earlier processes, which could not record it.
             number = len(self.failures) + 1
             self._unwritten = {"number": number, **resume.because, **self.adjustments.record()}
-        self._counts = dict.fromkeys(LIMIT, 0)  # answers that this process has given
+        self._counts = dict.fromkeys(LIMIT, 0)  # answers in this process
         self._build(resume)
 
     def _build(self, resume: Resume | None) -> None:
@@ -88,7 +91,7 @@ class Attempts:
         self.callbacks = self.builder.callbacks(self.job)
 
     def train(self, record: Record) -> dict[str, list[float]]:
-        """Train until it is done, or until a failure has no answer.
+        """Train until the training ends, or until a failure has no answer.
 
         Args:
             record: gets each failure, and the job of each attempt.
@@ -100,23 +103,23 @@ class Attempts:
         if self._unwritten:
             self._write(self._unwritten, record)
         while True:
-            every = self.builder.with_run_callbacks(
+            callbacks = self.builder.with_run_callbacks(
                 self.callbacks, record.callback(), self.job, self.adjustments
             )
             try:
-                with replicas.all_there(self.strategy):
-                    return self.trainer.train(self.job, every)
+                with replicas.lost_worker_explained(self.strategy):
+                    return self.trainer.train(self.job, callbacks)
             except Exception as error:
-                _settle(every)
-                answer = self._answer(error, every, record)
+                _finish_checkpoints(callbacks)
+                answer = self._answer(error, callbacks, record)
                 self._record(error, answer, record)
                 if answer.error is error:
                     raise
                 if answer.error is not None:
                     raise answer.error from error
-                # The frames that were left hold the model, and all that was computed in them.
+                # The frames of the traceback hold the model and intermediate results.
                 traceback.clear_frames(error.__traceback__)
-            del every
+            del callbacks
             self._again(record, answer.adjustments)
 
     def _again(self, record: Record, changed: Adjustments) -> None:
@@ -127,130 +130,131 @@ class Attempts:
         self._build(resume)
         record.begin_attempt(self.job, resume.record(self.job))
 
-    def _answer(self, error: Exception, every: list[Any], record: Record) -> _Answer:
+    def _answer(self, error: Exception, callbacks: list[Any], record: Record) -> _Answer:
         kind = classification.kind(error)
         if kind == classification.OUT_OF_MEMORY:
             return self._out_of_memory(error)
         if kind == classification.NON_FINITE:
             failure = next(e for e in classification.chain(error) if isinstance(e, NonFinite))
-            return self._non_finite(failure, every, record)
-        if kind == classification.LOST and self._may(kind, "lost", "retry"):
+            return self._non_finite(failure, callbacks, record)
+        if kind == classification.LOST and self._is_allowed(kind, "lost", "retry"):
             console.warn(
-                f"{readable(user_traceback.said(error)).splitlines()[0]}: once more from the last checkpoint "
+                f"{readable(user_traceback.short_message(error)).splitlines()[0]}: restarting from the last checkpoint "
                 f"(retry {self._counts[kind]} of {self.settings.retries})"
             )
             return _Answer("from the last checkpoint", self.adjustments)
         return _Answer("stopped", self.adjustments, error)
 
-    def _may(self, kind: str, key: str, choice: str) -> bool:
-        """Return whether the settings allow one more answer of a kind, and count it."""
+    def _is_allowed(self, kind: str, key: str, choice: str) -> bool:
+        """Return whether the settings allow another answer to this kind of failure, and count it."""
         if getattr(self.settings, key) != choice or replicas.is_several_processes(self.strategy):
             return False
         self._counts[kind] += 1
-        most = LIMIT[kind]
-        return most is None or self._counts[kind] <= getattr(self.settings, most)
+        setting = LIMIT[kind]
+        return setting is None or self._counts[kind] <= getattr(self.settings, setting)
 
     def _out_of_memory(self, error: Exception) -> _Answer:
         plan = self.job.plan
-        each = max(plan.batch_size // self.strategy.num_replicas_in_sync, 1)
+        share = max(plan.batch_size // self.strategy.num_replicas_in_sync, 1)
         parts = max(self.adjustments.parts, self.builder.accumulate)
         reason = self._indivisible()
-        if reason is None and parts >= each:
-            reason = "each batch is taken one example at a time already"
-        if reason is None and self._may(classification.OUT_OF_MEMORY, "out_of_memory", "accumulate"):
-            more = min(2 * parts, each)
+        if reason is None and parts >= share:
+            reason = "each part of a batch is a single example already"
+        if reason is None and self._is_allowed(classification.OUT_OF_MEMORY, "out_of_memory", "accumulate"):
+            more = min(2 * parts, share)
             console.warn(
-                f"out of memory at {-(-each // parts)} examples at once: each batch of {plan.batch_size} is now taken in "
-                f"{more} parts, for the same update. (Dropout draws, and batch normalization averages, in each part.)"
+                f"out of memory at {-(-share // parts)} examples at once: each batch of {plan.batch_size} is now divided into "
+                f"{more} parts, for the same update. (Dropout and batch normalization act on each part.)"
             )
             return _Answer(f"each batch in {more} parts", replace(self.adjustments, parts=more))
-        smaller = f"trainer.batch_size={max(each // 2, 1)}"
+        smaller = f"trainer.batch_size={max(share // 2, 1)}"
         if replicas.is_several_processes(self.strategy):
-            reason = reason or "several processes, which train together, cannot go another way alone"
+            reason = reason or "a process that trains together with others cannot change its batches"
         reason = reason or "failure.out_of_memory is stop"
         return _Answer(
             "stopped",
             self.adjustments,
             TrainingError(
-                f"out of memory at {-(-each // parts)} examples at once, and {reason}. Try {smaller}, a smaller model, or "
-                f"hardware.precision=mixed_float16. ({readable(user_traceback.said(error))[:200]})"
+                f"out of memory at {-(-share // parts)} examples at once, and {reason}. Try {smaller}, a smaller model, or "
+                f"hardware.precision=mixed_float16. ({readable(user_traceback.short_message(error))[:200]})"
             ),
         )
 
     def _indivisible(self) -> str | None:
-        """Return why batches cannot be taken in parts, or None if they can."""
+        """Return the reason why batches cannot be divided into parts, or None."""
         name, step = self.builder.trainer_name, getattr(self.trainer, "step", None)
         trainer = declaration_reader.of("trainer", name)
         if self.job.model.jit_compile:
-            return "XLA wants parts of one size (trainer.jit_compile=false allows any)"
+            return "XLA needs parts of one size (trainer.jit_compile=false allows any)"
         if trainer.accumulates:
-            own = step is not default and not hasattr(step, "parts")
-            if own:
-                return "a step of your own takes the whole batch (it may call trainrun.step._accumulate.Accumulate)"
+            if step is not default and not hasattr(step, "parts"):
+                return (
+                    "a custom step takes the whole batch (it may call trainrun.step._accumulate.Accumulate)"
+                )
         elif not trainer.calls_train_step:
-            return f"trainer={name} takes no batches that could be divided"
+            return f"trainer={name} does not use batches"
         elif self.strategy.num_replicas_in_sync > 1:
             return f"trainer={name} cannot divide the batches of several devices (trainer=custom can)"
         elif _own_train_step(self.job.model):
-            return "the model has a train_step of its own"
+            return "the model overrides train_step"
         return refusal(self.job.model)
 
-    def _non_finite(self, failure: NonFinite, every: list[Any], record: Record) -> _Answer:
-        if self._may(classification.NON_FINITE, "non_finite", "rollback"):
+    def _non_finite(self, failure: NonFinite, callbacks: list[Any], record: Record) -> _Answer:
+        if self._is_allowed(classification.NON_FINITE, "non_finite", "rollback"):
             rate = self.adjustments.rate * self.settings.rate
             console.warn(
-                f"{failure}: back to the last checkpoint, the learning rate × {rate:g} "
+                f"{failure}: back to the last checkpoint with learning rate × {rate:g} "
                 f"(rollback {self._counts[classification.NON_FINITE]} of {self.settings.rollbacks})"
             )
             return _Answer(f"rolled back, learning rate × {rate:g}", replace(self.adjustments, rate=rate))
-        finite = next(c for c in every if isinstance(c, Finite))
-        found = nan_search.perform(
+        guard = next(c for c in callbacks if isinstance(c, NanGuard))
+        report = nan_search.search(
             failure,
             self.builder,
             self.job.plan,
             self.adjustments,
             self.run_dir,
-            finite.rates,
+            guard.rates,
             self.stop,
             self.settings.minutes,
             together=replicas.is_several_processes(self.strategy),
             writes=replicas.is_chief(self.strategy),
         )
         with contextlib.suppress(OSError):
-            record.event(classification.NON_FINITE, **found)
-        return _Answer("stopped", self.adjustments, TrainingError(found["message"]))
+            record.event(classification.NON_FINITE, **report)
+        return _Answer("stopped", self.adjustments, TrainingError(report["message"]))
 
     def _record(self, error: Exception, answer: _Answer, record: Record) -> None:
-        """Write the failure down, and keep it for the summary."""
+        """Write the failure to the record and keep it for the summary."""
         from trainrun.checkpoint import file
 
-        found = file.newest(self.run_dir)[0] if answer.error is None else None
+        checkpoint = file.newest(self.run_dir)[0] if answer.error is None else None
         entry: dict[str, Any] = {
             "number": len(self.failures) + 1,
             "failure": classification.kind(error),
-            "error": readable(user_traceback.said(error))[:500],
+            "error": readable(user_traceback.short_message(error))[:500],
             "answer": answer.text,
             **answer.adjustments.record(),
-            "checkpoint": None if found is None else found.path.name,
-            "epoch": 0 if found is None else found.epoch,
-            "step": 0 if found is None else found.step,
+            "checkpoint": None if checkpoint is None else checkpoint.path.name,
+            "epoch": 0 if checkpoint is None else checkpoint.epoch,
+            "step": 0 if checkpoint is None else checkpoint.step,
         }
         if entry["failure"] == classification.DISK_FULL:
-            record.mend()
-        if answer.error is not error:  # that one is logged where it ends
+            record.repair_journal()
+        if answer.error is not error:  # else the record logs it
             console.log(redaction.text("".join(traceback.format_exception(error))))
         self._write(entry, record)
 
     def _write(self, entry: dict[str, Any], record: Record) -> None:
         self.failures.append(entry)
-        # Where the disk is full, the failure is told on the terminal at least.
+        # With a full disk the failure appears on the terminal only.
         with contextlib.suppress(OSError):
             record.event(adjustments.EVENT, **entry)
 
 
-def _settle(every: list[Any]) -> None:
-    """Finish writing the last good state before the run goes back to it."""
-    for callback in every:
+def _finish_checkpoints(callbacks: list[Any]) -> None:
+    """Wait until the last good state is written, before the run goes back to it."""
+    for callback in callbacks:
         if isinstance(callback, Checkpoint):
             callback.close()
 

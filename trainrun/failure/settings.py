@@ -1,4 +1,4 @@
-"""What a run does when training breaks off."""
+"""The configured answers to failures of training (`failure`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class FailureSettings:
     """Answers to failures.
 
     Args:
-        out_of_memory: ``accumulate`` takes each batch in twice as many parts; ``stop``.
-        non_finite: ``rollback`` goes back to the last checkpoint with a lower rate; ``stop`` looks for the cause.
+        out_of_memory: ``accumulate`` divides each batch into twice as many parts; ``stop``.
+        non_finite: ``rollback`` returns to the last checkpoint with a lower learning rate; ``stop`` searches for the cause.
         rate: factor of the learning rate at each rollback.
-        rollbacks: at most.
-        lost: ``retry`` begins again from the last checkpoint; ``stop``.
-        retries: at most.
-        minutes: that the search for the first tensor that is not finite may take; 0: no search.
+        rollbacks: maximum number.
+        lost: ``retry`` restarts from the last checkpoint; ``stop``.
+        retries: maximum number.
+        minutes: maximum duration of the search for the first tensor that is not finite; 0: no search.
     """
 
     out_of_memory: str = "accumulate"

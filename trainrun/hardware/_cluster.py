@@ -80,8 +80,8 @@ def _given(workers: Sequence[str], index: int | None) -> Cluster:
 
 def _tf_config(text: str) -> Cluster:
     try:
-        said = json.loads(text)
-        jobs, task = said["cluster"], said["task"]
+        content = json.loads(text)
+        jobs, task = content["cluster"], content["task"]
         # A chief of its own is the first worker by another name.
         workers = [*jobs.get("chief", []), *jobs.get("worker", [])]
         index = int(task["index"]) + (len(jobs.get("chief", [])) if task["type"] == "worker" else 0)
@@ -146,11 +146,11 @@ def expand_hosts(text: str) -> list[str]:
 
 
 def _range(text: str) -> list[str]:
-    found = []
+    numbers = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        found += [f"{i:0{len(first)}d}" for i in range(int(first), int(last or first) + 1)]
-    return found
+        numbers += [f"{i:0{len(first)}d}" for i in range(int(first), int(last or first) + 1)]
+    return numbers
 
 
 def expand_counts(text: str) -> list[int]:
@@ -160,7 +160,7 @@ def expand_counts(text: str) -> list[int]:
         >>> expand_counts("2(x3),1")
         [2, 2, 2, 1]
     """
-    found = []
+    counts = []
     for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text):
-        found += [int(count)] * int(times or 1)
-    return found
+        counts += [int(count)] * int(times or 1)
+    return counts

@@ -45,16 +45,16 @@ def threads(count: int | None) -> None:
     """
     if count is None:
         return
-    wanted = (count, min(2, count))
+    expected = (count, min(2, count))
     got = (
         tf.config.threading.get_intra_op_parallelism_threads(),
         tf.config.threading.get_inter_op_parallelism_threads(),
     )
-    if wanted == got:
+    if expected == got:
         return
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(wanted[0])
-        tf.config.threading.set_inter_op_parallelism_threads(wanted[1])
+        tf.config.threading.set_intra_op_parallelism_threads(expected[0])
+        tf.config.threading.set_inter_op_parallelism_threads(expected[1])
     except RuntimeError as error:
         raise UserError(Problem("hardware.threads", TOO_LATE)) from error
 
@@ -141,8 +141,8 @@ def announce(what: str, precision: str, deterministic: bool = False) -> None:
         what: the devices, as a phrase.
         precision, deterministic: as set.
     """
-    own = tf.config.threading.get_intra_op_parallelism_threads()
-    count = own or machine.cores()
+    configured = tf.config.threading.get_intra_op_parallelism_threads()
+    count = configured or machine.cores()
     console.note(
         f"device: {what}, {count} {'thread' if count == 1 else 'threads'}, {precision}"
         + (", deterministic" if deterministic else "")

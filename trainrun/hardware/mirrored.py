@@ -58,15 +58,15 @@ def mirrored(
                     "To try it on the CPU: hardware.virtual_devices=2.",
                 )
             )
-        wanted = list(range(len(gpus))) if devices is None else list(devices)
-        if missing := [i for i in wanted if i >= len(gpus)]:
+        numbers = list(range(len(gpus))) if devices is None else list(devices)
+        if missing := [i for i in numbers if i >= len(gpus)]:
             raise UserError(
                 Problem(
                     "hardware.devices",
                     f"there is no GPU {missing[0]}; TensorFlow found {settings.found()}.",
                 )
             )
-        chosen = [gpus[i] for i in wanted]
+        chosen = [gpus[i] for i in numbers]
         settings.see(chosen)
         settings.memory(chosen, memory_growth, memory_limit)
         # TensorFlow counts the visible ones anew.

@@ -14,7 +14,7 @@ from trainrun.errors import TrainingError
 from trainrun.ui import console
 
 # What an operation ends with that waits for a worker that is gone.
-LOST = (
+LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.DeadlineExceededError,
@@ -36,7 +36,7 @@ def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
 
 
 @contextmanager
-def all_there(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Say it plainly when another worker is gone.
 
     Raises:
@@ -44,7 +44,7 @@ def all_there(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """
     try:
         yield
-    except LOST as error:
+    except LOST_WORKER_ERRORS as error:
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             raise
         console.log(str(error))
@@ -174,17 +174,17 @@ def average_together(model: keras.Model) -> None:
     Args:
         model: built and compiled under a strategy of several replicas; changed in place.
     """
-    replicas, whole = model.distribute_strategy.num_replicas_in_sync, model.compute_loss
+    replicas, compute_whole = model.distribute_strategy.num_replicas_in_sync, model.compute_loss
 
     def compute_loss(
         x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        loss = compute_whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         if not training or tf.distribute.in_cross_replica_context():
             return loss
-        mine = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
-        everyone = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
-        part = tf.stop_gradient(mine * replicas / everyone)
+        examples = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
+        everyone = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, examples)
+        part = tf.stop_gradient(examples * replicas / everyone)
         # Penalties on weights are the same on every replica, whatever its examples.
         of_examples = loss - _penalty(model, loss.dtype) / replicas
         return loss + (part - 1) * (of_examples - tf.stop_gradient(of_examples))

@@ -51,17 +51,17 @@ def versions() -> Iterator[Finding]:
     import platform
 
     yield Finding(OK, "python", f"{platform.python_version()} on {platform.platform(terse=True)}")
-    found = []
+    installed = []
     for name, part in PACKAGES.items():
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            installed.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             yield Finding(FAULT, "packages", f"{name} is missing: {part} needs it", f"pip install {name}")
-    yield Finding(OK, "packages", ", ".join(found))
-    wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if wanted != "tensorflow":
+    yield Finding(OK, "packages", ", ".join(installed))
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
         yield Finding(
-            FAULT, "keras", f"KERAS_BACKEND={wanted}; trainrun trains with TensorFlow", "unset KERAS_BACKEND"
+            FAULT, "keras", f"KERAS_BACKEND={backend}; trainrun trains with TensorFlow", "unset KERAS_BACKEND"
         )
 
 

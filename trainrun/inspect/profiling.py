@@ -156,8 +156,8 @@ def computation(job: Job) -> float:
     build(job)
     model, strategy = job.model, job.model.distribute_strategy
     size = -(-job.plan.batch_size // strategy.num_replicas_in_sync)
-    few = job.train.take(np.arange(min(size, len(job.train))))
-    arrays = (few.x, few.y) + (() if few.weight is None else (few.weight,))
+    examples = job.train.take(np.arange(min(size, len(job.train))))
+    arrays = (examples.x, examples.y) + (() if examples.weight is None else (examples.weight,))
     data = tf.nest.map_structure(tf.constant, arrays)
 
     def step() -> None:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 FILE = "learning_rate_range.png"
 
 
-def write(run_dir: Path, found: Range, warn: Callable[[str], None] = console.warn) -> Path | None:
+def write(run_dir: Path, test: Range, warn: Callable[[str], None] = console.warn) -> Path | None:
     """Draw into `plots/`; a picture that fails costs one warning and nothing else."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     path = Path(run_dir) / FOLDER / FILE
     try:
-        figure = draw(found)
+        figure = draw(test)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
     except Exception as error:
@@ -35,25 +35,25 @@ def write(run_dir: Path, found: Range, warn: Callable[[str], None] = console.war
     return path
 
 
-def draw(found: Range) -> Figure:
+def draw(test: Range) -> Figure:
     """Draw the loss of each batch, smoothed, with its minimum, its steepest fall and the suggestion."""
     figure, (axes,) = sheet(1, width=6.4, height=4.2)
     axes.set_xscale("log")
-    axes.plot(found.rates, found.losses, color="#BBBBBB", lw=1.1, label="loss of a batch", zorder=1)
-    axes.plot(found.rates, found.smoothed, color=COLOURS[0], lw=2, label="smoothed")
-    marks = ((found.steepest, "v", COLOURS[4], "falls fastest"), (found.lowest, "o", COLOURS[1], "lowest"))
-    for index, marker, colour, name in marks if found.suggestion is not None else ():
-        rate, loss = found.rates[index], found.smoothed[index]
+    axes.plot(test.rates, test.losses, color="#BBBBBB", lw=1.1, label="loss of a batch", zorder=1)
+    axes.plot(test.rates, test.smoothed, color=COLOURS[0], lw=2, label="smoothed")
+    marks = ((test.steepest, "v", COLOURS[4], "falls fastest"), (test.lowest, "o", COLOURS[1], "lowest"))
+    for index, marker, colour, name in marks if test.suggestion is not None else ():
+        rate, loss = test.rates[index], test.smoothed[index]
         axes.plot(rate, loss, marker, ms=8, color=colour, ls="none", label=f"{name}: {rate:.2g}", zorder=4)
-    if found.suggestion is not None:
+    if test.suggestion is not None:
         axes.axvline(
-            found.suggestion, color=COLOURS[2], lw=1.6, ls="--", label=f"suggestion: {found.suggestion:.2g}"
+            test.suggestion, color=COLOURS[2], lw=1.6, ls="--", label=f"suggestion: {test.suggestion:.2g}"
         )
     # Where the loss diverges, only the way there is of interest.
-    low = float(np.min(found.smoothed))
-    start = float(np.median(found.losses[: max(len(found.losses) // 10, 1)]))
+    low = float(np.min(test.smoothed))
+    start = float(np.median(test.losses[: max(len(test.losses) // 10, 1)]))
     room = max(start - low, 0.05 * abs(start), 1e-12)
-    axes.set_ylim(low - 0.15 * room, min(float(np.max(found.losses)), start + 0.8 * room) + 0.1 * room)
+    axes.set_ylim(low - 0.15 * room, min(float(np.max(test.losses)), start + 0.8 * room) + 0.1 * room)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss after a step at this rate", color=INK)
     axes.yaxis.label.set(size=9)

@@ -1,5 +1,5 @@
-"""One run: building its parts from the config, training, evaluating, writing what it leaves.
+"""One run: build its parts from the config, train, evaluate, and write the record and the artifacts.
 
-In come a checked config and an empty directory; out come the files of a run's directory and a result. Config stops at
-the builders: below them there are only Keras objects and small settings. Begin with `runner.py`.
+The input is a checked config and an empty directory; the output is the files of a run's directory and a result. Config
+stops at the builders: the packages below get Keras objects and small settings dataclasses. Begin with `runner.py`.
 """

@@ -15,7 +15,7 @@ from trainrun.config.rules import combinations
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
-from trainrun.failure.adjustments import Adjustments
+from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import penalty
 from trainrun.registry import declaration_reader
@@ -27,15 +27,13 @@ from trainrun.trainer.job import Job, Plan
 from trainrun.ui import console
 from trainrun.util import lengths
 
-NOTHING = Adjustments()
-
 
 def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
-    """Load the data, limit it, and check the whole config against what it turned out to be.
+    """Load the data, limit it, and check the whole config against the loaded data.
 
     Args:
         config: resolved and checked.
-        cache: of datasets that the process has loaded before.
+        cache: datasets that the process has loaded already.
 
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
@@ -46,7 +44,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
         raise UserError(
             Problem(
                 "data",
-                f"{config['data']['name']} returned {type(data).__name__}, no trainrun.data.dataset.Dataset.",
+                f"expected a trainrun.data.dataset.Dataset, but {config['data']['name']} returned {type(data).__name__}.",
             )
         )
     data = _limited(data, config["trainer"].get("limit"))
@@ -71,32 +69,32 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
 
 
 def strategy(config: Mapping[str, Any]) -> Any:
-    """Set the devices up and return their `tf.distribute.Strategy`; what others take from the YAML is left out.
+    """Set the devices up and return their `tf.distribute.Strategy`.
 
     Raises:
-        UserError: there is no such device, or it is too late to set it up.
+        UserError: there is no such device, or TensorFlow has been initialized already.
     """
-    return construct("hardware", _own("hardware", config["hardware"]), complete=True)
+    return construct("hardware", _arguments("hardware", config["hardware"]), complete=True)
 
 
 def job(
     config: Mapping[str, Any],
     data: Dataset,
     strategy: Any,
-    adjustments: Adjustments = NOTHING,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
     keep_kernels: bool = False,
 ) -> Job:
-    """Build, bridge and compile.
+    """Build and compile the model, and encode the data for it.
 
     Args:
         config: resolved and checked.
         data: as loaded.
         strategy: the `tf.distribute.Strategy` to build under.
-        adjustments: what failures have made different from the config.
+        adjustments: deviations that failures have led to.
         keep_kernels: see `seeding.begin`.
 
     Raises:
-        UserError: only building could tell that something does not fit.
+        UserError: model and data do not fit, which only building shows.
     """
     settings = config["trainer"]
     seed, replica_count = config["seed"], strategy.num_replicas_in_sync
@@ -156,17 +154,17 @@ def job(
 
 
 def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job:
-    """Return the job with the trained model as one device has it, to measure, predict and save.
+    """Return the job with the trained model on one device, to measure, predict and save it.
 
-    Keras measures and predicts under several replicas only where all parts of a batch are of one size, and under
-    several workers not at all.
+    Under several replicas Keras can measure and predict only where all parts of a batch have one size; under several
+    workers it cannot at all.
     """
     if trained.model.distribute_strategy.num_replicas_in_sync == 1:
         return trained
-    alone = job(config, data, tf.distribute.get_strategy())
-    alone.model.set_weights(trained.model.get_weights())
-    alone.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
-    return replace(alone, plan=trained.plan)
+    single = job(config, data, tf.distribute.get_strategy())
+    single.model.set_weights(trained.model.get_weights())
+    single.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
+    return replace(single, plan=trained.plan)
 
 
 def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras.optimizers.Optimizer:
@@ -190,20 +188,20 @@ def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras
 
 
 def trainer(config: Mapping[str, Any], parts: int = 1) -> Any:
-    """Return the trainer; what the plan has taken from its YAML already (`epochs` …) is left out.
+    """Return the trainer; settings of the plan (`epochs` …) are left out of its arguments.
 
     Args:
         config: resolved.
-        parts: take each batch in so many, where that is more than the config says.
+        parts: parts of each batch, where that is more than configured.
     """
-    spec = _own("trainer", config["trainer"])
+    spec = _arguments("trainer", config["trainer"])
     if "accumulate" in spec:
         spec["accumulate"] = max(spec["accumulate"], parts)
     return construct("trainer", spec, complete=True)
 
 
-def _own(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a spec that is its component's own arguments."""
+def _arguments(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a spec that are arguments of its component."""
     component, _ = resolve(group, spec)
     known = parameters(component.load())
     return {k: v for k, v in spec.items() if k == "name" or known is None or k in known}
@@ -217,7 +215,7 @@ def _limited(data: Dataset, limit: int | None) -> Dataset:
 
 
 def _metrics_argument(data: Dataset) -> str:
-    # Keras leaves sample weights out of `metrics`; a dataset that brings its own weights wants them counted.
+    # Keras leaves sample weights out of `metrics`; weights of the dataset must count.
     return "weighted_metrics" if data.train.weight is not None else "metrics"
 
 

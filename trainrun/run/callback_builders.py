@@ -1,4 +1,4 @@
-"""The callbacks of a run: those that the config names, and the run's own around them."""
+"""The callbacks of a run: the configured ones, and the run's own around them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import keras
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
 from trainrun.config.rules.ranges import RUN_PATHS
-from trainrun.failure.adjustments import Adjustments
-from trainrun.failure.nan_guard import Finite
+from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
+from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware import replicas
 from trainrun.inspect.profiling import Profile
 from trainrun.registry.construct import construct
@@ -22,8 +22,6 @@ from trainrun.trainer.job import Job
 from trainrun.ui.progress import Progress
 from trainrun.util import lengths
 
-NOTHING = Adjustments()
-
 
 def with_run_callbacks(
     callbacks: list[keras.callbacks.Callback],
@@ -32,25 +30,24 @@ def with_run_callbacks(
     job: Job,
     settings: CheckpointSettings,
     context: RunContext,
-    adjustments: Adjustments = NOTHING,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> list[keras.callbacks.Callback]:
     """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
 
     Args:
         callbacks: the user's.
-        journal: writes each epoch down.
+        journal: the callback that writes metrics to the journal.
         run_dir: the run's directory.
-        job: what is trained.
+        job: model, data and plan.
         settings: of the checkpoints.
         context: has the listener, the request to stop, and the reader of the model's state.
-        adjustments: what failures have made different from the config; checkpoints say so.
+        adjustments: deviations that failures have led to; they are saved with each checkpoint.
     """
     plan, training = job.plan, context.training()
     rate = construct("callback", "learning_rate_logger")
-    show = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
-    kept = [rate, *callbacks, journal]
-    # After the journal: what a checkpoint has behind it is written down.
-    saved = Checkpoint(
+    progress = Progress(plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
+    # After the journal: the epochs before a checkpoint are recorded when it is written.
+    checkpoint = Checkpoint(
         run_dir,
         every=settings.every,
         keep=settings.keep,
@@ -59,31 +56,31 @@ def with_run_callbacks(
         within=not replicas.is_several_processes(job.model.distribute_strategy),
         stop=context.stop,
         reader=training.reader(job),
-        # Runs that are trained together divide the time: each writes while the others wait.
+        # Runs that are trained together divide the time: each one writes while the others wait.
         share=lambda: SHARE / training.runs(),
     )
-    saved.callbacks = [*kept, saved]
-    # After the journal, which tells the truth; before the checkpoints, where a nan would be the next beginning.
-    finite = Finite(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
+    checkpoint.callbacks = [rate, *callbacks, journal, checkpoint]
+    # After the journal, which records the NaN; before the checkpoint, which must not save it.
+    guard = NanGuard(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
     return [
         rate,
         *callbacks,
         keras.callbacks.History(),
         journal,
-        finite,
+        guard,
         *([] if context.listener is None else [Report(context.listener, context.stop)]),
-        saved,
-        show,
+        checkpoint,
+        progress,
     ]
 
 
 def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
-    """Return the callbacks that the config names, their relative paths inside the run's directory."""
+    """Return the configured callbacks; their relative paths are inside the run's directory."""
     built, plan = [], job.plan
     for name, spec in config["callback"].items():
         spec = lengths.in_steps("callback", spec, plan.total_steps, plan.steps_per_epoch)
         if any(spec.get(p) for p in RUN_PATHS) and not replicas.is_chief(job.model.distribute_strategy):
-            continue  # of several workers, one writes
+            continue  # of several workers, only the chief writes files
         for argument in RUN_PATHS:
             if isinstance(spec.get(argument), str):
                 path = run_dir / spec[argument]

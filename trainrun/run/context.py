@@ -1,4 +1,4 @@
-"""The surroundings of a run, made by the process that starts it and passed down, so that several runs can live in one process."""
+"""The surroundings of a run, made by the process that starts it and passed down, so that one process can hold several runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class SharedCaches:
-    """What the runs of one process need not load, compile or ask for again.
+    """Caches that the runs of one process share.
 
     Args:
-        datasets: loaded before.
-        programs: compiled before; None: each run compiles its own.
-        git: state of the checkout, by folder: the process runs the code that it has imported.
+        datasets: loaded datasets.
+        programs: compiled programs; None: each run compiles its own.
+        git: state of the checkout by folder; it is read once, because the process runs the code that it has imported.
     """
 
     datasets: DatasetCache
@@ -50,14 +50,14 @@ class RunContext:
     """A run's surroundings.
 
     Args:
-        clock: adds up where the time goes.
+        clock: sums the seconds of each stage.
         stop: the request to stop the run.
-        listener: hears of each epoch, and may have the run stop; None: the run is no trial of a sweep.
-        remarks: for the run's log and record, known before it begins.
-        caches: shared with other runs of the process; None: it runs this one only.
+        listener: called after each epoch, may stop the run; None: the run is not a trial of a sweep.
+        remarks: warnings known before the run begins, for its log and record.
+        caches: shared with other runs of the process; None: the process has no other run.
         joint: trains the run together with others; None: it is trained by itself.
         delivers: False where another process delivers the run to its trackers.
-        pause_collector: the garbage collector may rest while TensorFlow is imported, in trainrun's own processes.
+        pause_collector: pause the garbage collector while TensorFlow is imported; only in trainrun's own processes.
         threaded: the run has a thread of its own, beside those of other runs.
     """
 
@@ -73,18 +73,18 @@ class RunContext:
 
     @property
     def keeps_kernels(self) -> bool:
-        """Whether compiled functions outlive this run, so that seeding must not drop their kernels."""
+        """Whether other runs use the compiled functions of this run, so that seeding must not drop their kernels."""
         return self.joint is not None or (self.caches is not None and self.caches.programs is not None)
 
     def training(self) -> JointTraining:
-        """Return what trains the run: with others, or by itself."""
+        """Return the hook that trains the run, jointly or by itself."""
         from trainrun.run.joint_training import Solo
 
         return self.joint or Solo()
 
     @property
     def datasets(self) -> DatasetCache | None:
-        """The datasets that the process has loaded before; None: it runs one run only."""
+        """The cache of datasets, or None if the process has no other run."""
         return None if self.caches is None else self.caches.datasets
 
     def git_state(self) -> dict[str, Any] | None:

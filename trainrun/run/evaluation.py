@@ -1,4 +1,4 @@
-"""What a trained model comes to: metrics of every split, and predictions for the plots."""
+"""Evaluation of a trained model: metrics of every split, and predictions for the plots."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evaluation:
 
     @classmethod
     def of_unfinished(cls, model: keras.Model | None) -> Evaluation:
-        """Return what Keras has noted of the epochs that were finished before training broke off."""
+        """Return the metrics of the epochs that were finished before training failed, from Keras' history."""
         noted = getattr(getattr(model, "history", None), "history", {})
         history = {k: [float(v) for v in values] for k, values in noted.items()}
         return cls(history, {k: values[-1] for k, values in history.items() if values})
@@ -48,7 +48,7 @@ def evaluate(
     Args:
         job: with the trained model, on one device.
         history: as the trainer returned it.
-        measure: returns the loss and metrics of a job's model on a split.
+        measure: returns loss and metrics of a job's model on a split.
     """
     metrics = {k: values[-1] for k, values in history.items() if values and not k.startswith("val_")}
     for prefix, split in (("val_", job.validation), ("test_", job.test)):
@@ -58,7 +58,7 @@ def evaluate(
 
 
 def shown_split(job: Job) -> tuple[str, Split | None]:
-    """Return the split that plots show, and its name: the one furthest from training that there is."""
+    """Return name and examples of the split for the plots: test, else validation, else train."""
     for part in ("test", "validation", "train"):
         split = getattr(job, part)
         if split is not None and len(split):
@@ -71,10 +71,10 @@ def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
 
     Args:
         job: with the trained model, on one device.
-        model: that of the run's `model.keras`, whose output is in the target's own unit already; None: the job's.
+        model: loaded from `model.keras`, whose output is in the target's own unit; None: the job's model.
 
     Returns:
-        None where there is no split to show, or nothing to compare with.
+        None where there is no split, or no target to compare with.
     """
     _, split = shown_split(job)
     if split is None or job.dataset.target.kind == "none":

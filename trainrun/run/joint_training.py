@@ -1,7 +1,7 @@
-"""The seam for training several runs in one graph: what such an engine does in the place of a run that trains alone.
+"""The hook by which an engine trains several runs in one graph.
 
-An engine (`trainrun.sweep.launchers.interface`) that trains runs together passes its own `JointTraining` in the `RunContext`. It
-sees to it that variables hold what callbacks may read of them; nothing below this package knows of it.
+An engine (`trainrun.sweep.launchers.interface`) that trains runs together passes its `JointTraining` in the `RunContext`. It
+makes sure that variables hold their values before callbacks read them; no package below this one knows about it.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ class Trainer(Protocol):
 
 
 class JointTraining(Protocol):
-    """Trains, measures and reads a run's model, maybe together with those of other runs."""
+    """Trains, evaluates and reads the model of a run, possibly together with the models of other runs."""
 
     def runs(self) -> int:
-        """Return how many runs are trained together now."""
+        """Return the number of runs that are trained together now."""
 
     def trainer(self, own: Trainer) -> Trainer:
-        """Return what trains the run in the place of its own trainer."""
+        """Return the trainer that takes the place of the run's own."""
 
     def measure(self, job: Job, split: Split) -> dict[str, float]:
         """Return the loss and metrics of the job's model on a split."""
 
     def reader(self, job: Job) -> StateReader:
-        """Return what reads the state of the job's model for checkpoints."""
+        """Return the reader of the model's state for checkpoints."""
 
 
 class Solo:
-    """A run that is trained by itself."""
+    """The hook of a run that is trained by itself."""
 
     def runs(self) -> int:
         """Return 1."""
@@ -58,7 +58,7 @@ class Solo:
         return measure(job, split)
 
     def reader(self, job: Job) -> StateReader:
-        """Return a compiled reader; it is kept beside the model, for a sweep's next trial."""
+        """Return a compiled reader, which is kept beside the model for the next trial of a sweep."""
         if job.state.reader is None:
             job.state.reader = Reader(job.model)
         return job.state.reader

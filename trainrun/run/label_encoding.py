@@ -1,6 +1,6 @@
-"""The forms of labels: chosen by what a loss or metric reads, encoded once, in numpy.
+"""The forms of labels: chosen by the declaration of a loss or metric, encoded once, in numpy.
 
-A metric that reads another form than the loss is wrapped (`trainrun.run.metric_adapter`):
+A metric that reads another form than the loss does is wrapped (`trainrun.run.metric_adapter`):
 
     form = choose(loss_demands.labels, target)
     y, w = encode(split.y, target, form), weights(split.y, target, split.weight)
@@ -10,7 +10,7 @@ A metric that reads another form than the loss is wrapped (`trainrun.run.metric_
     metric = construct("metric", spec, name=key, **runtime)
     metric = adapt(metric, target, labels=(form, metric_form), predictions=("logits", reads))
 
-Labels of -1 and 1 are no form of their own: Keras' hinges convert 0 and 1.
+Labels of -1 and 1 are not a form of their own: Keras' hinge losses convert 0 and 1.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ FORMS = {
     "real": ("real",),
     "none": ("any",),
 }
-# Kinds whose outputs are a yes or no each (sigmoid), not one class of several (softmax).
+# Kinds of target whose outputs are binary each (sigmoid), instead of one class of several (softmax).
 ELEMENTWISE = ("binary", "multilabel")
 
 
 def choose(labels: Sequence[str], target: TargetSpec, prefer: str | None = None) -> str:
-    """Return the form of labels that suits both a component's demand and the target.
+    """Return a form of labels that the component accepts and the target can take.
 
     Args:
-        labels: the forms that it declares, the author's favourite first; empty: no demand.
+        labels: the forms that the component declares, the preferred one first; empty: any.
         target: the data's target.
-        prefer: a form to take if it is among the words: what the batches hold already, which saves a
+        prefer: the form that the batches hold already; it is chosen if the component accepts it, which saves a
             conversion.
 
     Returns:
         ``ids``, ``one_hot``, ``binary``, ``real`` or ``any`` (the labels as they are).
 
     Raises:
-        UserError: none of the words suits.
+        UserError: none of the forms suits.
     """
     fits = FORMS[target.kind]
     if not labels or "any" in labels or target.kind == "none":
@@ -63,9 +63,9 @@ def choose(labels: Sequence[str], target: TargetSpec, prefer: str | None = None)
         if word in fits:
             return word
     raise UserError(
-        f"labels as {' or '.join(labels)} are wanted, but a {target.kind} target comes as "
+        f"expected labels as {' or '.join(labels)}, but a {target.kind} target has labels as "
         f"{' or '.join(fits)}. "
-        "`trainrun ls loss` and `trainrun ls metric` tell what fits."
+        "`trainrun ls loss` and `trainrun ls metric` show which ones fit."
     )
 
 
@@ -88,7 +88,7 @@ def encode(y: np.ndarray, target: TargetSpec, form: str) -> np.ndarray:
         return y
     if form not in FORMS[target.kind]:
         raise UserError(
-            f"a {target.kind} target cannot be given as {form}, only as {' or '.join(FORMS[target.kind])}."
+            f"a {target.kind} target cannot be encoded as {form}, only as {' or '.join(FORMS[target.kind])}."
         )
     if target.kind == "multilabel":
         return y.astype("float32")
@@ -102,7 +102,7 @@ def encode(y: np.ndarray, target: TargetSpec, form: str) -> np.ndarray:
     if y.size and (y.min() < 0 or y.max() >= count):
         raise UserError(
             f"class ids run from {y.min()} to {y.max()}, one-hot labels hold 0 to {count - 1}. "
-            "Take a loss that reads ids and has ignore_class, or mend the data."
+            "Take a loss that reads ids and has ignore_class, or correct the data."
         )
     return np.eye(count, dtype="float32")[y]
 
@@ -113,18 +113,18 @@ def weights(
     weight: np.ndarray | None = None,
     class_weight: Mapping[int, float] | None = None,
 ) -> np.ndarray | None:
-    """Return the weight of each label: that of its example times that of its class.
+    """Return the weight of each label: the weight of its example times the weight of its class.
 
-    Keras' `fit(class_weight=...)` takes neither images of labels nor a batch of arrays; this does.
+    Keras' `fit(class_weight=...)` supports neither images of labels nor batches of arrays.
 
     Args:
-        y: labels as the dataset has them, before `encode`.
+        y: labels as in the dataset, before `encode`.
         target: the data's target.
-        weight: one weight an example, `[n]`, or a label, `[n, *shape]`; None: all 1.
-        class_weight: class id -> weight; classes left out weigh 1.
+        weight: one weight per example, `[n]`, or per label, `[n, *shape]`; None: all 1.
+        class_weight: class id -> weight; other classes weigh 1.
 
     Returns:
-        float32 `[n, *shape]`: Keras would multiply `[n]` with an image's last axis. None if both are None.
+        float32 `[n, *shape]`, because Keras would broadcast `[n]` along an image's last axis; None if both are None.
 
     Raises:
         UserError: class weights for a target without single classes, or for a class that does not exist.
@@ -132,10 +132,10 @@ def weights(
     if weight is None and class_weight is None:
         return None
     shape = (len(y), *target.shape)
-    found = np.ones(shape, "float32")
+    product = np.ones(shape, "float32")
     if weight is not None:
         weight = np.asarray(weight, "float32")
-        found *= weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
+        product *= weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
     if class_weight is not None:
         count = max(len(target.classes), target.outputs)
         if target.kind not in ("binary", "multiclass"):
@@ -144,32 +144,32 @@ def weights(
             raise UserError(f"class weight for class {stray[0]}: the classes are 0 to {count - 1}.")
         table = np.ones(count, "float32")
         table[[int(k) for k in class_weight]] = list(class_weight.values())
-        found *= table[np.asarray(y).reshape(shape)]
-    return found
+        product *= table[np.asarray(y).reshape(shape)]
+    return product
 
 
 def arguments(
     target: TargetSpec, labels: str, predictions: str, reads: Iterable[str], weighted: bool = False
 ) -> dict[str, Any]:
-    """Return a loss' or metric's run-time arguments for `construct`: used where its YAML says null.
+    """Return the run-time arguments of a loss or metric for `construct`, which sets those that are null in its YAML.
 
     Args:
         target: the data's target.
-        labels: the form of labels that it will be given.
-        predictions: what the model gives: ``probabilities``, ``logits``, ``scores`` or ``real``.
+        labels: the form of labels that it will receive.
+        predictions: the model's output: ``probabilities``, ``logits``, ``scores`` or ``real``.
         reads: the forms of predictions that it declares.
         weighted: whether examples have weights of their own.
     """
-    found: dict[str, Any] = {
+    runtime: dict[str, Any] = {
         "labels": labels,
         "num_classes": max(len(target.classes), target.outputs),
         "from_logits": predictions == "logits" and "logits" in reads,
         "elementwise": target.kind in ELEMENTWISE,
     }
     if target.kind in ELEMENTWISE:
-        # F1Score without a threshold calls the highest output positive, which for a single output is always.
-        found["threshold"] = 0.5
+        # Without a threshold, F1Score calls the highest output positive: with a single output, always that one.
+        runtime["threshold"] = 0.5
     if weighted:
-        # The IoUs count in int unless told otherwise, and would cut a weight of 0.7 down to 0.
-        found["dtype"] = keras.config.floatx()
-    return found
+        # The IoU metrics accumulate integers by default, which would truncate a weight of 0.7 to 0.
+        runtime["dtype"] = keras.config.floatx()
+    return runtime

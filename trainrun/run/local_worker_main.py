@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,14 @@ from trainrun.ui import console
 from trainrun.util.interrupt import Interrupted
 
 
-def _resume(fields: Mapping[str, Any] | None) -> Resume | None:
-    return None if fields is None else Resume(**{**fields, "run_dir": Path(fields["run_dir"])})
-
-
 def _end_with(parent: int) -> None:
-    """End this worker when its parent process is gone: its results go nowhere, and a resumed run would collide with it."""
+    """End this worker when its parent process is gone: a resumed run would write to the same files."""
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(local_workers.INTERVAL)
-        os.kill(os.getpid(), signal.SIGTERM)  # in order, if it can
-        time.sleep(local_workers.GRACE)
+            time.sleep(local_workers.POLL_INTERVAL_S)
+        os.kill(os.getpid(), signal.SIGTERM)  # save and end
+        time.sleep(local_workers.GRACE_S)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -42,13 +37,14 @@ def _work(run_dir: Path, report: int) -> int:
     """Run one worker: read the request from standard input, run it, report errors; return the exit code."""
     request = json.load(sys.stdin)
     _end_with(request["parent"])
-    if os.environ[local_workers.MARK] != "0":
+    if os.environ[local_workers.WORKER_VARIABLE] != "0":
         console.quiet()
     errors: dict[str, Any] = {}
     try:
         plugins.announce(request["config"]["plugins"])
         plugins.load(request["config"]["plugins"])
-        resume = _resume(request.get("resume"))
+        fields = request.get("resume")
+        resume = fields and Resume(**{**fields, "run_dir": Path(fields["run_dir"])})
         runner.run(
             request["config"],
             run_dir,
@@ -73,5 +69,5 @@ if __name__ == "__main__":
     ended = _work(Path(sys.argv[1]), int(sys.argv[2]))
     sys.stdout.flush()
     sys.stderr.flush()
-    # At once: on the way out of Python, TensorFlow would wait for workers that are gone.
+    # Without Python's cleanup, in which TensorFlow would wait for workers that are gone.
     os._exit(ended)

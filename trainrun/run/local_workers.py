@@ -1,7 +1,7 @@
-"""`hardware.local_workers=N`: the workers of a run as processes of this machine, to try several workers out.
+"""`hardware.local_workers=N`: the workers of a run as processes of this machine, to try out a multi-worker run.
 
-TF_CONFIG names each worker's place in the cluster. The chief writes to the terminal and to the run's directory; the others
-write a log below `workers/`. A worker's error comes back through a pipe, as JSON. A worker is
+TF_CONFIG holds the place of each worker in the cluster. The chief writes to the terminal and to the run's directory; the
+others write a log below `workers/`. A worker sends its error through a pipe, as JSON. The worker processes run
 `trainrun.run.local_worker_main`.
 """
 
@@ -27,18 +27,18 @@ from trainrun.util import subprocesses
 from trainrun.util.interrupt import Interrupted, StopRequest
 
 FOLDER = "workers"
-MARK = "TRAINRUN_WORKER"  # set in the workers themselves
-GRACE = 15  # seconds for a worker to close its record
-INTERVAL = 0.2  # seconds between two polls of the workers, and of a worker of its parent process
+WORKER_VARIABLE = "TRAINRUN_WORKER"  # environment variable of the worker processes: the worker's index
+GRACE_S = 15  # for a worker to close its record
+POLL_INTERVAL_S = 0.2  # between two looks at the workers, and of a worker at its parent process
 
 
-def wanted(config: Mapping[str, Any]) -> bool:
-    """Return whether a run is to start workers: its config says so, and this process is none itself."""
-    return bool(config["hardware"].get("local_workers")) and MARK not in os.environ
+def requested(config: Mapping[str, Any]) -> bool:
+    """Return whether this run has to start workers: it is configured, and this process is not a worker itself."""
+    return bool(config["hardware"].get("local_workers")) and WORKER_VARIABLE not in os.environ
 
 
-class Lost(TrainingError):
-    """A worker was killed, and not by the user; another group may go on from its checkpoint."""
+class WorkerLost(TrainingError):
+    """A worker was killed, and not by the user; a new group of workers may continue from its checkpoint."""
 
 
 def run(
@@ -48,7 +48,7 @@ def run(
     command: Sequence[str],
     resume: Resume | None = None,
 ) -> None:
-    """Start the workers and wait for them; where one was killed, all begin again from the last checkpoint.
+    """Start the workers and wait for them; if one is killed, start all of them again from the last checkpoint.
 
     Args:
         config: resolved and checked.
@@ -62,19 +62,19 @@ def run(
     retries = policy["retries"] if policy["lost"] == "retry" else 0
     for retry in range(1, retries + 1):
         try:
-            return _together(config, run_dir, overrides, command, resume)
-        except Lost as lost:
-            console.warn(f"{lost}\nBeginning again from the last checkpoint (retry {retry} of {retries})")
+            return _run_group(config, run_dir, overrides, command, resume)
+        except WorkerLost as lost:
+            console.warn(f"{lost}\nRestarting from the last checkpoint (retry {retry} of {retries})")
             because = {
                 "failure": "lost",
                 "error": str(lost),
                 "answer": "all workers from the last checkpoint",
             }
             resume = replace(resume or Resume(run_dir), because=because)
-    return _together(config, run_dir, overrides, command, resume)
+    return _run_group(config, run_dir, overrides, command, resume)
 
 
-def _together(
+def _run_group(
     config: Mapping[str, Any],
     run_dir: Path,
     overrides: Sequence[str],
@@ -82,8 +82,8 @@ def _together(
     resume: Resume | None,
 ) -> None:
     """Start the workers and wait for them; see `run`."""
-    # Workers notice a lost worker by themselves; this is the limit for those that are kept from it.
-    count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE
+    # Workers notice a lost worker by themselves within `silence`; those that do not are killed after `patience`.
+    count, patience = config["hardware"]["local_workers"], config["hardware"]["silence"] + GRACE_S
     request = {
         "config": config,
         "overrides": list(overrides),
@@ -104,16 +104,18 @@ def _together(
 
 
 def _wait(workers: list[_Worker], patience: float) -> None:
-    """Wait until all have ended, or the first has failed and the others had `patience` seconds to notice."""
+    """Wait until all workers have ended, at most `patience` seconds after the first failure."""
     failed: _Worker | None = None
     until = float("inf")
     while any(w.process.poll() is None for w in workers) and time.monotonic() < until:
-        time.sleep(INTERVAL)
-        if failed is None and (lost := [w for w in workers if w.process.poll()]):
-            failed, until = lost[0], time.monotonic() + patience
-    lost = [w for w in workers if w.process.poll()]
-    # Between two looks all may have ended: one that was killed is why the others stopped.
-    failed = next((w for w in lost if w.process.returncode < 0), failed or (lost[0] if lost else None))
+        time.sleep(POLL_INTERVAL_S)
+        if failed is None and (failures := [w for w in workers if w.process.poll()]):
+            failed, until = failures[0], time.monotonic() + patience
+    failures = [w for w in workers if w.process.poll()]
+    # If one of them was killed, that is why the others stopped.
+    failed = next(
+        (w for w in failures if w.process.returncode < 0), failed or (failures[0] if failures else None)
+    )
     if failed is not None:
         for worker in workers:
             worker.end()
@@ -121,12 +123,12 @@ def _wait(workers: list[_Worker], patience: float) -> None:
 
 
 class _Worker:
-    """One process.
+    """One worker process.
 
     Args:
         index: 0 is the chief.
-        addresses: of all.
-        folder: where its `run.log` is.
+        addresses: of all workers.
+        folder: directory of its `run.log`.
         request: config, overrides and command.
     """
 
@@ -142,8 +144,8 @@ class _Worker:
                 str(folder),
                 str(write),
                 path=sys.path,
-                environment={"TF_CONFIG": json.dumps(task), MARK: str(index)},
-                own_session=False,  # Ctrl-C is for the workers, too
+                environment={"TF_CONFIG": json.dumps(task), WORKER_VARIABLE: str(index)},
+                own_session=False,  # Ctrl-C reaches the workers, too
                 stdin=subprocess.PIPE,
                 stdout=quiet,
                 stderr=quiet,
@@ -155,7 +157,7 @@ class _Worker:
             pipe.write(json.dumps(request))
 
     def end(self) -> None:
-        """Stop it: SIGTERM first, SIGKILL after ten seconds."""
+        """Stop the process: SIGTERM first, SIGKILL after ten seconds."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -165,7 +167,7 @@ class _Worker:
                 self.process.wait()
 
     def reason(self, workers: Sequence[_Worker]) -> BaseException:
-        """Return the error that describes this worker's end."""
+        """Return the exception for the end of this worker."""
         code = self.process.returncode
         with open(self._read, encoding="utf-8") as pipe:
             report = json.loads(pipe.read() or "{}")
@@ -175,21 +177,21 @@ class _Worker:
             stop = Interrupted(code - 128)
             stop.saved = workers[0].folder
             return stop
-        who = f"worker {self.index + 1} of {len(workers)}"
+        name = f"worker {self.index + 1} of {len(workers)}"
         if code < 0:
             by_request = -code in (signal.SIGINT, signal.SIGTERM)
-            return (TrainingError if by_request else Lost)(
-                f"{who} was killed by {signal.Signals(-code).name}; the others have stopped. "
-                f"What was saved until then is in {workers[0].folder}; its log is {self.folder / 'run.log'}"
+            return (TrainingError if by_request else WorkerLost)(
+                f"{name} was killed by {signal.Signals(-code).name}; the others have stopped. "
+                f"The checkpoints are in {workers[0].folder}; its log is {self.folder / 'run.log'}"
             )
         message = (
             report.get("message") or f"it ended with exit code {code}; its log is {self.folder / 'run.log'}"
         )
-        return TrainingError(message if self.index == 0 else f"{who}: {message}")
+        return TrainingError(message if self.index == 0 else f"{name}: {message}")
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return unused ports of the loopback; all are bound until all are known."""
+    """Return unused ports of the loopback interface; all stay bound until all are chosen, so that they differ."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for held in sockets:

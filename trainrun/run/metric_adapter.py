@@ -1,4 +1,4 @@
-"""Any metric with any loss: a metric is wrapped where it reads other labels or predictions than the batches hold."""
+"""Wrapper for metrics that read other forms of labels or predictions than the batches hold."""
 
 from __future__ import annotations
 
@@ -19,55 +19,54 @@ def adapt(
     labels: tuple[str, str],
     predictions: tuple[str, Sequence[str]],
 ) -> keras.metrics.Metric:
-    """Return the metric, wrapped in `Adapted` only if something has to be converted.
+    """Return the metric, wrapped in `Adapted` if something has to be converted.
 
     Args:
-        metric: what is to be measured.
+        metric: an unwrapped Keras metric.
         target: the data's target.
         labels: the form that the batches hold, and the form that the metric reads (from `choose`).
-        predictions: what the model gives, and the forms that the metric declares.
+        predictions: the form of the model's output, and the forms that the metric declares.
     """
     have, want = labels
-    given, reads = predictions
-    read = _reading(given, reads, target.kind)
+    output, reads = predictions
+    read = _reading(output, reads, target.kind)
     adapted = Adapted(
         metric,
         kind=target.kind,
         labels=(have, have if want == "any" else want),
-        predictions=(given, read),
+        predictions=(output, read),
         classes=max(len(target.classes), target.outputs),
         flat=len(target.shape),
     )
-    return adapted if adapted.does_something else metric
+    return adapted if adapted.is_needed else metric
 
 
-def _reading(given: str, reads: Sequence[str], kind: str) -> str:
-    """Return the form of predictions to hand over: as they are if that will do, else the first wanted."""
-    if not reads or given in reads or "any" in reads:
-        return given
+def _reading(output: str, reads: Sequence[str], kind: str) -> str:
+    """Return the form of predictions for the metric: the model's own if it is declared, else the first declared one."""
+    if not reads or output in reads or "any" in reads:
+        return output
     # "real probabilities" means probabilities where the target is classes.
     return next((word for word in reads if (word == "real") == (kind == "real")), reads[0])
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class Adapted(keras.metrics.Metric):
-    """A metric that is given labels and predictions in another form than it reads.
+    """A metric wrapper that converts labels and predictions to the forms that the metric reads.
 
-    Conversions are made in the graph, batch by batch. A result with one value a class or output (F1 with
-    `average: null`, R² with `class_aggregation: null`, several thresholds) becomes its mean, since a log
-    holds one number a name; a dict passes as it is. `Mean` and `Sum` are given the predictions.
+    Conversions happen in the graph, batch by batch. A result with one value per class or output (F1 with
+    `average: null`, R² with `class_aggregation: null`, several thresholds) becomes its mean, because a log holds one number
+    per name; a dict passes unchanged. `Mean` and `Sum` get the predictions.
 
     Args:
-        metric: the metric inside; its state, name and dtype are this one's.
+        metric: the wrapped metric, which gives state, name and dtype.
         kind: the kind of target: ``binary``, ``multiclass``, ``multilabel``, ``real`` or ``none``.
-        labels: form given, form read: ``ids``, ``one_hot``, ``binary``, ``real``, ``any``.
-        predictions: form given (``probabilities``, ``logits``, ``scores``, ``real``), form read (these or
-            ``ids``). Logits and scores become probabilities by sigmoid (one output, several labels) or
-            softmax; those become ids by the highest or, for a single output, by 0.5; probabilities become
-            scores by log-odds or log.
+        labels: form in the batches, form that is read: ``ids``, ``one_hot``, ``binary``, ``real``, ``any``.
+        predictions: form of the output (``probabilities``, ``logits``, ``scores``, ``real``), form that is read (these or
+            ``ids``). Logits and scores become probabilities by sigmoid (one output, several labels) or softmax;
+            probabilities become ids by the highest or, for a single output, by 0.5, and scores by log-odds or log.
         classes: number of classes, for one-hot labels.
-        flat: number of axes over which a label repeats (2 for images segmented): they are merged with the
-            batch axis, and an example's weight is given to each of its labels.
+        flat: number of axes over which a label repeats (2 for segmented images): they are merged with the batch axis, and
+            each label gets the weight of its example.
     """
 
     def __init__(
@@ -91,13 +90,13 @@ class Adapted(keras.metrics.Metric):
         keras_model_private.copy_direction(metric, self)
 
     @property
-    def does_something(self) -> bool:
-        """Whether the metric inside would not do as well without this one."""
+    def is_needed(self) -> bool:
+        """Whether the wrapped metric would not give the same without this wrapper."""
         same = self.labels[0] == self.labels[1] and self.predictions[0] == self.predictions[1]
         return not same or self.flat > 0 or _reads_values(self.metric) or _may_be_vector(self.metric)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Convert a batch and hand it to the metric inside.
+        """Convert a batch and update the wrapped metric.
 
         Args:
             y_true: labels in the form `labels[0]`.
@@ -134,7 +133,7 @@ class Adapted(keras.metrics.Metric):
         margins = ("logits", "scores")
         if have == want or (have in margins and want in margins) or self.kind in ("real", "none"):
             return y
-        # Not the metric's dtype: the IoUs count in int.
+        # Not the metric's dtype, which is an integer for the IoU metrics.
         y = ops.cast(y, keras.config.floatx())
         single = self.kind in ELEMENTWISE
         if want == "ids":

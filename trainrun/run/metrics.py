@@ -1,4 +1,4 @@
-"""The metrics of a run: each gets labels and predictions in the form that it reads, whatever loss and model give."""
+"""The metrics of a run, each wrapped so that it gets labels and predictions in the form that it declares."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from trainrun.trainer.job import Plan
 def build(
     nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
 ) -> list[keras.metrics.Metric]:
-    """Return the metrics, each wrapped where it wants other labels or predictions than the loss and model give.
+    """Return the metrics; one that reads other forms than the loss and the model produce is wrapped.
 
     Args:
         nodes: the config's `metric` node, name -> spec.
         data: the data, for class counts.
-        form: the form of the labels that the loss gets.
-        output: what the model says: ``probabilities``, ``logits``, ``scores`` or ``real``.
+        form: the form of the labels that the loss reads.
+        output: the model's output: ``probabilities``, ``logits``, ``scores`` or ``real``.
         plan: for run-time values (`total_steps`, `steps_per_epoch`).
     """
     specs: dict[str, Mapping[str, Any]] = {}
     for name, spec in nodes.items():
         if spec.get("name") == "auto":
             for chosen in auto_metrics(data.task, data.target.kind):
-                found = option_files.find("metric", chosen)
-                specs.setdefault(found.name, found.arguments)
+                option = option_files.find("metric", chosen)
+                specs.setdefault(option.name, option.arguments)
         else:
             specs[name] = spec
     return [_metric(name, spec, data, form, output, plan) for name, spec in specs.items()]
@@ -44,14 +44,16 @@ def _metric(
 ) -> keras.metrics.Metric:
     demands = declaration_reader.of("metric", spec["name"])
     reads = demands.predictions
-    wanted = label_encoding.choose(demands.labels, data.target, prefer=form)
+    metric_form = label_encoding.choose(demands.labels, data.target, prefer=form)
     weighted = data.train.weight is not None
     runtime = {
         **plan.lengths(),
-        **label_encoding.arguments(data.target, wanted, output, reads, weighted),
+        **label_encoding.arguments(data.target, metric_form, output, reads, weighted),
         "name": name,
     }
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
-    metric = metric_adapter.adapt(metric, data.target, labels=(form, wanted), predictions=(output, reads))
+    metric = metric_adapter.adapt(
+        metric, data.target, labels=(form, metric_form), predictions=(output, reads)
+    )
     unit = Unit.of(data)
     return metric if unit is None else unit.metric(metric, demands)

@@ -22,28 +22,30 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
     Args:
         job: with the trained model.
         run_dir: the run's directory.
-        verify: load it back and compare its predictions.
+        verify: load the file and compare its predictions.
 
     Raises:
-        TrainingError: the loaded model predicts something else.
+        TrainingError: the loaded model predicts differently.
     """
     model = inference_model(job)
     saving.save(model, run_dir / MODEL)
     if verify:
         loaded = keras.saving.load_model(run_dir / MODEL, safe_mode=True)
-        few = job.train.take(np.arange(min(8, len(job.train)))).x
-        expected, predicted = model.predict(few, verbose=0), loaded.predict(few, verbose=0)
+        examples = job.train.take(np.arange(min(8, len(job.train)))).x
+        expected, predicted = model.predict(examples, verbose=0), loaded.predict(examples, verbose=0)
         if not np.array_equal(np.asarray(expected), np.asarray(predicted)):
-            raise TrainingError(f"{MODEL} was loaded back and does not predict what the trained model does.")
+            raise TrainingError(
+                f"{MODEL} was loaded back and does not predict what the trained model predicts."
+            )
         console.say(f"{MODEL} loaded back: the same predictions")
     return model
 
 
 def inference_model(job: Job) -> keras.Model:
-    """Return the model as a plain functional one that shares the weights: no loss, no metrics, no patches.
+    """Return a plain functional model that shares the weights, without loss and metrics.
 
-    A compiled model would save our metric wrappers by name, and load only where trainrun is imported. A real
-    target that was standardized comes out in its own unit.
+    A compiled model would save our metric wrappers by name and load only where trainrun is imported. The output is in
+    the target's own unit, also if the target was standardized for training.
     """
     unit, model = Unit.of(job.dataset), job.model
     if unit is not None:

@@ -1,4 +1,4 @@
-"""The model's last layer: what the loss wants it to be, and what its output means."""
+"""The model's last layer: the activation that the loss demands, and the meaning of its output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
 
 
 def activation(demands: LossDeclaration, spec: Mapping[str, Any], data: Dataset) -> str | None:
-    """Return the activation of the model's last layer: what the loss reads decides."""
+    """Return the activation of the last layer, which the predictions that the loss reads decide."""
     if data.target.kind in ("real", "none"):
         return "softplus" if "positive" in demands.predictions else None
     if demands.predictions == ("scores",) or spec.get("from_logits") is True:
@@ -139,14 +139,19 @@ def to_probabilities(output: str, data: Dataset) -> str:
 
 
 def shape_problem(model: keras.Model, data: Dataset) -> Problem | None:
-    """Say so if the model's own output cannot be held against the labels."""
-    wanted = (None, *data.target.shape, data.target.outputs)
+    """Return the problem if the shape of the model's output does not match the labels, else None."""
+    expected = (None, *data.target.shape, data.target.outputs)
     got = tuple(model.output_shape) if not isinstance(model.output_shape, list | dict) else None
-    if data.target.kind == "none" or got is None or len(got) != len(wanted) or got[-1] in (None, wanted[-1]):
+    if (
+        data.target.kind == "none"
+        or got is None
+        or len(got) != len(expected)
+        or got[-1] in (None, expected[-1])
+    ):
         return None
     return Problem(
         "model",
-        f"its last layer has {got[-1]} units; data={data.name} needs {wanted[-1]} "
+        f"its last layer has {got[-1]} units; data={data.name} needs {expected[-1]} "
         f"({len(data.target.classes) or data.target.outputs} {'classes' if data.target.classes else 'outputs'}). "
         "Change the last layer, or take a model whose head the data decides.",
     )

@@ -1,4 +1,4 @@
-"""A trial reports each epoch to its sweep, which may answer that it is to stop."""
+"""Reports of a trial to its sweep, one per epoch; the answer may be a reason to stop."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Listener = Callable[[int, Mapping[str, float], bool], str | None]
 class Report(keras.callbacks.Callback):
     """Report each epoch to a listener.
 
-    It stands behind the journal, where the epoch is written down already, and before the checkpoint, which saves the
-    state of a trial that is pruned. An epoch after which training ends anyway is reported, and never pruned at.
+    The callback stands behind the journal, so that the epoch is recorded, and before the checkpoint, which saves the state of
+    a pruned trial. The last epoch of a training is reported, but a trial is not pruned at it.
 
     Args:
         listener: of the sweep.
-        stop: asked if the listener returns a reason.
+        stop: the request to stop the run, set if the listener returns a reason.
     """
 
-    transient = True  # no part of a run's state
+    transient = True  # not part of a run's state
 
     def __init__(self, listener: Listener, stop: StopRequest):
         super().__init__()

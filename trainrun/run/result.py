@@ -1,4 +1,4 @@
-"""What a run returns to its caller."""
+"""The result that a run returns to its caller."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class RunResult:
 
     @classmethod
     def read(cls, run_dir: Path) -> RunResult:
-        """Return the result of a run that other processes have trained: its record, without history and model."""
+        """Return the recorded result of a run that other processes have trained, without history and model."""
         summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
         return cls(run_dir, summary["status"], summary["metrics"], {}, summary, None)

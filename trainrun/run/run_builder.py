@@ -1,4 +1,4 @@
-"""Builds what one run trains, anew for each attempt; `trainrun.failure.retry` calls it and sees no config."""
+"""Builds job, trainer and callbacks of a run, anew for each attempt; `trainrun.failure.retry` calls it and sees no config."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from trainrun.data.dataset import Dataset
-from trainrun.failure.adjustments import Adjustments
+from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.run import builders, callback_builders, settings
 from trainrun.run.context import RunContext
 from trainrun.run.joint_training import Trainer
@@ -43,40 +43,36 @@ class RunBuilder:
 
     @property
     def accumulate(self) -> int:
-        """Parts in which the config has each batch taken."""
+        """Parts of each batch, as configured (gradient accumulation)."""
         return self.config["trainer"].get("accumulate") or 1
 
     def job(self, adjustments: Adjustments) -> Job:
-        """Return the job: model, data and plan, with what failures have made different from the config."""
+        """Return the job: model, data and plan, with the adjustments that earlier failures have led to."""
         return builders.job(
             self.config, self.data, self.strategy, adjustments, keep_kernels=self.context.keeps_kernels
         )
 
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
-        """Return the job with what another run of the process has compiled, if it is the same program."""
+        """Return the job with the program that another run of the process has compiled, if it is the same."""
         caches = self.context.caches
-        if caches is None or caches.programs is None or adjustments != builders.NOTHING:
+        if caches is None or caches.programs is None or adjustments != NO_ADJUSTMENTS:
             return job
         return caches.programs.job(job)
 
-    def job_again(self) -> Job:
-        """Return the job as the config describes it, to be measured and thrown away."""
-        return builders.job(self.config, self.data, self.strategy)
-
     def job_on_one_device(self, adjustments: Adjustments) -> Job:
-        """Return a job of its own for this process's default device; a run's replicas compute the same."""
+        """Return a separate job for the default device of this process; it computes what the replicas compute."""
         return builders.job(self.config, self.data, tf.distribute.get_strategy(), adjustments)
 
     def trainer(self, parts: int) -> Trainer:
-        """Return what trains the job.
+        """Return the trainer of the job: the configured one, or the joint one around it.
 
         Args:
-            parts: take each batch in so many, where that is more than the config says.
+            parts: parts of each batch, where that is more than configured.
         """
         return self.context.training().trainer(self.own_trainer(parts))
 
     def own_trainer(self, parts: int) -> Trainer:
-        """Return the trainer that the config names, even where the run is trained together with others."""
+        """Return the configured trainer, even where the run is trained together with others."""
         return builders.trainer(self.config, parts)
 
     def callbacks(self, job: Job) -> list[keras.callbacks.Callback]:

@@ -1,4 +1,4 @@
-"""The record of a run: its start, its failures, and an end with a true status."""
+"""The record of a run: its start, its failures, its results, and an end with the true status."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
 from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
-from trainrun.failure.user_traceback import broken
+from trainrun.failure.user_traceback import training_error
 from trainrun.run import deferred_plots, model_files, settings
 from trainrun.run.context import RunContext
-from trainrun.run.evaluation import Evaluation, predict, shown_split
+from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import journal, record, status, summary
 from trainrun.tracking.delivery import handover
 from trainrun.trainer.job import Job
@@ -31,26 +31,26 @@ from trainrun.util.interrupt import Interrupted
 
 
 def earlier_failures(resume: Resume | None) -> list[dict[str, Any]]:
-    """Return the failures of a run before this process, by the journal of the run that is resumed."""
+    """Return the failures in the journal of the run that is resumed."""
     path = None if resume is None else resume.run_dir / status.JOURNAL
     return [] if path is None or not path.exists() else adjustments.earlier(journal.read(path).records)
 
 
 class RunRecord:
-    """Writes down what becomes of a run: journal, summary, artifacts.
+    """Writes the record of a run: journal, summary, artifacts.
 
     Args:
         run_dir: the run's directory.
         config: resolved.
-        job: what is trained.
-        context: the run's.
+        job: model, data and plan.
+        context: of the run.
         overrides, command: as typed.
-        tuned: what trials have set in `config`, as `tuning.settle` returns it.
-        resume: what the run goes on from, if it does.
+        tuned: the record of `tuning.tune`, or None.
+        resume: the run and checkpoint that the run continues from, or None.
 
     Attributes:
-        evaluation: of the trained model, as soon as it is known.
-        failures: answered until now.
+        evaluation: of the trained model; empty until it is known.
+        failures: those so far that were answered by another attempt.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RunRecord:
         self.job: Job | None = job
         self.overrides, self.tuned = list(overrides), tuned
         self.resumed = None if resume is None else resume.record(job)
-        self._began = (self.resumed or {}).get("epoch", 0)  # epochs that were done when this process began
+        self._began = (self.resumed or {}).get("epoch", 0)  # epochs done before this process
         self.failures: list[dict[str, Any]] = []
         self.evaluation = Evaluation()
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
@@ -83,7 +83,9 @@ class RunRecord:
         name = config["name"] or " ".join(overrides) or "default"
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)
-        self.recorder.artifacts(["config.yaml", environment.FILE])  # readable while the run trains
+        self.recorder.artifacts(
+            ["config.yaml", environment.FILE]
+        )  # so that trackers show them while the run trains
         for text in context.remarks:
             console.log(f"warning: {text}")
             self.event("remark", message=text)
@@ -113,28 +115,29 @@ class RunRecord:
         self.recorder.event(event, **fields)
 
     def begin_attempt(self, job: Job, resumed: dict[str, Any]) -> None:
-        """Take the job of the next attempt, after a failure; the journal has a start for each.
+        """Set the job of the next attempt after a failure; the journal gets a start record for it.
 
         Args:
-            job: as it is built now.
-            resumed: what it goes on from, as `Resume.record` returns it.
+            job: of the new attempt.
+            resumed: the checkpoint that it continues from, as `Resume.record` returns it.
         """
         self.job, self.resumed = job, resumed
-        book = self.recorder.journal
-        start = next(r for r in reversed(journal.read(book.path).records) if r["kind"] == "start")
+        start = next(
+            r for r in reversed(journal.read(self.recorder.journal.path).records) if r["kind"] == "start"
+        )
         fields = {k: v for k, v in start.items() if k not in ("seq", "time", "kind")}
-        book.write("start", **{**fields, "resumed_from": resumed})
+        self.recorder.journal.write("start", **{**fields, "resumed_from": resumed})
 
     @contextmanager
-    def true_status(self) -> Iterator[None]:
-        """Mark the run FAILED or KILLED if the body of the `with` is not completed."""
+    def closed_on_error(self) -> Iterator[None]:
+        """Close the record as FAILED or KILLED if the body of the `with` raises."""
         try:
             yield
         except (Interrupted, KeyboardInterrupt) as stop:
             self._catch_up()
             self._close(getattr(stop, "status", "KILLED"), str(stop) or "interrupted")
             raise
-        except (Exception, SystemExit) as error:  # sys.exit in a plug-in ends no run as if all were well
+        except (Exception, SystemExit) as error:  # sys.exit in a plug-in must not look like success
             shown = self._shown(error)
             console.log(f"error: {shown}")
             self._catch_up()
@@ -145,47 +148,47 @@ class RunRecord:
             console.detach()
 
     def _shown(self, error: Exception) -> TrainingError:
-        """Return the error that the user reads of an exception."""
+        """Return the error that is shown to the user for an exception."""
         if isinstance(error, TrainingError):
             return error
         if classification.kind(error) == classification.DISK_FULL:
-            self.mend()
-            return disk_space.full(self.run_dir, error)
-        return broken(error, self.run_dir)
+            self.repair_journal()
+            return disk_space.disk_full_error(self.run_dir, error)
+        return training_error(error, self.run_dir)
 
     def _close_failed(self, reason: str) -> None:
-        """Close the record, as far as the disk allows; the failure is reported in any case."""
+        """Close the record as FAILED as far as the disk allows; the caller reports the failure in any case."""
         try:
             self._close("FAILED", reason)
         except OSError as error:
             console.log(f"the record could not be closed: {error}")
-            self.mend()
+            self.repair_journal()
             with contextlib.suppress(OSError):
                 self.recorder.end("FAILED", reason)
             with contextlib.suppress(OSError):
                 self.recorder.journal.close()
 
-    def mend(self) -> None:
-        """Remove a line of the journal that a full disk has cut short, so that the next one stands by itself."""
+    def repair_journal(self) -> None:
+        """Reopen the journal without the line that a full disk has cut short."""
         disk_space.release(self.run_dir)
-        book = self.recorder.journal
+        damaged = self.recorder.journal
         with contextlib.suppress(OSError):
-            book.close()
+            damaged.close()
         with contextlib.suppress(OSError):
-            self.recorder.journal = journal.Journal(book.path)
+            self.recorder.journal = journal.Journal(damaged.path)
 
     def _catch_up(self) -> None:
-        """Take the history of the epochs that were finished before training broke off."""
+        """Evaluate an unfinished run by the history of the epochs that it has finished."""
         unfinished = Evaluation.of_unfinished(None if self.job is None else self.job.model)
         self.evaluation.history = self.evaluation.history or unfinished.history
         self.evaluation.metrics = self.evaluation.metrics or unfinished.metrics
 
-    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """Take the figures of the trained model.
+    def add_evaluation(self, job: Job, evaluation: Evaluation) -> None:
+        """Record the metrics of the trained model.
 
         Args:
-            job: with the trained model on one device; what follows is about this one.
-            evaluation: its figures.
+            job: with the trained model on one device; artifacts are made of it.
+            evaluation: its metrics.
         """
         self.job, self.evaluation = job, evaluation
         tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_")}
@@ -193,27 +196,15 @@ class RunRecord:
 
     def save_artifacts(self) -> None:
         """Write the model and the plots."""
-        wanted, job = settings.artifacts(self.config), self.job
-        draws = wanted.plots and not deferred_plots.deferred(self.config, self.context)
-        predictions = predict(job) if draws else None
-        if wanted.model:
-            model = model_files.save(job, self.run_dir, wanted.verify)
+        chosen, job = settings.artifacts(self.config), self.job
+        if chosen.model:
+            model = model_files.save(job, self.run_dir, chosen.verify)
             self.recorder.model(model_files.MODEL, job.dataset.inputs, [*model.output_shape[1:]])
-        if draws:
-            part, _ = shown_split(job)
-            split = getattr(job.dataset, part) if part else None
-            plots.write(
-                self.run_dir,
-                self.evaluation.history,
-                job.dataset,
-                split,
-                predictions,
-                part or "",
-                self.config["metric"],
-            )
+        if chosen.plots and not deferred_plots.deferred(self.config, self.context):
+            deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config["metric"])
 
     def end(self) -> dict[str, Any]:
-        """Close the record and show the result; return the summary."""
+        """Close the record and print the result; return the summary."""
         content, undelivered = self._close("FINISHED")
         result_table.show(content, self.run_dir)
         if undelivered:
@@ -222,14 +213,14 @@ class RunRecord:
 
     @property
     def updates(self) -> int:
-        """Updates that the optimizer has done."""
+        """Number of updates of the optimizer."""
         return 0 if self.job is None else training_state.updates(self.job.model)
 
     def _close(self, outcome: str, reason: str | None = None) -> tuple[dict[str, Any], int]:
-        """Write the summary and the end; return the summary and the number of records not delivered."""
+        """Write the summary and the last record; return the summary and the number of undelivered records."""
         disk_space.release(self.run_dir)
         seconds, job = self.context.clock.seconds, self.job
-        # Of this process: the seconds are, too.
+        # Examples and seconds of this process only: a resumed run has others before it.
         trained = 0 if job is None else (self.evaluation.epochs - self._began) * job.plan.examples
         content = summary.build(
             run_id=self.run_dir.name,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
-from trainrun.failure.user_traceback import broken
+from trainrun.failure.user_traceback import training_error
 from trainrun.run import local_workers
 from trainrun.run.context import RunContext
 from trainrun.run.result import RunResult
@@ -27,26 +28,27 @@ def run(
     resume: Resume | None = None,
     context: RunContext | None = None,
 ) -> RunResult:
-    """Train what the config says and leave the record in `run_dir`.
+    """Train the model that the config describes and leave the record in `run_dir`.
 
     Args:
         config: resolved and checked (`trainrun.compose`).
-        run_dir: exists and is this run's alone.
+        run_dir: an existing directory that no other run uses.
         overrides, command: as typed, for the record.
-        resume: what the run goes on from; None: it begins.
-        context: made by the process that starts the run; None: it is the only run of its process.
+        resume: the run and checkpoint to continue from; None: a new run.
+        context: made by the process that starts the run; None: the process has no other run.
 
     Raises:
-        UserError: the input turned out to be wrong before training began; the directory is gone again.
-        TrainingError: training failed; the record in the directory says how far it came.
+        UserError: the input turned out to be wrong before training began; the directory is removed again.
+        TrainingError: training failed; the record in the directory says how far it got.
         Interrupted: SIGINT or SIGTERM; the record says KILLED.
     """
-    if local_workers.wanted(config):
+    if local_workers.requested(config):
         local_workers.run(config, run_dir, overrides, command, resume)
         return RunResult.read(run_dir)
     context = context or RunContext()
     clock = context.clock
     console.attach(run_dir / "run.log", this_thread=context.threaded)
+    # Prepare: everything that can be wrong with the user's input shows here, before anything is recorded.
     try:
         with (
             clock("import"),
@@ -64,15 +66,15 @@ def run(
             from trainrun.run.worker_result import WorkerRecord
 
             strategy = builders.strategy(config)
-            chief = replicas.is_chief(strategy)
         with clock("data"):
             data = builders.dataset(config, context.datasets)
         with clock("tune"):
-            config, tuned = tuning.settle(config, data, strategy, run_dir)
+            config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
             builder = RunBuilder(config, data, strategy, run_dir, context)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
+        chief = replicas.is_chief(strategy)
         if chief:
             disk_space.check(run_dir, attempts.job, settings.planned(config))
             record = RunRecord(run_dir, config, attempts.job, context, overrides, command, tuned, resume)
@@ -83,26 +85,29 @@ def run(
             discard(run_dir)
         raise
     except (Exception, SystemExit) as error:
-        raise broken(error, run_dir) from error
-    saving = settings.checkpoint(config)
-    with context.stop.on_signals(saving.signals, saving.grace), record.true_status():
+        raise training_error(error, run_dir) from error
+    # Train, evaluate and save: from here on the record gets an end, whatever happens.
+    checkpoints = settings.checkpoint(config)
+    with context.stop.on_signals(checkpoints.signals, checkpoints.grace), record.closed_on_error():
         console.note(attempts.job.cost().line())
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
         with clock("evaluate"):
             job = builders.on_one_device(config, data, record.job)
             if chief:
-                record.evaluated(job, evaluate(job, history, context.training().measure))
+                record.add_evaluation(job, evaluate(job, history, context.training().measure))
         with clock("save"):
             record.save_artifacts()
-        profiling.report(attempts.callbacks, builder.job_again, builder.trainer_name)
+        profiling.report(
+            attempts.callbacks, partial(builders.job, config, data, strategy), builder.trainer_name
+        )
         summary = record.end()
     model = model_files.result_model(record.job)
     return RunResult(run_dir, summary["status"], record.evaluation.metrics, history, summary, model)
 
 
 def discard(run_dir: Path) -> None:
-    """Remove the directory of a run that never began, and its parents that are empty then."""
+    """Remove the directory of a run that never began, and the parents that this leaves empty."""
     console.detach()
     shutil.rmtree(run_dir, ignore_errors=True)
     for parent in run_dir.parents:

@@ -1,4 +1,4 @@
-"""Everything that draws begins anew from a run's seed."""
+"""Seeding of all random generators of the process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from trainrun.compat import tensorflow_private
 def begin(seed: int, keep_kernels: bool = False) -> None:
     """Seed Python's, numpy's, TensorFlow's and Keras' generators.
 
-    TensorFlow drops all its kernels at that, those of compiled functions too: their random operations would go on drawing
-    where they are. A compiled epoch is then made ready anew at its next call, in a tenth of a second, which is most of what
-    a short trial takes. Where trials share what is compiled, no operation has such a state (`RANDOM_OPERATIONS`; Keras' own
-    draw from variables), and the kernels are kept.
+    When a seed is set, TensorFlow drops all kernels, because stateful random operations keep a counter in theirs. A compiled
+    epoch then takes another 0.1 s at its next call, most of the time of a short trial. Trials that share a compiled program
+    have no such operation (`RANDOM_OPERATIONS`; Keras' own draw from variables), so their kernels are kept.
 
     Args:
         seed: of the run.
-        keep_kernels: compiled functions outlive the run.
+        keep_kernels: other runs of the process use the same compiled functions.
     """
     if not keep_kernels:
         keras.utils.set_random_seed(seed)

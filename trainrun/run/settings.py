@@ -1,4 +1,4 @@
-"""Config -> the small settings dataclasses that stand in its place below the builder."""
+"""Config -> the small settings dataclasses that the packages below the builder get."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from trainrun.tracking.settings import TrackingSettings
 
 
 def failure(config: Mapping[str, Any]) -> FailureSettings:
-    """Return what a run does when training breaks off."""
+    """Return the answers to failures of training."""
     return FailureSettings(**config["failure"])
 
 
 def checkpoint(config: Mapping[str, Any]) -> CheckpointSettings:
-    """Return when checkpoints are written."""
+    """Return the settings of checkpoints."""
     return CheckpointSettings(**config["checkpoint"])
 
 
 def artifacts(config: Mapping[str, Any]) -> ArtifactSettings:
-    """Return what a run leaves besides its record."""
+    """Return which artifacts a run writes."""
     return ArtifactSettings(**config["artifacts"])
 
 
 def tracking(config: Mapping[str, Any]) -> TrackingSettings:
-    """Return where the run is delivered to."""
+    """Return the trackers of the run and the timing of its delivery."""
     return TrackingSettings.of(config["tracking"])
 
 
 def planned(config: Mapping[str, Any]) -> Planned:
-    """Return what a run will write, for the estimate of its disk space."""
-    wanted = artifacts(config)
+    """Return which files a run will write, for the estimate of its disk space."""
+    chosen = artifacts(config)
     return Planned(
         keep=checkpoint(config).keep,
-        model=wanted.model,
-        plots=wanted.plots,
-        report=wanted.report,
+        model=chosen.model,
+        plots=chosen.plots,
+        report=chosen.report,
         every_steps=config["tracking"].get("every_steps"),
     )

@@ -1,4 +1,4 @@
-"""A worker that is not the chief: it trains, and leaves nothing but a log."""
+"""The record of a worker that is not the chief: a log and nothing else."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import keras
 
 from trainrun.errors import TrainingError
-from trainrun.failure.user_traceback import broken
+from trainrun.failure.user_traceback import training_error
 from trainrun.run.evaluation import Evaluation
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 
 
 class WorkerRecord:
-    """Stands where the chief has its `RunRecord`, and writes nothing down.
+    """Takes the place of the chief's `RunRecord` and records nothing.
 
     Args:
-        run_dir: where this worker's log is.
-        job: what is trained.
+        run_dir: directory of this worker's log.
+        job: model, data and plan.
     """
 
     def __init__(self, run_dir: Path, job: Job):
@@ -31,37 +31,37 @@ class WorkerRecord:
         self.evaluation = Evaluation()
 
     def callback(self) -> keras.callbacks.Callback:
-        """Return a callback that does nothing, in the place of the journal's."""
+        """Return a callback that does nothing, in place of the journal's."""
         return keras.callbacks.Callback()
 
     def event(self, event: str, **fields: Any) -> None:
-        """Leave it to the chief."""
+        """Do nothing: the chief does it."""
 
-    def mend(self) -> None:
-        """Leave it to the chief."""
+    def repair_journal(self) -> None:
+        """Do nothing: the chief does it."""
 
     def begin_attempt(self, job: Job, resumed: dict[str, Any]) -> None:
-        """Take the job of the next attempt."""
+        """Set the job of the next attempt."""
         self.job = job
 
     @contextmanager
-    def true_status(self) -> Iterator[None]:
-        """Log what goes wrong."""
+    def closed_on_error(self) -> Iterator[None]:
+        """Log an exception of the body and raise it as a `TrainingError`."""
         try:
             yield
         except TrainingError:
             raise
         except Exception as error:
-            raise broken(error, self.run_dir) from error
+            raise training_error(error, self.run_dir) from error
         finally:
             console.detach()
 
-    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """Leave it to the chief."""
+    def add_evaluation(self, job: Job, evaluation: Evaluation) -> None:
+        """Do nothing: the chief does it."""
 
     def save_artifacts(self) -> None:
-        """Leave it to the chief."""
+        """Do nothing: the chief does it."""
 
     def end(self) -> dict[str, Any]:
-        """Return the status; the summary is the chief's."""
+        """Return the status; the chief writes the summary."""
         return {"status": "FINISHED"}

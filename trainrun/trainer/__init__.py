@@ -1,5 +1,5 @@
-"""Ways of training, one a file: `fit`, `train_on_batch`, `custom` and others, which agree with one another.
+"""Trainers, one a file: `fit`, `train_on_batch`, `custom` and others, which give the same losses and weights.
 
-In comes a `Job` (compiled model, data, plan, strategy) and callbacks; out comes the history. No config, no tracking.
-Begin with `job.py`, then `train_on_batch.py`, the plainest.
+The input is a `Job` (compiled model, data, plan) and callbacks; the output is the history. No config, no tracking.
+Begin with `job.py`, then `train_on_batch.py`, the simplest one.
 """

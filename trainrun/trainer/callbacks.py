@@ -1,4 +1,4 @@
-"""The callbacks of a run that may begin in its middle: its state is put back where they cannot undo it."""
+"""Callback list of a resumed run: the saved state is restored after the callbacks have reset themselves."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from trainrun.trainer.job import Job
 
 
 class Callbacks(keras.callbacks.CallbackList):
-    """Keras' list of callbacks; a run that goes on gets its state back after they have said what begins.
+    """Keras' list of callbacks, which also restores the state of a resumed run.
 
-    Callbacks set themselves to zero when training begins (a patience, a best value), and Keras its metrics when an
-    epoch does. So the state comes after that, and once more, within an epoch, after the epoch has begun. `fit`
-    counts the steps of the epoch from its beginning nevertheless: those that were done are not heard of.
+    Callbacks reset themselves when training begins (a patience, a best value), and Keras resets metrics when an epoch begins.
+    So the state is restored after `on_train_begin`, and again after `on_epoch_begin` of an epoch that is resumed in its middle.
+    `fit` counts the steps of that epoch from 0; the hooks of the steps that were done before are not called.
 
     Args:
-        job: what is trained, and where it goes on.
+        job: with the point to resume from.
         callbacks: in their order.
     """
 
     def __init__(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]):
-        # Set before the model: Keras counts this list among the model's callbacks.
+        # Set before `super().__init__`, which hands this list to the model.
         self.job, self.first_epoch, self.first_step = job, *job.position()
         super().__init__(
             list(callbacks),
@@ -40,13 +40,13 @@ class Callbacks(keras.callbacks.CallbackList):
         tables = [c for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)]
         if self.job.start is not None:
             for table in tables:
-                # Or it would begin an empty file.
+                # Otherwise it would start an empty file.
                 table.append = True
                 _cut(Path(table.filename), table.sep, self.first_epoch)
         super().on_train_begin(logs)
         if self.job.start is not None:
             self._restore()
-            # `fit` reads it now. (Keras' BackupAndRestore may have set it to another.)
+            # `fit` reads it next. (Keras' BackupAndRestore may have set another one.)
             keras_model_private.set_initial_epoch(self.model, self.first_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -64,18 +64,18 @@ class Callbacks(keras.callbacks.CallbackList):
             super().on_train_batch_end(batch, logs)
 
     def done(self, step: int) -> bool:
-        """Return whether a step of the epoch in progress was done before the run went on."""
+        """Return whether a step of the current epoch was done before the run was resumed."""
         return self._epoch == self.first_epoch and step < self.first_step
 
     def _restore(self) -> None:
         headed = {c: c.append_header for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)}
         self.job.start.restore(self.job.model, self.callbacks)
         for table, header in headed.items():
-            table.append, table.append_header = True, header  # as its file is now, not as it was
+            table.append, table.append_header = True, header  # of the present file, not of the saved state
 
 
 def _cut(path: Path, separator: str, epoch: int) -> None:
-    """Take the rows out of a CSVLogger's file that are about to be written again: those from this epoch on."""
+    """Remove the rows of this epoch and later ones from a CSVLogger's file: they are written again."""
     if not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""A pass over a split in compiled code: many steps in one call, on one device or on replicas of the model."""
+"""A pass over a split in compiled code: many steps per call, on one device or on replicas of the model."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.model.cost import STEP
 from trainrun.step._accumulate import fraction, reduction
-from trainrun.trainer.executor import ALONE, MUCH, POOL, kinds_in, may_wait, scope
+from trainrun.trainer.executor import (
+    ONE_THREAD,
+    ONE_THREAD_FLOPS,
+    THREAD_POOL,
+    may_wait,
+    operation_types,
+    scope,
+)
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import HELD, whole
 from trainrun.trainer.steps_per_call import Pace
 
-# A larger split than `HELD` is sent to the device in blocks of so many bytes.
-
-BLOCK = 16 * 2**20
+# A split larger than `HELD` is sent to the device in blocks of so many bytes.
+BLOCK_BYTES = 16 * 2**20
 
 Step = Callable[[keras.Model, Any, tf.Tensor, "tf.Tensor | None", Any], tuple[tf.Tensor, Any]]
 
@@ -32,19 +38,18 @@ Step = Callable[[keras.Model, Any, tf.Tensor, "tf.Tensor | None", Any], tuple[tf
 class Pass:
     """Steps over a split, in the order of the indices that it is called with.
 
-    The order is an argument, made by numpy from (seed, epoch); the compiled code draws nothing and remembers
-    nothing. Batches are gathered, stepped on and measured within one `tf.while_loop`, whose bounds are those of
-    the indices given: one trace serves any number of steps, and the smaller last batch of an epoch too.
+    The order is an argument, computed by numpy from (seed, epoch); the compiled code draws nothing and keeps no state. One
+    `tf.while_loop` gathers each batch, takes the step and updates the metrics. Its bounds come from the indices, so that one
+    trace serves any number of steps, the smaller last batch of an epoch included.
 
-    What it saves, on the digits MLP at batch 32 (2 cores): Keras' `fit` takes 3.0 ms a step, of which the step's
-    own kernels take 0.3. The rest is one call of a compiled function, one batch from an iterator, and the
-    callbacks' logs, a step; here they are paid once an epoch.
+    Savings on the digits MLP at batch 32 (2 cores): Keras' `fit` takes 3.0 ms a step, of which the kernels take 0.3. The rest
+    is one call of a compiled function, one batch from an iterator and the callbacks' logs per step; here once per call.
 
     Args:
-        job: its model is compiled, and built under its strategy; its plan has the examples a step, over all replicas.
-        step: what is done with a batch; see `trainrun.step.default`.
+        job: its model is compiled, and built under its strategy; its plan has the examples per step over all replicas.
+        step: the training step; see `trainrun.step.default`.
         split: the examples.
-        reusable: the pass will be made over other splits, too (`renew`), without being compiled again.
+        reusable: the pass will be used for other splits, too (`renew`), without compiling it again.
     """
 
     def __init__(self, job: Job, step: Step, split: Split, reusable: bool = False):
@@ -63,22 +68,22 @@ class Pass:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 hold = exchangeable if reusable and may_renew() else whole
                 self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
-        self.block = max(1, int(BLOCK / max(size / max(len(split), 1), 1) / batch_size))
+        self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
         if model.jit_compile and not self.replicated:
             # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
-        self.traced = False  # its kernels are to be seen by TensorFlow's profiler
+        self.traced = False  # TensorFlow's profiler must see its kernels
         self._executor: str | None = None
         self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
-        """Return whether a split is small enough to be held, by a model on one device."""
+        """Return whether a split is small enough to be held in memory for a model on one device."""
         return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
 
     def renew(self, split: Split) -> bool:
-        """Go over another split from now on; return whether that is possible: its arrays are of the same kind."""
+        """Use another split from now on; return False if that is impossible, because its arrays are of another kind."""
         arrays = (split.x, split.y, split.weight)
         if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
             return False
@@ -98,8 +103,8 @@ class Pass:
 
         Args:
             order: indices of examples, `[n]` int64.
-            pace: says how many steps to take at once, and is told how long they took.
-            first: the step to begin with; those before it were done.
+            pace: the number of steps per call; gets their duration.
+            first: the step to begin with.
 
         Yields:
             `(first, last, run)`: the numbers of the first and last step of a call, and the call itself, which
@@ -111,22 +116,22 @@ class Pass:
             return
         at = first
         while at < steps:
-            some = pace.steps(steps - at, at)
-            part = order[at * self.batch_size : (at + some) * self.batch_size]
-            yield at, at + some - 1, lambda part=part: self._call(part, self.held, pace)
-            at += some
+            count = pace.steps(steps - at, at)
+            part = order[at * self.batch_size : (at + count) * self.batch_size]
+            yield at, at + count - 1, lambda part=part: self.call(part, self.held, pace)
+            at += count
 
     def _sent(
         self, order: np.ndarray, steps: int, pace: Pace, first: int
     ) -> Iterator[tuple[int, int, Callable]]:
-        """As `calls`, for a split that stays in the host's memory or on disk: the next block is read meanwhile."""
+        """As `calls`, for a split that stays in the host's memory or on disk; the next block is read during a call."""
         parts, at = [], first
         while at < steps:
-            some = min(self.block, pace.fixed or self.block, steps - at)
+            count = min(self.block, pace.fixed or self.block, steps - at)
             if pace.stride:
-                some = min(some, pace.stride - at % pace.stride)
-            parts.append((at, at + some))
-            at += some
+                count = min(count, pace.stride - at % pace.stride)
+            parts.append((at, at + count))
+            at += count
 
         def read(start: int, stop: int) -> tuple:
             part = self.split.part(order[start * self.batch_size : stop * self.batch_size])
@@ -139,14 +144,14 @@ class Pass:
                 n, data = (coming or reader.submit(read, start, stop)).result()
                 coming = reader.submit(read, *after) if after else None
                 here = np.arange(n, dtype="int64")
-                yield start, stop - 1, lambda n=here, data=data: self._call(n, data, pace)
+                yield start, stop - 1, lambda n=here, data=data: self.call(n, data, pace)
 
     def _compile(self) -> tuple[Any, Callable[[np.ndarray, tuple], dict]]:
-        """Return a pass as a `tf.function`, not traced yet, and how to call it."""
-        # Not AutoGraph: a step is called as Keras calls a `train_step`, and `tf.cond` is written by hand.
+        """Return a pass as a `tf.function`, not traced yet, and a function that calls it."""
+        # Without AutoGraph: a step is called as Keras calls a `train_step`, with explicit `tf.cond`.
         index = tf.TensorSpec([None], tf.int64)
         if self.held is not None:
-            # Captured, not passed: what is passed is copied to the function's device at each call.
+            # Captured, not passed: arguments are copied to the function's device at each call.
             held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
             return held, lambda i, _: held(i)
         # No None in a signature: where there are no weights, the tuple is shorter.
@@ -157,44 +162,44 @@ class Pass:
         )
         return sent, lambda i, data: sent(i, data[: self.parts])
 
-    def _call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
-        """Make one call, and note what it took."""
+    def call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
+        """Make one call and report its duration to the pace."""
         start = time.perf_counter()
         first = self._prepared is None
         if first:
             self._prepare()
         with scope(self._executor):
             logs = self._prepared(index, data)
-        if not first:  # the first call prepares the code, and tells nothing of the pace
+        if not first:  # the first call compiles
             pace.took((time.perf_counter() - start) / -(-len(index) // self.batch_size))
         return logs
 
     def _prepare(self) -> None:
-        """Decide how the pass is run, and trace it so."""
-        self._executor = ALONE if self._is_short() else POOL
+        """Choose the executor of the pass and compile it for that."""
+        self._executor = ONE_THREAD if self._is_short() else THREAD_POOL
         if self.model.run_eagerly:
             self._prepared = self._run
             return
         self._function, self._prepared = self._compile()
-        if self._executor == ALONE and may_wait(self._graph()):
-            self._executor = POOL
+        if self._executor == ONE_THREAD and may_wait(self._graph()):
+            self._executor = THREAD_POOL
             self._function, self._prepared = self._compile()
 
     def operations(self) -> set[str]:
-        """Return the kinds of operations that the compiled pass consists of; none before it is called."""
-        return kinds_in(self._graph()) if self._function is not None else set()
+        """Return the types of the operations in the compiled pass; empty before its first call."""
+        return operation_types(self._graph()) if self._function is not None else set()
 
     def _graph(self) -> tf.Graph:
         with scope(self._executor):
             return self._function.get_concrete_function().graph
 
     def _is_short(self) -> bool:
-        """Return whether a step's kernels are so short that one thread runs them sooner than a pool of them."""
+        """Return whether the kernels of a step are so short that one thread is faster than a thread pool."""
         if tf.config.list_logical_devices("GPU") or self.replicated or self.traced:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
             return False
-        return self._flops * STEP * self.batch_size < MUCH
+        return self._flops * STEP * self.batch_size < ONE_THREAD_FLOPS
 
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""
@@ -215,27 +220,27 @@ class Pass:
         self.model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     def _on_replicas(self, index: tf.Tensor, data: tuple) -> None:
-        """Divide a batch among the replicas; the sum of their losses is the loss of the whole batch."""
+        """Divide a batch among the replicas so that the sum of their losses is the loss of the whole batch."""
         model, replicas = self.model, self.strategy.num_replicas_in_sync
         size = tf.shape(index)[0]
-        # Gathered where the data lies: on a replica's own device, it would be copied there whole, each step.
+        # Gathered on the device of the data: on a replica's device, all of the data would be copied there at each step.
         with tf.device("cpu:0"):
             weights = None if data[2] is None else tf.gather(data[2], index)
 
         def replica() -> None:
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             start, stop = number * size // replicas, (number + 1) * size // replicas
-            # A replica for which a small last batch has no example takes one, at a share of nothing: it must take
-            # part in the sum of the gradients, and an empty batch has no mean.
+            # A replica without an example of a small last batch takes one with share 0: it must take part in the sum of
+            # the gradients, and an empty batch has no mean.
             with tf.device("cpu:0"):
                 x, y, weight = gathered(data, index[start : tf.maximum(stop, start + 1)])
             its_weights = None if weights is None else weights[start:stop]
             if reduction(model) == "sum":
                 share = tf.constant(1.0)
             else:
-                # Keras divides each replica's loss by their number, as if all had the same part of the batch.
+                # Keras divides each replica's loss by the number of replicas, as if their parts of the batch were equal.
                 share = replicas * fraction(model, size, weights, stop - start, its_weights)
-            # For what the model counts by itself (`data_loss`, `penalty`): an example at a share of nothing is none.
+            # For the model's own metrics (`data_loss`, `penalty`), in which the example with share 0 must not count.
             model.examples_of_replica = stop - start
             loss, y_pred = self.step(model, x, y, weight, share)
             model.examples_of_replica = None
@@ -255,17 +260,17 @@ class Pass:
 
 
 def may_renew() -> bool:
-    """Return whether data can be held so that it can be exchanged: on a CPU. Not every type can be on a GPU."""
+    """Return whether data can be held in variables: only on a CPU, because a GPU does not support every dtype."""
     return not tf.config.list_logical_devices("GPU")
 
 
 def exchangeable(array: np.ndarray | View) -> tf.Variable:
-    """Return an array as a variable whose number of rows may change."""
+    """Return an array as a variable with a variable number of rows."""
     return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
 
 
 def kinds(arrays: Any) -> tuple:
-    """Return what arrays have in common that can stand in one another's place: all but the number of rows."""
+    """Return shape and dtype of each array without the number of rows; arrays of equal kinds can replace each other."""
     return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
 
 
@@ -275,7 +280,7 @@ def gathered(data: tuple, index: tf.Tensor) -> tuple:
 
 
 def is_replicated(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether a model built under the strategy must be run through it; not so on one device."""
+    """Return whether a model built under the strategy must be run through it, as on several devices."""
     with strategy.scope():
         return tf.distribute.has_strategy()
 
@@ -283,6 +288,6 @@ def is_replicated(strategy: tf.distribute.Strategy) -> bool:
 def evaluate(
     model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
 ) -> tuple[tf.Tensor, Any]:
-    """Measure a batch, as a step that moves nothing."""
+    """Evaluate a batch: a step without an update."""
     y_pred = model(x, training=False)
     return model.compute_loss(x, y, y_pred, weight, training=False) * share, y_pred

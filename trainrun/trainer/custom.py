@@ -1,4 +1,4 @@
-"""Training by a loop of our own: GradientTape and apply_gradients, compiled, an epoch in one call."""
+"""Training by our own compiled loop: GradientTape and apply_gradients, up to an epoch per call."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, traced, wants_steps
+from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
 from trainrun.util.declarations import declare
 
-# Steps in one compiled call where several workers train together.
-TOGETHER = 32
+# Steps per compiled call where several workers train together.
+STEPS_OF_WORKERS = 32
 
 
 @declare(
@@ -33,16 +33,16 @@ TOGETHER = 32
     vectorizes=True,
 )
 class Custom:
-    """Repeat a step, compiled, with as few returns to Python as callbacks, progress bar and Ctrl-C allow.
+    """Repeat a compiled step, with as few returns to Python as callbacks, progress bar and Ctrl-C allow.
 
     Args:
         validation_freq: validate every so many epochs.
-        step: one step of training; None: `trainrun.step.default`.
-        accumulate: take each batch in so many parts, to need less memory; the update is that of the whole batch.
-        steps_per_execution: steps in one compiled call; ``auto``: what takes about 0.2 seconds, by measurement.
+        step: the training step; None: `trainrun.step.default`.
+        accumulate: compute the gradient of each batch in so many parts, to need less memory; the update is the same.
+        steps_per_execution: steps per compiled call; ``auto``: those of about 0.2 seconds, by measurement.
 
     Raises:
-        ValueError: `accumulate` together with a step of one's own.
+        ValueError: `accumulate` together with a custom step.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Custom:
         accumulate: int = 1,
         steps_per_execution: int | str = "auto",
     ):
-        own = step is not None and step is not default
-        if accumulate > 1 and own:
+        custom_step = step is not None and step is not default
+        if accumulate > 1 and custom_step:
             raise ValueError(
-                "trainer.accumulate divides the default step; a step of your own takes the whole batch. "
+                "trainer.accumulate divides the default step; a custom step takes the whole batch. "
                 "Set trainer.accumulate=1, or call trainrun.step._accumulate.Accumulate from your step."
             )
         self.validation_freq = validation_freq
@@ -74,9 +74,11 @@ class Custom:
         training.traced = traced(callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
-        def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
+        def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             calls = training.calls(order(plan, len(job.train), epoch), pace, first)
-            return self._run(calls, every.on_train_batch_begin, every.on_train_batch_end, model)
+            return self._run(
+                calls, callback_list.on_train_batch_begin, callback_list.on_train_batch_end, model
+            )
 
         if job.validation is None:
             return loop(job, callbacks, train, None, self.validation_freq)
@@ -86,20 +88,20 @@ class Custom:
         everything = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
 
-        def validate(every: keras.callbacks.CallbackList) -> Logs:
+        def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
             calls = measuring.calls(everything, test_pace)
-            return self._run(calls, every.on_test_batch_begin, every.on_test_batch_end)
+            return self._run(calls, callback_list.on_test_batch_begin, callback_list.on_test_batch_end)
 
         return loop(job, callbacks, train, validate, self.validation_freq)
 
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
         if wants_steps(callbacks, hooks) or job.model.run_eagerly:
             return Pace(1)
-        some = stride(callbacks) if hooks is TRAIN else None
+        stride = call_interval(callbacks) if hooks is TRAIN else None
         if self.steps_per_execution != "auto":
-            return Pace(int(self.steps_per_execution), some)
-        # Workers return to Python together, or one would wait for ever for the other: no clock decides.
-        return Pace(TOGETHER if workers(job.model) > 1 else None, some)
+            return Pace(int(self.steps_per_execution), stride)
+        # Workers must return to Python after the same step, or one would wait forever for the other: not by the clock.
+        return Pace(STEPS_OF_WORKERS if workers(job.model) > 1 else None, stride)
 
     def _run(
         self,
@@ -108,7 +110,7 @@ class Custom:
         end: Callable[[int, Logs], None],
         model: keras.Model | None = None,
     ) -> Logs:
-        """Make the calls of a pass, each between its callbacks, until a callback has the model stop."""
+        """Make the calls of a pass, with the callbacks around each, until a callback stops the training."""
         logs: Logs = {}
         for first, last, run in calls:
             begin(first)
@@ -127,20 +129,20 @@ def workers(model: keras.Model) -> int:
 
 
 def stopped(model: keras.Model) -> bool:
-    """Return whether training is to stop: on every worker, as soon as a callback of one of them says so."""
+    """Return whether to stop training; all workers stop as soon as a callback of one of them does."""
     if workers(model) > 1:
-        said = tf.constant(float(model.stop_training))
-        model.stop_training = bool(summed(model.distribute_strategy)(said) > 0)
+        votes = tf.constant(float(model.stop_training))
+        model.stop_training = bool(summed(model.distribute_strategy)(votes) > 0)
     return model.stop_training
 
 
 @functools.cache
 def summed(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a function that adds up what each replica says; compiled once, because it is called after each call."""
+    """Return a compiled function that sums a value over the replicas; it is used after each compiled call."""
 
     @tf.function(autograph=False)
-    def together(said: tf.Tensor) -> tf.Tensor:
-        each = strategy.run(lambda value: value, args=(said,))
+    def together(votes: tf.Tensor) -> tf.Tensor:
+        each = strategy.run(lambda value: value, args=(votes,))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
     return together

@@ -1,4 +1,4 @@
-"""Epochs, validation and callbacks, in the order of Keras' `fit`, around whatever trains one epoch."""
+"""Epochs, validation and callbacks in the order of Keras' `fit`, around a function that trains one epoch."""
 
 from __future__ import annotations
 
@@ -27,50 +27,50 @@ def loop(
     """Run the epochs of `job.plan`.
 
     Args:
-        job: what is trained.
-        callbacks: in their order; all hear what they would hear from `fit`.
-        train: trains one epoch: takes its number, its first step and the callbacks, returns the logs.
-        validate: measures the validation data, or None.
+        job: model, data and plan.
+        callbacks: in their order; their hooks are called as by `fit`.
+        train: trains one epoch; takes its number, its first step and the callbacks, returns the logs.
+        validate: evaluates the validation data; None: there is none.
         validation_freq: validate every so many epochs.
-        reset: sets the metrics to their beginning before each pass; None: by a compiled function.
+        reset: resets the metrics before each pass; None: a compiled function.
 
     Returns:
         The history: name -> one value an epoch.
     """
     model, plan = job.model, job.plan
-    every = Callbacks(job, callbacks)
+    callback_list = Callbacks(job, callbacks)
     model.stop_training = False
-    # Compiled: each metric sets each of its variables to zero, a millisecond for three metrics otherwise.
+    # Compiled, because resetting three metrics takes a millisecond otherwise.
     if reset is None:
         reset = model.reset_metrics if model.run_eagerly else _resetting(job)
-    every.on_train_begin()
+    callback_list.on_train_begin()
     logs: dict[str, Any] = {}
-    # Set when training begins: by BackupAndRestore, or where the run goes on.
+    # Set by `on_train_begin`: by BackupAndRestore, or by `Callbacks` of a resumed run.
     first = keras_model_private.initial_epoch(model)
     for epoch in range(first, plan.epochs):
         reset()
-        every.on_epoch_begin(epoch)
-        step = every.first_step if epoch == every.first_epoch else 0
-        # Of an epoch whose steps are all done there are no logs, but its metrics.
-        logs = dict(train(epoch, step, every) or model.get_metrics_result())
+        callback_list.on_epoch_begin(epoch)
+        step = callback_list.first_step if epoch == callback_list.first_epoch else 0
+        # Without logs if all steps of the epoch were done before the run was resumed.
+        logs = dict(train(epoch, step, callback_list) or model.get_metrics_result())
         if validate is not None and (epoch + 1) % validation_freq == 0:
-            every.on_test_begin()
+            callback_list.on_test_begin()
             reset()
-            found = dict(validate(every))
-            every.on_test_end(found)
-            logs |= {f"val_{name}": value for name, value in found.items()}
+            measured = dict(validate(callback_list))
+            callback_list.on_test_end(measured)
+            logs |= {f"val_{name}": value for name, value in measured.items()}
         logs = {name: _plain(value) for name, value in logs.items()}
-        every.on_epoch_end(epoch, logs)
+        callback_list.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
     # With use_ema, this is where the averaged weights become the model's.
     model.optimizer.finalize_variable_values(model.trainable_weights)
-    every.on_train_end(logs)
+    callback_list.on_train_end(logs)
     return numbers(model.history)
 
 
 def _resetting(job: Job) -> Callable[[], None]:
-    """Return the compiled `reset_metrics`; it is kept beside the model, for a sweep's next trial."""
+    """Return the compiled `reset_metrics`, which is kept beside the model for the next trial of a sweep."""
     variables = job.model.metrics_variables
     known = job.state.reset[0] if job.state.reset is not None else ()
     if len(known) != len(variables) or any(a is not b for a, b in zip(known, variables, strict=True)):
@@ -79,48 +79,48 @@ def _resetting(job: Job) -> Callable[[], None]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a metric as a plain number, as `fit` does: the history keeps it, and every checkpoint copies the history."""
+    """Return a metric as a plain number, as `fit` does: history and checkpoints keep it."""
     try:
         return float(value)
     except (TypeError, ValueError):
-        return value  # a plug-in's metric may have any result
+        return value  # the metric of a plug-in may have any result
 
 
 def build(job: Job) -> None:
-    """Create the variables of model, optimizer and metrics, before any code is compiled that uses them.
+    """Create the variables of model, optimizer and metrics before any code is compiled that uses them.
 
-    Keras' `fit` leaves this to its first step where it can. It then compiles what an optimizer does when it is
-    built, and repeats it at each step: Keras' ScheduleFreeAdamW (3.15) begins anew each time.
+    Keras' `fit` leaves this to its first step if it can. The building of the optimizer is then part of the compiled step and
+    repeated at each one: Keras' ScheduleFreeAdamW (3.15) restarts each time.
     """
     model = job.model
     if job.state.built:
-        return  # of a sweep, in whose trial before this one it was built
+        return  # by the previous trial of a sweep
     job.state.built = True
-    few = job.train.take(np.arange(1))
+    example = job.train.take(np.arange(1))
     with model.distribute_strategy.scope():
-        _count(model, few.y, few.weight)
-        keras_model_private.build_for(model, (few.x, few.y, few.weight))
+        _build_loss_and_metrics(model, example.y, example.weight)
+        keras_model_private.build_for(model, (example.x, example.y, example.weight))
 
 
-def _count(model: keras.Model, y: Any, weight: Any) -> None:
-    """Have the loss and the metrics create their variables by counting an example of which nothing was predicted.
+def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:
+    """Have loss and metrics create their variables by an update with one example and a prediction of zeros.
 
-    Keras traces three graphs for it, a tenth of a second for a small model. What cannot be done so is left to Keras.
+    Keras traces three graphs to create them, 0.1 s for a small model; it still does so where this does not work.
     """
-    own = type(model).compute_metrics is not keras.Model.compute_metrics
+    overridden = type(model).compute_metrics is not keras.Model.compute_metrics
     outputs = getattr(model, "outputs", None) or []
-    if own or y is None or len(outputs) != 1 or model.distribute_strategy.num_replicas_in_sync > 1:
+    if overridden or y is None or len(outputs) != 1 or model.distribute_strategy.num_replicas_in_sync > 1:
         return
     counts, loss = keras_model_private.compiled_parts(model)
     try:
         y, weight = (None if v is None else tf.convert_to_tensor(v) for v in (y, weight))
-        nothing = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)
+        zeros = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)
         if loss is not None:
-            loss.build(y, nothing)
+            loss.build(y, zeros)
         if counts is not None:
-            counts.update_state(y, nothing, weight)
+            counts.update_state(y, zeros, weight)
             counts.reset_state()
-    except Exception:  # Keras says what is wrong, if anything is
+    except Exception:  # `build_for` raises it again if something is wrong
         for part in (counts, loss):
             if part is not None:
                 part.built = False

@@ -1,4 +1,4 @@
-"""How TensorFlow runs the kernels of a compiled call on the CPU: one after another, or on a pool of threads."""
+"""TensorFlow's executor of a compiled call on the CPU: one thread, or a thread pool."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
-POOL, ALONE = "", "SINGLE_THREADED_EXECUTOR"
-# A step of fewer floating-point operations is run by one thread. (The CNN at batch 256 has 142 million, the small ResNet
-# at 32 has 149, both faster by the pool; the recurrent model at 256 has 78 and is faster by one thread.)
-# By this count, and not by a trial: the two differ in the last bits of a convolution, and the same config must give the
-# same bits whatever else the machine does meanwhile.
-MUCH = 100e6
-# What may wait for another kernel of the same call; one thread alone would wait for ever. The branch of
-# loss scaling was seen to hang so (mixed_float16, TensorFlow 2.21), and no other branch is trusted.
-WAITING = (
+THREAD_POOL, ONE_THREAD = "", "SINGLE_THREADED_EXECUTOR"
+# A step of fewer floating-point operations runs on one thread. (The CNN at batch 256 has 142 million, the small ResNet at 32
+# has 149, both faster with the pool; the recurrent model at 256 has 78 and is faster on one thread.)
+# The choice goes by this count and not by a measurement: the executors differ in the last bits of a convolution, and one
+# config must give the same bits whatever the load of the machine.
+ONE_THREAD_FLOPS = 100e6
+# Operations that may wait for another kernel of the same call, for which a single thread would wait forever. The branch of
+# loss scaling hung in this way (mixed_float16, TensorFlow 2.21); no other branch is trusted.
+WAITING_OPERATIONS = (
     "If",
     "Case",
     "PyFunc",
@@ -32,27 +32,28 @@ WAITING = (
 def scope(kind: str) -> AbstractContextManager:
     """Return the context to trace and make a call in.
 
-    A step of a small model is some 400 kernels of one or two microseconds. TensorFlow gives each that is ready
-    to a pool of threads, which costs as much again: the digits MLP takes 0.28 ms a step by the pool and 0.15
-    by one thread, the small CNN at batch 256, where kernels are long and some can run side by side, 3.1 and 5.6.
-    (Each kernel still divides its own work among threads; this is about the order of kernels.)
+    A step of a small model is about 400 kernels of one or two microseconds each. Passing each of them to a thread pool costs as
+    much again: the digits MLP takes 0.28 ms a step with the pool and 0.15 on one thread; the small CNN at batch 256, whose
+    kernels are long and partly independent, takes 3.1 and 5.6 ms. (Each kernel still divides its own work among threads.)
 
-    What is called must be traced under the executor that it is called under, because TensorFlow writes a loop in
-    one way for one thread, in another for the pool. The pool runs both, but the first without optimizing the
-    body with the rest: resnet_small at batch 256 took 26 ms a step so, and 20 traced for the pool.
+    A function must be traced under the executor that it is called under, because TensorFlow represents a loop differently for
+    the two. The pool runs both forms, but does not optimize the body of a loop that was traced for one thread: resnet_small at
+    batch 256 took 26 ms a step in this way, and 20 when traced for the pool.
 
     Args:
-        kind: `POOL` or `ALONE`.
+        kind: `THREAD_POOL` or `ONE_THREAD`.
     """
     return tf.experimental.function_executor_type(kind)
 
 
-def kinds_in(graph: tf.Graph) -> set[str]:
-    """Return the kinds of operations in a graph and in the functions in it."""
-    said = graph.as_graph_def()
-    return {node.op for node in [*said.node, *(n for f in said.library.function for n in f.node_def)]}
+def operation_types(graph: tf.Graph) -> set[str]:
+    """Return the types of the operations in a graph and in its functions."""
+    definition = graph.as_graph_def()
+    return {
+        node.op for node in [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    }
 
 
 def may_wait(graph: tf.Graph) -> bool:
-    """Return whether a kernel of the graph, or of a function in it, may wait for another one."""
-    return any(word in op for op in kinds_in(graph) for word in WAITING)
+    """Return whether a kernel of the graph or of its functions may wait for another one."""
+    return any(word in op for op in operation_types(graph) for word in WAITING_OPERATIONS)

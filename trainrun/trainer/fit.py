@@ -14,10 +14,10 @@ from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import Feed, in_order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, stride, traced, wants_steps
+from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.declarations import declare
 
-# Where nothing is measured: more batches than this in one call might leave the bar and Ctrl-C waiting.
+# Without a measurement, more batches per call might delay the bar and Ctrl-C too long.
 LONGEST_EXECUTION = 64
 
 
@@ -30,11 +30,11 @@ LONGEST_EXECUTION = 64
     vectorizes=True,
 )
 class Fit:
-    """Keras' `fit`, fed by a pipeline whose order is a function of (seed, epoch, step).
+    """Keras' `fit`, with batches whose order is a function of (seed, epoch, step).
 
     Args:
         validation_freq: validate every so many epochs.
-        steps_per_execution: batches in one compiled call; ``auto``: what takes about 0.2 seconds, by a short
+        steps_per_execution: batches per compiled call; ``auto``: those of about 0.2 seconds, by a short
             measurement, and at most an epoch.
     """
 
@@ -68,7 +68,7 @@ class Fit:
             validation_data=validation,
             validation_freq=self.validation_freq,
             callbacks=Callbacks(job, [feed, *callbacks]),
-            shuffle=False,  # the feed has shuffled; Keras would warn that it does not
+            shuffle=False,  # the data is shuffled already; Keras would warn that it cannot
             verbose=0,
         )
         return numbers(history)
@@ -79,18 +79,19 @@ class Fit:
         return in_order(job.validation, size, again=True)
 
     def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], feed: Indexed | None) -> int:
-        """Return the number of batches in one compiled call."""
+        """Return the number of batches per compiled call."""
         if job.model.run_eagerly or wants_steps(callbacks, TRAIN + TEST):
             return 1
         if job.model.distribute_strategy.num_replicas_in_sync > 1:
-            return 1  # Keras 3.15 fails at more: replicas cannot meet inside its loop
+            return 1  # Keras 3.15 fails with more: replicas cannot synchronize inside its loop
         auto, steps = self.steps_per_execution == "auto", job.plan.steps_per_epoch
-        some = self.steps_per_execution
-        if auto:
-            some = min(steps, LONGEST_EXECUTION if feed is None else feed.longest())
-        some = int(some)
-        if (wanted := stride(callbacks)) is not None:
-            # All calls are of one length, which has to lead to each multiple of the stride.
-            some = max(n for n in range(1, min(some, wanted) + 1) if wanted % n == 0)
-        # Where a run goes on in mid-epoch, a call has to begin; by indices, a part of one will do.
-        return some if feed is not None else math.gcd(job.position()[1], some)
+        count = (
+            int(self.steps_per_execution)
+            if not auto
+            else min(steps, LONGEST_EXECUTION if feed is None else feed.longest())
+        )
+        if (interval := call_interval(callbacks)) is not None:
+            # All calls have one length, which must divide the interval.
+            count = max(n for n in range(1, min(count, interval) + 1) if interval % n == 0)
+        # A call must begin at the step where the run is resumed; with indices, a call may be a partial one.
+        return count if feed is not None else math.gcd(job.position()[1], count)

@@ -34,15 +34,15 @@ def descend(job: Job) -> tuple[tf.Tensor, list[tf.Tensor]]:
 def report(
     job: Job, callbacks: Sequence[keras.callbacks.Callback], steps: int, extra: dict[str, Any]
 ) -> dict[str, list[float]]:
-    """Tell the callbacks of the finished loop as of one epoch, and return the history."""
+    """Report the finished loop to the callbacks as one epoch, and return the history."""
     logs = {"loss": float(objective(job)), **extra, "iterations": float(steps)}
-    every = keras.callbacks.CallbackList(
+    callback_list = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=job.model, epochs=1, steps=1
     )
-    every.on_train_begin()
-    every.on_epoch_begin(0)
-    every.on_epoch_end(0, logs)
-    every.on_train_end(logs)
+    callback_list.on_train_begin()
+    callback_list.on_epoch_begin(0)
+    callback_list.on_epoch_end(0, logs)
+    callback_list.on_train_end(logs)
     return {name: [float(v) for v in values] for name, values in job.model.history.history.items()}
 
 

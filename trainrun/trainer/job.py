@@ -1,4 +1,4 @@
-"""What a trainer gets: Keras objects, arrays and a plan; no config."""
+"""The input of a trainer: Keras objects, arrays and a plan; no config."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, in what portions and in which order.
+    """Length, batches and order of the training.
 
     Args:
         epochs: passes over the training data.
-        batch_size: examples a step, over all devices.
+        batch_size: examples per step, over all devices.
         steps_per_epoch: steps in one epoch; the last batch may be partial.
         examples: training examples seen in one epoch.
-        seed: of the order: the batches of (epoch, step) are a function of it and nothing else.
+        seed: of the order; the batch of (epoch, step) depends on nothing else.
         shuffle: False keeps the data's own order.
     """
 
@@ -40,7 +40,7 @@ class Plan:
         return self.epochs * self.steps_per_epoch
 
     def lengths(self) -> dict[str, int]:
-        """Return the run-time values that components may ask for: `total_steps`, `steps_per_epoch`, `epochs`."""
+        """Return the run-time values that components may take: `total_steps`, `steps_per_epoch`, `epochs`."""
         return {
             "total_steps": self.total_steps,
             "steps_per_epoch": self.steps_per_epoch,
@@ -57,9 +57,9 @@ class Plan:
         seed: int,
         shuffle: bool,
     ) -> Plan:
-        """Return the plan for so many training examples; `steps_per_epoch` cuts each epoch short."""
-        whole = -(-examples // batch_size)
-        steps = min(steps_per_epoch or whole, whole)
+        """Return the plan for a number of training examples; `steps_per_epoch` shortens each epoch."""
+        full = -(-examples // batch_size)
+        steps = min(steps_per_epoch or full, full)
         return cls(epochs, batch_size, steps, min(examples, steps * batch_size), seed, shuffle)
 
 
@@ -70,13 +70,12 @@ class Job:
     Args:
         model: compiled; its loss holds the data loss, its `losses` the penalties.
         dataset: as loaded; labels in their canonical form.
-        train, validation, test: the splits with labels as the loss wants them and weights (class weights
-            multiplied in for the training part).
+        train, validation, test: the splits, with labels as the loss reads them and weights (class weights multiplied in
+            for the training split).
         plan: lengths, batches, order.
-        probabilities: how to turn the model's output into what a reader expects: ``identity``, ``sigmoid``
-            or ``softmax``.
-        start: where training goes on; None: at its beginning.
-        state: what is kept beside the model.
+        probabilities: the function from the model's output to probabilities: ``identity``, ``sigmoid`` or ``softmax``.
+        start: the point to resume from; None: training begins.
+        state: compiled functions and other data beside the model.
     """
 
     model: keras.Model

@@ -14,11 +14,11 @@ from trainrun.trainer.steps_per_call import Pace
 
 
 def measure(job: Job, split: Split) -> dict[str, float]:
-    """Return the loss and metrics of a job's model on a split, as Keras' `evaluate` does, which traces anew each time.
+    """Return the loss and metrics of a job's model on a split, as Keras' `evaluate`, but without tracing again each time.
 
     Args:
-        job: its model is compiled, and on one device.
-        split: has at least one example.
+        job: with a compiled model on one device.
+        split: with at least one example.
     """
     model = job.model
     if not is_compilable(job, split):
@@ -32,7 +32,7 @@ def measure(job: Job, split: Split) -> dict[str, float]:
 
 
 def is_compilable(job: Job, split: Split) -> bool:
-    """Return whether a split is measured in compiled passes; what is not in memory yet is read once, by Keras."""
+    """Return whether a split can be evaluated in compiled passes: only if it is in memory."""
     in_memory = not any(isinstance(a, View) for a in split.arrays())
     return (
         in_memory and Pass.fits(job.model, split) and not job.model.run_eagerly and not job.model.jit_compile

@@ -1,4 +1,4 @@
-"""What is kept beside a model: its compiled functions, and what has been computed of it once."""
+"""Data beside a model: its compiled functions, and its cost."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModelState:
-    """The one object beside a model; it goes with the model from job to job.
+    """The one object beside a model, which follows the model from job to job.
 
     Args:
-        shared: trials of a sweep use the model one after another, with all that is compiled for it.
-        built: the variables of model, optimizer and metrics have been created.
-        passes: compiled passes, by name.
-        reset: the variables that the compiled `reset_metrics` sets, and the function.
-        reader: reads the model's variables for checkpoints, compiled.
+        shared: trials of a sweep use the model one after another, with its compiled functions.
+        built: the variables of model, optimizer and metrics exist.
+        passes: compiled passes by name.
+        reset: the compiled `reset_metrics`, and the variables that it resets.
+        reader: the compiled reader of the model's variables for checkpoints.
         costs: by batch size, number of variables and optimizer.
     """
 
@@ -34,7 +34,7 @@ class ModelState:
     costs: dict[tuple, Cost] = field(default_factory=dict)
 
     def cost(self, model: Any, batch_size: int) -> Cost:
-        """Return the model's cost at a batch size; counting takes 10 ms, so it is done once."""
+        """Return the model's cost at a batch size; it is cached, because computing it takes 10 ms."""
         key = (batch_size, len(model.variables), len(model.trainable_variables), id(model.optimizer))
         if key not in self.costs:
             self.costs[key] = Cost.of(model, batch_size)

@@ -1,4 +1,4 @@
-"""Compiled passes that are kept beside a model: measured again, or trained again by a sweep's next trial, without new tracing."""
+"""Cache of the compiled passes of a model, so that another evaluation or the next trial of a sweep needs no tracing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.job import Job
 
 
-def kept(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass:
-    """Return a pass over a split: the kept one of that name, if it can go over this split, else a new one.
+def cached(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass:
+    """Return a pass over a split: the cached one of that name if it can take this split, else a new one.
 
     Args:
-        job: whose model.
+        job: with the model.
         name: of the pass.
-        make: makes one; takes `reusable`.
-        split: to go over.
+        make: creates a pass; takes `reusable`.
+        split: the examples.
     """
     passes = job.state.passes
     known = passes.get(name)
@@ -26,5 +26,5 @@ def kept(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass:
 
 
 def shared(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass:
-    """As `kept` where trials of a sweep share the model; elsewhere a new pass, which is not kept."""
-    return kept(job, name, make, split) if job.state.shared else make()
+    """Return a cached pass if trials of a sweep share the model, else a new one that is not cached; see `cached`."""
+    return cached(job, name, make, split) if job.state.shared else make()

@@ -1,4 +1,4 @@
-"""Batches for Keras: the order of the data is a function of (seed, epoch, step) and of nothing else."""
+"""Batches for Keras, in an order that depends on (seed, epoch, step) and on nothing else."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.job import Plan
 
-# A split of at most so many bytes is held by TensorFlow, whole; a larger one is read batch by batch.
+# TensorFlow holds a split of up to so many bytes as a whole; a larger one is read batch by batch.
 HELD = 512 * 2**20
 
 
 def order(plan: Plan, examples: int, epoch: int) -> np.ndarray:
-    """Return the indices of an epoch's examples, in order, `[n]` int64; all ways of training take this one.
+    """Return the indices of an epoch's examples in order, `[n]` int64; all trainers use this function.
 
     Args:
         plan: seed, batch size, steps.
@@ -31,22 +31,20 @@ def order(plan: Plan, examples: int, epoch: int) -> np.ndarray:
 
 
 class Feed(keras.callbacks.Callback):
-    """A `tf.data.Dataset` of one epoch's batches; each new iterator follows the epoch that Keras is in.
+    """A `tf.data.Dataset` of one epoch's batches; each new iterator has the order of Keras' current epoch.
 
-    The epoch's order is made by numpy, put into a variable, and only then cut into batches and gathered, so that
-    any (epoch, step) can be returned to without running through what comes before. It is a callback so that
-    Keras tells it the epoch.
+    Numpy computes the order of the epoch, a variable holds it, and the pipeline gathers batches by it, so that training can
+    resume at any (epoch, step) without reading the data before it. It is a callback to learn the current epoch.
 
     Args:
         split: the training examples.
         plan: batch size, steps, seed.
-        position: the epoch and the step to begin with; of the steps of that epoch before it, next to nothing is
-            read.
-        replicas: that share a batch.
+        position: the epoch and the step to begin with; for earlier steps of that epoch, next to nothing is read.
+        replicas: number of replicas that share a batch.
     """
 
     coarse = True
-    transient = True  # a function of (seed, epoch, step): nothing to be kept
+    transient = True  # a function of (seed, epoch, step), without a state to save
 
     def __init__(self, split: Split, plan: Plan, position: tuple[int, int] = (0, 0), replicas: int = 1):
         super().__init__()
@@ -72,7 +70,7 @@ class Feed(keras.callbacks.Callback):
             self.model.train_function = None
 
     def _passing_over(self, train: Callable[[Iterator], Any]) -> Callable[[Iterator], Any]:
-        """Return Keras' function of some steps; those that were done before the run went on are only drawn."""
+        """Return a train function that skips the steps that were done before the run was resumed."""
 
         def call(iterator: Iterator) -> Any:
             at, self._at = self._at, self._at + self.model.steps_per_execution
@@ -89,10 +87,9 @@ class Feed(keras.callbacks.Callback):
         steps, read = self.plan.steps_per_epoch, gather(self.split)
         size, few = tf.constant(self.plan.batch_size, tf.int64), tf.constant(self.replicas, tf.int64)
 
-        # One map, not one to cut and one to gather: each stage costs some ten microseconds a batch.
+        # One map for slicing and gathering: each stage costs some ten microseconds a batch.
         def batch(step: tf.Tensor) -> Any:
-            # Keras wants as many elements in the first epoch as in the others; those passed over have an example
-            # for each replica.
+            # Keras needs the same number of elements in the first epoch; skipped ones have one example per replica.
             some = tf.where(step < self.first, few, size) if self.first_step else size
             return read(self.indices[step * size : step * size + some])
 
@@ -105,7 +102,7 @@ def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Data
     Args:
         split: the examples.
         batch_size: examples a batch.
-        again: it is gone through epoch after epoch, so that a view is worth being held, too.
+        again: the dataset is used epoch after epoch, so that holding a lazy array in memory pays.
     """
     n = len(split)
     indices = tf.data.Dataset.range(n).batch(batch_size).map(gather(split, again))
@@ -115,12 +112,12 @@ def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Data
 def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
     """Return a function from indices `[batch]` to `(x, y)` or `(x, y, weight)`.
 
-    A small split is held by the graph; of a large one, numpy gathers the examples of each batch, so that they
-    are in memory once, or, where they lie in a mapped file, not at all.
+    The graph holds a small split. Of a large one, numpy gathers the examples of each batch, so that they are in memory once, or
+    not at all if they lie in a mapped file.
 
     Args:
         split: the examples.
-        views: hold those of a view, too, which are not in memory yet.
+        views: hold lazy arrays, too, which are not in memory yet.
     """
     arrays = (split.x, split.y) + (() if split.weight is None else (split.weight,))
     flat = tf.nest.flatten(arrays)
@@ -140,10 +137,10 @@ def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
 
 
 def whole(array: np.ndarray | View) -> tf.Tensor:
-    """Return an array as a tensor; all of a view's examples are made, and are in memory once.
+    """Return an array as a tensor; a lazy array is computed, and in memory only once.
 
-    `tf.constant` copies what it is given, so that it cannot be changed from outside. What is made here has no other
-    owner, and becomes the tensor's own memory (DLPack), if it begins where TensorFlow wants it, at a multiple of 64.
+    `tf.constant` copies its argument. The values of a lazy array have no other owner, so that their memory can become the
+    tensor's (DLPack), if it begins at a multiple of 64 as TensorFlow requires.
     """
     if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
         return tf.constant(np.asarray(array))
@@ -164,7 +161,7 @@ def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tupl
 def _options(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
-    # The arrays are in memory already: sharding by file makes no sense, and no thread pool is worth its start.
+    # The arrays are in memory: sharding by file makes no sense, and a thread pool does not pay.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return (
         dataset.apply(tf.data.experimental.assert_cardinality(steps))

@@ -177,8 +177,8 @@ def _move(program: _Program, new: Job) -> bool:
     if kinds[0] != kinds[1]:
         return False
     for kind, variables in theirs.items():
-        for mine, other in zip(ours[kind], variables, strict=True):
-            mine.assign(other)
+        for variable, other in zip(ours[kind], variables, strict=True):
+            variable.assign(other)
     program.model.stop_training = False
     keras_model_private.set_initial_epoch(program.model, None)
     return True

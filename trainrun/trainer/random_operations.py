@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# No checkpoint has that counter, and nothing resets it: a resumed process, or a trial that shares a compiled program,
-# begins it anew or goes on with another's. These are all of TensorFlow's stateful operations with an attribute `seed`,
-# except those that draw nothing in training without being asked to (a test lists them).
+# Checkpoints do not contain that counter, and nothing resets it: a resumed process starts a new one, and a trial that shares a
+# compiled program continues the counter of another trial. These are all of TensorFlow's stateful operations with an attribute
+# `seed`, except those that training does not use unless asked to (a test lists them).
 RANDOM_OPERATIONS = frozenset(
     {
         "AllCandidateSampler",

@@ -1,4 +1,4 @@
-"""Training by a plain Python loop over batches: the one to step through in a debugger."""
+"""Training by a plain Python loop over batches, to step through in a debugger."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from trainrun.util.declarations import declare
 class TrainOnBatch:
     """Keras' own step on one numpy batch after another.
 
-    With `trainer.run_eagerly=true` nothing is compiled: breakpoints in a layer, a loss or a metric hold at each
-    batch.
+    With `trainer.run_eagerly=true` nothing is compiled, and breakpoints in a layer, a loss or a metric stop at each batch.
 
     Args:
         validation_freq: validate every so many epochs.
@@ -36,28 +35,28 @@ class TrainOnBatch:
         model, plan = job.model, job.plan
         model.steps_per_execution = 1
         build(job)
-        # Not `model.train_on_batch`: since Keras 3.15 it forgets the metrics of the batches before.
+        # Not `model.train_on_batch`, which resets the metrics at each batch since Keras 3.15.
         model.make_train_function()
         model.make_test_function()
 
-        def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
+        def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             logs: Logs = {}
             indices = order(plan, len(job.train), epoch)[first * plan.batch_size :]
             for step, batch in enumerate(batches(job.train, indices, plan.batch_size), start=first):
-                every.on_train_batch_begin(step)
+                callback_list.on_train_batch_begin(step)
                 logs = model.train_function(iter([batch]))
-                every.on_train_batch_end(step, logs)
+                callback_list.on_train_batch_end(step, logs)
                 if model.stop_training:
                     break
             return logs
 
-        def validate(every: keras.callbacks.CallbackList) -> Logs:
+        def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
             logs: Logs = {}
             indices = np.arange(len(job.validation), dtype="int64")
             for step, batch in enumerate(batches(job.validation, indices, plan.batch_size)):
-                every.on_test_batch_begin(step)
+                callback_list.on_test_batch_begin(step)
                 logs = model.test_function(iter([batch]))
-                every.on_test_batch_end(step, logs)
+                callback_list.on_test_batch_end(step, logs)
             return logs
 
         return loop(

@@ -159,11 +159,11 @@ class Vectorized:
 
     def _processes_of(self, key: str, places: list[Place]) -> list[Together]:
         """Return the processes that take these trials now; none where they have to wait, or are no company."""
-        wanted = max(1, min(self.machine.jobs, len(places) // LEAST))
+        count = max(1, min(self.machine.jobs, len(places) // LEAST))
         those = [p for p in self._processes if p.places and p.key == key]
         idle = sorted((p for p in self._processes if not p.places), key=lambda p: p.key != key)
         if those:  # and those of theirs that have run dry, if there is work for them
-            return those + [p for p in idle if p.key == key and wanted > 1]
+            return those + [p for p in idle if p.key == key and count > 1]
         if not idle and self._processes:
             return []  # another shape's turn comes first
         if len(places) == 1:
@@ -172,9 +172,9 @@ class Vectorized:
             self._left_out["no other is like it"] += 1
             return []
         if idle:
-            return idle[:wanted]
-        threads = max(1, self.machine.cores // wanted)
-        self._processes = [self._begun(threads, 1 / wanted, places[0]) for _ in range(wanted)]
+            return idle[:count]
+        threads = max(1, self.machine.cores // count)
+        self._processes = [self._begun(threads, 1 / count, places[0]) for _ in range(count)]
         return self._processes
 
     def _begun(self, threads: int, part: float, place: Place) -> Together:

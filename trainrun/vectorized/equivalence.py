@@ -40,9 +40,10 @@ def hold(part: Part, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) 
 
 
 def _batch(part: Part) -> list[Any]:
-    few = part.split.part(part.order)
+    examples = part.split.part(part.order)
     return tf.nest.map_structure(
-        lambda a: None if a is None else tf.constant(np.asarray(whole(a))), [few.x, few.y, few.weight]
+        lambda a: None if a is None else tf.constant(np.asarray(whole(a))),
+        [examples.x, examples.y, examples.weight],
     )
 
 
@@ -85,13 +86,13 @@ def _hold(
         moved = [
             float(np.abs(v.numpy() - old).max(initial=0.0)) if _is_real(old) else 0.0 for v, _, old in each
         ]
-        for (variable, value, old), far in zip(each, moved, strict=True):
+        for (variable, value, old), distance in zip(each, moved, strict=True):
             alone = variable.numpy()
             if not _is_real(old):
                 if not np.array_equal(alone, value):
                     raise Unfit(f"{variable.path} is another after one step")
             elif id(variable) not in noise:
-                floor = max(far, max(moved) * NOISE, float(np.abs(alone).max(initial=0.0)) * 1e-6, 1e-30)
+                floor = max(distance, max(moved) * NOISE, float(np.abs(alone).max(initial=0.0)) * 1e-6, 1e-30)
                 off = float(np.sqrt(np.mean((alone.astype("float64") - value) ** 2))) if alone.size else 0.0
                 if not off <= CLOSE * floor:
                     raise Unfit(

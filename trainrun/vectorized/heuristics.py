@@ -84,8 +84,8 @@ def steps(config: Mapping[str, Any]) -> int | None:
         return None
     if trainer.get("limit") is not None:
         examples = min(examples, trainer["limit"])
-    whole = -(-examples // trainer["batch_size"])
-    return min(whole, trainer.get("steps_per_epoch") or whole)
+    full = -(-examples // trainer["batch_size"])
+    return min(full, trainer.get("steps_per_epoch") or full)
 
 
 def length(config: Mapping[str, Any]) -> str:

@@ -62,8 +62,8 @@ def _binary(do: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Lifted,
             other.read = True
         if isinstance(other, numbers.Number):
             # In double precision, as Python would; what comes out is such a number again.
-            there = other.tensor if isinstance(other, Lifted) else tf.constant(other, "float64")
-            pair, plain = (self.tensor, there), (float(self), float(other))
+            tensor = other.tensor if isinstance(other, Lifted) else tf.constant(other, "float64")
+            pair, plain = (self.tensor, tensor), (float(self), float(other))
             if reflected:
                 pair, plain = pair[::-1], plain[::-1]
             return Lifted(do(*plain)).of(do(*pair))
@@ -105,15 +105,15 @@ def differing(models: Sequence[keras.Model]) -> dict[Path, np.ndarray]:
             odd = sorted(map(str, other.keys() ^ first.keys()))
             raise ValueError(f"they are built differently: {odd[0]}")
     for path, value in first.items():
-        each = [f[path] for f in numbers]
-        if all(e == value or (_nan(e) and _nan(value)) for e in each):
+        values = [f[path] for f in numbers]
+        if all(e == value or (_nan(e) and _nan(value)) for e in values):
             continue
-        if not all(isinstance(e, int | float) and not isinstance(e, bool) for e in each):
-            raise ValueError(f"{_said(path)} is {each[0]!r} in one and another in the next")
-        if len({math.copysign(1.0, e) * (e != 0) for e in each}) > 1:
+        if not all(isinstance(e, int | float) and not isinstance(e, bool) for e in values):
+            raise ValueError(f"{_said(path)} is {values[0]!r} in one and another in the next")
+        if len({math.copysign(1.0, e) * (e != 0) for e in values}) > 1:
             # Code asks whether such a number is 0, and goes another way.
             raise ValueError(f"{_said(path)} is 0 in some only")
-        differ[path] = np.array(each, "float64")
+        differ[path] = np.array(values, "float64")
     return differ
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from trainrun.checkpoint.training_state import StateReader
 from trainrun.compat import keras_optimizer_private
 from trainrun.data.dataset import Split
-from trainrun.failure.nan_guard import Finite
+from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware.replicas import leaves
 from trainrun.registry import declaration_reader
 from trainrun.step.default import default
@@ -22,7 +22,7 @@ from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import is_compilable, measure
 from trainrun.trainer.pipeline import order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, stride, wants_steps
+from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
 from trainrun.ui import console
 from trainrun.util.interrupt import StopRequest
 from trainrun.vectorized.pending import PendingReader, PendingValues
@@ -154,30 +154,30 @@ class _Together:
         rates_are_set = any(d.sets_learning_rate for d in declared)
         weights_are_read = any(d.reads_weights for d in declared) or _computes_rate(model.optimizer)
 
-        def train(epoch: int, first: int, every: keras.callbacks.CallbackList) -> Logs:
+        def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             # The rest of an epoch that was interrupted has another length than those of the others.
             if not first:
-                every.on_train_batch_begin(0)
+                callback_list.on_train_batch_begin(0)
                 logs = self.member.train(job, epoch)
                 if logs is not None:
                     stops = epoch + 1 == plan.epochs or self.member.stop.pending is not None
                     pending.write() if weights_are_read or stops else pending.write_scalars(rates_are_set)
-                    every.on_train_batch_end(last, logs)
+                    callback_list.on_train_batch_end(last, logs)
                     return logs
                 model.reset_metrics()
             logs: Logs = {}  # all steps may have been done before
             alone = Pass(job, default, job.train)
             for _, _, run in alone.calls(order(plan, len(job.train), epoch), Pace(), first):
                 logs = run()
-            every.on_train_batch_end(last, logs)
+            callback_list.on_train_batch_end(last, logs)
             return logs
 
-        def validate(every: keras.callbacks.CallbackList) -> Logs:
+        def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
             if weights_are_read:  # of the others, none listens to batches of the validation
-                every.on_test_batch_begin(0)
+                callback_list.on_test_batch_begin(0)
             logs = self.member.measure(job, job.validation)
             if weights_are_read:
-                every.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
+                callback_list.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
             return logs
 
         def reset() -> None:
@@ -185,7 +185,7 @@ class _Together:
                 model.reset_metrics()
 
         # Behind the callbacks that may stop the training, before the one that checks the weights then.
-        at = next((i for i, c in enumerate(callbacks) if isinstance(c, Finite)), len(callbacks))
+        at = next((i for i, c in enumerate(callbacks) if isinstance(c, NanGuard)), len(callbacks))
         every = [*callbacks[:at], _WriteWhereTrainingStops(pending), *callbacks[at:]]
         checked = None if job.validation is None else validate
         try:
@@ -236,6 +236,6 @@ def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) ->
         return "it is trained on several devices"
     if not (Pass.fits(model, job.train) and (job.validation is None or Pass.fits(model, job.validation))):
         return "its data is too large to be held"
-    if wants_steps(callbacks, TRAIN + TEST) or stride(callbacks) is not None:
+    if wants_steps(callbacks, TRAIN + TEST) or call_interval(callbacks) is not None:
         return "a callback or a checkpoint wants each step"
     return None

@@ -91,16 +91,16 @@ class Program:
             self._probe(parts)
 
     def _probe(self, parts: Sequence[Part]) -> None:
-        few = [Part(p.pending, p.split, p.order[: self.batch_size]) for p in parts]
-        before = [[v.numpy() for v in variables(p.model)] for p in few]
+        probed = [Part(p.pending, p.split, p.order[: self.batch_size]) for p in parts]
+        before = [[v.numpy() for v in variables(p.model)] for p in probed]
         try:
-            after, _ = self._after("train", functional.training, few)
+            after, _ = self._after("train", functional.training, probed)
         except Unfit:
             raise
         except Exception as error:
             raise Unfit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}") from error
-        for k in self._telling(len(few)):
-            equivalence.hold(few[k], before[k], [a[k] for a in after])
+        for k in self._telling(len(probed)):
+            equivalence.hold(probed[k], before[k], [a[k] for a in after])
 
     def _telling(self, size: int) -> set[int]:
         """Return trials of which each number has two values at least: one that is read as a constant shows in one of them."""
@@ -173,9 +173,9 @@ class Program:
         for model in models:
             if model not in self._owners:
                 self._owners[model] = [lifted_hyperparameters._owner(model, path) for path in self.paths]
-        each = [self._owners[m] for m in models]
+        owners_of_each = [self._owners[m] for m in models]
         return [
-            [float(lifted_hyperparameters._get(*owners[i])) for owners in each]
+            [float(lifted_hyperparameters._get(*owners[i])) for owners in owners_of_each]
             for i in range(len(self.paths))
         ]
 

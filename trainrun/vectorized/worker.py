@@ -147,8 +147,8 @@ class Together:
             if place.stop_by is not None:
                 over.append(place.settle(Ended(place.trial.number, "KILLED", why)))
                 continue
-            there = (place.trial.run_dir / status.JOURNAL).is_file()
-            start = status.status(place.trial.run_dir).start if there else {}
+            has_journal = (place.trial.run_dir / status.JOURNAL).is_file()
+            start = status.status(place.trial.run_dir).start if has_journal else {}
             digest = (start.get("dataset") or {}).get("digest")
             left.append((place.trial, {"data_sha256": digest} if start else place.resume))
         if lost:

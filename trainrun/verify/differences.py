@@ -101,17 +101,17 @@ def resumed_at(run_dir: Path) -> list[int]:
 
 def _places(run_dir: Path) -> dict[tuple[int, int], Path]:
     """Return a run's checkpoints by epoch and step."""
-    found: dict[tuple[int, int], Path] = {}
+    differing: dict[tuple[int, int], Path] = {}
     for path in file.files(run_dir):
         with contextlib.suppress(file.Damaged):
             content = file.read(path)
-            found.setdefault((content.epoch, content.step), path)
-    return found
+            differing.setdefault((content.epoch, content.step), path)
+    return differing
 
 
 def _differing(one: file.Stored, other: file.Stored) -> dict[str, str]:
     """Return what differs, and how much, in the order of cause: what is kept apart from the model is last."""
-    found: dict[str, str] = {}
+    differing: dict[str, str] = {}
     names = {**one.about["names"], **other.about["names"]}
     order = ("weights", "optimizer", "generators", "metrics")
     keys = [
@@ -123,17 +123,17 @@ def _differing(one: file.Stored, other: file.Stored) -> dict[str, str]:
             continue
         a, b = one.arrays.get(key), other.arrays.get(key)
         if a is None or b is None or not _equal(a, b):
-            found[f"{key.split('/')[0]}: {names.get(key.partition('#')[0], key)}"] = _size(a, b)
+            differing[f"{key.split('/')[0]}: {names.get(key.partition('#')[0], key)}"] = _size(a, b)
     for i, (a, b) in enumerate(zip(one.about["callbacks"], other.about["callbacks"], strict=False)):
         for name, (x, y) in _of_pairs(a["state"], b["state"]).items():
             if not _same_value(x, one.arrays, y, other.arrays):
-                found[f"callback {i + 1}, {a['class']}: {name}"] = f"{_brief(x)}, and {_brief(y)}"
+                differing[f"callback {i + 1}, {a['class']}: {name}"] = f"{_brief(x)}, and {_brief(y)}"
     # No difference by itself: tracing draws from some of them, and a resumed run traces again.
-    if found:
+    if differing:
         for name, (x, y) in _of_pairs(one.about["random"], other.about["random"]).items():
             if name in ("python", "numpy", "generator") and not _same_value(x, one.arrays, y, other.arrays):
-                found[f"random generator: {name}"] = "another state"
-    return found
+                differing[f"random generator: {name}"] = "another state"
+    return differing
 
 
 def _rank(key: str, order: Sequence[str]) -> int:

@@ -142,10 +142,10 @@ class Trial:
             return
         with open(self.folder / "output.txt", "rb") as output:
             output.seek(self._from)
-            said = output.read().decode(errors="replace").strip()
+            printed = output.read().decode(errors="replace").strip()
         if code == 2:
-            raise UserError(said.removeprefix("error: "))
-        raise TrainingError(f"a run ended with exit code {code}:\n{said[-2000:]}")
+            raise UserError(printed.removeprefix("error: "))
+        raise TrainingError(f"a run ended with exit code {code}:\n{printed[-2000:]}")
 
     def _strike(self, process: subprocess.Popen, run_dir: Path, place: float) -> bool:
         """Kill the process when it has come so far, in epochs; return whether a checkpoint was being written."""

@@ -46,25 +46,27 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
         run_dir: for callbacks that write; nothing is trained.
     """
     strategy = tf.distribute.get_strategy()
-    found: list[str] = []
+    causes: list[str] = []
     try:
         job = builders.job(config, builders.dataset(config), strategy)
         step = getattr(builders.trainer(config), "step", None)
-        found += _in_graph(job, step)
-        found += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
+        causes += _in_graph(job, step)
+        causes += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
     # Whatever a user's code raises outside of its run: then there is less to tell.
     except Exception as error:
-        found.append(f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}")
-    found += _in_sources(plugins.sources(config["plugins"]))
-    return list(dict.fromkeys(found))
+        causes.append(
+            f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}"
+        )
+    causes += _in_sources(plugins.sources(config["plugins"]))
+    return list(dict.fromkeys(causes))
 
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
     """Yield what the traced step holds that draws by itself, calls Python, or changes what Keras does not know."""
     build(job)
-    few = job.train.take(np.arange(min(len(job.train), 2)))
-    data = tf.nest.map_structure(tf.convert_to_tensor, (few.x, few.y))
-    weight = None if few.weight is None else tf.convert_to_tensor(few.weight)
+    examples = job.train.take(np.arange(min(len(job.train), 2)))
+    data = tf.nest.map_structure(tf.convert_to_tensor, (examples.x, examples.y))
+    weight = None if examples.weight is None else tf.convert_to_tensor(examples.weight)
     model = job.model
 
     def run() -> Any:
