@@ -8,6 +8,7 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import MissingConfigException
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 
 from trainrun.compat import hydra_private as private
@@ -86,3 +87,24 @@ def test_override_dirname_is_what_hydra_puts_into_its_config(folder):
 @pytest.mark.parametrize("value", [1, 0.5, True, None, [1, "a"], {"a": 1}, "a,b"])
 def test_value_as_typed_reads_back(value):
     assert parsed(f"key={private.value_as_typed(value)}")[0].value() == value
+
+
+def test_application_composes_runs_and_sweeps_with_arguments_of_ours(folder, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["another", "--program"])
+    folder.joinpath("config.yaml").write_text(
+        "a: 1\nhydra:\n  output_subdir: null\n  run: {dir: out}\n  sweep: {dir: swept}\n"
+        "defaults: [_self_, {override hydra/job_logging: none}, {override hydra/hydra_logging: none}]\n"
+    )
+    monkeypatch.chdir(folder)
+    seen = []
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        hydra = private.application()
+        hydra.run("config", lambda config: seen.append(config.a), ["a=2"])
+        hydra.multirun("config", lambda config: seen.append(config.a), ["a=3,4"])
+    assert seen == [2, 3, 4]
+    assert {"show_cfg", "show_info", "hydra_help", "shell_completion"} <= set(dir(hydra))
+
+
+def test_application_raises_what_a_config_lacks(folder):
+    with initialize_config_dir(str(folder), version_base="1.3"), pytest.raises(MissingConfigException):
+        private.application().run("nowhere", lambda config: None, [])

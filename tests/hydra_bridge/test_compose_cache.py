@@ -26,7 +26,8 @@ POINTS = [
 
 @pytest.fixture(scope="module")
 def master():
-    with compose.loading() as loader:
+    with compose.application() as hydra:
+        loader = hydra.config_loader
         given = ["data=iris", "hydra/launcher=local", "hydra.sweep.dir=outputs/${trainrun.unique:}"]
         yield loader, loader.load_configuration("config", given, run_mode=RunMode.MULTIRUN)
 

@@ -30,7 +30,7 @@ def test_a_preset_of_a_project_is_the_launcher_that_it_is_made_of(inside):
     total, problems = preflight.sweep([*SWEEP, "hydra/launcher=one"])
     assert (total, problems) == (2, [])
     config = compose.compose(["hydra/launcher=one"])
-    assert sweep_settings.settings(config)["launcher"] == {"name": "local", "n_jobs": 1, "per_gpu": 1}
+    assert sweep_settings.settings(config, [])["launcher"] == {"name": "local", "n_jobs": 1, "per_gpu": 1}
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,17 @@ def replace_file_source(source: type) -> None:
     SourcesRegistry.instance().types["file"] = source
 
 
+def application() -> Any:
+    """Return the Hydra that `hydra.initialize_config_dir` has set up: it composes, runs, sweeps, shows and completes.
+
+    For: running Hydra with arguments of ours, and getting its exceptions.
+    Public API: `hydra.main` reads `sys.argv`, prints errors and exits. Checked: Hydra 1.3.8.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+
+    return GlobalHydra.instance().hydra
+
+
 def header(text: str) -> dict[str, str | None]:
     """Return the header (`# @package …`) of a config file's first characters.
 

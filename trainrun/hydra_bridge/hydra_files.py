@@ -15,8 +15,8 @@ MULTIRUN = "multirun.yaml"  # in a sweep's directory
 def write(tree: Mapping[str, Any], run_dir: Path) -> None:
     """Write `.hydra/config.yaml`, `hydra.yaml` and `overrides.yaml` into a run's directory, secrets hidden.
 
-    conf/trainrun.yaml has Hydra write none itself (`hydra.output_subdir: null`): it would write passwords of a
-    tracking address as they were typed. Where a project's config says otherwise, its files are replaced at once.
+    conf/trainrun.yaml keeps Hydra from writing them (`hydra.output_subdir: null`): Hydra 1.3.8 writes passwords of a
+    tracking address as they were typed. Where a project's config sets another value, Hydra's files are overwritten.
 
     Args:
         tree: the job's config as `unresolved` returns it, Hydra's node included.
@@ -40,12 +40,22 @@ def unresolved(node: Any) -> dict[str, Any]:
     return OmegaConf.to_container(node, resolve=False, enum_to_str=True)
 
 
-def hide(path: Path) -> None:
-    """Write a YAML file anew without its secrets, if there is one and it has any."""
+def write_multirun(config: Any, sweep_dir: Path) -> None:
+    """Write `multirun.yaml`, a sweep's own config, as Hydra's sweeper does, secrets hidden."""
+    text = yaml_file.dump(redaction.tree(unresolved(config)))
+    (sweep_dir / MULTIRUN).write_text(text, encoding="utf-8")
+
+
+def hide_secrets_in_multirun(sweep_dir: Path) -> None:
+    """Write anew, without its secrets, the `multirun.yaml` of a sweeper that is not ours.
+
+    Hydra's `BasicSweeper` (1.3.8) saves the config as it is, passwords of a tracking address included, and has no switch.
+    """
+    path = sweep_dir / MULTIRUN
     if not path.is_file():
         return
-    said = path.read_text(encoding="utf-8")
-    there = yaml_file.parse(said)
-    hidden = yaml_file.dump(redaction.tree(there))
-    if redaction.text(said) != said or yaml_file.parse(hidden) != there:
-        path.write_text(hidden, encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    tree = yaml_file.parse(text)
+    hidden = redaction.tree(tree)
+    if hidden != tree:
+        path.write_text(yaml_file.dump(hidden), encoding="utf-8")

@@ -9,48 +9,61 @@ from typing import TYPE_CHECKING, Any
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolations
 from trainrun.ui import console
-from trainrun.util.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from trainrun.sweep.loop import Ended
 
 
-class _Stop(BaseException):
-    """Leaves Hydra at once: Hydra prints what is an `Exception`, with a text of its own, and goes on to exit."""
+class _JobError(BaseException):
+    """Carries a job's error, its cause, out of Hydra.
 
-
-class _Jobs:
-    """Hydra's job function, and the errors of the jobs.
-
-    Args:
-        argv: the words after `trainrun`.
-        typed: the overrides among them.
-        multirun: whether each job is a trial of a sweep by a launcher that is not ours (`basic`).
+    Hydra 1.3.8 prints "Error executing job with overrides" to standard error for an `Exception` of the job function.
     """
 
-    def __init__(self, argv: Sequence[str], typed: Sequence[str], multirun: bool):
-        self.command, self.typed, self.multirun = ["trainrun", *argv], typed, multirun
-        self.failures: list[tuple[str, BaseException]] = []
+
+class Task:
+    """Hydra's job function.
+
+    Hydra hands it to launchers and sweepers too; ours train in processes of their own and leave the result of the sweep
+    here, because Hydra 1.3.8 passes none from a launcher to the caller of `multirun`.
+
+    Args:
+        command: as typed, for the records.
+        overrides: those among it.
+        multirun: whether each call is a trial of a sweep, by a launcher that is not ours (`basic`).
+
+    Attributes:
+        ended: what a sweep by our launchers or sweepers gave.
+        failed_trials: the overrides and the reason of each trial that failed here.
+    """
+
+    def __init__(self, command: Sequence[str], overrides: Sequence[str], multirun: bool):
+        self.command, self.overrides, self.multirun = command, overrides, multirun
+        self.ended: Ended | None = None
+        self.failed_trials: list[tuple[str, str]] = []
 
     def __call__(self, config: Any) -> Any:
-        """Run one job; an error of a trial is noted, so that Hydra goes on with the next one."""
+        """Run one job; a trial that fails is noted, and Hydra continues with the next one."""
         from hydra.core.hydra_config import HydraConfig
 
         from trainrun.util import redaction
 
-        hydra, trial = HydraConfig.get(), ""
+        hydra = HydraConfig.get()
         overrides = list(hydra.overrides.task)
-        if self.multirun:
-            own = " ".join(o for o in overrides if o not in self.typed)
-            trial = redaction.text(f"[{hydra.job.num}] {own}")
-            console.say(f"\n{trial}", style="bold")
+        if not self.multirun:
+            try:
+                return self._run(config, hydra, overrides)
+            except Exception as error:
+                raise _JobError from error
+        varied = " ".join(o for o in overrides if o not in self.overrides)
+        trial = redaction.text(f"[{hydra.job.num}] {varied}")
+        console.say(f"\n{trial}", style="bold")
         try:
             return self._run(config, hydra, overrides)
-        except (Exception, KeyboardInterrupt, Interrupted) as error:
-            self.failures.append((trial, error))
-            if not self.multirun or not isinstance(error, Exception):
-                raise _Stop from error
-            console.error(str(error) or type(error).__name__)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            self.failed_trials.append((trial, reason.splitlines()[0]))
+            console.error(reason)
             return None
 
     def _run(self, config: Any, hydra: Any, overrides: list[str]) -> Any:
@@ -66,9 +79,8 @@ class _Jobs:
         hydra_files.write(tree, run_dir)
         plain = interpolations.plain(config)
         if self.multirun:
-            # Hydra's own sweeper writes multirun.yaml, passwords and all.
-            hydra_files.hide(Path(hydra.sweep.dir) / hydra_files.MULTIRUN)
-            # A sweeper of another package may make points that no preflight has seen.
+            hydra_files.hide_secrets_in_multirun(Path(hydra.sweep.dir))
+            # A sweeper of another package may make points that the preflight has not checked.
             plugins.load(plain["plugins"])
             if problems := check.problems(plain):
                 runner.discard(run_dir)
@@ -77,7 +89,7 @@ class _Jobs:
         return runner.run(plain, run_dir, overrides=overrides, command=self.command, context=context)
 
 
-def run(argv: list[str], flags: Any) -> int:
+def run(argv: Sequence[str], flags: Any) -> int:
     """Have Hydra run the job, or the sweep.
 
     Args:
@@ -90,32 +102,33 @@ def run(argv: list[str], flags: Any) -> int:
     Raises:
         UserError, TrainingError, Interrupted: of the one job, or of the sweep as a whole.
     """
-    jobs = _Jobs(argv, flags.overrides, flags.multirun)
-    named = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
-    existing = [folder for folder in named if folder.is_dir()]
+    task = Task(["trainrun", *argv], flags.overrides, flags.multirun)
+    run_dirs = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
+    existing = [folder for folder in run_dirs if folder.is_dir()]
     try:
-        ended = _by_hydra(argv, jobs)
-    except _Stop:
-        _, error = jobs.failures[-1]
-        if isinstance(error, UserError):
-            # A run that never began takes its directory away, but not what was there before.
-            for folder in existing:
-                folder.mkdir(parents=True, exist_ok=True)
-        raise error from None
-    if ended is not None:
-        return ended.exit_code  # our launchers have printed the ranking and the failures
-    if jobs.failures:
-        rows = [[trial, str(error).splitlines()[0]] for trial, error in jobs.failures]
-        console.table("Failed", ["trial", "reason"], rows)
-        return 1
-    return 0
+        _by_hydra(task, flags)
+    except UserError:
+        for folder in existing:  # a run that never began removes its directory, but not the user's
+            folder.mkdir(parents=True, exist_ok=True)
+        raise
+    if task.ended is not None:
+        return task.ended.exit_code  # the ranking and the failures have been printed
+    if task.failed_trials:
+        console.table("Failed", ["trial", "reason"], task.failed_trials)
+    return int(bool(task.failed_trials))
 
 
-def _by_hydra(argv: list[str], jobs: _Jobs) -> Ended | None:
-    """Hand the command line to Hydra; its own errors become a `UserError`."""
+def _by_hydra(task: Task, flags: Any) -> None:
+    """Call Hydra; its own errors become a `UserError`."""
+    mode = "MULTIRUN" if task.multirun else "RUN"
+    overrides = [*flags.overrides, f"hydra.mode={mode}"]  # as `hydra.main` does
     try:
-        return compose.hand_over(argv, jobs)
-    except (UserError, TrainingError, Interrupted):
+        with compose.application(flags.config_path) as hydra:
+            by_mode = hydra.multirun if task.multirun else hydra.run
+            by_mode(flags.config_name or compose.CONFIG_NAME, task, overrides)
+    except _JobError as error:
+        raise error.__cause__ from None
+    except (UserError, TrainingError):
         raise
     except Exception as error:
         of_hydra = type(error).__module__.startswith(("hydra.", "omegaconf."))

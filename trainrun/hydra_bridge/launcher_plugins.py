@@ -13,7 +13,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from trainrun.errors import Problem, UserError
-from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.interface import Engine
@@ -43,18 +42,15 @@ class SweepLauncher(Launcher):
         self.unchecked = False  # whether there may be points that no preflight has seen
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands over. The task is not called, since each trial has a process of its own.
+        """Take what Hydra hands over.
 
-        The function `task_function` gets the attribute `ended`, the sweep's result: Hydra returns none to its caller.
+        Args:
+            task_function: a `jobs.Task`. It is not called, since each trial has a process of its own; it gets the result.
         """
         from trainrun.hydra_bridge.compose_cache import Composer
 
         self.config, self.context, self._task = config, hydra_context, task_function
         self._composer = Composer(hydra_context.config_loader, config)
-
-    def problems(self) -> list[Problem]:
-        """Return what is wrong with the launcher's own settings, or with this machine."""
-        return launcher_settings.problems(self.name, self.given)
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
         """Return the settings of the sweep, what is left open in them decided.
@@ -88,9 +84,7 @@ class SweepLauncher(Launcher):
         from trainrun.hydra_bridge import hydra_files
         from trainrun.sweep.space.trial_source import Listed, Point
 
-        hydra_files.hide(
-            Path(str(self.config.hydra.sweep.dir)) / hydra_files.MULTIRUN
-        )  # which that sweeper has written
+        hydra_files.hide_secrets_in_multirun(Path(str(self.config.hydra.sweep.dir)))
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
         points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
         return [
@@ -109,15 +103,14 @@ class SweepLauncher(Launcher):
         from trainrun.sweep import loop, sweep_record
         from trainrun.sweep.space import seeds
 
-        if faults := self.problems():
-            raise UserError(faults)
         if self.config.sweep.resume is not None:
             raise UserError(Problem("sweep.resume", "it is said on the command line, and in no YAML."))
         setup_globals()
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        settings = self.settings = self.settled(sweep_settings.settings(self.config), known)
-        sweep_settings.write(self.config, sweep_dir)
+        settings = self.settings = self.settled(
+            sweep_settings.settings(self.config, self._task.command), known
+        )
         sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)

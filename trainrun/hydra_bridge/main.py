@@ -43,13 +43,12 @@ def train(argv: list[str], complete: Callable[[str], None]) -> int:
         if not folder.is_dir():
             raise UserError(Problem("--config-dir", f"there is no folder {folder}."))
         option_files.extra_folders[:] = [folder]
-    if flags.config_path is not None:
-        argv = _absolute_config_path(argv, flags.config_path)
-        flags = compose.arguments(argv)
+    if flags.config_path is not None and not Path(flags.config_path).is_dir():
+        raise UserError(Problem("--config-path", f"there is no folder {Path(flags.config_path).absolute()}."))
     if flags.cfg or flags.info is not None or flags.hydra_help or flags.shell_completion:
         from trainrun.hydra_bridge import show_config
 
-        return show_config.show(argv, flags, complete)
+        return show_config.show(flags, complete)
     if (sweep := _sweep_to_resume(flags.overrides)) is not None:
         return _resume(sweep, argv, flags)
     return _begin(argv, flags)
@@ -108,21 +107,3 @@ def _resume(sweep: str, argv: list[str], flags: Any) -> int:
     if not flags.multirun:
         raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={sweep}"))
     return sweep_resume.go_on(find.sweep(sweep), flags.overrides, ["trainrun", *argv], whole=True).exit_code
-
-
-def _absolute_config_path(argv: list[str], typed: str) -> list[str]:
-    """Return the words with an absolute `-cp`.
-
-    Hydra takes a relative one from the folder of the Python file that calls it, which is ours; users mean their own.
-    """
-    path = str(Path(typed).absolute())
-    if not Path(path).is_dir():
-        raise UserError(Problem("--config-path", f"there is no folder {path}."))
-    return [
-        path
-        if word == typed
-        else word.replace(f"={typed}", f"={path}")
-        if word.startswith("--config-path=")
-        else word
-        for word in argv
-    ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from trainrun.compat import hydra_private
 from trainrun.config import override_text, plugins
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import compose, hydra_errors, hydra_node_rules, override_errors
@@ -15,11 +18,10 @@ from trainrun.registry import option_files
 _COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
 
 
-def show(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
+def show(flags: Any, complete: Callable[[str], None]) -> int:
     """Have Hydra show what the flags ask for; errors in our words.
 
     Args:
-        argv: the words after `trainrun`.
         flags: as `compose.arguments` reads them.
         complete: prints our own words that fit the command line that is being typed.
 
@@ -30,7 +32,7 @@ def show(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
         UserError: the config does not compose, or Hydra's own node holds what it may not.
     """
     if flags.shell_completion:
-        return _complete(argv, flags, complete)
+        return _complete(flags, complete)
     overrides, where = flags.overrides, (flags.config_name, flags.config_path)
     plugins.announce(plugins.early(overrides) if overrides else [])
     if problems := hydra_node_rules.search_path(overrides, *where):
@@ -44,17 +46,24 @@ def show(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
         _, problems = override_errors.examine(overrides, *where)
         if problems := [p for p in problems if p.key.startswith("hydra")]:
             raise UserError(problems)
+    name = flags.config_name or compose.CONFIG_NAME
     try:
-        compose.hand_over(argv, lambda config: None)
-    except SystemExit as stop:
-        return 2 if stop.code else 0  # Hydra has printed that there is no such package, and the like
+        with compose.application(flags.config_path) as hydra:
+            if flags.cfg:
+                hydra.show_cfg(name, overrides, flags.cfg, flags.package, flags.resolve)
+            elif flags.info is not None:
+                hydra.show_info(flags.info, name, overrides)
+            else:
+                hydra.hydra_help(name, hydra_private.flag_parser(), flags)
+    except SystemExit:
+        return 2  # Hydra has printed that there is no such package
     except Exception as error:
         _, problems = override_errors.examine(overrides, *where)
         raise UserError(problems or [hydra_errors.from_hydra(error)]) from error
     return 0
 
 
-def _complete(argv: list[str], flags: Any, complete: Callable[[str], None]) -> int:
+def _complete(flags: Any, complete: Callable[[str], None]) -> int:
     """Install completion in a shell, or answer it: our words, then Hydra's groups and keys."""
     asked = "".join(flags.overrides)
     if not _COMPLETION.fullmatch(asked):
@@ -63,10 +72,13 @@ def _complete(argv: list[str], flags: Any, complete: Callable[[str], None]) -> i
         complete(os.environ.get("COMP_LINE", ""))
     if problems := hydra_node_rules.search_path([], flags.config_name, flags.config_path):
         raise UserError(problems)
+    typed = sys.argv
+    # Hydra 1.3.8 names the program in its script after `sys.argv[0]`, which is a file's name for `python -m trainrun`.
+    sys.argv = ["trainrun"]
     try:
-        compose.hand_over(argv, lambda config: None)
-    except SystemExit as stop:
-        return 2 if stop.code else 0
-    except Exception:
-        return 0  # the user is typing: no message may disturb the line
+        # The user is typing: no message may disturb the line.
+        with contextlib.suppress(Exception), compose.application(flags.config_path) as hydra:
+            hydra.shell_completion(flags.config_name or compose.CONFIG_NAME, flags.overrides)
+    finally:
+        sys.argv = typed
     return 0

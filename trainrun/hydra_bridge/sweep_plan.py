@@ -50,7 +50,8 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
     if unsafe := hydra_node_rules.search_path(given, config_name, config_path):
         return Plan(problems=unsafe)
     own = [o for o in given if not override_text.is_hydra(o)]
-    with compose.loading(config_path) as loader:
+    with compose.application(config_path) as hydra:
+        loader = hydra.config_loader
         settings, fault = _settings(given, own, config_name, loader)
         # What installed packages offer is looked up only when something is missing, as in `preflight.overrides`.
         if fault is not None and (offered := plugins.entry_points()):

@@ -191,8 +191,8 @@ def _drawn(
     """Return the source of a sweep that draws its points; None: it has a list of them."""
     if (settings.get("sweeper") or {}).get("name") not in sweep_sources.DRAWING:
         return None
-    with compose.loading() as loader:
-        return sweep_sources.points(settings, begin, sweep_dir, loader, done, waiting, there)
+    with compose.application() as hydra:
+        return sweep_sources.points(settings, begin, sweep_dir, hydra.config_loader, done, waiting, there)
 
 
 def _never() -> Trial:

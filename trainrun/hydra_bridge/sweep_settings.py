@@ -1,4 +1,4 @@
-"""What a sweep began with: its settings, as plain values, and what Hydra composed."""
+"""What a sweep began with: its settings, as plain values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from trainrun.hydra_bridge import override_grammar, own_plugins
 from trainrun.registry import direction, option_files
 from trainrun.sweep.launchers import launcher_settings
 
-CONFIG = "config.yaml"  # in the sweep's snapshot/
 
+def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
+    """Return what a sweep's own process needs of the config, as plain values.
 
-def settings(config: Any) -> dict[str, Any]:
-    """Return what a sweep's own process needs of the config, as plain values."""
+    Args:
+        config: the sweep's own, with the node `hydra`.
+        command: as typed, for the records.
+    """
     from omegaconf import OmegaConf
 
     from trainrun.hydra_bridge import sweep_sources
@@ -28,7 +31,7 @@ def settings(config: Any) -> dict[str, Any]:
     typed = _texts(config.hydra.overrides.task)
     return {
         "plugins": list(config.plugins),
-        "command": list(_command()),
+        "command": list(command),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),
         "varying": frozenset(
@@ -82,25 +85,7 @@ def _where(hydra: Any) -> dict[str, Any]:
     }
 
 
-def write(config: Any, sweep_dir: Path) -> None:
-    """Write what Hydra composed into the sweep's snapshot, its secrets hidden; each point is that but for its overrides."""
-    from omegaconf import OmegaConf
-
-    from trainrun.sweep import snapshot
-    from trainrun.util import redaction, yaml_file
-
-    tree = redaction.tree(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
-    (sweep_dir / snapshot.FOLDER).mkdir(parents=True, exist_ok=True)
-    (sweep_dir / snapshot.FOLDER / CONFIG).write_text(yaml_file.dump(tree), encoding="utf-8")
-
-
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:
     """Return what is varied as it was typed: key -> values."""
     typed = (str(o).partition("=") for o in overrides if override_grammar.swept(str(o)))
     return {key.lstrip("+"): values for key, _, values in typed}
-
-
-def _command() -> Sequence[str]:
-    import sys
-
-    return ["trainrun", *sys.argv[1:]]

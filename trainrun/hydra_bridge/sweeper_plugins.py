@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import sweep_sources
@@ -64,11 +64,8 @@ class _Sweeper(Sweeper):
             )
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        written = sweep_dir / hydra_files.MULTIRUN
-        if not written.exists():
-            OmegaConf.save(self.config, written)
-            hydra_files.hide(written)
-        return [self._run(sweep_settings.settings(self.config), sweep_dir)]
+        hydra_files.write_multirun(self.config, sweep_dir)
+        return [self._run(sweep_settings.settings(self.config, self._task.command), sweep_dir)]
 
     def _run(self, settings: Mapping[str, Any], sweep_dir: Path) -> Sequence[JobReturn]:
         """Have the launcher run the points: one after another where it is ours, else in batches."""
