@@ -259,7 +259,7 @@ def test_watching_ends_when_the_sweeps_process_is_gone(inside):
     owner.kill()
     owner.wait()
     out, _ = watching.communicate(timeout=20)
-    assert out.startswith("KILLED  1/3 done") and "without a word" in out
+    assert out.startswith("KILLED  1/3 done") and "without writing a final status" in out
 
 
 def test_runs_and_sweeps_are_watched_together(inside):

@@ -123,7 +123,7 @@ def test_a_killed_sweep_with_seeds_goes_on_with_the_seeds_that_are_left(tmp_path
         process.kill()
         process.wait()
     (row,) = json.loads(trainrun(tmp_path, "runs", "--json").stdout)
-    assert row["status"] == "KILLED" and "without a word" in row["reason"]
+    assert row["status"] == "KILLED" and "without writing a final status" in row["reason"]
     assert journal.read(sweep / "journal.jsonl").records[-1]["status"] == "KILLED"
     ended = {n for n, s in summaries(sweep).items() if s["status"] == "FINISHED"}
     assert ended and len(ended) < 6

@@ -203,13 +203,13 @@ def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_swee
     store = Store(tmp_path / "mlflow.db")
     assert [r.info.status for r in store.runs] == ["KILLED"] * 3
     (parent,) = store.parents
-    assert status.status(path).status == "KILLED" and not (path / "summary.json").exists()
+    assert status.read(path).status == "KILLED" and not (path / "summary.json").exists()
     # It goes on.
     seen = []
 
     def interrupt():
         wait_for(lambda: all(len(starts(run)) == 2 and trained(run) for run in runs[1:]))
-        seen.append((len(starts(path)), status.status(path).status))
+        seen.append((len(starts(path)), status.read(path).status))
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt, daemon=True)

@@ -29,7 +29,7 @@ def test_a_summary_gives_metrics_and_other_numbers_by_dotted_names(tmp_path):
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "summary.json").write_text(json.dumps(content))
     one = Trial(0, [], [], tmp_path / "0", {})
-    sweep_record.look(one, RunStatus("FINISHED", None, {}, 3, {}, None))
+    sweep_record.read_results(one, RunStatus.of_end(one.run_dir, {"status": "FINISHED"}))
     assert (one.metrics, one.figures) == ({"loss": 1.0}, {"parameters": 7, "seconds.train": 1.5})
     assert [one.value(n) for n in ("parameters", "loss", "steps")] == [7.0, 1.0, None]
 
@@ -59,7 +59,7 @@ def test_a_trial_that_is_over_keeps_two_kilobytes(tmp_path):
             one = Trial(
                 i, overrides, list(overrides), run_dir, {"trainer": dict.fromkeys(map(str, range(100)))}
             )
-            sweep_record.look(one, RunStatus("FINISHED", None, {}, 3, {}, None))
+            sweep_record.read_results(one, RunStatus.of_end(one.run_dir, {"status": "FINISHED"}))
             one.forget()
             trials.append(one)
         kept = (tracemalloc.get_traced_memory()[0] - before) / 500

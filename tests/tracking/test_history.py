@@ -17,7 +17,7 @@ from trainrun.tracking.delivery.handover import not_sent
 from trainrun.tracking.delivery.state import Cursor, Lock, Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.record import Recorder
-from trainrun.tracking.status import mark_killed, settle, status
+from trainrun.tracking.status import mark_killed, read, settle
 
 DEAD = {"host": platform.node(), "pid": 2**22 + 1, "process": None}
 
@@ -99,10 +99,11 @@ def test_steps_beyond_the_checkpoint_count_by_updates(tmp_path):
 def test_a_run_whose_process_is_gone_is_marked_by_whoever_looks(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r", "seed": 3, "overrides": ["a=1"]}), epoch(1, 0.5))
     (tmp_path / "run.log").write_text("\n".join(f"line {i}" for i in range(50)))
-    found = status(tmp_path)
-    assert (found.status, found.ended, found.epochs, found.metrics) == ("KILLED", False, 1, {"loss": 0.5})
+    found = read(tmp_path)
+    assert (found.status, found.end, found.epochs) == ("KILLED", None, 1)
+    assert found.past["metrics"] == {"loss": 0.5}
     settled = settle(tmp_path)
-    assert (settled.status, settled.ended) == ("KILLED", True)
+    assert settled.status == "KILLED" and settled.end is not None
     records = journal.read(tmp_path / "journal.jsonl").records
     assert [r["seq"] for r in records] == [0, 1, 2]
     assert (records[-1]["status"], records[-1]["log"][-1]) == ("KILLED", "line 49")
@@ -169,7 +170,7 @@ def test_a_process_that_nobody_has_fetched_is_dead(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the table of processes
     try:
-        assert status(tmp_path).status == "KILLED"
+        assert read(tmp_path).status == "KILLED"
     finally:
         child.wait()
 
@@ -178,16 +179,16 @@ def test_a_run_that_is_looked_after_is_left_to_that(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}))
     lock = Lock(tmp_path)
     assert lock.acquire()
-    assert (settle(tmp_path).status, settle(tmp_path).ended) == ("KILLED", False)
+    assert (settle(tmp_path).status, settle(tmp_path).end) == ("KILLED", None)
     lock.release()
-    assert settle(tmp_path).ended
+    assert settle(tmp_path).end is not None
 
 
 @pytest.mark.parametrize("content", [None, "", "nonsense\n"])
 def test_status_of_a_directory_that_tells_nothing(tmp_path, content):
     if content is not None:
         (tmp_path / "journal.jsonl").write_text(content)
-    assert status(tmp_path).status == settle(tmp_path).status == "UNKNOWN"
+    assert read(tmp_path).status == settle(tmp_path).status == "UNKNOWN"
 
 
 # The file that says how much is delivered.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from trainrun.tracking import journal
+from trainrun.tracking import journal, status
 from trainrun.tracking.record import Recorder, flatten
 from trainrun.tracking.settings import TrackingSettings
-from trainrun.tracking.status import status
 
 SECRET = "hunter2"
 
@@ -87,7 +86,8 @@ def test_the_first_end_counts(tmp_path):
     start(recorder)
     recorder.end("FAILED", reason="it broke")
     recorder.end("FINISHED")
-    assert status(tmp_path)[:2] == ("FAILED", "it broke")
+    now = status.read(tmp_path)
+    assert (now.status, now.reason) == ("FAILED", "it broke")
 
 
 def test_flatten_keeps_lists_and_empty_branches():

@@ -28,11 +28,10 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(list(argv))
     if not 1 <= options.digits <= EXACT:
         raise UserError(Problem("--digits", f"expected 1 to {EXACT}, got {options.digits}."))
-    from trainrun.tracking import find
-    from trainrun.tracking.status import status
+    from trainrun.tracking import find, status
 
     run_dir = find.run(options.run)
-    now = status(run_dir)
+    now = status.read(run_dir)
     if now.status != "FINISHED":
         raise UserError(
             f"{run_dir} is {now.status} and has no result to compare with. Finish it first: trainrun resume {run_dir}"

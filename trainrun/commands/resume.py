@@ -28,8 +28,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         console.say(USAGE)
         return 0 if argv else 2
-    from trainrun.tracking import find
-    from trainrun.tracking.status import status
+    from trainrun.tracking import find, status
 
     if (sweep_dir := _sweep(argv[0])) is not None:
         from trainrun.hydra_bridge import sweep_resume
@@ -37,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         return sweep_resume.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
     run_dir = find.run(argv[0])
     # Read only: invalid input must not change the run. The recorder settles the status of a killed run.
-    now = status(run_dir)
+    now = status.read(run_dir)
     if now.status == "RUNNING":
         raise UserError(
             f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "

@@ -39,12 +39,13 @@ def run(
             batch: list[Point] = []
             while len(batch) < size and (point := points.take()) is not None:
                 batch.append(point)
-            sweep_record.add(sweep_dir, [(p.number, list(p.overrides or ())) for p in batch])
+            made = {p.number: list(p.overrides or ()) for p in batch}
+            if not known:
+                sweep_record.add(sweep_dir, [*made.items()])
             results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
             for point in batch:
-                trial = sweep_record.trial(
-                    sweep_dir, point.number, list(point.overrides or ()), settings["varying"]
-                )
+                run_dir = sweep_dir / str(point.number)
+                trial = sweep_record.settled(sweep_record.trial(run_dir, made, settings["varying"]))
                 if trial.status == WAITING:
                     trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
                 trials.append(trial)

@@ -130,10 +130,11 @@ def _run(
         trial.spared = trial.status == "PRUNED"
         trial.status, trial.reason, trial.metrics, trial.figures = WAITING, None, {}, {}
     sweep_record.write(sweep_dir, [], settings)
-    points = _points(sweep_dir, settings, done, waiting, new)
+    again = [(t, _point(t, settings)) for t in waiting]
+    points = _points(sweep_dir, settings, done, again, new)
     if not points.left:
         return _finished(sweep_dir, done)
-    begun = sum(t.start is not None for t in waiting)
+    begun = sum(point.resume is not None for _, point in again)
     said = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
     if points.total is not None and (further := points.total - len(waiting)) > 0:
         said.append(f"{further} are new")
@@ -148,14 +149,14 @@ def _points(
     sweep_dir: Path,
     settings: Mapping[str, Any],
     done: Sequence[Trial],
-    waiting: Sequence[Trial],
+    again: Sequence[tuple[Trial, Point]],
     new: Sequence[list[str]],
 ) -> Points:
     """Return what is left of a sweep: trials to go on with, points that never began, new ones."""
     from trainrun.sweep.space import seeds
 
     begin = partial(_begin, sweep_dir, settings)
-    again = [(t, _point(t, settings)) for t in waiting]
+    waiting = [t for t, _ in again]
     if settings.get("seeds"):
         settled = seed_replicates.group([*done, *waiting])
         # Whoever makes the settings knows of one trial each; their numbers are its own.
@@ -213,10 +214,9 @@ def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.Ended:
 
 
 def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:
-    if trial.start is None:
+    if (resume := sweep_record.earlier_attempt(trial.run_dir)) is None:
         return Point(trial.number, lambda: _fresh(trial, settings), overrides=trial.overrides)
-    digest = (trial.start.get("dataset") or {}).get("digest")
-    return Point(trial.number, lambda: _config(trial), {"data_sha256": digest}, trial.overrides)
+    return Point(trial.number, lambda: _config(trial), resume, trial.overrides)
 
 
 def _config(trial: Trial) -> Trial:

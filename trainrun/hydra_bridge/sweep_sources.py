@@ -80,7 +80,7 @@ def points(
         loader: Hydra's config loader, which knows the options that a glob means.
         done: trials of earlier attempts that stay as they are.
         waiting: points of earlier attempts that are to be run again first.
-        there: number and overrides of the points there are; None: as `sweep.json` has them.
+        there: number and overrides of the points there are; None: as the sweep has recorded them.
     """
     from trainrun.sweep import sweep_record
 
@@ -93,19 +93,20 @@ def points(
     if there is None:
         there = sweep_record.read(sweep_dir)["points"] if (sweep_dir / sweep_record.FILE).is_file() else []
 
+    if spec["name"] == RANDOM:
+        from trainrun.sweep.space.random_search import Drawn
+
+        source = Drawn(found, settings["trials"], spec["seed"], compose, there, waiting)
+        if (made := len(source.known) + len(there)) < settings["trials"]:
+            console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
+        return source
+
     def begin(number: int, overrides: Sequence[str]) -> Trial:
         trial = compose(number, overrides)
         if trial.config:  # otherwise it stands for a setting, whose trials are somebody else's
             sweep_record.add(sweep_dir, [(number, trial.overrides)])
         return trial
 
-    if spec["name"] == RANDOM:
-        from trainrun.sweep.space.random_search import Drawn
-
-        source = Drawn(found, settings["trials"], spec["seed"], begin, there, waiting)
-        if (made := len(source.known) + len(there)) < settings["trials"]:
-            console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
-        return source
     from trainrun.sweep.space.optuna_study import Study
 
     goal = (settings["objective"], settings["direction"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,11 +15,12 @@ from typing import Any
 from trainrun.config import moved_keys
 from trainrun.errors import UserError
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import find, status, summary
+from trainrun.tracking import find, journal, status, summary
 from trainrun.tracking.delivery import state
 from trainrun.util import paths, redaction
 
 FILE = find.SWEEP
+ADDED = "points.jsonl"  # beside it: points that were made while the sweep ran, a line each
 FORMAT = 1
 LOCK = ".sweep.lock"
 # Of `settings`, for what an older trainrun has written.
@@ -44,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
-    """Write the sweep down before its first trial; points that are there already stay.
+    """Write the sweep down before its first trial; points that are recorded already stay.
 
     Args:
         sweep_dir: exists.
@@ -52,32 +54,39 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
         settings: see `sweep_settings.settings`.
     """
     path = sweep_dir / FILE
-    told = read(sweep_dir) if path.exists() else {}
-    there = told.get("points", [])
+    before = read(sweep_dir) if path.exists() else {}
+    known = dict(before.get("points", []))
     content = {
         "format": FORMAT,
-        "started": told.get("started", time.time()),
+        "started": before.get("started", time.time()),
         "cwd": os.getcwd(),
         "settings": redaction.tree(
             {k: list(v) if isinstance(v, frozenset) else v for k, v in settings.items()}
         ),
-        "points": [*there, *([n, redaction.tree(o)] for n, o in points if n not in {p[0] for p in there})],
+        "points": [*known.items(), *([n, redaction.tree(o)] for n, o in points if n not in known)],
     }
     with paths.whole(path) as new:
         new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    (sweep_dir / ADDED).unlink(missing_ok=True)
 
 
-def add(sweep_dir: Path, points: Sequence[tuple[int, list[str]]]) -> None:
-    """Write further points down, which a sweeper has made while the sweep runs."""
-    path = sweep_dir / FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    there = {point[0] for point in content["points"]}
-    new_ones = [[n, redaction.tree(list(o))] for n, o in points if n not in there]
-    if not new_ones:
+def add(sweep_dir: Path, points: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """Append points that a sweeper has made while the sweep runs; of one number, the first counts."""
+    if points:
+        lines = "".join(json.dumps([n, redaction.tree(list(o))]) + "\n" for n, o in points)
+        with open(sweep_dir / ADDED, "a", encoding="utf-8") as file:
+            file.write(f"\n{lines}")  # on a new line: a killed process may have left half of one
+
+
+def _added(sweep_dir: Path) -> Iterator[Any]:
+    """Yield the points that `add` has appended; half a line is left out."""
+    try:
+        lines = (sweep_dir / ADDED).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
         return
-    content["points"] += new_ones
-    with paths.whole(path) as new:
-        new.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
 
 
 def read(sweep_dir: Path) -> dict[str, Any]:
@@ -111,6 +120,10 @@ def read(sweep_dir: Path) -> dict[str, Any]:
         content["points"] = [_read_point(point) for point in content["points"]]
         if len({number for number, _ in content["points"]}) < len(content["points"]):
             raise ValueError("two points have one number")
+        points = dict(content["points"])
+        for number, overrides in map(_read_point, _added(sweep_dir)):
+            points.setdefault(number, overrides)
+        content["points"] = [*points.items()]
         content["cwd"] = str(content["cwd"])
     except FileNotFoundError:
         raise UserError(f"{sweep_dir} is no sweep's directory: it has no {FILE}.") from None
@@ -159,32 +172,55 @@ def held(sweep_dir: Path) -> Iterator[None]:
 
 
 def trials(sweep_dir: Path) -> Iterator[Trial]:
-    """Yield a sweep's trials as their directories tell of them; those that never began are WAITING."""
+    """Yield a sweep's trials with their status on disk; those that never began are WAITING."""
     content = read(sweep_dir)
-    for number, overrides in content["points"]:
-        yield trial(sweep_dir, number, overrides, content["settings"]["varying"])
+    points = dict(content["points"])
+    for number in points:
+        yield settled(trial(sweep_dir / str(number), points, content["settings"]["varying"]))
 
 
-def trial(sweep_dir: Path, number: int, overrides: list[str], varying: frozenset[str]) -> Trial:
-    """Return one trial as its directory tells of it."""
-    run_dir = sweep_dir / str(number)
-    found = Trial(number, overrides, varied(overrides, varying), run_dir, {})
-    if (run_dir / status.JOURNAL).is_file():
-        now = status.settle(run_dir)
-        look(found, now)
-        found.status, found.reason, found.start = now.status, now.reason, now.start
-    return found
+def trial(run_dir: Path, points: Mapping[int, list[str]], varying: frozenset[str]) -> Trial:
+    """Return a trial, WAITING, by its directory.
+
+    Args:
+        run_dir: its directory.
+        points: number -> overrides; of a number that is missing, the trial's own journal has them.
+        varying: the keys that the sweep varies.
+    """
+    number = int(run_dir.name) if run_dir.name.isdigit() else -1
+    overrides = points.get(number)
+    if overrides is None:  # a point of a sweeper of another package
+        head = journal.first(run_dir / status.JOURNAL)
+        overrides = [str(o) for o in head.get("overrides") or []]
+    return Trial(number, overrides, varied(overrides, varying), run_dir, {})
 
 
-def look(trial: Trial, now: status.RunStatus) -> None:
-    """Take what a trial's journal tells, and read its summary."""
-    trial.epochs = now.epochs
-    try:
+def settled(trial: Trial) -> Trial:
+    """Return a trial with status and results as its directory has them; without a journal it is unchanged."""
+    if (trial.run_dir / status.JOURNAL).is_file():
+        now = status.settle(trial.run_dir)
+        read_results(trial, now)
+        trial.status, trial.reason = now.status, now.reason
+    return trial
+
+
+def earlier_attempt(run_dir: Path) -> dict[str, Any] | None:
+    """Return what is known of the attempt that a trial can go on from (`data_sha256`); None: none has begun."""
+    start = status.read(run_dir).start
+    return {"data_sha256": (start.get("dataset") or {}).get("digest")} if start else None
+
+
+def read_results(trial: Trial, now: status.RunStatus) -> None:
+    """Set a trial's epochs, metrics and figures from its summary; what that lacks, from its journal."""
+    content: Mapping[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
         content = summary.read(trial.run_dir)
         trial.metrics, trial.figures = _numbers(content.get("metrics") or {}), _figures(content)
         trial.seconds = trial.seconds or trial.figures.get("seconds.total", 0.0)
-    except (OSError, ValueError, AttributeError, TypeError):
-        return
+    whole = now.end is not None and isinstance(content.get("epochs"), int)
+    trial.epochs = content["epochs"] if whole else now.epochs
+    if now.end is None:
+        trial.metrics = trial.metrics or _numbers(now.past["metrics"])
 
 
 def _figures(content: Mapping[str, Any]) -> dict[str, float]:

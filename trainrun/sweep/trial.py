@@ -32,7 +32,6 @@ class Trial:
         figures: other numbers of its summary: `parameters`, `seconds.train`, `examples_per_second`.
         seconds: from its start to its end.
         epochs: done.
-        start: the `start` record of its last attempt, or None if it has not begun.
         spared: whether it is exempt from pruning.
     """
 
@@ -47,7 +46,6 @@ class Trial:
     figures: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     epochs: int = 0
-    start: Mapping[str, Any] | None = None
     spared: bool = False
 
     def forget(self) -> None:

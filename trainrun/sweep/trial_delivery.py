@@ -65,13 +65,11 @@ class Delivery:
             self._courier.over(trial.run_dir)
             self._forget()
         if (trial.run_dir / status.JOURNAL).is_file():
-            finished = trial.status == "FINISHED"
-            sweep_record.look(
-                trial,
-                status.status(trial.run_dir)
-                if finished
-                else status.mark_killed(trial.run_dir, trial.reason or status.WORDLESS),
-            )
+            if trial.status == "FINISHED":
+                now = status.read(trial.run_dir)
+            else:
+                now = status.mark_killed(trial.run_dir, trial.reason or status.NO_FINAL_STATUS)
+            sweep_record.read_results(trial, now)
 
     def finish(self, patience: float) -> int:
         """Wait a little for what is under way; return how many trials are not wholly delivered.

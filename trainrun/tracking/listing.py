@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import find, history, journal, status, summary, trackers
+from trainrun.tracking import find, journal, status, summary, trackers
 from trainrun.tracking.delivery import state, sweep_summary
 
 
@@ -71,8 +71,7 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
         if run_dir.parent in sweeps and not unfold:
             continue
         head = journal.first(run_dir / status.JOURNAL)
-        if _last(run_dir).get("kind") != "end":
-            status.settle(run_dir)
+        status.settle(run_dir)
         began = head.get("time") if head.get("kind") == "start" else None
         everyone.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
     everyone.sort(key=lambda entry: entry[:2], reverse=True)
@@ -105,49 +104,35 @@ def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
 
 def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     """Return a run as one row; `head` is its journal's first record."""
-    last = _last(run_dir)
-    content = _summary(run_dir) if last.get("kind") == "end" else None
-    if content is not None and content.get("status") == last.get("status"):
-        word, reason, epochs, best = (
-            last["status"],
-            last.get("reason"),
-            content.get("epochs") or 0,
-            content.get("best") or {},
-        )
+    now = status.read(run_dir)
+    content = _summary(run_dir) if now.end is not None else {}
+    if content.get("status") == now.status:
+        epochs, best = content.get("epochs") or 0, content.get("best") or {}
     else:
-        now = status.status(run_dir)
-        word, reason, epochs = now.status, now.reason, now.epochs
-        path = run_dir / status.JOURNAL
-        past = history.replay(journal.read(path).records)
+        epochs, past = now.epochs, now.past
         best = summary.best_epochs(past["history"], (past["start"].get("config") or {}).get("metric"))
-        last = _last(run_dir)
     metric = summary.monitored({"best": best})
     value = best[metric].get("value") if metric else None
-    total = last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
     wanted = len(trackers.recorded(head))
     sent = state.latest(run_dir)
     deleted = bool(sent) and all(e.get("deleted") for e in sent)
     return Listed(
         run=run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}",
         run_dir=os.fspath(run_dir),
-        status=word,
-        reason=reason,
+        status=now.status,
+        reason=now.reason,
         started=head.get("time"),
         epochs=epochs,
         metric=metric,
         value=value if isinstance(value, int | float) and math.isfinite(value) else None,
         overrides=[str(word) for word in head.get("overrides") or []],
-        unsent=state.unsent_of(run_dir, wanted, total) if (wanted or sent) and not deleted else None,
+        unsent=state.unsent_of(run_dir, wanted, now.records) if (wanted or sent) and not deleted else None,
         mlflow_run_id=state.run_id(run_dir),
     )
 
 
-def _summary(run_dir: Path) -> dict[str, Any] | None:
+def _summary(run_dir: Path) -> dict[str, Any]:
     try:
         return summary.read(run_dir)
     except (OSError, ValueError, AttributeError, TypeError):
-        return None
-
-
-def _last(run_dir: Path) -> dict[str, Any]:
-    return next(iter(journal.last(run_dir / status.JOURNAL)), {})
+        return {}

@@ -1,13 +1,15 @@
-"""What became of a run, read from its directory: the journal's word, and whether its process still lives."""
+"""The status of a run, from its directory: the journal's end record, or whether its process still runs."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from trainrun.tracking import history, journal, summary
 from trainrun.tracking.delivery import liveness, state
@@ -16,59 +18,75 @@ from trainrun.util import redaction
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
 LINES = 20  # of the log that are kept with the reason of a failure
-WORDLESS = "its process ended without a word: SIGKILL, a power failure, or out of memory"
+NO_FINAL_STATUS = (
+    "its process disappeared without writing a final status: SIGKILL, a power failure, or out of memory"
+)
 OUT_OF_MEMORY = "its process was killed, and the machine's out-of-memory killer struck while it ran"
 
 
-class RunStatus(NamedTuple):
-    """What became of a run.
+@dataclass
+class RunStatus:
+    """What became of a run. The whole journal is read only when `past`, or what follows from it, is asked for.
 
     Args:
+        run_dir: the run's directory.
         status: FINISHED, FAILED, KILLED, PRUNED or RUNNING; UNKNOWN if the directory does not tell.
         reason: why, if something went wrong.
-        start: the journal's first record of the last attempt, or an empty dict.
-        epochs: epochs done.
-        metrics: of the last epoch, and the final ones.
-        identity: the tracker's `tracking_uri`, `experiment_id` and `run_id`, or None.
-        ended: whether the journal itself says so; the end of a KILLED run may not be written yet.
+        end: the journal's end record; None: there is none, also of a KILLED run whose end is not written yet.
+        records: number of records in the journal.
     """
 
+    run_dir: Path
     status: str
-    reason: str | None
-    start: Mapping[str, Any]
-    epochs: int
-    metrics: dict[str, float]
-    identity: dict[str, str] | None
-    ended: bool = True
+    reason: str | None = None
+    end: Mapping[str, Any] | None = None
+    records: int = 0
+
+    @classmethod
+    def of_end(cls, run_dir: Path, end: Mapping[str, Any], records: int = 0) -> RunStatus:
+        """Return the status that a journal's end record gives."""
+        return cls(run_dir, str(end.get("status", "UNKNOWN")), end.get("reason"), end, records)
+
+    @cached_property
+    def past(self) -> dict[str, Any]:
+        """The journal's history; see `history.replay`."""
+        path = self.run_dir / JOURNAL
+        return history.replay(journal.read(path).records if path.is_file() else [])
+
+    @property
+    def start(self) -> Mapping[str, Any]:
+        """The start record of the last attempt, or an empty dict."""
+        return self.past["attempts"][-1] if self.past["attempts"] else {}
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return max(self.past["epochs"], default=0)
+
+    @property
+    def identity(self) -> dict[str, str] | None:
+        """The tracker's `tracking_uri`, `experiment_id` and `run_id`, or None."""
+        return identity(self.run_dir) or self.past["identity"]
 
 
-def status(run_dir: str | Path) -> RunStatus:
-    """Return what the run directory says.
+def read(run_dir: str | Path) -> RunStatus:
+    """Return a run's status; of an ended run only the end of the journal is read.
 
     A run without an end whose process is gone was KILLED; `settle` writes the end. The
     process of a run on another machine cannot be seen; such a run counts as RUNNING.
     """
-    path = Path(run_dir) / JOURNAL
-    past = history.replay(journal.read(path).records if path.is_file() else [])
-    start: Mapping[str, Any] = past["attempts"][-1] if past["attempts"] else {}
-    if past["end"] is not None:
-        word, reason = past["end"].get("status", "UNKNOWN"), past["end"].get("reason")
-    elif not start:
-        word, reason = "UNKNOWN", "its journal has no beginning"
-    elif liveness.lives(start) is False:
-        word, reason = "KILLED", WORDLESS
-    else:
-        word, reason = "RUNNING", None
-    epochs = max(past["epochs"], default=0)
-    return RunStatus(
-        word,
-        reason,
-        start,
-        epochs,
-        past["metrics"],
-        identity(run_dir) or past["identity"],
-        past["end"] is not None,
-    )
+    run_dir = Path(run_dir)
+    newest = next(iter(journal.last(run_dir / JOURNAL)), {})
+    records = newest["seq"] + 1 if isinstance(newest.get("seq"), int) else 0
+    if newest.get("kind") == "end":
+        return RunStatus.of_end(run_dir, newest, records)
+    now = RunStatus(run_dir, "UNKNOWN", "its journal has no beginning", records=records)
+    if now.past["end"] is not None:
+        return RunStatus.of_end(run_dir, now.past["end"], records)
+    if now.start:
+        lost = liveness.lives(now.start) is False
+        now.status, now.reason = ("KILLED", NO_FINAL_STATUS) if lost else ("RUNNING", None)
+    return now
 
 
 def identity(run_dir: str | Path) -> dict[str, str] | None:
@@ -84,8 +102,8 @@ def settle(run_dir: str | Path) -> RunStatus:
 
     A run that a delivery process looks after is left to that.
     """
-    now = status(run_dir)
-    if now.status != "KILLED" or now.ended:
+    now = read(run_dir)
+    if now.status != "KILLED" or now.end is not None:
         return now
     try:
         lock = state.Lock(run_dir)
@@ -94,7 +112,7 @@ def settle(run_dir: str | Path) -> RunStatus:
     except OSError:  # a directory that we may only read
         return now
     try:
-        return mark_killed(run_dir, WORDLESS)
+        return mark_killed(run_dir, NO_FINAL_STATUS)
     except OSError:
         return now
     finally:
@@ -112,15 +130,14 @@ def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> Ru
         dead: the number of a process of which the caller knows that it is gone.
     """
     run_dir = Path(run_dir)
-    now = status(run_dir)
-    gone = now.status == "KILLED" or (dead is not None and now.start.get("pid") == dead)
-    if not now.ended and now.start and gone:
+    now = read(run_dir)
+    if now.end is None and now.start and (now.status == "KILLED" or now.start.get("pid") == dead):
         book = journal.Journal(run_dir / JOURNAL)
         try:
             book.write("end", status="KILLED", reason=reason, log=last_lines(run_dir))
         finally:
             book.close()
-        now = status(run_dir)
+        now = read(run_dir)
     if now.status == "KILLED" and not now.start.get("sweep"):
         _summarize(run_dir, now)
     return now
@@ -165,9 +182,7 @@ def _summarize(run_dir: Path, now: RunStatus) -> None:
         pass
     except (OSError, ValueError, AttributeError, TypeError):
         return  # not ours to mend
-    records = journal.read(run_dir / JOURNAL).records
-    past = history.replay(records)
-    start = past["start"]
+    past, start = now.past, now.past["start"]
     made = summary.build(
         run_id=start.get("run_id") or run_dir.name,
         status=now.status,
@@ -178,7 +193,7 @@ def _summarize(run_dir: Path, now: RunStatus) -> None:
         epochs=now.epochs,
         steps=past["step"],
         parameters=content.get("parameters"),
-        seconds={"total": _passed(records)},
+        seconds={"total": _passed(journal.read(run_dir / JOURNAL).records)},
         data_sha256=(start.get("dataset") or {}).get("digest"),
         versions=start.get("versions"),
         git=start.get("git"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainrun.sweep import sweep_record
 from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import KILL_DELAY_S, died
@@ -138,8 +139,6 @@ class Together:
 
     def bury(self) -> tuple[list[Trial], list[tuple[Trial, Mapping[str, Any] | None]]]:
         """The process is gone: return the trials that are over, and those that begin, or go on, one by one."""
-        from trainrun.tracking import status
-
         why, lost, self.places = died(self._process.exitcode), self.places, []
         self._pipe.close()
         over, left = [], []
@@ -147,10 +146,8 @@ class Together:
             if place.stop_by is not None:
                 over.append(place.settle(Ended(place.trial.number, "KILLED", why)))
                 continue
-            has_journal = (place.trial.run_dir / status.JOURNAL).is_file()
-            start = status.status(place.trial.run_dir).start if has_journal else {}
-            digest = (start.get("dataset") or {}).get("digest")
-            left.append((place.trial, {"data_sha256": digest} if start else place.resume))
+            resume = sweep_record.earlier_attempt(place.trial.run_dir) or place.resume
+            left.append((place.trial, resume))
         if lost:
             self.on_note(f"the process of {len(lost)} trials ended ({why}); they go on one by one")
         return over, left

@@ -321,7 +321,7 @@ def test_a_training_process_that_is_killed_leaves_a_true_record_and_resumed_goes
     assert tags["trainrun.resume.1"] == "from epoch 10; optimizer.learning_rate=0.05"
     assert "loss at 11" in tags["trainrun.resume.1.differs"]
     assert tags["trainrun.reason"] == "stopped by SIGTERM"
-    found = status.status(one.run_dir)
+    found = status.read(one.run_dir)
     assert (found.status, found.epochs) == ("KILLED", last)
     assert found.identity["run_id"] == run.info.run_id
 

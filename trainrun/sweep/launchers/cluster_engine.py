@@ -217,6 +217,5 @@ class ClusterEngine:
 
 def _close_record(trial: Trial, reason: str) -> None:
     """Write the end that a trial could not write; whether a process of another machine runs cannot be seen here."""
-    if (trial.run_dir / status.JOURNAL).is_file():
-        start = status.status(trial.run_dir).start
-        status.mark_killed(trial.run_dir, reason, dead=start.get("pid"))
+    start = status.read(trial.run_dir).start
+    status.mark_killed(trial.run_dir, reason, dead=start.get("pid"))

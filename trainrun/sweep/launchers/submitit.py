@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.compat import submitit_private
+from trainrun.sweep import sweep_record
 from trainrun.sweep.launchers import agent
 from trainrun.sweep.launchers.cluster_engine import Job, Received
 from trainrun.sweep.launchers.file_channel import WorkerEnd
@@ -23,7 +24,6 @@ from trainrun.sweep.launchers.file_engine import FileEngine
 from trainrun.sweep.launchers.protocol import ClusterTask, Ended
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import status
 
 FOLDER = "submitit"  # in the sweep's directory: what is submitted, and the jobs' own output
 QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
@@ -172,9 +172,8 @@ class Task:
         import submitit
 
         trial = self.task.trial
-        if (Path(trial.run_dir) / status.JOURNAL).is_file():
-            start = status.status(Path(trial.run_dir)).start
-            trial = replace(trial, resume={"data_sha256": (start.get("dataset") or {}).get("digest")})
+        if (resume := sweep_record.earlier_attempt(Path(trial.run_dir))) is not None:
+            trial = replace(trial, resume=resume)
         return submitit.helpers.DelayedSubmission(Task(replace(self.task, trial=trial)))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING, Trial
-from trainrun.sweep.view import overview
 from trainrun.sweep.view.live_table import Board
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery import liveness
@@ -26,6 +25,7 @@ class FollowedRun:
     def __init__(self, trial: Trial):
         self.trial = trial
         self.started: float | None = None
+        self.end: status.RunStatus | None = None  # of the last attempt, once it has ended
         self._tail = journal.Tail(trial.run_dir / status.JOURNAL)
         self._start: dict[str, Any] = {}
 
@@ -33,8 +33,8 @@ class FollowedRun:
         """Return the metrics of an epoch that has come, the newest, or None."""
         newest = None
         with contextlib.suppress(OSError):  # somebody has removed it
-            for told in self._tail.read():
-                newest = self._take(told) or newest
+            for record in self._tail.read():
+                newest = self._take(record) or newest
         return newest
 
     def settle(self) -> None:
@@ -43,17 +43,18 @@ class FollowedRun:
             with contextlib.suppress(OSError):
                 status.settle(self.trial.run_dir)
 
-    def _take(self, told: dict[str, Any]) -> dict[str, float] | None:
+    def _take(self, record: dict[str, Any]) -> dict[str, float] | None:
         trial = self.trial
-        if told["kind"] == "start":
-            self._start, self.started = told, told.get("time")
-            trial.status, trial.reason, trial.config = RUNNING, None, told.get("config") or {}
-        elif told["kind"] == "end":
-            trial.status, trial.reason = str(told.get("status")), told.get("reason")
-            trial.seconds = max((told.get("time") or 0.0) - (self.started or 0.0), 0.0)
-        elif told["kind"] == "epoch":
-            trial.epochs = int(told.get("epoch") or 0)
-            return {k: v for k, v in (told.get("metrics") or {}).items() if isinstance(v, int | float)}
+        if record["kind"] == "start":
+            self._start, self.started, self.end = record, record.get("time"), None
+            trial.status, trial.reason, trial.config = RUNNING, None, record.get("config") or {}
+        elif record["kind"] == "end":
+            self.end = status.RunStatus.of_end(trial.run_dir, record)
+            trial.status, trial.reason = self.end.status, self.end.reason
+            trial.seconds = max((record.get("time") or 0.0) - (self.started or 0.0), 0.0)
+        elif record["kind"] == "epoch":
+            trial.epochs = int(record.get("epoch") or 0)
+            return {k: v for k, v in (record.get("metrics") or {}).items() if isinstance(v, int | float)}
         return None
 
 
@@ -66,16 +67,16 @@ class FollowedSweep:
 
     def __init__(self, sweep_dir: Path):
         self.sweep_dir = sweep_dir
-        told = sweep_record.read(sweep_dir)
-        self._points, self._varying = dict(told["points"]), told["settings"]["varying"]
+        recorded = sweep_record.read(sweep_dir)
+        self._points, self._varying = dict(recorded["points"]), recorded["settings"]["varying"]
         self._own = journal.Tail(sweep_dir / status.JOURNAL)
         self.start: dict[str, Any] = {}
-        self.end: dict[str, Any] | None = None
+        self.end: status.RunStatus | None = None
         self._read_own()
         about = self.start.get("sweep") or {}
         total = about.get("total") or (None if self.start else len(self._points) or None)
-        self.board = Board(total, about.get("jobs") or 1, settings=told["settings"])
-        self._began = self.start.get("time") or told.get("started") or time.time()
+        self.board = Board(total, about.get("jobs") or 1, settings=recorded["settings"])
+        self._began = self.start.get("time") or recorded.get("started") or time.time()
         self._over: set[str] = set()
         self._follows: dict[str, FollowedRun] = {}
         self._find(first=True)
@@ -101,12 +102,10 @@ class FollowedSweep:
                 self.board.epoch_done(trial, metrics)
             if trial.status == RUNNING:
                 self._clock(follow)
-            elif trial.status != "WAITING":
+            elif follow.end is not None:
                 del self._follows[name]
                 self._over.add(name)
-                sweep_record.look(
-                    trial, status.RunStatus(trial.status, trial.reason, {}, trial.epochs, {}, None)
-                )
+                sweep_record.read_results(trial, follow.end)
                 (self.board.ended if say else self.board.count)(trial)
 
     def settle(self) -> None:
@@ -124,11 +123,11 @@ class FollowedSweep:
 
     def _read_own(self) -> None:
         with contextlib.suppress(OSError):
-            for told in self._own.read():
-                if told["kind"] == "start":
-                    self.start, self.end = told, None
-                elif told["kind"] == "end":
-                    self.end = told
+            for record in self._own.read():
+                if record["kind"] == "start":
+                    self.start, self.end = record, None
+                elif record["kind"] == "end":
+                    self.end = status.RunStatus.of_end(self.sweep_dir, record)
 
     def _find(self, first: bool = False) -> None:
         """Take in trials that have begun; of those that had ended before this look, only the ends are read."""
@@ -137,28 +136,21 @@ class FollowedSweep:
             new = sorted((n for n in names if n not in self._over and n not in self._follows), key=int)
             for name in new:
                 run_dir = self.sweep_dir / name
-                path = run_dir / status.JOURNAL
-                if not path.is_file():
+                if not (run_dir / status.JOURNAL).is_file():
                     continue
-                last = next(iter(journal.last(path)), {})
-                if first and self._stays(last):
+                trial = sweep_record.trial(run_dir, self._points, self._varying)
+                if first and self._stays(status.read(run_dir)):
                     self._over.add(name)
-                    self.board.count(overview.read(run_dir, self._points, self._varying))
-                    continue
-                overrides = self._points.get(int(name))
-                if overrides is None:
-                    overrides = [str(o) for o in journal.first(path).get("overrides") or []]
-                trial = Trial(
-                    int(name), overrides, sweep_record.varied(overrides, self._varying), run_dir, {}
-                )
-                self._follows[name] = FollowedRun(trial)
+                    self.board.count(sweep_record.settled(trial))
+                else:
+                    self._follows[name] = FollowedRun(trial)
 
-    def _stays(self, last: dict[str, Any]) -> bool:
-        """Whether a trial's last record is an end that nobody goes on from: a sweep that goes on takes up what was killed."""
-        if last.get("kind") != "end":
+    def _stays(self, now: status.RunStatus) -> bool:
+        """Return whether a trial has ended for good: a sweep that is resumed goes on with trials that were killed."""
+        if now.end is None:
             return False
-        earlier = (last.get("time") or 0.0) < self._began
-        return not (earlier and self.end is None and self.start and last.get("status") == "KILLED")
+        earlier = (now.end.get("time") or 0.0) < self._began
+        return not (earlier and self.end is None and self.start and now.status == "KILLED")
 
     def _earlier(self) -> None:
         """Count from where the sweep has begun, not from when somebody began to watch."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from trainrun.sweep import objective as goals
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING, Objective, Trial
-from trainrun.tracking import find, journal, status
+from trainrun.tracking import find
 
 
 class Overview(NamedTuple):
@@ -33,36 +33,11 @@ def of(sweep_dir: Path) -> Overview:
     """
     told = sweep_record.read(sweep_dir)
     points, varying = dict(told["points"]), told["settings"]["varying"]
-    trials = [read(run_dir, points, varying) for run_dir in find.trials(sweep_dir)]
+    found = (sweep_record.trial(run_dir, points, varying) for run_dir in find.trials(sweep_dir))
+    trials = [sweep_record.settled(trial) for trial in found]
     objective = goals.of(told["settings"], trials)[0]
     order = [t for t in trials if t.status == RUNNING]
     order += objective.ranked(trials)
     seen = {t.number for t in order}
     order += [t for t in trials if t.number not in seen]
     return Overview(order, objective, len(points.keys() - {t.number for t in trials}))
-
-
-def read(run_dir: Path, points: dict[int, list[str]], varying: frozenset[str]) -> Trial:
-    """Return one trial.
-
-    Args:
-        run_dir: its directory.
-        points: number -> overrides, as far as the sweep has written them down.
-        varying: the keys that the sweep varies.
-    """
-    path, number = run_dir / status.JOURNAL, int(run_dir.name) if run_dir.name.isdigit() else -1
-    overrides = points.get(number)
-    if overrides is None:  # a sweeper's own point
-        overrides = [str(o) for o in journal.first(path).get("overrides") or []]
-    trial = Trial(number, overrides, sweep_record.varied(overrides, varying), run_dir, {})
-    last = next(iter(journal.last(path)), {})
-    if last.get("kind") == "end":
-        now = status.RunStatus(str(last.get("status")), last.get("reason"), {}, 0, {}, None)
-    else:
-        now = status.settle(run_dir)
-        trial.config = now.start.get("config") or {}
-    sweep_record.look(trial, now)
-    trial.status, trial.reason = now.status, now.reason
-    trial.epochs = trial.epochs or int(trial.figures.get("epochs", 0))
-    trial.metrics = trial.metrics or {k: v for k, v in now.metrics.items() if isinstance(v, int | float)}
-    return trial

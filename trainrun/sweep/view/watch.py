@@ -15,7 +15,7 @@ from rich.text import Text
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.view import trial_table
 from trainrun.sweep.view.followed import FollowedRun, FollowedSweep
-from trainrun.tracking import find, journal, status
+from trainrun.tracking import find, status
 from trainrun.tracking.delivery import sweep_summary
 from trainrun.ui import console
 from trainrun.util import redaction
@@ -43,8 +43,8 @@ def sweep(sweep_dir: Path) -> None:
                 break
             watched.board.look(watched.running)
     if watched.over:
-        word = (watched.end or {}).get("status") or "FINISHED"
-        reason = (watched.end or {}).get("reason")
+        word = watched.end.status if watched.end else "FINISHED"
+        reason = watched.end.reason if watched.end else None
         console.pieces(
             [
                 (f"{word}  ", trial_table.STYLES.get(word, "")),
@@ -82,8 +82,7 @@ def everything(outputs: str | Path) -> None:
                 watched.look(say=False)
                 if watched.over:
                     del sweeps[folder]
-                    word = (watched.end or {}).get("status") or "FINISHED"
-                    _ended(folder, word, watched.board.line(()))
+                    _ended(folder, watched.end.status if watched.end else "FINISHED", watched.board.line(()))
                     continue
                 table = trial_table.render(
                     watched.board, watched.running, console.width() - 2, console.height()
@@ -126,15 +125,10 @@ def _running(
     """Return the sweeps and runs that are not over; those that are known stay as they are."""
     of_sweeps = set(find.sweeps(outputs))
     for folder in sorted(of_sweeps - sweeps.keys()):
-        own = folder / status.JOURNAL
-        last = next(iter(journal.last(own)), {})
-        if last.get("kind") == "end" or sweep_summary.fold(folder).status != RUNNING:
-            continue
-        sweeps[folder] = FollowedSweep(folder)
+        if status.read(folder).end is None and sweep_summary.fold(folder).status == RUNNING:
+            sweeps[folder] = FollowedSweep(folder)
     for run_dir in find.everyone(outputs):
         if run_dir.parent in of_sweeps or run_dir in runs:
-            continue
-        if next(iter(journal.last(run_dir / status.JOURNAL)), {}).get("kind") == "end":
             continue
         if (now := status.settle(run_dir)).status == RUNNING:
             overrides = [str(o) for o in now.start.get("overrides") or []]

@@ -171,7 +171,7 @@ class Service:
     def verdict(self) -> str:
         """Return why a run has no end."""
         killed = self._oom is not None and (liveness.oom_kills() or 0) > self._oom
-        return status.OUT_OF_MEMORY if killed else status.WORDLESS
+        return status.OUT_OF_MEMORY if killed else status.NO_FINAL_STATUS
 
     def _set_last_moment(self) -> None:
         """Bound the time that is left."""

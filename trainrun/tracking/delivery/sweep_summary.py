@@ -45,24 +45,19 @@ def fold(sweep_dir: Path) -> Folded:
     counts: Counter[str] = Counter()
     records: dict[Path, int] = {}
     for run_dir in find.trials(sweep_dir):
-        last = _last(run_dir)
-        if last.get("kind") == "end":
-            counts[str(last.get("status"))] += 1
-        else:
-            counts[status.settle(run_dir).status] += 1
-            last = _last(run_dir)
-        records[run_dir] = _count(last)
+        now = status.settle(run_dir)
+        counts[now.status] += 1
+        records[run_dir] = now.records
     own = sweep_dir / status.JOURNAL
     head = journal.first(own)
-    if head and _last(sweep_dir).get("kind") != "end":
-        status.settle(sweep_dir)
-    newest = journal.last(own, 40)
-    if head:
-        records[sweep_dir] = _count(newest[-1] if newest else {})
     recorded = _settings_file(sweep_dir)
     total = (head.get("sweep") or {}).get("total") or len(recorded.get("points") or []) or None
-    word, reason = _status(newest, counts, total)
-    metric, value = _best(newest)
+    if head:
+        now = status.settle(sweep_dir)
+        word, reason, records[sweep_dir] = now.status, now.reason, now.records
+    else:
+        word, reason = _without_journal(counts, total), None
+    metric, value = _best(journal.last(own, 40))
     return Folded(
         status=word,
         reason=reason,
@@ -87,13 +82,11 @@ def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
     return missing
 
 
-def _status(newest: list[dict[str, Any]], counts: Counter[str], total: int | None) -> tuple[str, str | None]:
-    if newest and newest[-1]["kind"] == "end":
-        return str(newest[-1].get("status")), newest[-1].get("reason")
-    if newest or counts["RUNNING"]:
-        return "RUNNING", None
-    # A sweep of before it had a record of its own.
-    return ("FINISHED" if total is not None and counts.total() >= total else "KILLED"), None
+def _without_journal(counts: Counter[str], total: int | None) -> str:
+    """Return the status of a sweep that an older trainrun recorded: without a journal of its own."""
+    if counts["RUNNING"]:
+        return "RUNNING"
+    return "FINISHED" if total is not None and counts.total() >= total else "KILLED"
 
 
 def _best(newest: list[dict[str, Any]]) -> tuple[str | None, float | None]:
@@ -110,14 +103,6 @@ def _settings_file(sweep_dir: Path) -> dict[str, Any]:
         return content if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
-
-
-def _last(run_dir: Path) -> dict[str, Any]:
-    return next(iter(journal.last(run_dir / status.JOURNAL)), {})
-
-
-def _count(last: dict[str, Any]) -> int:
-    return last["seq"] + 1 if isinstance(last.get("seq"), int) else 0
 
 
 def _number(value: Any) -> float | None:
