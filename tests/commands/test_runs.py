@@ -266,7 +266,8 @@ def test_runs_and_sweeps_are_watched_together(inside):
     sweep = make_sweep(inside, [None], total=1, alive=True)
     run_dir = write_trial(make(inside, 1, end=None).parent, "a_run", None, 0.5, liveness.identity())
     watching = watch(inside)
-    time.sleep(1.5)
+    state_lines = [watching.stdout.readline() for _ in range(2)]  # they are followed from now on
+    assert "a_sweep  0/1 done" in state_lines[0] and "a_run  " in state_lines[1]
     for folder in (run_dir, sweep / "0"):
         book = Journal(folder / "journal.jsonl")
         finish_trial(book, folder, "FINISHED", 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -38,3 +39,11 @@ def test_what_a_child_has(inside, monkeypatch, path, says):
         out, _ = child.communicate(timeout=60)
         assert out.splitlines() == [f"['a'] yes {own_session} True", says]
     assert "OF_ITS_OWN" not in os.environ
+
+
+def test_another_program_gives_its_output_as_it_is_and_ends_in_time():
+    code = "import os, sys; sys.stdout.buffer.write(b'a\\r\\n\\xff'); sys.exit(int(os.environ['CODE']))"
+    done = subprocesses.run([sys.executable, "-c", code], 60, {"CODE": "3"})
+    assert (done.stdout, done.stderr, done.returncode) == ("a\r\n\ufffd", "", 3)
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocesses.run([sys.executable, "-c", "import time; time.sleep(60)"], 0.2)

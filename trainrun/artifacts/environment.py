@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from trainrun.tracking import trackers
-from trainrun.util import machine, redaction
+from trainrun.util import machine, redaction, subprocesses
 
 FILE = "environment.txt"
 # What a result may depend on, and what it is recorded with; for summary.json.
@@ -125,19 +125,12 @@ def _variables() -> list[tuple[str, str]]:
 
 def _git(folder: str | Path | None, *arguments: str) -> str | None:
     # Without locks: a run must not stand in the way of the user's own git.
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    environment = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=folder or os.getcwd(),
-            env=environment,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
+        done = subprocesses.run(["git", *arguments], 10, environment, cwd=folder or os.getcwd())
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 def _processor() -> str:

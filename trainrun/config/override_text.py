@@ -16,6 +16,11 @@ def is_about_the_sweep(override: str) -> bool:
     return key(override).replace("/", ".").partition(".")[0] in _ABOUT
 
 
+def is_seed(override: str) -> bool:
+    """Tell whether an override sets the seed: all else the same, trials are replicates of one setting."""
+    return key(override) == "seed"
+
+
 def is_hydra(override: str) -> bool:
     """Tell whether an override is for Hydra itself."""
     return override.lstrip("+~").startswith(("hydra.", "hydra/"))

@@ -5,11 +5,12 @@ A grid over numbers is not given to the graph unasked: its trials would not be, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
 from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
+from trainrun.sweep import trial
 from trainrun.sweep.launchers import launcher_settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class AutoLauncher(SweepLauncher):
         from trainrun.sweep.launchers.resources import Resources
         from trainrun.vectorized import heuristics
 
-        # A setting's seeds are composed with it: nothing else differs between them.
-        one = heuristics.common(self._composed([o for _, o in known]))
+        if len({trial.setting(overrides) for _, overrides in known}) > 1:
+            return local
+        one = self._composed(known[0][1])  # the others have other seeds
         if one is None:
             return local
         trials = len(known) * (settings["seeds"] or 1)
@@ -52,29 +54,16 @@ class AutoLauncher(SweepLauncher):
             engine.how = f"{engine.how}: {self._why}"
         return engine
 
-    def _composed(self, points: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
-        """Yield the configs of so many points that every value that may matter is in one of them; no directory is made."""
+    def _composed(self, overrides: Sequence[str]) -> dict[str, Any] | None:
+        """Return the config of a point, no directory made; None if it cannot be composed: that trial fails in its turn."""
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
         from trainrun.hydra_bridge import compose_cache, interpolations
 
-        seen: set[str] = set()
-        for overrides in points:
-            kinds = {_kind(o) for o in overrides}
-            if seen and kinds <= seen:
-                continue
-            seen |= kinds
-            try:
-                config = self._composer(overrides)
-                compose_cache.look_up_in(config)
-                found = interpolations.plain(config)
-            except (HydraException, OmegaConfBaseException, UserError):
-                continue  # that trial fails, and is told of, when its turn comes
-            yield found
-
-
-def _kind(override: str) -> str:
-    """Return an override; of seeds the same for all."""
-    key = override.partition("=")[0]
-    return f"{key}=number" if key.rpartition(".")[2].lstrip("+") == "seed" else override
+        try:
+            config = self._composer(overrides)
+            compose_cache.look_up_in(config)
+            return interpolations.plain(config)
+        except (HydraException, OmegaConfBaseException, UserError):
+            return None

@@ -80,9 +80,9 @@ def _begin(argv: list[str], flags: Any) -> int:
 def _prepare(plan: Plan) -> None:
     """Import TensorFlow for the trials while the points of the sweep are checked; of many points, the tracker's library, too."""
     if plan.launcher in ("auto", "local", "vectorized"):
-        from trainrun.sweep.launchers import forked
+        from trainrun.util import subprocesses
 
-        forked.context()
+        subprocesses.fork_server()
     if plan.trackers and plan.total >= LARGE_SWEEP:
         from trainrun.tracking.delivery import client
 

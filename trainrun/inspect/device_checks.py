@@ -9,6 +9,7 @@ from typing import Any
 
 from trainrun.inspect.machine_checks import FAULT, OK, WARNING, Finding
 from trainrun.ui import console
+from trainrun.util import subprocesses
 
 
 def devices() -> Iterator[Finding]:
@@ -49,7 +50,7 @@ def _driver() -> str | None:
     """Return NVIDIA's driver, or None if there is none."""
     try:
         asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocesses.run(asked, 10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return f"NVIDIA {done.stdout.split()[0]}" if done.returncode == 0 and done.stdout.strip() else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trainrun.config import override_text
 from trainrun.registry import direction as directions
 from trainrun.sweep.ranking import pareto
 
@@ -61,12 +62,17 @@ class Trial:
     @property
     def setting(self) -> tuple[str, ...]:
         """What the trial is but for its seed: trials that agree in it are replicates of one setting."""
-        return tuple(sorted(o for o in self.overrides if o.partition("=")[0].lstrip("+") != "seed"))
+        return setting(self.overrides)
 
     def value(self, objective: str) -> float | None:
         """Return the trial's value of the objective; None where there is none, or it is not a number."""
         value = self.metrics.get(objective, self.figures.get(objective))
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def setting(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return what overrides set but for the seed."""
+    return tuple(sorted(o for o in overrides if not override_text.is_seed(o)))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import Pool
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
-from trainrun.vectorized import compatibility
 from trainrun.vectorized.worker import Place, Together
 
 MOST = 64  # trials at once, where nothing else is said
@@ -98,9 +97,9 @@ class Vectorized:
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Take a trial in; it begins with `wait`, together with others."""
         trial.status = RUNNING
-        reason = compatibility.unfit(trial.config, bool(self.settings["plugins"]))
+        reason = alike.obstacle(trial.config, bool(self.settings["plugins"]), alike.VECTORIZES)
         if reason is None:
-            self._waiting.append(Place(trial, resume, alike.but_for_numbers(trial.config)))
+            self._waiting.append(Place(trial, resume, alike.key(trial.config, alike.VECTORIZES)))
         else:
             self._left_out[reason] += 1
             self._alone.append((trial, resume))

@@ -6,13 +6,12 @@ building its model, saving it. `local` does that rest on all cores, and the one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.config import check
 from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.resources import Resources
-from trainrun.vectorized import compatibility
 
 # Where it pays, as measured with `seeds=20` on 2 cores: docs/vectorized.md has the figures.
 TRIALS = 12  # at least so many
@@ -37,7 +36,7 @@ def against(
         settings: see `sweep_settings.settings`.
         machine: as `hydra/launcher=local` would divide it.
     """
-    if (reason := compatibility.unfit(config, bool(settings["plugins"]))) is not None:
+    if (reason := alike.obstacle(config, bool(settings["plugins"]), alike.VECTORIZES)) is not None:
         return reason
     return _wishes(config, settings) or _costs(config, trials, machine)
 
@@ -99,15 +98,3 @@ def _work(config: Mapping[str, Any]) -> int:
     units = config["model"].get("units") or []
     widths: Sequence[int] = units if isinstance(units, list) else [units]
     return config["trainer"]["batch_size"] * sum(w * w for w in widths)
-
-
-def common(configs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the first of the configs; None: they differ in more than their seeds."""
-    first, first_key = None, ""
-    for config in configs:
-        key = alike.but_for_seeds(config)
-        if first is None:
-            first, first_key = config, key
-        elif key != first_key:
-            return None
-    return first

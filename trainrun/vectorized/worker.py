@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.sweep import sweep_record
-from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import KILL_DELAY_S, died
 from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import Trial
+from trainrun.util import subprocesses
 from trainrun.vectorized import worker_main
 
 
@@ -78,7 +78,9 @@ class Together:
         self._pipe, theirs = multiprocessing.Pipe()
         sweep_dir = str(place.trial.run_dir.parent)
         task = worker_main.TogetherTask(sweep_dir, list(settings["plugins"]), most, part)
-        self._process = forked.start(worker_main.main, task, theirs, environment=Share(threads).environment())
+        self._process = subprocesses.fork(
+            worker_main.main, task, theirs, environment=Share(threads).environment()
+        )
         theirs.close()
 
     @property

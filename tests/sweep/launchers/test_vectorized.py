@@ -15,7 +15,6 @@ from sweeping import QUIET, begun, only_sweep, rows_of, summaries, trainrun, wai
 
 import trainrun as library
 from trainrun.sweep.launchers import alike
-from trainrun.vectorized import compatibility
 
 TOGETHER = "hydra/launcher=vectorized"
 SMALL = [*QUIET, "model.units=[8]", "trainer.epochs=3", "hydra.launcher.n_jobs=2"]
@@ -197,14 +196,13 @@ def test_what_is_not_alike_is_left_to_local_and_said_why(tmp_path):
 def test_why_a_trial_is_trained_by_itself(setting, reason):
     settings = [*QUIET, "hardware=mirrored", setting] if "virtual" in setting else [*QUIET, setting]
     settings += ["optimizer.use_ema=true"] if "ema" in setting else []
-    assert reason in compatibility.unfit(library.compose(settings), False)
-    assert compatibility.unfit(library.compose(QUIET), False) is None and "plug-ins" in compatibility.unfit(
-        library.compose(QUIET), True
-    )
+    assert reason in alike.obstacle(library.compose(settings), False, alike.VECTORIZES)
+    assert alike.obstacle(library.compose(QUIET), False, alike.VECTORIZES) is None
+    assert "plug-ins" in alike.obstacle(library.compose(QUIET), True, alike.VECTORIZES)
 
 
 def test_trials_that_differ_in_numbers_are_alike():
-    key = lambda *words: alike.but_for_numbers(library.compose([*QUIET, *words]))  # noqa: E731
+    key = lambda *words: alike.key(library.compose([*QUIET, *words]), alike.VECTORIZES)  # noqa: E731
     assert key("seed=1") == key(
         "seed=2", "optimizer.learning_rate=0.1", "model.dropout=0.3", "optimizer.beta_1=0.5"
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message
 from trainrun.sweep.launchers.resources import Resources, Share
+from trainrun.util import subprocesses
 
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.local import Pool
@@ -117,10 +118,8 @@ def _pool(
 
 def warm() -> None:
     """Begin the process that trials are forked from."""
-    from trainrun.sweep.launchers import forked
-
     with no_main():
-        forked.context()
+        subprocesses.fork_server()
 
 
 @contextlib.contextmanager

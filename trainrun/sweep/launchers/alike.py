@@ -1,9 +1,9 @@
-"""Which trials are alike, by their resolved configs: the one notion by which launchers put trials together.
+"""Which trials are alike, by their resolved configs: launchers put trials with one key together.
 
-Trials may be alike in three degrees, by what they still differ in: the seed only (`hydra/launcher=auto` looks for such sweeps);
-values that are in variables and not in the compiled program (`local` runs such trials in one process); numbers of the model, loss,
-optimizer and so on (`vectorized` trains such trials in one graph). A config is a hint: `trainer.program_cache` and
-`vectorized.shape` compare the models that are built.
+Trials of one key may share something that is compiled: with `shares_program` they differ in values that are variables of the program
+(`local` runs such trials in one process), with `vectorizes` in numbers of the model, loss, optimizer and so on (`vectorized` trains
+such trials in one graph). A config is a hint: `trainer.program_cache` and `vectorized.shape` compare the models that are built.
+Trials that are the same but for their seed are another matter: see `trial.setting`.
 """
 
 from __future__ import annotations
@@ -14,48 +14,47 @@ from typing import Any
 
 from trainrun.registry import declaration_reader
 
+# What trainer and hardware declare to be capable of.
+SHARES_PROGRAM, VECTORIZES = "shares_program", "vectorizes"
 # Nodes that say nothing of what is trained.
 NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "artifacts", "checkpoint")
 # Nodes in which the trials of one graph may differ by numbers.
 NUMBERS = ("model", "loss", "optimizer", "schedule", "metric", "callback")
 
 
-def but_for_seeds(config: Mapping[str, Any]) -> str:
-    """Return what trials have in common that differ in their seeds only."""
-    return _text({k: v for k, v in config.items() if k != "name"}, ("seed",))
+def key(config: Mapping[str, Any], capability: str) -> str:
+    """Return what trials have in common that may share what is compiled.
 
-
-def but_for_variables(config: Mapping[str, Any]) -> str:
-    """Return what trials have in common that can run one after another with one compiled program."""
-    apart = NOT_TRAINED
-    if config["schedule"]["name"] == "constant":
-        apart = (*apart, "schedule")  # its rate is the optimizer's variable
-    return _text({k: v for k, v in config.items() if k not in apart}, ("seed", "learning_rate", "epochs"))
-
-
-def but_for_numbers(config: Mapping[str, Any]) -> str:
-    """Return what trials have in common that can be trained in one graph."""
+    Args:
+        config: of a trial, resolved.
+        capability: `SHARES_PROGRAM` or `VECTORIZES`.
+    """
     trained = {k: v for k, v in config.items() if k not in NOT_TRAINED}
-    return _text({k: _without_numbers(v) if k in NUMBERS else v for k, v in trained.items()}, ("seed",))
+    if capability == VECTORIZES:
+        trained = {k: _without_numbers(v) if k in NUMBERS else v for k, v in trained.items()}
+        return _text(trained, ("seed",))
+    if config["schedule"]["name"] == "constant":
+        del trained["schedule"]  # its rate is the optimizer's variable
+    return _text(trained, ("seed", "learning_rate", "epochs"))
 
 
-def unlike_all(config: Mapping[str, Any], plugins: bool, capability: str) -> str | None:
+def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str | None:
     """Return why a trial can share nothing that is compiled with others, or None.
 
     Args:
         config: of a trial, resolved.
-        plugins: whether the user's own code takes part, which may keep state from one trial to the next.
-        capability: what trainer and hardware must declare: ``shares_program`` or ``vectorizes``.
+        plugins: whether the user's own code takes part.
+        capability: `SHARES_PROGRAM` or `VECTORIZES`: trainer and hardware must declare it.
     """
     trainer, device, tune = config["trainer"], config["hardware"], config["tune"]
     callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
     odd = sorted(c for c in callbacks if not declaration_reader.of("callback", c).changes_only_variables)
     reasons = {
-        "plug-ins may keep what nobody knows of": plugins,
+        "plug-ins may keep state from one trial to the next": plugins,
         f"trainer={trainer['name']}": not getattr(
             declaration_reader.of("trainer", trainer["name"]), capability
         ),
-        "a step of its own": trainer.get("step") is not None,
+        "trainer.step": trainer.get("step") is not None,
         "trainer.jit_compile=true": trainer.get("jit_compile") is True,
         "trainer.run_eagerly=true": trainer["run_eagerly"],
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from typing import Any
 
-from trainrun.sweep.launchers import forked
 from trainrun.sweep.launchers.interface import APART, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import RUNNING, Trial
+from trainrun.util import subprocesses
 
 KILL_DELAY_S = 15.0  # beyond the trial's own grace, until it is killed
 
@@ -43,7 +43,7 @@ class Pool:
     ):
         self.resources, self.plugins, self.command = resources, list(plugins), list(command)
         self.trial_timeout, self.grace = trial_timeout, grace
-        forked.context()  # imports TensorFlow while the first points are composed
+        subprocesses.fork_server()  # imports TensorFlow while the first points are composed
         self._workers: list[LocalWorker] = []
         self.jobs = resources.jobs
         self.on_epoch: OnEpoch = lambda trial, epoch, metrics, last: None

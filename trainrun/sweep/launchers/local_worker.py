@@ -12,10 +12,11 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from trainrun.sweep.launchers import alike, forked, trial_process
+from trainrun.sweep.launchers import alike, trial_process
 from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import Trial
+from trainrun.util import subprocesses
 
 # TensorFlow leaks some 6 MB a trial in its process.
 MAX_TRIALS = 25
@@ -62,7 +63,9 @@ class LocalWorker:
             self.pipe.send(task)
             return
         self.pipe, theirs = multiprocessing.Pipe()
-        self.process = forked.start(trial_process.main, task, theirs, environment=self.share.environment())
+        self.process = subprocesses.fork(
+            trial_process.main, task, theirs, environment=self.share.environment()
+        )
         theirs.close()
 
     def receive(self, on_epoch: Any, answers: bool) -> None:
@@ -131,7 +134,7 @@ def program_key(config: Mapping[str, Any], plugins: Sequence[str]) -> str | None
         config: of a trial, resolved.
         plugins: of the sweep.
     """
-    alone = alike.unlike_all(config, bool(plugins), "shares_program")
-    if config["sweep"].get("reuse") == "never" or alone is not None:
+    obstacle = alike.obstacle(config, bool(plugins), alike.SHARES_PROGRAM)
+    if config["sweep"].get("reuse") == "never" or obstacle is not None:
         return None
-    return alike.but_for_variables(config)
+    return alike.key(config, alike.SHARES_PROGRAM)

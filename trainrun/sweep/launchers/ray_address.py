@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.util import machine
+from trainrun.util import machine, subprocesses
 
 LIMIT = 25.0  # seconds for a head to answer
 # Ray writes here which cluster this machine is part of.
@@ -73,14 +73,7 @@ def fault(address: str | None) -> str | None:
 def _tried(where: str) -> str | None:
     """Return why Ray cannot join the cluster at an address that answers."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE, where],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LIMIT,
-            start_new_session=True,
-        )
+        done = subprocesses.run([sys.executable, "-c", _PROBE, where], LIMIT, start_new_session=True)
     except subprocess.TimeoutExpired as late:
         said = (late.stderr or b"").decode("utf-8", "replace") if isinstance(late.stderr, bytes) else ""
         return (

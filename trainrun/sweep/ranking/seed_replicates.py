@@ -13,17 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from trainrun.config.override_text import is_seed
 from trainrun.sweep.trial import RUNNING, WAITING, Objective, Trial
 
 CONFIDENCE = 0.95  # of the intervals
 DISTINGUISHED = 0.05  # a p-value below it: two settings differ
 # How a run says that its loss was no number any more (trainrun/failure): such a setting does not win by its other seeds.
 _DIVERGED = re.compile(r"\bbecame (nan|-?inf)")
-
-
-def is_seed(override: str) -> bool:
-    """Tell whether an override sets the seed."""
-    return override.partition("=")[0].lstrip("+") == "seed"
 
 
 def grouped(settings: Mapping[str, Any]) -> bool:

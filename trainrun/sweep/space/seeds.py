@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trainrun.config.override_text import is_hydra
+from trainrun.config.override_text import is_hydra, is_seed
 from trainrun.errors import Problem, UserError
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.racing import Comparison, Race
@@ -128,7 +128,7 @@ class Seeded:
         """
         new: list[Race] = []
         while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
-            given = [o for o in point.overrides or () if not seed_replicates.is_seed(o)]
+            given = [o for o in point.overrides or () if not is_seed(o)]
             own = [o for o in given if not is_hydra(o)]
             asked = Trial(point.number, own, own, Path(), {})
             race = self._races.setdefault(asked.setting, Race(seed_replicates.Setting(own)))

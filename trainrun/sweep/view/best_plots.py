@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainrun.artifacts import plots
-from trainrun.sweep.launchers import forked
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import summary
 from trainrun.tracking.status import LOG
+from trainrun.util import subprocesses
 
 TIMEOUT_S = 60.0
 
@@ -38,7 +38,7 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
     ):
         yield
         return
-    process = forked.start(_draw, str(run_dir))
+    process = subprocesses.fork(_draw, str(run_dir))
     try:
         yield
         process.join(TIMEOUT_S)

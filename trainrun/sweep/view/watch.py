@@ -21,9 +21,9 @@ from trainrun.ui import console
 from trainrun.util import redaction
 from trainrun.util.durations import said as duration
 
-PAUSE = 0.5  # seconds between two looks
-SEARCH = 3.0  # seconds between two searches for what has begun meanwhile
-PATIENCE = 10.0  # seconds between two plain lines
+POLL_INTERVAL_S = 0.5
+SEARCH_INTERVAL_S = 3.0  # for runs and sweeps that have begun meanwhile
+LINE_INTERVAL_S = 10.0  # of the plain status lines, where there is no terminal
 
 
 def sweep(sweep_dir: Path) -> None:
@@ -68,7 +68,7 @@ def everything(outputs: str | Path) -> None:
     if len(sweeps) == 1 and not runs:
         sweep(next(iter(sweeps)))
         return
-    told = time.monotonic()
+    printed = float("-inf")
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         stack.callback(console.live, None)
         for searched in _looks():
@@ -102,8 +102,8 @@ def everything(outputs: str | Path) -> None:
                 break
             if console.is_terminal():
                 console.live(Group(*shown))
-            elif time.monotonic() - told >= PATIENCE:
-                told = time.monotonic()
+            elif time.monotonic() - printed >= LINE_INTERVAL_S:
+                printed = time.monotonic()
                 for line in plain:
                     console.say(line)
 
@@ -112,11 +112,11 @@ def _looks(pause: Callable[[float], None] = time.sleep) -> Iterator[bool]:
     """Yield again and again, with a pause between; True when it is time to search, too."""
     searched = float("-inf")
     while True:
-        due = time.monotonic() - searched >= SEARCH
+        due = time.monotonic() - searched >= SEARCH_INTERVAL_S
         if due:
             searched = time.monotonic()
         yield due
-        pause(PAUSE)
+        pause(POLL_INTERVAL_S)
 
 
 def _running(
