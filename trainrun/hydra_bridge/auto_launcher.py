@@ -23,14 +23,13 @@ class AutoLauncher(SweepLauncher):
     The choice goes into the sweep's settings: resuming the sweep takes the same. With `n_jobs` or `per_gpu` it is `local`.
     """
 
-    name = "auto"
     _why: str | None = None
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
         """Return the settings with the launcher that the trials are given to."""
         local = {**settings, "launcher": {**settings["launcher"], "name": "local"}}
         # Points that are made one by one depend on the results of those before them.
-        if settings["launcher"] != {"name": self.name, **launcher_settings.defaults(self.name)} or not known:
+        if settings["launcher"] != launcher_settings.complete({"name": "auto"}) or not known:
             return local
         from trainrun.sweep.launchers.resources import Resources
         from trainrun.vectorized import heuristics

@@ -10,7 +10,6 @@ from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import WAITING, Objective, Trial
 
 if TYPE_CHECKING:
-    from hydra.core.utils import JobReturn
     from hydra.plugins.launcher import Launcher
 
     from trainrun.sweep.loop import Ended
@@ -21,10 +20,8 @@ def outline(number: int, overrides: Sequence[str]) -> Trial:
     return Trial(number, list(overrides), list(overrides), Path(), {})
 
 
-def run(
-    launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path
-) -> tuple[Sequence[JobReturn], Ended]:
-    """Run the points batch by batch; `points` is told how each trial has ended before the next batch is made."""
+def run(launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path) -> Ended:
+    """Run the points batch by batch; `points` learns how each trial has ended before the next batch is made."""
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
     from trainrun.sweep.view import sweep_plots
@@ -32,7 +29,6 @@ def run(
     known = getattr(points, "known", ())
     sweep_record.write(sweep_dir, known, settings)
     size = max(1, len(known)) if known else settings["sweeper"].get("batch_size") or 1
-    results: list[JobReturn] = []
     trials: list[Trial] = []
     with sweep_journal.of(sweep_dir, settings, points.total, 1, ()) as book:
         while points.left:
@@ -42,12 +38,12 @@ def run(
             made = {p.number: list(p.overrides or ()) for p in batch}
             if not known:
                 sweep_record.add(sweep_dir, [*made.items()])
-            results += launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
+            launcher.launch([p.overrides for p in batch], initial_job_idx=batch[0].number)
             for point in batch:
                 run_dir = sweep_dir / str(point.number)
                 trial = sweep_record.settled(sweep_record.trial(run_dir, made, settings["varying"]))
                 if trial.status == WAITING:
-                    trial.status, trial.reason = "FAILED", "it has not begun; the reason is said above"
+                    trial.status, trial.reason = "FAILED", "it did not start; see the error above"
                 trials.append(trial)
                 points.ended(trial)
                 book.ended(trial)
@@ -55,4 +51,4 @@ def run(
         table = leaderboard.write(sweep_dir, trials, objective)
         book.end(None, None, [table, *sweep_plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
-    return results, loop.Ended(sweep_dir, trials, objective)
+    return loop.Ended(sweep_dir, trials, objective)

@@ -9,6 +9,7 @@ docs/security.md has the rules.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UNSEEN, Problem
-from trainrun.hydra_bridge import launcher_rules, own_plugins
+from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
+from trainrun.sweep.launchers import launcher_settings
 from trainrun.util import yaml_file
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool 
         *_names(hydra),
         *_mode(hydra, multirun),
         *_directory(config, multirun),
-        *(launcher_rules.problems(config) if multirun else []),
+        *(_launcher(config) if multirun else []),
     ]
 
 
@@ -119,6 +121,26 @@ def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Pr
                     f"hydra.{part}.{key}",
                     "it holds commands, which no YAML may bring along. Type it on the command line, or leave it out.",
                 )
+
+
+def _launcher(config: DictConfig) -> Sequence[Problem]:
+    """Check the settings of a launcher of ours before Hydra makes the sweep's directory."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        node = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    except OmegaConfBaseException as error:
+        return [Problem("hydra.launcher", str(error).partition("\n")[0])]
+    name = own_plugins.name_of(node, "")
+    given = {k: v for k, v in node.items() if k != "_target_"}
+    return _launcher_problems(name, json.dumps(given, default=str, sort_keys=True)) if name else []
+
+
+@functools.lru_cache(maxsize=16)
+def _launcher_problems(name: str, settings: str) -> tuple[Problem, ...]:
+    """Check settings once, and not for each point of a sweep: a cluster may have to be called."""
+    return tuple(launcher_settings.problems(name, json.loads(settings)))
 
 
 def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
+from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
+from trainrun.config.override_text import is_hydra
 from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from trainrun.hydra_bridge.jobs import Task
     from trainrun.sweep.launchers.interface import Engine
     from trainrun.sweep.loop import Ended
     from trainrun.sweep.space.trial_source import Points
@@ -25,31 +28,20 @@ class SweepLauncher(Launcher):
     """Composes points, and hands them to the sweep loop with an engine that runs them.
 
     `launchers.factory` makes the engine of the settings. Our sweepers call `run`, others `launch`.
-
-    Args:
-        given: the node `hydra.launcher`; its keys and defaults stand in `conf/hydra/launcher/`.
-
-    Attributes:
-        name: the option of `hydra/launcher`.
     """
 
-    name = ""
+    def __init__(self, **settings: Any) -> None:
+        """Accept the settings of `conf/hydra/launcher/`; `sweep_settings.settings` reads them from the config."""
 
-    def __init__(self, **given: Any) -> None:
-        self.given = given
-        self.config: DictConfig | None = None
-        self.context: HydraContext | None = None
-        self.unchecked = False  # whether there may be points that no preflight has seen
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: Task, config: DictConfig) -> None:
         """Take what Hydra hands over.
 
         Args:
-            task_function: a `jobs.Task`. It is not called, since each trial has a process of its own; it gets the result.
+            task_function: is not called, since each trial has a process of its own; it gets the result of the sweep.
         """
         from trainrun.hydra_bridge.compose_cache import Composer
 
-        self.config, self.context, self._task = config, hydra_context, task_function
+        self.config, self._task = config, task_function
         self._composer = Composer(hydra_context.config_loader, config)
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
@@ -73,67 +65,58 @@ class SweepLauncher(Launcher):
         return factory.of(settings, trials)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the points of a sweeper that knows them all; returns when all have ended.
+        """Run the points of a sweeper of another package that knows them all; returns when all have ended.
 
         Args:
             job_overrides: of each point.
             initial_job_idx: the number of the first.
         """
-        from functools import partial
-
         from trainrun.hydra_bridge import hydra_files
         from trainrun.sweep.space.trial_source import Listed, Point
 
         hydra_files.hide_secrets_in_multirun(Path(str(self.config.hydra.sweep.dir)))
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
         points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
+        ended = self.run(points, [(n, own(o)) for n, o in numbered], checked=False)
         return [
             JobReturn(overrides=t.overrides, _return_value=dict(t.metrics), status=JobStatus.COMPLETED)
-            for t in self.run(points, [(n, own(o)) for n, o in numbered]).trials
+            for t in ended.trials
         ]
 
-    def run(self, points: Points, known: Sequence[tuple[int, list[str]]] = ()) -> Ended:
+    def run(self, points: Points, known: Sequence[tuple[int, list[str]]], checked: bool) -> Ended:
         """Run points; returns when all have ended.
 
         Args:
             points: where they come from.
             known: the number and overrides of those that are known before the first begins.
+            checked: whether the preflight has checked every point; else each is checked before it begins.
         """
         from trainrun.hydra_bridge import sweep_settings
         from trainrun.sweep import loop, sweep_record
         from trainrun.sweep.space import seeds
 
         if self.config.sweep.resume is not None:
-            raise UserError(Problem("sweep.resume", "it is said on the command line, and in no YAML."))
-        setup_globals()
+            raise UserError(
+                Problem("sweep.resume", "it belongs on the command line; take it out of the YAML file.")
+            )
+        self._checked = checked
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        settings = self.settings = self.settled(
-            sweep_settings.settings(self.config, self._task.command), known
-        )
+        began = sweep_settings.settings(self.config, self._task.command)
+        settings = self.settings = self.settled(began, known)
         sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)
         with sweep_record.held(sweep_dir):
-            ended = self._task.ended = loop.run(
-                sweep_dir, points, settings, self.engine(settings, points.total or sys.maxsize)
-            )
+            engine = self.engine(settings, points.total or sys.maxsize)
+            ended = self._task.ended = loop.run(sweep_dir, points, settings, engine)
         return ended
 
     def trial(self, number: int, overrides: Sequence[str]) -> Trial:
-        """Compose a point and make its directory."""
-        from trainrun.sweep import sweep_record
-        from trainrun.sweep.trial import Trial
-
-        config, run_dir = self._sound(number, list(overrides))
-        mine = own(overrides)
-        return Trial(number, mine, sweep_record.varied(mine, self.settings["varying"]), run_dir, config)
-
-    def _sound(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
-        """Compose a point, and check it if nobody has.
+        """Compose a point, make its directory, and check it if the preflight has not.
 
         Raises:
-            UserError: something is wrong with it: that trial fails, and the sweep goes on.
+            UserError: something is wrong with it: that trial fails, and the sweep continues.
         """
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
@@ -141,17 +124,20 @@ class SweepLauncher(Launcher):
         from trainrun.config import check
         from trainrun.hydra_bridge import hydra_errors
         from trainrun.run import runner
+        from trainrun.sweep import sweep_record
+        from trainrun.sweep.trial import Trial
 
         try:
-            config, run_dir = self.compose(number, overrides)
+            config, run_dir = self._compose(number, overrides)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(hydra_errors.from_hydra(error)) from error
-        if self.unchecked and (problems := check.problems(config)):
+        if not self._checked and (problems := check.problems(config)):
             runner.discard(run_dir)
             raise UserError(problems)
-        return config, run_dir
+        mine = own(overrides)
+        return Trial(number, mine, sweep_record.varied(mine, self.settings["varying"]), run_dir, config)
 
-    def compose(self, number: int, overrides: list[str]) -> tuple[dict[str, Any], Path]:
+    def _compose(self, number: int, overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
         """Return a point's config and directory; what Hydra would write there is written."""
         from trainrun.hydra_bridge import compose_cache, hydra_files, interpolations
 
@@ -169,30 +155,20 @@ class SweepLauncher(Launcher):
 
 def own(overrides: Sequence[str]) -> list[str]:
     """Return a point's overrides without those of Hydra's own node."""
-    from trainrun.config.override_text import is_hydra
-
     return [o for o in overrides if not is_hydra(o)]
 
 
 class LocalLauncher(SweepLauncher):
     """Runs the points of a sweep side by side on this machine, each in a process of its own."""
 
-    name = "local"
-
 
 class VectorizedLauncher(SweepLauncher):
     """Trains the points of a sweep that differ in numbers only in one graph, and the others as `local` does."""
-
-    name = "vectorized"
 
 
 class RayLauncher(SweepLauncher):
     """Runs the points of a sweep on a Ray cluster."""
 
-    name = "ray"
-
 
 class SubmititLauncher(SweepLauncher):
     """Runs the points of a sweep as Slurm's jobs."""
-
-    name = "submitit"

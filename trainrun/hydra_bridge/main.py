@@ -6,7 +6,6 @@ Begin here to read what Hydra is used for: `preflight` composes and checks, `job
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,6 @@ from trainrun.util import imports
 
 if TYPE_CHECKING:
     from trainrun.hydra_bridge.sweep_plan import Plan
-
-# From this number of trials on, checking them takes longer than importing a tracker's library.
-LARGE_SWEEP = 300
 
 
 def train(argv: list[str], complete: Callable[[str], None]) -> int:
@@ -78,16 +74,11 @@ def _begin(argv: list[str], flags: Any) -> int:
 
 
 def _prepare(plan: Plan) -> None:
-    """Import TensorFlow for the trials while the points of the sweep are checked; of many points, the tracker's library, too."""
+    """Import TensorFlow for the trials while the points of the sweep are checked."""
     if plan.launcher in ("auto", "local", "vectorized"):
         from trainrun.util import subprocesses
 
         subprocesses.fork_server()
-    if plan.trackers and plan.total >= LARGE_SWEEP:
-        from trainrun.tracking.delivery import client
-
-        with contextlib.suppress(OSError):  # reported when there is something to be delivered
-            client.courier().prepare(plan.trackers)
 
 
 def _sweep_to_resume(overrides: list[str]) -> str | None:

@@ -18,6 +18,7 @@ from trainrun.hydra_bridge import (
     hydra_errors,
     hydra_node_rules,
     interpolations,
+    override_grammar,
     override_values,
     registration,
 )
@@ -48,30 +49,22 @@ def examine(
     Returns:
         The resolved config as far as the good overrides give it (None: not even that), and the problems.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     unsafe = hydra_node_rules.search_path(overrides, config_name, config_path)
     if unsafe:
         return None, unsafe
     found: list[Problem] = []
     choices, values = [], []
     groups = _groups(config_path)
-    parser = OverridesParser.create()
     for text in overrides:
         try:
-            override = parser.parse_override(text)
-        except (HydraException, ValueError, RecursionError) as parse_error:
-            # ValueError: a number of thousands of digits; RecursionError: hundreds of brackets
-            found.append(Problem(text, hydra_errors.unparsable(text, parse_error)))
+            override = override_grammar.parse(text)
+        except UserError as unreadable:
+            found += unreadable.problems
             continue
         if moved := moved_keys.typed([text]):
             found += moved
             continue
         key = override.key_or_group
-        if not key:
-            found.append(Problem(text, hydra_errors.unparsable(text, ValueError("no key"))))
-            continue
         if override.is_sweep_override():
             found.append(Problem(key, _sweep_without_flag(key, text)))
             continue
@@ -188,20 +181,18 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
     """Say which of the chosen options do not exist."""
     if value is None and group in ("experiment", "debug"):
         return []
+    shown = [name for name in known if not name.startswith("_")]
     if value is None:
         hint = f"{group}=none" if "none" in known else f"one of {', '.join(known[:12])}"
         return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
-    if isinstance(value, Mapping) or (
-        group not in option_files.SEVERAL and isinstance(value, list) and len(value) != 1
-    ):
-        example = f"{group}={known[0]}" if known else group
-        return [
-            Problem(
-                group,
-                f"expected one option, got {_text(value)}. Write for example {example}; its values go by {group}.key=value.",
-            )
-        ]
-    shown = [name for name in known if not name.startswith("_")]
+    several = isinstance(value, list) and len(value) != 1 and group not in option_files.SEVERAL
+    if several and value:  # Hydra would merge the options into something that is neither
+        names = ",".join(map(_text, value))
+        return [Problem(group, f"expected one option, got a list. For a run with each: -m {group}={names}.")]
+    if several or isinstance(value, Mapping):
+        example = f"{group}={shown[0]}" if shown else group
+        way_out = f"Write for example {example}; its values go by {group}.key=value."
+        return [Problem(group, f"expected one option, got {_text(value)}. {way_out}")]
     bad = []
     for name in value if isinstance(value, list) else [value]:
         name = _text(name)

@@ -1,4 +1,7 @@
-"""Overrides read by Hydra's grammar: whether one is swept, and whether two mean the same."""
+"""Overrides read by Hydra's own grammar, the only reader of them; what differs from it is said here.
+
+`config.override_text` has what the text alone tells, without Hydra: which key an override sets, and what it concerns.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.config import override_text
+from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge import hydra_errors
+
+
+def parse(text: str, loader: Any = None) -> Any:
+    """Return an override as Hydra's parser reads it (`hydra.core.override_parser.types.Override`).
+
+    Args:
+        text: as typed.
+        loader: Hydra's config loader, which knows the options that a glob means.
+
+    Raises:
+        UserError: it is no override; the problem's key is the text.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        # `parse_overrides`, because `parse_override` (Hydra 1.3.8) forgets the loader.
+        override = OverridesParser.create(config_loader=loader).parse_overrides([text])[0]
+    except (HydraException, ValueError, RecursionError) as error:
+        # Hydra lets pass: ValueError for a number of thousands of digits, RecursionError for hundreds of brackets.
+        raise UserError(Problem(text, hydra_errors.unparsable(text, error))) from error
+    if not override.key_or_group:
+        raise UserError(Problem(text, hydra_errors.unparsable(text, ValueError("no key"))))
+    return override
+
+
+def parse_or_none(text: Any) -> Any:
+    """Return an override as `parse` does, or None if it is none."""
+    try:
+        return parse(text) if isinstance(text, str) and "=" in text else None
+    except UserError:
+        return None
 
 
 def swept(override: str) -> bool:
-    """Tell whether an override has several values, as those that a sweep varies."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create().parse_override(override).is_sweep_override()
+    """Return whether an override has several values, as those that a sweep varies."""
+    return parse(override).is_sweep_override()
 
 
 def identity(overrides: Sequence[str]) -> frozenset[Any]:
-    """Return what a point is, whatever the order and the spelling of its overrides: ``1e-3`` is ``0.001``."""
+    """Return the same value for the same point, whatever the order and spelling of its overrides: ``1e-3`` is ``0.001``."""
     return frozenset(
         (override_text.key(o), value(o)) for o in overrides if not override_text.is_about_the_sweep(o)
     )
@@ -24,16 +59,13 @@ def identity(overrides: Sequence[str]) -> frozenset[Any]:
 
 def value(override: str) -> Any:
     """Return an override's value, so that two spellings of it are equal."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     try:
-        parsed = OverridesParser.create().parse_override(override)
-        if parsed.is_sweep_override():
-            return " ".join(override.partition("=")[2].split())
-        return _plain(parsed.value()), parsed.type.name if "DEL" in parsed.type.name else ""
-    except (HydraException, ValueError):
+        parsed = parse(override)
+    except UserError:
         return override.partition("=")[2]
+    if parsed.is_sweep_override():
+        return " ".join(override.partition("=")[2].split())
+    return _plain(parsed.value()), parsed.type.name if "DEL" in parsed.type.name else ""
 
 
 def _plain(value: Any) -> Any:
@@ -46,13 +78,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_plain(v) for v in value)
     return str(value)
-
-
-def parsed(parser: Any, text: Any) -> Any:
-    """Return an override as Hydra's parser reads it, or None: it is none."""
-    from hydra.errors import HydraException
-
-    try:
-        return parser.parse_override(text) if isinstance(text, str) and "=" in text else None
-    except (HydraException, ValueError, RecursionError):
-        return None

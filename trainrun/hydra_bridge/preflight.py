@@ -5,8 +5,7 @@ Everything that is wrong is reported at once, before TensorFlow loads and before
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainrun.config import check, moved_keys, override_text, plugins
@@ -14,7 +13,6 @@ from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
 from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan
 from trainrun.hydra_bridge.sweep_plan import Plan
-from trainrun.registry import lookup, option_files
 
 
 def overrides(
@@ -28,7 +26,7 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    found = [*plugins.announce(plugins.early(given)), *_listed(given)]
+    found = plugins.announce(plugins.early(given))
     tree, faults = override_errors.examine(given, config_name, config_path, multirun)
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
@@ -39,17 +37,6 @@ def overrides(
     if tree is not None:
         found += check.problems(tree)
     return tree, list(dict.fromkeys(found))
-
-
-def _listed(given: Sequence[str]) -> Iterator[Problem]:
-    """Refuse `loss=[huber,mse]`: Hydra would merge the two into something that is neither."""
-    for text in given:
-        match = re.match(r"^(\w+)=\[(.*,.*)\]$", text)
-        if match and match[1] in lookup.KERAS and match[1] not in option_files.SEVERAL:
-            several = match[2].replace(" ", "")
-            yield Problem(
-                match[1], f"expected one option, got a list. For a run with each: -m {match[1]}={several}."
-            )
 
 
 def sweep(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config import moved_keys, saved, tracker_settings
-from trainrun.errors import Problem, did_you_mean
-from trainrun.hydra_bridge import preflight
+from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.hydra_bridge import override_grammar, preflight
 
 # What a run may take differently when it goes on: how long, on what, and what is told of it. All else would make
 # another run of it.
@@ -62,9 +62,6 @@ def _refused(text: str) -> Iterator[Problem]:
 
 def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
     """Put the overrides into the config; return what is wrong with them."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     problems: list[Problem] = []
     chosen = {text.split("=", 1)[0] for text in given} & {*CHOICES}
     own = [text for text in given if text.split("=", 1)[0].split(".")[0] in chosen]
@@ -78,9 +75,9 @@ def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
         if text in own:
             continue
         try:
-            override = OverridesParser.create().parse_override(text)
-        except HydraException as error:
-            problems.append(Problem(text, str(error).splitlines()[0]))
+            override = override_grammar.parse(text)
+        except UserError as unreadable:
+            problems += unreadable.problems
             continue
         *folders, last = override.key_or_group.split(".")
         node: Any = config

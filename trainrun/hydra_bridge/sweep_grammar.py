@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainrun.compat import hydra_private
-from trainrun.errors import Problem, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import override_grammar
 from trainrun.sweep.space import conditions
 from trainrun.sweep.space.search_space import Choices, Condition, Dimension, Interval, Space, bare
@@ -25,10 +25,10 @@ class _Reading:
     """What has been read so far.
 
     Args:
-        parser: Hydra's.
+        loader: Hydra's config loader, which knows the options that a glob means.
     """
 
-    parser: Any
+    loader: Any
     fixed: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     dimensions: dict[str, Dimension] = field(default_factory=dict)
@@ -38,9 +38,13 @@ class _Reading:
     def fault(self, key: str, message: str) -> None:
         self.problems.append(Problem(key, message))
 
-    def parse(self, text: Any) -> Any:
-        """Return an override as Hydra's parser reads it, or None: it is none."""
-        return override_grammar.parsed(self.parser, text)
+    def parse(self, text: str, place: str) -> Any:
+        """Return an override as Hydra's parser reads it, or None: it is none, and `problems` says why."""
+        try:
+            return override_grammar.parse(text, self.loader)
+        except UserError as error:
+            self.fault(place, error.problems[0].message)
+            return None
 
 
 def read(
@@ -57,9 +61,7 @@ def read(
         zipped: `sweep.zip` of the config: keys, or several lists of them.
         loader: Hydra's config loader, which knows the options that a glob means.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    reading = _Reading(OverridesParser.create(config_loader=loader))
+    reading = _Reading(loader)
     for text in overrides:
         _typed(reading, text)
     typed = {bare(key) for key in reading.order}
@@ -72,13 +74,15 @@ def read(
         if bare(str(key)) not in typed:
             _entry(reading, str(key), entry)
     _zip(reading, zipped or [])
-    dimensions, faults = conditions.settle(reading.dimensions.values(), reading.values, reading.parse)
+    dimensions, faults = conditions.settle(
+        reading.dimensions.values(), reading.values, override_grammar.parse_or_none
+    )
     found = Space(reading.fixed, tuple(dimensions), tuple(reading.order), reading.values)
     return found, list(dict.fromkeys([*reading.problems, *faults]))
 
 
 def _typed(reading: _Reading, text: str) -> None:
-    override = _parsed(reading, text, text)
+    override = reading.parse(text, text)
     if override is None:
         return
     key = override.get_key_element()
@@ -102,7 +106,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
             inside = f"{key}.{unknown[0]}"
             hint = did_you_mean(str(unknown[0]), ENTRY) or f" A key inside is written with dots: {inside}."
             return reading.fault(where, f"no such key as {unknown[0]!r}; it takes {', '.join(ENTRY)}.{hint}")
-        when, faults = conditions.read(f"{where}.when", entry.get("when"), reading.parse)
+        when, faults = conditions.read(f"{where}.when", entry.get("when"), override_grammar.parse_or_none)
         reading.problems += faults
         if "space" not in entry:
             return reading.fault(
@@ -115,7 +119,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
         text = f"{key}=choice({','.join(map(_text, entry))})"
     else:
         text = f"{key}={entry if isinstance(entry, str) else _text(entry)}"
-    override = _parsed(reading, text, where)
+    override = reading.parse(text, where)
     if override is None:
         return None
     key = override.get_key_element()
@@ -185,19 +189,6 @@ def _interval(reading: _Reading, key: str, value: Any, when: tuple[Condition, ..
     whole = isinstance(low, int) and isinstance(high, int)
     reading.dimensions[key] = Interval(key, low, high, log, whole, when)
     return None
-
-
-def _parsed(reading: _Reading, text: str, where: str) -> Any:
-    from hydra.errors import HydraException
-
-    from trainrun.hydra_bridge import hydra_errors
-
-    try:
-        # Not `parse_override`: that forgets the loader, which a glob needs.
-        return reading.parser.parse_overrides([text])[0]
-    except (HydraException, ValueError, RecursionError) as error:
-        reading.fault(where, hydra_errors.unparsable(text, error))
-        return None
 
 
 def _text(value: Any) -> str:

@@ -20,14 +20,12 @@ class Plan:
         total: trials there will be, at most.
         problems: what is wrong with what the sweep says of itself.
         launcher: the option of `hydra/launcher`; None: its config is not whole.
-        trackers: that its runs are sent to, as far as the sweep's own config says.
     """
 
     points: list[list[str]] = field(default_factory=list)
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
     launcher: str | None = None
-    trackers: list[str] = field(default_factory=list)
 
 
 def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -59,7 +57,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
             registration.prepare()
             settings, fault = _settings(given, own, config_name, loader)
         found, faults = sweep_sources.space(settings, loader)
-        plan = Plan(problems=faults, launcher=settings.get("launcher"), trackers=settings.get("trackers", []))
+        plan = Plan(problems=faults, launcher=settings.get("launcher"))
         if fault is None:
             plan.problems += sweep_sources.problems(settings, found)
         plan.points, plan.total = _points(settings, found)
@@ -85,7 +83,6 @@ def _settings(
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from trainrun.config import tracker_settings
     from trainrun.hydra_bridge import compose, interpolations, own_plugins, sweep_sources
 
     try:
@@ -97,10 +94,8 @@ def _settings(
             launcher = own_plugins.name_of(
                 config.hydra.launcher, str(config.hydra.runtime.choices.get("hydra/launcher"))
             )
-            return {
-                **node, "sweeper": {**sweep_sources.settings(config), "overrides": list(own)}, "launcher": launcher,
-                "trackers": [t["name"] for t in tracker_settings.trackers(OmegaConf.to_container(config.tracking)).values()],
-            }, None  # fmt: skip
+            sweeper = {**sweep_sources.settings(config), "overrides": list(own)}
+            return {**node, "sweeper": sweeper, "launcher": launcher}, None
     except Exception as error:
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import own_plugins
+from trainrun.registry import option_files
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 GRID, RANDOM, OPTUNA = "grid", "random", "optuna"
 DRAWING = (RANDOM, OPTUNA)  # those that need to be told how many trials
 OURS = (GRID, RANDOM, OPTUNA)
+GROUP = "hydra/sweeper"
+# Settings that are whole numbers, or null for what the comment in the YAML says; and texts.
+COUNTS = ("seed", "n_startup_trials", "population_size", "batch_size")
+TEXTS = ("storage", "study_name")
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -120,7 +125,6 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
         given: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
         found: what it varies.
     """
-    from trainrun.hydra_bridge import sweeper_rules
     from trainrun.sweep.space import samplers
 
     spec, trials = given["sweeper"], given.get("trials")
@@ -134,7 +138,7 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
                     f"sweep.{key}", f"hydra/sweeper={name} does not read it. Take one of {', '.join(OURS)}."
                 )
         return
-    if faults := list(sweeper_rules.problems(spec)):
+    if faults := list(_settings_problems(spec)):
         yield from faults
         return
     if name == GRID:
@@ -161,3 +165,21 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
     if name == OPTUNA:
         objective = given.get("objective")
         yield from samplers.problems(spec, isinstance(objective, list) and len(objective) > 1)
+
+
+def _settings_problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of a sweeper of ours by themselves; its YAML has its keys."""
+    name = spec["name"]
+    known = option_files.packaged(GROUP)[name].values
+    for key, value in spec.items():
+        # `seed` is filled in, and `overrides` is what was typed.
+        if key in ("name", "overrides") or (key == "seed" and key not in known):
+            continue
+        where = f"hydra.sweeper.{key}"
+        if key not in known:
+            hint = did_you_mean(key, known)
+            yield Problem(where, f"no such key in {GROUP}={name}.{hint} It takes {', '.join(known)}.")
+        elif key in COUNTS and value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            yield Problem(where, f"expected a whole number, got {value!r}.")
+        elif key in TEXTS and value is not None and not isinstance(value, str):
+            yield Problem(where, f"expected text, got {value!r}.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
+from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from trainrun.errors import Problem, UserError
@@ -17,6 +16,7 @@ from trainrun.hydra_bridge import sweep_sources
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
+    from trainrun.hydra_bridge.jobs import Task
     from trainrun.sweep.space.trial_source import Compose, Points
 
 
@@ -24,36 +24,34 @@ class _Sweeper(Sweeper):
     """What our sweepers have in common: Hydra's side.
 
     Attributes:
-        checks: whether a trial's config is to be checked before it begins.
+        checked: whether the preflight has checked every point.
     """
 
-    checks = True
+    checked = False
 
-    def __init__(self, **given: Any):
-        self.given = given
-        self.config: DictConfig | None = None
-        self.context: HydraContext | None = None
-        self.launcher: Launcher | None = None
+    def __init__(self, **settings: Any):
+        """Accept the settings of `conf/hydra/sweeper/`; `sweep_sources.settings` reads them from the config."""
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: Task, config: DictConfig) -> None:
         """Take what Hydra hands over, and make the launcher."""
         from hydra.core.plugins import Plugins
 
         self.config, self.context, self._task = config, hydra_context, task_function
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Sequence[Sequence[JobReturn]]:
-        """Run the sweep.
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the sweep: point by point where the launcher is ours, else in batches; the task gets the result.
 
         Args:
             arguments: as typed, without those of Hydra's own node.
         """
-        from trainrun.hydra_bridge import hydra_files, sweep_settings
+        from trainrun.hydra_bridge import batch_sweep, hydra_files, sweep_settings
         from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 
-        if self.config.seeds and not isinstance(self.launcher, SweepLauncher):
+        ours = isinstance(self.launcher, SweepLauncher)
+        if self.config.seeds and not ours:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise UserError(
                 Problem(
@@ -65,22 +63,13 @@ class _Sweeper(Sweeper):
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         sweep_dir.mkdir(parents=True, exist_ok=True)
         hydra_files.write_multirun(self.config, sweep_dir)
-        return [self._run(sweep_settings.settings(self.config, self._task.command), sweep_dir)]
-
-    def _run(self, settings: Mapping[str, Any], sweep_dir: Path) -> Sequence[JobReturn]:
-        """Have the launcher run the points: one after another where it is ours, else in batches."""
-        from trainrun.hydra_bridge import batch_sweep
-        from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
-
-        if not isinstance(self.launcher, SweepLauncher):
-            source = self._source(settings, batch_sweep.outline, sweep_dir)
-            results, self._task.ended = batch_sweep.run(self.launcher, source, settings, sweep_dir)
-            return results
-        self.launcher.unchecked = self.checks
-        source = self._source(settings, self.launcher.trial, sweep_dir)
-        self.launcher.run(source, getattr(source, "known", ()))
-        # Hydra drops what a sweeper returns, half a megabyte for thousands of trials: the launcher has set the task's `ended`.
-        return []
+        settings = sweep_settings.settings(self.config, self._task.command)
+        compose = self.launcher.trial if ours else batch_sweep.outline
+        points = self._source(settings, compose, sweep_dir)
+        if ours:
+            self.launcher.run(points, getattr(points, "known", ()), checked=self.checked)
+        else:
+            self._task.ended = batch_sweep.run(self.launcher, points, settings, sweep_dir)
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
         return sweep_sources.points(settings, compose, sweep_dir, self.context.config_loader)
@@ -89,7 +78,7 @@ class _Sweeper(Sweeper):
 class GridSweeper(_Sweeper):
     """Tries every combination of the values."""
 
-    checks = False  # the preflight has seen each point
+    checked = True
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
         from trainrun.sweep.space.trial_source import Numbered

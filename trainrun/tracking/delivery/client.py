@@ -123,10 +123,6 @@ class Courier:
         where = [target._asdict() for target in targets]
         self._send({"follow": str(run_dir), "targets": where, "interval": interval, "timeout": timeout})
 
-    def prepare(self, names: Sequence[str]) -> None:
-        """Announce that there will be runs: what delivers them to these trackers is imported meanwhile."""
-        self._send({"prepare": list(names)})
-
     def over(self, run_dir: Path) -> None:
         """Report that a run has ended: nothing more gathers."""
         self._send({"over": str(run_dir)})

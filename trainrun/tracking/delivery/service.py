@@ -28,7 +28,6 @@ from trainrun.tracking import status
 from trainrun.tracking.delivery import liveness
 from trainrun.tracking.delivery.delivery import Delivery
 from trainrun.tracking.delivery.replay import Backoff
-from trainrun.tracking.delivery.tracker_delivery import prepare
 
 POLL_INTERVAL_S = 1.0  # between two looks at whether the training process lives
 DEFAULT_TIMEOUT_S = 30.0  # of a service without a run
@@ -119,10 +118,6 @@ class Service:
             if self.orphaned:
                 self._set_last_moment()  # once more: the run's own timeout counts
             self.report(message["follow"], following=True)
-        elif "prepare" in message:
-            for name in message["prepare"]:
-                with contextlib.suppress(Exception):  # reported by the first run that is delivered
-                    prepare(name)
         elif (run := self.runs.get(message.get("over", ""))) is not None:
             run.end()
         elif (run := self.runs.get(message.get("hurry", ""))) is not None:
