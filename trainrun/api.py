@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import UserError
+from trainrun.errors import Problem, UserError
 from trainrun.run.runner import RunResult
+from trainrun.util import lengths
 
 
 def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -58,19 +59,51 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
 
 
-def build(group: str, name: str, form: str = "class", **arguments: Any) -> Any:
+def build(group: str, option: str, /, form: str = "class", **arguments: Any) -> Any:
     """Return a bare Keras object, for use on its own in a notebook.
 
     Args:
         group: ``loss``, ``metric``, ``optimizer``, ``schedule``, ``callback``, ``layer``, ``model``, ``data`` …
-        name: an option (``huber``, ``mse``), or a registered component's name (``Huber``).
+        option: an option (``huber``, ``mse``), or a registered component's name (``Huber``).
         form: ``function`` gives the function instead of the object, its arguments bound.
-        arguments: over the defaults of the option's YAML.
+        arguments: over the defaults of the option's YAML; `name` is the object's own name.
 
     Example:
         >>> trainrun.build("loss", "huber", delta=2.0)
         <Huber(reduction="sum_over_batch_size", delta=2.0)>
-    """
-    from trainrun.registry.construct import construct
 
-    return construct(group, {"name": name, **arguments}, form=form)
+    Raises:
+        UserError: there is no such option or argument, or a length is a share of a run, which has no steps here.
+    """
+    from trainrun.registry import option_files
+    from trainrun.registry.construct import construct, resolve
+
+    if option_files.find(group, option) is None and option_files.find(group, option.lower()) is not None:
+        option = option.lower()  # Keras' MSE, KLD …
+    _, complete = resolve(group, {"name": option} | {k: v for k, v in arguments.items() if k != "name"})
+    arguments |= _in_steps(group, complete)
+    named = {"name": arguments.pop("name")} if "name" in arguments else {}
+    return construct(group, {"name": option, **arguments}, form=form, **named)
+
+
+def _in_steps(group: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lengths among the arguments that are written as text, in steps."""
+    found = {}
+    for name, value in arguments.items():
+        texts = value if isinstance(value, list) else [value]
+        if (group, name) not in lengths.LENGTHS or not any(isinstance(text, str) for text in texts):
+            continue
+        try:
+            parsed = [lengths.parse(text) for text in texts]
+        except ValueError as error:
+            raise UserError(Problem(f"{group}.{name}", str(error))) from error
+        if shares := [str(length) for length in parsed if length.unit != "steps"]:
+            raise UserError(
+                Problem(
+                    f"{group}.{name}",
+                    f"{shares[0]} is a part of a run, which has no steps here. Give a number of steps: {name}=1000.",
+                )
+            )
+        steps = [int(length.amount) for length in parsed]
+        found[name] = steps if isinstance(value, list) else steps[0]
+    return found

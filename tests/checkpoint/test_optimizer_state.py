@@ -90,6 +90,16 @@ def test_what_it_gives_does_not_change_with_the_optimizer():
     assert not state["0002.momentum"].any()
 
 
+def test_takes_a_list_of_arrays_in_the_order_of_the_variables():
+    (one, variables), (other, _) = started("adam"), started("adam")
+    apply(one, variables, GRADIENTS[0])
+    arrays = [v.numpy() for v in one.variables]
+    optimizer_state.set(other, arrays)
+    assert all(np.array_equal(v.numpy(), a) for v, a in zip(other.variables, arrays, strict=True))
+    with pytest.raises(UserError, match=f"Adam has {len(arrays)} variables; got {len(arrays) - 1} arrays"):
+        optimizer_state.set(other, arrays[1:])
+
+
 def test_says_all_that_does_not_fit_and_changes_nothing():
     optimizer, variables = started("adam")
     apply(optimizer, variables, GRADIENTS[:1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainrun.data._split import sizes, split, standardized
+from trainrun.data._split import sample, sizes, split, standardized
 from trainrun.errors import UserError
 
 
@@ -53,6 +53,21 @@ def test_every_part_has_every_class_of_three_examples(shares):
         assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(labels)))
         assert [len(p) for p in parts] == list(sizes(len(labels), *shares))
         assert all(set(labels[p]) == {0, 1, 2} for p in parts), seed
+
+
+def test_a_sample_of_a_sorted_table_holds_each_class_at_its_share():
+    labels = np.repeat([0, 1, 2], [500, 300, 200])
+    for seed in range(20):
+        picked = sample(1000, 50, seed, labels)
+        assert len(np.unique(picked)) == 50 and np.array_equal(picked, np.sort(picked))
+        assert np.abs(np.bincount(labels[picked]) - [25, 15, 10]).max() <= 1
+    assert not np.array_equal(sample(1000, 50, 1, labels), sample(1000, 50, 2, labels))
+    assert np.array_equal(sample(7, 7, 0), np.arange(7))
+
+
+def test_a_sample_without_labels_is_spread_over_all_rows():
+    seen = np.concatenate([sample(1000, 100, seed) for seed in range(200)])
+    assert len(np.unique(seen)) == 1000 and abs(seen.mean() - 499.5) < 10
 
 
 def test_every_example_can_come_into_every_part():

@@ -6,7 +6,10 @@ from typing import Any
 
 import keras
 
+from trainrun.util.declarations import declare
 
+
+@declare(adds_columns=True)
 class WeightLogger(keras.callbacks.Callback):
     """Add every weight that is a single number to the logs of each epoch, by its name.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,24 @@ def get(optimizer: Any) -> dict[str, np.ndarray]:
     return {key: np.array(variable.numpy()) for key, variable in _named(optimizer).items()}
 
 
-def set(optimizer: Any, state: Mapping[str, np.ndarray]) -> None:
+def set(optimizer: Any, state: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
     """Give an optimizer the state that `get` returned. Nothing is changed if anything does not fit.
 
     Args:
         optimizer: a built Keras optimizer of the same class and arguments, for a model of the same shapes.
-        state: what `get` returned.
+        state: what `get` returned, or a list of arrays in the order of `optimizer.variables`.
 
     Raises:
         UserError: an entry is missing, superfluous, or of another shape or type; the message names all of them.
     """
     named = _named(optimizer)
+    if not isinstance(state, Mapping):
+        if len(state) != len(named):
+            raise UserError(
+                f"{type(optimizer).__name__} has {len(named)} variables; got {len(state)} arrays. They are, in this order: "
+                f"{', '.join(named)}."
+            )
+        state = dict(zip(named, state, strict=True))
     problems = [
         Problem(key, f"this entry is missing; {variable.path} needs {_kind(variable)}.")
         for key, variable in named.items()

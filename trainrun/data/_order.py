@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 # What the bits are for: one seed gives each purpose its own stream.
-EPOCHS, SPLIT, SYNTHETIC = 0, 1, 2
+EPOCHS, SPLIT, SYNTHETIC, SAMPLE = 0, 1, 2, 3
 
 
 def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
 
     Args:
         seed: the run's seed.
-        purpose: `EPOCHS`, `SPLIT` or `SYNTHETIC`.
+        purpose: `EPOCHS`, `SPLIT`, `SYNTHETIC` or `SAMPLE`.
         number: which stream of that purpose, below 2^56: the epoch, the class …
         n: how many.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._order import SPLIT, bits, shuffled
+from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError
 
@@ -90,6 +90,24 @@ def split(
             )
         )
     return np.sort(train), np.sort(validation_part), np.sort(test_part)
+
+
+def sample(n: int, count: int, seed: int, labels: np.ndarray | None = None) -> np.ndarray:
+    """Return the ascending indices of `count` of `n` examples, at random; with labels, each class keeps its share.
+
+    Args:
+        n: the number of examples.
+        count: how many are wanted, at most `n`.
+        seed: which ones.
+        labels: class ids `[n]`, or None.
+    """
+    import numpy as np
+
+    order = shuffled(bits(seed, SAMPLE, 0, n))
+    if labels is not None:
+        order = order[np.argsort(labels.ravel()[order], kind="stable")]
+    _, picked = _every(order, count, int(bits(seed, SAMPLE, 1, 1)[0]))
+    return np.sort(picked)
 
 
 def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:

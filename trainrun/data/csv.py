@@ -190,6 +190,7 @@ def describe(
         len(found.classes) or None,
         sizes(found.rows, validation, test)[0],
         tuple(kind for kind in ("numeric", "categorical") if getattr(found, kind)),
+        class_names=tuple(found.classes),
     )
 
 

@@ -146,6 +146,7 @@ class Description:
         examples: number of training examples.
         inputs: the kinds of the inputs.
         outputs: how many numbers are predicted.
+        class_names: the classes' names, in the order of their ids; empty: not known, or the ids.
         problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
     """
 
@@ -156,3 +157,4 @@ class Description:
     inputs: tuple[InputKind, ...] | None = None
     problems: tuple[tuple[str, str], ...] = ()
     outputs: int | None = None
+    class_names: tuple[str, ...] = ()

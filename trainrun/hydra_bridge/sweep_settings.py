@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.hydra_bridge import override_grammar, own_plugins
-from trainrun.registry import direction, option_files
+from trainrun.registry import direction, log_columns, option_files
 from trainrun.sweep.launchers import launcher_settings
 
 
@@ -61,8 +61,13 @@ def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, A
         metrics: the resolved node `metric`.
     """
     pruner = None if node["pruner"]["name"] == "none" else node["pruner"]
-    way = direction.resolved(node["objective"], node["direction"], metrics)
-    return {**node, "pruner": pruner, "seeds": seeds, "direction": way}
+    objective, columns = node["objective"], log_columns.of_metrics(metrics, None, None)
+    if isinstance(objective, str):
+        objective = log_columns.canonical(objective, columns)
+    elif objective is not None:
+        objective = [log_columns.canonical(name, columns) for name in objective]
+    way = direction.resolved(objective, node["direction"], metrics)
+    return {**node, "pruner": pruner, "seeds": seeds, "objective": objective, "direction": way}
 
 
 def _launcher(hydra: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.config.rules import combinations
+from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
@@ -25,7 +26,7 @@ from trainrun.run.target_scaling import Unit
 from trainrun.step._accumulate import divide
 from trainrun.trainer.job import Job, Plan
 from trainrun.ui import console
-from trainrun.util import lengths
+from trainrun.util import class_ids, lengths
 
 
 def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
@@ -47,7 +48,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
                 f"expected a trainrun.data.dataset.Dataset, but {config['data']['name']} returned {type(data).__name__}.",
             )
         )
-    data = _limited(data, config["trainer"].get("limit"))
+    data = _limited(data, config["trainer"].get("limit"), config["seed"])
     if declaration_reader.of("loss", output_head.loss_spec(config["loss"], data)["name"]).unit == "own":
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
         data = replace(
@@ -61,6 +62,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
         len(data.train),
         kinds,
         outputs=data.target.outputs,
+        class_names=data.target.classes,
     )
     problems = combinations.problems(config, known)
     if problems:
@@ -207,11 +209,17 @@ def _arguments(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in spec.items() if k == "name" or known is None or k in known}
 
 
-def _limited(data: Dataset, limit: int | None) -> Dataset:
+def _limited(data: Dataset, limit: int | None, seed: int) -> Dataset:
+    """Return at most so many examples of each part, drawn at random: the first rows of a sorted file are one class."""
     if limit is None:
         return data
-    first = {s: getattr(data, s) for s in ("train", "validation", "test")}
-    return replace(data, **{k: None if v is None else v.part(slice(limit)) for k, v in first.items()})
+    classes = data.target.kind in ("binary", "multiclass") and not data.target.shape
+    drawn = {}
+    for part in ("train", "validation", "test"):
+        split = getattr(data, part)
+        if split is not None and len(split) > limit:
+            drawn[part] = split.part(sample(len(split), limit, seed, split.y if classes else None))
+    return replace(data, **drawn)
 
 
 def _metrics_argument(data: Dataset) -> str:
@@ -234,7 +242,10 @@ def _weights(setting: Any, data: Dataset) -> np.ndarray | None:
         counts = np.bincount(data.train.y.ravel(), minlength=len(data.target.classes))
         setting = {i: counts.sum() / (len(counts) * max(count, 1)) for i, count in enumerate(counts)}
     elif setting is not None:
-        setting = {int(label): float(weight) for label, weight in setting.items()}
+        names = data.target.classes
+        setting = {class_ids.of(label, names): float(weight) for label, weight in setting.items()}
+        listed = (f"{name}: {setting.get(i, 1.0):g}" for i, name in enumerate(names))
+        console.note(f"class weights: {', '.join(listed)}")
     return label_encoding.weights(data.train.y, data.target, data.train.weight, setting)
 
 

@@ -15,6 +15,7 @@ from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware import replicas
 from trainrun.inspect.profiling import Profile
+from trainrun.registry import log_columns
 from trainrun.registry.construct import construct
 from trainrun.run.context import RunContext
 from trainrun.run.progress_channel import Report
@@ -77,8 +78,11 @@ def with_run_callbacks(
 def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
     """Return the configured callbacks; their relative paths are inside the run's directory."""
     built, plan = [], job.plan
+    columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind)
     for name, spec in config["callback"].items():
         spec = lengths.in_steps("callback", spec, plan.total_steps, plan.steps_per_epoch)
+        if isinstance(spec.get("monitor"), str):
+            spec["monitor"] = log_columns.canonical(spec["monitor"], columns)
         if any(spec.get(p) for p in RUN_PATHS) and not replicas.is_chief(job.model.distribute_strategy):
             continue  # of several workers, only the chief writes files
         for argument in RUN_PATHS:

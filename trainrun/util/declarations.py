@@ -115,12 +115,14 @@ class CallbackDeclaration(Declaration):
         changes_only_variables: it changes nothing of the model but values of variables, so trials may share a program.
         sets_learning_rate: it sets the optimizer's learning rate.
         needs_averaged_weights: it needs `optimizer.use_ema`.
+        adds_columns: it logs columns of its own, beside the run's metrics.
     """
 
     reads_weights: bool = True
     changes_only_variables: bool = False
     sets_learning_rate: bool = False
     needs_averaged_weights: bool = False
+    adds_columns: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

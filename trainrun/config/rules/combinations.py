@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config.rules import hardware, tuning
+from trainrun.config.rules import columns, hardware, tuning
 from trainrun.data.dataset import Description
-from trainrun.errors import Problem
+from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, direction, lookup, option_files, requirements
+from trainrun.util import class_ids
 
 NEEDS = {
     "binary": "labels of two classes",
@@ -52,7 +53,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing, monitored_directions,
-        ema, boundaries, requirements.problems, hardware.problems, tuning.problems,
+        ema, boundaries, columns.problems, requirements.problems, hardware.problems, tuning.problems,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
 
@@ -221,9 +222,16 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
             yield Problem(key, f"expected a weight of at least 0 for class {label}, got {weight!r}.")
-        if not str(label).isdigit() or (data.classes is not None and int(label) >= data.classes):
-            known = f"0 to {data.classes - 1}" if data.classes else "0, 1, …"
-            yield Problem(key, f"expected class ids ({known}) as keys, got {label!r}.")
+        # Of data that only loading tells, the builder holds the keys against the names.
+        if (
+            data.classes
+            and class_ids.of(label, data.class_names or [str(i) for i in range(data.classes)]) is None
+        ):
+            near = did_you_mean(str(label), data.class_names)
+            named_too = f" or names ({', '.join(data.class_names[:20])})" if data.class_names else ""
+            yield Problem(
+                key, f"expected class ids (0 to {data.classes - 1}){named_too} as keys, got {label!r}.{near}"
+            )
 
 
 def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

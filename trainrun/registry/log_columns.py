@@ -1,0 +1,49 @@
+"""The names under which a run logs its metrics: what `monitor`, `sweep.objective` and the like may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trainrun.metric.auto import auto as auto_metrics
+from trainrun.registry import option_files
+from trainrun.registry.direction import FIGURES, SPLITS
+
+# Logged in every epoch besides the metrics; the last by runs whose learning rate moves, as all of ours log it.
+ALWAYS = ("loss", "data_loss", "penalty", "learning_rate")
+
+
+def of_metrics(metrics: Mapping[str, Any], task: str | None, target: str | None) -> tuple[str, ...] | None:
+    """Return the columns of the config's metrics, or None where only the data tells.
+
+    Args:
+        metrics: the config's `metric` node, key -> spec.
+        task, target: of the data, where they are known; see `trainrun.data.dataset.Dataset`.
+    """
+    columns: list[str] = []
+    for name, spec in metrics.items():
+        if isinstance(spec, Mapping) and spec.get("name") == "auto":
+            if task is None or target is None:
+                return None
+            columns += [option_files.find("metric", usual).name for usual in auto_metrics(task, target)]
+        else:
+            columns.append(name)
+    return tuple(dict.fromkeys(columns))
+
+
+def canonical(name: str, columns: Iterable[str] | None = None) -> str:
+    """Return the column that a name means: `val_f1` is `val_f1_score`, where that is a metric of the run.
+
+    Args:
+        name: as typed.
+        columns: of the metrics; None: not known, and an alias of a packaged metric is taken for what it stands for.
+    """
+    split = next((s for s in SPLITS if name.startswith(s)), "")
+    base = name.removeprefix(split)
+    known = None if columns is None else {*columns, *ALWAYS}
+    if base in (known or ()) or base in FIGURES:
+        return name
+    option = option_files.find("metric", base)
+    if option is None or option.name == base or (known is not None and option.name not in known):
+        return name
+    return split + option.name

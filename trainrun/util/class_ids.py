@@ -1,0 +1,21 @@
+"""Which class a key of `trainer.class_weight` names: by the class's name, or by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def of(label: Any, names: Sequence[str]) -> int | None:
+    """Return the id of the class that a label names, or None if there is none.
+
+    A name comes before an id: of classes named 1, 2 and 3, whose ids are 0, 1 and 2, `1` is the first.
+
+    Args:
+        label: a class's name, or an id as a number or its digits.
+        names: the classes' names, in the order of their ids.
+    """
+    text = str(label)
+    if text in names:
+        return list(names).index(text)
+    return int(text) if text.isdigit() and int(text) < len(names) else None
