@@ -183,6 +183,11 @@ def test_completion_scripts_are_offered(shell, capsys):
     assert "trainrun" in capsys.readouterr().out
 
 
+def test_help_fits_into_80_columns(capsys):
+    assert main(["--help"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
 def test_bash_completes_a_line(empty_folder):
     script = (
         f'PATH="{Path(sys.executable).parent}:$PATH"; eval "$(trainrun -sc install=bash)"; COMP_LINE="trainrun optimizer=ad"; '

@@ -1,4 +1,4 @@
-"""`trainrun check [-m] [overrides]`: validate a config, or with -m each trial of a sweep, without training."""
+"""`trainrun check [-m] [overrides]`: validate a config or, with -m, each trial of a sweep."""
 
 from __future__ import annotations
 

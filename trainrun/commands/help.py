@@ -1,4 +1,4 @@
-"""`trainrun help`: print usage, groups, verbs and flags, generated from the file names in conf/."""
+"""`trainrun help`: print usage, groups, verbs and flags."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ trainrun -m key=a,b [key=value]  train each combination
 trainrun VERB …"""
 
 EXAMPLES = """\
-trainrun                                             digits, an MLP, Adam
-trainrun optimizer=adam loss=focal                   another loss
-trainrun data=csv data.path=my.csv data.target=label your own table
+trainrun                                         digits, an MLP, Adam
+trainrun optimizer=adam loss=focal               another loss
+trainrun data=csv data.path=my.csv data.target=label   your own table
 trainrun model=cnn schedule=cosine_decay trainer.epochs=20
 trainrun metric=[accuracy,auc] callback=[early_stopping,csv_logger]
 trainrun -m optimizer=adam,sgd optimizer.learning_rate=1e-3,1e-2
 trainrun experiment=imbalanced_focal
-trainrun debug=smoke                                 two steps of everything, for CI"""
+trainrun debug=smoke                             two steps of all, for CI"""
 
 FLAGS = """\
 -m, --multirun            sweep over the comma-separated values
--c, --cfg job|hydra|all   print the config and stop; with --resolve, interpolations filled in
+-c, --cfg job|hydra|all   print the config; --resolve fills interpolations in
 -cd, --config-dir DIR     add a directory of options
 -cn, --config-name NAME   use another primary config
--i, --info [what]         show where the config comes from: searchpath, defaults, config …
--sc install=bash|zsh|fish shell completion: eval "$(trainrun -sc install=bash)"
+-i, --info [what]         where the config comes from: searchpath, defaults …
+-sc install=bash|zsh|fish completion: eval "$(trainrun -sc install=bash)"
 --hydra-help              Hydra's own help
 --version                 trainrun's version"""
+
+HEADING = "Groups and their options (group=option group.key=value; trainrun ls GROUP)"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,18 +48,22 @@ def main(argv: Sequence[str]) -> int:
         if group in ("layer", "sampler"):  # named by keys, not by group=option
             continue
         names = [o.name for o in option_files.options(group).values() if not o.alias_of]
-        shown = (
-            ", ".join(names)
-            if len(names) <= 9
-            else ", ".join(names[:9]) + f", … ({len(names)}: trainrun ls {group})"
-        )
-        lines.append(f"{group:<{width}}  {shown}")
-    _part("Groups and their options (group=option; set an option's key by group.key=value)", "\n".join(lines))
+        lines.append(f"{group:<{width}}  {_cut(names, max(console.width(), 80) - width - 4)}")
+    _part(HEADING, "\n".join(lines))
     verbs = _verbs.meanings()
     width = max(map(len, verbs))
     _part("Verbs", "\n".join(f"{verb:<{width}}  {meaning}" for verb, meaning in verbs.items()))
     _part("Flags", FLAGS)
     return 0
+
+
+def _cut(names: list[str], columns: int) -> str:
+    """Return as many names as fit on a line, and the number of all if some do not."""
+    whole = ", ".join(names)
+    if len(whole) <= columns:
+        return whole
+    end = f", … ({len(names)})"
+    return whole[: columns - len(end) + 1].rpartition(",")[0] + end
 
 
 def _part(title: str, text: str) -> None:

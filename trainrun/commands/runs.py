@@ -1,4 +1,4 @@
-"""`trainrun runs [SWEEP]`: list recorded runs: status, epochs, best value, undelivered records."""
+"""`trainrun runs [SWEEP]`: list recorded runs: status, epochs, best value, unsent records."""
 
 from __future__ import annotations
 

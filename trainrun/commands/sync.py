@@ -1,4 +1,4 @@
-"""`trainrun sync [RUN … | --all]`: send the records that a tracker does not have yet, with their original times."""
+"""`trainrun sync [RUN … | --all]`: send a tracker the records that it does not have yet."""
 
 from __future__ import annotations
 

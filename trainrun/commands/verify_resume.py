@@ -1,4 +1,4 @@
-"""`trainrun verify-resume [overrides]`: kill and resume a run repeatedly and check that the result is bit-identical."""
+"""`trainrun verify-resume [overrides]`: kill and resume a run; check that the result is bit-identical."""
 
 from __future__ import annotations
 

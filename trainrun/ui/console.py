@@ -1,7 +1,7 @@
 """The only module that prints: rich on a terminal, plain lines elsewhere, and a plain copy for run.log.
 
-Results and progress go to standard output, warnings and errors to standard error. Lines are never wrapped, so
-that a path can be copied whole. rich is imported by the first line that needs it.
+Results and progress go to standard output, warnings and errors to standard error. Only warnings and errors are folded
+to the terminal's width, and only between words, so that a path can be copied whole. rich is imported by the first line that needs it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from trainrun.ui import tables
+from trainrun.ui import folding, tables
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,6 +46,11 @@ def is_terminal(stream: TextIO | None = None) -> bool:
 def width() -> int:
     """Return the terminal's width in columns; 80 if there is none to ask."""
     return max(shutil.get_terminal_size((80, 24)).columns, 20)
+
+
+def _columns() -> int | None:
+    """Return the columns that messages are folded to; None: standard error is no terminal."""
+    return width() if is_terminal(sys.stderr) else None
 
 
 def height() -> int:
@@ -163,13 +168,13 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning to standard error."""
     log(f"warning: {text}")
-    _emit(sys.stderr, [("warning: ", "yellow"), (text, "")])
+    _emit(sys.stderr, [("warning: ", "yellow"), (folding.fold(text, "warning: ", _columns()), "")])
 
 
 def error(text: str) -> None:
     """Print an error to standard error."""
     log(f"error: {text}")
-    _emit(sys.stderr, [("error: ", "bold red"), (text, "")])
+    _emit(sys.stderr, [("error: ", "bold red"), (folding.fold(text, "error: ", _columns()), "")])
 
 
 def problems(found: Iterable[Any], title: str = "") -> None:
@@ -185,10 +190,12 @@ def problems(found: Iterable[Any], title: str = "") -> None:
         parts += [(title, "bold red"), ("\n", "")]
     for problem in found:
         key, message = getattr(problem, "key", ""), getattr(problem, "message", str(problem))
-        first, *rest = str(message).splitlines() or [""]
-        parts += [("  • " if title or len(found) > 1 else "error: ", "red")]
-        parts += [(f"{key}: ", "bold")] if key else []
-        parts += [("\n".join([first, *(f"    {line}" for line in rest)]) + "\n", "")]
+        mark, name = "  • " if title or len(found) > 1 else "error: ", f"{key}: " if key else ""
+        parts += [
+            (mark, "red"),
+            (name, "bold"),
+            (folding.fold(str(message), mark + name, _columns()) + "\n", ""),
+        ]
     text = "".join(t for t, _ in parts).rstrip("\n")
     log(text)
     if parts:
