@@ -63,10 +63,13 @@ def test_result_is_written_and_shown(page, results_file, tmp_path):
     assert "A note." in text and result["date"] in text
 
 
-def test_numbers_of_a_column_have_the_same_decimals(page):
-    assert page._column([0.213, 0.09, 11.75]) == ["0.213", "0.090", "11.750"]
-    assert page._column([223.3, 85.0, None]) == ["223.3", "85.0", ""]
-    assert page._column([1_105_000, 2380.4]) == ["1,105,000", "2,380"]
+def test_numbers_of_a_column_have_the_same_decimals(page, results_file, tmp_path):
+    rows = [[0.213, 223.3, 1_105_000], [0.09, 85.0, 2380.4], [11.75, None, 12.0]]
+    table = results_file.table(["a", "b", "c"], rows)
+    results_file.write(str(tmp_path / "pruning.json"), "python benchmarks/pruning.py", [table], [], [])
+    assert "| 0.213 | 223.3 | 1,105,000 |\n| 0.090 | 85.0 | 2,380 |\n| 11.750 |  | 12 |" in page.page(
+        tmp_path
+    )
 
 
 def test_no_result_names_a_path_of_the_machine():

@@ -38,7 +38,7 @@ SETTINGS = [o for g in SETTINGS_GROUPS for o in option_files.packaged(g).values(
 
 
 @pytest.mark.parametrize("option", [*OPTIONS, *SETTINGS], ids=ids)
-def test_says_in_its_first_line_when_one_uses_it(option):
+def test_first_line_of_each_yaml_has_when_to_use_it(option):
     assert len(option.summary) > 10, f"{option.path} begins with no sentence"
     assert not option.summary.startswith("@")
 

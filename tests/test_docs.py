@@ -61,7 +61,8 @@ def reader_folder(inside, monkeypatch):
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
     monkeypatch.setenv("COLUMNS", "110")
-    monkeypatch.setattr(lookup, "_announced", {})  # what other tests have plugged in
+    with lookup.isolated():  # without what other tests have plugged in
+        yield
 
 
 def test_the_pages_have_commands_and_examples_to_check():
@@ -88,7 +89,9 @@ def test_shown_output_is_printed(command, output, capsys):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
 def test_python_example_runs(page):
-    for code in re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL):
+    examples = re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
+    assert examples
+    for code in examples:
         exec(compile(code, page, "exec"), {})
 
 

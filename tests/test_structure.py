@@ -243,6 +243,34 @@ def test_a_package_has_a_docstring_of_3_to_10_lines_and_no_code():
     assert wrong == []
 
 
+def private_names(path: Path) -> set[str]:
+    """Return the names with an underscore that a module of ours binds, dunders left out."""
+    bound = [
+        getattr(n, "name", None) or getattr(n, "attr", None) or getattr(n, "id", None)
+        for n in ast.walk(tree_of(path))
+        if isinstance(n, ast.FunctionDef | ast.ClassDef)
+        or (isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Store))
+    ]
+    return {n for n in bound if n.startswith("_") and not n.startswith("__")}
+
+
+def test_tests_reach_no_private_name_of_the_package():
+    """They test behaviour. `self._x` of a test's own class, and Keras' names, which compat binds too, are none."""
+    private = set().union(*(private_names(p) for p in MODULES if room(dotted(p)) != "compat"))
+    reached = []
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        for node in ast.walk(tree_of(path)):
+            names = []
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") != "self":
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trainrun"):
+                names = [a.name for a in node.names if f"{node.module}.{a.name}" not in NAMES]
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("setattr", "delattr"):
+                names = [str(a.value).rpartition(".")[2] for a in node.args if isinstance(a, ast.Constant)]
+            reached += [f"{path.name}:{node.lineno}: {n}" for n in names if n in private]
+    assert reached == []
+
+
 def test_trainrun_run_stays_the_function_when_the_package_of_that_name_is_imported():
     code = (
         "import trainrun, trainrun.run.runner; assert trainrun.run.__module__ == 'trainrun.api', trainrun.run"

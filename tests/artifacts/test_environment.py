@@ -65,7 +65,7 @@ def test_without_git_there_is_no_state(tmp_path, monkeypatch):
     assert environment.git_state(tmp_path) is None
 
 
-def test_the_file_tells_packages_devices_and_changes_without_secrets(tmp_path, monkeypatch):
+def test_file_lists_packages_devices_and_changes_without_secrets(tmp_path, monkeypatch):
     checkout(tmp_path)
     (tmp_path / "a.py").write_text("uri = 'http://me:hunter2@host'\n")
     monkeypatch.setenv("TF_SOMETHING", "http://me:hunter2@host")

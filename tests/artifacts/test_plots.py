@@ -119,7 +119,7 @@ def test_roc_names_the_area_of_each_class():
     assert [t.get_text() for t in figure.axes[0].get_legend().texts] == ["yes: 0.750"]
 
 
-def test_one_class_only_is_said_in_the_picture(tmp_path):
+def test_single_class_is_noted_in_the_plot(tmp_path):
     (data, split), predictions = CASES["binary"]
     split = Split(split.x, np.zeros(N, int))
     warnings = []

@@ -61,7 +61,7 @@ def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
     assert "best" not in capsys.readouterr().out
 
 
-def test_the_page_needs_nothing_else(run_dir):
+def test_page_refers_to_no_other_file(run_dir):
     page = report.write(run_dir).read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "http://" not in re.sub(r"http://(\*\*\*@)?host", "", page)

@@ -6,7 +6,6 @@ No pytest here: `benchmarks/bad_input.py` counts with the same table.
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import os
 import re
@@ -145,17 +144,12 @@ def unspoilt() -> Any:
 
     registration.prepare()
     store = ConfigStore.instance()
-    kept = (
-        copy.deepcopy(lookup._announced),
-        copy.deepcopy(lookup._registered),
-        list(option_files.extra_folders),
-    )
-    repo = _copied(store.repo)
+    folders, repo = list(option_files.extra_folders), _copied(store.repo)
     try:
-        yield
+        with lookup.isolated():
+            yield
     finally:
-        lookup._announced, lookup._registered, option_files.extra_folders[:] = kept
-        store.repo = repo
+        option_files.extra_folders[:], store.repo = folders, repo
         console.detach()
 
 

@@ -17,7 +17,7 @@ def composed_once():
 
 
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.id)
-def test_is_told_in_one_message_and_leaves_nothing(bad, tmp_path):
+def test_bad_input_gets_one_message_and_leaves_no_file(bad, tmp_path):
     assert broken_promises(bad, tmp_path) == []
 
 

@@ -53,7 +53,7 @@ def calls(path: Path) -> list[tuple[str, str, ast.Call]]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=where)
-def test_no_source_runs_or_unpickles_what_it_is_given(path):
+def test_no_source_evaluates_or_unpickles_input(path):
     imported = {
         a.name.split(".")[0]
         for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -125,7 +125,7 @@ def test_the_registry_follows_no_path(group, name):
 
 
 @pytest.mark.parametrize("key", sorted(followed_keys.FOLLOWED))
-def test_python_cannot_have_a_key_followed_either(key):
+def test_python_api_follows_no_path_in_a_config(key):
     with pytest.raises(UserError, match="never followed"):
         trainrun.build("loss", "huber", **{key: "os"})
     with pytest.raises(UserError, match="never followed"):
@@ -155,7 +155,7 @@ def test_secrets_of_the_environment_are_not_read(name, monkeypatch):
 @pytest.mark.parametrize(
     "name", ["HOME", "PWD", "DATA_DIR", "PATH", "MONKEY", "KEYBOARD", "TOKENIZERS_PARALLELISM"]
 )
-def test_the_rest_of_the_environment_is(name, monkeypatch):
+def test_environment_variables_without_secrets_are_read(name, monkeypatch):
     monkeypatch.setenv(name, "here")
     assert interpolations.environment(name) == "here"
 
@@ -296,7 +296,8 @@ def test_saved_models_of_ours_are_let_in(tmp_path):
     """What is refused is code, not models: one of each of our kinds comes back."""
     import keras
 
-    from trainrun.model.file import _checked
+    from trainrun.data.dataset import InputSpec, TargetSpec
+    from trainrun.model.file import file
 
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Conv2D(
@@ -314,14 +315,14 @@ def test_saved_models_of_ours_are_let_in(tmp_path):
     x = keras.layers.Dense(3, dtype="mixed_bfloat16", activation=keras.layers.LeakyReLU())(x)
     path = tmp_path / "m.keras"
     keras.Model(inputs, keras.Sequential([keras.layers.Dense(2, activation="softmax")])(x)).save(path)
-    assert _checked(str(path)) == path
-    assert keras.saving.load_model(path, compile=False, safe_mode=True).count_params()
+    image, classes = InputSpec("image", "image", (8, 8, 1)), TargetSpec("multiclass", ("a", "b"), 2)
+    assert file((image,), classes, None, path=str(path)).count_params()
 
 
 @pytest.mark.skipif(
     os.geteuid() == 0, reason="root may read and write everything: this machine cannot show it"
 )
-def test_folders_without_permission_are_told(inside, capsys):
+def test_folders_without_permission_are_an_error_with_a_message(inside, capsys):
     (inside / "outputs").mkdir()
     (inside / "outputs").chmod(0o500)
     (inside / "t.csv").write_text("a,y\n1,2\n")
@@ -347,7 +348,7 @@ BAD = [
 @pytest.mark.parametrize(
     ("argv", "process"), [*((argv, False) for argv in BAD), (BAD[0], True), (BAD[3], True)]
 )
-def test_it_ends_with_code_2_and_one_message(argv, process, inside, capfd):
+def test_malicious_input_exits_with_code_2_and_one_message(argv, process, inside, capfd):
     """All of them in this process; in one of their own, what ends without TensorFlow, and what wants to end it."""
     (inside / "mine.py").write_text("import trainrun, sys\nsys.exit(0)\n")
     if process:

@@ -48,7 +48,7 @@ def test_early_stopping_by_its_short_name():
     assert len(history.epoch) == 2
 
 
-def test_model_checkpoint_writes_where_its_yaml_says(inside):
+def test_model_checkpoint_writes_to_the_path_in_its_yaml(inside):
     checkpoint = trainrun.build("callback", "model_checkpoint")
     model, _ = fit(checkpoint, epochs=1)
     saved = keras.saving.load_model(inside / "checkpoints" / "model.keras")
@@ -71,8 +71,18 @@ def test_terminate_on_nan_stops():
     assert len(history.epoch) == 1
 
 
-def test_swap_ema_weights_works_with_an_averaging_optimizer():
-    fit(trainrun.build("callback", "swap_ema_weights"), optimizer=keras.optimizers.SGD(0.1, use_ema=True))
+def test_swap_ema_weights_leaves_the_averaged_weights_in_the_model():
+    optimizer = keras.optimizers.SGD(0.1, use_ema=True)
+    raw = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: raw.append([v.numpy() for v in note.model.trainable_variables])
+    )
+    model, _ = fit(note, trainrun.build("callback", "swap_ema_weights"), optimizer=optimizer)
+    average = raw[0]
+    for weights in raw[1:]:
+        average = [0.99 * a + 0.01 * w for a, w in zip(average, weights, strict=True)]
+    for mine, expected in zip(model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(mine.numpy(), expected, rtol=1e-5)
 
 
 def test_tensorboard_writes_its_logs(inside):

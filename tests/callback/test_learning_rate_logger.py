@@ -18,25 +18,25 @@ def fit(optimizer, *callbacks, epochs=3):
     return model.fit(X, X[:, :1], batch_size=10, epochs=epochs, verbose=0, callbacks=list(callbacks)).history
 
 
-def test_of_a_number():
+def test_constant_learning_rate_is_logged():
     history = fit(keras.optimizers.SGD(0.25), trainrun.build("callback", "learning_rate_logger"))
     assert history["learning_rate"] == [0.25, 0.25, 0.25]
 
 
-def test_of_a_schedule_is_that_of_the_last_update():
+def test_rate_of_a_schedule_is_that_of_the_last_update():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3, 7], [1e-2, 1e-3, 1e-4])
     history = fit(keras.optimizers.SGD(schedule), trainrun.build("callback", "learning_rate_logger"))
     # Four updates an epoch: the last ones are numbers 3, 7 and 11, counted from 0.
     np.testing.assert_allclose(history["learning_rate"], [1e-2, 1e-3, 1e-4], rtol=1e-6)
 
 
-def test_of_an_epoch_is_not_what_a_later_callback_makes_of_it():
+def test_logged_rate_is_unchanged_by_later_callbacks():
     plateau = trainrun.build("callback", "plateau", monitor="loss", patience=1, min_delta=1e9)
     history = fit(keras.optimizers.SGD(0.5), trainrun.build("callback", "learning_rate_logger"), plateau)
     np.testing.assert_allclose(history["learning_rate"], [0.5, 0.5, 0.05], rtol=1e-6)
 
 
-def test_in_each_step_where_asked():
+def test_rate_of_each_step_is_logged_on_request():
     seen = []
 
     class Look(keras.callbacks.Callback):
@@ -50,7 +50,7 @@ def test_in_each_step_where_asked():
 
 
 @pytest.mark.parametrize("name", ["radam", "lookahead", "adam_then_sgd"])
-def test_of_our_own_optimizers_on_a_schedule(name):
+def test_rate_of_our_own_optimizers_on_a_schedule_is_logged(name):
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3, 7], [1e-2, 1e-3, 1e-4])
     more = {"switch_at": 6} if name == "adam_then_sgd" else {}
     optimizer = trainrun.build("optimizer", name, learning_rate=schedule, **more)
@@ -67,10 +67,10 @@ class Wrapper:
 
 
 @pytest.mark.parametrize(("phase", "rate"), [(0, 0.1), (1, 0.2)])
-def test_of_a_wrapper_is_that_of_the_one_in_charge(phase, rate):
+def test_rate_of_a_wrapper_is_that_of_its_active_optimizer(phase, rate):
     wrapper = Wrapper(keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.2), phase=phase)
     assert last_rate(wrapper) == pytest.approx(rate)
 
 
-def test_of_a_loss_scale_optimizer():
+def test_rate_of_a_loss_scale_optimizer_is_logged():
     assert last_rate(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.1))) == pytest.approx(0.1)

@@ -36,7 +36,7 @@ def test_stops_when_good_enough(monitor, mode, value, values, epoch):
     assert stops(values, monitor=monitor, mode=mode, value=value) == epoch
 
 
-def test_a_metric_that_never_came_is_named():
+def test_metric_that_was_never_logged_is_named_in_a_warning():
     callback = trainrun.build("callback", "stop_at", monitor="val_acuracy")
     callback.on_epoch_end(0, {"loss": 1.0})
     with pytest.warns(UserWarning, match="'val_acuracy'.*there is loss"):

@@ -51,7 +51,7 @@ def test_does_not_switch_while_it_improves():
         ("ks", "min", [0.4, 0.3, 0.2, 0.1], None),
     ],
 )
-def test_knows_whether_more_is_better(monitor, mode, values, epoch):
+def test_follows_the_direction_of_the_metric(monitor, mode, values, epoch):
     assert watched(values, monitor, patience=2, mode=mode)[0] == epoch
 
 

@@ -118,7 +118,7 @@ def test_an_entry_that_is_there_twice_is_refused(path, whole):
         stored.read(path)
 
 
-def test_a_newer_format_says_what_to_do(path, monkeypatch):
+def test_newer_format_is_refused_with_the_way_out(path, monkeypatch):
     monkeypatch.setattr(stored, "FORMAT", 99)
     stored.write(path, arrays(), ABOUT)
     monkeypatch.undo()
@@ -141,7 +141,7 @@ def test_so_many_are_kept_the_newest_first(path):
     assert sorted(p.name for p in path.parent.iterdir()) == ["last.npz"]
 
 
-def test_files_of_other_names_are_nobodys_business(path):
+def test_files_of_other_names_are_left_alone(path):
     stored.write(path, arrays(), ABOUT, keep=2)
     for name in ("last.old.npz", "mine.npz", "last.npz.bak"):
         (path.parent / name).write_bytes(b"mine")
@@ -193,7 +193,7 @@ def test_the_disk_has_the_file_before_it_has_its_name(path, monkeypatch):
     assert done == ["fsync", "replace", "fsync"]  # the file, its name, the folder
 
 
-def test_what_a_killed_writer_has_left_is_tidied_up_and_nothing_else(path, whole):
+def test_only_temporary_files_of_a_killed_writer_are_removed(path, whole):
     (path.parent / ".last.npz.4711").write_bytes(whole[:100])
     (path.parent / ".best.npz.4711").write_bytes(b"")
     (path.parent / ".mine").write_bytes(b"")

@@ -209,7 +209,7 @@ def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, word, said, copi
     assert record(copied) == record(three_epochs.run_dir)
 
 
-def test_other_records_are_allowed_and_the_record_says_from_where_it_went_on(copied):
+def test_tracking_may_change_on_resume_and_the_journal_records_the_checkpoint(copied):
     go_back(copied, (1, 3))
     changed = ["hardware=cpu", "name=again", "artifacts.model=true", "checkpoint.keep=3"]
     assert resume.main([str(copied), *changed]) == 0
@@ -221,7 +221,7 @@ def test_other_records_are_allowed_and_the_record_says_from_where_it_went_on(cop
     assert json.loads((copied / "summary.json").read_text())["resumed_from"] == starts[-1]["resumed_from"]
 
 
-def test_a_finished_run_says_so_and_is_left_alone(three_epochs, capsys):
+def test_finished_run_is_reported_and_not_changed(three_epochs, capsys):
     before = (three_epochs.run_dir / "journal.jsonl").read_bytes()
     assert resume.main([str(three_epochs.run_dir)]) == 0
     assert "one is finished: 3 epochs" in capsys.readouterr().out
@@ -236,7 +236,7 @@ def test_more_epochs_go_on_from_the_end_as_one_longer_run(copied, inside):
     assert yaml.safe_load((copied / "config.yaml").read_text())["trainer"]["epochs"] == 5
 
 
-def test_what_would_make_another_run_of_it_is_refused_all_at_once(copied, capsys):
+def test_overrides_that_change_the_training_are_refused_all_at_once(copied, capsys):
     before = (copied / "journal.jsonl").read_bytes()
     assert (
         main(["resume", "one", "optimizer=sgd", "seed=3", "model.units=[3]", "hardware.precison=float16"])

@@ -132,7 +132,7 @@ def test_a_callbacks_plain_attributes_are_kept_and_nothing_else_is_touched(tmp_p
     assert fresh.variable is variable and float(fresh.variable) == 6.0
 
 
-def test_a_callback_that_has_get_state_and_set_state_is_asked(tmp_path):
+def test_get_state_and_set_state_of_a_callback_are_used(tmp_path):
     class Asked(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -151,14 +151,14 @@ def test_a_callback_that_has_get_state_and_set_state_is_asked(tmp_path):
     assert other.seen == {5, 6} and other.kept == 0
 
 
-def test_callbacks_of_one_class_are_told_apart_by_their_order(tmp_path):
+def test_callbacks_of_one_class_are_matched_by_their_order(tmp_path):
     two, others = [Plain(), Plain().change()], [Plain(), keras.callbacks.History(), Plain()]
     kept = file(build(), two, tmp=tmp_path)
     training_state.apply(kept, build(), others)
     assert [others[0].count, others[2].count] == [0, 7]
 
 
-def test_a_callback_that_says_transient_is_left_out(tmp_path):
+def test_transient_callback_is_left_out(tmp_path):
     passing = Plain().change()
     passing.transient = True
     kept = file(build(), [passing], tmp=tmp_path)
@@ -174,7 +174,7 @@ def test_a_callback_that_says_transient_is_left_out(tmp_path):
     ],
     ids=["stopping", "stopping_max", "plateau"],
 )  # fmt: skip
-def test_keras_own_callbacks_decide_as_if_nothing_had_been(make, tmp_path):
+def test_keras_callbacks_decide_as_in_an_uninterrupted_run(make, tmp_path):
     """Fed the same logs, one that was put back after two epochs says the same as one that went through."""
     logs = [{"loss": v, "acc": 1 - v} for v in (0.9, 0.5, 0.49, 0.48, 0.47, 0.46)]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import signal
-import time
+from concurrent.futures import Future
 
 import keras
 import numpy as np
@@ -28,7 +27,7 @@ def model():
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that a test sets forward."""
 
     def __init__(self):
         self.now = 0.0
@@ -37,11 +36,44 @@ class Clock:
         return self.now
 
 
-class Drive:
-    """Drives the callback as a trainer does, and notes what it writes: `(epochs done, steps of the next)`."""
+class InPlace:
+    """An executor without a thread: what is submitted is done at once."""
 
-    def __init__(self, model, folder, epochs=6, seconds=0.0, monkeypatch=None, **settings):
-        self.model, self.clock, self.seconds, self.written = model, Clock(), seconds, []
+    def __init__(self, *_, **__):
+        pass
+
+    def submit(self, work):
+        future = Future()
+        try:
+            future.set_result(work())
+        except OSError as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def written(monkeypatch):
+    """Write without a thread, so that the clock stands meanwhile; return what is written to `last.npz`, in order."""
+    write, noted = file.write, []
+
+    def note(path, arrays, about, **more):
+        write(path, arrays, about, **more)
+        if path.name == file.LAST:
+            noted.append((about["epoch"], about["step"]))
+
+    monkeypatch.setattr(writer, "ThreadPoolExecutor", InPlace)
+    monkeypatch.setattr(file, "write", note)
+    return noted
+
+
+class Drive:
+    """Drives the callback as a trainer does."""
+
+    def __init__(self, model, folder, epochs=6, seconds=0.0, **settings):
+        self.model, self.clock, self.seconds = model, Clock(), seconds
         self.callback = writer.Checkpoint(
             folder, clock=self.clock, plan={"epochs": epochs, "batch_size": 1, "steps_per_epoch": STEPS}, **settings
         )  # fmt: skip
@@ -49,16 +81,6 @@ class Drive:
         self.callback.set_params({"epochs": epochs, "steps": STEPS})
         self.epochs, self.folder = epochs, folder
         model.stop_training = False
-        submit = self.callback._submit
-
-        def noted(taken):
-            self.written.append((taken[1]["epoch"], taken[1]["step"]))
-            submit(taken)
-            # Its time is over before the clock goes on. (Not by its result: that is there before what follows from it.)
-            while self.callback._due == math.inf:
-                time.sleep(0.001)
-
-        self.callback._submit = noted
 
     def run(self, losses=None, stop_at=None):
         self.callback.on_train_begin()
@@ -76,7 +98,6 @@ class Drive:
         # As early stopping does that restores the best weights: what was written is not touched by it.
         self.model.layers[0].bias.assign([-1.0])
         self.callback.on_train_end()
-        return self.written
 
 
 def restored(model, folder, name):
@@ -84,35 +105,38 @@ def restored(model, folder, name):
     return epoch, float(np.array(model.layers[0].bias)[0])
 
 
-def test_short_epochs_leave_the_last_and_the_best_nevertheless(model, tmp_path):
-    assert Drive(model, tmp_path).run([5.0, 4.0, 1.0, 2.0, 3.0, 2.0]) == [(1, 0), (6, 0)]
+def test_short_epochs_leave_the_last_and_the_best_nevertheless(model, tmp_path, written):
+    Drive(model, tmp_path).run([5.0, 4.0, 1.0, 2.0, 3.0, 2.0])
+    assert written == [(1, 0), (6, 0)]
     assert restored(model, tmp_path, "last.npz") == (6, 5.0)
     assert restored(model, tmp_path, "best.npz") == (3, 2.0)
 
 
-def test_epochs_of_ten_seconds_are_each_written(model, tmp_path):
-    assert Drive(model, tmp_path, seconds=11.0).run() == [(e, 0) for e in range(1, 7)]
+def test_epochs_of_ten_seconds_are_each_written(model, tmp_path, written):
+    Drive(model, tmp_path, seconds=11.0).run()
+    assert written == [(e, 0) for e in range(1, 7)]
 
 
 @pytest.mark.parametrize(("runs", "expected"), [(1, [1, 5, 9, 12]), (2, [1, 8, 12]), (100, [1, 11, 12])])
 def test_runs_that_are_trained_together_share_the_time_for_writing(
-    runs, expected, model, tmp_path, monkeypatch
+    runs, expected, model, tmp_path, written, monkeypatch
 ):
     """Two files take 0.038 s, a hundredth of 3.8 s of one run, or of 7.6 s of two; never more than 10 s pass."""
     share = writer.SHARE / runs
     drive = Drive(model, tmp_path, epochs=12, seconds=1.1, share=lambda: share)
     write = file.write
 
-    def slow(*given, **more):
+    def slow(*arguments, **more):
         drive.clock.now += 0.019
-        write(*given, **more)
+        write(*arguments, **more)
 
     monkeypatch.setattr(file, "write", slow)
-    assert [epoch for epoch, _ in drive.run([*range(12, 0, -1)])] == expected
+    drive.run([*range(12, 0, -1)])
+    assert [epoch for epoch, _ in written] == expected
 
 
-def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path):
-    written = Drive(model, tmp_path, epochs=2, seconds=100.0).run()
+def test_within_an_epoch_one_is_written_every_half_minute(model, tmp_path, written):
+    Drive(model, tmp_path, epochs=2, seconds=100.0).run()
     assert written == [(0, 3), (0, 6), (0, 9), (1, 0), (1, 3), (1, 6), (1, 9), (2, 0)]
 
 
@@ -134,8 +158,9 @@ def test_training_that_is_stopped_writes_its_last_epoch(model, tmp_path):
         ("7s", [(0, 7), (1, 4), (2, 1), (2, 8), (3, 5), (4, 2), (4, 9), (5, 0)]),
     ],
 )  # fmt: skip
-def test_the_interval_is_kept(every, expected, model, tmp_path):
-    assert Drive(model, tmp_path, epochs=5, seconds=10.0, every=every).run() == expected
+def test_the_interval_is_kept(every, expected, model, tmp_path, written):
+    Drive(model, tmp_path, epochs=5, seconds=10.0, every=every).run()
+    assert written == expected
 
 
 @pytest.mark.parametrize(
@@ -157,23 +182,23 @@ def test_what_is_no_interval_is_refused(text):
         Interval.parse(text)
 
 
-def test_a_run_that_goes_on_counts_its_steps_from_where_it_was(model, tmp_path):
-    first = Drive(model, tmp_path, epochs=1, every="4steps")
-    first.run()
+def test_a_resumed_run_counts_the_steps_of_the_interval_from_its_checkpoint(model, tmp_path, written):
     model.optimizer.iterations.assign(6)
-    second = Drive(model, tmp_path, epochs=1, every="4steps")
-    second.callback.set_state({"lowest": 1.0})
-    assert second.callback._written_step == 6
+    drive = Drive(model, tmp_path, epochs=1, every="4steps")
+    drive.callback.set_state({"lowest": 1.0})
+    drive.run()
+    assert written == [(0, 4), (0, 8), (1, 0)]
 
 
 @pytest.mark.parametrize(("step", "expected"), [(4, (2, 5)), (None, (3, 0))])
-def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expected, model, tmp_path, monkeypatch):  # fmt: skip
+def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expected, model, tmp_path, written, monkeypatch):  # fmt: skip
     stop = StopRequest()
     drive = Drive(model, tmp_path, stop=stop)
     end = drive.callback.on_train_batch_end if step is not None else drive.callback.on_epoch_end
 
     def signalled(at, logs):
-        if (drive.callback._epoch, at) == ((2, step) if step is not None else (2, 2)):
+        updates = 2 * STEPS + step + 1 if step is not None else 3 * STEPS
+        if int(model.optimizer.iterations) == updates:
             stop.ask(Interrupted(signal.SIGTERM))
         end(at, logs)
 
@@ -181,12 +206,11 @@ def test_a_signal_has_the_state_written_at_once_and_ends_the_training(step, expe
     monkeypatch.setattr(drive.callback, name, signalled)
     with pytest.raises(Interrupted):
         drive.run()
-    found = file.read(tmp_path / "checkpoints" / "last.npz")
-    assert (found.epoch, found.step) == expected
-    assert drive.written[-1] == expected
+    last = file.read(tmp_path / "checkpoints" / "last.npz")
+    assert (last.epoch, last.step) == written[-1] == expected
 
 
-def test_a_disk_that_is_full_is_said_plainly_and_what_was_written_stays(model, tmp_path, monkeypatch):
+def test_full_disk_is_an_error_and_earlier_checkpoints_stay(model, tmp_path, monkeypatch):
     drive = Drive(model, tmp_path, seconds=20.0)
     real, calls = file.write, []
 
@@ -203,6 +227,7 @@ def test_a_disk_that_is_full_is_said_plainly_and_what_was_written_stays(model, t
     assert restored(model, tmp_path, "last.npz")[0] >= 2
 
 
-def test_a_worker_that_is_not_the_chief_writes_nothing(model, tmp_path):
-    assert Drive(model, tmp_path, seconds=60.0, writes=False).run() == []
+def test_a_worker_that_is_not_the_chief_writes_nothing(model, tmp_path, written):
+    Drive(model, tmp_path, seconds=60.0, writes=False).run()
+    assert written == []
     assert not (tmp_path / "checkpoints").exists()

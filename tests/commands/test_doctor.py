@@ -19,7 +19,7 @@ def clean(inside, monkeypatch):
     return monkeypatch
 
 
-def test_looks_at_everything(capsys):
+def test_report_has_every_check(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     for subject in (
@@ -85,7 +85,7 @@ def test_a_check_that_fails_is_a_finding_itself():
     assert "no idea" in finding.text
 
 
-def test_a_missing_package(clean):
+def test_missing_package_is_a_fault(clean):
     clean.setitem(machine_checks.PACKAGES, "no-such-package", "nothing")
     levels = {f.level for f in machine_checks.versions() if "no-such-package" in f.text + f.advice}
     assert levels == {doctor.FAULT}

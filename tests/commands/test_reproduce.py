@@ -58,7 +58,7 @@ def test_the_same_bits_again_in_a_directory_of_its_own(inside, trained, first, c
     assert len(list((inside / "outputs" / "runs").iterdir())) == 2
 
 
-def test_what_has_changed_since_is_told_and_the_result_counts(inside, capsys):
+def test_changes_since_the_run_are_listed_and_the_result_decides(inside, capsys):
     (inside / "mine.py").write_text(PLUGIN)
     run = trainrun.run([*BASE, "plugins=[./mine.py]", "callback=quiet"])
     (inside / "mine.py").write_text(PLUGIN + "\n# changed\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def listed(capsys, *argv):
     return json.loads(capsys.readouterr().out)
 
 
-def test_tells_what_became_of_each_newest_first(inside, capsys):
+def test_table_lists_the_status_of_each_run_newest_first(inside, capsys):
     make(inside, 1, delivered=5)
     make(inside, 2, end="FAILED", delivered=3)
     make(inside, 3, tracking=False)
@@ -61,7 +62,7 @@ def test_tells_what_became_of_each_newest_first(inside, capsys):
     assert summary.read(killed)["status"] == "KILLED"
 
 
-def test_the_table_has_a_limit_and_says_so(inside, capsys):
+def test_table_is_cut_at_its_limit_with_a_note(inside, capsys):
     for number in range(25):
         make(inside, number)
     assert main(["runs"]) == 0
@@ -87,7 +88,7 @@ def test_the_trials_of_a_sweep_are_runs_too(inside, capsys):
     assert listed(capsys)[0]["run"] == "a_sweep/0"
 
 
-def test_without_runs_it_says_so(inside, capsys):
+def test_folder_without_runs_gets_a_note(inside, capsys):
     assert main(["runs"]) == 0
     assert "no runs" in capsys.readouterr().out
     assert not list(inside.iterdir())
@@ -204,7 +205,7 @@ def test_a_sweep_lists_its_trials_by_merit(inside, capsys):
     assert "no sweep 'no_sweep'" in capsys.readouterr().err
 
 
-def test_a_sweep_that_was_killed_is_marked_so_with_its_trials(inside, capsys):
+def test_killed_sweep_and_its_trials_are_marked_as_killed(inside, capsys):
     sweep = make_sweep(inside, ["FINISHED", None], own=False)
     book = Journal(sweep / "journal.jsonl")
     book.write("start", run_id="a_sweep", host=platform.node(), pid=2**22 + 1, sweep={"total": 2})
@@ -283,14 +284,15 @@ def test_runs_and_sweeps_are_watched_together(inside):
     ]
 
 
-def test_nothing_to_watch_is_said(inside, capsys):
+def test_watching_without_live_runs_prints_a_note(inside, capsys):
     make_sweep(inside, ["FINISHED"])
     assert main(["runs", "--watch"]) == 0
     assert capsys.readouterr().out == "nothing runs below outputs/\n"
     assert main(["runs", "--watch", "--json"]) == 2
 
 
-def test_a_sweep_of_two_thousand_trials_within_a_second(inside):
+def test_a_sweep_of_two_thousand_trials_within_a_second(inside, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # 2,000 waits for the disk
     config = {f"key{i}": "x" * 20 for i in range(300)}
     sweep = make_sweep(inside, ["FINISHED"], total=2000)
     start = {
@@ -306,6 +308,6 @@ def test_a_sweep_of_two_thousand_trials_within_a_second(inside):
         book = Journal(run_dir / "journal.jsonl")
         book.write("start", **start)
         finish_trial(book, run_dir, "FINISHED", 1.0)
-        book._file.close()  # without waiting for the disk, 2,000 times
+        book.close()
     for argv in ([], ["a_sweep"]):
         within_a_second(*argv)

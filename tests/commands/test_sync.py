@@ -99,7 +99,7 @@ def test_what_is_appended_later_is_sent_later(offline, store, capsys):
     assert sorted(m.step for m in history) == [1, 2, 3, 4]
 
 
-def test_a_server_that_is_not_there_is_said_and_costs_a_bounded_time(offline, capsys):
+def test_unreachable_server_is_reported_within_the_timeout(offline, capsys):
     start = time.monotonic()
     assert main(["sync", "last", "--uri", "http://127.0.0.1:9", "--timeout", "1"]) == 1
     assert time.monotonic() - start < 15
@@ -115,7 +115,7 @@ def test_a_server_that_is_not_there_is_said_and_costs_a_bounded_time(offline, ca
         (["sync", "last", "--outputs", "nowhere"], "no run below nowhere/"),
     ],
 )
-def test_what_is_wrong_is_told(argv, said, offline, capsys):
+def test_invalid_arguments_are_refused(argv, said, offline, capsys):
     assert main(argv) == 2
     assert said in capsys.readouterr().err
 

@@ -41,7 +41,7 @@ def test_no_private_name_of_a_library_stands_outside_compat(path):
 
 
 @pytest.mark.parametrize("path", COMPAT, ids=lambda p: p.name)
-def test_every_use_says_what_for_why_and_which_version(path):
+def test_every_use_documents_purpose_reason_and_version(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     of_file = ast.get_docstring(tree) or ""
     assert re.search(r"hecked(?: with)?:? [\w ]+ \d+\.\d+", of_file), (

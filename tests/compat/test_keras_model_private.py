@@ -73,7 +73,7 @@ def test_build_for_creates_the_variables_of_metrics_and_optimizer():
     assert model.metrics_variables
 
 
-def test_fit_does_not_build_where_it_is_told_not_to():
+def test_fit_skips_the_build_when_it_is_disabled():
     model = compiled()
     called = []
     model._symbolic_build = lambda **_: called.append(1)

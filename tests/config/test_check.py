@@ -173,7 +173,7 @@ def test_finds_all_problems_at_once(inside):
     }
 
 
-def test_a_sweep_is_checked_at_every_point_and_each_fault_told_once(inside):
+def test_every_point_of_a_sweep_is_checked_and_each_problem_reported_once(inside):
     points, found = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
     assert points == 8
     assert [p.key for p in found].count("trainer.epochs") == 1
@@ -210,7 +210,7 @@ def test_a_project_config_sets_its_own_defaults(inside):
     )
 
 
-def test_a_project_config_that_leaves_a_group_out_is_told_so(inside):
+def test_project_config_without_a_group_is_refused_by_name(inside):
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - data: iris\n  - _self_\n")
     _, found = preflight.overrides([])

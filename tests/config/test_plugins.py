@@ -23,9 +23,9 @@ def {name}(y_true, y_pred, power=2.0):
 
 
 @pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    monkeypatch.setattr(lookup, "_announced", {})
-    monkeypatch.setattr(lookup, "_registered", {})
+def no_other_plugins():
+    with lookup.isolated():
+        yield
 
 
 def test_a_plugin_is_an_option_without_any_yaml(inside):
@@ -35,7 +35,7 @@ def test_a_plugin_is_an_option_without_any_yaml(inside):
     assert config["loss"] == {"name": "powered", "power": 3}
 
 
-def test_a_misspelt_plugin_argument_is_found_before_it_is_imported(inside):
+def test_misspelt_plugin_argument_is_refused_before_the_import(inside):
     (inside / "mine2.py").write_text(LOSS.format(name="powered2") + "\nraise RuntimeError('imported')\n")
     _, found = preflight.overrides(["plugins=[./mine2.py]", "loss=powered2", "loss.pover=3"])
     assert [(p.key, "Did you mean power?" in p.message) for p in found] == [("loss.pover", True)]

@@ -64,7 +64,7 @@ def test_a_tracker_whose_library_is_missing_is_refused_before_training(monkeypat
     )
 
 
-def test_a_run_of_before_there_were_several_trackers_goes_on(tmp_path):
+def test_recorded_run_with_a_single_tracker_node_resumes(tmp_path):
     config = preflight.overrides([])[0]
     flat = {"name": "mlflow", "uri": "http://host", "experiment": "e", "run_name": None, "log_model": True,
             "log_artifacts": False, "every_steps": None, "interval": 1.0, "timeout": 30.0}  # fmt: skip

@@ -49,7 +49,7 @@ def faults(path, target="buys", **arguments):
     return "\n".join(loading)
 
 
-def test_tells_numbers_and_categories_apart(write):
+def test_numeric_and_categorical_columns_are_distinguished(write):
     data = load(write(people()))
     assert [(i.name, i.kind, i.shape, i.cardinalities) for i in data.inputs] == [
         ("numeric", "numeric", (2,), ()),
@@ -78,7 +78,7 @@ def test_values_are_those_of_the_file(write):
     assert rows == {(float(a), c, float(m), y) for a, c, m, y in expected}
 
 
-def test_preflight_knows_what_loading_finds(write):
+def test_preflight_describes_what_loading_returns(write):
     path = write(people())
     for arguments in ({}, {"features": ["age"]}, {"features": ["city"]}, {"task": "classification"}):
         data, said = load(path, **arguments), describe(path=path, target="buys", **arguments)
@@ -120,7 +120,7 @@ def test_standardizes_by_the_training_part(write):
         (["b", "a", "c"], "auto", "multiclass", ("a", "b", "c")),
     ],
 )
-def test_task_is_told_by_the_target(write, values, task, kind, classes):
+def test_task_is_inferred_from_the_target(write, values, task, kind, classes):
     path = write("x,y\n" + "".join(f"{i},{values[i % len(values)]}\n" for i in range(84)))
     data = load(path, "y", task=task)
     assert (data.target.kind, data.target.classes) == (kind, classes)
@@ -234,7 +234,7 @@ def test_many_faults_are_counted_not_listed(write):
         ("a,b,buys\n" + "1,,yes\n2,,no\n" * 9, "column b: no row has a value"),
     ],
 )
-def test_bad_files_are_refused_in_words(write, text, expected):
+def test_bad_files_are_refused_with_a_message(write, text, expected):
     path = write(text)
     with pytest.raises(UserError) as caught:
         load(path)
@@ -263,7 +263,7 @@ def test_bad_files_are_refused_in_words(write, text, expected):
         ({"features": []}, "data.features: no columns are left to predict from."),
     ],
 )
-def test_bad_arguments_are_refused_in_words(write, arguments, expected):
+def test_bad_arguments_are_refused_with_a_message(write, arguments, expected):
     assert expected in faults(write(people()), **arguments)
 
 

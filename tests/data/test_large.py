@@ -126,7 +126,7 @@ def test_nan_is_named_by_its_example(tmp_path, lazy):
         load(tmp_path / "mine.npz")
 
 
-def test_a_file_that_is_written_to_meanwhile_is_told_not_crashed_on(tmp_path, lazy):
+def test_file_modified_during_training_is_an_error_not_a_crash(tmp_path, lazy):
     path = tmp_path / "mine.npz"
     np.savez(path, x=NUMBERS, y=REAL)
     data = load(path)

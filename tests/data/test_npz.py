@@ -49,7 +49,7 @@ def load(path, **arguments):
         (IMAGES, IMAGES[..., 0] % 2, {}, "image", (6, 5, 3), "binary"),
     ],
 )
-def test_meaning_is_told_by_type_and_shape(save, x, y, arguments, kind, shape, target):
+def test_role_of_an_array_follows_from_type_and_shape(save, x, y, arguments, kind, shape, target):
     path = save(x=x, y=y)
     data, said = load(path, **arguments), describe(path=path, **arguments)
     assert (data.inputs[0].kind, data.inputs[0].shape, data.target.kind) == (kind, shape, target)
@@ -120,7 +120,7 @@ def test_other_keys_and_weights(save):
         ({"x": NUMBERS, "y": TWO}, {"test": 0.9}, "test", "below 1"),
     ],
 )
-def test_faults_are_told_by_preflight_and_loading(save, arrays, arguments, key, expected):
+def test_invalid_files_are_refused_by_preflight_and_loading(save, arrays, arguments, key, expected):
     path = save(**arrays)
     with pytest.raises(UserError) as caught:
         load(path, **arguments)

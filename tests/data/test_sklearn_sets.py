@@ -77,7 +77,7 @@ def test_target_of_diabetes_stays_in_its_unit_and_its_deviation_is_recorded():
     assert "standardize_target" not in plain.preprocessing and plain.digest() == data.digest()
 
 
-def test_digest_is_stable_and_tells_splits_apart():
+def test_digest_is_stable_and_differs_between_splits():
     first = construct("data", "iris").digest()
     assert first == construct("data", "iris").digest()
     assert first != construct("data", {"name": "iris", "seed": 1}).digest()
@@ -91,7 +91,7 @@ def test_zero_shares_leave_no_such_part():
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_impossible_shares_are_told_before_loading(name):
+def test_impossible_shares_are_refused_before_loading(name):
     said = importlib.import_module(f"trainrun.data.{name}").describe(validation=0.6, test=0.5)
     assert said.problems[0][0] == "test" and "below 1" in said.problems[0][1]
 

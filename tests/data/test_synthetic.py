@@ -47,15 +47,16 @@ def test_bytes_are_the_same_everywhere(kind):
     )
 
 
-def test_normal_numbers_have_mean_0_deviation_1_and_no_skew():
-    from trainrun.data.synthetic import _Draw
-
-    drawn = _Draw(0).normal(100_000)
-    assert abs(drawn.mean()) < 0.01 and abs(drawn.std() - 1) < 0.01 and abs((drawn**3).mean()) < 0.03
+def test_noise_of_blobs_has_mean_0_deviation_1_and_no_skew():
+    x, y = whole(make(kind="blobs", examples=20_000, noise=1.0, features=5, classes=2, standardize=False))
+    noise = np.concatenate([x[y == c] - x[y == c].mean(0) for c in (0, 1)])
+    assert abs(noise.std() - 1) < 0.01 and abs((noise**3).mean()) < 0.03
+    corners = np.array([x[y == c].mean(0) for c in (0, 1)])
+    np.testing.assert_allclose(np.abs(corners), 1.0, atol=0.05)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3])
-def test_imbalanced_has_the_asked_share_and_no_line_parts_it(share):
+def test_imbalanced_has_the_configured_share_and_is_not_linearly_separable(share):
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -101,7 +102,7 @@ def test_segmentation_is_bright_where_the_mask_is():
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_sequences_are_told_by_order_alone(classes):
+def test_classes_of_sequences_differ_only_in_their_order(classes):
     x, y = whole(make(kind="sequences", classes=classes, examples=300, length=8))
     markers = np.arange(1, classes + 1)
     first = np.stack([(x == m).argmax(axis=1) for m in markers], axis=1)
@@ -132,7 +133,7 @@ def test_noise_of_sequences_is_the_share_of_random_labels():
         ({"kind": "sequences", "noise": 2.0}, "noise"),
     ],
 )
-def test_faults_are_told_by_describe_and_by_loading(arguments, key):
+def test_invalid_arguments_are_refused_by_describe_and_by_loading(arguments, key):
     assert [k for k, _ in describe(**arguments).problems] == [key]
     with pytest.raises(UserError, match=rf"data\.{key}: "):
         make(**arguments)

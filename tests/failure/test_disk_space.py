@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ def leftovers(run_dir):
     return [p.name for p in run_dir.rglob(".*") if p.is_file() and p.suffix != ".lock"]
 
 
-def test_what_cannot_fit_is_refused_with_the_numbers(run, monkeypatch, project):
+def test_run_that_cannot_fit_on_the_disk_is_refused_with_the_sizes(run, monkeypatch, project):
     free(monkeypatch, 50_000)
     with pytest.raises(
         UserError, match=r"50 kB left; the run needs about .*: 4 checkpoints of .*kB.*checkpoint.keep=1"
@@ -41,13 +42,13 @@ def test_what_cannot_fit_is_refused_with_the_numbers(run, monkeypatch, project):
     assert not (project / "outputs").exists()
 
 
-def test_what_is_tight_is_a_warning(run, monkeypatch, capsys):
+def test_tight_disk_space_is_a_warning(run, monkeypatch, capsys):
     free(monkeypatch, 250_000)
     assert run().status == "FINISHED"
     assert "That is scarce" in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_finds_no_room(run, monkeypatch, project):
+def test_full_disk_while_a_checkpoint_is_written_leaves_the_previous_one(run, monkeypatch, project):
     written = []
     savez = np.savez
 
@@ -71,19 +72,22 @@ def test_a_checkpoint_that_finds_no_room(run, monkeypatch, project):
     assert read(run_dir, "summary.json")["epochs"] == 5
 
 
-def test_a_journal_that_finds_no_room(run, monkeypatch):
+def test_full_disk_while_the_journal_is_written_ends_it_with_a_whole_line(run, monkeypatch):
     from trainrun.tracking import journal
 
-    put, lines = journal._put, []
+    lines = []
 
-    def fourth(file, data):
-        lines.append(data)
-        if len(lines) == 4:
-            file.write(data[:20])
-            no_room()
-        put(file, data)
+    class FourthLineCutShort(io.FileIO):
+        def write(self, data):
+            lines.append(data)
+            if len(lines) == 4:
+                super().write(data[:20])
+                no_room()
+            return super().write(data)
 
-    monkeypatch.setattr(journal, "_put", fourth)
+    monkeypatch.setattr(
+        journal, "open", lambda path, mode, buffering=0: FourthLineCutShort(path, mode), raising=False
+    )
     message, run_dir = run.fail("trainer.epochs=5", "checkpoint.every=1epochs")
     assert message.startswith("the disk is full") and f"trainrun resume {run_dir}" in message
     records = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
@@ -91,7 +95,7 @@ def test_a_journal_that_finds_no_room(run, monkeypatch):
     assert read(run_dir, "summary.json")["status"] == "FAILED"
 
 
-def test_a_model_that_finds_no_room(run, monkeypatch):
+def test_full_disk_while_the_model_is_saved_leaves_the_checkpoint(run, monkeypatch):
     import keras
 
     def half(self, path, *more, **others):
@@ -121,7 +125,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_really_is_full(small_disk, project):
+def test_really_full_disk_ends_the_run_with_a_message(small_disk, project):
     run_dir, filler = small_disk / "run", small_disk / "filler"
     with pytest.raises(TrainingError) as caught:
         trainrun.run([*QUICK, "callback=filler", f"+callback.filler.path={filler}", "trainer.epochs=5",

@@ -20,12 +20,12 @@ from trainrun.hydra_bridge import preflight
          "failure.non_finite", "multi_worker"),
     ],
 )  # fmt: skip
-def test_what_it_may_not_say(given, key, said):
+def test_invalid_failure_settings_are_refused(given, key, said):
     _, problems = preflight.overrides(given)
     assert [p.key for p in problems] == [key] and said in problems[0].message
 
 
-def test_what_it_says_by_itself():
+def test_defaults_of_the_failure_settings():
     config, problems = preflight.overrides([])
     assert not problems
     assert config["failure"] == {

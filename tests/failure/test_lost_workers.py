@@ -42,6 +42,6 @@ def test_retries_come_to_an_end(run, losing):
     ]  # fmt: skip
 
 
-def test_stop_stops(run, losing):
+def test_lost_stop_ends_the_run(run, losing):
     _, run_dir = run.fail(*losing(1), "failure.lost=stop")
     assert len(read(run_dir, "summary.json")["attempts"]) == 1

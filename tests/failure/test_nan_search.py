@@ -33,7 +33,7 @@ def finite(run_dir):
 
 
 @pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
-def test_the_loss_of_one_example(trainer, run):
+def test_example_with_a_nan_loss_is_named(trainer, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"trainer={trainer}")
     found = read(run_dir, "autopsy.json")
     assert (found["epoch"], found["step"]) == (1, place(41))
@@ -63,7 +63,7 @@ def test_a_gradient_that_is_nan_shows_in_the_loss_of_the_step_after(run):
     )
 
 
-def test_an_input_that_is_infinite(run):
+def test_infinite_input_is_named(run):
     message, run_dir = run.fail("loss=mse", "data.where=input", "trainer=fit")
     found = read(run_dir, "autopsy.json")
     assert found["first"]["kind"] == "input" and found["first"]["value"] == "inf"
@@ -98,7 +98,7 @@ def explode(rate):
 
 
 @pytest.mark.parametrize("trainer", ["fit", "custom"])
-def test_a_rate_that_is_too_high_is_found_from_a_checkpoint(trainer, run, project):
+def test_too_high_learning_rate_is_diagnosed_from_a_checkpoint(trainer, run, project):
     import shutil
 
     expected = explode(4.0)
@@ -137,7 +137,7 @@ def test_a_rollback_reaches_the_end_at_a_lower_rate(schedule, run):
     assert len(result.history["loss"]) == 6
 
 
-def test_rollbacks_come_to_an_end(run):
+def test_number_of_rollbacks_is_limited(run):
     message, run_dir = run.fail(
         "loss=nan_at_mark", "data.where=label", "failure.non_finite=rollback", "failure.rollbacks=2"
     )
@@ -152,7 +152,7 @@ def test_a_validation_loss_that_is_nan_is_a_warning_once(run, capsys):
     assert capsys.readouterr().err.count("val_loss is nan") == 1
 
 
-def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
+def test_terminate_on_nan_callback_finishes_the_run_normally(run):
     result = run("loss=nan_at_mark", "data.where=label", "callback=terminate_on_nan")
     assert result.status == "FINISHED"
     assert finite(result.run_dir), "what is saved stays whole"
@@ -161,7 +161,7 @@ def test_terminate_on_nan_ends_the_run_as_the_user_wants_it(run):
 @pytest.mark.parametrize(
     ("minutes", "said"), [("0", "minutes=0 allows no search"), ("1e-9", "would take longer")]
 )
-def test_the_search_takes_as_long_as_it_may(minutes, said, run):
+def test_nan_search_is_skipped_beyond_its_time_limit(minutes, said, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"failure.minutes={minutes}")
     # How many steps are one compiled call, and so how narrow the range is, depends on the machine's speed.
     told = re.search(r"in epoch (\d+), steps? (\d+)(?: to (\d+))?", message)

@@ -67,7 +67,7 @@ def test_inputs_labels_and_weights_in_this_order(model):
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_a_layer_whose_output_overflows(parts, model):
+def test_layer_whose_output_overflows_is_named(parts, model):
     x, y, weight = batch()
     kernel = model.get_layer("inner").get_layer("deep").kernel
     kernel.assign(np.full(kernel.shape, 3e38, "float32"))

@@ -50,7 +50,7 @@ def test_the_result_is_that_of_the_whole_batch_and_the_memory_of_an_attempt_is_f
     assert len(events(result.run_dir, "attempt")) == 2
 
 
-def test_it_goes_on_from_the_last_checkpoint_and_a_resume_knows_the_parts(run):
+def test_retry_starts_at_the_last_checkpoint_and_a_resume_keeps_the_accumulation(run):
     result = run(*layers(8), "callback=greedy", "checkpoint.every=1epochs", "trainer.epochs=3")
     (attempt,) = result.summary["attempts"]
     assert (attempt["epoch"], attempt["checkpoint"], attempt["parts"]) == (2, "last.npz", 2)
@@ -60,18 +60,18 @@ def test_it_goes_on_from_the_last_checkpoint_and_a_resume_knows_the_parts(run):
     assert summary["epochs"] == 4 and len(summary["attempts"]) == 1, "it did not fail again"
 
 
-def test_one_example_at_a_time_is_the_least(run):
+def test_accumulation_stops_at_one_example_per_part(run):
     message, run_dir = run.fail(*layers(0), "trainer=custom", "trainer.batch_size=4")
     assert "out of memory at 1 examples at once" in message and "a single example already" in message
     assert [a["parts"] for a in read(run_dir, "summary.json")["attempts"]] == [2, 4, 4]
 
 
-def test_stop_stops(run):
+def test_out_of_memory_stop_ends_the_run(run):
     message, run_dir = run.fail(*layers(3), "failure.out_of_memory=stop")
     assert "trainer.batch_size=4" in message and "Traceback" not in message
     assert len(read(run_dir, "summary.json")["attempts"]) == 1
 
 
-def test_a_step_of_ones_own_is_not_divided(run):
+def test_custom_step_is_not_divided_into_parts(run):
     message, _ = run.fail(*layers(3), "trainer=custom", "trainer.step=whole")
     assert "a custom step takes the whole batch" in message

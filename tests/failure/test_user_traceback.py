@@ -25,7 +25,7 @@ def test_a_loss_with_a_bug(trainer, run):
 
 
 @pytest.mark.parametrize("trainer", ["fit", "train_on_batch"])
-def test_a_layer_whose_bug_shows_when_it_is_computed(trainer, run):
+def test_bug_in_a_layer_shows_the_users_lines(trainer, run):
     message, _ = run.fail("model=layers", BUG, f"trainer={trainer}")
     assert "faulty.py, line " in message and "ValueError: the layer has a bug\n" in message
     assert 'in refuse: raise ValueError("the layer has a bug")' in message
@@ -59,10 +59,10 @@ def caught(text, kind=ValueError):
         ),
     ],
 )
-def test_what_was_said_without_what_tensorflow_puts_around_it(text, expected):
+def test_tensorflow_wrapping_is_stripped_from_the_message(text, expected):
     assert user_traceback.short_message(caught(text)) == expected
 
 
-def test_frames_that_only_the_message_has(tmp_path):
+def test_frames_are_parsed_from_the_message_where_the_traceback_lacks_them(tmp_path):
     text = f'in user code:\n\n    File "{tmp_path}/mine.py", line 3, in call  *\n        return x\n\n    TypeError: no'
     assert [(f.line, f.name) for f in user_traceback.user_frames(caught(text))][-1] == (3, "call")

@@ -56,6 +56,6 @@ def test_the_config_comes_before_the_environment():
         (None, None, {"SLURM_PROCID": "0"}, "start trainrun by srun"),
     ],
 )  # fmt: skip
-def test_says_what_is_wrong(workers, index, environment, message):
+def test_invalid_cluster_is_refused_with_the_reason(workers, index, environment, message):
     with pytest.raises(UserError, match=message):
         cluster(workers, index, environment)

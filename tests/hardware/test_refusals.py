@@ -31,7 +31,7 @@ TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
         (["hardware=gpu", "hardware.memory_limit=0"], "hardware.memory_limit", "at least 1"),
     ],
 )  # fmt: skip
-def test_check_says(overrides, key, message, monkeypatch):
+def test_check_refuses_hardware_that_does_not_fit(overrides, key, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     _, problems = preflight.overrides(overrides)
     assert [p.key for p in problems] == [key]

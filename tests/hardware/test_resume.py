@@ -32,7 +32,7 @@ def test_two_replicas_go_on_to_the_same_bits(trainer, mirrored):
     assert mirrored[trainer] is True
 
 
-def test_what_two_replicas_began_one_device_ends(mirrored):
+def test_run_of_two_replicas_resumes_on_one_device(mirrored):
     assert mirrored["epochs"] == [1, 2, 3, 4] and mirrored["first"]
     assert mirrored["apart"] < 0.2
 

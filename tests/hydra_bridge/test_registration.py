@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import pytest
+
 from trainrun.hydra_bridge import preflight
 from trainrun.registry import lookup
 
@@ -16,8 +18,13 @@ def moved(y_true, y_pred, *, power: float = 2.0):
 """
 
 
+@pytest.fixture(autouse=True)
+def no_other_plugins():
+    with lookup.isolated():
+        yield
+
+
 def test_a_yaml_takes_the_place_of_an_option_that_was_offered_without_one(inside, monkeypatch):
-    monkeypatch.setattr(lookup, "_announced", {})
     typed = ["data=diabetes", "loss=moved", "plugins=[./mine.py]"]
     for folder, yaml in (("a", None), ("b", "name: moved\npower: 3.0 # exponent\n"), ("c", None)):
         (inside / folder).mkdir()

@@ -28,7 +28,7 @@ def machine(overhead, fits=10**9):
     return measure
 
 
-def test_stops_where_a_doubling_brings_less_than_asked_for():
+def test_search_stops_when_doubling_gains_less_than_the_threshold():
     # From b to 2b the speed grows by (overhead + b) / (overhead + 2b) * 2 - 1: 11% to 512, under 6% to 1024.
     choice = search(32, 10**6, machine(64), gain=0.1)
     assert choice.size == 512
@@ -57,7 +57,7 @@ def test_halves_until_it_fits():
         search(64, 10**6, machine(1, fits=0), gain=0.1)
 
 
-def test_a_limit_of_memory_holds_as_the_formula_says(inside):
+def test_memory_limit_caps_the_batch_size_by_the_formula(inside):
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.gain=0", "tune.memory=1"])
     strategy = builders.strategy(config)
     data = builders.dataset(config)
@@ -96,7 +96,7 @@ def test_a_step_that_runs_out_of_memory_ends_the_doubling(inside, monkeypatch):
     assert said.startswith("batch size 100 by tune.batch_size") and said.endswith("200 ran out of memory")
 
 
-def test_nothing_fits_is_the_users_to_know(inside, monkeypatch):
+def test_batch_size_1_that_does_not_fit_is_an_error(inside, monkeypatch):
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.memory=1"])
     monkeypatch.setattr(batch_size, "memory_limit", lambda megabytes: 100)
     with pytest.raises(UserError, match="not even a batch of 1 fits"):

@@ -55,7 +55,7 @@ def test_a_trace_and_a_table_without_a_trace_in_the_result(trainer, inside, caps
     assert not (plain.run_dir / "profile.json").exists()
 
 
-def test_a_run_that_is_over_before_the_step_says_so(inside, capsys):
+def test_run_that_ends_before_the_profiled_step_warns(inside, capsys):
     result = trainrun.run([*QUICK, "trainer.epochs=1", "profile=true", "profile_steps=[500,510]"])
     assert "nothing is traced" in capsys.readouterr().err
     assert json.loads((result.run_dir / "profile.json").read_text())["trace"] is None

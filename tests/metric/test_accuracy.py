@@ -65,7 +65,7 @@ def test_several_labels_at_once_are_each_right_or_wrong():
     assert float(metric(y, p)) == pytest.approx((y == (p > 0.5)).mean())
 
 
-def test_function_form_says_each_label_right_or_wrong():
+def test_function_form_returns_1_or_0_for_each_label():
     right = trainrun.build("metric", "accuracy", form="function", labels="ids")(IDS, SOFTMAX)
     np.testing.assert_array_equal(right, SOFTMAX.argmax(-1) == IDS)
 

@@ -30,10 +30,9 @@ def block(language):
 def metric_class():
     """Run the page's code as a module, and take its class."""
     names = {"__name__": "my_metrics"}
-    exec(compile(block("python"), "docs/custom_metric.md", "exec"), names)
-    yield names["MyAccuracy"]
-    for known in (lookup._announced, lookup._registered):
-        known["metric"].pop("my_accuracy")
+    with lookup.isolated():
+        exec(compile(block("python"), "docs/custom_metric.md", "exec"), names)
+        yield names["MyAccuracy"]
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])

@@ -78,9 +78,9 @@ ARGUMENTS = {"MeanIoU": {"num_classes": 2}, "OneHotMeanIoU": {"num_classes": 2},
 
 
 @pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    monkeypatch.setattr(lookup, "_announced", {})
-    monkeypatch.setattr(lookup, "_registered", {})
+def no_other_plugins():
+    with lookup.isolated():
+        yield
 
 
 def test_the_table_has_every_option():
@@ -114,7 +114,7 @@ def test_direction_agrees_with_keras_own_metadata(name):
 
 
 @pytest.mark.parametrize("name", ["true_positives", "pearson_correlation", "ks", "false_negatives"])
-def test_a_built_metric_says_it_to_keras_callbacks(name):
+def test_built_metric_carries_its_direction_for_keras_callbacks(name):
     """Keras' EarlyStopping with mode=auto raises for a metric without it, such as its own TruePositives."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
     metric = trainrun.build("metric", name)
@@ -204,7 +204,7 @@ def test_the_summary_names_no_best_of_a_metric_without_direction(inside):
     assert "val_mean_pred" not in best
 
 
-def test_an_own_callback_asks_a_model_whose_metric_does_not_say():
+def test_callback_asks_for_mode_when_the_metric_has_no_direction():
     callback = trainrun.build("callback", "stop_at", monitor="val_mine")
     callback.set_model(SimpleNamespace(stop_training=False, metrics=[]))
     with pytest.raises(ValueError, match=r"which way val_mine is better; set stop_at\.mode to min or max"):

@@ -59,7 +59,7 @@ def test_pixels_reach_the_network_in_its_own_range(frozen):
     np.testing.assert_allclose(before(x), expected, atol=1e-5)
 
 
-def test_only_the_head_learns_on_request(frozen):
+def test_frozen_backbone_trains_only_the_head(frozen):
     assert [w.path.split("/")[0] for w in frozen.trainable_weights] == ["head", "head"]
 
 
@@ -82,6 +82,6 @@ def test_penalty_counts_every_kernel_and_seeds_repeat_the_start(models):
         ({"weights": "no_such.weights.h5"}, "MobileNetV2 refused: The `weights` argument"),
     ],
 )
-def test_faults_are_told_in_words(arguments, says):
+def test_bad_arguments_are_refused_with_a_message(arguments, says):
     with pytest.raises(UserError, match=says):
         build(**arguments)

@@ -100,7 +100,7 @@ def test_image_models_refuse_other_inputs(name, kind):
 
 
 @pytest.mark.parametrize("name", TAKES_ALL)
-def test_directive_says_that_all_inputs_are_taken(name):
+def test_declaration_lists_every_kind_of_input_the_model_accepts(name):
     assert set(declaration_reader.of("model", name).inputs) == {
         "numeric",
         "categorical",

@@ -165,9 +165,7 @@ def test_penalty_on_biases():
 
 
 def test_orthogonal_penalty_is_the_mean_cosine_between_rows():
-    model = build("linear", INPUTS["numeric"], regularizer="orthogonal")
     kernel = build("mlp", INPUTS["numeric"], units=[5], regularizer={"name": "orthogonal", "factor": 0.3})
-    assert penalty(model, values((NUMERIC,))) >= 0
     expected = 0.0
     for layer in (kernel.get_layer("hidden_1"), kernel.get_layer("head")):
         w = np.asarray(layer.kernel, "float64")
@@ -178,7 +176,7 @@ def test_orthogonal_penalty_is_the_mean_cosine_between_rows():
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet_small"])
-def test_orthogonal_penalty_on_convolutions_is_refused_in_words(name):
+def test_orthogonal_penalty_on_convolutions_is_refused_with_a_message(name):
     with pytest.raises(UserError, match=r"model\.regularizer: orthogonal_regularizer takes matrices.*Try l2"):
         build(name, (IMAGE,), regularizer="orthogonal")
 

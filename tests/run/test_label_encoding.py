@@ -12,6 +12,7 @@ import sklearn.metrics as sk
 import tensorflow as tf
 
 import trainrun
+from trainrun.compat import metric_direction
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 from trainrun.registry import declaration_reader, option_files
@@ -55,7 +56,7 @@ class TestChoose:
             (["any"], NONE, "any"),
         ],
     )
-    def test_takes_the_word_that_suits_the_target(self, words, target, expected):
+    def test_chosen_label_form_suits_the_target(self, words, target, expected):
         assert choose(words, target) == expected
 
     def test_prefers_what_the_batches_hold(self):
@@ -67,7 +68,7 @@ class TestChoose:
     @pytest.mark.parametrize(
         "words, target", [(["one_hot"], BINARY), (["real"], MULTICLASS), (["ids"], TARGET_REAL)]
     )
-    def test_says_what_does_not_fit(self, words, target):
+    def test_label_form_that_does_not_fit_is_refused_with_the_reason(self, words, target):
         with pytest.raises(UserError, match=f"{words[0]}.*{target.kind}"):
             choose(words, target)
 
@@ -379,9 +380,9 @@ class TestAdapted:
         for name in names:
             assert logs[name] == pytest.approx(MULTI[name](WEIGHT), rel=2e-3), name
 
-    def test_tells_early_stopping_which_way_is_better(self):
-        assert build("auc", MULTICLASS, "ids", "logits")._direction == "up"
-        assert build("categorical_crossentropy", MULTICLASS, "ids", "logits")._direction == "down"
+    def test_adapted_metric_carries_its_direction(self):
+        assert metric_direction.read(build("auc", MULTICLASS, "ids", "logits")) == "max"
+        assert metric_direction.read(build("categorical_crossentropy", MULTICLASS, "ids", "logits")) == "min"
 
 
 class TestArguments:
@@ -428,7 +429,7 @@ TARGETS = {
     "kind, name",
     list(itertools.chain.from_iterable(((k, n) for n in demanding(t)) for k, t in TARGETS.items())),
 )
-def test_every_metric_works_for_every_target_that_it_says_it_fits(kind, name):
+def test_every_metric_works_for_every_target_that_it_declares(kind, name):
     """One compiled step: shapes, dtypes and a scalar result."""
     target = TARGETS[kind]
     y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
@@ -460,7 +461,7 @@ def losses_for(target):
     "kind, name",
     list(itertools.chain.from_iterable(((k, n) for n in losses_for(t)) for k, t in TARGETS.items())),
 )
-def test_every_loss_has_a_gradient_for_every_target_that_it_says_it_fits(kind, name):
+def test_every_loss_has_a_gradient_for_every_target_that_it_declares(kind, name):
     target, option = TARGETS[kind], option_files.find("loss", name)
     y = {"binary": BITS, "multiclass": IDS, "multilabel": RNG.integers(0, 2, (N, 3))}.get(
         kind, RNG.uniform(1, 2, (N, 2)).astype("float32")

@@ -53,7 +53,7 @@ def default_run(tmp_path_factory):
     return code, folder
 
 
-def test_the_main_job_ends_well_and_leaves_the_directory_of_the_design(default_run):
+def test_run_leaves_every_file_of_the_design_in_its_directory(default_run):
     code, folder = default_run
     run_dir = only_run(folder)
     assert code == 0
@@ -66,7 +66,7 @@ def test_the_main_job_ends_well_and_leaves_the_directory_of_the_design(default_r
     assert set(summary_of(run_dir)) == SUMMARY_KEYS
 
 
-def test_the_summary_is_true(default_run):
+def test_summary_matches_the_model_and_the_history(default_run):
     import keras
     from sklearn.metrics import accuracy_score
 
@@ -234,7 +234,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(inside):
     assert shas[0] == shas[1] != shas[2]
 
 
-def test_a_real_target_is_learnt_in_deviations_and_measured_in_its_unit(inside):
+def test_real_target_is_standardized_for_training_and_measured_in_its_unit(inside):
     import keras
     from sklearn.metrics import mean_absolute_error, r2_score
 
@@ -280,7 +280,7 @@ def test_early_stopping_restores_the_best_weights_and_the_final_metrics_are_thei
     assert result.metrics["val_loss"] == pytest.approx(min(result.history["val_loss"]), rel=1e-5)
 
 
-def test_a_run_that_fails_says_where_and_is_marked_so(inside, capsys):
+def test_failed_run_is_marked_and_names_its_directory(inside, capsys):
     (inside / "mine.py").write_text(
         "import trainrun\n"
         "@trainrun.register('callback', 'bomb')\n"
@@ -302,7 +302,7 @@ def test_a_run_that_fails_says_where_and_is_marked_so(inside, capsys):
     assert ends[-1]["kind"] == "end" and ends[-1]["status"] == "FAILED"
 
 
-def test_what_only_building_can_tell_leaves_no_run_directory(inside, capsys):
+def test_error_while_building_leaves_no_run_directory(inside, capsys):
     code = main(
         [*QUICK, "data=iris", "model=layers", "model.layers=[{name: Conv2D, filters: 4, kernel_size: 3}]"]
     )
@@ -311,7 +311,7 @@ def test_what_only_building_can_tell_leaves_no_run_directory(inside, capsys):
     assert not (inside / "outputs").exists()
 
 
-def test_a_sweep_runs_every_point_and_tells_the_failures_at_the_end(inside, capsys):
+def test_sweep_runs_every_point_and_lists_the_failures_at_the_end(inside, capsys):
     (inside / "odd.py").write_text(
         "import trainrun\n"
         "@trainrun.register('loss', 'odd')\n"
@@ -351,7 +351,7 @@ def assert_killed(run_dir):
     assert (last["kind"], last["status"]) == ("end", "KILLED")
 
 
-def test_ctrl_c_ends_the_run_in_order_and_the_record_says_killed(tmp_path):
+def test_ctrl_c_ends_the_run_with_status_killed(tmp_path):
     command = [sys.executable, "-m", "trainrun", "data=iris", "tracking=none", "trainer.epochs=100000"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -366,7 +366,7 @@ def test_ctrl_c_ends_the_run_in_order_and_the_record_says_killed(tmp_path):
     assert_killed(only_run(tmp_path))
 
 
-def test_sigterm_does_the_same(inside, capfd):
+def test_sigterm_ends_the_run_with_status_killed(inside, capfd):
     (inside / "ends.py").write_text(
         "import os, signal\n"
         "import keras, trainrun\n"

@@ -58,10 +58,17 @@ def summaries(sweep):
     }
 
 
-def wait_for(found, process=None, seconds=240):
-    """Wait until something is there; `process`: that is to bring it about, and lives."""
+def lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(condition, process=None, seconds=240):
+    """Wait until a condition holds, at most so many seconds; `process` must live meanwhile."""
     until = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < until, "it did not come to it"
-        assert process is None or process.poll() is None, f"it has ended with {process.returncode}"
+    while not condition():
+        assert time.monotonic() < until, f"the condition did not hold within {seconds} s"
+        assert process is None or process.poll() is None, f"the process exited with {process.returncode}"
         time.sleep(0.05)

@@ -54,7 +54,7 @@ def test_new_points_get_new_numbers_in_the_same_directory(swept):
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_new_points_is_told_before_any_of_them_begins(swept):
+def test_invalid_new_points_are_refused_before_any_starts(swept):
     sweep = only_sweep(swept)
     before = (sweep / "sweep.json").read_text()
     done = trainrun(swept, "resume", "last", "optimizer.learning_rat=1,2", "loss=focl")
@@ -161,7 +161,7 @@ def test_an_optuna_sweep_goes_on_with_its_study_and_more_trials(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_optuna_sweep_with_seeds_is_told_of_settings(tmp_path):
+def test_optuna_study_with_seeds_gets_one_trial_per_setting(tmp_path):
     words = [*QUIET, "trainer.epochs=1", "hydra/sweeper=optuna", "sweep.trials=2", "seeds=2"]
     space = "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))"
     done = trainrun(tmp_path, "-m", *words, space)
@@ -205,12 +205,12 @@ def test_what_changes_stands_where_it_stood():
         (["hydra.sweep.dir=other"], "began with"),
     ],
 )
-def test_what_a_sweep_cannot_be_told_is_refused(words, said):
+def test_options_that_a_resumed_sweep_cannot_take_are_refused(words, said):
     with pytest.raises(UserError, match=said):
         sweep_additions.read(words, settings={"hydra": ["hydra/launcher=local"]})
 
 
-def test_resume_is_said_with_m(inside, capsys):
+def test_sweep_resume_option_needs_multirun(inside, capsys):
     assert main(["sweep.resume=last"]) == 2
     assert "-m" in capsys.readouterr().err
 
@@ -239,7 +239,7 @@ GOOD = {
         ("[" * 100_000, "cannot be read"),
     ],
 )
-def test_a_damaged_record_is_told_without_a_traceback(inside, capsys, content, said):
+def test_damaged_record_is_an_error_without_a_traceback(inside, capsys, content, said):
     (inside / "swept").mkdir()
     (inside / "swept" / "sweep.json").write_text(content)
     assert main(["resume", "swept"]) == 2

@@ -85,7 +85,7 @@ def run(folder):
 
 
 @pytest.mark.slow
-def test_edited_plugins_run_as_they_are_and_every_such_trial_says_so(tmp_path, as_new):
+def test_edited_plugins_are_used_and_every_such_trial_records_it(tmp_path, as_new):
     _, said, logs, rates, remarks = run(tmp_path)
     assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
     assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
@@ -159,7 +159,7 @@ def test_no_copied_folder_lies_outside_the_snapshot(inside, copy):
         snapshot.read(inside)
 
 
-def test_a_damaged_record_is_told(inside):
+def test_damaged_record_is_an_error_with_a_message(inside):
     (inside / "snapshot").mkdir()
     (inside / "snapshot" / "code.json").write_text("[")
     with pytest.raises(UserError, match="cannot be read"):

@@ -101,7 +101,7 @@ def test_trials_are_nested_below_one_parent_with_counts_best_plots_and_leaderboa
     assert store.files(parent, "plots") == [f"plots/{n}.png" for n in ("curves", "effects", "objective")]
 
 
-def test_a_run_id_in_the_environment_is_written_into_by_nobody_and_becomes_the_parents_parent(done):
+def test_run_id_in_the_environment_becomes_the_parent_of_the_sweep_and_stays_unchanged(done):
     folder, outer, _ = done
     store = Store(folder / "mlflow.db")
     assert store.parents[0].data.tags[PARENT] == outer
@@ -159,7 +159,7 @@ def test_an_offline_sweep_is_nested_by_sync_in_whatever_order(offline, capsys):
     assert {t.data.tags[PARENT] for t in now.trials.values()} == {now.parents[0].info.run_id}
 
 
-def test_what_the_files_about_delivery_said_may_be_lost(offline):
+def test_lost_delivery_state_leads_to_no_duplicate_runs(offline):
     assert main(["sync", str(offline)]) == 0
     before = {r.info.run_id for r in Store("mlflow.db").runs}
     for path in offline.rglob(state.FILE):
@@ -188,7 +188,7 @@ def delivered(run_dir):
     return records[-1]["kind"] == "end" and state.unsent_of(run_dir, 1, len(records)) == 0
 
 
-def test_the_parent_of_a_sweep_that_was_killed_says_so_and_goes_on_when_the_sweep_does(tmp_path):
+def test_parent_run_of_a_killed_sweep_is_killed_and_resumes_with_it(tmp_path):
     """Killed in the middle of two trials that would take long; it goes on until Ctrl-C."""
     words = ["tracking=mlflow", "hydra.launcher.n_jobs=2", "trainer.epochs=100000", "artifacts.plots=false"]
     process = begun(tmp_path, "-m", *SMALL, *words, RATES)

@@ -19,7 +19,7 @@ def trial(number, status="FINISHED", **metrics):
     return Trial(number, [], [], Path(), {}, status=status, metrics=metrics)
 
 
-def test_what_is_no_number_never_wins():
+def test_nan_and_infinite_values_never_rank_first():
     trials = [trial(0, val_auc=float("nan")), trial(1, val_auc=0.2), trial(2), trial(3, val_auc=float("inf"))]
     assert [t.number for t in Objective("val_auc", True).ranked(trials)] == [1]
 
@@ -83,7 +83,7 @@ def test_a_trial_that_did_not_finish_never_wins():
     assert [t.number for t in Objective("val_loss", False).ranked(trials)] == [2, 1]
 
 
-def test_of_equals_the_earlier_comes_first():
+def test_equal_trials_rank_in_their_order():
     trials = [trial(2, val_auc=0.5), trial(0, val_auc=0.5), trial(1, val_auc=0.7)]
     assert [t.number for t in Objective("val_auc", True).ranked(trials)] == [1, 0, 2]
 
@@ -99,7 +99,7 @@ def test_of_equals_the_earlier_comes_first():
         ("val_loss", "maximize", True),
     ],
 )
-def test_the_direction_follows_the_metrics_name_unless_it_is_said(name, direction, maximize):
+def test_direction_follows_the_metric_unless_it_is_set(name, direction, maximize):
     assert Objective.of(name, direction, []) == Objective(name, maximize)
 
 

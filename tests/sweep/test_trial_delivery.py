@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from trainrun.sweep import trial_delivery
@@ -57,7 +59,7 @@ def ended(folder, number):
     return Trial(number, [], [], run_dir, {"tracking": SETTINGS}, status="FINISHED")
 
 
-def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
+def test_delivered_trials_are_forgotten(tmp_path, courier):
     sent = trial_delivery.Delivery(timeout=3.0)
     trials = [ended(tmp_path, i) for i in range(4)]
     for trial in trials[:3]:
@@ -73,12 +75,14 @@ def test_nothing_stays_of_trials_that_are_delivered(tmp_path, courier):
 
 @pytest.mark.parametrize(("down", "seconds"), [(False, 20.0), (True, 3.0)])
 def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
-    tmp_path, courier, down, seconds, capsys
+    tmp_path, courier, down, seconds, capsys, monkeypatch
 ):
-    sent = trial_delivery.Delivery(timeout=3.0)
+    now = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now - 100.0)
+        sent = trial_delivery.Delivery(timeout=3.0)
     for number in range(trial_delivery.MANY):
         sent.ended(ended(tmp_path, number))
-    sent._began -= 100.0
     courier.down = down
     assert sent.finish(3.0) == trial_delivery.MANY
     assert [*courier.waits.values()] == pytest.approx([seconds] * trial_delivery.MANY, abs=1.0)

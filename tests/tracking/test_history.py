@@ -45,7 +45,7 @@ RESUMED = [
 ]
 
 
-def test_a_later_attempt_stands_in_the_place_of_an_earlier_one(tmp_path):
+def test_epochs_of_a_later_attempt_replace_those_of_an_earlier_one(tmp_path):
     told = history.replay(book(tmp_path, *RESUMED))
     assert told["history"] == {"loss": [0.5, 0.41]}
     assert list(told["epochs"]) == [1, 2]
@@ -96,7 +96,7 @@ def test_steps_beyond_the_checkpoint_count_by_updates(tmp_path):
 # What became of a run.
 
 
-def test_a_run_whose_process_is_gone_is_marked_by_whoever_looks(tmp_path):
+def test_run_of_a_dead_process_is_marked_as_killed_on_listing(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r", "seed": 3, "overrides": ["a=1"]}), epoch(1, 0.5))
     (tmp_path / "run.log").write_text("\n".join(f"line {i}" for i in range(50)))
     found = read(tmp_path)
@@ -113,7 +113,7 @@ def test_a_run_whose_process_is_gone_is_marked_by_whoever_looks(tmp_path):
     assert len(journal.read(tmp_path / "journal.jsonl").records) == 3
 
 
-def test_a_summary_that_says_finished_of_a_run_that_was_killed_is_set_right(tmp_path):
+def test_finished_summary_of_a_killed_run_is_corrected(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}), epoch(1, 0.5))
     summary.write(
         tmp_path, summary.build(run_id="r", status="FINISHED", seed=1, epochs=1, metrics={"test_loss": 1.0})
@@ -143,7 +143,7 @@ def test_a_run_that_was_resumed_and_killed_has_a_summary_of_what_it_came_to(tmp_
     assert (told["metrics"], told["weights_sha256"]) == ({"loss": 0.4}, None)
 
 
-def test_what_another_attempt_does_is_not_ended_by_who_looked_after_the_first(tmp_path):
+def test_marking_one_attempt_as_killed_leaves_a_newer_attempt_alone(tmp_path):
     recorder = Recorder(tmp_path)
     recorder.start(run_id="r", config={})
     recorder.journal.close()
@@ -165,7 +165,7 @@ def test_a_living_run_and_one_of_another_machine_are_left_alone(tmp_path):
         assert len(path.read_text().splitlines()) == 1
 
 
-def test_a_process_that_nobody_has_fetched_is_dead(tmp_path):
+def test_zombie_process_counts_as_dead(tmp_path):
     code = "from trainrun.tracking.record import Recorder; Recorder('.').start(run_id='r', config={})"
     child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the table of processes
@@ -175,7 +175,7 @@ def test_a_process_that_nobody_has_fetched_is_dead(tmp_path):
         child.wait()
 
 
-def test_a_run_that_is_looked_after_is_left_to_that(tmp_path):
+def test_run_with_a_live_delivery_process_is_left_alone(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}))
     lock = Lock(tmp_path)
     assert lock.acquire()
@@ -185,7 +185,7 @@ def test_a_run_that_is_looked_after_is_left_to_that(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "", "nonsense\n"])
-def test_status_of_a_directory_that_tells_nothing(tmp_path, content):
+def test_directory_without_records_has_status_unknown(tmp_path, content):
     if content is not None:
         (tmp_path / "journal.jsonl").write_text(content)
     assert read(tmp_path).status == settle(tmp_path).status == "UNKNOWN"
@@ -226,7 +226,7 @@ def test_each_store_has_its_own_place_and_the_latest_comes_last(tmp_path):
     assert state.unsent({"next": 12, "left": {"3": "why"}}, 12) == 1
 
 
-def test_the_line_that_says_what_is_not_sent(inside):
+def test_line_about_unsent_records(inside):
     assert not_sent(1, inside / "a b") == "1 record not yet sent: trainrun sync 'a b'"
     assert not_sent(3, "x") == "3 records not yet sent: trainrun sync x"
 

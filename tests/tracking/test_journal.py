@@ -121,7 +121,7 @@ def test_a_line_that_lost_only_its_end_is_kept(path):
 
 
 @pytest.mark.parametrize("cut", range(0, 120, 7))
-def test_whatever_is_cut_off_it_can_be_continued(path, cut):
+def test_journal_cut_at_any_byte_can_be_continued(path, cut):
     write(path, ("start", {"x": "é" * 10}), ("epoch", {"metrics": {"loss": math.nan}}))
     path.write_bytes(path.read_bytes()[:cut])
     write(path, ("end", {"status": "FINISHED"}))

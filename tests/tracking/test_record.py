@@ -39,7 +39,7 @@ def test_writes_epochs_with_their_steps(tmp_path):
     assert ended == (None, 0)
 
 
-def test_writes_steps_where_asked(tmp_path):
+def test_batch_metrics_are_written_on_request(tmp_path):
     recorder = Recorder(tmp_path, TrackingSettings(every_steps=3))
     start(recorder)
     fit(recorder.callback())

@@ -21,12 +21,12 @@ from .test_agreement import SMALL, agree
         (5, ["loss.reduction=mean_with_sample_weight", "loss=categorical_crossentropy", "trainer.class_weight=balanced"]),
     ],
 )  # fmt: skip
-def test_parts_of_a_batch_give_the_step_of_the_whole(parts, extra, train, deterministic):
+def test_accumulated_parts_of_a_batch_equal_the_step_of_the_whole_batch(parts, extra, train, deterministic):
     whole = train("custom", *SMALL, "trainer.epochs=2", *extra)
     agree([whole, train("custom", *SMALL, "trainer.epochs=2", *extra, f"trainer.accumulate={parts}")])
 
 
-def test_a_loss_of_the_whole_batch_cannot_be_had_in_parts(train):
+def test_whole_batch_loss_with_accumulation_is_refused(train):
     with pytest.raises(ValueError, match="sum over examples; Dice"):
         train(
             "custom",
@@ -46,7 +46,7 @@ def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, 
     agree([held, train("custom", *SMALL, "trainer.epochs=3")])
 
 
-def test_run_eagerly_and_by_xla_it_learns_the_same(train):
+def test_eager_xla_and_several_steps_a_call_agree(train):
     settings = (
         "seed=42",
         "trainer.run_eagerly=true",

@@ -48,7 +48,7 @@ class Heard(keras.callbacks.Callback):
         self.calls.append("done " + ",".join(logs))
 
 
-def test_a_callback_hears_the_same_under_each_trainer(train, deterministic):
+def test_every_trainer_calls_a_callback_with_the_same_events_and_logs(train, deterministic):
     heard = []
     for trainer in TRAINERS:
         heard.append(Heard())
@@ -81,7 +81,7 @@ def test_the_time_limit_ends_it(trainer, train):
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_lengths_are_kept_and_a_weightless_class_is_not_learnt(trainer, train):
+def test_epoch_lengths_are_kept_and_a_class_of_weight_0_is_not_learnt(trainer, train):
     lengths = ["trainer.epochs=40", "trainer.steps_per_epoch=3", "trainer.validation_freq=20"]
     done = train(trainer, *SMALL, *lengths, "optimizer.learning_rate=0.05",
                  "trainer.class_weight={0: 1.0, 1: 1.0, 2: 0.0}")  # fmt: skip

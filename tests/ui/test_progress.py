@@ -51,7 +51,7 @@ def test_one_aligned_line_an_epoch_with_its_numbers(capsys):
     assert len(head) == len(first) == len(last)
 
 
-def test_says_its_headings_again_when_metrics_come_or_go(capsys):
+def test_headings_are_repeated_when_the_metrics_change(capsys):
     clock = Clock()
     progress = Progress(3, 2, 4, clock=clock)
     progress.on_train_begin()
@@ -61,7 +61,7 @@ def test_says_its_headings_again_when_metrics_come_or_go(capsys):
     assert [line.split()[0] for line in lines] == ["epoch", "1/3", "epoch", "2/3", "3/3"]
 
 
-def test_a_long_epoch_says_something_every_ten_seconds(capsys):
+def test_long_epoch_prints_a_line_every_ten_seconds(capsys):
     clock = Clock()
     progress = Progress(2, 100, 8, clock=clock)
     progress.on_train_begin()
@@ -82,7 +82,7 @@ def test_a_long_epoch_says_something_every_ten_seconds(capsys):
     ]
 
 
-def test_says_once_how_long_it_will_take_without_the_time_to_compile(capsys):
+def test_time_estimate_is_printed_once_and_excludes_compilation(capsys):
     clock = Clock()
     progress = Progress(50, 10, 8, clock=clock)
     progress.on_train_begin()
@@ -111,7 +111,6 @@ def terminal(monkeypatch):
         stream = Terminal()
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(console, "width", lambda: width)
-        monkeypatch.setattr(console, "_region", None)
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("NO_COLOR", "1")
         return stream

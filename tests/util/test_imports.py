@@ -51,18 +51,18 @@ print("well")
 """
 
 
-def test_the_collector_rests_during_an_import_and_leaves_its_objects_out_later():
+def test_garbage_collector_is_paused_during_an_import_and_skips_its_objects_later():
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True)
     assert done.stdout == "well\n", done.stderr
 
 
-def test_a_run_from_python_leaves_the_collector_and_the_users_objects_alone(tmp_path):
+def test_python_api_leaves_the_garbage_collector_and_the_users_objects_alone(tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.endswith("well\n"), done.stderr
 
 
-def test_a_disabled_collector_stays_disabled_after_an_import():
+def test_disabled_garbage_collector_stays_disabled_after_import():
     gc.disable()
     try:
         with imports.collector_paused("no_such_library"):
@@ -72,7 +72,7 @@ def test_a_disabled_collector_stays_disabled_after_an_import():
         gc.enable()
 
 
-def test_the_collector_goes_on_after_an_import_that_fails():
+def test_garbage_collector_is_enabled_again_after_a_failed_import():
     with pytest.raises(ImportError), imports.collector_paused("no_such_library"):
         import no_such_library  # noqa: F401
     assert gc.isenabled()

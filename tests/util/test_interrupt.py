@@ -39,6 +39,9 @@ from trainrun.util.interrupt import StopRequest
 stop = StopRequest()
 with stop.on_signals(grace=500), stop.between_steps():
     print("hanging", flush=True)
+    while stop.pending is None:
+        time.sleep(0.01)
+    print("asked", flush=True)
     time.sleep(600)
 """
 # A run is asked to stop in the way of its config, and when it goes on, as batch systems do it.
@@ -87,7 +90,7 @@ def left(folder):
     return json.loads((run_dir / "summary.json").read_text())["status"], file.newest(run_dir)
 
 
-def test_a_signal_of_the_config_saves_and_stops_and_the_run_can_go_on(inside, capfd):
+def test_signal_named_in_the_config_saves_stops_and_the_run_resumes(inside, capfd):
     (inside / "asks.py").write_text(ASKS)
     asked = [
         "trainer.epochs=30",
@@ -112,7 +115,7 @@ def test_a_second_ctrl_c_ends_at_once():
     process = subprocess.Popen([sys.executable, "-c", HANGS_TWICE], stdout=subprocess.PIPE, text=True)
     until(process, "hanging")
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    until(process, "asked")
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
@@ -120,7 +123,7 @@ def test_a_second_ctrl_c_ends_at_once():
     assert code in (130, -signal.SIGINT) and time.monotonic() - began < 20
 
 
-def test_a_step_that_hangs_has_its_grace(tmp_path):
+def test_hanging_step_is_killed_after_the_grace_period(tmp_path):
     (tmp_path / "hangs.py").write_text(HANGS)
     graced = start(tmp_path, "plugins=[./hangs.py]", "callback=hang", "checkpoint.grace=1.5")
     until(graced, "hanging")
@@ -131,7 +134,7 @@ def test_a_step_that_hangs_has_its_grace(tmp_path):
     assert "the step did not end within 1.5 s" in err and "Traceback" not in err
 
 
-def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
+def test_run_killed_by_sigkill_resumes_to_identical_bits(tmp_path):
     """SIGKILL, by the code of `verify-resume`; benchmarks/kill_resume.py does it a hundred times."""
     from trainrun.verify import differences, kill_and_resume
 
@@ -144,6 +147,13 @@ def test_a_run_killed_without_a_word_goes_on_to_the_same_bits(tmp_path):
     assert not [p.name for p in (run_dir / file.FOLDER).iterdir() if p.name.startswith(".")]
 
 
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def raised(number, inside=lambda: None):
     with pytest.raises(Interrupted) as caught, StopRequest().on_signals():
         inside()
@@ -153,30 +163,30 @@ def raised(number, inside=lambda: None):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_outside_of_steps_a_signal_is_heard_at_once(number, code):
+def test_signal_outside_of_steps_is_raised_at_once(number, code):
     assert raised(number).exit_code == code
 
 
-def test_between_steps_a_signal_waits_until_somebody_looks(capsys):
+def test_signal_between_steps_stays_pending_until_it_is_polled(capsys):
     stop = StopRequest()
     with stop.on_signals(grace=60):
         with pytest.raises(Interrupted), stop.between_steps():
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
+            wait_for(lambda: stop.pending)
             assert str(stop.pending) == "stopped by SIGTERM"
             raise stop.pending
         assert stop.pending is not None
     assert stop.pending is None
 
 
-def test_one_that_came_after_the_last_look_is_raised_when_the_steps_are_over():
+def test_signal_after_the_last_poll_is_raised_when_the_steps_end():
     stop = StopRequest()
     with stop.on_signals(grace=60), pytest.raises(Interrupted), stop.between_steps():
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.05)
+        wait_for(lambda: stop.pending)
 
 
-def test_the_grace_of_one_run_does_not_end_the_next(monkeypatch):
+def test_grace_timer_of_one_run_does_not_kill_the_next(monkeypatch):
     ended, stop = [], StopRequest()
     monkeypatch.setattr(os, "_exit", ended.append)
     for seconds in (0.2, 60.0):
@@ -188,11 +198,11 @@ def test_the_grace_of_one_run_does_not_end_the_next(monkeypatch):
     assert ended == []
     with pytest.raises(Interrupted), stop.on_signals(grace=0.1), stop.between_steps():
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.5)
+        wait_for(lambda: ended)
     assert ended == [130]
 
 
-def test_the_handlers_of_before_are_back_afterwards():
+def test_previous_signal_handlers_are_restored():
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)]
     with StopRequest().on_signals(["SIGUSR2"]):
         assert signal.getsignal(signal.SIGUSR2) != before[2]
@@ -200,7 +210,7 @@ def test_the_handlers_of_before_are_back_afterwards():
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)] == before
 
 
-def test_in_a_thread_that_may_not_set_handlers_nothing_is_set():
+def test_no_signal_handler_is_set_outside_of_the_main_thread():
     found = []
 
     def work():

@@ -45,7 +45,7 @@ def test_refuses_anything_else_with_an_example(value):
         parse(value)
 
 
-def test_rounds_but_never_to_nothing():
+def test_rounds_to_at_least_one_step():
     assert Length(0.5, "run").steps(7, 7) == 4
     assert Length(0.001, "run").steps(7, 7) == 1
     assert Length(0.0, "run").steps(7, 7) == 0

@@ -34,7 +34,7 @@ def test_hides_what_is_secret(given, hidden):
         "a@b.org",
     ],
 )
-def test_leaves_the_rest(text):
+def test_leaves_text_without_secrets_unchanged(text):
     assert redaction.text(text) == text
 
 

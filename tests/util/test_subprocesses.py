@@ -21,7 +21,7 @@ except ImportError:
 
 
 @pytest.mark.parametrize(("path", "says"), [([], "alone"), ([""], "beside")])
-def test_what_a_child_has(inside, monkeypatch, path, says):
+def test_child_process_gets_arguments_environment_session_and_path(inside, monkeypatch, path, says):
     (inside / "elsewhere").mkdir()
     (inside / "elsewhere" / "program.py").write_text(PROGRAM)
     (inside / "beside.py").write_text("print('beside')")

@@ -10,84 +10,105 @@ import pytest
 from trainrun.sweep.launchers import launcher_settings
 from trainrun.sweep.launchers.resources import Resources
 from trainrun.sweep.trial import Trial
+from trainrun.vectorized import engine as engine_module
 from trainrun.vectorized.engine import Vectorized
-from trainrun.vectorized.worker import Place
 
 SETTINGS = {"plugins": [], "command": [], "trial_timeout": None, "grace": 30.0, "reuse": "auto"}
 
 
 class Process:
-    """Stands for `worker.Together`."""
+    """Stands for `worker.Together`: it takes trials, and ends none."""
 
-    def __init__(self, threads, part):
+    gone, ends = False, ()
+
+    def __init__(self, settings, threads, part, *_):
         self.threads, self.part, self.places, self.key = threads, part, [], None
 
     def send(self, place):
         self.places.append(place)
         self.key = place.key
 
+    def hurry(self):
+        pass
+
+    def listen(self):
+        return []
+
+
+class Machine:
+    """An engine for 64 trials on two cores, with its processes."""
+
+    def __init__(self, monkeypatch):
+        self.processes, self.alone = [], []
+        monkeypatch.setattr(engine_module, "Together", self.begun)
+        monkeypatch.setattr(engine_module.compatibility, "unfit", lambda config, plugins: None)
+        pool = SimpleNamespace(running=[], free=True, start=lambda trial, resume: self.alone.append(trial))
+        self.engine = Vectorized({"trial_timeout": None, "plugins": []}, pool, 64, Resources(2, 2))
+
+    def begun(self, *arguments):
+        self.processes.append(Process(*arguments))
+        return self.processes[-1]
+
+    def start(self, shape, count):
+        for number in range(count):
+            self.engine.start(Trial(number, [], [], Path(), {"loss": shape}))
+        self.engine.wait(0.0)
+
+    @property
+    def trials(self):
+        return [len(p.places) for p in self.processes]
+
 
 @pytest.fixture
-def engine():
-    pool = SimpleNamespace(running=[], free=True)
-    made = Vectorized({"trial_timeout": None}, pool, 64, Resources(2, 2))
-    made._begun = lambda threads, part, place: Process(threads, part)
-    return made
+def machine(monkeypatch):
+    return Machine(monkeypatch)
 
 
-def wait(engine, key, count):
-    engine._waiting += [Place(Trial(i, [], [], Path(), {}), None, key) for i in range(count)]
-    engine._begin()
+def test_many_trials_are_divided_among_the_cores(machine):
+    machine.start("a", 21)
+    assert machine.trials == [11, 10]
+    assert [(p.threads, p.part) for p in machine.processes] == [(1, 0.5), (1, 0.5)]
+    assert "2 side by side" in machine.engine.how
 
 
-def had(engine):
-    return [(p.key, len(p.places)) for p in engine._processes]
+def test_few_trials_share_one_graph_and_the_whole_machine(machine):
+    machine.start("a", 15)
+    assert machine.trials == [15]
+    assert [(p.threads, p.part) for p in machine.processes] == [(2, 1.0)]
 
 
-def test_many_are_divided_among_the_cores(engine):
-    wait(engine, "a", 21)
-    assert had(engine) == [("a", 11), ("a", 10)]
-    assert [(p.threads, p.part) for p in engine._processes] == [(1, 0.5), (1, 0.5)]
-    assert "2 side by side" in engine.how
+def test_further_trials_go_to_the_process_with_fewer(machine):
+    machine.start("a", 16)
+    del machine.processes[1].places[:3]
+    machine.start("a", 4)
+    assert sorted(machine.trials) == [8, 9]
 
 
-def test_few_have_one_graph_and_the_whole_machine(engine):
-    wait(engine, "a", 15)
-    assert had(engine) == [("a", 15)]
-    assert [(p.threads, p.part) for p in engine._processes] == [(2, 1.0)]
+def test_an_idle_process_is_used_again_only_for_enough_trials(machine):
+    machine.start("a", 16)
+    machine.processes[0].places.clear()
+    machine.start("a", 3)
+    assert machine.trials == [0, 11]
+    machine.start("a", 16)
+    assert sorted(machine.trials) == [13, 14]
 
 
-def test_further_ones_go_where_there_are_fewer(engine):
-    wait(engine, "a", 16)
-    del engine._processes[1].places[:3]
-    wait(engine, "a", 4)
-    assert had(engine) == [("a", 8), ("a", 9)][::-1] or had(engine) == [("a", 9), ("a", 8)]
+def test_another_shape_waits_until_a_process_is_idle(machine):
+    machine.start("a", 16)
+    machine.start("b", 9)
+    assert machine.trials == [8, 8] and len(machine.engine.running) == 25
+    machine.processes[1].places.clear()
+    machine.engine.wait(0.0)
+    first, second = machine.processes
+    assert machine.trials == [8, 9] and first.key != second.key
 
 
-def test_a_process_that_has_run_dry_waits_for_enough_of_them(engine):
-    wait(engine, "a", 16)
-    engine._processes[0].places.clear()
-    wait(engine, "a", 3)
-    assert had(engine) == [("a", 0), ("a", 11)]
-    wait(engine, "a", 16)
-    assert had(engine) == [("a", 14), ("a", 13)] or sum(n for _, n in had(engine)) == 27
-
-
-def test_another_shape_waits_for_its_turn(engine):
-    wait(engine, "a", 16)
-    wait(engine, "b", 9)
-    assert had(engine) == [("a", 8), ("a", 8)] and len(engine._waiting) == 9
-    engine._processes[1].places.clear()
-    engine._begin()
-    assert had(engine) == [("a", 8), ("b", 9)] and not engine._waiting
-
-
-def test_one_without_company_is_left_to_local(engine):
-    said = []
-    engine.on_note = said.append
-    wait(engine, "a", 1)
-    assert (had(engine), len(engine._alone)) == ([], 1)
-    assert said == ["1 trial by itself: no other is like it"]
+def test_a_single_trial_is_left_to_the_local_launcher(machine):
+    notes = []
+    machine.engine.on_note = notes.append
+    machine.start("a", 1)
+    assert (machine.processes, len(machine.alone)) == ([], 1)
+    assert notes == ["1 trial by itself: no other is like it"]
 
 
 @pytest.mark.parametrize(
@@ -100,13 +121,13 @@ def test_one_without_company_is_left_to_local(engine):
         ({"n_jobs": 1}, None, 1),
     ],
 )
-def test_as_many_processes_as_there_is_room_for(launcher, machine, jobs, monkeypatch):
+def test_as_many_processes_as_the_machine_has_room_for(launcher, machine, jobs, monkeypatch):
     if machine is not None:
         monkeypatch.setattr(
             Resources, "divide", lambda n, trials, per_gpu=1: machine if trials > 1 else Resources(1, 1)
         )
-    found = Vectorized.of(
+    engine = Vectorized.of(
         {**SETTINGS, "launcher": launcher_settings.complete({"name": "vectorized", **launcher})}, 64
     )
-    found.pool.close()
-    assert found.machine.jobs == jobs
+    engine.pool.close()
+    assert engine.machine.jobs == jobs

@@ -129,7 +129,7 @@ def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
 
 
 @pytest.mark.slow
-def test_a_wrong_step_is_told_apart(together, alone):
+def test_wrong_step_is_detected(together, alone):
     """As would be, for instance, steps of half the length: the comparison can fail."""
     wrong = alone(RATE / 2)
     assert _told_apart(together["loss"], wrong["loss"])

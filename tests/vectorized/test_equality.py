@@ -153,7 +153,7 @@ def together(made, measured=True):
 
 
 @pytest.mark.parametrize(("model", "optimizer"), PAIRS)
-def test_each_trial_is_what_it_is_alone(model, optimizer, precision):
+def test_each_trial_equals_its_run_alone(model, optimizer, precision):
     rates = "optimizer.learning_rate={0.01,0.003,0.001}"
     made = jobs([*{**MODELS, **MORE}[model], f"optimizer={optimizer}", *OPTIMIZERS[optimizer].split(), rates])
     # The optimizer has no part in measuring the validation data: once for each model.
@@ -184,7 +184,7 @@ def test_sgd_in_single_precision_too(precision):
             assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
 
 
-def test_the_numbers_are_found_where_they_are(precision):
+def test_lifted_hyperparameters_are_located_in_the_objects(precision):
     made = jobs([*MODELS["penalties and add_loss"], "optimizer=adam", OPTIMIZERS["adam"]])
     _, graph = together(made)
     names = {p[-1][1] for p in graph.paths}
@@ -199,7 +199,7 @@ def test_the_numbers_are_found_where_they_are(precision):
         (["model=mlp", "model.activation={relu,tanh,relu}"], "relu|tanh|differ"),
     ],
 )
-def test_what_is_of_another_shape_is_refused(lines, reason, precision):
+def test_trial_of_another_shape_is_refused(lines, reason, precision):
     from trainrun.vectorized import program
 
     made = jobs([*DIGITS, *lines, "optimizer=sgd"])
@@ -231,10 +231,10 @@ def test_rows_are_divided_and_squared_one_by_one(lines, precision):
     assert len(np.unique(tokens)) < tokens.size, "tokens come twice"
     graph = program.Program([part(j, 0) for j in made], 16)
     graph.probe([part(j, 0) for j in made])
-    assert not graph._dense, "held to a separate step as they are, not summed before"
+    assert not graph.dense, "held to a separate step as they are, not summed before"
 
 
-def test_a_step_that_does_not_hold_is_found_out(precision, monkeypatch):
+def test_step_that_differs_from_the_single_run_is_refused(precision, monkeypatch):
     """A graph that computes something else, by however little, is refused before anything is trained by it."""
     from trainrun.vectorized import functional, program
 

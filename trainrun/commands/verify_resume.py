@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         trial = kill_and_resume.Trial(words, folder, config["trainer"].get("epochs"), options.seed)
         runs = _run(trial, options.kills)
-        equal = _tell(trial, runs)
+        equal = report(trial.whole, trial.epochs, runs)
         keep = keep or not equal
     except TrainingError as error:
         keep = True
@@ -142,20 +142,29 @@ def _from(kill: kill_and_resume.Kill) -> str:
     return f"resumes in epoch {epoch + 1}" + (f", step {step + 1}" if step else "")
 
 
-def _tell(trial: kill_and_resume.Trial, runs: Sequence[tuple[Path, list[kill_and_resume.Kill]]]) -> bool:
-    """Print the result; return whether all runs are equal."""
+def report(whole: Path, epochs: int, runs: Sequence[tuple[Path, list[kill_and_resume.Kill]]]) -> bool:
+    """Compare the killed runs with the whole one, and print the result.
+
+    Args:
+        whole: directory of the run without kills.
+        epochs: of each run.
+        runs: directory and kills of each killed run.
+
+    Returns:
+        Whether all runs are equal.
+    """
     from trainrun.tracking import summary
     from trainrun.verify import differences
 
     struck = sum(len(kills) for _, kills in runs)
     for run_dir, _ in runs:
-        if differing := differences.compare(trial.whole, run_dir):
-            _explain(trial.whole, run_dir, differing)
+        if differing := differences.compare(whole, run_dir):
+            _explain(whole, run_dir, differing)
             return False
-    content = summary.read(trial.whole)
+    content = summary.read(whole)
     console.say(
         f"equal to the bit after {_count(struck, 'kill')}: weights {content['weights_sha256'][:12]}…, "
-        f"{_count(trial.epochs, 'epoch')} of metrics, {len(content['metrics'])} final and the best ones",
+        f"{_count(epochs, 'epoch')} of metrics, {len(content['metrics'])} final and the best ones",
         "green",
     )
     return True

@@ -26,7 +26,6 @@ from trainrun.util.declarations import Declaration, made
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
-_imported: set[Path | str] = set()
 
 
 def early(overrides: Sequence[str]) -> list[str]:
@@ -124,11 +123,12 @@ def load(plugins: Iterable[str]) -> None:
     for plugin in plugins if not problems else ():
         path = _locate(plugin)
         name = _module_name(plugin, path) if path else plugin
-        if (path or plugin) in _imported:
+        by_path = path is not None and _FILE.search(plugin)
+        if by_path and getattr(sys.modules.get(name), "__file__", None) == str(path):
             continue
         try:
             with console.hushed():
-                if path is not None and _FILE.search(plugin):
+                if by_path:
                     spec = importlib.util.spec_from_file_location(name, path)
                     module = importlib.util.module_from_spec(spec)
                     sys.modules[name] = module
@@ -146,8 +146,6 @@ def load(plugins: Iterable[str]) -> None:
                     f"{plugin} cannot be imported: {_where(error, path)}{': '.join(filter(None, (type(error).__name__, str(error))))}. Mend it, or leave it out.",
                 )
             )
-        else:
-            _imported.add(path or plugin)
     if problems:
         raise UserError(problems)
 

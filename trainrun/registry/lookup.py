@@ -7,79 +7,21 @@ classes of that group, and what the user's plug-ins register. No dotted path is 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError, did_you_mean
+from trainrun.registry.keras_groups import EXCLUDED, KERAS
 from trainrun.util import declarations
 
 PACKAGE = Path(__file__).parent.parent
-
-# Where Keras keeps each group's public names, relative to the package `keras`; None: Keras has no such group.
-KERAS = {
-    "loss": "losses",
-    "metric": "metrics",
-    "optimizer": "optimizers",
-    "schedule": "optimizers/schedules",
-    "callback": "callbacks",
-    "initializer": "initializers",
-    "regularizer": "regularizers",
-    "constraint": "constraints",
-    "layer": "layers",
-    "model": None,
-    "data": None,
-    "trainer": None,
-    "step": None,
-    "hardware": None,
-    "tracking": None,
-}
-
-_BASE = "a base class, nothing that trains by itself"
-_CODE = "it takes Python code, which a YAML cannot hold; write a plug-in instead"
-# Public classes that no YAML can name, and why: said to whoever tries.
-EXCLUDED = {
-    "loss": {"Loss": _BASE},
-    "metric": {
-        "Metric": _BASE,
-        "MeanMetricWrapper": _CODE,
-    },
-    "optimizer": {
-        "Optimizer": _BASE,
-        "LossScaleOptimizer": "hardware.precision=mixed_float16 wraps any optimizer in it",
-        "MultiOptimizer": _CODE,
-        "OptimizerMap": _CODE,
-    },
-    "schedule": {"LearningRateSchedule": _BASE},
-    "callback": {
-        "Callback": _BASE,
-        "CallbackList": _BASE,
-        "History": "every run has it",
-        "LambdaCallback": _CODE,
-        "LearningRateScheduler": _CODE + ", or take one of the group schedule",
-        "ProgbarLogger": "trainrun shows its own progress bar",
-        "RemoteMonitor": "it posts each epoch to an address; tracking= is the way to record a run",
-        "OrbaxCheckpoint": "it needs the package orbax; trainrun writes its own checkpoints",
-    },
-    "initializer": {"Initializer": _BASE, "RandomInitializer": _BASE},
-    "regularizer": {"Regularizer": _BASE},
-    "constraint": {"Constraint": _BASE},
-    "layer": {
-        "Layer": _BASE,
-        "Wrapper": _BASE,
-        "Lambda": _CODE,
-        "InputLayer": "the inputs' shapes come from the data",
-        "TFSMLayer": "it runs a SavedModel's code, which safe mode forbids",
-        "TorchModuleWrapper": "it needs torch",
-        "FlaxLayer": "it needs JAX",
-        "JaxLayer": "it needs JAX",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -193,6 +135,20 @@ def own_names(group: str) -> dict[str, Path]:
 
 _registered: dict[str, dict[str, Callable[..., Any]]] = {}
 _announced: dict[str, dict[str, Component]] = {}
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """Begin without plug-ins' components; at the end, those known before are known again, and no others."""
+    kept = dict(_registered), dict(_announced)
+    _registered.clear()
+    _announced.clear()
+    try:
+        yield
+    finally:
+        for table, before in zip((_registered, _announced), kept, strict=True):
+            table.clear()
+            table.update(before)
 
 
 def announced() -> list[Component]:

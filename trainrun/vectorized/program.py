@@ -43,7 +43,7 @@ class Program:
         differ = self._numbers([p.model for p in parts])
         self.paths = list(dict.fromkeys([*paths, *differ]))
         self._differ = differ
-        self._dense = False
+        self.dense = False
         self._owners: weakref.WeakKeyDictionary[keras.Model, list[Any]] = weakref.WeakKeyDictionary()
         self._passes: dict[tuple, Any] = {}
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
@@ -87,7 +87,7 @@ class Program:
             ):
                 raise
             # Their gradients are rows. What Keras does with rows may have no form for many trials, or not matter.
-            self._dense, self._passes = True, {}
+            self.dense, self._passes = True, {}
             self._probe(parts)
 
     def _probe(self, parts: Sequence[Part]) -> None:
@@ -184,7 +184,7 @@ class Program:
 
     def _compile(self, step: Callable[..., Any], rows: Rows) -> Any:
         model, variables, size = self.model, self.variables, self.size
-        dense = {"dense": self._dense} if step is functional.training else {}
+        dense = {"dense": self.dense} if step is functional.training else {}
         examples = dict(zip(self.paths, [v[0] for v in self._values([model])], strict=True))
 
         def one(slices: tuple) -> list[tf.Tensor]:

@@ -6,6 +6,7 @@ import pytest
 
 import trainrun
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
 
 PARABOLA = [
     "data=none",
@@ -63,5 +64,5 @@ def test_is_refused(overrides, said):
     ],
     ids=" ".join,
 )
-def test_is_taken(overrides):
-    trainrun.compose(overrides)
+def test_is_accepted(overrides):
+    assert preflight.overrides(overrides)[1] == []

@@ -43,7 +43,7 @@ WISHES = {
         (["trainer.run_eagerly=true"], "run_eagerly"),
     ],
 )
-def test_whether_it_pays_by_the_config(words, why):
+def test_auto_chooses_vectorized_by_the_config(words, why):
     found = heuristics.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
     assert found is None if why is None else why in found
 
@@ -62,7 +62,7 @@ def test_whether_it_pays_by_the_config(words, why):
         (20, HERE, {"objective": "val_accuracy"}, None),
     ],
 )
-def test_whether_it_pays_by_the_sweep_and_the_machine(trials, machine, more, why):
+def test_auto_chooses_vectorized_by_the_sweep_and_the_machine(trials, machine, more, why):
     found = heuristics.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
     assert found is None if why is None else why in found
 
@@ -117,7 +117,7 @@ def test_the_seeds_of_one_setting_are_trained_in_one_graph(given):
     assert given("seed=range(20)", "optimizer.learning_rate=0.1")[0] == "vectorized"
 
 
-def test_what_a_user_chooses_is_taken(given, inside):
+def test_launcher_set_by_the_user_is_kept(given, inside):
     for words in (["hydra/launcher=local"], ["hydra.launcher.n_jobs=2"], ["hydra.launcher.per_gpu=2"]):
         assert given("seeds=20", *words) == ("local", "")
     assert given("seeds=2", "trainer.epochs=1", "hydra/launcher=vectorized") == ("vectorized", "")
@@ -129,7 +129,7 @@ def test_what_a_user_chooses_is_taken(given, inside):
         assert given("seeds=20", f"experiment={name}") == (name, "")
 
 
-def test_what_differs_in_more_than_its_seed_is_left_to_local_without_a_word(given):
+def test_trials_that_differ_in_more_than_seeds_run_locally_without_a_message(given):
     for words in (
         ["optimizer=adam,sgd"],
         ["seed=range(7)", "optimizer.learning_rate=1,0.1", "model.dropout=0.1,0.2"],
@@ -143,7 +143,7 @@ def test_what_differs_in_more_than_its_seed_is_left_to_local_without_a_word(give
         assert given(*words) == ("local", ""), words
 
 
-def test_why_local_is_taken_is_said(given):
+def test_reason_for_the_local_launcher_is_printed(given):
     assert given("seeds=20", "optimizer.learning_rate=0.1,0.01") == ("local", "")
     assert given("seeds=2") == ("local", "2 trials are few for one graph")
     assert given("seed=range(12)", "trainer.epochs=1") == (

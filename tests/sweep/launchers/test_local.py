@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from sweeping import lives, only_sweep, rows_of, wait_for
 
 from trainrun.cli import main
 
@@ -34,16 +31,6 @@ def bad(how: str = "no"):
 """
 
 
-def rows_of(sweep):
-    with open(sweep / "leaderboard.csv", newline="", encoding="utf-8") as file:
-        return {int(row["trial"]): row for row in csv.DictReader(file)}
-
-
-def only_sweep(folder):
-    (sweep,) = (folder / "outputs" / "sweeps").iterdir()
-    return sweep
-
-
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     """Return the directory of a sweep in which nearly everything goes wrong, what it printed, and its exit code."""
@@ -59,7 +46,7 @@ def broken(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_failure_is_told_with_its_reason_and_stops_nobody_else(broken):
+def test_every_failure_is_reported_with_its_reason_and_stops_no_other_trial(broken):
     sweep, said, code = broken
     rows = rows_of(sweep)
     assert code == 1 and "Traceback" not in said
@@ -102,7 +89,7 @@ def test_the_same_failure_of_the_first_trials_stops_the_sweep(inside, capsys):
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_own_process_is_killed_goes_on(inside):
+def test_killed_sweep_resumes_and_its_trials_end_with_it(inside):
     """Finished trials stay, the interrupted ones continue where they were, the others begin; numbers stay theirs."""
     sweep_args = [
         *QUIET,
@@ -114,20 +101,14 @@ def test_a_sweep_whose_own_process_is_killed_goes_on(inside):
     process = subprocess.Popen(
         [sys.executable, "-m", "trainrun", "-m", *sweep_args], cwd=inside, stdout=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 120
-    while time.monotonic() < until:  # the second trial has trained a little
-        found = [*inside.glob("outputs/sweeps/*/1/checkpoints/last.npz")]
-        if found:
-            break
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
+    try:
+        wait_for(lambda: [*inside.glob("outputs/sweeps/*/1/checkpoints/last.npz")], process)
+    finally:
+        process.kill()
+        process.communicate()
     sweep = only_sweep(inside)
     child = json.loads((sweep / "1" / "journal.jsonl").read_text().splitlines()[0])["pid"]
-    until = time.monotonic() + 30
-    while time.monotonic() < until and _lives(child):
-        time.sleep(0.1)
-    assert not _lives(child), "the trial went on without its sweep"
+    wait_for(lambda: not lives(child), seconds=30)  # the trial does not go on without its sweep
     first = (sweep / "0" / "summary.json").read_text()
     assert main(["resume", str(sweep)]) == 0
     assert (sweep / "0" / "summary.json").read_text() == first
@@ -156,9 +137,7 @@ def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 120
-    while time.monotonic() < until and not [*tmp_path.glob("outputs/sweeps/*/*/checkpoints/last.npz")]:
-        time.sleep(0.05)
+    wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/*/checkpoints/last.npz")], process)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -166,11 +145,3 @@ def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
     sweep = only_sweep(tmp_path)
     begun = [p for p in sweep.iterdir() if (p / "summary.json").is_file()]
     assert begun and all(json.loads((p / "summary.json").read_text())["status"] == "KILLED" for p in begun)
-
-
-def _lives(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -25,7 +25,7 @@ def test_numbers_that_are_in_variables_share_a_program():
 @pytest.mark.parametrize(
     "setting", ["model.dropout=0.5", "optimizer=sgd", "trainer.batch_size=8", "model.units=[3]"]
 )
-def test_what_is_in_the_program_does_not(setting):
+def test_settings_compiled_into_the_program_do_not_share_one(setting):
     assert key() != key(setting)
 
 
@@ -34,13 +34,13 @@ def test_what_is_in_the_program_does_not(setting):
     ["sweep.reuse=never", "trainer.run_eagerly=true", "trainer=train_on_batch", "tune.learning_rate=auto",
      "callback=swap_ema_weights", "profile=true", "hardware.virtual_devices=2"],
 )  # fmt: skip
-def test_these_have_a_process_of_their_own(setting):
+def test_configs_that_cannot_share_a_program_get_a_process_of_their_own(setting):
     settings = ["hardware=mirrored", setting] if "virtual" in setting else [setting]
     settings += ["optimizer.use_ema=true"] if "ema" in setting else []
     assert key(*settings) is None
 
 
-def test_so_has_whatever_runs_a_users_code():
+def test_configs_with_user_code_get_a_process_of_their_own():
     assert key(plugins=True) is None
 
 

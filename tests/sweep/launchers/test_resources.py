@@ -12,7 +12,7 @@ from trainrun.sweep.launchers.resources import Resources
 def machine(monkeypatch):
     def of(cores=8, gpus=(), memory=2**36):
         monkeypatch.setattr(resources.machine, "cores", lambda: cores)
-        monkeypatch.setattr(resources, "_gpus", lambda: list(gpus))
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(gpus))
         monkeypatch.setattr(resources.machine, "available_memory", lambda: memory)
 
     return of

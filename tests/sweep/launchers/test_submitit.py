@@ -39,7 +39,7 @@ def broken(sweeps_of, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_what_happens_to_a_trial_or_its_job_happens_to_it_alone(broken):
+def test_failure_of_a_trial_or_its_job_affects_no_other(broken):
     rows = broken.rows
     assert broken.code == 1 and "Traceback" not in broken.said
     words = ["FINISHED", "FAILED", "FAILED", "PRUNED", "FINISHED"]
@@ -49,7 +49,7 @@ def test_what_happens_to_a_trial_or_its_job_happens_to_it_alone(broken):
 
 
 @pytest.mark.slow
-def test_a_job_that_loses_its_place_comes_again_and_goes_on_to_the_same_bits(broken):
+def test_preempted_job_is_requeued_and_resumes_to_identical_bits(broken):
     told, alone = broken.summary(4), broken.summary(0)
     assert told["resumed_from"] is not None and told["epochs"] == 5
     assert told["weights_sha256"] == alone["weights_sha256"]
@@ -73,7 +73,7 @@ def test_mlflow_has_every_trial_the_requeued_one_as_finished(broken):
 
 
 @pytest.mark.slow
-def test_no_more_jobs_run_at_once_than_asked_for(broken):
+def test_number_of_concurrent_jobs_is_limited(broken):
     """submitit itself begins all jobs at once."""
     import json
 
@@ -110,7 +110,7 @@ def test_checkpoint_hands_over_what_goes_on_in_the_same_directory(tmp_path):
     assert again.task == cluster_task(tmp_path, resume={"data_sha256": "abc"})
 
 
-def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
+def test_job_of_an_ended_sweep_does_not_start(tmp_path):
     from trainrun.sweep.launchers.file_channel import SweepEnd
     from trainrun.sweep.launchers.submitit import Task
 
@@ -120,7 +120,7 @@ def test_a_job_whose_sweep_is_gone_does_not_begin(tmp_path):
     assert Task(replace(cluster_task(tmp_path / "3"), channel=channel))() is None
 
 
-def test_slurm_is_asked_for_what_the_settings_say(tmp_path, monkeypatch):
+def test_slurm_parameters_follow_the_settings(tmp_path, monkeypatch):
     """There is no Slurm here: what sbatch would be given is read from the file that submitit writes for it."""
     from trainrun.sweep.launchers import submitit
 
@@ -162,7 +162,7 @@ def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch
     assert "pip install 'trainrun[submitit]'" in problem.message
 
 
-def test_an_answer_that_is_late_is_waited_for_once(tmp_path):
+def test_late_answer_delays_the_trial_only_once(tmp_path):
     from trainrun.sweep.launchers.file_channel import SweepEnd, WorkerEnd
 
     line = WorkerEnd(SweepEnd(tmp_path).open(0), patience=0.3)
@@ -184,7 +184,7 @@ def test_an_answer_to_an_epoch_is_worth_waiting_for_on_a_machine_that_is_busy(tm
         late.join()
 
 
-def test_a_job_that_left_nothing_does_not_keep_the_sweep_from_hearing_the_others(tmp_path):
+def test_job_without_output_does_not_block_messages_of_the_others(tmp_path):
     """submitit itself waits a quarter of a minute for what a killed job can have left."""
     from types import SimpleNamespace
 

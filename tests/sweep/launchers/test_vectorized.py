@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sweeping import QUIET, begun, only_sweep, rows_of, summaries, trainrun, wait_for
+from sweeping import QUIET, begun, lives, only_sweep, rows_of, summaries, trainrun, wait_for
 
 import trainrun as library
 from trainrun.sweep.launchers import alike
@@ -43,7 +43,7 @@ def both(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_each_trial_comes_to_what_it_comes_to_by_local(both):
+def test_each_trial_equals_its_run_by_the_local_launcher(both):
     (said, one), (_, other) = both
     assert "8 trials are trained together in one graph" in said
     got, expected = summaries(one), summaries(other)
@@ -58,7 +58,7 @@ def test_each_trial_comes_to_what_it_comes_to_by_local(both):
 
 
 @pytest.mark.slow
-def test_many_are_trained_by_a_process_a_core_and_come_to_the_same(tmp_path):
+def test_many_trials_use_a_process_per_core_with_the_same_results(tmp_path):
     folders = [tmp_path / "together", tmp_path / "alone"]
     for folder in folders:
         folder.mkdir()
@@ -81,7 +81,7 @@ def told(sweep, number):
 
 
 @pytest.mark.slow
-def test_rates_and_updates_are_told_where_variables_lag_behind_and_where_a_callback_sets_them(tmp_path):
+def test_learning_rates_and_update_counts_are_current_while_variables_are_pending(tmp_path):
     rates, steps = (0.1, 0.3), 3  # of iris, 90 examples
     words = [
         *SMALL,
@@ -145,7 +145,7 @@ def test_its_model_predicts_and_the_run_can_go_on_by_itself(both, monkeypatch, c
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_one_is_its_own(tmp_path):
+def test_failing_trial_affects_no_other_trial_of_its_group(tmp_path):
     said, sweep = swept(
         tmp_path, TOGETHER, *SMALL, "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.001,1e30,0.002,0.003",
         "sweep/pruner=threshold", "sweep.pruner.upper=1e9", code=1,
@@ -174,7 +174,7 @@ def test_pruned_trials_make_room_for_the_next_points(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_not_alike_is_left_to_local_and_said_why(tmp_path):
+def test_trials_of_another_shape_run_locally_with_the_reason_printed(tmp_path):
     said, sweep = swept(
         tmp_path, TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "model.activation=relu,tanh", "trainer.jit_compile=auto",
         "model.units=[8],[6]",
@@ -193,7 +193,7 @@ def test_what_is_not_alike_is_left_to_local_and_said_why(tmp_path):
     [("trainer.run_eagerly=true", "run_eagerly"), ("profile=true", "profile"), ("callback=swap_ema_weights", "callback="),
      ("trainer.jit_compile=true", "jit_compile"), ("hardware.virtual_devices=2", "hardware=mirrored")],
 )  # fmt: skip
-def test_why_a_trial_is_trained_by_itself(setting, reason):
+def test_reason_for_training_a_trial_by_itself(setting, reason):
     settings = [*QUIET, "hardware=mirrored", setting] if "virtual" in setting else [*QUIET, setting]
     settings += ["optimizer.use_ema=true"] if "ema" in setting else []
     assert reason in alike.obstacle(library.compose(settings), False, alike.VECTORIZES)
@@ -225,7 +225,7 @@ def group_process(sweep):
 
 
 @pytest.mark.slow
-def test_when_the_process_is_killed_its_trials_go_on_one_by_one(tmp_path):
+def test_trials_of_a_killed_process_resume_one_by_one(tmp_path):
     words = [
         TOGETHER,
         *SMALL,
@@ -255,7 +255,7 @@ def test_when_the_process_is_killed_its_trials_go_on_one_by_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_goes_on_together_to_the_same_bits(tmp_path):
+def test_killed_sweep_resumes_vectorized_to_identical_bits(tmp_path):
     words = ["-m", TOGETHER, *SMALL, "hardware.deterministic=true", "trainer.epochs=150", "model.dropout=0.2",
              "checkpoint.every=5epochs", "optimizer.learning_rate=0.01,0.02,0.03"]  # fmt: skip
     folders = [tmp_path / "whole", tmp_path / "killed"]
@@ -273,9 +273,7 @@ def test_a_sweep_that_is_killed_goes_on_together_to_the_same_bits(tmp_path):
     process.wait()
     sweep = only_sweep(folders[1])
     pid = group_process(sweep)
-    wait_for(
-        lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
-    )
+    wait_for(lambda: not lives(pid))
     done = trainrun(folders[1], "resume", "last")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 trials are trained together" in done.stdout

@@ -60,13 +60,13 @@ def asha_by_hand(values, rungs, factor):
     return stopped
 
 
-def test_asha_gives_up_what_the_paper_gives_up():
+def test_asha_prunes_the_trials_that_the_paper_prunes():
     curves = np.random.RandomState(3).rand(40, 1) + 0.01 * np.random.RandomState(4).rand(40, 9)
     judge = pruning.Pruning(settings("asha", min_epochs=1), None, "auto")
     assert judged(judge, curves.tolist()) == asha_by_hand(curves, [1, 3], 3)  # 9 is the last epoch
 
 
-def test_the_median_rule_is_googles():
+def test_median_rule_equals_the_one_of_google_vizier():
     curves = np.random.RandomState(5).rand(30, 9)
     judge = pruning.Pruning(settings("median", startup_trials=5), None, "auto")
     stopped = judged(judge, curves.tolist())
@@ -83,7 +83,7 @@ def test_the_median_rule_is_googles():
             finished.append(curve)
 
 
-def test_more_is_better_where_the_metric_says_so():
+def test_pruning_follows_the_direction_of_the_metric():
     judge = pruning.Pruning(settings("threshold", lower=0.5), "val_accuracy", "auto")
     assert judge.epoch_done(trial(0), 1, {"val_accuracy": 0.4}, False).startswith(
         "threshold: val_accuracy 0.4"
@@ -91,7 +91,7 @@ def test_more_is_better_where_the_metric_says_so():
     assert judge.epoch_done(trial(1), 1, {"val_accuracy": 0.6}, False) is None
 
 
-def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
+def test_no_trial_is_pruned_at_its_last_epoch_or_without_a_value():
     judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
     assert judge.epoch_done(trial(0), 9, {"val_loss": 9.0}, True) is None
     judge = pruning.Pruning(settings("threshold", upper=0.5), None, "auto")
@@ -102,7 +102,7 @@ def test_nobody_is_given_up_at_the_last_epoch_nor_where_nothing_was_measured():
     assert judge.epoch_done(trial(0), 1, {"loss": 9.0}, False) is None  # validation_freq=2
 
 
-def test_not_a_number_is_worse_than_all():
+def test_nan_ranks_last_for_pruning():
     judge = pruning.Pruning(settings("asha", min_epochs=1), None, "auto")
     assert judged(judge, [[0.5] * 9, [0.4] * 9, [float("nan")] * 9]) == [None, None, 1]
 
@@ -123,7 +123,7 @@ def pruned(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_trial_that_is_given_up_says_so_everywhere(pruned):
+def test_pruned_trial_is_marked_in_summary_journal_and_table(pruned):
     rows = rows_of(pruned)
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED", "PRUNED", "PRUNED"]
     assert rows[2]["reason"].startswith("asha: val_loss") and rows[0]["rank"] == "1"
@@ -134,7 +134,7 @@ def test_a_trial_that_is_given_up_says_so_everywhere(pruned):
 
 
 @pytest.mark.slow
-def test_what_was_given_up_can_be_continued_to_the_same_bits(pruned, inside):
+def test_pruned_trial_resumes_to_identical_bits(pruned, inside):
     """One trial as a run, the other with its sweep, which tells how; both have the weights of one that never was pruned."""
     assert resume.main([str(pruned / "2")]) == 0
     assert "continue=pruned" in sweeping.trainrun(inside, "resume", pruned).stdout

@@ -8,7 +8,7 @@ import os
 
 import optuna
 import pytest
-from sweeping import begun, only_sweep, rows_of, trainrun, wait_for
+from sweeping import begun, lives, only_sweep, rows_of, trainrun, wait_for
 
 from trainrun.cli import main
 from trainrun.hydra_bridge import sweep_grammar
@@ -91,7 +91,7 @@ def test_a_study_that_was_stopped_suggests_what_it_would_have(sampler, tmp_path)
 
 
 @pytest.mark.parametrize(("sampler", "within"), [("tpe", 0.5), ("cmaes", 0.5)])
-def test_it_comes_near_the_known_optimum(sampler, within, tmp_path):
+def test_study_approaches_the_known_optimum(sampler, within, tmp_path):
     driver = Driver(tmp_path, sampler, 60)
     best = min(driver.run(60), key=lambda t: t.metrics["loss"])
     assert best.metrics["loss"] < within
@@ -99,7 +99,7 @@ def test_it_comes_near_the_known_optimum(sampler, within, tmp_path):
     assert abs(float(chosen["x"]) - 1) < 0.7 and chosen["c"] == "p"
 
 
-def test_the_study_tells_how_trials_ended(tmp_path):
+def test_study_records_the_final_state_of_each_trial(tmp_path):
     driver = Driver(tmp_path, "tpe", overrides=["x=interval(0,1)"])
     trials = [driver.begin() for _ in range(6)]
     for trial in trials:
@@ -208,7 +208,7 @@ def test_keys_under_a_condition_and_keys_that_vary_together(tmp_path):
     assert {t.params["optimizer"] for t in study_of(tmp_path).trials} == {"adam", "sgd"}
 
 
-def test_the_front_is_what_nobody_beats():
+def test_pareto_front_holds_the_non_dominated_trials():
     import numpy as np
 
     values = np.random.default_rng(3).integers(0, 12, (60, 2)).astype(float)
@@ -295,7 +295,7 @@ def test_the_study_holds_what_the_trials_hold(searched):
 
 
 @pytest.mark.slow
-def test_a_study_whose_own_process_is_killed_goes_on(tmp_path):
+def test_killed_study_resumes(tmp_path):
     argv = ["hydra/sweeper=optuna", "sweep.trials=5", "optimizer.learning_rate=tag(log, interval(1e-3, 0.4))"]
     argv += ["trainer.epochs=40", "hydra.launcher.n_jobs=1", "sweep.reuse=never"]
     process = begun(tmp_path, "-m", *PARABOLA, *argv)
@@ -307,7 +307,7 @@ def test_a_study_whose_own_process_is_killed_goes_on(tmp_path):
         process.wait()
     sweep = only_sweep(tmp_path)
     pid = json.loads((sweep / "2" / "journal.jsonl").read_text().splitlines()[0])["pid"]
-    wait_for(lambda: not _lives(pid))
+    wait_for(lambda: not lives(pid))
     before = {n: (sweep / n / "summary.json").read_text() for n in ("0", "1")}
     done = trainrun(tmp_path, "resume", sweep)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -324,16 +324,8 @@ def test_a_study_whose_own_process_is_killed_goes_on(tmp_path):
             assert trial.value == pytest.approx(float(rows[number]["loss"]))
 
 
-def _lives(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @pytest.mark.slow
-def test_a_point_that_cannot_be_is_one_failed_trial(inside, capsys):
+def test_invalid_point_is_one_failed_trial(inside, capsys):
     """The preflight looks at each choice, not at every pair of them: what it has not seen fails alone."""
     space = "{optimizer: 'adam,sgd', model: 'mlp,linear', model.units: {space: '4,8', when: 'optimizer=sgd'}}"
     given = [

@@ -96,7 +96,7 @@ def test_what_is_typed_may_settle_a_condition():
     assert points(space(["optimizer=adam"], SGD)) == [["optimizer=adam"]]
 
 
-def test_draws_are_distributed_as_the_space_says():
+def test_draws_follow_the_distributions_of_the_space():
     found = space(
         [
             "u=interval(-2,3)",
@@ -202,7 +202,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_mistake_is_told_with_the_way_out(name):
+def test_mistake_in_a_search_space_is_refused_with_the_way_out(name):
     overrides, entries, zipped, key, words = BAD[name]
     _, problems = sweep_grammar.read(overrides, entries, zipped)
     assert [p.key for p in problems] == [key], problems

@@ -203,7 +203,7 @@ def test_racing_saves_trials_and_seldom_loses_the_best():
     assert lost <= 4 and ran_in_all < 0.8 * 5000 and abs(won - won_without) <= 3
 
 
-def test_the_source_hears_of_one_trial_a_setting_with_the_means():
+def test_trial_source_gets_one_result_per_setting_with_the_means():
     source = listed(["a=good"], ["a=bad"])
     ran, *_ = race(source, made_up)
     assert [t.number for t in sorted(source.told, key=lambda t: t.number)] == [0, 1]
@@ -212,7 +212,7 @@ def test_the_source_hears_of_one_trial_a_setting_with_the_means():
         assert told.metrics["val_loss"] == pytest.approx(np.mean(values)) and told.status == "FINISHED"
 
 
-def test_a_source_that_learns_gets_each_setting_whole_before_it_makes_the_next():
+def test_adaptive_source_gets_all_seeds_of_a_setting_before_the_next_point():
     source = Adaptive([["a=good"], ["a=bad"], ["a=good2"]])
     ran, written, *_ = race(source, made_up, count=3)
     names = [t.overrides[0] for t in ran]
@@ -221,21 +221,21 @@ def test_a_source_that_learns_gets_each_setting_whole_before_it_makes_the_next()
     assert [n for n, _ in written] == list(range(9))
 
 
-def test_a_setting_that_is_made_twice_is_trained_once_and_told_twice():
+def test_repeated_setting_is_trained_once_and_reported_twice():
     source = Adaptive([["a=good"], ["a=good"]])
     ran, *_ = race(source, made_up, count=3)
     assert len(ran) == 3 and [t.number for t in source.told] == [0, 1]
     assert source.told[0].metrics == source.told[1].metrics
 
 
-def test_a_setting_that_comes_to_no_number_is_given_up():
+def test_setting_without_a_finite_objective_gets_no_more_seeds():
     ran, _, said, _ = race(
         listed(["a=good"], ["a=bad"]), lambda t: math.nan if "a=bad" in t.overrides else 0.3
     )
     assert sum("a=bad" in t.overrides for t in ran) == 1 and "no number" in said[0]
 
 
-def test_what_an_earlier_attempt_has_trained_counts():
+def test_trials_of_an_earlier_attempt_count_as_seeds():
     """Two of three seeds of each setting are there; the third of the bad one is not worth it any more."""
     there = [*trials_of([0.3, 0.31], "a=good"), *trials_of([0.9, 0.91], "a=bad", 2)]
     later = [trial(4, ["a=good", "seed=2"], "WAITING"), trial(5, ["a=bad", "seed=2"], "WAITING")]
@@ -246,7 +246,7 @@ def test_what_an_earlier_attempt_has_trained_counts():
     assert [t.number for t in ran] == [4] and written == []
 
 
-def test_a_sweep_that_is_stopped_tells_the_source_that_its_settings_are_not_whole():
+def test_stopped_sweep_reports_incomplete_settings_to_the_source():
     source = listed(["a=good"])
     points = Seeded(source, 3, 0, lambda n, o: trial(n, o, "RUNNING"))
     one = points.take().prepare()
@@ -355,8 +355,8 @@ def test_of_several_objectives_each_setting_of_the_front_has_its_line(inside, ca
 
 
 @pytest.mark.parametrize(
-    ("numbers", "said"),
+    ("numbers", "expected"),
     [([0], "0"), ([3, 1, 2], "1-3"), ([0, 1, 5, 6, 7, 9], "0,1,5-7,9"), ([2, 4, 6], "2,4,6")],
 )
-def test_trials_of_a_setting_are_told_as_ranges(numbers, said):
-    assert seed_leaderboard._ranges(numbers) == said
+def test_numbers_of_trials_are_written_as_ranges(numbers, expected):
+    assert seed_leaderboard.number_ranges(numbers) == expected

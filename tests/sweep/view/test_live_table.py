@@ -97,7 +97,6 @@ def screen(monkeypatch):
         monkeypatch.setattr(sys, "stderr", made)
         monkeypatch.setattr(console, "width", lambda: made.width)
         monkeypatch.setattr(console, "height", lambda: made.height)
-        monkeypatch.setattr(console, "_region", None)
         monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.setenv("NO_COLOR", "1")
         return made
@@ -199,7 +198,7 @@ def test_what_control_c_writes_at_the_end_does_not_shift_the_table(screen):
     assert sum("0/8" in line for line in there.shown()) == 1 and len(there.shown()) == 3
 
 
-def test_more_trials_than_lines(screen):
+def test_table_shows_as_many_trials_as_fit_the_terminal(screen):
     there = screen(80, height=10)
     board = Board(2000, 500, settings={}, clock=Clock())
     running = [trial(n) for n in range(500)]
@@ -224,7 +223,7 @@ def test_it_draws_five_times_a_second_at_most(screen, monkeypatch):
     assert 40 <= len(drawn) <= 51
 
 
-def test_elsewhere_there_are_plain_lines_now_and_then(capsys):
+def test_output_that_is_no_terminal_gets_plain_lines_at_intervals(capsys):
     board = Board(4, 2, settings={"objective": "val_accuracy", "direction": "auto"}, clock=Clock())
     board.announce()
     running = [trial(0, 2), trial(1, 4)]
@@ -260,7 +259,7 @@ def test_the_time_left_follows_the_epochs_done(total):
     assert board.left(running[1:]) == left
 
 
-def test_the_best_is_that_of_the_objective_and_never_no_number(screen):
+def test_best_trial_follows_the_objective_and_is_never_nan(screen):
     there = screen(100)
     board = Board(5, 1, settings={"objective": "val_accuracy", "direction": "auto"}, clock=Clock())
     for number, value in enumerate([0.5, 0.9, float("nan"), 0.7]):

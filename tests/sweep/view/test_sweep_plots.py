@@ -49,7 +49,7 @@ def points(axes, label):
     raise AssertionError(f"no {label!r}")
 
 
-def test_all_that_there_is_to_see_is_drawn_if_wanted(trials, tmp_path):
+def test_every_plot_that_applies_is_drawn_unless_switched_off(trials, tmp_path):
     written = sweep_plots.write(tmp_path / "sweep", trials, SETTINGS)
     assert [p.name for p in written] == ["objective.png", "effects.png", "curves.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)

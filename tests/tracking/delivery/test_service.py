@@ -163,7 +163,7 @@ def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_tim
 # Servers that answer, but how.
 
 
-def test_a_faulty_server(server, proxy, trainer):
+def test_every_record_is_delivered_once_by_a_faulty_server(server, proxy, trainer):
     proxy.fault, proxy.delay = "slow", 0.5
     one = trainer({"uri": proxy.uri, "timeout": 60}, epochs=100_000, pace=0.05)
 
@@ -248,7 +248,7 @@ def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(
     assert len(mlflow_runs(uri, inside)) == 1
 
 
-def test_a_run_that_somebody_deleted_stays_deleted_until_it_is_named(server, trainer, capsys):
+def test_run_deleted_on_the_server_stays_deleted_until_sync_names_it(server, trainer, capsys):
     one = trainer({"uri": server.uri}, epochs=100_000, pace=0.03)
     before = the_run(server.uri, one.run_dir, epoch=10)
     client(server.uri).delete_run(before.info.run_id)
@@ -355,7 +355,7 @@ def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(serv
     assert SECRET not in str(run.to_dictionary())
 
 
-def test_two_deliver_one_run_at_a_time_and_a_replay_of_everything_doubles_nothing(server, trainer, capsys):
+def test_concurrent_deliveries_and_a_full_replay_create_no_duplicates(server, trainer, capsys):
     one = trainer({"uri": server.uri}, epochs=100_000, pace=0.05)
     (one.run_dir / "config.yaml").write_text("a: 1\n")
     the_run(server.uri, one.run_dir, epoch=10)
@@ -392,7 +392,7 @@ def test_ctrl_c_in_the_terminal_reaches_the_training_process_only(server, traine
 # What else may come.
 
 
-def test_a_clock_that_jumps_does_no_harm(server, tmp_path, tools):
+def test_clock_jumps_lose_no_record(server, tmp_path, tools):
     import sys
 
     run_dir = tmp_path / "run"
@@ -463,7 +463,7 @@ def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsy
     assert len(client(server.uri).get_metric_history(run.info.run_id, "nan")) == 1
 
 
-def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, tmp_path):
+def test_delivery_process_without_its_starter_exits(server, tmp_path):
     import sys
 
     process_ = subprocess.Popen(
@@ -482,7 +482,7 @@ def test_a_delivery_process_whose_starter_is_gone_already_does_not_stay(server, 
     assert state.latest(tmp_path)[-1]["next"] == 2
 
 
-def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
+def test_ended_run_is_delivered_without_waiting_for_its_turn(tmp_path):
     from trainrun.tracking.delivery import service as deliver
 
     recorder = Recorder(tmp_path)
@@ -505,20 +505,22 @@ def test_of_many_runs_those_that_have_ended_do_not_wait(tmp_path):
 
 
 @pytest.mark.parametrize("since", ["before the run began", "after it"])
-def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, monkeypatch, since):
+def test_a_run_that_another_process_may_have_made_is_searched_for(server, tmp_path, monkeypatch, since):
+    from mlflow import MlflowClient
+
     from trainrun.tracking.delivery.replay import Follower
     from trainrun.tracking.delivery.state import Cursor, Target
     from trainrun.tracking.mlflow.tracker import MlflowTracker
 
-    asked, find = [], MlflowTracker._find
-    monkeypatch.setattr(MlflowTracker, "_find", lambda sink, start: asked.append(start) or find(sink, start))
+    searches, search = [], MlflowClient.search_runs
+    monkeypatch.setattr(MlflowClient, "search_runs", lambda *a, **k: searches.append(a) or search(*a, **k))
     began = time.time() - 1 if since == "before the run began" else time.time() + 1
     recorder = Recorder(tmp_path)
     recorder.start(run_id="r", config={})
     recorder.end("FINISHED")
     place = Cursor(tmp_path, Target("mlflow", server.uri, "trainrun"))
     Follower(place, MlflowTracker(place, began)).pass_on()
-    assert len(asked) == (0 if since == "before the run began" else 1)
+    assert len(searches) == (0 if since == "before the run began" else 1)
     (
         tmp_path / state.FILE
     ).unlink()  # killed before it was written down: the next process has begun after the run
@@ -529,7 +531,7 @@ def test_a_run_that_somebody_else_may_have_made_is_looked_for(server, tmp_path, 
 
 
 @pytest.mark.parametrize("since", [math.inf, 0.0], ids=["of any age", "new"])
-def test_a_start_that_was_sent_half_is_sent_whole_the_next_time(server, tmp_path, proxy, since):
+def test_partly_sent_start_record_is_completed_at_the_next_delivery(server, tmp_path, proxy, since):
     from trainrun.tracking.delivery.replay import Follower
     from trainrun.tracking.delivery.state import Cursor, Target
     from trainrun.tracking.mlflow.tracker import MlflowTracker

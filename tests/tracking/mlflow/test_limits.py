@@ -29,11 +29,11 @@ def test_portions_keep_to_count_and_bytes():
 
 
 @pytest.mark.parametrize(("time", "stamp"), [(1.5, 1500), (-3.0, 0), (math.inf, 0), ("x", 0)])
-def test_times(time, stamp):
+def test_times_are_whole_milliseconds(time, stamp):
     assert limits.milliseconds({"time": time}) == stamp
 
 
-def test_errors_by_what_is_to_be_done():
+def test_errors_are_classified_by_their_remedy():
     from mlflow.exceptions import MlflowException, RestException
 
     def rest(code, message=""):

@@ -134,7 +134,7 @@ def recorded(tmp_path_factory):
     )
 
 
-def test_delivers_all_of_it(recorded):
+def test_every_record_is_delivered(recorded):
     assert recorded.warnings == []
     assert recorded.ended.undelivered == 0
     assert recorded.ended.identity["tracking_uri"] == recorded.uri
@@ -167,7 +167,7 @@ def test_metrics_by_epoch_with_their_true_times(recorded):
     assert [m.value for m in steps] == [4, 8, 12]
 
 
-def test_metrics_by_step_where_asked(recorded):
+def test_metrics_are_sent_by_step_on_request(recorded):
     history = recorded.client.get_metric_history(recorded.id, "batch/loss")
     assert [m.step for m in history] == [4, 8, 12]
 
@@ -210,7 +210,7 @@ def test_artifacts_are_in_their_folders(recorded):
     assert (recorded.work / "mlartifacts").is_dir()
 
 
-def test_the_model_is_loaded_by_pyfunc_and_says_the_same(recorded, monkeypatch):
+def test_logged_model_loaded_by_pyfunc_gives_the_same_predictions(recorded, monkeypatch):
     import mlflow
 
     mlflow.set_tracking_uri(recorded.uri)
@@ -230,13 +230,13 @@ def test_the_model_is_loaded_by_pyfunc_and_says_the_same(recorded, monkeypatch):
     assert "trainrun" not in requirements
 
 
-def test_the_delivery_process_has_not_loaded_tensorflow_and_gives_way(recorded):
+def test_delivery_process_has_no_tensorflow_and_a_low_priority(recorded):
     maps, nice = recorded.delivery
     assert "pydantic" in maps and "tensorflow" not in maps
     assert nice == 10
 
 
-def test_a_failed_run_says_so(recorded, tmp_path):
+def test_failed_run_has_status_and_reason(recorded, tmp_path):
     settings = {"name": "mlflow", "uri": recorded.uri, "interval": 0.01}
     for status, expected in (("FAILED", "FAILED"), ("KILLED", "KILLED"), ("PRUNED", "FINISHED")):
         folder = tmp_path / status

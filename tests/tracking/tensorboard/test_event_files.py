@@ -19,6 +19,7 @@ from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.tracking.record import Recorder
 from trainrun.tracking.settings import TrackingSettings
+from trainrun.tracking.tensorboard.event_file import EventFile
 from trainrun.tracking.tensorboard.tracker import TensorboardTracker
 
 ALONE = {"tensorboard": {"name": "tensorboard"}, "interval": 0.05, "timeout": 60}
@@ -129,14 +130,14 @@ def test_a_full_disk_leaves_no_value_twice(tmp_path, monkeypatch):
     cursor = Cursor(tmp_path, Target("tensorboard", "tensorboard"))
     tracker = TensorboardTracker(cursor)
     follower = Follower(cursor, tracker)
-    write, count = TensorboardTracker._scalars, iter(range(100))
+    write, count = EventFile.scalar, iter(range(100))
 
-    def full(self, record):
-        if next(count) == 3:
+    def full(*arguments):
+        if next(count) == 7:
             raise OSError(28, "No space left on device")
-        write(self, record)
+        write(*arguments)
 
-    monkeypatch.setattr(TensorboardTracker, "_scalars", full)
+    monkeypatch.setattr(EventFile, "scalar", full)
     with pytest.raises(OSError, match="No space left") as error:
         follower.pass_on()
     assert tracker.kind(error.value) == errors.PASSING

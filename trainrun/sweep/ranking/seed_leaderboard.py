@@ -98,7 +98,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
                 f"{between[0]:.4f} to {between[1]:.4f}" if between else "one seed only",
                 *(f"{statistics.fmean(setting.values(o.name)):.4g}" for o in objective.others),
                 str(len(values)),
-                _ranges([t.number for t in setting.trials]),
+                number_ranges([t.number for t in setting.trials]),
                 redaction.text(" ".join(setting.varied)) or "default",
             ]
         )
@@ -113,7 +113,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
     return [seed_replicates.median(s, objective) for s in having]
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def number_ranges(numbers: Sequence[int]) -> str:
     """Return numbers as one writes them: ``0-4,7``."""
     ordered, parts = sorted(numbers), []
     for _, group in itertools.groupby(enumerate(ordered), lambda pair: pair[1] - pair[0]):
