@@ -8,7 +8,6 @@ import platform
 import resource
 import subprocess
 import sys
-import time
 
 import pytest
 

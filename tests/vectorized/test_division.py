@@ -41,7 +41,7 @@ class Machine:
     def __init__(self, monkeypatch):
         self.processes, self.alone = [], []
         monkeypatch.setattr(engine_module, "Together", self.begun)
-        monkeypatch.setattr(engine_module.compatibility, "unfit", lambda config, plugins: None)
+        monkeypatch.setattr(engine_module.alike, "obstacle", lambda *_: None)
         pool = SimpleNamespace(running=[], free=True, start=lambda trial, resume: self.alone.append(trial))
         self.engine = Vectorized({"trial_timeout": None, "plugins": []}, pool, 64, Resources(2, 2))
 
