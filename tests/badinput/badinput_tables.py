@@ -103,7 +103,7 @@ CASES: list[Case] = [
     table("JSON", '[{"a": 1, "y": 2}]\n', "data"),
     table("a pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n", "has no column 'y'"),
     table("numbers and a word", GOOD + "many,2,x\n", "line 62: column a: 'many' is not a number"),
-    table("numbers and eleven words", GOOD + "many,2,x\n" * 11, "and 1 more values of column a"),
+    table("numbers and eleven words", GOOD + "many,2,x\n" * 11, "and 1 more such values of column a"),
     table("infinity", GOOD + "inf,2,x\n", "'inf' is not a number"),
     table("a number too large", GOOD + "1e999,2,x\n", "is not a number"),
     table("a number with underscores", GOOD + "1_000,2,x\n", "'1_000' is not a number"),

@@ -153,8 +153,8 @@ def test_category_that_training_lacks_gets_the_unknown_code(write):
 def test_missing_values_are_stated_by_column_and_line(write):
     path = write(people(change={7: ",Rome,5,yes", 9: "31,NA,5,no", 12: "nan,Rome,6,no"}))
     text = faults(path)
-    assert "data.missing: column age: 2 missing values, the first in line 7." in text
-    assert "data.missing: column city: 1 missing values, the first in line 9." in text
+    assert "data.missing: column age: 2 missing values, the first in line 7 ('nan' once)." in text
+    assert "data.missing: column city: 1 missing values, the first in line 9 ('NA' once)." in text
     assert "data.missing=mean_or_mode to fill" in text
 
 
@@ -322,3 +322,29 @@ def test_large_file_is_read_fast_and_the_preflight_reads_its_header_only(write):
     assert time.perf_counter() - start < 5 and len(data.train) == 0.6 * n
     assert Path(path).stat().st_size > SMALL
     assert describe(path=path, target="z").problems[0][0] == "target"
+
+
+def test_a_class_named_none_is_a_class_where_na_values_says_so(write, capsys):
+    rows = "".join(f"{i % 9},{('None', 'None', 'Insomnia')[i % 3]}\n" for i in range(90))
+    path = write("hours,disorder\n" + rows)
+    assert "column disorder: 60 missing values, the first in line 2 ('None' 60 times)." in faults(
+        path, target="disorder"
+    )
+    assert "data.na_values=[]" in faults(path, target="disorder")
+    kept = construct("data", {"name": "csv", "path": str(path), "target": "disorder", "na_values": []})
+    assert kept.target.classes == ("Insomnia", "None")
+    assert sum(len(p) for p in (kept.train, kept.validation, kept.test)) == 90
+
+
+def test_rows_that_are_left_out_are_counted_aloud(write, capsys):
+    rows = "".join(f"{'' if i % 5 == 0 else i},{'-' if i % 4 == 0 else 'ab'[i % 2]}\n" for i in range(100))
+    path = write("x,y\n" + rows)
+    data = construct(
+        "data", {"name": "csv", "path": str(path), "target": "y", "missing": "drop", "na_values": ["-"]}
+    )
+    left = 100 - 20 - 25 + 5
+    assert sum(len(p) for p in (data.train, data.validation, data.test)) == left
+    out = capsys.readouterr()
+    assert f"{100 - left} of 100 rows left out; values missing: x 20, y 25 ('-' 25 times)." in (
+        out.out + out.err
+    ).replace("\n", " ")

@@ -6,24 +6,21 @@ Both readers go by these rules: the one that reads line by line (`_lines.py`) an
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Fields that say that there is no value, after stripping and in lower case.
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+# Fields that say that there is no value unless `data.na_values` names others, after stripping and in lower case. An empty
+# field always does.
+MISSING = ("na", "n/a", "nan", "null", "none", "?")
 # A column of whole numbers with at most so many values is a class, not a quantity.
 CLASSES_UP_TO = 20
 # The largest number of float32, in which models compute; what is larger would become infinity.
 LARGEST = 3.4e38
 POLICIES = ("error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
-
-
-def is_missing(text: str) -> bool:
-    """Return whether a field holds no value."""
-    return text.strip().lower() in MISSING
 
 
 def number(text: str) -> float | None:
@@ -51,16 +48,23 @@ class Wanted:
     weight: str | None = None
     missing: str = "error"
     task: str = "auto"
+    na_values: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         # A column named 2019 comes from the command line as a number.
         for name in ("target", "weight"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else str(value))
-        for name in ("features", "categorical"):
+        for name in ("features", "categorical", "na_values"):
             value = getattr(self, name)
             if isinstance(value, Sequence) and not isinstance(value, str):
                 object.__setattr__(self, name, [str(v) for v in value])
+
+    @functools.cached_property
+    def missing_words(self) -> frozenset[str]:
+        """The texts, in lower case, that stand for a missing value."""
+        words = MISSING if self.na_values is None else self.na_values
+        return frozenset({"", *(word.strip().lower() for word in words)})
 
     def inputs(self, header: Sequence[str]) -> list[str]:
         """Return the feature columns: those named, or all but target and weight."""
@@ -117,3 +121,13 @@ def class_name(text: str) -> str:
 def one_class(name: str, classes: Sequence[str] | dict[str, int]) -> str:
     """Say that a target has one value only."""
     return f"column {name} has one value only, {', '.join(classes)!r}; there is nothing to tell apart."
+
+
+# What to do about a text that counts as missing and is not.
+OWN_VALUE = " If that is a value of its own: data.na_values=[]."
+
+
+def written_out(words: Mapping[str, int]) -> str:
+    """Return which texts stand for missing values; nothing if the fields are empty."""
+    texts = [f"{text!r} {f'{count} times' if count > 1 else 'once'}" for text, count in words.items() if text]
+    return f" ({', '.join(texts)})" if texts else ""

@@ -10,7 +10,16 @@ import csv
 from collections import Counter
 from dataclasses import dataclass, field
 
-from trainrun.data._columns import LARGEST, Wanted, classes_of, is_missing, is_numeric, number, one_class
+from trainrun.data._columns import (
+    LARGEST,
+    OWN_VALUE,
+    Wanted,
+    classes_of,
+    is_numeric,
+    number,
+    one_class,
+    written_out,
+)
 from trainrun.data._header import Fault, Findings, open_text
 from trainrun.util import paths
 
@@ -26,6 +35,7 @@ class Column:
         numbers, others, missing: how many values are numbers, other text, or not there.
         first_missing: the line of the first missing one.
         too_large: how many of the numbers are beyond float32.
+        words: how often which text stands for a missing one.
         bad: line and text of the first values that are not numbers, or too large.
         values: how often each occurs (target only).
     """
@@ -35,6 +45,7 @@ class Column:
     missing: int = 0
     too_large: int = 0
     first_missing: int = 0
+    words: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[int, str]] = field(default_factory=list)
     values: Counter[str] = field(default_factory=Counter)
 
@@ -88,8 +99,9 @@ def _count(
     gone = False
     for name, i in place.items():
         text, column = row[i].strip(), columns[name]
-        if is_missing(text):
+        if text.lower() in wanted.missing_words:
             column.missing += 1
+            column.words[text] += 1
             column.first_missing = column.first_missing or line
             gone = gone or wanted.missing == "drop" or name in (wanted.target, wanted.weight)
             continue
@@ -127,7 +139,11 @@ def _judge(name: str, column: Column, wanted: Wanted, found: Findings) -> None:
             if name in (wanted.target, wanted.weight)
             else "drop those rows, or data.missing=mean_or_mode to fill them"
         )
-        message = f"column {name}: {column.missing} missing values, the first in line {column.first_missing}. data.missing=drop would {what}."
+        message = (
+            f"column {name}: {column.missing} missing values, the first in line {column.first_missing}"
+            f"{written_out(column.words)}. data.missing=drop would {what}."
+            f"{OWN_VALUE if any(column.words) and not numeric else ''}"
+        )
         found.faults.append(("missing", message))
     if numeric and column.others + column.too_large:
         way_out = (

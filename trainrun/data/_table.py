@@ -25,12 +25,12 @@ class Table:
     Args:
         numbers: name -> float64 `[n]`, NaN where a value is missing.
         texts: name -> (codes `[n]`, -1 where missing; the texts, sorted).
-        missing: name -> how many values are missing, where there are any.
+        missing: name -> text -> how often it stands for a missing value, where there are any.
     """
 
     numbers: dict[str, np.ndarray]
     texts: dict[str, tuple[np.ndarray, list[str]]]
-    missing: dict[str, int]
+    missing: dict[str, dict[str, int]]
 
 
 def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
@@ -61,12 +61,12 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
         raise Odd(str(error)) from error
     numbers: dict[str, np.ndarray] = {}
     texts: dict[str, tuple[np.ndarray, list[str]]] = {}
-    missing: dict[str, int] = {}
+    missing: dict[str, dict[str, int]] = {}
     # A column's text is given back as soon as it is understood, and Arrow keeps what it was given unless asked.
     read = {name: table[name] for name in used}
     del table
     for name in used:
-        column, gone = _column(read.pop(name), wanted.forced(name))
+        column, gone = _column(read.pop(name), wanted.forced(name), wanted.missing_words)
         if gone:
             missing[name] = gone
         if isinstance(column, np.ndarray):
@@ -77,21 +77,24 @@ def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
     return Table(numbers, texts, missing)
 
 
-def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.ndarray, list[str]], int]:
-    """Return a column as numbers or as codes and texts, and how many values are missing."""
+def _column(
+    column: Any, forced: bool | None, missing: frozenset[str]
+) -> tuple[np.ndarray | tuple[np.ndarray, list[str]], dict[str, int]]:
+    """Return a column as numbers or as codes and texts, and how often which text stands for a missing value."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = pc.utf8_trim_whitespace(column.combine_chunks())
-    gone = pc.is_in(pc.utf8_lower(column), value_set=pa.array(_columns.MISSING))
+    gone = pc.is_in(pc.utf8_lower(column), value_set=pa.array(sorted(missing)))
+    words = {entry["values"]: entry["counts"] for entry in column.filter(gone).value_counts().to_pylist()}
     column = pc.if_else(gone, pa.scalar(None, pa.string()), column)
     count = column.null_count
     if forced is not False:
         try:
             values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
             if np.isfinite(values).sum() == len(values) - count:
-                return _held(values), count
+                return _held(values), words
         except pa.ArrowInvalid:
             pass
     coded = column.dictionary_encode()
@@ -106,11 +109,11 @@ def _column(column: Any, forced: bool | None) -> tuple[np.ndarray | tuple[np.nda
         if forced or _columns.is_numeric(int(often.sum()) - others, others):
             if others:
                 raise Odd("not a number")
-            return _held(np.append(np.array(parsed, "float64"), np.nan)[codes]), count
+            return _held(np.append(np.array(parsed, "float64"), np.nan)[codes]), words
     order = np.argsort(np.array(texts, dtype=object), kind="stable") if texts else np.array([], "int64")
     rank = np.empty(len(texts) + 1, "int64")
     rank[order], rank[-1] = np.arange(len(texts)), -1
-    return (rank[codes], [texts[i] for i in order]), count
+    return (rank[codes], [texts[i] for i in order]), words
 
 
 def _held(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from trainrun.data._split import class_problem, fitted, share_problems, sizes, s
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
+from trainrun.ui import console
 from trainrun.util import paths
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # The preflight reads files up to this size whole (about half a second), of larger ones the header only.
 SMALL = 2_000_000
+# A share of rows left out that is worth a warning.
+MUCH = 0.1
 
 
 def csv(
@@ -30,6 +33,7 @@ def csv(
     categorical: Sequence[str] | None = None,
     missing: str = "error",
     task: str = "auto",
+    na_values: Sequence[str] | None = None,
     delimiter: str = ",",
     weight: str | None = None,
     validation: float = 0.2,
@@ -42,7 +46,7 @@ def csv(
     """Return the file's rows, split; numbers and categories are two inputs where there are both.
 
     What a column is: numbers, if more than half of its values are (the others are then faults, named by line);
-    otherwise categories. A value is missing if the field is empty or says NA, N/A, NaN, null, none or ?.
+    otherwise categories.
     Everything is fitted on the training part only: fillings, categories, means and deviations. A category that it
     does not have gets code 0, "unknown".
 
@@ -56,6 +60,8 @@ def csv(
             weight is dropped by all but ``error``.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
             20 different whole numbers.
+        na_values: the texts that stand for a missing value, in any case, besides the empty field; None: NA, N/A, NaN, null,
+            none and ?. An empty list: only the empty field does.
         delimiter: what parts the fields; ``tab`` for a tab.
         weight: a column with each example's weight in the loss, or None.
         validation, test: shares of all examples; 0: no such part.
@@ -70,7 +76,7 @@ def csv(
     """
     import numpy as np
 
-    wanted = Wanted(target, features, categorical, weight, missing, task)
+    wanted = Wanted(target, features, categorical, weight, missing, task, na_values)
     path, weight = None if path is None else str(path), wanted.weight
     delimiter = _header.separator(delimiter)
     found = _header.look(path, delimiter, wanted)
@@ -81,10 +87,13 @@ def csv(
     except _table.Odd as error:
         _raise(_lines.scan(path, delimiter, wanted, found).faults)
         raise UserError(Problem("data.path", f"{path} cannot be read as CSV: {error}")) from error
-    if (table.missing and missing == "error") or any(n == _length(table) for n in table.missing.values()):
+    if (table.missing and missing == "error") or any(
+        sum(words.values()) == _length(table) for words in table.missing.values()
+    ):
         _raise(_lines.scan(path, delimiter, wanted, found).faults)
     inputs = wanted.inputs(found.header)
     keep = _kept(table, wanted, inputs)
+    _say_missing(table, wanted, len(keep))
     labels, spec = _target(table, wanted, keep)
     weights = table.numbers[weight][keep] if weight else None
     if weights is not None and (weights.min() < 0 or weights.max() == 0):
@@ -104,7 +113,7 @@ def csv(
     )
     record: dict[str, Any] = {
         "target": wanted.target,
-        "missing": table.missing,
+        "missing": {name: sum(words.values()) for name, words in table.missing.items()},
         "dropped_rows": _length(table) - len(keep),
     }
     numeric = [c for c in inputs if c in table.numbers]
@@ -154,6 +163,7 @@ def describe(
     categorical: Sequence[str] | None = None,
     missing: str = "error",
     task: str = "auto",
+    na_values: Sequence[str] | None = None,
     delimiter: str = ",",
     weight: str | None = None,
     validation: float = 0.2,
@@ -162,7 +172,7 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the header tells and, of a small file, its rows."""
-    wanted = Wanted(target, features, categorical, weight, missing, task)
+    wanted = Wanted(target, features, categorical, weight, missing, task, na_values)
     path = None if path is None else str(path)
     delimiter = _header.separator(delimiter)
     found = _header.look(path, delimiter, wanted)
@@ -223,6 +233,21 @@ def _kept(table: _table.Table, wanted: Wanted, inputs: Sequence[str]) -> np.ndar
             )
         )
     return np.flatnonzero(keep)
+
+
+def _say_missing(table: _table.Table, wanted: Wanted, kept: int) -> None:
+    """Say what became of missing values, and what was taken for one."""
+    if not table.missing:
+        return
+    rows = _length(table)
+    listed = ", ".join(
+        f"{name} {sum(words.values())}{_columns.written_out(words)}" for name, words in table.missing.items()
+    )
+    dropped = f", {rows - kept} of {rows} rows left out" if kept < rows else ""
+    say = console.warn if rows - kept > MUCH * rows else console.note
+    texts = any(text for name in table.texts for text in table.missing.get(name, ()))
+    advice = _columns.OWN_VALUE if texts else ""
+    say(f"data.missing={wanted.missing}{dropped}; values missing: {listed}.{advice}")
 
 
 def _target(table: _table.Table, wanted: Wanted, keep: np.ndarray) -> tuple[np.ndarray, TargetSpec]:
