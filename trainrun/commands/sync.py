@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--tracker",
         choices=trackers.names(),
-        help=f"destination (default: the run's own, or {trackers.DEFAULT} for runs made with tracking=none)",
+        help=f"destination (default: the run's own, or {trackers.default()} for runs made with tracking=none)",
     )
     parser.add_argument(
         "--uri", help="the tracker's address (default: the run's own, or the tracker's default)"
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     if options.all and options.run:
         raise UserError("--all includes every run; do not name single runs with it.")
     if options.all:
-        runs = sorted([*find.sweeps(options.outputs), *find.everyone(options.outputs)])
+        runs = sorted([*find.sweeps(options.outputs), *find.run_dirs(options.outputs)])
     else:
         runs = [r for word in options.run or [find.LATEST] for r in _meant(word, options.outputs)]
     where = sync.Where(options.tracker, options.uri, options.experiment)

@@ -29,8 +29,8 @@ def environment(key: str, *default: Any) -> str | None:
 
     if _SECRET.search(str(key)):
         raise ValueError(
-            f"${{oc.env:{key}}} sounds like a secret, and a config's values are recorded. MLflow takes its own from the "
-            "environment: MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN"
+            f"${{oc.env:{key}}} sounds like a secret, and a config's values are recorded. Trackers read their credentials from "
+            "the environment by themselves: docs/security.md names the variables."
         )
     return oc.env(key, *default)
 

@@ -23,7 +23,7 @@ PACKAGES = {
     "keras": "training",
     "numpy": "training",
     "hydra-core": "the command line",
-    trackers.DEFAULT: f"tracking={trackers.DEFAULT}",
+    trackers.default(): f"tracking={trackers.default()}",
     "scikit-learn": "the small datasets",
     "pandas": "data=csv",
     "matplotlib": "plots",
@@ -116,7 +116,7 @@ def tracker() -> Iterator[Finding]:
     """The store that runs are tracked in by default."""
     from trainrun.util import redaction
 
-    uri, _ = trackers.find(trackers.DEFAULT).destination({})
+    uri, _ = trackers.find(trackers.default()).destination({})
     shown = redaction.text(uri)
     if uri.startswith("sqlite:///"):
         file = Path(uri.removeprefix("sqlite:///"))

@@ -35,7 +35,7 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         )
     if os.path.isdir(folder) and word not in ("", "."):
         raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
-    runs = sorted(everyone(outputs))
+    runs = sorted(run_dirs(outputs))
     if word == LATEST:
         if not runs:
             raise UserError(f"there is no run below {outputs}/ yet.")
@@ -64,15 +64,15 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     """
     if (folder := sweep_named(word, outputs)) is not None:
         return folder
-    found = sorted(path.parent for path in Path(outputs).glob(f"sweeps/*/{SWEEP}"))
-    if word == LATEST and found:
+    folders = sorted(sweeps(outputs))
+    if word == LATEST and folders:
         return max(
-            found,
+            folders,
             key=lambda f: max(map(_began, (p.parent for p in f.glob(f"*/{JOURNAL}"))), default=(0.0, "")),
         )
     raise UserError(
-        f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(found)} sweeps below {outputs}/."
-        + did_you_mean(word, [LATEST, *(p.name for p in found)])
+        f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(folders)} sweeps below {outputs}/."
+        + did_you_mean(word, [LATEST, *(p.name for p in folders)])
     )
 
 
@@ -82,7 +82,7 @@ def sweep_named(word: str, outputs: str | Path = OUTPUTS) -> Path | None:
     return next((f for f in folders if word and os.path.isfile(f / SWEEP)), None)
 
 
-def everyone(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
+def run_dirs(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
     """Yield the directories of all runs, those of sweeps too."""
     for pattern in (f"runs/*/{JOURNAL}", f"sweeps/*/*/{JOURNAL}"):
         for path in Path(outputs).glob(pattern):
@@ -98,8 +98,8 @@ def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
 
 def trials(sweep_dir: Path) -> list[Path]:
     """Return the directories of a sweep's trials that have begun, in the order of their numbers."""
-    found = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}")]
-    return sorted(found, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
+    folders = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}")]
+    return sorted(folders, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
 
 
 def sweep_of(run_dir: str | Path) -> Path | None:

@@ -25,7 +25,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,12 +53,10 @@ class Journal:
 
     Args:
         path: the file; its folder exists.
-        listener: called after each record, for a reader that follows.
     """
 
-    def __init__(self, path: str | Path, listener: Callable[[], None] | None = None):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.listener = listener
         self._lock = threading.Lock()
         torn = _mend(self.path)
         contents = read(self.path) if self.path.exists() else Contents([], [])
@@ -87,8 +85,6 @@ class Journal:
             else:
                 _put(self._file, data)
             self._next += 1
-        if self.listener is not None:
-            self.listener()
         return record
 
     def sync(self) -> None:

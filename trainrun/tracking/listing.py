@@ -67,7 +67,7 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
     for sweep_dir in sweeps:
         sweep = sweep_summary.fold(sweep_dir)
         everyone.append((sweep.started, str(sweep_dir), sweep_dir, sweep))
-    for run_dir in find.everyone(outputs):
+    for run_dir in find.run_dirs(outputs):
         if run_dir.parent in sweeps and not unfold:
             continue
         head = journal.first(run_dir / status.JOURNAL)

@@ -150,8 +150,7 @@ class Recorder:
 
     def artifacts(self, paths: Iterable[str | Path]) -> None:
         """Record files of the run directory; of a folder, all its files. What does not exist is left out."""
-        for given in paths:
-            path = self.run_dir / given
+        for path in (self.run_dir / p for p in paths):
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file():
                     self.journal.write("artifact", path=self._relative(file), bytes=file.stat().st_size)

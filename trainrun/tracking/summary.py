@@ -14,9 +14,8 @@ from trainrun.registry import direction
 from trainrun.util import paths, redaction
 
 FILE = "summary.json"
-IDENTITY = (
-    "mlflow"  # the key of the tracker's run; it has been a contract since before there were several trackers
-)
+# The key of the tracker's run. Scripts read it, so it has kept its name since there are several trackers.
+IDENTITY = "mlflow"
 STATUSES = ("FINISHED", "FAILED", "KILLED", "PRUNED")
 SECONDS = ("import", "data", "build", "train", "evaluate", "save", "total")
 
@@ -143,7 +142,7 @@ def best_epochs(
         finite = [(float(v), i) for i, v in enumerate(values, start=1) if math.isfinite(float(v))]
         if way is None or not finite:
             continue
-        # The first of equals: nobody waits longer for the same.
+        # Of equal values the earliest.
         value, epoch = min(finite) if way == "min" else max(finite, key=lambda v: (v[0], -v[1]))
         best[name] = {"value": value, "epoch": epoch * every}
     return best

@@ -6,6 +6,7 @@ variables that begin with its name in capitals are its own.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,11 @@ from typing import Any, ClassVar
 
 from trainrun.config import tracker_settings
 from trainrun.errors import Problem, UserError
+from trainrun.registry import option_files
 from trainrun.registry.lookup import same_name
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.util import redaction
-
-DEFAULT = "mlflow"  # of runs that name no tracker: those of `tracking=none`, and of before there were several
 
 
 class Tracker:
@@ -117,6 +117,16 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in Path(__file__).parent.glob("*/tracker.py"))
 
 
+@functools.cache
+def default() -> str:
+    """Return the tracker that our own conf/config.yaml chooses.
+
+    It is that of runs which name none: those with `tracking=none`, and those recorded before there were several trackers.
+    """
+    defaults = option_files.primary("config")["defaults"]
+    return next(entry["tracking"] for entry in defaults if isinstance(entry, Mapping) and "tracking" in entry)
+
+
 def find(name: str) -> type[Tracker]:
     """Return the class of a tracker; its library is not imported.
 
@@ -145,14 +155,14 @@ def target(settings: Mapping[str, Any]) -> Target:
 
 
 def restore_secrets(node: Any, again: str) -> None:
-    """Look whether the passwords that a recorded config hides can be had, before anything heavy is imported.
+    """Check that the passwords which a recorded config hides are in the environment, before anything heavy is imported.
 
     Args:
         node: the config's `tracking`.
         again: the command that takes the address as an override.
 
     Raises:
-        UserError: one cannot.
+        UserError: one is not.
     """
     for key, settings in tracker_settings.trackers(node).items():
         if redaction.HIDDEN in str(settings.get("uri")):
@@ -163,18 +173,18 @@ def restore_secrets(node: Any, again: str) -> None:
                 raise UserError(Problem(f"tracking.{key}.uri", way)) from None
 
 
-def start_fields(wanted: Sequence[Target]) -> dict[str, Any]:
+def start_fields(targets: Sequence[Target]) -> dict[str, Any]:
     """Return what a run's first record holds of the environment, for the trackers that it goes to, or may go to."""
     fields: dict[str, Any] = {}
-    for name in [t.tracker for t in wanted] or [DEFAULT]:
+    for name in [t.tracker for t in targets] or [default()]:
         fields |= find(name).start_fields()
     return fields
 
 
 def recorded(start: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the targets that a run's first record names, as `record` writes them; those of before there were several, too."""
-    wanted = start.get("tracking")
-    if isinstance(wanted, Mapping):
-        return [{"tracker": DEFAULT, "uri": wanted.get("uri"), "experiment": wanted.get("experiment"),
-                 "settings": {k: v for k, v in wanted.items() if k not in ("uri", "experiment")}}]  # fmt: skip
-    return [dict(t) for t in wanted] if isinstance(wanted, list) else []
+    node = start.get("tracking")
+    if isinstance(node, Mapping):
+        return [{"tracker": default(), "uri": node.get("uri"), "experiment": node.get("experiment"),
+                 "settings": {k: v for k, v in node.items() if k not in ("uri", "experiment")}}]  # fmt: skip
+    return [dict(t) for t in node] if isinstance(node, list) else []

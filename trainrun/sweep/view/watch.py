@@ -127,7 +127,7 @@ def _running(
     for folder in sorted(of_sweeps - sweeps.keys()):
         if status.read(folder).end is None and sweep_summary.fold(folder).status == RUNNING:
             sweeps[folder] = FollowedSweep(folder)
-    for run_dir in find.everyone(outputs):
+    for run_dir in find.run_dirs(outputs):
         if run_dir.parent in of_sweeps or run_dir in runs:
             continue
         if (now := status.settle(run_dir)).status == RUNNING:

@@ -52,7 +52,7 @@ class Follower:
         """Deliver what the journal has; return whether there was anything.
 
         Raises:
-            Deleted: see there.
+            Deleted: a user has deleted the run on the server.
             Exception: what `Tracker.kind` calls passing or refused; what was delivered before it is counted.
         """
         self._read()
@@ -77,7 +77,7 @@ class Follower:
         """Look whether the store still has the run that it was sent; if not, everything is to be sent again.
 
         Raises:
-            Deleted: see there.
+            Deleted: a user has deleted the run on the server.
             Exception: as `pass_on`.
         """
         if self.cursor.run_id is not None or self.cursor.next:
@@ -235,12 +235,12 @@ class Backoff:
         self.failures, self._due, self._longest = 0, 0.0, self.LONGEST
 
     def hurry(self) -> None:
-        """Somebody waits: try soon, and often, until it goes well."""
+        """Retry soon and often until a request succeeds: the user waits."""
         self._longest = self.WAITED_FOR
         self._due = min(self._due, time.monotonic() + self.FIRST)
 
     def relax(self) -> None:
-        """Nobody waits any more."""
+        """Return to long pauses: the user waits no longer."""
         self._longest = self.LONGEST
 
     @property

@@ -139,17 +139,17 @@ def latest(run_dir: str | Path) -> list[dict[str, Any]]:
     return [e for name, e in entries.items() if name is not None or len(entries) == 1]
 
 
-def unsent_of(run_dir: str | Path, wanted: int, total: int) -> int:
+def unsent_of(run_dir: str | Path, count: int, total: int) -> int:
     """Return how many of a journal's `total` records the trackers of a run do not have.
 
     Args:
         run_dir: the run's directory.
-        wanted: trackers that the run was to go to.
+        count: trackers that the run was to go to.
         total: records of the journal.
     """
     entries = latest(run_dir)
     missing = sum(unsent(e, total) for e in entries if not e.get("deleted"))
-    return missing + max(wanted - len(entries), 0) * total
+    return missing + max(count - len(entries), 0) * total
 
 
 def run_id(run_dir: str | Path) -> str | None:

@@ -32,7 +32,7 @@ class Where(NamedTuple):
 
     Args:
         tracker: its name.
-        uri, experiment: its address, and the experiment there.
+        uri, experiment: its address, and its experiment.
     """
 
     tracker: str | None = None
@@ -77,20 +77,20 @@ def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target
     Raises:
         UserError: there is no such tracker, or an address held a password, which no file has.
     """
-    wanted = trackers.recorded(start)
-    if not wanted:  # recorded with tracking=none
-        wanted = [
-            {"tracker": e.get("tracker", trackers.DEFAULT), "uri": e["tracking_uri"], "experiment": e["experiment"]}
+    recorded = trackers.recorded(start)
+    if not recorded:  # recorded with tracking=none
+        recorded = [
+            {"tracker": e.get("tracker", trackers.default()), "uri": e["tracking_uri"], "experiment": e["experiment"]}
             for e in state.latest(run_dir)
         ]  # fmt: skip
     asked = {k: v for k, v in (("uri", where.uri), ("experiment", where.experiment)) if v is not None}
-    name = where.tracker or (trackers.DEFAULT if asked or not wanted else None)
+    name = where.tracker or (trackers.default() if asked or not recorded else None)
     if name is not None:
-        wanted = [t for t in wanted if t["tracker"] == name][:1] or [{"tracker": name}]
+        recorded = [t for t in recorded if t["tracker"] == name][:1] or [{"tracker": name}]
     return [
         trackers.target({**(t.get("settings") or {}), "name": t["tracker"], "uri": t.get("uri"),
                          "experiment": t.get("experiment"), **asked})
-        for t in wanted
+        for t in recorded
     ]  # fmt: skip
 
 

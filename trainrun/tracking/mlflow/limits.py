@@ -21,18 +21,18 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self._given: dict[str, str] = {}
+        self._safe: dict[str, str] = {}
         self._taken: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        if name not in self._given:
+        if name not in self._safe:
             safe, n = key(name), 1
             while safe in self._taken:
                 n += 1
                 safe = f"{key(name)[: KEY_LENGTH - 6]}_{n}"
-            self._given[name] = safe
+            self._safe[name] = safe
             self._taken.add(safe)
-        return self._given[name]
+        return self._safe[name]
 
 
 def key(name: str) -> str:
@@ -43,13 +43,11 @@ def key(name: str) -> str:
     return safe[:KEY_LENGTH]
 
 
-def value(given: Any) -> str:
+def value(setting: Any) -> str:
     """Write a value as one types it in YAML."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, float):
-        return str(given)
-    return json.dumps(given, default=str, ensure_ascii=False)
+    if isinstance(setting, str | float):
+        return str(setting)
+    return json.dumps(setting, default=str, ensure_ascii=False)
 
 
 def cut(text: str, length: int) -> str:

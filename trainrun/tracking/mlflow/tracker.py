@@ -162,15 +162,15 @@ class MlflowTracker(Tracker):
         return made.info.run_id
 
     def _find(self, start: Mapping[str, Any]) -> str | None:
-        """Return the run that this journal has on the server; of two, one is taken out."""
-        found = self._client.search_runs(
+        """Return the run that this journal has on the server; a duplicate is deleted."""
+        runs = self._client.search_runs(
             [self.cursor.experiment_id],
             f"tags.`{run_tags.KEY}` = '{run_tags.key_of(start)}'",
             order_by=["attribute.run_id ASC"],
         )
-        for other in found[1:]:
+        for other in runs[1:]:
             self._client.delete_run(other.info.run_id)
-        return found[0].info.run_id if found else None
+        return runs[0].info.run_id if runs else None
 
     # What happens for each kind of record.
 
@@ -230,9 +230,6 @@ class MlflowTracker(Tracker):
 
     def _on_tags(self, record: Mapping[str, Any]) -> None:
         self.tag({k: limits.value(v) for k, v in record["tags"].items() if v is not None})
-
-    def _on_event(self, record: Mapping[str, Any]) -> None:
-        """Leave it to the journal."""
 
     def _on_end(self, record: Mapping[str, Any]) -> None:
         word, log = record.get("status", "FINISHED"), record.get("log") or []

@@ -114,8 +114,8 @@ class TensorboardTracker(Tracker):
 
     def _image(self, record: Mapping[str, Any]) -> None:
         path = self.run_dir / record["path"]
-        wanted = self.target.settings.get("log_artifacts", True) and path.suffix == ".png"
-        if not wanted or not path.is_file():
+        logged = self.target.settings.get("log_artifacts", True)
+        if not logged or path.suffix != ".png" or not path.is_file():
             return
         if not path.resolve().is_relative_to(self.run_dir.resolve()):
             raise errors.Unsendable(f"{record['path']} does not lie in the run's directory")
