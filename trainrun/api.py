@@ -49,6 +49,15 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     from trainrun.run import runner
 
     config = compose(overrides)
+    if (config["seeds"] or 1) > 1:
+        first, second = config["seed"], config["seed"] + 1
+        raise UserError(
+            Problem(
+                "seeds",
+                f"{config['seeds']} seeds are a sweep, and trainrun.run trains one run. Call it with seed={first}, with "
+                f"seed={second} …, or type trainrun -m on the command line.",
+            )
+        )
     plugins.load(config["plugins"])
     folder = Path(
         run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}")

@@ -22,7 +22,7 @@ from trainrun.failure.user_traceback import training_error
 from trainrun.run import deferred_plots, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
-from trainrun.tracking import journal, record, status, summary
+from trainrun.tracking import find, journal, record, status, summary
 from trainrun.tracking.delivery import handover
 from trainrun.trainer.job import Job
 from trainrun.ui import console
@@ -81,6 +81,9 @@ class RunRecord:
         environment.write(run_dir, devices, git=self.git)
         disk_space.reserve(run_dir)
         name = config["name"] or " ".join(overrides) or "default"
+        if (run_dir.parent / find.SWEEP).exists():
+            # Trials share the sweep's name, and all but the end of a long line of overrides.
+            name = f"{run_dir.name} {name}"
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)
         self.recorder.artifacts(
