@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # TensorFlow's start-up lines are for whoever asks: TF_CPP_MIN_LOG_LEVEL=0 trainrun …
+    # Hides TensorFlow's start-up lines; TF_CPP_MIN_LOG_LEVEL=0 trainrun … shows them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from trainrun.cli import main as run
 

@@ -14,7 +14,7 @@ from trainrun.util import redaction
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-# A word that is longer is cut: nobody reads it, and the way out must stay in sight.
+# Characters of the longest word that is printed whole: the way out must stay in sight.
 LONGEST = 400
 # An address that was taken for a path has lost one of its slashes.
 _PATH_LIKE = re.compile(r"(?<=[a-z]:/)[^\s/?#:]*:[^\s/?#]*@")

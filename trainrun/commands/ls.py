@@ -92,20 +92,20 @@ def rows_of(group: str) -> list[list[str]]:
         return sorted([layer.name, registry_summary(layer), layer.origin] for layer in layers)
     if group == "sampler":
         return [[name, meaning, "optuna"] for name, meaning in samplers.MEANING.items()]
-    found = option_files.options(group)
+    options = option_files.options(group)
     aliases: dict[str, list[str]] = {}
-    for option in found.values():
+    for option in options.values():
         if option.alias_of:
             aliases.setdefault(option.alias_of, []).append(option.name)
     rows = []
-    for option in found.values():
+    for option in options.values():
         if option.alias_of:
             continue
         name = ", ".join([option.name, *aliases.get(option.name, [])])
         rows.append([name, option.summary, _origin(option)])
     for name in lookup.names(group) if group in lookup.KERAS else ():
         component = lookup.find(group, name)
-        if component.origin.startswith("plug-in") and name not in found:
+        if component.origin.startswith("plug-in") and name not in options:
             rows.append([name, registry_summary(component), component.origin])
     return sorted(rows)
 
@@ -114,8 +114,8 @@ def registry_summary(component: lookup.Component) -> str:
     """Return the first line of a component's docstring."""
     from trainrun.registry import signatures
 
-    said = signatures.read(component)
-    return said.doc.splitlines()[0] if said and said.doc else ""
+    signature = signatures.read(component)
+    return signature.doc.splitlines()[0] if signature and signature.doc else ""
 
 
 def _origin(option: option_files.Option) -> str:

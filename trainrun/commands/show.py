@@ -48,16 +48,16 @@ def _show_sampler(name: str) -> int:
     console.say(samplers.MEANING[name])
     console.say(f"It is chosen by hydra/sweeper=optuna hydra.sweeper.sampler={name}.")
     for key in samplers.SAMPLERS[name]:
-        console.say(f"Its setting: hydra.sweeper.{key}; `trainrun show sweeper/optuna` tells what it is.")
+        console.say(f"Its setting: hydra.sweeper.{key}; `trainrun show sweeper/optuna` describes it.")
     return 0
 
 
 def _component(group: str, name: str, option: option_files.Option | None) -> lookup.Component | None:
-    named = option.arguments.get("name") if option is not None else name
-    if option is not None and (named is None or group not in lookup.KERAS):
+    component_name = option.arguments.get("name") if option is not None else name
+    if option is not None and (component_name is None or group not in lookup.KERAS):
         return None
     try:
-        return lookup.find(group, named)
+        return lookup.find(group, component_name)
     except UserError:
         if option is not None:
             return None
@@ -68,18 +68,18 @@ def _component(group: str, name: str, option: option_files.Option | None) -> loo
 
 
 def _show_component(component: lookup.Component) -> None:
-    said = signatures.read(component)
+    signature = signatures.read(component)
     console.say()
     console.say(f"{component.attribute} ({component.origin}: {component.module})", style="bold")
-    if said is None:
+    if signature is None:
         return
-    if said.doc:
-        console.say(said.doc)
+    if signature.doc:
+        console.say(signature.doc)
     demands = described(declaration_reader.read(component))
     if demands:
         console.say()
         console.table("", ["declares", ""], demands)
-    rows = [[k, "(required)" if v == signatures.REQUIRED else v] for k, v in said.parameters.items()]
+    rows = [[k, "(required)" if v == signatures.REQUIRED else v] for k, v in signature.parameters.items()]
     console.say()
     console.table("", ["argument", "default"], rows)
 

@@ -42,7 +42,9 @@ def of(key: Hashable, make: Callable[[], T]) -> T:
 
 
 class Composer:
-    """Composes the points of a sweep as Hydra's `load_sweep_config` does.
+    """Composes the points of a sweep as `load_sweep_config` of Hydra 1.3.8 does, which composes each from its files (0.1 s).
+
+    Here only the choices of options are; the values are put into a copy. tests/hydra_bridge/test_compose_cache.py compares.
 
     Args:
         loader: Hydra's config loader.
@@ -94,7 +96,7 @@ class Composer:
 def look_up_in(config: DictConfig) -> None:
     """Have ``${hydra:…}`` found in this config from now on.
 
-    As `HydraConfig.set_config` does, but for the copy that that makes of the node `hydra` (5 ms): a point's config is its own.
+    `HydraConfig.set_config` of Hydra 1.3.8 copies the node `hydra` (5 ms); a point's config belongs to it, so no copy is needed.
     """
     from hydra.core.hydra_config import HydraConfig
 

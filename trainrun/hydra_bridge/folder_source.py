@@ -22,7 +22,11 @@ from trainrun.util import yaml_file
 
 
 class FileConfigSource(hydra_private.file_source()):
-    """Hydra's source of the scheme ``file``, for files that somebody else may have written."""
+    """Hydra's source of the scheme ``file``, for files that may come from elsewhere.
+
+    Hydra 1.3.8 opens whatever path a list of defaults names, `../..` included, and has no hook before it parses a file; nor
+    one for reading a sweep's copies. So its source is replaced; tests/badinput and tests/sweep/test_snapshot.py.
+    """
 
     @property
     def path(self) -> str:

@@ -1,7 +1,7 @@
 """What Hydra's own node may hold.
 
 Hydra builds whatever a `_target_` in its own node names, adds packages to its search path by importing them, hands a
-logging config to `logging.config.dictConfig`, which calls what it is told to, and sets environment variables. A
+logging config to `logging.config.dictConfig`, which calls whatever it names, and sets environment variables. A
 trainrun config is data: here all of that is held to what Hydra and the installed plug-ins offer themselves.
 docs/security.md has the rules.
 """
@@ -34,7 +34,7 @@ ENVIRONMENT = frozenset(
         "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "NCCL_DEBUG",
     }
 )  # fmt: skip
-# A launcher's settings that are commands or reach code: only whoever types them may set them.
+# A launcher's settings that are commands or reach code: they may only be typed on the command line.
 _COMMANDS = re.compile(
     r"(^|_)(setup|python|commands?|hooks?|runtime_env|srun_args|additional_parameters)$", re.IGNORECASE
 )
@@ -43,9 +43,9 @@ _NAME = re.compile(r"[\w.-]+")
 
 def search_path(overrides: Sequence[str], config_name: str | None, config_path: str | None) -> list[Problem]:
     """Return what would lead Hydra to other folders or packages; to be asked before Hydra composes anything."""
-    said = "it would have Hydra read folders, and import packages, of a config's choice. Name a folder by --config-dir DIR."
-    found = [
-        Problem("hydra.searchpath", said)
+    message = "it would have Hydra read folders, and import packages, of a config's choice. Name a folder by --config-dir DIR."
+    problems = [
+        Problem("hydra.searchpath", message)
         for text in overrides
         if text.lstrip("+~").partition("=")[0].strip() == "hydra.searchpath"
     ]
@@ -57,8 +57,8 @@ def search_path(overrides: Sequence[str], config_name: str | None, config_path: 
             continue
         hydra = yaml_file.load(primary).get("hydra")
         if isinstance(hydra, dict) and hydra.get("searchpath"):
-            found.append(Problem(f"{primary}: hydra.searchpath", said))
-    return found
+            problems.append(Problem(f"{primary}: hydra.searchpath", message))
+    return problems
 
 
 def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool = False) -> list[Problem]:
@@ -133,8 +133,8 @@ def _launcher(config: DictConfig) -> Sequence[Problem]:
     except OmegaConfBaseException as error:
         return [Problem("hydra.launcher", str(error).partition("\n")[0])]
     name = own_plugins.name_of(node, "")
-    given = {k: v for k, v in node.items() if k != "_target_"}
-    return _launcher_problems(name, json.dumps(given, default=str, sort_keys=True)) if name else []
+    settings = {k: v for k, v in node.items() if k != "_target_"}
+    return _launcher_problems(name, json.dumps(settings, default=str, sort_keys=True)) if name else []
 
 
 @functools.lru_cache(maxsize=16)

@@ -37,7 +37,11 @@ def environment(key: str, *default: Any) -> str | None:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Within, interpolations that name one another do not multiply without end: they raise a ValueError."""
+    """Bound the look-ups of interpolations inside the `with`; beyond, a ValueError is raised.
+
+    OmegaConf 2.3 resolves interpolations that name one another as often as they multiply, for ever and in any memory. It has
+    no limit, so its method is replaced meanwhile; tests/badinput has such configs.
+    """
     from omegaconf.base import Container
 
     resolve, count = Container.resolve_parse_tree, 0
@@ -68,11 +72,11 @@ def plain(config: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     def value(key: str) -> Any:
-        found = config[key]
+        node = config[key]
         return (
-            OmegaConf.to_container(found, resolve=True, throw_on_missing=True)
-            if OmegaConf.is_config(found)
-            else found
+            OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+            if OmegaConf.is_config(node)
+            else node
         )
 
     with bounded():

@@ -1,6 +1,6 @@
-"""Overrides read by Hydra's own grammar, the only reader of them; what differs from it is said here.
+"""Overrides read by Hydra's own grammar. All of this room parses by `parse`.
 
-`config.override_text` has what the text alone tells, without Hydra: which key an override sets, and what it concerns.
+`config.override_text` needs no Hydra: which key an override sets, and whether it concerns the sweep or Hydra.
 """
 
 from __future__ import annotations

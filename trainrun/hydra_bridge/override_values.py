@@ -9,7 +9,7 @@ from typing import Any
 from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
 
-# Parts of Hydra's node that take any key; what may stand there, `safety` tells.
+# Parts of Hydra's node that take any key; `hydra_node_rules` checks what may stand there.
 _HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
 
 
@@ -97,10 +97,10 @@ def _wrong_type(key: str, value: Any, error: Exception) -> str:
     text = str(error).splitlines()[0]
     if extra := re.search(r"Key '(.*)' (?:is )?not in", text):
         return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
-    found = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
+    match = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
         r"(\w+)\.?$", text
     )
-    expected = found[1] if found else "another type"
+    expected = match[1] if match else "another type"
     if expected in vars(schema) or expected in ("RunDir", "SweepDir", "JobConf"):
         return (
             f"expected keys and values, got {_shown(value)}. Its keys go by their full names: {key}.…=value."

@@ -1,8 +1,8 @@
 """Which classes our launchers and sweepers are: the `_target_` that no YAML may name is added here.
 
 Hydra instantiates what the `_target_` of `hydra.launcher` and `hydra.sweeper` names. Our options are YAML files, and in
-those `_target_` is forbidden; a node of the same name in Hydra's ConfigStore would be merged with the file, under a
-warning that this is deprecated. So the file source adds the target while it reads one of these options.
+those `_target_` is forbidden; Hydra 1.3.8 merges a node of the same name in its ConfigStore with the file, under a
+warning that this is deprecated (tried). So the file source adds the target while it reads one of these options.
 """
 
 from __future__ import annotations

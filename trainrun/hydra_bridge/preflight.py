@@ -16,7 +16,7 @@ from trainrun.hydra_bridge.sweep_plan import Plan
 
 
 def overrides(
-    given: Sequence[str],
+    typed: Sequence[str],
     config_name: str | None = None,
     config_path: str | None = None,
     multirun: bool = False,
@@ -26,21 +26,21 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    found = plugins.announce(plugins.early(given))
-    tree, faults = override_errors.examine(given, config_name, config_path, multirun)
+    problems = plugins.announce(plugins.early(typed))
+    tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
     if faults and (offered := plugins.entry_points()):
-        found += plugins.announce(offered)
-        tree, faults = override_errors.examine(given, config_name, config_path, multirun)
-    found += faults
+        problems += plugins.announce(offered)
+        tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
+    problems += faults
     if tree is not None:
-        found += check.problems(tree)
-    return tree, list(dict.fromkeys(found))
+        problems += check.problems(tree)
+    return tree, list(dict.fromkeys(problems))
 
 
 def sweep(
-    given: Sequence[str],
+    typed: Sequence[str],
     config_name: str | None = None,
     config_path: str | None = None,
     planned_for: Callable[[Plan], None] = lambda plan: None,
@@ -48,27 +48,27 @@ def sweep(
     """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
 
     Args:
-        given: overrides as typed.
+        typed: overrides.
         config_name, config_path: as given to `compose.compose`.
         planned_for: called when the sweep as a whole is sound, before its points are looked at.
 
     Returns:
         How many trials there will be, and all problems, each once.
     """
-    found: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(given)), "")
-    planned = sweep_plan.of(given, config_name, config_path)
-    said = [*moved_keys.typed(given), *planned.problems, *sweep_rules.twice_seeded(given)]
-    found |= dict.fromkeys(said, "")
-    if planned.launcher is not None and not found:
+    problems: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(typed)), "")
+    planned = sweep_plan.of(typed, config_name, config_path)
+    general = [*moved_keys.typed(typed), *planned.problems, *sweep_rules.twice_seeded(typed)]
+    problems |= dict.fromkeys(general, "")
+    if planned.launcher is not None and not problems:
         planned_for(planned)
-    hydra = [o for o in given if override_text.is_hydra(o)]
+    hydra = [o for o in typed if override_text.is_hydra(o)]
     with compose_cache.kept():
         for point in planned.points:
             for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
-                found.setdefault(problem, " ".join(point))
+                problems.setdefault(problem, " ".join(point))
     varied = len(planned.points) > 1
     return planned.total, [
-        Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in found.items()
+        Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in problems.items()
     ]
 
 

@@ -36,7 +36,8 @@ def _offer_components() -> None:
         if (values := plugins.option_of(component)) is not None:
             store.store(group=component.group, name=component.name, node=values, provider=component.origin)
             continue
-        # It has a YAML in this folder and had none in the folder of an earlier run: Hydra would warn of two options.
+        # It has a YAML in this folder and had none in the folder of an earlier run. Hydra 1.3.8 merges a stored option with
+        # a file of its name and warns that this is deprecated, and ConfigStore has no way to remove one.
         options = store.repo.get(component.group, {})
         stored = options.get(f"{component.name}.yaml")
         if stored is not None and stored.provider == component.origin:
@@ -55,7 +56,8 @@ def _register() -> None:
     from trainrun.hydra_bridge import folder_source
 
     OmegaConf.register_new_resolver("oc.env", interpolations.environment, replace=True)
-    # Cached per config and argument, so that every look at hydra.run.dir sees the same name.
+    # Hydra 1.3.8 names a run's folder by the second: four starts within one share it (measured). This adds random characters,
+    # cached per config and argument, so that every look at hydra.run.dir sees the same name.
     OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
     ConfigStore.instance().store(name="schema", node=schema.typed(), provider="trainrun")
 
@@ -65,9 +67,7 @@ def _register() -> None:
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             main = SearchPathQuery(provider="main", path=None)
             for origin, folder in option_files.search_path():
-                if origin == "command line" and not any(
-                    e.path == f"file://{folder}" for e in search_path.get_path()
-                ):
+                if origin == "command line":
                     search_path.append(provider=origin, path=f"file://{folder}")
                 elif origin == "project":
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
@@ -88,8 +88,9 @@ def _register_launchers_and_sweepers() -> None:
     from trainrun.hydra_bridge import auto_launcher, launcher_plugins, own_plugins, sweeper_plugins
 
     plugins = Plugins.instance()
-    # Hydra takes plug-ins only from a package `hydra_plugins`, by import. A module of that package is made here,
-    # so that no second package need be installed beside ours.
+    # Hydra 1.3.8 instantiates launchers and sweepers only if their `_target_` stands in the package `hydra_plugins` (RuntimeError
+    # "Invalid plugin"), which it imports whole at each start of any Hydra program. A module of that package is made
+    # here, in this process; tests/hydra_bridge/test_own_plugins.py composes every option.
     try:
         package = import_module("hydra_plugins")
     except ImportError:

@@ -10,8 +10,8 @@ from trainrun.config import moved_keys, saved, tracker_settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import override_grammar, preflight
 
-# What a run may take differently when it goes on: how long, on what, and what is told of it. All else would make
-# another run of it.
+# What may be different when a run is resumed: its length, its devices, and what is recorded of it. Any other change would
+# make it another run.
 CHANGEABLE = (
     "trainer.epochs",
     "trainer.max_time",
@@ -40,8 +40,8 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     config = saved.load_plain(run_dir)
     refused = {text: list(_refused(text)) for text in overrides}
-    problems = [p for found in refused.values() for p in found]
-    problems += _change(config, [text for text, found in refused.items() if not found])
+    problems = [p for reasons in refused.values() for p in reasons]
+    problems += _change(config, [text for text, reasons in refused.items() if not reasons])
     return saved.checked(config, problems)
 
 
@@ -60,18 +60,18 @@ def _refused(text: str) -> Iterator[Problem]:
         )
 
 
-def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
+def _change(config: dict[str, Any], typed: Sequence[str]) -> list[Problem]:
     """Put the overrides into the config; return what is wrong with them."""
     problems: list[Problem] = []
-    chosen = {text.split("=", 1)[0] for text in given} & {*CHOICES}
-    own = [text for text in given if text.split("=", 1)[0].split(".")[0] in chosen]
+    chosen = {text.split("=", 1)[0] for text in typed} & {*CHOICES}
+    own = [text for text in typed if text.split("=", 1)[0].split(".")[0] in chosen]
     if own:
-        # Another option: its own defaults, and what is said of it now.
+        # Another option: its own defaults, and the keys that are set now.
         tree, faults = preflight.overrides(own)
         problems += [p for p in faults if p.key.split(".")[0] in chosen]
         if tree is not None:
             config |= {group: tree[group] for group in chosen}
-    for text in given:
+    for text in typed:
         if text in own:
             continue
         try:
@@ -85,10 +85,10 @@ def _change(config: dict[str, Any], given: Sequence[str]) -> list[Problem]:
             node = node.get(folder) if isinstance(node, Mapping) else None
         anywhere = folders == [tracker_settings.GROUP]  # a tracker's setting, at the top of the node
         if not isinstance(node, dict) or (last not in node and not anywhere):
-            there = [*node] if isinstance(node, Mapping) else []
+            known = [*node] if isinstance(node, Mapping) else []
             problems.append(
                 Problem(
-                    override.key_or_group, f"no such key in this run's config.{did_you_mean(last, there)}"
+                    override.key_or_group, f"no such key in this run's config.{did_you_mean(last, known)}"
                 )
             )
         else:

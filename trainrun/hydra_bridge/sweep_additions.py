@@ -1,4 +1,4 @@
-"""What a sweep that goes on is told: which trials again, how many at once, and further points.
+"""What is typed when a sweep is resumed: which trials again, how many at once, and further points.
 
 Further points come from the sweep's own command line with something changed in it (`trainrun resume SWEEP
 optimizer.learning_rate=1e-3,1e-5`), or from a whole one (`trainrun -m … sweep.resume=SWEEP`); those that the sweep has
@@ -21,7 +21,7 @@ EXTENDS = ("sweep.trials", "sweep.max_failures", "sweep.trial_timeout")
 
 
 @dataclass
-class Given:
+class Request:
     """What was typed.
 
     Args:
@@ -39,13 +39,13 @@ class Given:
     whole: bool = False
 
 
-def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Given:
+def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Request:
     """Return what the words behind `trainrun resume SWEEP` say, or those of ``trainrun -m … sweep.resume=SWEEP``.
 
     Raises:
         UserError: one of them is neither an option nor an override, or is Hydra's and not what the sweep began with.
     """
-    given, problems = Given(whole=whole), []
+    request, problems = Request(whole=whole), []
     for text in words:
         name, equals, value = text.partition("=")
         if name in ("n_jobs", "hydra.launcher.n_jobs"):
@@ -54,12 +54,12 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
                     Problem(name, f"expected a whole number, at least 1, or auto, got {value!r}.")
                 )
             else:
-                given.jobs = value if value == "auto" else int(value)
+                request.jobs = value if value == "auto" else int(value)
         elif name in AGAIN:
             if value != AGAIN[name]:
                 problems.append(Problem(name, f"expected {name}={AGAIN[name]}, got {value!r}."))
-            given.retry |= name == "retry"
-            given.unprune |= name == "continue"
+            request.retry |= name == "retry"
+            request.unprune |= name == "continue"
         elif not equals and not text.startswith("~"):
             problems.append(
                 Problem(
@@ -77,79 +77,79 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
         elif moved := moved_keys.typed([text]):
             problems += moved
         elif override_text.key(text) != "sweep.resume":
-            given.overrides.append(text)
+            request.overrides.append(text)
     if problems:
         raise UserError(problems)
-    return given
+    return request
 
 
-def command(given: Given, settings: Mapping[str, Any]) -> list[str]:
+def command(request: Request, settings: Mapping[str, Any]) -> list[str]:
     """Return the command line that the sweep has from now on: its own with the changes, or the new one."""
     own = settings.get("overrides")
     if own is None:
         raise UserError(
             "the sweep was begun by an older trainrun, which did not write its command line down."
         )
-    if given.whole:
-        return list(given.overrides)
-    changed = {override_text.key(o): o for o in given.overrides}
+    if request.whole:
+        return list(request.overrides)
+    changed = {override_text.key(o): o for o in request.overrides}
     kept = [changed.pop(override_text.key(o), o) for o in own]
     return [*kept, *changed.values()]
 
 
 def differs(line: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
     """Return the keys in which a command line says something else than the sweep's own."""
-    mine, theirs = (
+    changed, recorded = (
         {override_text.key(o): override_grammar.value(o) for o in overrides}
         for overrides in (line, settings["overrides"])
     )
-    return sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
+    return sorted(k for k in changed.keys() | recorded.keys() if changed.get(k) != recorded.get(k))
 
 
 def points(
-    line: Sequence[str], settings: Mapping[str, Any], there: Sequence[Sequence[str]]
+    line: Sequence[str], settings: Mapping[str, Any], existing: Sequence[Sequence[str]]
 ) -> list[list[str]]:
     """Return the overrides of the points of a grid that the sweep does not have yet, each checked.
 
     Args:
         line: the command line.
         settings: see `sweep_settings.settings`.
-        there: overrides of the points there are.
+        existing: overrides of the points there are.
 
     Raises:
         UserError: everything that is wrong with them, before any of them begins.
     """
     from trainrun.hydra_bridge import compose_cache, preflight, sweep_plan
 
-    name, path = where(settings)
+    name, path = config_flags(settings)
     hydra = [
         o
         for o in settings.get("hydra", ())
         if override_text.key(o).startswith(("hydra/sweeper", "hydra.sweeper."))
     ]
     planned = sweep_plan.of([*hydra, *line], name, path)
-    known = {override_grammar.identity(o) for o in there}
-    new, found = [], dict.fromkeys(planned.problems)
+    known = {override_grammar.identity(o) for o in existing}
+    new, problems = [], dict.fromkeys(planned.problems)
     with compose_cache.kept():
         for point in planned.points:
             if (one := override_grammar.identity(point)) in known:
                 continue
             known.add(one)
             new.append(list(point))
-            found |= dict.fromkeys(preflight.overrides(point, name, path)[1])
-    if found:
-        raise UserError(list(found))
+            problems |= dict.fromkeys(preflight.overrides(point, name, path)[1])
+    if problems:
+        raise UserError(list(problems))
     return new
 
 
-def where(settings: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def config_flags(settings: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return `-cn` and `-cp` of the sweep's command line; its `-cd` is searched from now on."""
     from pathlib import Path
 
     from trainrun.hydra_bridge import compose
     from trainrun.registry import option_files
 
-    told = settings.get("config") or {}
-    option_files.extra_folders[:] = [Path(f) for f in told.get("folders") or ()]
-    name = told.get("name")
-    return (None if name in (None, compose.CONFIG_NAME) else name), told.get("path")
+    config = settings.get("config") or {}
+    option_files.extra_folders[:] = [Path(f) for f in config.get("folders") or ()]
+    name = config.get("name")
+    return (None if name in (None, compose.CONFIG_NAME) else name), config.get("path")

@@ -53,7 +53,7 @@ def read(
     zipped: Sequence[Any] | None = None,
     loader: Any = None,
 ) -> tuple[Space, list[Problem]]:
-    """Return what a sweep varies, and everything that is wrong with how it was said.
+    """Return what a sweep varies, and everything that is wrong with how it is written.
 
     Args:
         overrides: as typed, without those of Hydra's own node.
@@ -77,8 +77,8 @@ def read(
     dimensions, faults = conditions.settle(
         reading.dimensions.values(), reading.values, override_grammar.parse_or_none
     )
-    found = Space(reading.fixed, tuple(dimensions), tuple(reading.order), reading.values)
-    return found, list(dict.fromkeys([*reading.problems, *faults]))
+    search_space = Space(reading.fixed, tuple(dimensions), tuple(reading.order), reading.values)
+    return search_space, list(dict.fromkeys([*reading.problems, *faults]))
 
 
 def _typed(reading: _Reading, text: str) -> None:
@@ -109,9 +109,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
         when, faults = conditions.read(f"{where}.when", entry.get("when"), override_grammar.parse_or_none)
         reading.problems += faults
         if "space" not in entry:
-            return reading.fault(
-                where, "nothing is said of its values. Write space: 'interval(0, 1)' or 'a, b'."
-            )
+            return reading.fault(where, "it has no values. Write space: 'interval(0, 1)' or 'a, b'.")
         entry = entry["space"]
     if isinstance(entry, list):
         if not entry:
@@ -171,20 +169,20 @@ def _swept(reading: _Reading, key: str, override: Any, when: tuple[Condition, ..
 
 def _interval(reading: _Reading, key: str, value: Any, when: tuple[Condition, ...], where: str) -> None:
     low, high, log = value.start, value.end, "log" in value.tags
-    said = f"interval({low:g}, {high:g})"
+    interval = f"interval({low:g}, {high:g})"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return reading.fault(where, f"expected two numbers, got {said}.")
+        return reading.fault(where, f"expected two numbers, got {interval}.")
     if low >= high:
         return reading.fault(
             where,
-            f"the lower end comes first, and the two differ: got {said}. Write interval({high:g}, {low:g})."
+            f"the lower end comes first, and the two differ: got {interval}. Write interval({high:g}, {low:g})."
             if low > high
-            else f"the two ends of {said} are the same. Write {bare(key)}={low:g}.",
+            else f"the two ends of {interval} are the same. Write {bare(key)}={low:g}.",
         )
     if log and low <= 0:
         return reading.fault(
             where,
-            f"a logarithm needs a lower end above 0, got {said}. Write tag(log, interval({high / 1e4:g}, {high:g})).",
+            f"a logarithm needs a lower end above 0, got {interval}. Write tag(log, interval({high / 1e4:g}, {high:g})).",
         )
     whole = isinstance(low, int) and isinstance(high, int)
     reading.dimensions[key] = Interval(key, low, high, log, whole, when)

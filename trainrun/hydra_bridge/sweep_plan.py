@@ -28,11 +28,11 @@ class Plan:
     launcher: str | None = None
 
 
-def of(given: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
+def of(typed: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
     """Return the plan of a sweep.
 
     Args:
-        given: overrides as typed, those of Hydra's own node included.
+        typed: overrides, those of Hydra's own node included.
         config_name, config_path: as given to `compose.compose`.
     """
     from trainrun.config import override_text, plugins
@@ -45,29 +45,29 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
         sweep_sources,
     )
 
-    if unsafe := hydra_node_rules.search_path(given, config_name, config_path):
+    if unsafe := hydra_node_rules.search_path(typed, config_name, config_path):
         return Plan(problems=unsafe)
-    own = [o for o in given if not override_text.is_hydra(o)]
+    own = [o for o in typed if not override_text.is_hydra(o)]
     with compose.application(config_path) as hydra:
         loader = hydra.config_loader
-        settings, fault = _settings(given, own, config_name, loader)
+        settings, fault = _settings(typed, own, config_name, loader)
         # What installed packages offer is looked up only when something is missing, as in `preflight.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
             plugins.announce(offered)
             registration.prepare()
-            settings, fault = _settings(given, own, config_name, loader)
-        found, faults = sweep_sources.space(settings, loader)
+            settings, fault = _settings(typed, own, config_name, loader)
+        search_space, faults = sweep_sources.space(settings, loader)
         plan = Plan(problems=faults, launcher=settings.get("launcher"))
         if fault is None:
-            plan.problems += sweep_sources.problems(settings, found)
-        plan.points, plan.total = _points(settings, found)
+            plan.problems += sweep_sources.problems(settings, search_space)
+        plan.points, plan.total = _points(settings, search_space)
     # Hydra would refuse it, too; what is behind it, the points tell in better words.
     if (
         fault is not None
         and not plan.problems
         and not any(
             override_errors.examine(
-                [*(o for o in given if override_text.is_hydra(o)), *p], config_name, config_path, True
+                [*(o for o in typed if override_text.is_hydra(o)), *p], config_name, config_path, True
             )[1]
             for p in plan.points[:1]
         )
@@ -77,7 +77,7 @@ def of(given: Sequence[str], config_name: str | None = None, config_path: str | 
 
 
 def _settings(
-    given: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
+    typed: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
 ) -> tuple[dict[str, Any], Exception | None]:
     """Return what the config says of the sweep, as `sweep_settings.settings`; and why there is none."""
     from hydra.types import RunMode
@@ -87,7 +87,7 @@ def _settings(
 
     try:
         config = loader.load_configuration(
-            config_name or compose.CONFIG_NAME, list(given), run_mode=RunMode.MULTIRUN
+            config_name or compose.CONFIG_NAME, list(typed), run_mode=RunMode.MULTIRUN
         )
         with interpolations.bounded():
             node = OmegaConf.to_container(config.sweep, resolve=True)
@@ -100,11 +100,11 @@ def _settings(
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
 
 
-def _points(settings: Mapping[str, Any], found: Space) -> tuple[list[list[str]], int]:
+def _points(settings: Mapping[str, Any], search_space: Space) -> tuple[list[list[str]], int]:
     from trainrun.hydra_bridge import sweep_sources
 
-    if settings["sweeper"]["name"] in sweep_sources.DRAWING or found.intervals:
-        points = [found.overrides(chosen) for chosen in found.corners()]
+    if settings["sweeper"]["name"] in sweep_sources.DRAWING or search_space.intervals:
+        points = [search_space.overrides(chosen) for chosen in search_space.corners()]
         return points, settings.get("trials") or 0
-    points = [found.overrides(chosen) for chosen in found.grid()]
+    points = [search_space.overrides(chosen) for chosen in search_space.grid()]
     return points, len(points)

@@ -20,7 +20,7 @@ from trainrun.hydra_bridge import (
     sweep_settings,
     sweep_sources,
 )
-from trainrun.hydra_bridge.sweep_additions import Given
+from trainrun.hydra_bridge.sweep_additions import Request
 from trainrun.sweep import loop, snapshot, sweep_record
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
@@ -45,21 +45,21 @@ def go_on(sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: 
     """
     sweep_dir = sweep_dir.absolute()
     with sweep_record.held(sweep_dir):
-        told = sweep_record.read(sweep_dir)
-        settings = told["settings"]
-        given = sweep_additions.read(words, whole, settings)
-        if Path(told["cwd"]).is_dir():
-            os.chdir(told["cwd"])
+        record = sweep_record.read(sweep_dir)
+        settings = record["settings"]
+        request = sweep_additions.read(words, whole, settings)
+        if Path(record["cwd"]).is_dir():
+            os.chdir(record["cwd"])
         trials = _settled(sweep_dir)
         # What is new is composed of the sweep's copies, as what was there: points of one sweep differ by their overrides only.
         with snapshot.of(sweep_dir, settings).used():
-            settings, new = _extended(settings, given, trials)
-            return _run(sweep_dir, settings, given, trials, new, command)
+            settings, new = _extended(settings, request, trials)
+            return _run(sweep_dir, settings, request, trials, new, command)
 
 
 def _settled(sweep_dir: Path) -> list[Trial]:
     """Return the trials, once none of them runs: those of a sweep that was killed notice it, and save themselves."""
-    until, said = time.monotonic() + PATIENCE, False
+    until, announced = time.monotonic() + PATIENCE, False
     while True:
         trials = [*sweep_record.trials(sweep_dir)]
         running = [t for t in trials if t.status == "RUNNING"]
@@ -69,19 +69,19 @@ def _settled(sweep_dir: Path) -> list[Trial]:
             raise UserError(
                 f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
             )
-        if not said:
+        if not announced:
             console.note("its last trials are still saving themselves")
-        said = True
+        announced = True
         time.sleep(0.2)
 
 
 def _extended(
-    settings: dict[str, Any], given: Given, trials: Sequence[Trial]
+    settings: dict[str, Any], request: Request, trials: Sequence[Trial]
 ) -> tuple[dict[str, Any], list[list[str]]]:
     """Return the settings with what is different now, and the overrides of new points."""
-    if not given.overrides:
+    if not request.overrides:
         return settings, []
-    line = sweep_additions.command(given, settings)
+    line = sweep_additions.command(request, settings)
     changed = sweep_additions.differs(line, settings)
     if not changed:
         return settings, []
@@ -97,12 +97,12 @@ def _extended(
                 for k in other
             ]
         )
-    there = [t.overrides for t in trials]
+    existing = [t.overrides for t in trials]
     if seed_replicates.grouped(settings) and settings.get("seeds"):
-        there = [s.overrides for s in seed_replicates.group(trials)]
-    new = [] if draws else sweep_additions.points(line, settings, there)
+        existing = [s.overrides for s in seed_replicates.group(trials)]
+    new = [] if draws else sweep_additions.points(line, settings, existing)
     first = new[0] if new else [o for o in line if not override_grammar.swept(o)]
-    tree, problems = preflight.overrides(first, *sweep_additions.where(settings))
+    tree, problems = preflight.overrides(first, *sweep_additions.config_flags(settings))
     if problems:
         raise UserError(problems)
     sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"], tree["metric"])
@@ -116,14 +116,14 @@ def _extended(
 def _run(
     sweep_dir: Path,
     settings: dict[str, Any],
-    given: Given,
+    request: Request,
     trials: Sequence[Trial],
     new: Sequence[list[str]],
     command: Sequence[str],
 ) -> loop.Ended:
     from trainrun.sweep.launchers import factory
 
-    again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * given.retry, *["PRUNED"] * given.unprune]
+    again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * request.retry, *["PRUNED"] * request.unprune]
     waiting = [t for t in trials if t.status in again]
     done = [t for t in trials if t.status not in again]
     for trial in waiting:
@@ -135,12 +135,12 @@ def _run(
     if not points.left:
         return _finished(sweep_dir, done)
     begun = sum(point.resume is not None for _, point in again)
-    said = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
+    parts = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
     if points.total is not None and (further := points.total - len(waiting)) > 0:
-        said.append(f"{further} are new")
-    console.note(", ".join(said))
+        parts.append(f"{further} are new")
+    console.note(", ".join(parts))
     settings = {**settings, "command": list(command)}
-    engine = factory.of(settings, points.total or 2**31, given.jobs)
+    engine = factory.of(settings, points.total or 2**31, request.jobs)
     with compose_cache.kept():
         return loop.run(sweep_dir, points, settings, engine, done)
 
@@ -159,14 +159,14 @@ def _points(
     waiting = [t for t, _ in again]
     if settings.get("seeds"):
         settled = seed_replicates.group([*done, *waiting])
-        # Whoever makes the settings knows of one trial each; their numbers are its own.
+        # The source of the settings counts one trial each, numbered by itself.
         ended = [
             s.together(i) for i, s in enumerate(settled) if not any(t is w for w in waiting for t in s.trials)
         ]
         open_ = [Point(i, _never, overrides=s.overrides) for i, s in enumerate(settled)]
-        there = [(p.number, list(p.overrides or ())) for p in open_]
+        existing = [(p.number, list(p.overrides or ())) for p in open_]
         left = [p for p in open_ if p.number not in {t.number for t in ended}]
-        source = _drawn(settings, begin, sweep_dir, ended, left, there)
+        source = _drawn(settings, begin, sweep_dir, ended, left, existing)
         if source is None:
             fresh = [Point(len(open_) + i, _never, overrides=o) for i, o in enumerate(new)]
             source = Listed([*open_, *fresh])
@@ -187,13 +187,13 @@ def _drawn(
     sweep_dir: Path,
     done: Sequence[Trial],
     waiting: Sequence[Point],
-    there: Sequence[tuple[int, list[str]]] | None = None,
+    existing: Sequence[tuple[int, list[str]]] | None = None,
 ) -> Points | None:
     """Return the source of a sweep that draws its points; None: it has a list of them."""
     if (settings.get("sweeper") or {}).get("name") not in sweep_sources.DRAWING:
         return None
     with compose.application() as hydra:
-        return sweep_sources.points(settings, begin, sweep_dir, hydra.config_loader, done, waiting, there)
+        return sweep_sources.points(settings, begin, sweep_dir, hydra.config_loader, done, waiting, existing)
 
 
 def _never() -> Trial:
@@ -241,7 +241,7 @@ def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
 
     from trainrun.tracking import trackers
 
-    config, problems = preflight.overrides(trial.overrides, *sweep_additions.where(settings))
+    config, problems = preflight.overrides(trial.overrides, *sweep_additions.config_flags(settings))
     if problems:
         raise UserError(problems)
     trackers.restore_secrets(config["tracking"], f"trainrun resume {trial.run_dir.parent}")

@@ -80,7 +80,7 @@ def _launcher(hydra: Any) -> dict[str, Any]:
 
 
 def _where(hydra: Any) -> dict[str, Any]:
-    """Return what `-cn`, `-cp` and `-cd` have said."""
+    """Return the values of `-cn`, `-cp` and `-cd`."""
     main = [str(s.path) for s in hydra.runtime.config_sources if s.provider == "main"]
     path = next((p for p in main if Path(p) != option_files.package_conf()), None)
     return {

@@ -43,28 +43,28 @@ def settings(config: Config) -> dict[str, Any]:
     return {**values, "name": name, "overrides": [str(o) for o in config.hydra.overrides.task]}
 
 
-def space(given: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
+def space(sweep: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
     """Return what a sweep varies, and what is wrong with it.
 
     Args:
-        given: see `sweep_settings.settings`.
+        sweep: see `sweep_settings.settings`.
         loader: Hydra's config loader: it knows the options that a glob means.
     """
     from trainrun.hydra_bridge import sweep_grammar
 
-    spec = given["sweeper"]
-    entries, params = given.get("space") or {}, spec.get("params")
+    spec = sweep["sweeper"]
+    entries, params = sweep.get("space") or {}, spec.get("params")
     if isinstance(entries, Mapping) and isinstance(params, Mapping):
         entries = {**params, **entries}
-    return sweep_grammar.read(spec["overrides"], entries, given.get("zip"), loader)
+    return sweep_grammar.read(spec["overrides"], entries, sweep.get("zip"), loader)
 
 
 def params(config: Config) -> dict[str, Any]:
     """Return what `hydra.sweeper.params` varies, as Hydra's own sweeper has it."""
     from omegaconf import DictConfig, OmegaConf
 
-    found = OmegaConf.select(config, "hydra.sweeper.params")
-    return OmegaConf.to_container(found, resolve=True) if isinstance(found, DictConfig) else {}
+    search_space = OmegaConf.select(config, "hydra.sweeper.params")
+    return OmegaConf.to_container(search_space, resolve=True) if isinstance(search_space, DictConfig) else {}
 
 
 def points(
@@ -74,7 +74,7 @@ def points(
     loader: Any,
     done: Sequence[Trial] = (),
     waiting: Sequence[Point] = (),
-    there: Sequence[tuple[int, list[str]]] | None = None,
+    existing: Sequence[tuple[int, list[str]]] | None = None,
 ) -> Points | None:
     """Return where a sweep's points come from; None: it has a list of them.
 
@@ -85,55 +85,55 @@ def points(
         loader: Hydra's config loader, which knows the options that a glob means.
         done: trials of earlier attempts that stay as they are.
         waiting: points of earlier attempts that are to be run again first.
-        there: number and overrides of the points there are; None: as the sweep has recorded them.
+        existing: number and overrides of the points there are; None: as the sweep has recorded them.
     """
     from trainrun.sweep import sweep_record
 
     spec = settings.get("sweeper") or {}
     if spec.get("name") not in DRAWING:
         return None
-    found, faults = space(settings, loader)
+    search_space, faults = space(settings, loader)
     if faults:
         raise UserError(faults)
-    if there is None:
-        there = sweep_record.read(sweep_dir)["points"] if (sweep_dir / sweep_record.FILE).is_file() else []
+    if existing is None:
+        existing = sweep_record.read(sweep_dir)["points"] if (sweep_dir / sweep_record.FILE).is_file() else []
 
     if spec["name"] == RANDOM:
         from trainrun.sweep.space.random_search import Drawn
 
-        source = Drawn(found, settings["trials"], spec["seed"], compose, there, waiting)
-        if (made := len(source.known) + len(there)) < settings["trials"]:
+        source = Drawn(search_space, settings["trials"], spec["seed"], compose, existing, waiting)
+        if (made := len(source.known) + len(existing)) < settings["trials"]:
             console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
         return source
 
     def begin(number: int, overrides: Sequence[str]) -> Trial:
         trial = compose(number, overrides)
-        if trial.config:  # otherwise it stands for a setting, whose trials are somebody else's
+        if trial.config:  # else it stands for a setting, whose trials the source of seeds makes
             sweep_record.add(sweep_dir, [(number, trial.overrides)])
         return trial
 
     from trainrun.sweep.space.optuna_study import Study
 
     goal = (settings["objective"], settings["direction"])
-    return Study(found, spec, *goal, settings["trials"], begin, sweep_dir, there, done, waiting)
+    return Study(search_space, spec, *goal, settings["trials"], begin, sweep_dir, existing, done, waiting)
 
 
-def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
+def problems(sweep: Mapping[str, Any], search_space: Space) -> Iterator[Problem]:
     """Yield what is wrong with a sweep as a whole.
 
     Args:
-        given: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
-        found: what it varies.
+        sweep: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
+        search_space: what it varies.
     """
     from trainrun.sweep.space import samplers
 
-    spec, trials = given["sweeper"], given.get("trials")
+    spec, trials = sweep["sweeper"], sweep.get("trials")
     name, params = spec["name"], spec.get("params")
     if not isinstance(params or {}, Mapping):
         yield Problem("hydra.sweeper.params", f"expected keys with their values, got {params!r}.")
     if name not in OURS:
         for key in ("space", "zip", "trials"):
-            if given.get(key):
+            if sweep.get(key):
                 yield Problem(
                     f"sweep.{key}", f"hydra/sweeper={name} does not read it. Take one of {', '.join(OURS)}."
                 )
@@ -142,11 +142,11 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
         yield from faults
         return
     if name == GRID:
-        for one in found.intervals:
-            said = f"({one.low:g}, {one.high:g})"
+        for one in search_space.intervals:
+            ends = f"({one.low:g}, {one.high:g})"
             yield Problem(
                 one.key.lstrip("+"),
-                f"hydra/sweeper=grid tries every value, and interval{said} has no end of them. Give it values, or "
+                f"hydra/sweeper=grid tries every value, and interval{ends} has no end of them. Give it values, or "
                 "range(first, end, step), or take hydra/sweeper=random sweep.trials=20, or optuna.",
             )
         if trials is not None:
@@ -157,13 +157,13 @@ def problems(given: Mapping[str, Any], found: Space) -> Iterator[Problem]:
         return
     if trials is None:
         yield Problem("sweep.trials", f"hydra/sweeper={name} needs to know how many. Write sweep.trials=20.")
-    if not found.dimensions:
+    if not search_space.dimensions:
         yield Problem(
             "sweep.space",
             "nothing is varied. Write for example optimizer.learning_rate='tag(log, interval(1e-4, 1e-1))'.",
         )
     if name == OPTUNA:
-        objective = given.get("objective")
+        objective = sweep.get("objective")
         yield from samplers.problems(spec, isinstance(objective, list) and len(objective) > 1)
 
 

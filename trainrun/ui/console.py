@@ -105,7 +105,7 @@ def log(text: str) -> None:
     with _lock:
         if (file := _current_log()) is not None:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            with contextlib.suppress(OSError):  # a full disk: what is said is more than its copy
+            with contextlib.suppress(OSError):  # a full disk: the terminal matters more than the copy
                 for line in str(text).splitlines() or [""]:
                     file.write(f"{stamp}  {line}\n" if line else "\n")
                 file.flush()

@@ -43,7 +43,7 @@ class Progress(keras.callbacks.Callback):
 
     Args:
         epochs: the epoch to arrive at.
-        steps_per_epoch: batches an epoch, or None if nobody knows.
+        steps_per_epoch: batches an epoch, or None if unknown.
         batch_size: examples a batch.
         examples: training examples an epoch; None: steps times batch size.
         clock: for tests; monotonic seconds.
@@ -124,7 +124,7 @@ class Progress(keras.callbacks.Callback):
             "time": duration(seconds),
         }
         if list(shown) != self._headings:
-            # Said again when a metric comes or goes, as validation does with validation_freq=2.
+            # Printed again when a metric comes or goes, as validation does with validation_freq=2.
             self._headings = list(shown)
             self._line({k: k for k in shown}, "bold")
         self._line(shown)

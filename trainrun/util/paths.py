@@ -1,4 +1,4 @@
-"""A path as somebody typed it -> a file, or one sentence on why it is none."""
+"""Paths as typed: expanded, checked with one sentence on what is wrong, and written whole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fault(path: str | Path | None, ending: str, example: str) -> str | None:
     Args:
         path: as typed.
         ending: of such files, for guesses at a misspelt name (``.csv``).
-        example: how it is written, for whoever gave none (``data.path=my_data.csv``).
+        example: an example, for a path that is missing (``data.path=my_data.csv``).
     """
     if path is None:
         return f"expected the path of a file, got null. For example {example}."

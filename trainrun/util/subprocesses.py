@@ -32,7 +32,7 @@ def start(
             directory: a file there that is named like a library is none.
         environment: variables in addition to this process's.
         own_session: whether it has a session of its own, so that Ctrl-C in the terminal does not reach it.
-        options: of `subprocess.Popen`; standard input is closed where nothing is said of it.
+        options: of `subprocess.Popen`; standard input is closed by default.
 
     Raises:
         OSError: it cannot be started.

@@ -1,8 +1,7 @@
 """A YAML file from somewhere, read with care: how large it may be, and grow, is settled before anything is built.
 
 Aliases let a few lines name one another until they stand for billions, or for themselves; a thousand opening
-brackets exhaust the stack of whoever reads them. So the file is first run through as a list of events, which costs
-nothing of that.
+brackets exhaust the stack of the parser. So the file is first read as a stream of events, which does neither.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ SCALAR = 100_000
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def parse(said: str) -> Any:
-    """Return what a text of ours says; a file from somewhere is read by `load`.
+def parse(content: str) -> Any:
+    """Return the content of a YAML text of ours; a file from elsewhere is read by `load`.
 
     Raises:
         yaml.YAMLError: it is no YAML.
     """
-    return yaml.load(said, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def dump(tree: Any) -> str:
@@ -50,13 +49,13 @@ def text(path: Path) -> str:
                 path,
                 f"a config of {size:,} bytes; expected at most {BYTES:,}. Data belongs into a file of its own.",
             )
-        found = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _fault(path, f"expected text in UTF-8; {_bytes(error)}. Save it as UTF-8.") from error
     except OSError as error:
         raise _fault(path, f"it cannot be read: {error.strerror}.") from error
-    _measure(path, found)
-    return found
+    _measure(path, content)
+    return content
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def problem(path: Path | str, error: yaml.YAMLError) -> Problem:
     )
 
 
-def _measure(path: Path, found: str) -> None:
+def _measure(path: Path, content: str) -> None:
     """Count what the file would become with every alias written out; refuse what grows too much."""
     opened: list[
         tuple[str | None, int]
@@ -93,7 +92,7 @@ def _measure(path: Path, found: str) -> None:
     sizes: dict[str, int] = {}
     total, root, documents = 0, None, 0
     try:
-        for event in yaml.parse(found, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             documents += isinstance(event, yaml.DocumentStartEvent)
             if isinstance(event, yaml.CollectionEndEvent):
                 anchor, before = opened.pop()

@@ -183,7 +183,7 @@ BAD = {
     "a sweep's own setting": (["sweep.trials=1,2"], {}, [], "sweep.trials", "the same for all trials"),
     "no key": ([], {"a": {"spce": "1,2"}}, [], "sweep.space.a", "Did you mean space?"),
     "nested keys": ([], {"a": {"b": "1,2"}}, [], "sweep.space.a", "a.b"),
-    "no space": (["x=1,2"], {"a": {"when": "x=1"}}, [], "sweep.space.a", "nothing is said"),
+    "no space": (["x=1,2"], {"a": {"when": "x=1"}}, [], "sweep.space.a", "it has no values"),
     "no values": ([], {"a": []}, [], "sweep.space.a", "no value in []"),
     "brackets": ([], {"a": "interval(0, 1"}, [], "sweep.space.a", "quotes"),
     "no mapping": ([], ["a"], [], "sweep.space", "expected keys"),
