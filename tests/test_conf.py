@@ -37,10 +37,9 @@ SETTINGS_GROUPS = (*schema.SETTINGS, schema.PRUNERS, "hydra/launcher", "hydra/sw
 SETTINGS = [o for g in SETTINGS_GROUPS for o in option_files.packaged(g).values()]
 
 
-@pytest.mark.parametrize("option", [*OPTIONS, *SETTINGS], ids=ids)
-def test_first_line_of_each_yaml_has_when_to_use_it(option):
-    assert len(option.summary) > 10, f"{option.path} begins with no sentence"
-    assert not option.summary.startswith("@")
+def test_first_line_of_each_yaml_has_when_to_use_it():
+    options = [*OPTIONS, *SETTINGS]
+    assert [ids(o) for o in options if len(o.summary) <= 10 or o.summary.startswith("@")] == []
 
 
 SHARED = option_files.Option(
@@ -48,15 +47,15 @@ SHARED = option_files.Option(
 )
 
 
-@pytest.mark.parametrize("option", [SHARED, *SETTINGS, *(o for o in OPTIONS if not o.alias_of)], ids=ids)
-def test_comments_every_key(option):
-    body = [line for line in option.text.splitlines() if re.match(r"^\s*[\w]+:", line)]
+def test_every_key_of_each_yaml_has_a_comment():
     bare = [
-        line
-        for line in body
-        if "#" not in line and not re.match(r"^\s*(name|defaults|" + re.escape(option.name) + r"):", line)
+        f"{ids(option)}: {line.strip()}"
+        for option in (SHARED, *SETTINGS, *(o for o in OPTIONS if not o.alias_of))
+        for line in option.text.splitlines()
+        if re.match(r"^\s*\w+:", line) and "#" not in line
+        if not re.match(rf"^\s*(name|defaults|{re.escape(option.name)}):", line)
     ]
-    assert not bare, f"{option.path}: no comment on {bare}"
+    assert bare == []
 
 
 @pytest.mark.parametrize("option", SETTINGS, ids=ids)
@@ -84,12 +83,14 @@ def test_every_declaration_uses_known_words(group):
         assert declarations.faults(group, given) == [], f"{group}/{name}"
 
 
-@pytest.mark.parametrize("option", [o for o in WITH_NAME if o.group in ("loss", "metric", "model")], ids=ids)
-def test_every_loss_metric_and_model_declares_what_it_demands(option):
-    if option.arguments["name"] != "auto":
-        assert (
-            declaration_reader.of(option.group, option.arguments["name"]) != declarations.kind(option.group)()
-        )
+def test_every_loss_metric_and_model_declares_what_it_demands():
+    undeclared = [
+        ids(o)
+        for o in WITH_NAME
+        if o.group in ("loss", "metric", "model") and o.arguments["name"] != "auto"
+        if declaration_reader.of(o.group, o.arguments["name"]) == declarations.kind(o.group)()
+    ]
+    assert undeclared == []
 
 
 @pytest.mark.parametrize("group", ["loss", "metric", "callback"])
@@ -98,9 +99,9 @@ def test_tables_of_keras_classes_name_no_class_that_keras_lacks(group):
     assert set(table) <= set(lookup.keras_names(group))
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if o.alias_of], ids=ids)
-def test_alias_leads_to_an_option(option):
-    assert option_files.find(option.group, option.name) is not None, f"{option.path} stands for nothing"
+def test_every_alias_leads_to_an_option():
+    aliases = [o for o in OPTIONS if o.alias_of]
+    assert aliases and [ids(o) for o in aliases if option_files.find(o.group, o.name) is None] == []
 
 
 @pytest.mark.parametrize("option", WITH_NAME, ids=ids)
