@@ -158,3 +158,13 @@ def test_two_replicas_add_up(tmp_path):
     assert done.returncode == 0, done.stderr
     value = float(done.stdout.split("ks ")[-1])
     assert value == pytest.approx(reference(Y, P, 1000), abs=1e-5)
+
+
+@pytest.mark.parametrize("scores", [P, 1 - P], ids=["right way round", "inverted"])
+@pytest.mark.parametrize(("two_sided", "alternative"), [(True, "two-sided"), (False, "greater")])
+def test_both_sides_and_one_equal_scipy(scores, two_sided, alternative):
+    metric = trainrun.build("metric", "ks", bins=100_000, two_sided=two_sided)
+    metric.update_state(Y, scores)
+    exact = scipy.stats.ks_2samp(scores[Y == 0], scores[Y == 1], alternative=alternative).statistic
+    assert float(metric.result()) == pytest.approx(exact, abs=2e-3)
+    assert type(metric).from_config(metric.get_config()).two_sided == two_sided

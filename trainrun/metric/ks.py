@@ -15,7 +15,8 @@ from trainrun.util.declarations import declare
 class KS(keras.metrics.Metric):
     """How far positives and negatives are told apart: `KS = max over thresholds t of TPR(t) - FPR(t)`.
 
-    0 is guessing, 1 is a clean cut. Scores are counted in `bins` equal bins of [0, 1], positives and
+    0 is guessing, 1 is a clean cut. Inverted scores (high for negatives) give 0, as guessing does; `two_sided` takes
+    |TPR(t) - FPR(t)|, for which a clean cut is 1 either way. Scores are counted in `bins` equal bins of [0, 1], positives and
     negatives apart, so the memory is fixed, batches may come in any order and size, and replicas' counts
     simply add up. The thresholds are the bins' lower edges; the result equals that of scikit-learn's
     `roc_curve` on the scores rounded down to those edges, and is at most the exact one. The value of
@@ -26,6 +27,7 @@ class KS(keras.metrics.Metric):
         bins: number of bins. 1,000 tells scores apart that differ by 0.001, which rare positives with their
             small scores need; memory is 8 bytes a bin.
         from_logits: whether predictions are before the sigmoid.
+        two_sided: take the greatest difference in either direction.
         dtype: the dtype of counts and result.
 
     Result:
@@ -35,7 +37,7 @@ class KS(keras.metrics.Metric):
         ValueError: fewer than 2 bins.
 
     Reference:
-        Kolmogorov 1933, Smirnov 1948: the two-sample statistic, here one-sided.
+        Kolmogorov 1933, Smirnov 1948: the two-sample statistic, one-sided unless `two_sided`.
 
     Example:
         >>> KS()([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
@@ -43,13 +45,19 @@ class KS(keras.metrics.Metric):
     """
 
     def __init__(
-        self, bins: int = 1000, from_logits: bool = False, name: str = "ks", dtype: Any = None
+        self,
+        bins: int = 1000,
+        from_logits: bool = False,
+        two_sided: bool = False,
+        name: str = "ks",
+        dtype: Any = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         if bins < 2:
             raise ValueError(f"bins={bins}: expected at least 2; one bin holds no threshold.")
         self.bins = bins
         self.from_logits = bool(from_logits)
+        self.two_sided = bool(two_sided)
         # One vector, negatives first, then positives: a single sum a batch fills both.
         self.counts = self.add_weight(shape=(2 * bins,), initializer="zeros", name="counts")
 
@@ -85,7 +93,11 @@ class KS(keras.metrics.Metric):
         total = above[:, -1:]
         rate = ops.divide_no_nan(above, total)
         both = ops.all(total > 0)
-        return ops.where(both, ops.maximum(ops.max(rate[1] - rate[0]), 0.0), 0.0)
+        difference = rate[1] - rate[0]
+        if self.two_sided:
+            difference = ops.abs(difference)
+        return ops.where(both, ops.maximum(ops.max(difference), 0.0), 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "bins": self.bins, "from_logits": self.from_logits}
+        own = {"bins": self.bins, "from_logits": self.from_logits, "two_sided": self.two_sided}
+        return {**super().get_config(), **own}
