@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
+from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
+
+WAY_OUT = "--direction minimize or --direction maximize"
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the winner's command line and nothing else, so that a shell can use it."""
-    if not argv or argv[0] in ("-h", "--help") or len(argv) > 1:
-        console.say(
-            "trainrun best SWEEP: print the command line that trains the winner; with several objectives one for each trial "
-            "of the Pareto front. SWEEP is a directory, or `last`."
-        )
-        return 0 if argv and len(argv) == 1 else 2
+    parser = Parser(
+        prog="trainrun best",
+        description="Print the command line that trains the winner; with several objectives, one for each trial of the "
+        "Pareto front.",
+    )
+    parser.add_argument("sweep", help="a sweep's directory, name, or `last`")
+    parser.add_argument(
+        "--direction",
+        nargs="+",
+        choices=("minimize", "maximize"),
+        help="which way the objective is better, one for all objectives or one for each (default: as the sweep recorded it)",
+    )
+    options = parser.parse_args(argv)
     from trainrun.sweep import sweep_record
     from trainrun.sweep.ranking import best as winning
     from trainrun.sweep.ranking import leaderboard
     from trainrun.sweep.trial import Objective
     from trainrun.tracking import find
 
-    sweep_dir = find.sweep(argv[0])
+    sweep_dir = find.sweep(options.sweep)
     settings = sweep_record.read(sweep_dir)["settings"]
+    objective = settings["objective"]
+    count = len(objective) if isinstance(objective, list) else 1
+    if options.direction and len(options.direction) not in (1, count):
+        raise UserError(
+            f"--direction: expected one for each objective ({count}), or one for all, got {len(options.direction)}."
+        )
     trials = [*sweep_record.trials(sweep_dir)]
-    winners = winning.of(trials, Objective.of(settings["objective"], settings["direction"], trials))
+    direction = options.direction or settings["direction"]
+    winners = winning.of(trials, Objective.of(objective, direction, trials, WAY_OUT))
     if not winners:
-        raise UserError(f"no trial of {Path(sweep_dir)} is finished. To continue: trainrun resume {argv[0]}")
+        raise UserError(f"no trial of {sweep_dir} is finished. To continue: trainrun resume {options.sweep}")
     for trial in winners:
         console.say(shlex.join(["trainrun", *leaderboard.alone(trial.overrides)]))
     return 0

@@ -81,7 +81,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
 
     shown_sweep = overview.of(sweep_dir)
     shown = shown_sweep.trials[:limit]
-    name = shown_sweep.objective.name
+    name = shown_sweep.objective.name if shown_sweep.objective else ""
     if as_json:
         keys = ("number", "status", "reason", "epochs", "seconds", "overrides", "metrics")
         entries = [{**{k: getattr(t, k) for k in keys}, "run_dir": str(t.run_dir)} for t in shown]
@@ -106,6 +106,10 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
     if len(shown_sweep.trials) > len(shown):
         console.note(
             f"{len(shown_sweep.trials) - len(shown)} more: trainrun runs {sweep_dir} --limit {len(shown_sweep.trials)}"
+        )
+    if shown_sweep.objective is None:
+        console.note(
+            f"not ranked: no direction is recorded or declared; trainrun best {sweep_dir} --direction minimize takes one"
         )
     if shown_sweep.waiting:
         console.note(f"{shown_sweep.waiting} trials have not started")

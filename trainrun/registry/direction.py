@@ -22,6 +22,7 @@ FIGURES: Mapping[str, str] = {
     "seconds.": "min",
     "examples_per_second": "max",
 }
+WAY_OUT = "sweep.direction=minimize or sweep.direction=maximize"
 WORDS = {"min": "minimize", "max": "maximize"}
 
 
@@ -68,6 +69,7 @@ def resolved(
     objective: str | Sequence[str] | None,
     direction: str | Sequence[str] | None,
     metrics: Mapping[str, Any] | None = None,
+    way_out: str = WAY_OUT,
 ) -> str | list[str]:
     """Return the direction of each objective with ``auto`` replaced by what is declared.
 
@@ -75,6 +77,7 @@ def resolved(
         objective: a metric's name, several, or None: the loss.
         direction: ``minimize``, ``maximize``, ``auto``, or one for each objective.
         metrics: see `of`.
+        way_out: see `unknown`.
 
     Raises:
         UserError: a direction is ``auto`` and nothing declares it.
@@ -87,6 +90,6 @@ def resolved(
     for name, word in zip(names, words, strict=True):
         declared = of(name or "loss", metrics) if word == "auto" else None
         if word == "auto" and declared is None:
-            raise UserError(unknown(str(name), "sweep.direction=minimize or sweep.direction=maximize"))
+            raise UserError(unknown(str(name), way_out))
         found.append(word if declared is None else WORDS[declared])
     return found if len(names) > 1 else found[0]

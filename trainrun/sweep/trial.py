@@ -91,7 +91,11 @@ class Objective:
 
     @classmethod
     def of(
-        cls, name: str | Sequence[str] | None, direction: str | Sequence[str], trials: Sequence[Trial]
+        cls,
+        name: str | Sequence[str] | None,
+        direction: str | Sequence[str],
+        trials: Sequence[Trial],
+        way_out: str = directions.WAY_OUT,
     ) -> Objective:
         """Return the objective that the config says, or the one that goes without saying.
 
@@ -99,6 +103,7 @@ class Objective:
             name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated; or several.
             direction: ``minimize``, ``maximize``, or ``auto``: as the metric declares; or one for each name.
             trials: that have ended.
+            way_out: the setting that gives a direction, for the error.
 
         Raises:
             UserError: a direction is ``auto``, and nothing declares it.
@@ -107,14 +112,14 @@ class Objective:
             words = [direction] * len(name) if isinstance(direction, str) else list(direction)
             if len(words) == 1:
                 words *= len(name)
-            first, *others = [cls.of(n, d, trials) for n, d in zip(name, words, strict=True)] or [
+            first, *others = [cls.of(n, d, trials, way_out) for n, d in zip(name, words, strict=True)] or [
                 cls.of(None, "auto", trials)
             ]
             return cls(first.name, first.maximize, tuple(others))
         if not isinstance(direction, str):
             direction = direction[0]
         name = name or ("val_loss" if any("val_loss" in t.metrics for t in trials) else "loss")
-        return cls(name, directions.resolved(name, direction) == "maximize")
+        return cls(name, directions.resolved(name, direction, way_out=way_out) == "maximize")
 
     @property
     def all(self) -> tuple[Objective, ...]:

@@ -92,8 +92,7 @@ def _ranking(node: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[Pr
         return
     for name, word in zip(names, directions * (len(names) if len(directions) == 1 else 1), strict=False):
         if isinstance(name, str) and word == "auto" and which_way.of(name, metrics) is None:
-            way_out = "sweep.direction=minimize or sweep.direction=maximize"
-            yield Problem("sweep.direction", which_way.unknown(name, way_out))
+            yield Problem("sweep.direction", which_way.unknown(name, which_way.WAY_OUT))
 
 
 def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,10 +1,11 @@
-"""A sweep's trials as their directories tell of them, by merit; an ended one is not read whole."""
+"""A sweep's trials by rank, as their directories have them; of those that have ended, only the ends are read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
+from trainrun.errors import UserError
 from trainrun.sweep import objective as goals
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING, Objective, Trial
@@ -12,32 +13,35 @@ from trainrun.tracking import find
 
 
 class Overview(NamedTuple):
-    """What there is of a sweep.
+    """The state of a sweep.
 
     Args:
         trials: that have begun: those that run, then the others, the best first, then those without a value.
-        objective: what they are ranked by.
-        waiting: how many trials have not begun; those that nobody knows of yet do not count.
+        objective: what they are ranked by; None: the sweep recorded no direction, and nothing declares one.
+        waiting: number of recorded points that have not begun.
     """
 
     trials: list[Trial]
-    objective: Objective
+    objective: Objective | None
     waiting: int
 
 
 def of(sweep_dir: Path) -> Overview:
-    """Return a sweep's trials; one that says RUNNING and whose process is gone is marked KILLED.
+    """Return a sweep's trials; one whose status is RUNNING and whose process is gone is marked KILLED.
 
     Args:
         sweep_dir: the sweep's directory.
     """
-    told = sweep_record.read(sweep_dir)
-    points, varying = dict(told["points"]), told["settings"]["varying"]
-    found = (sweep_record.trial(run_dir, points, varying) for run_dir in find.trials(sweep_dir))
-    trials = [sweep_record.settled(trial) for trial in found]
-    objective = goals.of(told["settings"], trials)[0]
+    recorded = sweep_record.read(sweep_dir)
+    points, varying = dict(recorded["points"]), recorded["settings"]["varying"]
+    begun = (sweep_record.trial(run_dir, points, varying) for run_dir in find.trials(sweep_dir))
+    trials = [sweep_record.settled(trial) for trial in begun]
+    try:
+        objective = goals.of(recorded["settings"], trials)[0]
+    except UserError:
+        objective = None
     order = [t for t in trials if t.status == RUNNING]
-    order += objective.ranked(trials)
+    order += objective.ranked(trials) if objective else []
     seen = {t.number for t in order}
     order += [t for t in trials if t.number not in seen]
     return Overview(order, objective, len(points.keys() - {t.number for t in trials}))

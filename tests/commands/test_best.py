@@ -1,0 +1,49 @@
+"""`trainrun best`: a sweep that recorded no direction for a metric that declares none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trainrun.cli import main
+from trainrun.tracking import summary
+from trainrun.tracking.journal import Journal
+
+
+@pytest.fixture
+def sweep(inside):
+    """Return a sweep as an older trainrun recorded it: `val_mine` declares no direction, and none was asked for."""
+    folder = inside / "outputs" / "sweeps" / "a_sweep"
+    folder.mkdir(parents=True)
+    points = [[0, ["seed=1"]], [1, ["seed=2", "seeds=1"]]]
+    settings = {"varying": ["optimizer"], "objective": "val_mine", "direction": "auto"}
+    content = {"format": 1, "cwd": str(inside), "settings": settings, "points": points}
+    (folder / "sweep.json").write_text(json.dumps(content))
+    for number, value in enumerate((0.25, 0.5)):
+        run_dir = folder / str(number)
+        run_dir.mkdir()
+        book = Journal(run_dir / "journal.jsonl")
+        book.write("start", run_id=str(number))
+        book.write("end", status="FINISHED", reason=None)
+        book.close()
+        metrics = {"val_mine": value}
+        summary.write(run_dir, summary.build(run_id=str(number), status="FINISHED", seed=1, metrics=metrics))
+    return folder
+
+
+def test_the_error_names_an_argument_that_works(sweep, capsys):
+    assert main(["best", "last"]) == 2
+    error = capsys.readouterr().err
+    assert "which way val_mine is better" in error and "--direction minimize" in error
+    for word, winner in (("minimize", "trainrun seed=1"), ("maximize", "trainrun seed=2")):
+        assert main(["best", "last", "--direction", word]) == 0
+        assert capsys.readouterr().out.strip() == winner
+    assert main(["best", "last", "--direction", "minimize", "minimize"]) == 2
+    assert "expected one for each objective (1)" in capsys.readouterr().err
+
+
+def test_its_trials_are_listed_without_a_rank(sweep, capsys):
+    assert main(["runs", "last"]) == 0
+    shown = capsys.readouterr()
+    assert "FINISHED" in shown.out and "not ranked" in shown.out + shown.err
