@@ -1,4 +1,4 @@
-"""What a sweep is ranked by, as its settings say it: one objective, or several."""
+"""The objectives that a sweep's settings give."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def of(settings: Mapping[str, Any], trials: Sequence[Trial]) -> list[Objective]:
 
     Args:
         settings: see `sweep_settings.settings`.
-        trials: that have ended: their metrics tell what goes without saying.
+        trials: finished trials; used to infer the default objective (`val_loss`, else `loss`).
     """
     direction = settings.get("direction") or "auto"
     return list(Objective.of(settings.get("objective"), direction, trials).all)
 
 
 def expected(settings: Mapping[str, Any]) -> Objective:
-    """Return the first objective before any trial has ended; without a name, what most trials will have."""
+    """Return the first objective before any trial has ended; without a name, `val_loss`."""
     if not settings.get("objective"):
         return Objective("val_loss", settings.get("direction") == "maximize")
     return of(settings, [])[0]

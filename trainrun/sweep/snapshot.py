@@ -26,7 +26,7 @@ from trainrun.util import paths
 
 FOLDER = "snapshot"
 FILE = "code.json"
-MOST = 2_000  # files of a plug-in's package, or options of a folder: beyond it is no config tree any more
+MOST = 2_000  # files of a plug-in's package, or options of a folder: more than that is no config folder
 SHOWN = 3
 
 
@@ -46,7 +46,7 @@ class Code:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Compose from the copied options inside the `with`; from our own only if this version knows their keys."""
+        """Compose from the copied options inside the `with`; from the copy of trainrun's own only if this version knows its keys."""
         from trainrun.registry import folder_copies
 
         with folder_copies.used({k: v for k, v in self.folders.items() if k != self._outdated()}):
@@ -57,9 +57,9 @@ class Code:
         from trainrun.config import moved_keys
         from trainrun.registry import option_files
 
-        ours = str(option_files.package_conf())
-        copy = self.folders.get(ours)
-        return ours if copy is not None and not moved_keys.is_current(Path(copy)) else None
+        own_conf = str(option_files.package_conf())
+        copy = self.folders.get(own_conf)
+        return own_conf if copy is not None and not moved_keys.is_current(Path(copy)) else None
 
     def edits(self) -> list[str]:
         """Return a message each for plug-ins and for options that were edited since; empty if there are none."""
@@ -91,7 +91,7 @@ def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
 
 
 def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
-    """Copy config tree and plug-ins, and write down which trainrun it is."""
+    """Copy the option folders and plug-ins, and record the versions and commits."""
     from trainrun.artifacts import environment
     from trainrun.registry.lookup import PACKAGE
 
@@ -109,7 +109,7 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
             code.plugins[str(file)] = _copied(file, folder / "plugins" / str(number) / file.relative_to(root))
     about: dict[str, Any] = {"versions": environment.versions()}
     for name, where in (("package", PACKAGE.parent), ("project", Path.cwd())):
-        # An installed package may lie inside somebody's checkout, whose commit says nothing of it.
+        # An installed package may lie inside another project's checkout, whose commit is not the package's.
         about[name] = environment.git_state(where) if name == "project" or (where / ".git").exists() else None
         if about[name] and about[name]["dirty"]:
             (folder / f"{name}.diff").write_text(
@@ -173,26 +173,26 @@ def _relative(tree: Any, folder: str) -> Any:
 
 
 def _conf_folders(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Yield the option folders of a sweep that somebody may edit: ours only where it is a checkout's."""
+    """Yield the option folders of a sweep that may be edited: those of trainrun only in a checkout."""
     from trainrun.registry import option_files
     from trainrun.registry.lookup import PACKAGE
 
-    found = option_files.search_path()
-    if given := (settings.get("config") or {}).get("path"):
-        found = [*found, ("main", Path(given))]
-    for origin, folder in found:
+    collected = option_files.search_path()
+    if config_path := (settings.get("config") or {}).get("path"):
+        collected = [*collected, ("main", Path(config_path))]
+    for origin, folder in collected:
         if origin != "trainrun" or not folder.is_relative_to(PACKAGE):
             yield origin.replace(" ", "_"), folder.absolute()
 
 
 def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    found = sorted(p for pattern in patterns for p in folder.rglob(pattern) if p.is_file())
-    if len(found) > MOST:
+    collected = sorted(p for pattern in patterns for p in folder.rglob(pattern) if p.is_file())
+    if len(collected) > MOST:
         raise UserError(
-            f"{folder} holds {len(found):,} files of which a sweep keeps copies; expected at most {MOST:,}. "
+            f"{folder} holds {len(collected):,} files of which a sweep keeps copies; expected at most {MOST:,}. "
             "Keep options and plug-ins in folders of their own."
         )
-    return found
+    return collected
 
 
 def plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
@@ -220,20 +220,20 @@ def _installed(path: Path) -> bool:
 
 def _with_neighbours(path: Path) -> set[Path]:
     """Return a source file and those beside it that it imports, by their own imports too."""
-    found: set[Path] = set()
+    collected: set[Path] = set()
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        if file in found:
+        if file in collected:
             continue
-        found.add(file)
+        collected.add(file)
         for name in _imported(file):
             beside = path.parent / name
             if beside.with_suffix(".py").is_file():
                 waiting.append(beside.with_suffix(".py"))
             elif (beside / "__init__.py").is_file():
                 waiting += _files(beside, ("*.py",))
-    return found
+    return collected
 
 
 def _imported(path: Path) -> set[str]:
@@ -242,14 +242,14 @@ def _imported(path: Path) -> set[str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    found: set[str] = set()
+    collected: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {a.name.partition(".")[0] for a in node.names}
+            collected |= {a.name.partition(".")[0] for a in node.names}
         elif isinstance(node, ast.ImportFrom):
             names = [node.module] if node.module else [a.name for a in node.names]
-            found |= {n.partition(".")[0] for n in names}
-    return found - sys.stdlib_module_names
+            collected |= {n.partition(".")[0] for n in names}
+    return collected - sys.stdlib_module_names
 
 
 def _copied(file: Path, copy: Path) -> dict[str, Any]:
@@ -260,20 +260,20 @@ def _copied(file: Path, copy: Path) -> dict[str, Any]:
 
 
 def _edited(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the files that are not what they were; one that is nowhere to be seen here was not edited, but not brought along."""
-    found = []
+    """Return the files that have changed or were deleted; one whose folder does not exist here is on another machine."""
+    collected = []
     for path, was in files.items():
         try:
             state = os.stat(path)
         except OSError:
             if os.path.isdir(os.path.dirname(path)):
-                found.append(path)
+                collected.append(path)
             continue
         if (state.st_size, state.st_mtime_ns) != (was["bytes"], was["time"]) and _sum(Path(path)) != was[
             "sha256"
         ]:
-            found.append(path)
-    return found
+            collected.append(path)
+    return collected
 
 
 def _named(files: Sequence[str]) -> str:

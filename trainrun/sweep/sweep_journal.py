@@ -29,12 +29,12 @@ STATES = ("FINISHED", "PRUNED", "FAILED", "KILLED")
 
 
 class Parent:
-    """Writes down what a sweep comes to.
+    """Records a sweep: counts, the best trial so far, its end.
 
     Args:
         sweep_dir: its directory.
         settings: see `sweep_settings.settings`.
-        total: trials there will be at most; None: nobody knows.
+        total: trials there will be at most; None: not known.
         jobs: trials at once.
         done: trials of earlier attempts.
     """
@@ -53,7 +53,7 @@ class Parent:
         self._over = list(done)
         self._states = Counter(t.status for t in done)
         self._best: Trial | None = None
-        earlier = _told(sweep_dir)
+        earlier = _earlier_records(sweep_dir)
         self._step = sum(r["kind"] == "metrics" for r in earlier)
         self._book = Recorder(
             sweep_dir, TrackingSettings.of(settings["tracking"]), settings.get("name") or sweep_dir.name
@@ -147,7 +147,7 @@ def _unique(trials: Sequence[Trial]) -> list[Trial]:
     return list({id(t): t for t in trials}.values())
 
 
-def _told(sweep_dir: Path) -> list[dict[str, Any]]:
+def _earlier_records(sweep_dir: Path) -> list[dict[str, Any]]:
     path = sweep_dir / status.JOURNAL
     return journal.read(path).records if path.is_file() else []
 

@@ -1,4 +1,4 @@
-"""`sweep.json`: what a sweep is, so that it can go on: its points, its settings, where it was started."""
+"""`sweep.json`: the points and settings of a sweep and the folder it was started in, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE = find.SWEEP
 ADDED = "points.jsonl"  # beside it: points that were made while the sweep ran, a line each
 FORMAT = 1
 LOCK = ".sweep.lock"
-# Of `settings`, for what an older trainrun has written.
+# Settings that an older trainrun did not record.
 DEFAULTS: dict[str, Any] = {
     "plugins": [],
     "command": [],
@@ -128,9 +128,9 @@ def read(sweep_dir: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{sweep_dir} is no sweep's directory: it has no {FILE}.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        said = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        fault = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise UserError(
-            f"{path} cannot be read: {said}. The trials in {sweep_dir} are whole all the same: trainrun resume "
+            f"{path} cannot be read: {fault}. The trials in {sweep_dir} are whole all the same: trainrun resume "
             f"{sweep_dir}/NUMBER goes on with one."
         ) from None
     return content
@@ -155,7 +155,7 @@ def _current(overrides: Sequence[Any]) -> list[str]:
 
 @contextmanager
 def held(sweep_dir: Path) -> Iterator[None]:
-    """Be the one process that runs a sweep; the system takes the right back however that process ends.
+    """Hold the lock of a sweep inside the `with`; the system releases it however the process ends.
 
     Raises:
         UserError: another one does.
@@ -163,7 +163,7 @@ def held(sweep_dir: Path) -> Iterator[None]:
     lock = state.Lock(sweep_dir, LOCK)
     if not lock.acquire():
         raise UserError(
-            f"{sweep_dir} runs: another process of this machine is at it. Stop that first (Ctrl-C), or wait."
+            f"{sweep_dir} runs: another process of this machine runs it. Stop that first (Ctrl-C), or wait."
         )
     try:
         yield

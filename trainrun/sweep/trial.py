@@ -61,7 +61,7 @@ class Trial:
 
     @property
     def setting(self) -> tuple[str, ...]:
-        """What the trial is but for its seed: trials that agree in it are replicates of one setting."""
+        """The trial's overrides without the seed: trials that agree in it are replicates of one setting."""
         return setting(self.overrides)
 
     def value(self, objective: str) -> float | None:
@@ -97,7 +97,7 @@ class Objective:
         trials: Sequence[Trial],
         way_out: str = directions.WAY_OUT,
     ) -> Objective:
-        """Return the objective that the config says, or the one that goes without saying.
+        """Return the objective of the config, or the default one.
 
         Args:
             name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated; or several.

@@ -1,4 +1,4 @@
-"""The trials' records on their way to the tracking server: one delivery process for the whole sweep."""
+"""Delivery of the trials' journals to trackers: one delivery process for the whole sweep."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 20  # trials under way for which a line is said
 
 
 class Delivery:
-    """Names the trials to the delivery process, and reads what became of them.
+    """Hands trials over to the delivery process, and reads their results.
 
     Args:
         timeout: seconds that what is left of a trial may take when this process is gone.
@@ -30,7 +30,7 @@ class Delivery:
 
     def __init__(self, timeout: float):
         self.timeout, self._began = timeout, time.monotonic()
-        self._told: dict[Path, int] = {}  # trials that run, and how many attempts there were
+        self._followed: dict[Path, int] = {}  # trials that run, and how many attempts there were
         # Those that have ended, in their order, and are not yet delivered.
         self._under_way: dict[Path, None] = {}
         self._courier: client.Courier | None = None
@@ -38,7 +38,7 @@ class Delivery:
     def follow(self, running: Sequence[Trial]) -> None:
         """Have those trials delivered that have begun to write, or, after an end, have begun again (Slurm's requeue)."""
         for trial in running:
-            begun = trial.run_dir in self._told
+            begun = trial.run_dir in self._followed
             if (not begun and (trial.run_dir / status.JOURNAL).exists()) or (begun and self._again(trial)):
                 self._follow(trial)
 
@@ -46,11 +46,11 @@ class Delivery:
         return (
             self._courier is not None
             and self._courier.finished(trial.run_dir)
-            and _attempts(trial.run_dir) > self._told[trial.run_dir]
+            and _attempts(trial.run_dir) > self._followed[trial.run_dir]
         )
 
     def _follow(self, trial: Trial) -> None:
-        self._told[trial.run_dir] = _attempts(trial.run_dir)
+        self._followed[trial.run_dir] = _attempts(trial.run_dir)
         self._under_way.pop(trial.run_dir, None)
         settings = TrackingSettings.of(trial.config["tracking"])
         if settings.targets:
@@ -60,7 +60,7 @@ class Delivery:
     def ended(self, trial: Trial) -> None:
         """Read what a trial has left; one that could not write its end gets one."""
         self.follow([trial])
-        if self._told.pop(trial.run_dir, None) is not None and self._courier is not None:
+        if self._followed.pop(trial.run_dir, None) is not None and self._courier is not None:
             self._under_way[trial.run_dir] = None
             self._courier.over(trial.run_dir)
             self._forget()
@@ -85,7 +85,7 @@ class Delivery:
         self._forget()
         now = time.monotonic()
         most = max(patience, SHARE * (now - self._began))
-        waiting = [d for d in (*self._under_way, *self._told) if d.is_dir()]
+        waiting = [d for d in (*self._under_way, *self._followed) if d.is_dir()]
         if len(waiting) >= MANY:
             console.note(
                 f"sending the last {len(waiting)} trials to the tracking server (at most {said(most)})"

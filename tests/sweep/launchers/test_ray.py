@@ -170,7 +170,7 @@ def test_wrong_token_is_reported_within_half_a_minute(cluster, ray_sweeps):
 
 
 def test_address_without_a_listener_is_refused():
-    assert "nobody answers at" in ray_address.fault(f"127.0.0.1:{free_port()}")
+    assert "no server answers at" in ray_address.fault(f"127.0.0.1:{free_port()}")
     assert "expected host:port" in ray_address.fault("somewhere")
 
 

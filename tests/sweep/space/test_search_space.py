@@ -138,7 +138,7 @@ def test_no_point_is_drawn_twice_and_a_small_space_ends():
 def test_random_points_that_are_there_are_not_drawn_again():
     found = space(["data=iris", "a=interval(0,1)"])
     first = Drawn(found, 3, 7, None)
-    more = Drawn(found, 5, 7, None, there=[(n, [*reversed(o)]) for n, o in first.known])
+    more = Drawn(found, 5, 7, None, recorded=[(n, [*reversed(o)]) for n, o in first.known])
     assert [n for n, _ in first.known] == [0, 1, 2] and [n for n, _ in more.known] == [3, 4]
     assert [o for _, o in first.known + more.known] == [o for _, o in Drawn(found, 5, 7, None).known]
 

@@ -241,7 +241,7 @@ def test_trials_of_an_earlier_attempt_count_as_seeds():
     later = [trial(4, ["a=good", "seed=2"], "WAITING"), trial(5, ["a=bad", "seed=2"], "WAITING")]
     again = [(t, Point(t.number, lambda t=t: t)) for t in later]
     ran, written, *_ = race(
-        listed(["a=good"], ["a=bad"]), made_up, count=3, there=there, again=again, next_number=6
+        listed(["a=good"], ["a=bad"]), made_up, count=3, earlier=there, again=again, next_number=6
     )
     assert [t.number for t in ran] == [4] and written == []
 

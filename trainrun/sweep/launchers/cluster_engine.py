@@ -33,7 +33,7 @@ class Job:
         share: of this machine, where that is what it runs on.
         handle: the engine's own.
         pid: of its worker, once it has begun.
-        wanted, passed_on: the order for it, ``stop`` or ``kill``; the order that was sent.
+        requested, passed_on: the order for it, ``stop`` or ``kill``; the order that was sent.
         stop_by: when to kill it.
         reason: why it was stopped.
         ended: how, as its worker has said.
@@ -45,7 +45,7 @@ class Job:
     share: Share | None = None
     handle: Any = None
     pid: int | None = None
-    wanted: str | None = None
+    requested: str | None = None
     passed_on: str | None = None
     stop_by: float = float("inf")
     reason: str | None = None
@@ -165,14 +165,14 @@ class ClusterEngine:
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
         """Have a trial, or all of them, save their state and exit; sent by `wait`, since a signal handler may call this."""
         for job in self._jobs:
-            if (trial is None or job.trial is trial) and job.wanted is None:
+            if (trial is None or job.trial is trial) and job.requested is None:
                 job.stop_by = time.monotonic() + self.settings["grace"] + KILL_DELAY_S
-                job.wanted, job.reason = "stop", reason
+                job.requested, job.reason = "stop", reason
 
     def kill(self) -> None:
         """Kill all trials; sent by `wait`, since a signal handler may call this."""
         for job in self._jobs:
-            job.wanted = "kill"
+            job.requested = "kill"
 
     def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
@@ -185,15 +185,15 @@ class ClusterEngine:
         return None
 
     def _pass_on(self, job: Job) -> None:
-        if job.wanted == "stop" and time.monotonic() > job.stop_by:
-            job.wanted = "kill"
-        if job.wanted in (None, job.passed_on):
+        if job.requested == "stop" and time.monotonic() > job.stop_by:
+            job.requested = "kill"
+        if job.requested in (None, job.passed_on):
             return
         if job.pid is None and self.withdraw(job):
             job.ended = Ended(job.trial.number, "KILLED", "the sweep was stopped before it began")
             return
-        self.order(job, job.wanted)
-        job.passed_on = job.wanted
+        self.order(job, job.requested)
+        job.passed_on = job.requested
 
     def _check_workers(self) -> None:
         """Fail the trials whose workers have ended without a last message."""

@@ -121,11 +121,13 @@ class WorkerEnd:
         while answered:
             content, waited = _load(self.folder / "answer.json"), time.monotonic() - began
             # An answer that came late is as good: what is wanted is to know whether to stop.
-            come = content is not None and (content["line"] >= self._lines or content["answer"] is not None)
-            if come or waited > self._patience or (waited > LATE_S and self.order()):
+            is_answer = content is not None and (
+                content["line"] >= self._lines or content["answer"] is not None
+            )
+            if is_answer or waited > self._patience or (waited > LATE_S and self.order()):
                 if waited > min(LATE_S, self._patience):
                     self._patience = max(self._patience - waited, 0.0)
-                return content["answer"] if come else None
+                return content["answer"] if is_answer else None
             time.sleep(POLL_INTERVAL_S)
         return None
 

@@ -82,9 +82,9 @@ class Mirror:
         self.epoch()
         self._bring(lambda name: name not in GROWING)
 
-    def _bring(self, wanted: Callable[[str], bool]) -> None:
-        there = [name for name in _files(self.run_dir) if wanted(name)]
-        for name in there:
+    def _bring(self, selects: Callable[[str], bool]) -> None:
+        present = [name for name in _files(self.run_dir) if selects(name)]
+        for name in present:
             state = self._state(name)
             if state is None or state == self._sent.get(name):
                 continue
@@ -93,7 +93,7 @@ class Mirror:
             except FileNotFoundError:  # replaced by a newer one meanwhile
                 continue
             self._sent[name] = state
-        gone = [name for name in self._sent if wanted(name) and name not in there]
+        gone = [name for name in self._sent if selects(name) and name not in present]
         if gone:
             self._say(FilesGone(self.trial, gone))
             for name in gone:
@@ -112,10 +112,10 @@ class Mirror:
 
     def _state(self, name: str) -> tuple[int, int, int] | None:
         try:
-            found = os.stat(self.run_dir / name)
+            entry = os.stat(self.run_dir / name)
         except FileNotFoundError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return entry.st_mtime_ns, entry.st_size, entry.st_ino
 
 
 def receive(run_dir: Path, message: FilePart | FilesGone) -> None:
@@ -151,10 +151,10 @@ def remove(run_dir: Path) -> None:
 
 
 def _inside(run_dir: Path, name: str) -> Path:
-    given = PurePosixPath(name)
-    if given.is_absolute() or ".." in given.parts or not given.parts:
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
         raise ValueError(f"a worker has sent a file {name!r}, which is not inside a trial's directory")
-    return run_dir / given
+    return run_dir / relative
 
 
 def _files(run_dir: Path) -> list[str]:

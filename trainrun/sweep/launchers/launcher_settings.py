@@ -53,16 +53,16 @@ def check(launcher: Mapping[str, Any]) -> None:
     Raises:
         UserError: something is wrong with them.
     """
-    if found := problems(launcher["name"], {k: v for k, v in launcher.items() if k != "name"}):
-        raise UserError(found)
+    if faults := problems(launcher["name"], {k: v for k, v in launcher.items() if k != "name"}):
+        raise UserError(faults)
 
 
-def problems(name: str, given: Mapping[str, Any]) -> list[Problem]:
+def problems(name: str, typed: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a launcher's settings, or with this machine.
 
     Args:
         name: a launcher of ours.
-        given: its settings; keys that are missing have their defaults.
+        typed: its settings; keys that are missing have their defaults.
     """
     if name in FOREIGN and importlib.util.find_spec(name) is None:
         return [
@@ -73,23 +73,23 @@ def problems(name: str, given: Mapping[str, Any]) -> list[Problem]:
             )
         ]
     known = defaults(name)
-    found = [
+    faults = [
         Problem(
             f"hydra.launcher.{key}",
             f"no such key in {GROUP}={name}.{did_you_mean(str(key), known)} It takes {', '.join(known)}.",
         )
-        for key in given
+        for key in typed
         if key not in known
     ]
-    settings = {**known, **given}
+    settings = {**known, **typed}
     for key, default in known.items():
         if (expected := _expected(key, settings[key], default)) is not None:
-            found.append(Problem(f"hydra.launcher.{key}", f"expected {expected}, got {settings[key]!r}."))
-    if not found and name == "ray":
-        found += _ray(settings)
-    if not found and name == "submitit":
-        found += _submitit(settings)
-    return found
+            faults.append(Problem(f"hydra.launcher.{key}", f"expected {expected}, got {settings[key]!r}."))
+    if not faults and name == "ray":
+        faults += _ray(settings)
+    if not faults and name == "submitit":
+        faults += _submitit(settings)
+    return faults
 
 
 def _expected(key: str, value: Any, default: Any) -> str | None:

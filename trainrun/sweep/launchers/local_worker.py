@@ -62,11 +62,11 @@ class LocalWorker:
         if self.process is not None:
             self.pipe.send(task)
             return
-        self.pipe, theirs = multiprocessing.Pipe()
+        self.pipe, worker_end = multiprocessing.Pipe()
         self.process = subprocesses.fork(
-            trial_process.main, task, theirs, environment=self.share.environment()
+            trial_process.main, task, worker_end, environment=self.share.environment()
         )
-        theirs.close()
+        worker_end.close()
 
     def receive(self, on_epoch: Any, answers: bool) -> None:
         """Take in what the trial has said.

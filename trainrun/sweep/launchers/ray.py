@@ -23,7 +23,7 @@ from trainrun.sweep.launchers.cluster_engine import ClusterEngine, Job, Received
 from trainrun.sweep.launchers.protocol import ClusterTask, Ended, FilePart, FilesGone, Message
 from trainrun.sweep.launchers.ray_actor import Mailbox, WorkerEnd, ignore_interrupt
 from trainrun.sweep.launchers.resources import Share
-from trainrun.sweep.launchers.runtime_env import stage, there
+from trainrun.sweep.launchers.runtime_env import on_worker, stage
 from trainrun.sweep.trial import Trial
 
 TOKEN = ".engine"  # in the sweep's directory: a node that finds it there sees the directory
@@ -49,9 +49,9 @@ class RayCore(ClusterEngine):
         if not ray_address.own(launcher["address"]) or launcher["shared_files"] is False:
             shipped, self._renamed = stage(settings["plugins"], self._staged)
             environment = {**shipped, **environment}
-        wanted = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
-        ray_address.join(launcher, environment, wanted and min(wanted, trials))
-        super().__init__(settings, max(1, min(wanted or _places(launcher), trials)))
+        count = None if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
+        ray_address.join(launcher, environment, count and min(count, trials))
+        super().__init__(settings, max(1, min(count or _places(launcher), trials)))
         self._mailbox = (
             ray.remote(Mailbox).options(num_cpus=0, resources={HEAD: 0.001}, max_concurrency=1000).remote()
         )
@@ -97,11 +97,11 @@ class RayCore(ClusterEngine):
             return []
         receiving, self._receiving = self._receiving, None
         jobs = {job.trial.number: job for job in self._jobs}
-        said = []
+        received = []
         for ticket, number, message in self._ray.get(receiving):
             if number in jobs:
-                said.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
-        return said
+                received.append((jobs[number], message, partial(self._answers.__setitem__, ticket)))
+        return received
 
     def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
@@ -169,7 +169,7 @@ def work(task: ClusterTask, files: dict[str, bytes], mailbox: Any) -> Ended:
         reason = f"node {platform.node()} does not see {run_dir}, and hydra.launcher.shared_files=true"
         ended = Ended(number, "FAILED", reason)
     else:
-        task = there(task, task.channel["renamed"])
+        task = on_worker(task, task.channel["renamed"])
         folder = Path(tempfile.mkdtemp(prefix="trainrun-"))
         local = folder / Path(run_dir).name
         local.mkdir()
@@ -187,8 +187,8 @@ def _places(launcher: Mapping[str, Any]) -> int:
     import ray
 
     needs = {"CPU": launcher["num_cpus"], "GPU": launcher["num_gpus"], **launcher["resources"]}
-    there = ray.cluster_resources()
-    return max(1, int(min((there.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
+    resources = ray.cluster_resources()
+    return max(1, int(min((resources.get(k, 0.0) / v for k, v in needs.items() if v), default=1)))
 
 
 def _seen(token: tuple[str, str] | None) -> bool:

@@ -64,7 +64,7 @@ class WorkerEnd:
 
     def __init__(self, mailbox: Any, number: int):
         self._mailbox, self._number = mailbox, number
-        self._wanted: Any = None
+        self._pending: Any = None
         self._order: str | None = None
 
     def say(self, message: Message, answered: bool = False) -> str | None:
@@ -72,25 +72,25 @@ class WorkerEnd:
         import ray
 
         try:
-            said, self._order = ray.get(
+            reply, self._order = ray.get(
                 self._mailbox.say.remote(self._number, message), timeout=MESSAGE_TIMEOUT_S
             )
         except (ray.exceptions.RayError, TimeoutError):
             self._order = "stop"  # the sweep is gone
             return None
-        return said
+        return reply
 
     def order(self) -> str | None:
         """Return the order for the trial; ``stop`` when the sweep is gone."""
         import ray
 
         # Asked, and looked for an answer the next time: nothing waits for a slow network.
-        if self._wanted is None:
-            self._wanted = self._mailbox.order.remote(self._number)
-        elif ray.wait([self._wanted], timeout=0)[0]:
-            wanted, self._wanted = self._wanted, None
+        if self._pending is None:
+            self._pending = self._mailbox.order.remote(self._number)
+        elif ray.wait([self._pending], timeout=0)[0]:
+            pending, self._pending = self._pending, None
             try:
-                self._order = ray.get(wanted) or self._order
+                self._order = ray.get(pending) or self._order
             except ray.exceptions.RayError:
                 self._order = "stop"
         return self._order

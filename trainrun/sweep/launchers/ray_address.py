@@ -1,6 +1,6 @@
-"""A Ray cluster's head: where it is, and whether it answers, before anything is made.
+"""The address of a Ray cluster's head, and whether the head answers, before the sweep writes anything.
 
-`ray.init` waits for ever for a head that is not there. So a process of its own tries it first.
+`ray.init` waits for ever for a head that does not exist, so a child process tries it first.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def fault(address: str | None) -> str | None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
         return (
-            f"nobody answers at {where} ({getattr(error, 'strerror', None) or error}). Is the head running (`ray status` on "
+            f"no server answers at {where} ({getattr(error, 'strerror', None) or error}). Is the head running (`ray status` on "
             f"it), and may this machine reach its port {port}?"
         )
     return _tried(where)
@@ -75,17 +75,19 @@ def _tried(where: str) -> str | None:
     try:
         done = subprocesses.run([sys.executable, "-c", _PROBE, where], LIMIT, start_new_session=True)
     except subprocess.TimeoutExpired as late:
-        said = (late.stderr or b"").decode("utf-8", "replace") if isinstance(late.stderr, bytes) else ""
+        output = (late.stderr or b"").decode("utf-8", "replace") if isinstance(late.stderr, bytes) else ""
         return (
             f"{where} takes connections, and did not answer as a Ray head within {LIMIT:g} s. Is it one, of the same "
             f"version as here ({_version()})? For ray://, the port is the client server's (10001), else the GCS' (6379). "
-            f"{_AUTH_HINT if _about_tokens(said) else ''}".strip()
+            f"{_AUTH_HINT if _about_tokens(output) else ''}".strip()
         )
     if "REACHED" in done.stdout:
         return None
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    said = lines[-1] if lines else f"exit code {done.returncode}"
-    return f"Ray at {where} refuses: {said[:300]}" + (f" {_AUTH_HINT}" if _about_tokens(done.stderr) else "")
+    output = lines[-1] if lines else f"exit code {done.returncode}"
+    return f"Ray at {where} refuses: {output[:300]}" + (
+        f" {_AUTH_HINT}" if _about_tokens(done.stderr) else ""
+    )
 
 
 def _about_tokens(text: str) -> bool:

@@ -27,18 +27,18 @@ class Share:
     per_gpu: int = 1
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which TensorFlow and others learn of it; set before the first operation."""
+        """Return the environment variables that limit TensorFlow and others to it; they are set before the first operation."""
         threads = str(self.threads)
-        found = {
+        variables = {
             "TF_NUM_INTRAOP_THREADS": threads,
             "TF_NUM_INTEROP_THREADS": threads,
             "OMP_NUM_THREADS": threads,
         }
         if self.gpu is None:
-            return found
+            return variables
         if self.per_gpu > 1:  # otherwise the first takes the whole memory when it begins
-            found["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
-        return {**found, "CUDA_VISIBLE_DEVICES": self.gpu}
+            variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        return {**variables, "CUDA_VISIBLE_DEVICES": self.gpu}
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Resources:
         return cls(max(1, min(int(jobs), max(trials, 1))), cores, gpus, per_gpu)
 
     def take(self) -> Share | None:
-        """Return a share that nobody has, or None."""
+        """Return a free share, or None."""
         return self._free.pop() if self._free else None
 
     def give_back(self, share: Share) -> None:

@@ -1,4 +1,4 @@
-"""What a trial needs on another machine besides its config: this very package with its options, conf/, and plug-ins.
+"""What a trial needs on another machine besides its config: this package with its options, the project's conf/, and plug-ins.
 
 Data is not sent: what `data` names must be there, or be seen from there.
 """
@@ -33,9 +33,10 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "conf"))
     shutil.copytree(option_files.package_conf(), package / "conf")
     work.mkdir()
-    if (mine := Path.cwd() / "conf").is_dir() and mine.resolve() != option_files.package_conf().resolve():
-        shutil.copytree(mine, work / "conf")
     renamed, here = {}, Path.cwd()
+    own_conf = here / "conf"
+    if own_conf.is_dir() and own_conf.resolve() != option_files.package_conf().resolve():
+        shutil.copytree(own_conf, work / "conf")
     for number, name in enumerate(named):
         for root, files in snapshot.plugin_files([name]):
             # What lies in the folder that trainrun is called in keeps its place: records name it as it is named here.
@@ -54,8 +55,8 @@ def is_file(name: str) -> bool:
     return name.endswith(".py") or name.startswith((".", "/", "~"))
 
 
-def there(task: ClusterTask, renamed: Mapping[str, str]) -> ClusterTask:
-    """Return the task of a trial with the plug-ins' names where the sweep's folder is not seen."""
+def on_worker(task: ClusterTask, renamed: Mapping[str, str]) -> ClusterTask:
+    """Return a trial's task with the plug-ins' names as they are on a worker that does not see the sweep's folder."""
     here = Path.cwd()  # Ray's working_dir
     return replace(
         task,

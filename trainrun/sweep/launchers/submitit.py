@@ -10,18 +10,19 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trainrun.compat import submitit_private
 from trainrun.sweep import sweep_record
 from trainrun.sweep.launchers import agent
-from trainrun.sweep.launchers.cluster_engine import Job, Received
-from trainrun.sweep.launchers.file_channel import WorkerEnd
-from trainrun.sweep.launchers.file_engine import FileEngine
-from trainrun.sweep.launchers.protocol import ClusterTask, Ended
+from trainrun.sweep.launchers.cluster_engine import ClusterEngine, Job, Received
+from trainrun.sweep.launchers.file_channel import POLL_INTERVAL_S, SILENCE_S, SweepEnd, WorkerEnd
+from trainrun.sweep.launchers.protocol import ClusterTask, Ended, Epoch
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
 
@@ -31,8 +32,8 @@ QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
 PATIENCE, SILENCE = 30.0, 120.0
 
 
-class Submitit(FileEngine):
-    """Runs trials as jobs of submitit's.
+class Submitit(ClusterEngine):
+    """Runs trials as submitit's jobs, which send their messages by files in the sweep's directory.
 
     Args:
         settings: see `sweep_settings.settings`.
@@ -42,10 +43,12 @@ class Submitit(FileEngine):
     def __init__(self, settings: Mapping[str, Any], trials: int):
         launcher = settings["launcher"]
         self._resources: Resources | None = None
+        self._silence = SILENCE_S
+        self._channel: SweepEnd | None = None
         if launcher["cluster"] == "slurm":
             jobs = QUEUED if launcher["n_jobs"] == "auto" else launcher["n_jobs"]
             super().__init__(settings, max(1, min(jobs, trials)))
-            self.patience, self.silence = PATIENCE, SILENCE
+            self.patience, self._silence = PATIENCE, SILENCE
         else:
             # submitit's local executor begins all that it is given at once: no more is given to it than there is room for.
             self._resources = Resources.divide(launcher["n_jobs"], trials)
@@ -57,6 +60,7 @@ class Submitit(FileEngine):
         """Begin a trial; there must be room."""
         if self._executor is None:
             self._executor = executor(self.launcher, trial.run_dir.parent / FOLDER, self.jobs)
+            self._channel = SweepEnd(trial.run_dir.parent, self._silence)
         super().start(trial, resume)
 
     def share(self) -> Share:
@@ -72,23 +76,44 @@ class Submitit(FileEngine):
         """Hand a trial over: with all others that begin at the same time, as one array."""
         self._pending.append(job)
 
+    def channel(self, trial: Trial) -> Mapping[str, Any]:
+        """Return what the worker's end of the channel needs."""
+        return self._channel.open(trial.number)
+
     def receive(self, seconds: float) -> Iterator[Received]:
-        """Yield the messages of the workers."""
+        """Submit what is pending and yield the messages of the workers."""
         self._submit()
-        yield from super().receive(seconds)
+        until, any_received = time.monotonic() + seconds, False
+        while self._jobs and not any_received and time.monotonic() < until:
+            self._channel.beat()
+            for job in self._jobs:
+                number = job.trial.number
+                for line, message in self._channel.receive(number):
+                    any_received = True
+                    yield job, message, partial(self._answer, number, line, isinstance(message, Epoch))
+            if not any_received:
+                time.sleep(POLL_INTERVAL_S)
+
+    def _answer(self, number: int, line: int, is_epoch: bool, answer: str | None) -> None:
+        if is_epoch and self.answers:
+            self._channel.answer(number, line, answer)
+
+    def order(self, job: Job, word: str) -> None:
+        """Order a worker to stop or kill its trial."""
+        self._channel.order(job.trial.number, word)
 
     def gone(self, job: Job) -> str | None:
         """Return why a worker will send nothing any more, or None."""
         if job.handle is None or not job.handle.done():
             return None
         job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
-        said = ""
+        message = ""
         with contextlib.suppress(Exception):  # of submitit's, when it cannot read what a job has left
             # For what a killed job could not leave submitit waits a quarter of a minute, in which no trial would be heard.
             left = job.handle.paths.result_pickle.exists()
-            said = str((job.handle.exception() if left else job.handle.stderr()) or "")
-            said = said.strip().rpartition("\n")[2]
-        return f"job {job_id} ended ({job.handle.state}){f': {said}' if said else ''}; its own output: {log}"
+            message = str((job.handle.exception() if left else job.handle.stderr()) or "")
+            message = message.strip().rpartition("\n")[2]
+        return f"job {job_id} ended ({job.handle.state}){f': {message}' if message else ''}; its own output: {log}"
 
     def withdraw(self, job: Job) -> bool:
         """Take a trial back that has not begun."""
@@ -101,9 +126,9 @@ class Submitit(FileEngine):
         return False
 
     def close(self) -> None:
-        """Take away what was handed over; the jobs' own output stays."""
-        super().close()
+        """Remove the channel and what was handed over; the jobs' own output stays."""
         if self._executor is not None:
+            self._channel.close()
             for path in Path(self._executor.folder).glob("*.pkl"):
                 path.unlink(missing_ok=True)
 
@@ -131,16 +156,16 @@ def executor(launcher: Mapping[str, Any], folder: Path, jobs: int) -> Any:
 
     cluster = launcher["cluster"]
     requeues = {} if cluster == "debug" else {f"{cluster}_max_num_timeout": launcher["requeues"]}
-    found = submitit.AutoExecutor(folder=folder, cluster=cluster, **requeues)
-    given = {"timeout_min": launcher["minutes"], "name": "trainrun"}
+    made = submitit.AutoExecutor(folder=folder, cluster=cluster, **requeues)
+    parameters = {"timeout_min": launcher["minutes"], "name": "trainrun"}
     if cluster == "slurm":
-        given |= {"cpus_per_task": launcher["cpus"], "gpus_per_node": launcher["gpus"] or None}
-        given |= {"mem_gb": launcher["mem_gb"], "slurm_array_parallelism": jobs}
-        given |= {f"slurm_{k}": launcher[k] for k in ("partition", "account", "qos", "constraint")}
-        given |= {"slurm_signal_delay_s": launcher["signal_seconds"]}
-        given |= {"slurm_additional_parameters": dict(launcher["additional_parameters"]) or None}
-    found.update_parameters(**{k: v for k, v in given.items() if v is not None})
-    return found
+        parameters |= {"cpus_per_task": launcher["cpus"], "gpus_per_node": launcher["gpus"] or None}
+        parameters |= {"mem_gb": launcher["mem_gb"], "slurm_array_parallelism": jobs}
+        parameters |= {f"slurm_{k}": launcher[k] for k in ("partition", "account", "qos", "constraint")}
+        parameters |= {"slurm_signal_delay_s": launcher["signal_seconds"]}
+        parameters |= {"slurm_additional_parameters": dict(launcher["additional_parameters"]) or None}
+    made.update_parameters(**{k: v for k, v in parameters.items() if v is not None})
+    return made
 
 
 class Task:
@@ -160,10 +185,10 @@ class Task:
             return None  # it waited in the queue longer than the sweep lived
         with contextlib.suppress(FileNotFoundError):
             os.chdir(self.task.cwd)
-        theirs = line.listen()
+        requeue = line.listen()
         ended = agent.attend(self.task, Path(self.task.trial.run_dir), line)
         if line.preempted and ended.status == "KILLED" and line.current:
-            theirs(line.signal, None)  # submitit asks for `checkpoint`, has the job queued again, and leaves
+            requeue(line.signal, None)  # submitit asks for `checkpoint`, has the job queued again, and leaves
         line.say(ended)
         return ended
 
@@ -185,15 +210,15 @@ class _PreemptibleEnd(WorkerEnd):
     def listen(self) -> Any:
         """Take submitit's signal over; return what submitit does at it."""
         self.signal = submitit_private.preemption_signal()
-        theirs = signal.getsignal(self.signal)
+        requeue = signal.getsignal(self.signal)
         if threading.current_thread() is not threading.main_thread():  # cluster=debug
-            return theirs
+            return requeue
         # Slurm may send it to every process of the job. What is begun while it is ignored goes on ignoring it: the fork
         # server, and the trial, which is told to stop by SIGTERM, once.
         signal.signal(self.signal, signal.SIG_IGN)
         agent.warm()
         signal.signal(self.signal, self._note)
-        return theirs
+        return requeue
 
     def _note(self, number: int, frame: Any) -> None:
         self.preempted = True

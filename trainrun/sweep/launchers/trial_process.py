@@ -148,7 +148,7 @@ def _resume(task: TrialTask) -> Resume | None:
 
 
 def print_into(path: Path) -> None:
-    """Have whatever anybody prints, C++ too, in the trial's log."""
+    """Redirect standard output and error, those of C++ libraries too, into a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for standard in (1, 2):

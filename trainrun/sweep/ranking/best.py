@@ -1,4 +1,4 @@
-"""Who wins a sweep: the best trial; of several objectives the Pareto front; of several seeds the one in the middle."""
+"""The winners of a sweep: the best trial; of several objectives the Pareto front; of several seeds the median one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a sweep: its trials by merit, the failures with their reason and log, and the winner's command line."""
+"""The leaderboard of a sweep: trials by rank, failures with their reason and log, and the winner's command line."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHOWN = 10
 def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Path:
     """Write `leaderboard.csv`: the best first, then those without a value."""
     order = objective.ranked(list(trials))
-    there = {id(t) for t in order}
-    order += [t for t in sorted(trials, key=lambda t: t.number) if id(t) not in there]
+    ranked_ids = {id(t) for t in order}
+    order += [t for t in sorted(trials, key=lambda t: t.number) if id(t) not in ranked_ids]
     names = sorted({name for t in trials for name in t.metrics})
     further = [o.name for o in objective.others]
     best = pareto.front(trials, objective.all) if further else []

@@ -25,8 +25,8 @@ def front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Tria
         t.number: tuple(-t.value(o.name) if o.maximize else t.value(o.name) for o in objectives)
         for t in having
     }
-    # In the order of the first objective, then of the next: whoever dominates a point stands before it, so that it need
-    # be held against the front so far only.
+    # In the order of the first objective, then of the next: a point that dominates another one stands before it, so
+    # that each is compared with the front so far only.
     kept: list[tuple[float, ...]] = []
     for point in sorted(set(points.values())):
         if not any(all(a <= b for a, b in zip(other, point, strict=True)) for other in kept):

@@ -54,26 +54,26 @@ class Pruning(Judge):
         value = metrics.get(self._name)
         if value is None:  # not validated in this epoch
             return None
-        ours = self._trial(trial.number)
-        ours.report(float(value), epoch)
+        optuna_trial = self._trial(trial.number)
+        optuna_trial.report(float(value), epoch)
         # Optuna's pruners warn of nothing and raise nothing here; nan counts as worse than all.
-        if last or not ours.should_prune():
+        if last or not optuna_trial.should_prune():
             return None
         return f"{self.spec['name']}: {self._name} {value:.4g} after epoch {epoch}"
 
     def ended(self, trial: Trial) -> None:
         """Take note of how a trial has ended."""
-        ours = self._trials.pop(trial.number, None)
-        if ours is None:
+        optuna_trial = self._trials.pop(trial.number, None)
+        if optuna_trial is None:
             return
         import optuna
 
         states = optuna.trial.TrialState
         value = trial.value(self._name)
         if trial.status == "FINISHED" and value is not None:
-            self._study.tell(ours, value)
+            self._study.tell(optuna_trial, value)
         else:
-            self._study.tell(ours, state=states.PRUNED if trial.status == "PRUNED" else states.FAIL)
+            self._study.tell(optuna_trial, state=states.PRUNED if trial.status == "PRUNED" else states.FAIL)
 
     def _trial(self, number: int) -> optuna.Trial:
         if number not in self._trials:
@@ -100,12 +100,12 @@ class Pruning(Judge):
         path = trial.run_dir / status.JOURNAL
         if not path.is_file():
             return
-        ours, epochs = self._trial(trial.number), set()
+        optuna_trial, epochs = self._trial(trial.number), set()
         for record in journal.read(path).records:
             value = (record.get("metrics") or {}).get(self._name)
             if record["kind"] == "epoch" and record["epoch"] not in epochs and isinstance(value, int | float):
                 epochs.add(record["epoch"])
-                ours.report(float(value), record["epoch"])
+                optuna_trial.report(float(value), record["epoch"])
         if trial.status != "WAITING":
             self.ended(trial)
 

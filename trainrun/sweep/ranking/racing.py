@@ -28,7 +28,7 @@ class Race:
 
     Args:
         setting: its trials, as far as they have begun.
-        given: its overrides as its maker gave them, Hydra's own included.
+        typed: its overrides as its maker gave them, Hydra's own included.
         asked: what its maker knows it as.
         waiting: its seeds to come.
         running: numbers of its trials that run.
@@ -38,7 +38,7 @@ class Race:
     """
 
     setting: seed_replicates.Setting
-    given: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
     asked: list[Trial] = field(default_factory=list)
     waiting: deque[Point] = field(default_factory=deque)
     running: set[int] = field(default_factory=set)
@@ -99,10 +99,10 @@ class Comparison:
         worse, better = (best, race) if goal.maximize else (race, best)
         chance = seed_replicates.welch(worse.values, better.values, "greater")
         if chance < OUT:
-            mine, top = statistics.fmean(race.values), statistics.fmean(best.values)
+            mean, top = statistics.fmean(race.values), statistics.fmean(best.values)
             self._out(
                 race,
-                f"{goal.name} {mine:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
+                f"{goal.name} {mean:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
                 f"{' '.join(best.setting.varied) or 'another'} (p = {chance:.1g})",
             )
 

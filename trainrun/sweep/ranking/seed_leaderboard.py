@@ -108,8 +108,8 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
         console.table("", head, rows, [0])
     if len(having) > shown:
         console.note(f"{len(having) - shown} more in {os.path.relpath(sweep_dir / FILE)}")
-    if not objective.others and (said := verdict(having, objective)):
-        console.note(said)
+    if not objective.others and (sentence := verdict(having, objective)):
+        console.note(sentence)
     return [seed_replicates.median(s, objective) for s in having]
 
 

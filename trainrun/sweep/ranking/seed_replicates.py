@@ -1,7 +1,6 @@
-"""One setting with several seeds: its trials together, their mean, how sure that is, and whether two settings differ.
+"""One setting with several seeds: its trials, their mean with a confidence interval, and a test of whether two settings differ.
 
-Nothing here runs anything: numbers in, numbers out. scipy is imported by whoever asks for a probability: only its
-`special`, since `stats` takes a second.
+Pure functions of numbers. Of scipy only `special` is imported, when a probability is computed: `stats` takes a second to import.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from trainrun.sweep.trial import RUNNING, WAITING, Objective, Trial
 
 CONFIDENCE = 0.95  # of the intervals
 DISTINGUISHED = 0.05  # a p-value below it: two settings differ
-# How a run says that its loss was no number any more (trainrun/failure): such a setting does not win by its other seeds.
+# The reason of a run whose loss became NaN or infinite (trainrun/failure): such a setting does not win by its other seeds.
 _DIVERGED = re.compile(r"\bbecame (nan|-?inf)")
 
 
@@ -28,18 +27,18 @@ def grouped(settings: Mapping[str, Any]) -> bool:
 
 
 def replicated(trials: Iterable[Trial]) -> bool:
-    """Tell the same of trials."""
+    """Tell whether trials of a sweep differ by their seed."""
     return any(is_seed(o) for t in trials for o in t.varied)
 
 
 @dataclass
 class Setting:
-    """What a trial is but for its seed, and the trials that are it.
+    """Everything of a trial but its seed, and the trials that share it.
 
     Args:
         overrides: without the seed's.
         trials: in the order of their numbers.
-        note: what is to be said of it.
+        note: a remark for the leaderboard.
     """
 
     overrides: list[str]
@@ -58,20 +57,20 @@ class Setting:
 
     @property
     def diverged(self) -> Trial | None:
-        """The first trial that came to no number."""
+        """The first trial whose loss became NaN or infinite."""
         return next((t for t in self.trials if diverged(t)), None)
 
     @property
     def finished(self) -> list[Trial]:
-        """The finished trials, one for each seed: the same number again would make nothing surer."""
-        found: dict[Any, Trial] = {}
+        """The finished trials, one for each seed: a repeated seed adds no information."""
+        by_key: dict[Any, Trial] = {}
         for trial in self.trials:
             if trial.status == "FINISHED":
-                found.setdefault(next((o for o in trial.overrides if is_seed(o)), trial.number), trial)
-        return list(found.values())
+                by_key.setdefault(next((o for o in trial.overrides if is_seed(o)), trial.number), trial)
+        return list(by_key.values())
 
     def values(self, objective: str) -> list[float]:
-        """Return the finished trials' values; none at all if one has come to no number."""
+        """Return the finished trials' values; none at all if one has diverged."""
         if self.diverged is not None:
             return []
         having = [t for t in self.finished if objective in t.metrics or objective in t.figures]
@@ -114,7 +113,7 @@ def _means(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def diverged(trial: Trial) -> bool:
-    """Tell whether a trial has ended with a loss that is no number."""
+    """Tell whether a trial has ended with a loss that is NaN or infinite."""
     if trial.status == "FINISHED":
         return any(not math.isfinite(v) for k, v in trial.metrics.items() if k in ("loss", "val_loss"))
     return trial.status == "FAILED" and bool(_DIVERGED.search((trial.reason or "").partition("\n")[0]))
@@ -122,15 +121,15 @@ def diverged(trial: Trial) -> bool:
 
 def group(trials: Iterable[Trial]) -> list[Setting]:
     """Return the settings of trials, in the order of their first numbers."""
-    found: dict[tuple[str, ...], Setting] = {}
+    by_key: dict[tuple[str, ...], Setting] = {}
     for trial in sorted(trials, key=lambda t: t.number):
-        one = found.setdefault(trial.setting, Setting([o for o in trial.overrides if not is_seed(o)]))
+        one = by_key.setdefault(trial.setting, Setting([o for o in trial.overrides if not is_seed(o)]))
         one.trials.append(trial)
-    return list(found.values())
+    return list(by_key.values())
 
 
 def ranked(settings: Sequence[Setting], objective: Objective) -> list[Setting]:
-    """Return the settings that have a mean, the best first; one that was pruned or came to no number has no rank."""
+    """Return the settings that have a mean, the best first; one that was pruned or diverged has no rank."""
     of = {setting.number: setting for setting in settings if setting.trials}
     return [of[t.number] for t in objective.ranked([s.together() for s in of.values()])]
 
@@ -138,21 +137,21 @@ def ranked(settings: Sequence[Setting], objective: Objective) -> list[Setting]:
 def median(setting: Setting, objective: Objective) -> Trial:
     """Return the setting's trial in the middle; of two, the better.
 
-    It stands for the setting: what the best seed came to is partly luck, and would be promised to whoever trains it again.
+    It stands for the setting: the best seed's value is partly luck, and training the setting again would not reach it.
     """
     trials = Objective(objective.name, objective.maximize).ranked(setting.finished)
     return trials[(len(trials) - 1) // 2]
 
 
 def prepare() -> None:
-    """Import what intervals and tests need, while a sweep waits for TensorFlow: its end need not wait for it then."""
+    """Import what intervals and tests need while the sweep waits for TensorFlow anyway, and not at its end."""
     import scipy.special  # noqa: F401
 
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Return the mean's confidence interval by Student's t; None for fewer than two values.
 
-    ``mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n``, as in any textbook; it takes the values as drawn from a normal
+    ``mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n``, as in any textbook; it assumes values from a normal
     distribution, which a handful of seeds can neither show nor refute.
     """
     if len(values) < 2:
@@ -180,7 +179,7 @@ def welch(a: Sequence[float], b: Sequence[float], alternative: str = "two-sided"
 
     share_a, share_b = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
     apart = statistics.fmean(a) - statistics.fmean(b)
-    if share_a + share_b == 0:  # every seed comes to the same: there is no chance in it
+    if share_a + share_b == 0:  # no variance: the means are exact
         sure = apart > 0 if alternative == "greater" else apart != 0
         return 0.0 if sure else 1.0
     freedom = (share_a + share_b) ** 2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))

@@ -12,16 +12,16 @@ from trainrun.sweep.space.search_space import Choices, Condition, Dimension, bar
 Parse = Callable[[Any], Any]
 
 
-def read(where: str, said: Any, parse: Parse) -> tuple[tuple[Condition, ...], list[Problem]]:
+def read(where: str, typed: Any, parse: Parse) -> tuple[tuple[Condition, ...], list[Problem]]:
     """Return the conditions, and what is wrong with them.
 
     Args:
         where: they stand, for the message.
-        said: ``optimizer=sgd``, ``optimizer=sgd,radam``, or a list of such, which all have to hold; None: nothing.
+        typed: ``optimizer=sgd``, ``optimizer=sgd,radam``, or a list of such, which all have to hold; None: nothing.
         parse: reads an override by Hydra's grammar; None: it is none.
     """
-    found, faults = [], []
-    for text in said if isinstance(said, list) else [] if said is None else [said]:
+    collected, faults = [], []
+    for text in typed if isinstance(typed, list) else [] if typed is None else [typed]:
         override = parse(text)
         if override is None or override.is_interval_sweep():
             example = "'optimizer=sgd' or 'model.units=8,16'"
@@ -29,8 +29,8 @@ def read(where: str, said: Any, parse: Parse) -> tuple[tuple[Condition, ...], li
             continue
         key, _, value = text.partition("=")
         values = [*override.sweep_string_iterator()] if override.is_sweep_override() else [value]
-        found.append(Condition(bare(key.strip()), tuple(values)))
-    return tuple(found), faults
+        collected.append(Condition(bare(key.strip()), tuple(values)))
+    return tuple(collected), faults
 
 
 def settle(
@@ -49,7 +49,7 @@ def settle(
         for i, key in enumerate(one.keys):
             values[bare(key)] = [v[i] for v in one.values] if isinstance(one, Choices) else None
     varied = {bare(k) for d in dimensions for k in d.keys}
-    found, faults = [], []
+    collected, faults = [], []
     for one in dimensions:
         others = sorted(varied - {bare(k) for k in one.keys})
         when = []
@@ -61,8 +61,8 @@ def settle(
                 meant = {_plain(parse, w) for w in condition.values}
                 same = [v for v in values[condition.key] if _plain(parse, v) in meant]
                 when.append(Condition(condition.key, tuple(same)))  # as the key has them: 0.10 is 0.1
-        found.append(replace(one, when=tuple(when)))
-    return _sorted(found, faults), faults
+        collected.append(replace(one, when=tuple(when)))
+    return _sorted(collected, faults), faults
 
 
 def _fault(
@@ -73,13 +73,13 @@ def _fault(
     parse: Parse,
 ) -> str | None:
     if condition.key not in values:
-        there = f"A condition names a key of the sweep: {', '.join(others) or 'there is no other'}."
-        return f"{condition.key} is not varied.{did_you_mean(condition.key, others)} {there}"
+        hint = f"A condition names a key of the sweep: {', '.join(others) or 'there is no other'}."
+        return f"{condition.key} is not varied.{did_you_mean(condition.key, others)} {hint}"
     possible = values[condition.key]
     if possible is None:
         return f"{condition.key} is any number of an interval. Name a key that has choices."
-    there = {_plain(parse, v) for v in possible}
-    unknown = [w for w in condition.values if _plain(parse, w) not in there]
+    possible_values = {_plain(parse, v) for v in possible}
+    unknown = [w for w in condition.values if _plain(parse, w) not in possible_values]
     # What is typed may leave out values that the YAML's condition names; that none is ever there is a slip.
     if condition.key in varied and len(unknown) == len(condition.values):
         return (
@@ -90,7 +90,7 @@ def _fault(
 
 
 def _sorted(dimensions: Sequence[Dimension], faults: list[Problem]) -> list[Dimension]:
-    waiting, found = list(dimensions), []
+    waiting, collected = list(dimensions), []
     keys = {bare(k) for d in waiting for k in d.keys}
     done: set[str] = set()
     while waiting:
@@ -99,11 +99,11 @@ def _sorted(dimensions: Sequence[Dimension], faults: list[Problem]) -> list[Dime
             names = " and ".join(bare(d.keys[0]) for d in waiting)
             what = "a condition of itself" if len(waiting) == 1 else "conditions of each other"
             faults.append(Problem("sweep.space", f"{names}: {what}. Take one of them out."))
-            return found
+            return collected
         waiting.remove(ready)
-        found.append(ready)
+        collected.append(ready)
         done |= {bare(k) for k in ready.keys}
-    return found
+    return collected
 
 
 def _plain(parse: Parse, text: str) -> str:

@@ -35,14 +35,12 @@ def suggest(trial: optuna.Trial, dimension: Dimension) -> Chosen:
     """Return the value that a trial is to have."""
     from optuna import distributions
 
-    found, key = distribution(dimension), name(dimension)
-    if isinstance(found, distributions.CategoricalDistribution):
-        return chosen(dimension, trial.suggest_categorical(key, found.choices))
-    if isinstance(found, distributions.IntDistribution):
-        return chosen(
-            dimension, trial.suggest_int(key, found.low, found.high, step=found.step, log=found.log)
-        )
-    return chosen(dimension, trial.suggest_float(key, found.low, found.high, step=found.step, log=found.log))
+    kind, key = distribution(dimension), name(dimension)
+    if isinstance(kind, distributions.CategoricalDistribution):
+        return chosen(dimension, trial.suggest_categorical(key, kind.choices))
+    if isinstance(kind, distributions.IntDistribution):
+        return chosen(dimension, trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log))
+    return chosen(dimension, trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log))
 
 
 def chosen(dimension: Dimension, value: Any) -> Chosen:
@@ -58,7 +56,7 @@ def known(dimension: Dimension, typed: Chosen) -> tuple[Any, optuna.distribution
     """Return a typed value as Optuna has it, and what might have been suggested."""
     from optuna import distributions
 
-    found, texts = distribution(dimension), [typed[bare(k)] for k in dimension.keys]
-    if isinstance(found, distributions.CategoricalDistribution):
-        return ", ".join(texts), found
-    return (int if isinstance(found, distributions.IntDistribution) else float)(texts[0]), found
+    kind, texts = distribution(dimension), [typed[bare(k)] for k in dimension.keys]
+    if isinstance(kind, distributions.CategoricalDistribution):
+        return ", ".join(texts), kind
+    return (int if isinstance(kind, distributions.IntDistribution) else float)(texts[0]), kind

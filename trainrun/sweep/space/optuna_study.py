@@ -1,4 +1,4 @@
-"""`hydra/sweeper=optuna`: each trial is made when there is room for it, out of what all earlier ones have come to."""
+"""`hydra/sweeper=optuna`: each trial is suggested when a worker is free, from the results of all earlier ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Study:
         count: trials in all.
         compose: makes a trial of a point.
         sweep_dir: exists; the study's file lies there.
-        there: the number and overrides of earlier points of this sweep.
+        recorded: the number and overrides of earlier points of this sweep.
         done: trials of earlier attempts that stay as they are.
         waiting: points of earlier attempts that are to be run again first.
     """
@@ -43,7 +43,7 @@ class Study:
         count: int,
         compose: Compose,
         sweep_dir: Path,
-        there: Sequence[tuple[int, Sequence[str]]] = (),
+        recorded: Sequence[tuple[int, Sequence[str]]] = (),
         done: Iterable[Trial] = (),
         waiting: Iterable[Point] = (),
     ):
@@ -55,7 +55,7 @@ class Study:
         objectives = Objective.of(objective, direction, []).all
         self._names = [None] if not objective else [o.name for o in objectives]
         self._waiting, self._again = deque(waiting), deque[Point]()
-        self._next = max((number for number, _ in there), default=-1) + 1
+        self._next = max((number for number, _ in recorded), default=-1) + 1
         self._open: dict[int, optuna.Trial] = {}  # those that run
         self._reported: dict[int, int] = {}  # their last epochs
         self._closed = False
@@ -65,7 +65,7 @@ class Study:
             directions=["maximize" if o.maximize else "minimize" for o in objectives],
             load_if_exists=True,
         )
-        self._recall(there, list(done))
+        self._recall(recorded, list(done))
         self.total: int | None = len(self._waiting) + len(self._again) + max(0, count - self._asked)
 
     def take(self) -> Point | None:
@@ -83,29 +83,29 @@ class Study:
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         """Write an epoch's value into the study; a study of several objectives takes none."""
-        ours = self._open.get(trial.number)
-        if ours is None or len(self._names) > 1:
+        optuna_trial = self._open.get(trial.number)
+        if optuna_trial is None or len(self._names) > 1:
             return
         name = self._names[0] or ("val_loss" if "val_loss" in metrics else "loss")
         if name in metrics and epoch > self._reported.get(trial.number, 0):
             self._reported[trial.number] = epoch
-            ours.report(float(metrics[name]), epoch)
+            optuna_trial.report(float(metrics[name]), epoch)
 
     def ended(self, trial: Trial) -> None:
         """Tell the study what a trial has come to; one that failed, or came to no number, has failed."""
-        ours = self._open.pop(trial.number, None)
+        optuna_trial = self._open.pop(trial.number, None)
         self._reported.pop(trial.number, None)
-        if ours is None:
+        if optuna_trial is None:
             self._remember(trial)
             return
         for key, value in self._attributes(trial).items():
-            ours.set_user_attr(key, value)
+            optuna_trial.set_user_attr(key, value)
         values = self._values(trial)
         if values is not None:
-            self._study.tell(ours, values)
+            self._study.tell(optuna_trial, values)
         else:  # of a pruned one Optuna takes the last value that it was told
             pruned = trial.status == "PRUNED" and len(self._names) == 1
-            self._study.tell(ours, state=self._states.PRUNED if pruned else self._states.FAIL)
+            self._study.tell(optuna_trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
     def close(self) -> None:
         """No more are wanted."""
@@ -122,19 +122,19 @@ class Study:
     def _ask(self) -> Point:
         several, n = len(self._names) > 1, len(self._study.get_trials(deepcopy=False))
         self._study.sampler = samplers.make(self._spec, self._spec["seed"], n, self._count, several)
-        ours = self._study.ask()
+        optuna_trial = self._study.ask()
         chosen: Chosen = {}
         for dimension in self._space.dimensions:
             if self._space.matters(dimension, chosen):
-                chosen |= optuna_distributions.suggest(ours, dimension)
+                chosen |= optuna_distributions.suggest(optuna_trial, dimension)
         number, self._next = self._next, self._next + 1
-        # One attribute, written last: each is a write to the disk, and a trial that lacks it was never told to anybody.
-        ours.set_user_attr(POINT, self._known(number, chosen))
+        # One attribute, written last: each is a write to the disk, and a trial that lacks it was never handed out.
+        optuna_trial.set_user_attr(POINT, self._known(number, chosen))
         self._asked += 1
-        return self._point(number, ours, self._space.overrides(chosen))
+        return self._point(number, optuna_trial, self._space.overrides(chosen))
 
-    def _point(self, number: int, ours: optuna.Trial, overrides: list[str]) -> Point:
-        self._open[number] = ours
+    def _point(self, number: int, optuna_trial: optuna.Trial, overrides: list[str]) -> Point:
+        self._open[number] = optuna_trial
         return Point(number, lambda: self._compose(number, overrides), overrides=overrides)
 
     def _known(self, number: int, chosen: Chosen) -> dict[str, Any]:
@@ -150,17 +150,17 @@ class Study:
         return None if None in values else values
 
     def _attributes(self, trial: Trial) -> dict[str, Any]:
-        told = {
+        facts = {
             "run_dir": str(trial.run_dir) if trial.run_dir.name else None,
             "seed": trial.config.get("seed"),
             "reason": (trial.reason or "").partition("\n")[0] or None,
         }
-        return {k: v for k, v in told.items() if v is not None}
+        return {k: v for k, v in facts.items() if v is not None}
 
-    def _recall(self, there: Sequence[tuple[int, Sequence[str]]], done: Sequence[Trial]) -> None:
+    def _recall(self, recorded: Sequence[tuple[int, Sequence[str]]], done: Sequence[Trial]) -> None:
         """Take up a study that was stopped: its trials are matched with the sweep's by what they vary."""
         everything = self._study.get_trials(deepcopy=False)
-        mine = [t for t in everything if t.user_attrs.get(POINT, {}).get("sweep") == self._sweep]
+        own_trials = [t for t in everything if t.user_attrs.get(POINT, {}).get("sweep") == self._sweep]
         for one in everything:
             if (
                 one.state == self._states.RUNNING
@@ -169,12 +169,12 @@ class Study:
             ):
                 self._study.tell(one.number, state=self._states.FAIL)  # killed in the middle of `_ask`
         ended = {t.number: t for t in done}
-        points = {number: set(overrides) for number, overrides in there}
+        points = {number: set(overrides) for number, overrides in recorded}
         waiting = {p.number for p in self._waiting}
-        for one in mine:
+        for one in own_trials:
             varied, number = one.user_attrs[POINT]["overrides"], one.user_attrs[POINT]["number"]
-            wanted = set(varied)
-            match = next((n for n in [number, *points] if n in points and points[n] >= wanted), None)
+            needed = set(varied)
+            match = next((n for n in [number, *points] if n in points and points[n] >= needed), None)
             if match is not None:
                 del points[match]
             if one.state != self._states.RUNNING:
@@ -188,9 +188,9 @@ class Study:
                 continue
             self._open[match] = self._taken_up(one)
             self._reported[match] = max(one.intermediate_values, default=0)
-            if match in ended:  # it has ended, and nobody told the study
+            if match in ended:  # it has ended, and the study was not told
                 self.ended(ended[match])
-        self._asked = len([t for t in mine if not t.user_attrs[POINT].get("again")])
+        self._asked = len([t for t in own_trials if not t.user_attrs[POINT].get("again")])
         for number in points:  # what the study does not know: its file is gone, or they came by another way
             self._asked += 1
             if number in ended:

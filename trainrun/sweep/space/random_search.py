@@ -37,7 +37,7 @@ class Drawn(Numbered):
         count: of points, those that there are already included.
         seed: of the draw.
         compose: makes a trial of a point.
-        there: the number and overrides of earlier points of this sweep.
+        recorded: the number and overrides of earlier points of this sweep.
         waiting: those of them that are to be run again first.
     """
 
@@ -47,10 +47,10 @@ class Drawn(Numbered):
         count: int,
         seed: int,
         compose: Compose,
-        there: Sequence[tuple[int, Sequence[str]]] = (),
+        recorded: Sequence[tuple[int, Sequence[str]]] = (),
         waiting: Sequence[Point] = (),
     ):
-        known = [set(overrides) for _, overrides in there]
+        known = [set(overrides) for _, overrides in recorded]
         new = [c for c in draw(space, count, seed) if not any(k >= set(space.varied(c)) for k in known)]
-        first = max((number for number, _ in there), default=-1) + 1
+        first = max((number for number, _ in recorded), default=-1) + 1
         super().__init__([(first + i, space.overrides(c)) for i, c in enumerate(new)], compose, waiting)

@@ -186,26 +186,26 @@ class Space:
         everything = [*itertools.islice(self._span(self.dimensions, {}, lambda d: d.ends), most + 1)]
         if len(everything) <= most:
             return everything
-        found: dict[tuple[tuple[str, str], ...], Chosen] = {}
+        points: dict[tuple[tuple[str, str], ...], Chosen] = {}
         for dimension, end in ((d, e) for d in self.dimensions for e in d.ends):
-            wanted = self._wanted(dimension, dict(end))
+            target = self._with_conditions(dimension, dict(end))
             chosen: Chosen = {}
             for other in self.dimensions:
                 if self.matters(other, chosen):
-                    fitting = (v for v in _each(other) if wanted.items() >= v.items())
+                    fitting = (v for v in _each(other) if target.items() >= v.items())
                     chosen |= end if other is dimension else next(fitting, other.ends[0])
             if chosen.items() >= end.items():
-                found.setdefault(tuple(sorted(chosen.items())), chosen)
-        return [*found.values()]
+                points.setdefault(tuple(sorted(chosen.items())), chosen)
+        return [*points.values()]
 
-    def _wanted(self, dimension: Dimension, wanted: Chosen) -> Chosen:
+    def _with_conditions(self, dimension: Dimension, target: Chosen) -> Chosen:
         """Add to what is wanted that which must be chosen for a dimension to matter."""
         for condition in dimension.when:
             for other in self.dimensions:
                 value = next((v for v in _each(other) if condition.holds(v)), None)
-                if value is not None and condition.key not in wanted:
-                    wanted = self._wanted(other, {**value, **wanted})
-        return wanted
+                if value is not None and condition.key not in target:
+                    target = self._with_conditions(other, {**value, **target})
+        return target
 
     def _span(
         self, rest: tuple[Dimension, ...], chosen: Chosen, values: Callable[[Dimension], list[Chosen]]

@@ -1,4 +1,4 @@
-"""`seeds: 5`: every setting is trained with several seeds, and whoever makes the settings sees one trial of each.
+"""`seeds: 5`: every setting is trained with several seeds; the source of the settings sees one trial of each.
 
 Settings that are clearly worse get no further seeds (`racing`).
 """
@@ -19,7 +19,7 @@ from trainrun.sweep.trial import Trial
 
 
 class Seeded:
-    """The trials of settings that somebody else makes, each with several seeds.
+    """The trials of settings from another source, each with several seeds.
 
     Args:
         settings: where the settings come from; its own points are never prepared, and it is told of one trial of each.
@@ -30,7 +30,7 @@ class Seeded:
         planned: told the number and the overrides of trials to come, before the first of them begins.
         say: says one line to the user.
         next_number: of the first new trial.
-        there: trials of earlier attempts: those that have ended.
+        earlier: trials of earlier attempts: those that have ended.
         again: those of them that are to go on, or never began.
         repeated: how many of `settings`' points are settings of earlier attempts.
     """
@@ -46,7 +46,7 @@ class Seeded:
         planned: Callable[[list[tuple[int, list[str]]]], None] = lambda points: None,
         say: Callable[[str], None] = lambda text: None,
         next_number: int = 0,
-        there: Iterable[Trial] = (),
+        earlier: Iterable[Trial] = (),
         again: Iterable[tuple[Trial, Point]] = (),
         repeated: int = 0,
     ):
@@ -55,7 +55,7 @@ class Seeded:
         self._comparison = Comparison(objective, direction, say)
         self._races: dict[tuple[str, ...], Race] = {}
         self._of: dict[int, Race] = {}
-        self._recall(there, again)
+        self._recall(earlier, again)
         # Settings that are known from the beginning run side by side, so that bad ones are out soon. Where one is made of
         # what the others came to, each is brought to its end first: only then its maker learns anything.
         self._abreast = isinstance(settings, Listed)
@@ -128,11 +128,11 @@ class Seeded:
         """
         new: list[Race] = []
         while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
-            given = [o for o in point.overrides or () if not is_seed(o)]
-            own = [o for o in given if not is_hydra(o)]
+            typed = [o for o in point.overrides or () if not is_seed(o)]
+            own = [o for o in typed if not is_hydra(o)]
             asked = Trial(point.number, own, own, Path(), {})
             race = self._races.setdefault(asked.setting, Race(seed_replicates.Setting(own)))
-            race.given = given
+            race.typed = typed
             race.asked.append(asked)
             new.append(race)
         self._plan(new)
@@ -148,7 +148,7 @@ class Seeded:
                 if len(race.numbers) > index or race.setting.note:
                     continue
                 seed = f"seed={self._first + index}"
-                overrides = [*race.given, seed]
+                overrides = [*race.typed, seed]
                 number, self._next = self._next, self._next + 1
                 race.numbers.append(number)
                 race.waiting.append(
@@ -158,11 +158,11 @@ class Seeded:
         if lines:
             self._planned(lines)
 
-    def _recall(self, there: Iterable[Trial], again: Iterable[tuple[Trial, Point]]) -> None:
+    def _recall(self, earlier: Iterable[Trial], again: Iterable[tuple[Trial, Point]]) -> None:
         """Take up the settings of earlier attempts."""
         again = [*again]
         points = {trial.number: point for trial, point in again}
-        for setting in seed_replicates.group([*there, *(t for t, _ in again)]):
+        for setting in seed_replicates.group([*earlier, *(t for t, _ in again)]):
             race = self._races[setting.trials[0].setting] = Race(setting)
             race.numbers = [t.number for t in setting.trials]
             race.waiting.extend(points[n] for n in race.numbers if n in points)
@@ -171,7 +171,7 @@ class Seeded:
         self._comparison.look(self._races.values())
 
     def _tell(self, race: Race) -> None:
-        """Tell whoever has made the setting what it has come to, once it is over."""
+        """Report the setting's mean result to its source, once all of its seeds have ended."""
         if not race.over or not race.setting.trials:
             return
         for asked in race.asked:
@@ -199,7 +199,7 @@ def of(
     points: Points,
     begin: Compose,
     sweep_dir: Path,
-    there: Sequence[Trial] = (),
+    earlier: Sequence[Trial] = (),
     again: Sequence[tuple[Trial, Point]] = (),
     repeated: int = 0,
 ) -> Seeded:
@@ -210,7 +210,7 @@ def of(
         points: the settings.
         begin: composes a trial.
         sweep_dir: has a `sweep.json`.
-        there, again, repeated: of earlier attempts, see `Seeded`.
+        earlier, again, repeated: of earlier attempts, see `Seeded`.
     """
     from trainrun.config.rules.sweep import counted
     from trainrun.sweep import sweep_record
@@ -222,7 +222,7 @@ def of(
                 "seeds", "it gives each setting seeds of its own, and the sweep varies seed. Leave one out."
             )
         )
-    if points.total is not None and not there and not again:
+    if points.total is not None and not earlier and not again:
         console.note(counted(points.total, settings["seeds"]))
     return Seeded(
         points,
@@ -233,8 +233,8 @@ def of(
         settings["direction"],
         lambda lines: sweep_record.add(sweep_dir, lines),
         console.note,
-        1 + max([t.number for t in [*there, *(t for t, _ in again)]], default=-1),
-        there,
+        1 + max([t.number for t in [*earlier, *(t for t, _ in again)]], default=-1),
+        earlier,
         again,
         repeated,
     )

@@ -1,4 +1,4 @@
-"""Where a sweep's trials come from: a list, or a sweeper that makes them one by one out of what it is told."""
+"""Sources of a sweep's trials: a list, or a sweeper that makes them one by one from the results so far."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Points(Protocol):
     """The trials of a sweep, one after another; all of it is called by the sweep's own thread.
 
     Attributes:
-        total: how many there will be at most; None: nobody knows.
+        total: how many there will be at most; None: not known.
     """
 
     total: int | None
@@ -74,10 +74,10 @@ class Listed:
         return bool(self._waiting)
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Nothing follows from it."""
+        """The list does not change."""
 
     def ended(self, trial: Trial) -> None:
-        """Nothing follows from it."""
+        """The list does not change."""
 
     def close(self) -> None:
         """Give up those that wait."""

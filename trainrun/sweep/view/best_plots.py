@@ -34,7 +34,7 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
         run_dir is None
         or (run_dir / plots.FOLDER).exists()
         or not (run_dir / summary.FILE).exists()
-        or not _wanted(run_dir)
+        or not _plots_configured(run_dir)
     ):
         yield
         return
@@ -47,7 +47,7 @@ def of_the_best(winners: Sequence[Trial]) -> Iterator[None]:
             process.kill()
 
 
-def _wanted(run_dir: Path) -> bool:
+def _plots_configured(run_dir: Path) -> bool:
     """Return whether plots of a run are wanted; otherwise no process is started."""
     from trainrun.config import saved
 

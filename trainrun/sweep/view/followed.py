@@ -32,7 +32,7 @@ class FollowedRun:
     def look(self) -> dict[str, float] | None:
         """Return the metrics of an epoch that has come, the newest, or None."""
         newest = None
-        with contextlib.suppress(OSError):  # somebody has removed it
+        with contextlib.suppress(OSError):  # its directory was removed
             for record in self._tail.read():
                 newest = self._take(record) or newest
         return newest
@@ -153,7 +153,7 @@ class FollowedSweep:
         return not (earlier and self.end is None and self.start and now.status == "KILLED")
 
     def _earlier(self) -> None:
-        """Count from where the sweep has begun, not from when somebody began to watch."""
+        """Estimate the time left from the start of the sweep, not from the start of watching."""
         done = (self.start.get("sweep") or {}).get("done", 0)
         began = self._began
         if not done and (names := sorted([*self._over, *self._follows], key=int)):

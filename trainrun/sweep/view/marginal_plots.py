@@ -23,13 +23,13 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#9A9A9A"
 
 def varied(trials: Sequence[Trial]) -> dict[str, list[str | None]]:
     """Return the keys that differ among trials: key -> each trial's value, None where it has none."""
-    told = [
+    by_trial = [
         {k.lstrip("+"): v for k, _, v in (o.partition("=") for o in t.overrides) if not k.startswith("~")}
         for t in trials
     ]
-    keys = list(dict.fromkeys(k for each in told for k in each))
-    found = {k: [each.get(k) for each in told] for k in keys}
-    return {k: values for k, values in found.items() if len(set(values)) > 1}
+    keys = list(dict.fromkeys(k for each in by_trial for k in each))
+    by_key = {k: [each.get(k) for each in by_trial] for k in keys}
+    return {k: values for k, values in by_key.items() if len(set(values)) > 1}
 
 
 class Dot(NamedTuple):

@@ -41,7 +41,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
         return []
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     written = []
-    for name, draw in _wanted(trials, settings):
+    for name, draw in _figures(trials, settings):
         try:
             (sweep_dir / FOLDER).mkdir(exist_ok=True)
             figure = draw()
@@ -53,7 +53,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     return written
 
 
-def _wanted(
+def _figures(
     trials: Sequence[Trial], settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     objectives = goals.of(settings, trials)
@@ -63,11 +63,14 @@ def _wanted(
         end = f"_{objective.name}" if i else ""
         yield f"objective{end}", lambda o=objective: history(trials, o)
         if marginal_plots.varied([t for t in trials if t.status in ("FINISHED", "PRUNED")]):
-            come = partial(_reached, objective=objective)
-            yield f"effects{end}", lambda o=objective, come=come: marginal_plots.draw(trials, o, come)
-    told = learned(trials, objectives[0])
-    if any(len(values) for _, _, values in told):
-        yield "curves", lambda: curves(told, objectives[0])
+            reached = partial(_reached, objective=objective)
+            yield (
+                f"effects{end}",
+                lambda o=objective, reached=reached: marginal_plots.draw(trials, o, reached),
+            )
+    learning = learned(trials, objectives[0])
+    if any(len(values) for _, _, values in learning):
+        yield "curves", lambda: curves(learning, objectives[0])
     if len(objectives) > 1:
         yield "pareto", lambda: pareto(trials, objectives)
 
@@ -122,14 +125,14 @@ def learned(
     return [(t, *_curve(t, objective)) for t in order]
 
 
-def curves(told: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective: Objective) -> Figure:
+def curves(learning: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective: Objective) -> Figure:
     """How the trials learned, the best in front."""
     from trainrun.artifacts.figure_style import sheet
 
     figure, (axes,) = sheet(1, width=7.6, height=4.2)
-    alpha = min(0.75, max(0.16, 8 / len(told)))
+    alpha = min(0.75, max(0.16, 8 / len(learning)))
     seen, numbers = set(), []
-    for i, (trial, _, values) in reversed(list(enumerate(told))):
+    for i, (trial, _, values) in reversed(list(enumerate(learning))):
         values = [(e, v) for e, v in values if math.isfinite(v)]
         if not values:
             continue
@@ -149,10 +152,10 @@ def curves(told: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective
         if kind in ("pruned", "failed") and not single:
             axes.plot(*values[-1], "|" if kind == "pruned" else "x", color=look["color"], ms=5, zorder=2)
     _scale(axes, numbers)
-    name = next((n for _, n, values in told if values), objective.name)
+    name = next((n for _, n, values in learning if values), objective.name)
     axes.set(xlabel="epoch", ylabel=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_title(f"{name} of {len(told)} trials", loc="left", fontsize=11)
+    axes.set_title(f"{name} of {len(learning)} trials", loc="left", fontsize=11)
     _legend(axes)
     return figure
 
@@ -229,10 +232,10 @@ def _curve(trial: Trial, objective: Objective) -> tuple[str, list[tuple[int, flo
         return name, []
     for line in lines:
         record = journal.record(line)
-        found = goals.measured(objective, (record or {}).get("metrics") or {})
-        if found is not None and isinstance(record.get("epoch"), int):
-            name = found[0]
-            values[record["epoch"]] = found[1]  # a later attempt's stands in the place of an earlier one's
+        nearest = goals.measured(objective, (record or {}).get("metrics") or {})
+        if nearest is not None and isinstance(record.get("epoch"), int):
+            name = nearest[0]
+            values[record["epoch"]] = nearest[1]  # a later attempt's stands in the place of an earlier one's
     return name, sorted(values.items())
 
 

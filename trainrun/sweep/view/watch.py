@@ -90,8 +90,8 @@ def everything(outputs: str | Path) -> None:
                 shown += [Text(folder.name, style="bold"), Padding(table, (0, 0, 0, 2))]
                 plain.append(f"{folder.name}  {watched.board.line(watched.running)}")
             for run_dir, follow in list(runs.items()):
-                found = follow.look()
-                follow.trial.metrics = found or follow.trial.metrics
+                newest = follow.look()
+                follow.trial.metrics = newest or follow.trial.metrics
                 if follow.trial.status != RUNNING:
                     del runs[run_dir]
                     _ended(run_dir, follow.trial.status, (follow.trial.reason or "").partition("\n")[0])
