@@ -101,7 +101,7 @@ def test_run_of_a_dead_process_is_marked_as_killed_on_listing(tmp_path):
     (tmp_path / "run.log").write_text("\n".join(f"line {i}" for i in range(50)))
     found = read(tmp_path)
     assert (found.status, found.end, found.epochs) == ("KILLED", None, 1)
-    assert found.past["metrics"] == {"loss": 0.5}
+    assert found.metrics == {"loss": 0.5}
     settled = settle(tmp_path)
     assert settled.status == "KILLED" and settled.end is not None
     records = journal.read(tmp_path / "journal.jsonl").records

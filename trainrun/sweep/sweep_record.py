@@ -220,7 +220,7 @@ def read_results(trial: Trial, now: status.RunStatus) -> None:
     whole = now.end is not None and isinstance(content.get("epochs"), int)
     trial.epochs = content["epochs"] if whole else now.epochs
     if now.end is None:
-        trial.metrics = trial.metrics or _numbers(now.past["metrics"])
+        trial.metrics = trial.metrics or _numbers(now.metrics)
 
 
 def _figures(content: Mapping[str, Any]) -> dict[str, float]:

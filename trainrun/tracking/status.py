@@ -64,6 +64,11 @@ class RunStatus:
         return max(self.past["epochs"], default=0)
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the last epoch, and those of the finished run."""
+        return self.past["metrics"]
+
+    @property
     def identity(self) -> dict[str, str] | None:
         """The tracker's `tracking_uri`, `experiment_id` and `run_id`, or None."""
         return identity(self.run_dir) or self.past["identity"]

@@ -14,7 +14,7 @@ from typing import Any
 from trainrun.sweep import sweep_record
 from trainrun.sweep.launchers.interface import OnEpoch
 from trainrun.sweep.launchers.local import KILL_DELAY_S, died
-from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, Note, Stop, TrialTask
+from trainrun.sweep.launchers.protocol import Answer, Begun, Ended, Epoch, GroupTask, Note, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import Trial
 from trainrun.util import subprocesses
@@ -77,7 +77,7 @@ class Together:
         self.key: str | None = None  # of the trials that it has had last
         self._pipe, theirs = multiprocessing.Pipe()
         sweep_dir = str(place.trial.run_dir.parent)
-        task = worker_main.TogetherTask(sweep_dir, list(settings["plugins"]), most, part)
+        task = GroupTask(sweep_dir, list(settings["plugins"]), most, part)
         self._process = subprocesses.fork(
             worker_main.main, task, theirs, environment=Share(threads).environment()
         )

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,13 +14,13 @@ from types import FrameType
 from trainrun.run.context import RunContext, SharedCaches
 from trainrun.sweep.launchers import trial_process
 from trainrun.sweep.launchers.pipe_channel import PipeChannel
-from trainrun.sweep.launchers.protocol import Begun, Note, TrialTask
+from trainrun.sweep.launchers.protocol import Begun, GroupTask, Note, TrialTask
 from trainrun.util.interrupt import Interrupted
 
 LOG = "vectorized.log"  # in the sweep's directory: what belongs to no trial
 
 
-def main(task: TogetherTask, pipe: Connection) -> None:
+def main(task: GroupTask, pipe: Connection) -> None:
     """Run the trials that come by the pipe, as many at once as there are; never returns.
 
     Args:
@@ -39,22 +38,6 @@ def main(task: TogetherTask, pipe: Connection) -> None:
     os._exit(0)
 
 
-@dataclass(frozen=True)
-class TogetherTask:
-    """What the process has to know before its trials come.
-
-    Args:
-        sweep_dir: the sweep's directory.
-        plugins: to load.
-        most, part: see `group.Group`.
-    """
-
-    sweep_dir: str
-    plugins: Sequence[str]
-    most: int
-    part: float
-
-
 class _Trials:
     """The trials of the process.
 
@@ -64,7 +47,7 @@ class _Trials:
         remarks: for the log and record of each trial.
     """
 
-    def __init__(self, task: TogetherTask, channel: PipeChannel, remarks: Sequence[str]):
+    def __init__(self, task: GroupTask, channel: PipeChannel, remarks: Sequence[str]):
         from trainrun.vectorized.group import Group
 
         self._channel, self._remarks = channel, remarks

@@ -22,6 +22,7 @@ from trainrun.sweep.trial import Trial
         Epoch(3, 2, {"loss": 0.5, "val_loss": float("inf")}, True),
         Ended(3, "FAILED", "it broke", 1.5, True),
         Note("said"),
+        Stop(3, kill=True),
     ],
 )
 def test_a_message_is_the_same_after_json(message):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message
+from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, Stop
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.util import subprocesses
 
@@ -32,8 +32,8 @@ class Channel(Protocol):
     def say(self, message: Message, answered: bool = False) -> str | None:
         """Send a message; return the answer, if there is to be one."""
 
-    def order(self) -> str | None:
-        """Return what the sweep wants of the trial: ``stop``, ``kill``, or None. Called often."""
+    def order(self) -> Stop | None:
+        """Return the sweep's request to end the trial, or None. Called often."""
 
 
 class Mirror(Protocol):
@@ -86,10 +86,8 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
     try:
         while not pool.wait(POLL_INTERVAL_S):
             order = channel.order()
-            if order == "kill":
-                pool.kill()
-            elif order == "stop":
-                pool.stop()
+            if order is not None:
+                pool.kill() if order.kill else pool.stop()
             mirror.look()
     except BaseException:
         pool.kill()

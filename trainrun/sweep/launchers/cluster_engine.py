@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.sweep.launchers.interface import APART, OnEpoch
-from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, TrialTask
+from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import status
@@ -33,7 +33,7 @@ class Job:
         share: of this machine, where that is what it runs on.
         handle: the engine's own.
         pid: of its worker, once it has begun.
-        requested, passed_on: the order for it, ``stop`` or ``kill``; the order that was sent.
+        requested, passed_on: the request to end it; the one that was sent.
         stop_by: when to kill it.
         reason: why it was stopped.
         ended: how, as its worker has said.
@@ -45,8 +45,8 @@ class Job:
     share: Share | None = None
     handle: Any = None
     pid: int | None = None
-    requested: str | None = None
-    passed_on: str | None = None
+    requested: Stop | None = None
+    passed_on: Stop | None = None
     stop_by: float = float("inf")
     reason: str | None = None
     ended: Ended | None = None
@@ -82,8 +82,8 @@ class ClusterEngine:
         """Wait for messages of the workers, at most so long; return those that have come."""
         raise NotImplementedError
 
-    def order(self, job: Job, word: str) -> None:
-        """Order a worker to ``stop`` or ``kill`` its trial."""
+    def order(self, job: Job, stop: Stop) -> None:
+        """Have a worker end its trial."""
         raise NotImplementedError
 
     def gone(self, job: Job) -> str | None:
@@ -167,12 +167,12 @@ class ClusterEngine:
         for job in self._jobs:
             if (trial is None or job.trial is trial) and job.requested is None:
                 job.stop_by = time.monotonic() + self.settings["grace"] + KILL_DELAY_S
-                job.requested, job.reason = "stop", reason
+                job.requested, job.reason = Stop(job.trial.number), reason
 
     def kill(self) -> None:
         """Kill all trials; sent by `wait`, since a signal handler may call this."""
         for job in self._jobs:
-            job.requested = "kill"
+            job.requested = Stop(job.trial.number, kill=True)
 
     def take(self, job: Job, message: Message) -> str | None:
         """Take note of a message; return the answer."""
@@ -185,8 +185,8 @@ class ClusterEngine:
         return None
 
     def _pass_on(self, job: Job) -> None:
-        if job.requested == "stop" and time.monotonic() > job.stop_by:
-            job.requested = "kill"
+        if job.requested is not None and time.monotonic() > job.stop_by:
+            job.requested = Stop(job.trial.number, kill=True)
         if job.requested in (None, job.passed_on):
             return
         if job.pid is None and self.withdraw(job):

@@ -1,9 +1,9 @@
-"""The channel between a sweep and workers that see its directory: files, as all that a shared file system is sure to carry.
+"""The channel between a sweep and workers that see its directory: files, the one thing that every shared file system carries.
 
 <sweep>/.engine/sweep.json       {"token", "beat"}: which attempt at the sweep this is, and its heartbeat
-<sweep>/.engine/<number>/said.jsonl     the worker's messages, a line each
+<sweep>/.engine/<number>/messages.jsonl the worker's messages, a line each
 <sweep>/.engine/<number>/answer.json    {"line", "answer"}: the answer to a line
-<sweep>/.engine/<number>/order          stop | kill
+<sweep>/.engine/<number>/order.json     a Stop
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.sweep.launchers import protocol
-from trainrun.sweep.launchers.protocol import Message
+from trainrun.sweep.launchers.protocol import Message, Stop
 from trainrun.util import paths
 
 FOLDER = ".engine"
@@ -62,7 +62,7 @@ class SweepEnd:
 
     def receive(self, number: int) -> Iterator[tuple[int, Message]]:
         """Yield the messages that have come since the last call: (line, message)."""
-        path = self.folder / str(number) / "said.jsonl"
+        path = self.folder / str(number) / "messages.jsonl"
         try:
             with open(path, "rb") as file:
                 file.seek(self._read[number])
@@ -80,10 +80,9 @@ class SweepEnd:
         """Answer to a line."""
         _write(self.folder / str(number) / "answer.json", {"line": line, "answer": answer})
 
-    def order(self, number: int, word: str) -> None:
-        """Order a trial to ``stop`` or be killed (``kill``)."""
-        with paths.whole(self.folder / str(number) / "order") as new:
-            new.write_text(word)
+    def order(self, number: int, stop: Stop) -> None:
+        """Have a worker end its trial."""
+        _write(self.folder / str(number) / "order.json", protocol.encode(stop))
 
     def close(self) -> None:
         """Remove the files; a worker that still runs ends its trial."""
@@ -101,7 +100,7 @@ class WorkerEnd:
     def __init__(self, channel: Mapping[str, Any], patience: float = ANSWER_BUDGET_S):
         self.folder, self.token = Path(channel["folder"]), channel["token"]
         self._patience, self._silence = patience, channel["silence"]
-        self._path = self.folder / "said.jsonl"
+        self._path = self.folder / "messages.jsonl"
         # A job that was requeued goes on counting.
         self._lines = self._path.read_bytes().count(b"\n") if self._path.exists() else 0
         self._beat: tuple[Any, float] = (None, time.monotonic())
@@ -131,17 +130,17 @@ class WorkerEnd:
             time.sleep(POLL_INTERVAL_S)
         return None
 
-    def order(self) -> str | None:
-        """Return ``stop`` or ``kill``, or None; ``stop`` when the sweep is gone."""
-        with contextlib.suppress(OSError):
-            return (self.folder / "order").read_text() or None
+    def order(self) -> Stop | None:
+        """Return the request to end the trial, or None; when the sweep is gone, the trial is to stop."""
+        if (order := _load(self.folder / "order.json")) is not None:
+            return protocol.decode(order)
         content = _load(self.folder.parent / "sweep.json")
         now = time.monotonic()
         if not self.folder.is_dir() or (content is not None and content["token"] != self.token):
-            return "stop"
+            return Stop()
         if content is not None and content["beat"] != self._beat[0]:
             self._beat = content["beat"], now
-        return "stop" if now - self._beat[1] > self._silence else None
+        return Stop() if now - self._beat[1] > self._silence else None
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 Every launcher uses them, whatever carries them: a pipe on this machine (`pipe_channel`), files on a shared file system
 (`file_channel`), an actor of Ray's (`ray_actor`). Pipes and Ray carry the messages as they are, files as JSON (`encode`,
-`decode`).
+`decode`); files and Ray know by themselves which Epoch an answer belongs to, and carry only its reason.
 
-    sweep -> worker     TrialTask or ClusterTask, Answer (to an Epoch), Stop, None (there will be no more trials)
+    sweep -> worker     TrialTask, ClusterTask or GroupTask; Answer (to an Epoch), Stop, None (there will be no more trials)
     worker -> sweep     Begun, Epoch, Ended for each trial; Note; FilePart and FilesGone where no file system is shared
 """
 
@@ -80,6 +80,22 @@ class ClusterTask:
     gpu: str | None
     per_gpu: int
     channel: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """What a process that trains several trials together has to know before they come, each as a `TrialTask`.
+
+    Args:
+        sweep_dir: the sweep's directory.
+        plugins: to load.
+        most, part: see `vectorized.group.Group`.
+    """
+
+    sweep_dir: str
+    plugins: Sequence[str]
+    most: int
+    part: float
 
 
 @dataclass(frozen=True)
@@ -177,21 +193,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stop:
-    """A trial is to save itself and end; None: all trials of the process."""
+    """A trial is to save itself and end, or with `kill` to end at once; None: all trials of the process."""
 
     trial: int | None = None
+    kill: bool = False
 
 
 Message = Begun | Epoch | Ended | Note | FilePart | FilesGone
-_KINDS = {kind.__name__: kind for kind in (Begun, Epoch, Ended, Note)}
+_KINDS = {kind.__name__: kind for kind in (Begun, Epoch, Ended, Note, Stop)}
 
 
-def encode(message: Message) -> dict[str, Any]:
+def encode(message: Message | Stop) -> dict[str, Any]:
     """Return a message as JSON can hold it."""
     return {"kind": type(message).__name__, **asdict(message)}
 
 
-def decode(content: Mapping[str, Any]) -> Message:
+def decode(content: Mapping[str, Any]) -> Message | Stop:
     """Return the message that `encode` was given.
 
     Raises:

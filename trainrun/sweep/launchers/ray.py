@@ -20,7 +20,7 @@ from typing import Any
 
 from trainrun.sweep.launchers import agent, file_sync, ray_address
 from trainrun.sweep.launchers.cluster_engine import ClusterEngine, Job, Received
-from trainrun.sweep.launchers.protocol import ClusterTask, Ended, FilePart, FilesGone, Message
+from trainrun.sweep.launchers.protocol import ClusterTask, Ended, FilePart, FilesGone, Message, Stop
 from trainrun.sweep.launchers.ray_actor import Mailbox, WorkerEnd, ignore_interrupt
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.launchers.runtime_env import on_worker, stage
@@ -57,7 +57,7 @@ class RayCore(ClusterEngine):
         )
         self._receiving: Any = None
         self._answers: dict[int, Any] = {}
-        self._orders: dict[int, str] = {}
+        self._orders: dict[int, Stop] = {}
         self._killed: dict[int, float] = {}
         self._token: Path | None = None
         needs = {k: launcher[k] for k in ("num_cpus", "num_gpus")}
@@ -110,11 +110,11 @@ class RayCore(ClusterEngine):
             return None
         return super().take(job, message)
 
-    def order(self, job: Job, word: str) -> None:
-        """Order a worker to stop or kill its trial."""
-        if word == "kill":
+    def order(self, job: Job, stop: Stop) -> None:
+        """Have a worker end its trial."""
+        if stop.kill:
             self._killed[job.trial.number] = time.monotonic()
-        self._orders[job.trial.number] = word
+        self._orders[job.trial.number] = stop
 
     def withdraw(self, job: Job) -> bool:
         """Take a trial back that has not begun."""

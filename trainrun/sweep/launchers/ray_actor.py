@@ -12,7 +12,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from trainrun.sweep.launchers.protocol import Message
+from trainrun.sweep.launchers.protocol import Message, Stop
 
 MESSAGE_TIMEOUT_S = 120.0  # for the sweep to handle a message; then the sweep counts as gone
 
@@ -23,11 +23,11 @@ class Mailbox:
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, Message]] = []
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._orders: dict[int, str] = {}
+        self._orders: dict[int, Stop] = {}
         self._tickets = 0
         self._new = asyncio.Event()
 
-    async def say(self, number: int, message: Message) -> tuple[Any, str | None]:
+    async def say(self, number: int, message: Message) -> tuple[Any, Stop | None]:
         """Pass a message of a trial's worker on; return the answer, and the order for the trial."""
         self._tickets += 1
         answer = self._answers[self._tickets] = asyncio.get_running_loop().create_future()
@@ -36,7 +36,7 @@ class Mailbox:
         return await answer, self._orders.get(number)
 
     async def receive(
-        self, answers: Mapping[int, Any], orders: Mapping[int, str], seconds: float
+        self, answers: Mapping[int, Any], orders: Mapping[int, Stop], seconds: float
     ) -> list[tuple[int, int, Message]]:
         """Take the sweep's answers and orders; return messages, waiting for the first: (ticket, trial, message)."""
         for ticket, answer in answers.items():
@@ -49,7 +49,7 @@ class Mailbox:
         waiting, self._waiting = self._waiting, []
         return waiting
 
-    async def order(self, number: int) -> str | None:
+    async def order(self, number: int) -> Stop | None:
         """Return the order for a trial."""
         return self._orders.get(number)
 
@@ -65,7 +65,7 @@ class WorkerEnd:
     def __init__(self, mailbox: Any, number: int):
         self._mailbox, self._number = mailbox, number
         self._pending: Any = None
-        self._order: str | None = None
+        self._order: Stop | None = None
 
     def say(self, message: Message, answered: bool = False) -> str | None:
         """Send a message; return the answer, once the sweep has handled it."""
@@ -76,15 +76,15 @@ class WorkerEnd:
                 self._mailbox.say.remote(self._number, message), timeout=MESSAGE_TIMEOUT_S
             )
         except (ray.exceptions.RayError, TimeoutError):
-            self._order = "stop"  # the sweep is gone
+            self._order = Stop(self._number)  # the sweep is gone
             return None
         return reply
 
-    def order(self) -> str | None:
-        """Return the order for the trial; ``stop`` when the sweep is gone."""
+    def order(self) -> Stop | None:
+        """Return the request to end the trial, or None; when the sweep is gone, the trial is to stop."""
         import ray
 
-        # Asked, and looked for an answer the next time: nothing waits for a slow network.
+        # The answer is read at the next call, so that nothing waits for a slow network.
         if self._pending is None:
             self._pending = self._mailbox.order.remote(self._number)
         elif ray.wait([self._pending], timeout=0)[0]:
@@ -92,7 +92,7 @@ class WorkerEnd:
             try:
                 self._order = ray.get(pending) or self._order
             except ray.exceptions.RayError:
-                self._order = "stop"
+                self._order = Stop(self._number)
         return self._order
 
 

@@ -22,7 +22,7 @@ from trainrun.sweep import sweep_record
 from trainrun.sweep.launchers import agent
 from trainrun.sweep.launchers.cluster_engine import ClusterEngine, Job, Received
 from trainrun.sweep.launchers.file_channel import POLL_INTERVAL_S, SILENCE_S, SweepEnd, WorkerEnd
-from trainrun.sweep.launchers.protocol import ClusterTask, Ended, Epoch
+from trainrun.sweep.launchers.protocol import ClusterTask, Ended, Epoch, Stop
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
 
@@ -98,9 +98,9 @@ class Submitit(ClusterEngine):
         if is_epoch and self.answers:
             self._channel.answer(number, line, answer)
 
-    def order(self, job: Job, word: str) -> None:
-        """Order a worker to stop or kill its trial."""
-        self._channel.order(job.trial.number, word)
+    def order(self, job: Job, stop: Stop) -> None:
+        """Have a worker end its trial."""
+        self._channel.order(job.trial.number, stop)
 
     def gone(self, job: Job) -> str | None:
         """Return why a worker will send nothing any more, or None."""
@@ -223,9 +223,9 @@ class _PreemptibleEnd(WorkerEnd):
     def _note(self, number: int, frame: Any) -> None:
         self.preempted = True
 
-    def order(self) -> str | None:
-        """Return the order for the trial."""
-        return super().order() or ("stop" if self.preempted else None)
+    def order(self) -> Stop | None:
+        """Return the request to end the trial, or None."""
+        return super().order() or (Stop() if self.preempted else None)
 
 
 @contextlib.contextmanager
