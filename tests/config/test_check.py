@@ -174,8 +174,8 @@ def test_finds_all_problems_at_once(inside):
 
 
 def test_every_point_of_a_sweep_is_checked_and_each_problem_reported_once(inside):
-    points, found = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
-    assert points == 8
+    plan, found = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
+    assert plan.total == 8
     assert [p.key for p in found].count("trainer.epochs") == 1
     assert any("Did you mean focal?" in p.message for p in found)
 

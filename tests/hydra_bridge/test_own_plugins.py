@@ -27,8 +27,8 @@ def test_a_preset_of_a_project_is_the_launcher_that_it_is_made_of(inside):
     folder = inside / "conf" / "hydra" / "launcher"
     folder.mkdir(parents=True)
     (folder / "one.yaml").write_text("# One at a time.\ndefaults: [local, _self_]\nn_jobs: 1\n")
-    total, problems = preflight.sweep([*SWEEP, "hydra/launcher=one"])
-    assert (total, problems) == (2, [])
+    plan, problems = preflight.sweep([*SWEEP, "hydra/launcher=one"])
+    assert (plan.total, problems) == (2, [])
     config = compose.compose(["hydra/launcher=one"])
     assert sweep_settings.settings(config, [])["launcher"] == {"name": "local", "n_jobs": 1, "per_gpu": 1}
 

@@ -22,25 +22,13 @@ def main(argv: Sequence[str]) -> int:
         )
         return 0
     if flags.multirun:
-        points, problems = preflight.sweep(flags.overrides, *where)
-        config = None
+        plan, problems = preflight.sweep(flags.overrides, *where)
+        named, points, seeds = plugins.early(flags.overrides), plan.total, plan.seeds
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
-        points = 1
-    if not problems and (named := config["plugins"] if config else plugins.early(flags.overrides)):
-        plugins.load(named)
+        named, points, seeds = config["plugins"] if config else [], 1, None
     if problems:
         raise UserError(problems)
-    seeds = _seeds(flags.overrides, where) if flags.multirun else None
+    plugins.load(named)
     console.say(f"ok: {sweep.counted(points, seeds)}, nothing wrong", style="green")
     return 0
-
-
-def _seeds(overrides: Sequence[str], where: tuple[str | None, str | None]) -> int | None:
-    """Return the number of seeds per setting, from the first point's config (an experiment may set it)."""
-    from trainrun.config import override_text
-    from trainrun.hydra_bridge import preflight
-
-    hydra = [o for o in overrides if override_text.is_hydra(o)]
-    config, _ = preflight.overrides([*hydra, *preflight.sweep_points(overrides)[0]], *where, multirun=True)
-    return config["seeds"]

@@ -44,7 +44,7 @@ def sweep(
     config_name: str | None = None,
     config_path: str | None = None,
     planned_for: Callable[[Plan], None] = lambda plan: None,
-) -> tuple[int, list[Problem]]:
+) -> tuple[Plan, list[Problem]]:
     """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
 
     Args:
@@ -53,7 +53,7 @@ def sweep(
         planned_for: called when the sweep as a whole is sound, before its points are looked at.
 
     Returns:
-        How many trials there will be, and all problems, each once.
+        The plan, and all problems, each once.
     """
     problems: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(typed)), "")
     planned = sweep_plan.of(typed, config_name, config_path)
@@ -66,12 +66,9 @@ def sweep(
         for point in planned.points:
             for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
                 problems.setdefault(problem, " ".join(point))
+    if planned.fault is not None and not problems:
+        problems[planned.fault] = ""
     varied = len(planned.points) > 1
-    return planned.total, [
+    return planned, [
         Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in problems.items()
     ]
-
-
-def sweep_points(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of a sweep's points: of a grid all of them, else those that a preflight looks at."""
-    return sweep_plan.of(overrides).points

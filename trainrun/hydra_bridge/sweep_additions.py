@@ -137,6 +137,8 @@ def points(
             known.add(one)
             new.append(list(point))
             problems |= dict.fromkeys(preflight.overrides(point, name, path)[1])
+    if planned.fault is not None and not problems:
+        problems[planned.fault] = None
     if problems:
         raise UserError(list(problems))
     return new

@@ -19,13 +19,17 @@ class Plan:
             both ends of each interval, every condition.
         total: trials there will be, at most.
         problems: what is wrong with what the sweep says of itself.
+        fault: why Hydra does not compose the sweep's own config; the points' problems, if there are any, say it better.
         launcher: the option of `hydra/launcher`; None: its config is not whole.
+        seeds: for each setting, or None.
     """
 
     points: list[list[str]] = field(default_factory=list)
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
+    fault: Problem | None = None
     launcher: str | None = None
+    seeds: int | None = None
 
 
 def of(typed: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -40,7 +44,6 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
         compose,
         hydra_errors,
         hydra_node_rules,
-        override_errors,
         registration,
         sweep_sources,
     )
@@ -57,22 +60,12 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
             registration.prepare()
             settings, fault = _settings(typed, own, config_name, loader)
         search_space, faults = sweep_sources.space(settings, loader)
-        plan = Plan(problems=faults, launcher=settings.get("launcher"))
+        plan = Plan(problems=faults, launcher=settings.get("launcher"), seeds=settings.get("seeds"))
         if fault is None:
             plan.problems += sweep_sources.problems(settings, search_space)
+        else:
+            plan.fault = hydra_errors.from_hydra(fault)
         plan.points, plan.total = _points(settings, search_space)
-    # Hydra would refuse it, too; what is behind it, the points tell in better words.
-    if (
-        fault is not None
-        and not plan.problems
-        and not any(
-            override_errors.examine(
-                [*(o for o in typed if override_text.is_hydra(o)), *p], config_name, config_path, True
-            )[1]
-            for p in plan.points[:1]
-        )
-    ):
-        plan.problems.append(hydra_errors.from_hydra(fault))
     return plan
 
 
@@ -95,7 +88,7 @@ def _settings(
                 config.hydra.launcher, str(config.hydra.runtime.choices.get("hydra/launcher"))
             )
             sweeper = {**sweep_sources.settings(config), "overrides": list(own)}
-            return {**node, "sweeper": sweeper, "launcher": launcher}, None
+            return {**node, "sweeper": sweeper, "launcher": launcher, "seeds": config.seeds}, None
     except Exception as error:
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
 

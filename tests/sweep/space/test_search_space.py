@@ -255,11 +255,11 @@ def test_the_preflight_looks_at_each_point_of_a_grid_with_zip_and_space(inside):
         "  space:\n    model.units: 8,16,32\n    model.dropout: [0.1, 0.2, 1.5]\n"
         "    optimizer: adam,sgd\n    optimizer.momentum: {space: '0.5,0.9', when: optimizer=sgd}\n"
     )
-    count, problems = preflight.sweep(["experiment=mine", "data=iris"])
-    assert count == 3 * (1 + 2)
+    plan, problems = preflight.sweep(["experiment=mine", "data=iris"])
+    assert plan.total == 3 * (1 + 2)
     assert [p.key for p in problems] == ["model.dropout"] and "1.5" in problems[0].message
-    count, problems = preflight.sweep(["experiment=mine", "data=iris", "model.dropout=0.1,0.2,0.3"])
-    assert count == 9 and not problems
+    plan, problems = preflight.sweep(["experiment=mine", "data=iris", "model.dropout=0.1,0.2,0.3"])
+    assert plan.total == 9 and not problems
 
 
 def test_a_glob_means_the_options_there_are(inside):
@@ -267,5 +267,5 @@ def test_a_glob_means_the_options_there_are(inside):
     from trainrun.registry import option_files
 
     names = [n for n in option_files.options("optimizer") if n.startswith("ada") and n != "adam_then_sgd"]
-    count, problems = preflight.sweep(["data=iris", "optimizer=glob(ada*,exclude=adam_then_sgd)"])
-    assert not problems and count == len(names)
+    plan, problems = preflight.sweep(["data=iris", "optimizer=glob(ada*,exclude=adam_then_sgd)"])
+    assert not problems and plan.total == len(names)
