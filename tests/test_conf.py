@@ -10,8 +10,7 @@ import pytest
 from omegaconf import MISSING
 
 from trainrun.config import schema
-from trainrun.registry import declaration_reader, lookup, option_files
-from trainrun.registry.construct import reference_group
+from trainrun.registry import declaration_reader, lookup, option_files, signatures
 from trainrun.util import declarations
 
 COMPONENT_GROUPS = [g for g in lookup.KERAS if g != "layer"]
@@ -133,7 +132,7 @@ def test_keys_and_defaults_are_the_signature(option):
             continue
         if value is None and option.name and key in ("from_logits",):
             continue
-        if reference_group(key) and default is not None and not isinstance(default, str):
+        if key in signatures.references(component) and default is not None and not isinstance(default, str):
             continue
         if isinstance(default, tuple):
             default = list(default)

@@ -10,7 +10,19 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["RunResult", "build", "compose", "optimizer_state", "register", "run"]
+__all__ = [
+    "Duration",
+    "Range",
+    "Reference",
+    "RunPath",
+    "RunResult",
+    "TrainingLength",
+    "build",
+    "compose",
+    "optimizer_state",
+    "register",
+    "run",
+]
 
 _WHERE = {
     "RunResult": "trainrun.api",
@@ -19,6 +31,9 @@ _WHERE = {
     "run": "trainrun.api",
     "optimizer_state": "trainrun.checkpoint.optimizer_state",
     "register": "trainrun.registry.lookup",
+    **dict.fromkeys(
+        ("Duration", "Range", "Reference", "RunPath", "TrainingLength"), "trainrun.util.arguments"
+    ),
 }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from trainrun.callback import _monitor
+from trainrun.util.arguments import Mode
 from trainrun.util.declarations import declare
 
 
@@ -27,9 +28,7 @@ class StopAt(keras.callbacks.Callback):
         ValueError: `mode` is none of these, or (at the first epoch's end) is ``auto`` for a metric that declares nothing.
     """
 
-    def __init__(
-        self, monitor: str = "val_loss", value: float = 0.1, mode: Literal["auto", "min", "max"] = "auto"
-    ):
+    def __init__(self, monitor: str = "val_loss", value: float = 0.1, mode: Mode = "auto"):
         super().__init__()
         self.monitor = monitor
         self.value = value

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from trainrun.callback import _monitor
+from trainrun.util.arguments import Index, Mode, NotNegative
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -26,7 +27,11 @@ class SwitchOnPlateau(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 5, mode: str = "auto"
+        self,
+        monitor: str = "val_loss",
+        min_delta: NotNegative = 0.0,
+        patience: Index = 5,
+        mode: Mode = "auto",
     ):
         super().__init__()
         if patience < 1 or min_delta < 0:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from trainrun.util.arguments import Duration
 from trainrun.util.declarations import declare
 from trainrun.util.durations import seconds
 
@@ -31,7 +32,7 @@ class TimeLimit(keras.callbacks.Callback):
 
     coarse = True  # content with being called after several steps at once
 
-    def __init__(self, limit: str | float):
+    def __init__(self, limit: Duration):
         super().__init__()
         self.limit = limit
         self.seconds = seconds(limit)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from trainrun.commands._parser import Parser
 from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
-from trainrun.registry import declaration_reader, lookup, option_files, signatures
+from trainrun.registry import declaration_reader, hints, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
 from trainrun.ui import console
 from trainrun.util.declarations import Declaration
@@ -79,9 +79,12 @@ def _show_component(component: lookup.Component) -> None:
     if demands:
         console.say()
         console.table("", ["declares", ""], demands)
-    rows = [[k, "(required)" if v == signatures.REQUIRED else v] for k, v in signature.parameters.items()]
+    rows = [
+        [k, "(required)" if p.default == signatures.REQUIRED else p.default, hints.described(p.hint)]
+        for k, p in signature.parameters.items()
+    ]
     console.say()
-    console.table("", ["argument", "default"], rows)
+    console.table("", ["argument", "default", "values"], rows)
 
 
 def described(declared: Declaration) -> list[list[str]]:

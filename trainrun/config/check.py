@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import plugins, safety, tracker_settings
-from trainrun.config.rules import checkpoint, combinations, failure, ranges
+from trainrun.config.rules import checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, lookup, option_files
+from trainrun.registry import followed_keys, hints, lookup, option_files
 
 # A run's name stands in tables.
 LONGEST_NAME = 250
@@ -82,9 +82,10 @@ def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     from trainrun.config import schema
 
-    for key, value in _settings(config):
-        fault = ranges.violation(ranges.RULES[key], value, None)
-        if fault:
+    for key, hint in settings.HINTS.items():
+        group, _, name = key.rpartition(".")
+        node = config["tune"] if group == "tune" else config if not group else {}
+        if name in node and (fault := hints.violation(hint, node[name], None)):
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
     known = {f.name: str(f.type) for f in dataclasses.fields(schema.Root)}
@@ -105,16 +106,6 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     name = config.get("name")
     if isinstance(name, str) and len(name) > LONGEST_NAME:
         yield Problem("name", f"expected at most {LONGEST_NAME} characters, got {len(name):,}. Shorten it.")
-
-
-def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield (key, value) of the settings at the root that have a range."""
-    for key in ("seed", "profile", "profile_steps"):
-        if key in config:
-            yield key, config[key]
-    for key, value in config["tune"].items():
-        if f"tune.{key}" in ranges.RULES:
-            yield f"tune.{key}", value
 
 
 def describe(config: Mapping[str, Any]) -> Description:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declaration_reader, lookup, option_files, signatures
+from trainrun.registry import declaration_reader, literals, lookup, option_files, signatures
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
 from trainrun.util.declarations import Declaration, made
@@ -274,15 +274,12 @@ def option_of(component: lookup.Component) -> dict[str, Any] | None:
     """
     if component.name in option_files.options(component.group):
         return None
-    said = signatures.read(component)
+    source = signatures.read(component)
     values: dict[str, Any] = {"name": component.name}
-    for argument, default in (said.parameters if said else {}).items():
-        if argument in ("name", "y_true", "y_pred", "sample_weight", "inputs", "target", "head"):
-            continue
-        try:
-            values[argument] = None if default == signatures.REQUIRED else ast.literal_eval(default)
-        except ValueError:
-            values[argument] = None
+    for argument, parameter in (source.parameters if source else {}).items():
+        own = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
+        if own and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
+            values[argument] = None if parameter.value is literals.UNKNOWN else parameter.value
     if component.group in option_files.SEVERAL:
         values = {component.name: values}
     return values

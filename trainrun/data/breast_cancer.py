@@ -6,12 +6,13 @@ from typing import Any
 
 from trainrun.data import _arrays
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.util.arguments import Decay
 
 EXAMPLES = 569
 
 
 def breast_cancer(
-    *, validation: float = 0.2, test: float = 0.2, standardize: bool = True, seed: int = 42
+    *, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True, seed: int = 42
 ) -> Dataset:
     """Return scikit-learn's copy, split and stratified.
 
@@ -38,6 +39,6 @@ def breast_cancer(
     )
 
 
-def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading."""
     return _arrays.description("classification", "binary", 2, EXAMPLES, ("numeric",), validation, test)

@@ -15,6 +15,7 @@ from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 from trainrun.util import paths
+from trainrun.util.arguments import Decay
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +37,8 @@ def csv(
     na_values: Sequence[str] | None = None,
     delimiter: str = ",",
     weight: str | None = None,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
@@ -166,8 +167,8 @@ def describe(
     na_values: Sequence[str] | None = None,
     delimiter: str = ",",
     weight: str | None = None,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     stratify: bool = True,
     **_: Any,
 ) -> Description:

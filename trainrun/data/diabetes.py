@@ -6,14 +6,15 @@ from typing import Any
 
 from trainrun.data import _arrays
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.util.arguments import Decay
 
 EXAMPLES = 442
 
 
 def diabetes(
     *,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     standardize: bool = True,
     standardize_target: bool = True,
     seed: int = 42,
@@ -46,6 +47,6 @@ def diabetes(
     )
 
 
-def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading."""
     return _arrays.description("regression", "real", None, EXAMPLES, ("numeric",), validation, test)

@@ -7,11 +7,12 @@ from typing import Any
 
 from trainrun.data import _arrays
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.util.arguments import Decay
 
 EXAMPLES = 1797
 
 
-def digits(*, validation: float = 0.2, test: float = 0.2, seed: int = 42) -> Dataset:
+def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dataset:
     """Return scikit-learn's copy as images `[8, 8, 1]` in [0, 1], split and stratified.
 
     Args:
@@ -41,6 +42,6 @@ def _raw() -> Any:
     return load_digits()
 
 
-def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading."""
     return _arrays.description("classification", "multiclass", 10, EXAMPLES, ("image",), validation, test)

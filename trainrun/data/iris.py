@@ -6,11 +6,12 @@ from typing import Any
 
 from trainrun.data import _arrays
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.util.arguments import Decay
 
 EXAMPLES = 150
 
 
-def iris(*, validation: float = 0.2, test: float = 0.2, standardize: bool = True, seed: int = 42) -> Dataset:
+def iris(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True, seed: int = 42) -> Dataset:
     """Return scikit-learn's copy, split and stratified.
 
     Args:
@@ -36,6 +37,6 @@ def iris(*, validation: float = 0.2, test: float = 0.2, standardize: bool = True
     )
 
 
-def describe(*, validation: float = 0.2, test: float = 0.2, **_: Any) -> Description:
+def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading."""
     return _arrays.description("classification", "multiclass", 3, EXAMPLES, ("numeric",), validation, test)

@@ -13,6 +13,7 @@ from trainrun.data._split import share_problems, sizes
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
+from trainrun.util.arguments import Decay
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +32,8 @@ def npz(
     weight: str | None = None,
     kind: str | None = None,
     task: str = "auto",
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
@@ -101,8 +102,8 @@ def describe(
     weight: str | None = None,
     kind: str | None = None,
     task: str = "auto",
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     **_: Any,
 ) -> Description:
     """Return what shapes and types tell and, if it is small, the target."""

@@ -10,6 +10,7 @@ from trainrun.data._order import SYNTHETIC, bits, shuffled
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.util import paths
+from trainrun.util.arguments import Decay, NotNegative
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,15 +25,15 @@ def synthetic(
     *,
     kind: str = "imbalanced",
     examples: int = 2000,
-    noise: float | None = None,
+    noise: NotNegative | None = None,
     features: int = 20,
     classes: int = 2,
     share: float = 0.05,
     size: int = 16,
     length: int = 16,
     vocabulary: int = 20,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     standardize: bool = True,
     seed: int = 42,
 ) -> Dataset:
@@ -101,15 +102,15 @@ def describe(
     *,
     kind: str = "imbalanced",
     examples: int = 2000,
-    noise: float | None = None,
+    noise: NotNegative | None = None,
     features: int = 20,
     classes: int = 2,
     share: float = 0.05,
     size: int = 16,
     length: int = 16,
     vocabulary: int = 20,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
     **_: Any,
 ) -> Description:
     """Return what is known without making anything."""
@@ -144,7 +145,7 @@ def _meaning(
 def _problems(
     kind: str,
     examples: int,
-    noise: float | None,
+    noise: NotNegative | None,
     features: int,
     classes: int,
     share: float,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainrun.hardware import _settings as settings
+from trainrun.hardware._settings import Precision
 from trainrun.hardware.cpu import cpu
 from trainrun.hardware.gpu import gpu
 from trainrun.ui import console
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
 @declare(shares_program=True, vectorizes=True)
 def auto(
-    precision: str = "float32",
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
     """Set TensorFlow up on the first GPU, or on the CPU where there is none; a line says which.

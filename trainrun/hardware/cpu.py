@@ -5,14 +5,16 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainrun.hardware import _settings as settings
+from trainrun.hardware._settings import Precision
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
 @declare(shares_program=True, vectorizes=True)
 def cpu(
-    precision: str = "float32",
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
 ) -> tf.distribute.Strategy:
     """Set TensorFlow up on the CPU.
 

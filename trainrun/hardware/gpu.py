@@ -6,17 +6,19 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.hardware._settings import Precision
+from trainrun.util.arguments import Count, Index
 from trainrun.util.declarations import declare
 
 
 @declare(vectorizes=True)
 def gpu(
-    index: int = 0,
+    index: Index = 0,
     memory_growth: bool = True,
-    memory_limit: int | None = None,
-    precision: str = "float32",
+    memory_limit: Count | None = None,
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
     """Set TensorFlow up on one GPU; the others stay free for other processes.

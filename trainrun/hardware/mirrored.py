@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.hardware._settings import Precision
+from trainrun.util.arguments import Count, Index
 from trainrun.util.declarations import declare
 
 GROUPS = 1000  # numbers set aside for the groups of one strategy
@@ -17,13 +19,13 @@ _made = itertools.count()
 
 @declare(several_devices=True, compiles_steps=False)
 def mirrored(
-    devices: Sequence[int] | None = None,
-    virtual_devices: int | None = None,
+    devices: Index | Sequence[Index] | None = None,
+    virtual_devices: Count | None = None,
     memory_growth: bool = True,
-    memory_limit: int | None = None,
-    precision: str = "float32",
+    memory_limit: Count | None = None,
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
     """Set TensorFlow up on several GPUs, or on the CPU in so many parts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
@@ -11,22 +12,24 @@ from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.hardware import _settings as settings
 from trainrun.hardware._cluster import FIRST_PORT, Cluster, cluster
+from trainrun.hardware._settings import Precision
+from trainrun.util.arguments import Count, Index, Range
 from trainrun.util.declarations import declare
 
 
 @declare(several_devices=True, several_processes=True, compiles_steps=False)
 def multi_worker(
     workers: Sequence[str] | None = None,
-    index: int | None = None,
-    port: int = FIRST_PORT,
-    timeout: int = 120,
-    silence: int = 10,
-    communication: str = "auto",
+    index: Index | None = None,
+    port: Annotated[int, Range(1, 65535)] = FIRST_PORT,
+    timeout: Annotated[int, Range(5)] = 120,
+    silence: Annotated[int, Range(5)] = 10,
+    communication: Literal["auto", "ring", "nccl"] = "auto",
     memory_growth: bool = True,
-    memory_limit: int | None = None,
-    precision: str = "float32",
+    memory_limit: Count | None = None,
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
     """Join the other workers.

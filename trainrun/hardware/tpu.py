@@ -6,15 +6,17 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
+from trainrun.hardware._settings import Precision
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
 @declare(several_devices=True)
 def tpu(
     address: str | None = None,
-    precision: str = "float32",
+    precision: Precision = "float32",
     deterministic: bool = False,
-    threads: int | None = None,
+    threads: Count | None = None,
 ) -> tf.distribute.Strategy:
     """Connect to a TPU and set it up.
 

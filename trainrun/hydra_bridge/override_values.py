@@ -92,7 +92,7 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
 
 def _wrong_type(key: str, value: Any, error: Exception) -> str:
     from trainrun.config import schema
-    from trainrun.config.rules.ranges import shown as _shown
+    from trainrun.registry.hints import shown as _shown
 
     text = str(error).splitlines()[0]
     if extra := re.search(r"Key '(.*)' (?:is )?not in", text):

@@ -8,16 +8,17 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.arguments import NotNegative, Reduction, Share
 from trainrun.util.declarations import declare
 
 
 def focal(
     y_true: Any,
     y_pred: Any,
-    gamma: float = 2.0,
-    alpha: float | Sequence[float] | None = 0.75,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
+    gamma: NotNegative = 2.0,
+    alpha: Share | Sequence[Share] | None = 0.75,
+    from_logits: bool | None = False,
+    label_smoothing: Share = 0.0,
     elementwise: bool | None = None,
 ) -> Any:
     """Return the focal loss of each example.
@@ -150,12 +151,12 @@ class Focal(keras.losses.Loss):
 
     def __init__(
         self,
-        gamma: float = 2.0,
-        alpha: float | Sequence[float] | None = 0.75,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
+        gamma: NotNegative = 2.0,
+        alpha: Share | Sequence[Share] | None = 0.75,
+        from_logits: bool | None = False,
+        label_smoothing: Share = 0.0,
         elementwise: bool | None = None,
-        reduction: str = "sum_over_batch_size",
+        reduction: Reduction = "sum_over_batch_size",
         name: str = "focal",
         dtype: Any = None,
     ) -> None:

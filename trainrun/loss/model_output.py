@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.arguments import Reduction
 from trainrun.util.declarations import declare
 
 
@@ -39,7 +40,7 @@ class ModelOutput(keras.losses.Loss):
     """
 
     def __init__(
-        self, reduction: str = "sum_over_batch_size", name: str = "model_output", dtype: Any = None
+        self, reduction: Reduction = "sum_over_batch_size", name: str = "model_output", dtype: Any = None
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 

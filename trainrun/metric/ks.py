@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
+from trainrun.util.arguments import Range
 from trainrun.util.declarations import declare
 
 
@@ -46,8 +47,8 @@ class KS(keras.metrics.Metric):
 
     def __init__(
         self,
-        bins: int = 1000,
-        from_logits: bool = False,
+        bins: Annotated[int, Range(2)] = 1000,
+        from_logits: bool | None = False,
         two_sided: bool = False,
         name: str = "ks",
         dtype: Any = None,

@@ -7,10 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
-def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5, labels: str | None = None) -> Any:
+def top_k_accuracy(y_true: Any, y_pred: Any, k: Count = 5, labels: str | None = None) -> Any:
     """Return for each label whether it is among the `k` highest predictions, 1.0 or 0.0.
 
     Args:
@@ -50,7 +51,7 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
     """
 
     def __init__(
-        self, k: int = 5, labels: str | None = None, name: str = "top_k_accuracy", dtype: Any = None
+        self, k: Count = 5, labels: str | None = None, name: str = "top_k_accuracy", dtype: Any = None
     ) -> None:
         if labels not in (None, "ids", "one_hot"):
             raise ValueError(f"labels={labels!r}: expected ids or one_hot, the form of y_true.")

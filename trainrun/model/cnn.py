@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -12,6 +10,7 @@ from trainrun.model._blocks import check_activation, convolution, hidden, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 
@@ -21,17 +20,17 @@ def cnn(
     target: TargetSpec,
     head: str | None,
     *,
-    filters: int | list[int] = (16, 32),
-    kernel_size: int = 3,
-    units: int = 64,
+    filters: Sizes = (16, 32),
+    kernel_size: Count = 3,
+    units: Sizes = 64,
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: Decay = 0.0,
     batch_norm: bool = False,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return convolutions, each followed by 2x2 pooling as long as the image is large enough, then a dense layer.
 

@@ -14,6 +14,7 @@ from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer
 from trainrun.util.declarations import declare
 
 # The smallest height and width that a network takes.
@@ -30,15 +31,15 @@ def keras_application(
     *,
     application: str = "MobileNetV2",
     weights: str | None = None,
-    size: int | None = None,
+    size: Count | None = None,
     trainable: bool = True,
-    dropout: float = 0.0,
+    dropout: Decay = 0.0,
     options: Mapping[str, Any] | None = None,
-    initializer: Any = None,
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = None,
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return the network without its own top, the mean over the image, and a head.
 

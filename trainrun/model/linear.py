@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Initializer, Regularizer
 from trainrun.util.declarations import declare
 
 
@@ -22,11 +21,11 @@ def linear(
     target: TargetSpec,
     head: str | None,
     *,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return `activation(x W + b)` over all inputs side by side.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -13,6 +11,7 @@ from trainrun.model._blocks import head as add_head
 from trainrun.model._blocks import listed
 from trainrun.model._inputs import open_inputs, sequence
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 KINDS = {"lstm": layers.LSTM, "gru": layers.GRU, "simple": layers.SimpleRNN}
@@ -28,16 +27,16 @@ def recurrent(
     head: str | None,
     *,
     kind: str = "lstm",
-    units: int | list[int] = (32,),
-    embedding: int = 16,
+    units: Sizes = (32,),
+    embedding: Count = 16,
     bidirectional: bool = False,
     mask_zero: bool = False,
-    dropout: float = 0.0,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    dropout: Decay = 0.0,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return recurrent layers one upon another; the last one's last state goes to the head.
 

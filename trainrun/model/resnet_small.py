@@ -12,6 +12,7 @@ from trainrun.model._blocks import check_activation, convolution, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 
@@ -21,16 +22,16 @@ def resnet_small(
     target: TargetSpec,
     head: str | None,
     *,
-    filters: int | list[int] = (16, 32, 64),
-    blocks: int = 1,
+    filters: Sizes = (16, 32, 64),
+    blocks: Count = 1,
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: Decay = 0.0,
     batch_norm: bool = True,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return a convolution, stages of residual blocks, and the mean over the image.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -12,6 +10,7 @@ from trainrun.model._blocks import check_activation, hidden, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, NotNegative, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 
@@ -24,17 +23,17 @@ def sparse_mlp(
     target: TargetSpec,
     head: str | None,
     *,
-    units: int | list[int] = (64,),
+    units: Sizes = (64,),
     activation: str = "relu",
-    l1: float = 0.001,
-    l2: float = 0.0,
-    dropout: float = 0.0,
-    embedding: int | None = None,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    l1: NotNegative = 0.001,
+    l2: NotNegative = 0.0,
+    dropout: Decay = 0.0,
+    embedding: Count | None = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return dense layers, each followed by a layer that adds `(l1 Σ|h| + l2 Σh²) / batch` to the loss.
 

@@ -13,6 +13,7 @@ from trainrun.model._blocks import check_activation
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import open_inputs, sequence
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer
 from trainrun.util.declarations import declare
 
 
@@ -25,18 +26,18 @@ def transformer_small(
     target: TargetSpec,
     head: str | None,
     *,
-    width: int = 32,
-    heads: int = 4,
-    depth: int = 2,
-    feed_forward: int = 64,
+    width: Count = 32,
+    heads: Count = 4,
+    depth: Count = 2,
+    feed_forward: Count = 64,
     activation: str = "gelu",
     mask_zero: bool = False,
-    dropout: float = 0.0,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    dropout: Decay = 0.0,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return an encoder with learnt positions and norm before each sublayer; the mean over the steps goes to the head.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -12,6 +10,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.model._blocks import check_activation, convolution, listed, output_dtype
 from trainrun.model._inputs import only, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 
@@ -21,15 +20,15 @@ def unet_small(
     target: TargetSpec,
     head: str | None,
     *,
-    filters: int | list[int] = (8, 16, 32),
+    filters: Sizes = (8, 16, 32),
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: Decay = 0.0,
     batch_norm: bool = True,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return a U-Net; an image whose size does not halve evenly is padded first and cropped at the end.
 

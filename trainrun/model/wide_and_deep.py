@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -12,6 +10,7 @@ from trainrun.model._blocks import check_activation, hidden, listed
 from trainrun.model._blocks import head as add_head
 from trainrun.model._inputs import flat, open_inputs
 from trainrun.model._weights import Weights
+from trainrun.util.arguments import Constraint, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
 
@@ -24,15 +23,15 @@ def wide_and_deep(
     target: TargetSpec,
     head: str | None,
     *,
-    units: int | list[int] = (64, 32),
+    units: Sizes = (64, 32),
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: Decay = 0.0,
     batch_norm: bool = False,
-    initializer: Any = "glorot_uniform",
-    regularizer: Any = None,
-    bias_regularizer: Any = None,
-    activity_regularizer: Any = None,
-    constraint: Any = None,
+    initializer: Initializer = "glorot_uniform",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    constraint: Constraint = None,
 ) -> keras.Model:
     """Return `activation(wide V + deep(embedded) W + b)`.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
 from trainrun.compat import keras_optimizer_private
 from trainrun.optimizer._shared import Wrapper, branch
+from trainrun.util.arguments import Count, NotNegative, Positive, Range, Reference, Share, TrainingLength
 
 
 class _Continued(keras.optimizers.schedules.LearningRateSchedule):
@@ -64,19 +65,19 @@ class AdamThenSGD(Wrapper):
 
     def __init__(
         self,
-        first: Any = "adam",
-        second: Any = "sgdm",
-        switch_at: int | None = None,
-        learning_rate: Any = None,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        first: Annotated[Any, Reference("optimizer")] = "adam",
+        second: Annotated[Any, Reference("optimizer")] = "sgdm",
+        switch_at: TrainingLength | None = None,
+        learning_rate: Positive | None = None,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from trainrun.optimizer._shared import Optimizer, totals
+from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, Share
 
 
 def update(
@@ -18,9 +19,9 @@ def update(
     *,
     learning_rate: Any,
     step: Any,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
+    beta_1: Decay,
+    beta_2: Decay,
+    epsilon: Positive | None,
 ) -> tuple[Any, tuple[Any, Any]]:
     """Return the parameter, or some rows of it, and its slots after one step of Adam.
 
@@ -69,19 +70,19 @@ class LazyAdam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        learning_rate: Positive = 0.001,
+        beta_1: Decay = 0.9,
+        beta_2: Decay = 0.999,
+        epsilon: Positive | None = 1e-7,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import tensorflow as tf
@@ -11,9 +11,10 @@ from keras import ops
 
 from trainrun.compat import keras_optimizer_private, keras_private, tensorflow_private
 from trainrun.optimizer._shared import Wrapper
+from trainrun.util.arguments import Count, NotNegative, Positive, Range, Reference, Share
 
 
-def synchronize(fast: Any, slow: Any, slow_step_size: float) -> Any:
+def synchronize(fast: Any, slow: Any, slow_step_size: Annotated[float, Range(above=0, high=1)]) -> Any:
     """Return the weights that fast and slow ones both take at a synchronization: `slow + α (fast − slow)`."""
     return slow + slow_step_size * (fast - slow)
 
@@ -49,19 +50,19 @@ class Lookahead(Wrapper):
 
     def __init__(
         self,
-        inner: Any = "adam",
-        sync_period: int = 6,
-        slow_step_size: float = 0.5,
-        learning_rate: Any = None,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        inner: Annotated[Any, Reference("optimizer")] = "adam",
+        sync_period: Count = 6,
+        slow_step_size: Annotated[float, Range(above=0, high=1)] = 0.5,
+        learning_rate: Positive | None = None,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

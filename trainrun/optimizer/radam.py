@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
 from trainrun.optimizer._shared import Optimizer, densified
+from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, Share
 
 
-def rectification(step: Any, beta_2: float, rho_threshold: float) -> tuple[Any, Any]:
+def rectification(step: Any, beta_2: Decay, rho_threshold: float) -> tuple[Any, Any]:
     """Return whether the variance is tractable at `step` and the factor r_t that makes up for it.
 
     Args:
@@ -39,9 +40,9 @@ def update(
     *,
     learning_rate: Any,
     step: Any,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
+    beta_1: Decay,
+    beta_2: Decay,
+    epsilon: Positive | None,
     rho_threshold: float,
 ) -> tuple[Any, tuple[Any, Any]]:
     """Return the parameter and its slots after one step of RAdam; see `RAdam` for the formula.
@@ -100,20 +101,20 @@ class RAdam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        learning_rate: Positive = 0.001,
+        beta_1: Decay = 0.9,
+        beta_2: Decay = 0.999,
+        epsilon: Positive | None = 1e-7,
         rho_threshold: float = 4.0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

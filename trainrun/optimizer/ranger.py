@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 
 from trainrun.optimizer.lookahead import Lookahead
 from trainrun.optimizer.radam import RAdam
+from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, Share
 
 OF_RADAM = ("beta_1", "beta_2", "epsilon", "rho_threshold")
 
@@ -34,22 +35,22 @@ class Ranger(Lookahead):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        learning_rate: Positive = 0.001,
+        beta_1: Decay = 0.9,
+        beta_2: Decay = 0.999,
+        epsilon: Positive | None = 1e-7,
         rho_threshold: float = 4.0,
-        sync_period: int = 6,
-        slow_step_size: float = 0.5,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        sync_period: Count = 6,
+        slow_step_size: Annotated[float, Range(above=0, high=1)] = 0.5,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

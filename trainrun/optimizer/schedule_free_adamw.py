@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
 from trainrun.optimizer._shared import Optimizer, densified
+from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, Share, TrainingLength
 
 
 def update(
@@ -17,10 +18,10 @@ def update(
     *,
     learning_rate: Any,
     step: Any,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-    warmup_steps: int,
+    beta_1: Decay,
+    beta_2: Decay,
+    epsilon: Positive | None,
+    warmup_steps: TrainingLength,
     weight_decay: float,
 ) -> tuple[Any, tuple[Any, Any]]:
     """Return the parameter `y` and its slots after one step; see `ScheduleFreeAdamW` for the formula.
@@ -46,7 +47,7 @@ def update(
     return z + beta_1 * (x - z), (z, v)
 
 
-def _total_weight(step: Any, warmup_steps: int) -> Any:
+def _total_weight(step: Any, warmup_steps: TrainingLength) -> Any:
     """Return the sum over the steps so far of the squared warm-up factor, in closed form."""
     if not warmup_steps:
         return step
@@ -91,20 +92,20 @@ class ScheduleFreeAdamW(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.0025,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        warmup_steps: int = 0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        learning_rate: Positive = 0.0025,
+        beta_1: Decay = 0.9,
+        beta_2: Decay = 0.999,
+        epsilon: Positive | None = 1e-8,
+        warmup_steps: TrainingLength = 0,
+        weight_decay: NotNegative | None = None,
+        clipnorm: Positive | None = None,
+        clipvalue: Positive | None = None,
+        global_clipnorm: Positive | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
+        ema_momentum: Share = 0.99,
+        ema_overwrite_frequency: Count | None = None,
+        loss_scale_factor: Positive | None = None,
+        gradient_accumulation_steps: Annotated[int, Range(2)] | None = None,
         name: str | None = None,
     ):
         super().__init__(

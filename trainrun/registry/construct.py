@@ -9,30 +9,7 @@ from typing import Any
 
 from trainrun.compat import metric_direction
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declaration_reader, followed_keys, lookup, option_files
-
-# Arguments whose value names another component, by the argument's whole name.
-REFERENCES = {
-    "inner": "optimizer",
-    "first": "optimizer",
-    "second": "optimizer",
-    "layer": "layer",
-    "backward_layer": "layer",
-    "layers": "layer",
-    "cell": "layer",
-    "cells": "layer",
-    "step": "step",
-}
-# The same by the end of its name: Keras has some thirty of these (`kernel_initializer` …).
-ENDINGS = ("initializer", "regularizer", "constraint")
-# Keys by which Keras' own deserialization would import a module of the config's choice.
-FORBIDDEN = followed_keys.FOLLOWED
-
-
-def reference_group(argument: str) -> str | None:
-    """Return the group of components that an argument's value names, or None if it is a plain value."""
-    last = argument.rsplit("_", 1)[-1]
-    return last if last in ENDINGS else REFERENCES.get(argument)
+from trainrun.registry import declaration_reader, followed_keys, lookup, option_files, signatures
 
 
 def construct(
@@ -65,11 +42,14 @@ def construct(
         arguments = {k: v for k, v in arguments.items() if k in spec}
     target = component.load(form)
     known = parameters(target)
+    source = signatures.read(component)
+    unread = {k for k, p in source.parameters.items() if p.unread} if source else set()
+    inside = signatures.references(component)
     arguments = {
-        name: _nested(value, group_inside, f"{key}.{name}", runtime)
-        if (group_inside := reference_group(name))
-        else value
+        name: _nested(value, inside[name], f"{key}.{name}") if name in inside else value
         for name, value in arguments.items()
+        # null stands for a default that only running the file tells, until a value is set.
+        if value is not None or name not in unread
     }
     if known is not None:
         if form == "function":
@@ -167,9 +147,9 @@ def unknown_argument(argument: str, owner: str, known: Mapping[str, Any]) -> str
     return f"{owner} has no argument {argument}.{did_you_mean(argument, known)} It takes {', '.join(known)}."
 
 
-def _nested(value: Any, group: str, key: str, runtime: Mapping[str, Any]) -> Any:
+def _nested(value: Any, group: str, key: str) -> Any:
     if value is None or not isinstance(value, str | Mapping | list | tuple):
         return value
     if isinstance(value, list | tuple):
-        return [_nested(v, group, f"{key}[{i}]", runtime) for i, v in enumerate(value)]
+        return [_nested(v, group, f"{key}[{i}]") for i, v in enumerate(value)]
     return construct(group, value, key=key)

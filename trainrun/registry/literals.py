@@ -55,8 +55,8 @@ def fold(node: ast.expr, module: ast.Module, depth: int = 0) -> Any:
         case ast.Constant():
             return node.value
         case ast.Name():
-            assigned = _assigned(node.id, module)
-            return UNKNOWN if assigned is None else fold(assigned, module, depth + 1)
+            value = assigned(node.id, module)
+            return UNKNOWN if value is None else fold(value, module, depth + 1)
         case ast.Tuple() | ast.List() | ast.Set():
             values = [fold(e, module, depth + 1) for e in node.elts]
             if any(v is UNKNOWN for v in values):
@@ -92,7 +92,7 @@ def _computed(function: Callable[..., Any] | None, *values: Any) -> Any:
         return UNKNOWN
 
 
-def _assigned(name: str, module: ast.Module) -> ast.expr | None:
+def assigned(name: str, module: ast.Module) -> ast.expr | None:
     """Return what a module assigns to a name, if it does so once, at its top, and nowhere else."""
     found = []
     for node in ast.walk(module):

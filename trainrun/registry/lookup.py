@@ -234,7 +234,7 @@ def find(group: str, name: str) -> Component:
     reason = EXCLUDED.get(group, {}).get(name)
     if name in keras_names(group) and not reason:
         module, attribute = keras_names(group)[name]
-        return Component(group, name, "keras", module, attribute, _source(module))
+        return Component(group, name, "keras", module, attribute, keras_source(module))
     because = f": {reason}." if reason else f".{did_you_mean(name, names(group))}"
     raise UserError(
         f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."
@@ -242,7 +242,7 @@ def find(group: str, name: str) -> Component:
 
 
 @functools.lru_cache(maxsize=256)
-def _source(module: str) -> Path | None:
+def keras_source(module: str) -> Path | None:
     """Return the file of a module of Keras, without importing anything."""
     spec = importlib.util.find_spec("keras")
     base = Path(spec.origin).parent.parent.joinpath(*module.split(".")) if spec and spec.origin else None

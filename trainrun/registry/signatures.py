@@ -1,18 +1,51 @@
-"""A component's docstring and signature, read from its source file; nothing is imported."""
+"""A component's docstring and arguments, read from its source file; nothing is imported."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import inspect
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from trainrun.registry.lookup import Component, keras_names, same_name
+from trainrun.registry import annotations, declaration_reader, hints, literals
+from trainrun.registry.annotations import parsed
+from trainrun.registry.lookup import Component, keras_names, keras_source, same_name
+from trainrun.util.arguments import Form, Reference
 
 # What every Keras layer takes through **kwargs.
 LAYER_KEYWORDS = ("activity_regularizer", "trainable", "dtype", "autocast", "name")
 REQUIRED = "required"
+# Parameters that the run fills in, and no config.
+FILLED_IN = {
+    "model": ("inputs", "target", "head"),
+    "loss": ("y_true", "y_pred", "sample_weight"),
+    "metric": ("y_true", "y_pred", "sample_weight"),
+}
+Definition = ast.ClassDef | ast.FunctionDef
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a component.
+
+    Args:
+        default: as written, or `REQUIRED`.
+        value: the default's value; `literals.UNKNOWN` where only running the file tells, and of a required argument.
+        hint: the type hint that its value has to fit (`registry.hints`).
+        inherited: it reaches a base class through **kwargs.
+    """
+
+    default: str
+    value: Any
+    hint: Any
+    inherited: bool = False
+
+    @property
+    def unread(self) -> bool:
+        """Whether it has a default that only running the file tells."""
+        return self.value is literals.UNKNOWN and self.default != REQUIRED
 
 
 @dataclass(frozen=True)
@@ -21,82 +54,132 @@ class Source:
 
     Args:
         doc: the docstring of the class (or of the function), dedented; empty where there is none.
-        parameters: name -> default as written, or `REQUIRED`.
+        parameters: by name.
         open: True if it takes further keywords that only running it tells.
     """
 
     doc: str
-    parameters: dict[str, str]
+    parameters: dict[str, Parameter]
     open: bool
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the default of each argument that has one; None for one that only running the file tells."""
+        known = {k: p.value for k, p in self.parameters.items() if p.default != REQUIRED}
+        return {k: None if v is literals.UNKNOWN else v for k, v in known.items()}
 
 
 def read(component: Component) -> Source | None:
     """Return what the source of `component` says, or None if it cannot be found."""
-    if component.path is None or not component.path.exists():
+    if component.path is None or not component.path.is_file():
         return None
-    node = _definition(component.path, component.attribute)
+    return _read(replace(component, declared=None), component.path.stat().st_mtime_ns)
+
+
+def references(component: Component) -> dict[str, str]:
+    """Return the arguments whose value names another component, with that component's group."""
+    return {k: mark.group for k, mark in _marks(component, Reference)}
+
+
+def lengths(component: Component) -> set[str]:
+    """Return the arguments that are lengths of training."""
+    return {k for k, mark in _marks(component, Form) if mark.name == "length"}
+
+
+def run_paths(component: Component) -> set[str]:
+    """Return the arguments that are paths in the run's directory."""
+    return {k for k, mark in _marks(component, Form) if mark.name == "path"}
+
+
+def _marks(component: Component, kind: type[hints.Mark]) -> Iterator[tuple[str, hints.Mark]]:
+    source = read(component)
+    for name, parameter in (source.parameters if source else {}).items():
+        if found := hints.mark(parameter.hint, kind):
+            yield name, found
+
+
+@functools.lru_cache(maxsize=512)
+def _read(component: Component, changed_ns: int) -> Source | None:
+    node = _definition(component)
     if node is None:
         return None
     doc = inspect.cleandoc(ast.get_docstring(node) or "")
-    function = node
-    if isinstance(node, ast.ClassDef):
-        function = _init(component, node)
-        if function is None:
-            return Source(doc, {}, True)
-    parameters, is_open = _parameters(function)
+    parameters, is_open = (
+        _of_class(component, node) if isinstance(node, ast.ClassDef) else _of_function(component, node)
+    )
     if component.group == "layer" and is_open:
-        parameters |= {k: "None" for k in LAYER_KEYWORDS if k not in parameters}
-        is_open = False
-    if component.group == "optimizer" and is_open and component.origin == "keras":
+        keras = keras_arguments("layer", component.attribute if component.origin == "keras" else "Layer")
+        further = {k: Parameter("None", None, keras.get(k, Any), True) for k in LAYER_KEYWORDS}
+        parameters, is_open = further | parameters, False
+    if component.group == "optimizer" and component.origin == "keras":
         is_open = False
     return Source(doc, parameters, is_open)
 
 
-@functools.lru_cache(maxsize=64)
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _definition(component: Component) -> Definition | None:
+    """Return the class, or else the function, that bears the name: a plug-in's by its exact name, also one in a block."""
+    tree = parsed(component.path)
+    if component.origin.startswith("plug-in"):
+        named = [n for n in ast.walk(tree) if isinstance(n, Definition) and n.name == component.attribute]
+        return named[0] if named else None
+    named = [n for n in tree.body if isinstance(n, Definition) and same_name(n.name, component.attribute)]
+    return min(named, key=lambda n: isinstance(n, ast.FunctionDef), default=None)
 
 
-def _definition(path: Path, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:
-    """Return the class, or else the function, that bears the name."""
-    kinds = (ast.ClassDef, ast.FunctionDef)
-    named = [n for n in _tree(path).body if isinstance(n, kinds) and same_name(n.name, attribute)]
-    named.sort(key=lambda n: isinstance(n, ast.FunctionDef))
-    return named[0] if named else None
-
-
-def _init(component: Component, node: ast.ClassDef) -> ast.FunctionDef | None:
-    """Return the class's `__init__`, or its base's where it inherits it from Keras."""
+def _of_class(component: Component, node: ast.ClassDef) -> tuple[dict[str, Parameter], bool]:
+    """Return the arguments of a class: of its `__init__`, and of its bases' where that takes **kwargs or there is none."""
     own = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-    if own:
-        return own[0]
+    parameters, is_open = _of_function(component, own[0]) if own else ({}, True)
+    if not is_open or (own and component.origin == "keras"):
+        return parameters, is_open
     for base in node.bases:
-        name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", None)
-        if name is None or component.path is None:
+        parent = _base(component, base)
+        known = _definition(parent) if parent is not None else None
+        if isinstance(known, ast.ClassDef) and known is not node:
+            inherited, is_open = _of_class(parent, known)
+            inherited = {
+                k: replace(p, inherited=bool(own)) for k, p in inherited.items() if k not in parameters
+            }
+            return parameters | inherited, is_open
+    return parameters, True
+
+
+def _base(component: Component, base: ast.expr) -> Component | None:
+    """Return a base class as a component: of the same file, of trainrun's or of Keras' group."""
+    name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", None)
+    if name is None:
+        return None
+    near = replace(component, attribute=name)
+    if not isinstance(base, ast.Attribute) and isinstance(_definition(near), ast.ClassDef):
+        return near
+    if name not in keras_names(component.group):
+        return None
+    module, attribute = keras_names(component.group)[name]
+    return Component(component.group, name, "keras", module, attribute, keras_source(module))
+
+
+def _of_function(component: Component, function: ast.FunctionDef) -> tuple[dict[str, Parameter], bool]:
+    """Return the arguments of a function, and whether there is a `**kwargs`."""
+    tree = parsed(component.path)
+    keras = keras_arguments(component.group, component.attribute) if component.origin == "keras" else None
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    missing: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults))
+    written = [*zip(positional, [*missing, *given.defaults], strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]  # fmt: skip
+    found = {}
+    for argument, default in written:
+        if argument.arg == "self":
             continue
-        near = _definition(component.path, name)
-        if isinstance(near, ast.ClassDef) and near is not node:
-            return _init(component, near)
-        if name in keras_names(component.group):
-            module, attribute = keras_names(component.group)[name]
-            root = component.path
-            while root.name != "keras" and root != root.parent:
-                root = root.parent
-            file = root.parent.joinpath(*module.split(".")).with_suffix(".py")
-            if file.exists() and isinstance(there := _definition(file, attribute), ast.ClassDef):
-                return _init(Component(component.group, name, "keras", module, attribute, file), there)
-    return None
+        value = literals.UNKNOWN if default is None else literals.fold(default, tree)
+        hint = (keras or {}).get(argument.arg)
+        if hint is None and keras is None and argument.annotation is not None:
+            hint = annotations.evaluated(argument.annotation, tree)
+        if hint is None:
+            hint = hints.of_default(value, keras is not None)
+        text = REQUIRED if default is None else ast.unparse(default)
+        found[argument.arg] = Parameter(text, value, hint)
+    return found, given.kwarg is not None
 
 
-def _parameters(function: ast.FunctionDef) -> tuple[dict[str, str], bool]:
-    """Return name -> default as written, and whether there is a `**kwargs`."""
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults = [REQUIRED] * (len(positional) - len(arguments.defaults)) + [
-        ast.unparse(d) for d in arguments.defaults
-    ]
-    found = dict(zip([a.arg for a in positional], defaults, strict=True))
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        found[argument.arg] = REQUIRED if default is None else ast.unparse(default)
-    found.pop("self", None)
-    return found, arguments.kwarg is not None
+def keras_arguments(group: str, name: str) -> Mapping[str, Any]:
+    """Return the hints of a Keras class's arguments from the table of its group."""
+    return declaration_reader.keras_table(group, "ARGUMENTS").get(name, {})

@@ -19,7 +19,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import penalty
-from trainrun.registry import declaration_reader
+from trainrun.registry import declaration_reader, signatures
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import label_encoding, metrics, output_head, seeding
 from trainrun.run.target_scaling import Unit
@@ -250,4 +250,5 @@ def _weights(setting: Any, data: Dataset) -> np.ndarray | None:
 
 
 def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    return lengths.in_steps(group, spec, plan.total_steps, plan.steps_per_epoch)
+    names = signatures.lengths(resolve(group, spec)[0])
+    return lengths.in_steps(names, spec, plan.total_steps, plan.steps_per_epoch)

@@ -10,13 +10,12 @@ import keras
 
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
-from trainrun.config.rules.ranges import RUN_PATHS
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware import replicas
 from trainrun.inspect.profiling import Profile
-from trainrun.registry import log_columns
-from trainrun.registry.construct import construct
+from trainrun.registry import log_columns, signatures
+from trainrun.registry.construct import construct, resolve
 from trainrun.run.context import RunContext
 from trainrun.run.progress_channel import Report
 from trainrun.trainer.job import Job
@@ -80,16 +79,18 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
     built, plan = [], job.plan
     columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind)
     for name, spec in config["callback"].items():
-        spec = lengths.in_steps("callback", spec, plan.total_steps, plan.steps_per_epoch)
+        component = resolve("callback", spec)[0]
+        names = signatures.lengths(component)
+        spec = lengths.in_steps(names, spec, plan.total_steps, plan.steps_per_epoch)
         if isinstance(spec.get("monitor"), str):
             spec["monitor"] = log_columns.canonical(spec["monitor"], columns)
-        if any(spec.get(p) for p in RUN_PATHS) and not replicas.is_chief(job.model.distribute_strategy):
+        files = [k for k in signatures.run_paths(component) if isinstance(spec.get(k), str) and spec[k]]
+        if files and not replicas.is_chief(job.model.distribute_strategy):
             continue  # of several workers, only the chief writes files
-        for argument in RUN_PATHS:
-            if isinstance(spec.get(argument), str):
-                path = run_dir / spec[argument]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                spec[argument] = str(path)
+        for argument in files:
+            path = run_dir / spec[argument]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            spec[argument] = str(path)
         built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths()))
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))

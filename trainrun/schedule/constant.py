@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.arguments import Positive
+
 
 @keras.saving.register_keras_serializable("trainrun")
 class Constant(keras.optimizers.schedules.LearningRateSchedule):
@@ -19,7 +21,7 @@ class Constant(keras.optimizers.schedules.LearningRateSchedule):
         initial_learning_rate: the rate.
     """
 
-    def __init__(self, initial_learning_rate: float):
+    def __init__(self, initial_learning_rate: Positive | None):
         self.initial_learning_rate = initial_learning_rate
 
     def __call__(self, step: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainrun.util.arguments import Positive, TrainingLength
+
 
 @keras.saving.register_keras_serializable("trainrun")
 class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
@@ -28,7 +30,7 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
         Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2, https://arxiv.org/abs/1706.02677
     """
 
-    def __init__(self, learning_rate: float, warmup_steps: int, start_factor: float = 0.1):
+    def __init__(self, learning_rate: Positive, warmup_steps: TrainingLength, start_factor: float = 0.1):
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0; got {warmup_steps}.")
         if not 0 <= start_factor <= 1:

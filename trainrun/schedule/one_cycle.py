@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import ops
+
+from trainrun.util.arguments import Positive, TrainingLength
 
 
 @keras.saving.register_keras_serializable("trainrun")
@@ -39,10 +41,10 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        max_learning_rate: float,
-        total_steps: int,
+        max_learning_rate: Positive | None,
+        total_steps: TrainingLength | None,
         pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
+        anneal_strategy: Literal["cos", "linear"] = "cos",
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         three_phase: bool = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
+from trainrun.util.arguments import Count, Reference
 from trainrun.util.declarations import declare
 
 # Steps per compiled call where several workers train together.
@@ -47,10 +49,10 @@ class Custom:
 
     def __init__(
         self,
-        validation_freq: int = 1,
-        step: Step | None = None,
-        accumulate: int = 1,
-        steps_per_execution: int | str = "auto",
+        validation_freq: Count = 1,
+        step: Annotated[Step | None, Reference("step")] = None,
+        accumulate: Count = 1,
+        steps_per_execution: Count | Literal["auto"] = "auto",
     ):
         custom_step = step is not None and step is not default
         if accumulate > 1 and custom_step:

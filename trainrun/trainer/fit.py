@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -15,6 +16,7 @@ from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 # Without a measurement, more batches per call might delay the bar and Ctrl-C too long.
@@ -38,7 +40,7 @@ class Fit:
             measurement, and at most an epoch.
     """
 
-    def __init__(self, validation_freq: int = 1, steps_per_execution: int | str = "auto"):
+    def __init__(self, validation_freq: Count = 1, steps_per_execution: Count | Literal["auto"] = "auto"):
         self.validation_freq = validation_freq
         self.steps_per_execution = steps_per_execution
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from trainrun.trainer.job import Job
+from trainrun.util.arguments import Count, NotNegative
 
 
 def objective(job: Job) -> tf.Tensor:
@@ -54,7 +55,7 @@ class GradientLoop:
         max_steps: give up after so many steps.
     """
 
-    def __init__(self, tolerance: float = 1e-5, max_steps: int = 100_000):
+    def __init__(self, tolerance: NotNegative = 1e-5, max_steps: Count = 100_000):
         self.tolerance, self.max_steps = tolerance, max_steps
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:

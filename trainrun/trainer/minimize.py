@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from trainrun.trainer.gradient_loop import descend, report
 from trainrun.trainer.job import Job
+from trainrun.util.arguments import Count
 
 
 class Minimize:
@@ -20,7 +21,7 @@ class Minimize:
         steps: how many.
     """
 
-    def __init__(self, steps: int = 200):
+    def __init__(self, steps: Count = 200):
         self.steps = steps
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ import numpy as np
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import batches, order
+from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
@@ -23,7 +24,7 @@ class TrainOnBatch:
         validation_freq: validate every so many epochs.
     """
 
-    def __init__(self, validation_freq: int = 1):
+    def __init__(self, validation_freq: Count = 1):
         self.validation_freq = validation_freq
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:

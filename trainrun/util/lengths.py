@@ -6,22 +6,10 @@ A step is one batch. Everything that a config gives as a length becomes steps he
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# (group, argument) of the components whose argument is a length, or a list of lengths.
-LENGTHS = frozenset(
-    {
-        ("schedule", "decay_steps"),
-        ("schedule", "first_decay_steps"),
-        ("schedule", "warmup_steps"),
-        ("schedule", "total_steps"),
-        ("schedule", "boundaries"),
-        ("optimizer", "switch_at"),
-        ("optimizer", "warmup_steps"),
-    }
-)
 UNITS = {"": "steps", "step": "steps", "epoch": "epochs", "run": "run", "%": "run"}
 _TEXT = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*(steps?|epochs?|runs?|%)?\s*")
 EXAMPLES = "for example 1000 (steps), 3epochs, 0.5run or 50%"
@@ -90,15 +78,15 @@ def to_steps(
     return parse(value).steps(total_steps, steps_per_epoch)
 
 
-def in_steps(group: str, spec: Mapping[str, Any], total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+def in_steps(
+    names: Collection[str], spec: Mapping[str, Any], total_steps: int, steps_per_epoch: int
+) -> dict[str, Any]:
     """Return a component's arguments with lengths such as `0.5run` or `3epochs` as numbers of steps.
 
     Args:
-        group: of the component.
-        spec: its arguments.
+        names: the arguments that are lengths.
+        spec: all arguments.
         total_steps: of the run.
         steps_per_epoch: of an epoch.
     """
-    return {
-        k: to_steps(v, total_steps, steps_per_epoch) if (group, k) in LENGTHS else v for k, v in spec.items()
-    }
+    return {k: to_steps(v, total_steps, steps_per_epoch) if k in names else v for k, v in spec.items()}

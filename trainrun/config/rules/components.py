@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainrun.config import tracker_settings
-from trainrun.config.rules import ranges
+from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, lookup, option_files, signatures
-from trainrun.registry.construct import FORBIDDEN, reference_group, resolve, unknown_argument
+from trainrun.registry import followed_keys, hints, lookup, option_files, signatures
+from trainrun.registry.construct import resolve, unknown_argument
+from trainrun.registry.followed_keys import FOLLOWED
+from trainrun.util.arguments import Form, Reference
 from trainrun.util.durations import seconds
-from trainrun.util.lengths import LENGTHS
 from trainrun.util.lengths import parse as parse_length
 
-# Arguments that are durations: 90s, 10m, 1h30m.
-DURATIONS = ("max_time",)
 # Groups whose options hold more keys than their component's signature: the run's own settings.
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
-# Parameters that the run fills in, and no config.
-FILLED_IN = {
-    "model": ("inputs", "target", "head"),
-    "loss": ("y_true", "y_pred", "sample_weight"),
-    "metric": ("y_true", "y_pred", "sample_weight"),
-}
 
 
 def problems(group: str, key: str, spec: Any) -> list[Problem]:
@@ -39,7 +31,7 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
                     key, f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>."
                 )
             ]
-    if bad := FORBIDDEN & spec.keys():
+    if bad := FOLLOWED & spec.keys():
         return [
             Problem(
                 f"{key}.{k}",
@@ -66,7 +58,7 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
         chosen = option_files.options(group).get(spec["name"])
         return [
             *_settings_problems(group, key, spec, {}),
-            *_argument_problems(group, key, spec, chosen.arguments if chosen else {}),
+            *_argument_problems(group, key, spec, {}, chosen.arguments if chosen else {}),
         ]
     try:
         component, given = resolve(group, spec, key)
@@ -81,21 +73,19 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
             )
             for p in error.problems
         ]
-    wrong: list[Problem] = []
     signature = signatures.read(component)
+    parameters = signature.parameters if signature else {}
+    wrong: list[Problem] = []
     if group in SETTINGS_GROUPS:
-        wrong += _settings_problems(group, key, spec, signature.parameters if signature else {})
+        wrong += _settings_problems(group, key, spec, parameters)
     elif signature is not None and not signature.open:
-        takes = {k: v for k, v in signature.parameters.items() if k not in FILLED_IN.get(group, ())}
+        takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())}
         wrong += [
             Problem(f"{key}.{k}", unknown_argument(k, component.name, takes)) for k in given if k not in takes
         ]
     option = option_files.by_component(group, spec["name"], key)
-    defaults = dict(option.arguments) if option else {}
-    for name, text in (signature.parameters if signature else {}).items():
-        if name not in defaults and text != signatures.REQUIRED:
-            defaults[name] = _literal(text)
-    return [*wrong, *_argument_problems(group, key, {"name": component.name, **given}, defaults)]
+    defaults = (signature.defaults() if signature else {}) | (option.arguments if option else {})
+    return [*wrong, *_argument_problems(group, key, given, parameters, defaults)]
 
 
 def _settings_problems(
@@ -124,73 +114,92 @@ def _settings_problems(
         for k, value in example.arguments.items():
             if k not in spec and k not in parameters:
                 yield Problem(
-                    f"{key}.{k}", f"the key is missing; in {group}={example.name} it is {_written(value)}."
+                    f"{key}.{k}", f"the key is missing; in {group}={example.name} it is {hints.shown(value)}."
                 )
 
 
-def _written(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except ValueError:
-        return None
-
-
 def _argument_problems(
-    group: str, key: str, spec: Mapping[str, Any], defaults: Mapping[str, Any]
+    group: str,
+    key: str,
+    spec: Mapping[str, Any],
+    parameters: Mapping[str, signatures.Parameter],
+    defaults: Mapping[str, Any],
 ) -> Iterator[Problem]:
+    """Yield each argument whose value does not fit its type hint.
+
+    Args:
+        group, key, spec: of the component's node.
+        parameters: its arguments, as far as its source tells.
+        defaults: of its option, else of its signature.
+    """
     for argument, value in spec.items():
-        where = f"{key}.{argument}"
         if argument == "name":
             continue
-        inside = reference_group(argument)
-        if inside is not None:
-            if argument.endswith("s") and value is not None and not isinstance(value, list):
-                yield Problem(where, f"expected a list, got {value!r}. Write [{{name: Dense, units: 64}}].")
+        where, default = f"{key}.{argument}", defaults.get(argument)
+        if argument in parameters:
+            hint = parameters[argument].hint
+        elif group in SETTINGS_GROUPS:
+            hint = settings.HINTS.get(f"{group}.{argument}", hints.of_default(default, keras=False))
+        else:
+            hint = Any
+        reference, form = hints.mark(hint, Reference), hints.mark(hint, Form)
+        if (reference or form) and value is not None:
+            if fault := _one_or_list(hint, value, reference):
+                yield Problem(where, fault)
                 continue
-            if isinstance(value, list) and not argument.endswith("s"):
-                yield Problem(where, f"expected one {inside}, got a list of {len(value)}. Name one of them.")
-                continue
-            for i, nested in enumerate(value if isinstance(value, list) else [value]):
-                place = f"{where}[{i}]" if isinstance(value, list) else where
-                if nested is not None:
-                    yield from problems(inside, place, nested)
-            continue
-        if faults := followed_keys.followed(value, where):
+            places = (
+                [(f"{where}[{i}]", v) for i, v in enumerate(value)]
+                if isinstance(value, list)
+                else [(where, value)]
+            )
+            for place, one in places:
+                if reference and one is not None:
+                    yield from problems(reference.group, place, one)
+                elif form and (fault := FORMS[form.name](one)):
+                    yield Problem(where, fault)
+        elif faults := followed_keys.followed(value, where):
             yield from faults
-            continue
-        if group == "callback" and argument in ranges.RUN_PATHS and isinstance(value, str):
-            yield from _outside(where, value)
-            continue
-        if (group, argument) in LENGTHS or argument in DURATIONS:
-            read = parse_length if (group, argument) in LENGTHS else seconds
-            yield from _unread(where, value, read)
-            continue
-        rule = ranges.rule_for(group, str(spec["name"]), argument, defaults.get(argument))
-        fault = ranges.violation(rule, value, defaults.get(argument)) if rule else None
-        if fault:
+        elif fault := hints.violation(hint, value, default):
             yield Problem(where, fault)
 
 
-def _outside(where: str, value: str) -> Iterator[Problem]:
-    """A callback's file lies in the run's directory, where it cannot lie over anything of another run."""
-    path = Path(value)
-    if path.is_absolute() or ".." in path.parts or value.startswith("~") or "://" in value or not path.parts:
-        yield Problem(
-            where,
-            f"expected a path inside the run's directory, got {value!r}. Write {path.name or 'files'!r}; copy it from there.",
-        )
+def _one_or_list(hint: Any, value: Any, reference: Reference | None) -> str | None:
+    """Return what is wrong with one value where a list is expected, or the reverse."""
+    takes_one, takes_list = hints.takes(hint)
+    if isinstance(value, list) and not takes_list and reference:
+        return f"expected one {reference.group}, got a list of {len(value)}. Name one of them."
+    if not isinstance(value, list) and not takes_one:
+        way_out = " Write [{name: Dense, units: 64}]." if reference and reference.group == "layer" else ""
+        return f"expected a list, got {value!r}.{way_out}"
+    return None
 
 
-def _unread(where: str, value: Any, read: Callable[[Any], Any]) -> Iterator[Problem]:
-    """Yield what `read` says of a value, or of each of a list, that it cannot read."""
-    for one in value if isinstance(value, list) else [value]:
-        if one is None:
-            continue
+def _outside(value: Any) -> str | None:
+    """A callback's file lies in the run's directory, where it cannot overwrite anything of another run."""
+    path = Path(str(value))
+    inside = not (
+        path.is_absolute() or ".." in path.parts or str(value).startswith("~") or "://" in str(value)
+    )
+    if isinstance(value, str) and inside and path.parts:
+        return None
+    return f"expected a path inside the run's directory, got {value!r}. Write {path.name or 'files'!r}; copy it from there."
+
+
+def _unread(read: Callable[[Any], Any]) -> Callable[[Any], str | None]:
+    """Return a function that returns the message of `read` about a value that it cannot read."""
+
+    def fault(value: Any) -> str | None:
         try:
-            read(one)
+            read(value)
         except ValueError as error:
-            yield Problem(where, str(error))
+            return str(error)
+        return None
+
+    return fault
+
+
+FORMS: Mapping[str, Callable[[Any], str | None]] = {
+    "length": _unread(parse_length),
+    "duration": _unread(seconds),
+    "path": _outside,
+}

@@ -1,9 +1,11 @@
-"""What Keras' callbacks read and change."""
+"""What Keras' callbacks read and change, and what their arguments may be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
+from trainrun.util.arguments import Index, Mode, NotNegative, Range, RunPath
 from trainrun.util.declarations import CallbackDeclaration
 
 DECLARATIONS: Mapping[str, CallbackDeclaration] = {
@@ -17,4 +19,38 @@ DECLARATIONS: Mapping[str, CallbackDeclaration] = {
     "SwapEMAWeights": CallbackDeclaration(needs_averaged_weights=True),
     "TensorBoard": CallbackDeclaration(packages=("tensorboard",)),
     "TerminateOnNaN": CallbackDeclaration(reads_weights=False, changes_only_variables=True),
+}
+
+# Class -> argument -> type hint.
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "BackupAndRestore": {"backup_dir": RunPath, "save_freq": int | Literal["epoch"]},
+    "CSVLogger": {"filename": RunPath},
+    "EarlyStopping": {
+        "min_delta": NotNegative,
+        "patience": Index,
+        "mode": Mode,
+        "baseline": float | None,
+        "start_from_epoch": Index,
+    },
+    "ModelCheckpoint": {
+        "filepath": RunPath,
+        "mode": Mode,
+        "save_freq": int | Literal["epoch"],
+        "initial_value_threshold": float | None,
+    },
+    "ReduceLROnPlateau": {
+        "factor": Annotated[float, Range(above=0, below=1)],
+        "patience": Index,
+        "mode": Mode,
+        "min_delta": NotNegative,
+        "cooldown": Index,
+        "min_lr": NotNegative,
+    },
+    "TensorBoard": {
+        "log_dir": RunPath,
+        "histogram_freq": Index,
+        "update_freq": int | Literal["epoch", "batch"],
+        "profile_batch": int | list[int] | str,
+        "embeddings_freq": Index,
+    },
 }

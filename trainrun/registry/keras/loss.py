@@ -1,10 +1,11 @@
-"""What Keras' losses demand of labels, predictions and data."""
+"""What Keras' losses demand of labels, predictions and data, and what their arguments may be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from trainrun.util.arguments import NotNegative, Positive, Range, Reduction, Share
 from trainrun.util.declarations import LossDeclaration
 
 
@@ -42,3 +43,19 @@ DECLARATIONS: Mapping[str, LossDeclaration] = {
     "SquaredHinge": _loss("binary multiclass multilabel", "binary one_hot", "scores"),
     "Tversky": _loss("binary multiclass multilabel", "binary one_hot", "probabilities", whole_batch=True),
 }  # fmt: skip
+
+_EVERY: Mapping[str, Any] = {"reduction": Reduction}
+_CROSSENTROPY: Mapping[str, Any] = {**_EVERY, "from_logits": bool | None, "label_smoothing": Share}
+
+# Class -> argument -> type hint.
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys(DECLARATIONS, _EVERY),
+    "BinaryCrossentropy": _CROSSENTROPY,
+    "BinaryFocalCrossentropy": {**_CROSSENTROPY, "alpha": Share, "gamma": NotNegative},
+    "CategoricalCrossentropy": _CROSSENTROPY,
+    "CategoricalFocalCrossentropy": {**_CROSSENTROPY, "alpha": Share | list[Share], "gamma": NotNegative},
+    "CategoricalGeneralizedCrossEntropy": {**_EVERY, "q": Annotated[float, Range(above=0, below=1)]},
+    "Circle": {**_EVERY, "gamma": NotNegative, "margin": Share},
+    "Huber": {**_EVERY, "delta": Positive},
+    "SparseCategoricalCrossentropy": {**_CROSSENTROPY, "ignore_class": int | None},
+}

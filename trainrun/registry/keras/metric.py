@@ -1,4 +1,4 @@
-"""What Keras' metrics demand of labels and predictions, and which way each is better.
+"""What Keras' metrics demand of labels and predictions, which way each is better, and what their arguments may be.
 
 The direction is Keras' own metadata where it has some (a test compares them); it has none for the four counts of the confusion
 matrix. `Mean` and `Sum` measure no quality.
@@ -7,7 +7,9 @@ matrix. `Mean` and `Sum` measure no quality.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
+from trainrun.util.arguments import Count, Positive, Range, Share
 from trainrun.util.declarations import MetricDeclaration
 
 
@@ -76,3 +78,33 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "TrueNegatives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "TruePositives": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
 }  # fmt: skip
+
+_THRESHOLDS: Mapping[str, Any] = {"num_thresholds": Annotated[int, Range(2)]}
+_CROSSENTROPY: Mapping[str, Any] = {"from_logits": bool | None, "label_smoothing": Share}
+_IOU: Mapping[str, Any] = {"num_classes": Count | None}
+_F_SCORE: Mapping[str, Any] = {
+    "threshold": float | None,
+    "average": Literal["micro", "macro", "weighted"] | None,
+}
+
+# Class -> argument -> type hint.
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "AUC": {**_THRESHOLDS, "from_logits": bool | None},
+    "BinaryAccuracy": {"threshold": float | None},
+    "BinaryCrossentropy": _CROSSENTROPY,
+    "BinaryIoU": {"threshold": float | None},
+    "CategoricalCrossentropy": _CROSSENTROPY,
+    "F1Score": _F_SCORE,
+    "FBetaScore": {**_F_SCORE, "beta": Positive},
+    "IoU": _IOU,
+    "MeanIoU": _IOU,
+    "OneHotIoU": _IOU,
+    "OneHotMeanIoU": _IOU,
+    "PrecisionAtRecall": {**_THRESHOLDS, "recall": Share},
+    "RecallAtPrecision": {**_THRESHOLDS, "precision": Share},
+    "SensitivityAtSpecificity": {**_THRESHOLDS, "specificity": Share},
+    "SparseCategoricalCrossentropy": {"from_logits": bool | None},
+    "SparseTopKCategoricalAccuracy": {"k": Count},
+    "SpecificityAtSensitivity": {**_THRESHOLDS, "sensitivity": Share},
+    "TopKCategoricalAccuracy": {"k": Count},
+}

@@ -1,0 +1,121 @@
+"""Type hints in a source file as objects, read without running the file."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from trainrun.registry import literals
+from trainrun.util.arguments import Form, Range, Reference
+
+PACKAGE = Path(__file__).parent.parent
+# A name in an annotation -> its meaning. A name that is not here, and no alias of its file, allows everything.
+NAMES: Mapping[str, Any] = {
+    "Annotated": Annotated, "Literal": Literal, "Optional": typing.Optional, "Union": Union, "Any": Any,
+    "float": float, "int": int, "bool": bool, "str": str, "list": list, "List": list, "tuple": tuple, "Tuple": tuple,
+    "Sequence": Sequence, "set": set, "dict": dict, "Dict": dict, "Mapping": Mapping,
+    "Range": Range, "Reference": Reference, "Form": Form,
+}  # fmt: skip
+# Keras' base classes: an argument of such a type names a component of the group.
+KERAS_TYPES = {
+    "Layer": "layer", "Optimizer": "optimizer", "Initializer": "initializer", "Regularizer": "regularizer",
+    "Constraint": "constraint", "Loss": "loss", "Metric": "metric", "LearningRateSchedule": "schedule",
+}  # fmt: skip
+MAX_DEPTH = 12
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(path: Path, changed_ns: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file as it is now."""
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
+    """Return the type hint that an annotation stands for; `Any` for what cannot be known without running the file.
+
+    Args:
+        node: the annotation.
+        module: its file. Aliases that the file assigns at its top, or imports from trainrun, are followed.
+        depth: of aliases and brackets so far.
+    """
+    if depth > MAX_DEPTH:
+        return Any
+    match node:
+        case ast.Constant(value=None):
+            return None
+        case ast.Constant(value=str(text)):
+            try:
+                return evaluated(ast.parse(text, mode="eval").body, module, depth + 1)
+            except SyntaxError:
+                return Any
+        case ast.Name(id=name):
+            return _named(name, module, depth)
+        case ast.Attribute(attr=name):
+            return _of_keras(name, ast.unparse(node)) or _named(name, ast.Module([], []), depth)
+        case ast.BinOp(op=ast.BitOr(), left=left, right=right):
+            return NAMES["Union"][evaluated(left, module, depth + 1), evaluated(right, module, depth + 1)]
+        case ast.Subscript(value=base, slice=inside):
+            return _subscripted(evaluated(base, module, depth + 1), inside, module, depth + 1)
+        case ast.Call(func=function):
+            return _mark(evaluated(function, module, depth + 1), node, module)
+    return Any
+
+
+def _named(name: str, module: ast.Module, depth: int) -> Any:
+    if (assigned := literals.assigned(name, module)) is not None:
+        return evaluated(assigned, module, depth + 1)
+    for statement in module.body:
+        for alias in statement.names if isinstance(statement, ast.ImportFrom) else ():
+            if name == (alias.asname or alias.name):
+                return _imported(statement.module or "", alias.name, depth)
+    return NAMES.get(name, Any)
+
+
+def _imported(module: str, name: str, depth: int) -> Any:
+    if (of_keras := _of_keras(name, module)) is not None:
+        return of_keras
+    file = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
+    if name not in NAMES and module.startswith("trainrun.") and file.is_file():
+        return _named(name, parsed(file), depth + 1)
+    return NAMES.get(name, Any)
+
+
+def _of_keras(name: str, origin: str) -> Any:
+    return Annotated[Any, Reference(KERAS_TYPES[name])] if name in KERAS_TYPES and "keras" in origin else None
+
+
+def _subscripted(base: Any, inside: ast.expr, module: ast.Module, depth: int) -> Any:
+    if base is Literal:
+        values = literals.fold(inside, module)
+        return Any if values is literals.UNKNOWN else Literal[values]
+    if base is Any:
+        return Any
+    parts = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+    arguments = [
+        ... if isinstance(p, ast.Constant) and p.value is ... else evaluated(p, module, depth) for p in parts
+    ]
+    try:
+        return base[tuple(arguments) if len(arguments) > 1 else arguments[0]]
+    except TypeError:
+        return Any
+
+
+def _mark(kind: Any, call: ast.Call, module: ast.Module) -> Any:
+    """Return the `Range`, `Reference` or `Form` that an annotation makes."""
+    values = [literals.fold(a, module) for a in call.args]
+    named = {k.arg: literals.fold(k.value, module) for k in call.keywords if k.arg}
+    fits = {Range: int | float | None, Reference: str, Form: str}.get(kind)
+    if fits is None or not all(isinstance(v, fits) for v in [*values, *named.values()]):
+        return Any
+    try:
+        return kind(*values, **named)
+    except TypeError:
+        return Any

@@ -1,0 +1,177 @@
+"""Type hints of arguments: whether a value fits one, and what it expects, in words."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from trainrun.util.arguments import Form, Range, Reference
+
+Mark = TypeVar("Mark")
+_LISTS = (list, tuple, set, Sequence)
+_WORDS = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+    Mapping: "keys",
+    dict: "keys",
+}
+
+
+def of_default(value: Any, keras: bool) -> Any:
+    """Return the hint of an argument without an annotation, by its default.
+
+    Args:
+        value: the default.
+        keras: of a class of Keras, where an argument with a number as its default often takes several.
+    """
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, int | float):
+        return float | Sequence[Any] if keras else float
+    return Any
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """Return the members of a union; a hint that is none is its own only member."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return [inside for member in get_args(hint) for inside in alternatives(member)]
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        return [Annotated[(member, *marks)] for member in alternatives(base)]
+    return [hint]
+
+
+def mark(hint: Any, kind: type[Mark]) -> Mark | None:
+    """Return the first annotation of a kind (`Reference`, `Form`) in a hint, or None."""
+    for base, marks in map(_parts, alternatives(hint)):
+        inside = (mark(a, kind) for a in get_args(base) if _is_list(base))
+        if found := next(filter(None, (*(m for m in marks if isinstance(m, kind)), *inside)), None):
+            return found
+    return None
+
+
+def takes(hint: Any) -> tuple[bool, bool]:
+    """Return whether a hint allows one value, and whether it allows a list."""
+    lists = [_is_list(base) for base, _ in map(_parts, alternatives(hint)) if base is not types.NoneType]
+    return not all(lists), any(lists)
+
+
+def allows(hint: Any, value: Any) -> bool:
+    """Return whether a value of a config fits a hint; a type that a config cannot hold allows everything."""
+    return any(_fits(*_parts(member), value) for member in alternatives(hint))
+
+
+def expects(hint: Any) -> str:
+    """Return the values that a hint allows, as a phrase: `a number above 0, or null`."""
+    members = [_parts(member) for member in alternatives(hint)]
+    literals = [v for base, _ in members if get_origin(base) is Literal for v in get_args(base)]
+    values = [v if isinstance(v, str) else shown(v) for v in literals]
+    null = ["null"] if any(base is types.NoneType for base, _ in members) else []
+    kinds = [f"{_word(base)}{_limits(marks)}" for base, marks in members if _word(base)]
+    lists = [(base, marks) for base, marks in members if _is_list(base)]
+    if kinds:
+        text = " or ".join(kinds) + (", or a list of such" if lists else "")
+    elif lists:
+        base, marks = lists[0]
+        inside = [m for a in get_args(base)[:1] for m in map(_parts, alternatives(a)) if _word(m[0])]
+        text = "a list" + "".join(f", each {_word(b)}{_limits([*m, *marks])}" for b, m in inside[:1])
+    else:
+        text, values = "one of " + ", ".join(values), []
+    return text + (f", or {' or '.join([*values, *null])}" if values or null else "")
+
+
+def described(hint: Any) -> str:
+    """Return what a hint says of an argument, for a table: `expects`, the group of a reference; empty for anything."""
+    if (reference := mark(hint, Reference)) is not None:
+        return f"{'list of ' if takes(hint)[1] else ''}{reference.group}"
+    if (form := mark(hint, Form)) is not None:
+        return {
+            "length": "length of training",
+            "duration": "duration",
+            "path": "path in the run's directory",
+        }[form.name]
+    return expects(hint) if not any(base is Any for base, _ in map(_parts, alternatives(hint))) else ""
+
+
+def violation(hint: Any, value: Any, default: Any) -> str | None:
+    """Return what is wrong with a value, or None. The default itself is always right."""
+    if (value == default and type(value) is type(default)) or allows(hint, value):
+        return None
+    return f"expected {expects(hint)}, got {shown(value)}."
+
+
+def shown(value: Any) -> str:
+    """Return a value as one types it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str | list | Mapping) else str(value)
+
+
+def _parts(hint: Any) -> tuple[Any, list[Any]]:
+    """Return the type itself and its annotations."""
+    base, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    return types.NoneType if base is None else base, marks
+
+
+def _is_list(base: Any) -> bool:
+    return (get_origin(base) or base) in _LISTS
+
+
+def _word(base: Any) -> str:
+    return _WORDS.get(get_origin(base) or base, "")
+
+
+def _fits(base: Any, marks: Sequence[Any], value: Any) -> bool:
+    if base is types.NoneType:
+        return value is None
+    if get_origin(base) is Literal:
+        return any(value == v and isinstance(value, bool) == isinstance(v, bool) for v in get_args(base))
+    if _is_list(base):
+        inside = (get_args(base) or (Any,))[0]
+        return isinstance(value, list | tuple) and all(
+            allows(Annotated[(inside, *marks)] if marks else inside, v) for v in value
+        )
+    if base in (int, float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        whole = base is float or (is_number and float(value).is_integer())
+        return is_number and whole and all(_inside(r, value) for r in _ranges(marks))
+    if base in (bool, str):
+        return isinstance(value, base)
+    if _word(base):
+        return isinstance(value, Mapping)
+    return True
+
+
+def _ranges(marks: Sequence[Any]) -> Iterator[Range]:
+    yield from (m for m in marks if isinstance(m, Range))
+
+
+def _inside(limits: Range, value: float) -> bool:
+    return (
+        (limits.low is None or value >= limits.low)
+        and (limits.high is None or value <= limits.high)
+        and (limits.above is None or value > limits.above)
+        and (limits.below is None or value < limits.below)
+    )
+
+
+def _limits(marks: Sequence[Any]) -> str:
+    for r in _ranges(marks):
+        low, high = r.above if r.low is None else r.low, r.below if r.high is None else r.high
+        if low is not None and high is not None:
+            return f" in {'(' if r.low is None else '['}{_number(low)}, {_number(high)}{')' if r.high is None else ']'}"
+        if low is not None:
+            return f" above {_number(low)}" if r.low is None else f" of at least {_number(low)}"
+        if high is not None:
+            return f" below {_number(high)}" if r.high is None else f" of at most {_number(high)}"
+    return ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value)}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"

@@ -1,0 +1,14 @@
+"""What the arguments of Keras' weight constraints may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.util.arguments import NotNegative, Positive, Share
+
+# Class -> argument -> type hint.
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "MaxNorm": {"max_value": Positive},
+    "MinMaxNorm": {"min_value": NotNegative, "max_value": Positive, "rate": Share},
+}
