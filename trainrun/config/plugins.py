@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         What is wrong with them: a file that is missing, a syntax error, a group that does not exist.
     """
     found: list[Problem] = []
+    places: dict[tuple[str, str], tuple[Path, int, str]] = {}
     for plugin in plugins:
         path = _locate(plugin)
         if path is None:
@@ -84,23 +86,37 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 )
             )
             continue
-        for group, name, node, call in _registrations(tree):
-            if fault := lookup.name_fault(name):
-                found.append(Problem("plugins", f"{plugin}, line {node.lineno}: {fault}"))
-                continue
+        for registration in _registrations(tree):
+            group, name, call = registration.group, registration.name, registration.call
+            place = f"{plugin}, line {call.lineno}"
             if group not in lookup.KERAS:
-                text = f"{plugin}, line {node.lineno}: register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
-                found.append(Problem("plugins", text))
+                text = f"register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
+                found.append(Problem("plugins", f"{place}: {text}"))
+                continue
+            if fault := lookup.name_fault(group, name):
+                found.append(Problem("plugins", f"{place}: {fault}"))
+                continue
+            first = places.setdefault((group, name), (path, call.lineno, place))
+            if first[:2] != (path, call.lineno):
+                text = (
+                    f"register({group!r}, {name!r}): {first[2]} registers this name, too. Rename one of them."
+                )
+                found.append(Problem("plugins", f"{place}: {text}"))
                 continue
             try:
                 declared = _declared(group, call, tree)
             except ValueError as error:
-                found.append(
-                    Problem("plugins", f"{plugin}, line {call.lineno}: register({group!r}): {error}")
-                )
+                found.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
                 continue
+            source = path if registration.defined else None
             component = lookup.Component(
-                group, name, f"plug-in {plugin}", _module_name(plugin, path), node.name, path, declared
+                group,
+                name,
+                f"plug-in {plugin}",
+                _module_name(plugin, path),
+                registration.attribute,
+                source,
+                declared,
             )
             lookup.announce(component)
     return found
@@ -244,26 +260,55 @@ def _declared(group: str, call: ast.Call, tree: ast.Module) -> Declaration:
     return made(group, {k: v for k, v in arguments.items() if k not in ("group", "name")})
 
 
-def _registrations(
-    tree: ast.Module,
-) -> Iterable[tuple[str, str, ast.ClassDef | ast.FunctionDef, ast.Call]]:
-    """Yield (group, name, definition, decorator) for each `@register("group", "name")` in a module."""
+@dataclass(frozen=True)
+class _Registration:
+    """A call of `register` in a plug-in's source.
+
+    Args:
+        group, name: its arguments; the name is by default that of what it registers.
+        attribute: the name of the class or function in the file.
+        defined: whether the file defines it; else only importing it tells its arguments.
+        call: the call itself.
+    """
+
+    group: str
+    name: Any
+    attribute: str
+    defined: bool
+    call: ast.Call
+
+
+def _registrations(tree: ast.Module) -> Iterator[_Registration]:
+    """Yield each `@register("group", "name")` above a definition, and each `register("group", "name")(thing)`."""
+    defined = {n.name for n in ast.walk(tree) if isinstance(n, signatures.Definition)}
     for node in ast.walk(tree):
-        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, signatures.Definition):
+            calls, attribute = node.decorator_list, node.name
+        elif isinstance(node, ast.Call) and len(node.args) == 1:
+            calls, attribute = [node.func], getattr(node.args[0], "id", "")
+        else:
             continue
-        for call in node.decorator_list:
-            called = getattr(call, "func", None)
+        for call in calls:
+            function = getattr(call, "func", None)
             if (
                 not isinstance(call, ast.Call)
-                or getattr(called, "attr", getattr(called, "id", None)) != "register"
+                or getattr(function, "attr", getattr(function, "id", None)) != "register"
             ):
                 continue
-            words = [a.value for a in call.args if isinstance(a, ast.Constant)]
-            named = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
-            group = words[0] if words else named.get("group")
-            if isinstance(group, str):
-                # A name that is no text is refused by `lookup.name_fault`.
-                yield group, words[1] if len(words) > 1 else named.get("name", node.name), node, call
+            arguments = dict(zip(("group", "name"), call.args, strict=False)) | {
+                k.arg: k.value for k in call.keywords
+            }
+            group, name = (
+                literals.fold(arguments.get(k, ast.Constant(None)), tree) for k in ("group", "name")
+            )
+            name = name if "name" in arguments and name is not None else attribute
+            # Names that only running the file tells are known once it is imported.
+            if (
+                isinstance(group, str)
+                and name is not literals.UNKNOWN
+                and (name != "" or "name" in arguments)
+            ):
+                yield _Registration(group, name, attribute, attribute in defined, call)
 
 
 def option_of(component: lookup.Component) -> dict[str, Any] | None:
@@ -276,9 +321,13 @@ def option_of(component: lookup.Component) -> dict[str, Any] | None:
         return None
     source = signatures.read(component)
     values: dict[str, Any] = {"name": component.name}
+    if component.group == "trainer":
+        # The run's settings stand beside a trainer's own arguments, as in our YAML files.
+        fit, own = option_files.packaged("trainer")["fit"].arguments, lookup.find("trainer", "fit")
+        values = {k: v for k, v in fit.items() if k not in signatures.read(own).parameters} | values
     for argument, parameter in (source.parameters if source else {}).items():
-        own = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
-        if own and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
+        shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
+        if shown and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
             values[argument] = None if parameter.value is literals.UNKNOWN else parameter.value
     if component.group in option_files.SEVERAL:
         values = {component.name: values}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,7 +13,6 @@ from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 from trainrun.util import machine
 
-Precision = Literal["float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64"]
 TOO_LATE = (
     "TensorFlow has begun to run in this process, and this can only be set before that. "
     "Start a new process for this run, or give every run of this process the same value."

@@ -5,11 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainrun.hardware import _settings as settings
-from trainrun.hardware._settings import Precision
 from trainrun.hardware.cpu import cpu
 from trainrun.hardware.gpu import gpu
 from trainrun.ui import console
-from trainrun.util.arguments import Count
+from trainrun.util.arguments import Count, Precision
 from trainrun.util.declarations import declare
 
 

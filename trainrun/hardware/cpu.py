@@ -5,8 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainrun.hardware import _settings as settings
-from trainrun.hardware._settings import Precision
-from trainrun.util.arguments import Count
+from trainrun.util.arguments import Count, Precision
 from trainrun.util.declarations import declare
 
 

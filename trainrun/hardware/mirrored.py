@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
-from trainrun.hardware._settings import Precision
-from trainrun.util.arguments import Count, Index
+from trainrun.util.arguments import Count, Index, Precision
 from trainrun.util.declarations import declare
 
 GROUPS = 1000  # numbers set aside for the groups of one strategy

@@ -12,8 +12,7 @@ from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.hardware import _settings as settings
 from trainrun.hardware._cluster import FIRST_PORT, Cluster, cluster
-from trainrun.hardware._settings import Precision
-from trainrun.util.arguments import Count, Index, Range
+from trainrun.util.arguments import Count, Index, Precision, Range
 from trainrun.util.declarations import declare
 
 

@@ -26,12 +26,13 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    problems = plugins.announce(plugins.early(typed))
+    named = plugins.early(typed)
+    problems = plugins.announce(named)
     tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
     if faults and (offered := plugins.entry_points()):
-        problems += plugins.announce(offered)
+        problems += plugins.announce([*named, *offered])
         tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
     problems += faults
     if tree is not None:

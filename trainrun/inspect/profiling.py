@@ -28,6 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.registry import declaration_reader
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
@@ -186,7 +187,8 @@ def feeding(job: Job, trainer: str) -> float:
     split, plan = job.train, job.plan
     indices = order(plan, len(split), 0)
     most = plan.steps_per_epoch
-    if trainer == "train_on_batch":
+    declared = declaration_reader.of("trainer", trainer)
+    if declared.input == "python":
 
         def take(n: int) -> None:
             for x, y, weight in batches(split, indices[: n * plan.batch_size], plan.batch_size):
@@ -195,8 +197,8 @@ def feeding(job: Job, trainer: str) -> float:
                 )
 
         return _seconds(take, most)
-    indexed = trainer == "custom" and sum(a.nbytes for a in split.arrays()) <= HELD
-    if indexed or (trainer == "fit" and Indexed.fits(job)):
+    held = Indexed.fits(job) if declared.keras_fit else sum(a.nbytes for a in split.arrays()) <= HELD
+    if declared.input == "gathered" and held:
         return _seconds(_gathering(gather(split), tf.constant(indices), plan.batch_size), most)
     return _seconds(_drawing(Feed(split, plan).dataset().repeat()), most)
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from trainrun.registry import literals
+from trainrun.util import arguments
 from trainrun.util.arguments import Form, Range, Reference
 
-PACKAGE = Path(__file__).parent.parent
 # A name in an annotation -> its meaning. A name that is not here, and no alias of its file, allows everything.
 NAMES: Mapping[str, Any] = {
     "Annotated": Annotated, "Literal": Literal, "Optional": typing.Optional, "Union": Union, "Any": Any,
     "float": float, "int": int, "bool": bool, "str": str, "list": list, "List": list, "tuple": tuple, "Tuple": tuple,
     "Sequence": Sequence, "set": set, "dict": dict, "Dict": dict, "Mapping": Mapping,
-    "Range": Range, "Reference": Reference, "Form": Form,
+    **{k: v for k, v in vars(arguments).items() if k not in ("Annotated", "Any", "Literal") and k[0].isupper()},
 }  # fmt: skip
 # Keras' base classes: an argument of such a type names a component of the group.
 KERAS_TYPES = {
@@ -43,7 +43,7 @@ def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
 
     Args:
         node: the annotation.
-        module: its file. Aliases that the file assigns at its top, or imports from trainrun, are followed.
+        module: its file. Aliases that the file assigns at its top are followed.
         depth: of aliases and brackets so far.
     """
     if depth > MAX_DEPTH:
@@ -59,7 +59,7 @@ def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
         case ast.Name(id=name):
             return _named(name, module, depth)
         case ast.Attribute(attr=name):
-            return _of_keras(name, ast.unparse(node)) or _named(name, ast.Module([], []), depth)
+            return _of_keras(name, ast.unparse(node)) or NAMES.get(name, Any)
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
             return NAMES["Union"][evaluated(left, module, depth + 1), evaluated(right, module, depth + 1)]
         case ast.Subscript(value=base, slice=inside):
@@ -75,16 +75,7 @@ def _named(name: str, module: ast.Module, depth: int) -> Any:
     for statement in module.body:
         for alias in statement.names if isinstance(statement, ast.ImportFrom) else ():
             if name == (alias.asname or alias.name):
-                return _imported(statement.module or "", alias.name, depth)
-    return NAMES.get(name, Any)
-
-
-def _imported(module: str, name: str, depth: int) -> Any:
-    if (of_keras := _of_keras(name, module)) is not None:
-        return of_keras
-    file = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
-    if name not in NAMES and module.startswith("trainrun.") and file.is_file():
-        return _named(name, parsed(file), depth + 1)
+                return _of_keras(alias.name, statement.module or "") or NAMES.get(alias.name, Any)
     return NAMES.get(name, Any)
 
 

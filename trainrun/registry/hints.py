@@ -101,7 +101,8 @@ def violation(hint: Any, value: Any, default: Any) -> str | None:
     """Return what is wrong with a value, or None. The default itself is always right."""
     if (value == default and type(value) is type(default)) or allows(hint, value):
         return None
-    return f"expected {expects(hint)}, got {shown(value)}."
+    way_out = f" Write [{value}]." if not takes(hint)[0] and isinstance(value, str | int | float) else ""
+    return f"expected {expects(hint)}, got {shown(value)}.{way_out}"
 
 
 def shown(value: Any) -> str:

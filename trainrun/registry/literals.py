@@ -52,8 +52,8 @@ def fold(node: ast.expr, module: ast.Module, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         return UNKNOWN
     match node:
-        case ast.Constant():
-            return node.value
+        case ast.Constant(value=str() | int() | float() | None as value):
+            return value
         case ast.Name():
             value = assigned(node.id, module)
             return UNKNOWN if value is None else fold(value, module, depth + 1)

@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.util
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,10 +191,10 @@ def register(
 
     def keep(thing: Callable[..., Any]) -> Callable[..., Any]:
         known = name or thing.__name__
-        if fault := name_fault(known):
+        if fault := name_fault(group, known):
             raise UserError(fault)
-        code = getattr(thing, "__code__", None)
-        path = Path(code.co_filename) if code else None
+        file = getattr(sys.modules.get(getattr(thing, "__module__", "")), "__file__", None)
+        path = Path(file) if file else None
         _registered.setdefault(group, {})[known] = thing
         announced = _announced.get(group, {}).get(known)
         if announced is None:
@@ -204,11 +205,20 @@ def register(
     return keep
 
 
-def name_fault(name: Any) -> str | None:
-    """Say what keeps a name from being one of a component, or None: it is typed, and is a file's name."""
-    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and len(name) <= 100:
+def name_fault(group: str, name: Any) -> str | None:
+    """Return why a plug-in cannot register a name, or None: it is typed, is a file's name, and is no other component's."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w{0,99}", name, re.ASCII):
+        return f"register(…, {name!r}): expected a name of letters, digits and underscores, such as my_loss."
+    option = package_conf() / group / f"{name}.yaml"
+    if option.is_file():
+        owner = f"trainrun's option {option}"
+    elif name in own_names(group):
+        owner = f"trainrun's component {own_names(group)[name]}"
+    elif name in keras_names(group):
+        owner = f"Keras' class {keras_source(keras_names(group)[name][0])}"
+    else:
         return None
-    return f"register(…, {name!r}): expected a name of letters, digits and underscores, such as my_loss."
+    return f"register({group!r}, {name!r}): the name belongs to {owner}. Choose another one, such as my_{name.lower()}."
 
 
 def names(group: str) -> list[str]:

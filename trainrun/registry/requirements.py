@@ -22,7 +22,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     source = f"data={(config.get('data') or {}).get('name')}"
     for name, spec in (config.get("metric") or {}).items():
         alone = data.outputs == 1 and isinstance(spec, Mapping) and spec.get("axis") == -1
-        if alone and spec.get("name") in ("PearsonCorrelation", "ConcordanceCorrelation"):
+        if alone and declaration_reader.of("metric", spec.get("name")).correlates_along_axis:
             text = f"with axis=-1 it correlates across an example's outputs; {source} has one. Set metric.{name}.axis=0."
             yield Problem(f"metric.{name}.axis", text)
 

@@ -33,6 +33,7 @@ STEPS_OF_WORKERS = 32
     multi_worker=True,
     shares_program=True,
     vectorizes=True,
+    input="gathered",
 )
 class Custom:
     """Repeat a compiled step, with as few returns to Python as callbacks, progress bar and Ctrl-C allow.

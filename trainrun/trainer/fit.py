@@ -30,6 +30,7 @@ LONGEST_EXECUTION = 64
     keras_fit=True,
     shares_program=True,
     vectorizes=True,
+    input="gathered",
 )
 class Fit:
     """Keras' `fit`, with batches whose order is a function of (seed, epoch, step).

@@ -14,7 +14,7 @@ from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
-@declare(takes_steps=True, calls_train_step=True, vectorizes=True)
+@declare(takes_steps=True, calls_train_step=True, vectorizes=True, input="python")
 class TrainOnBatch:
     """Keras' own step on one numpy batch after another.
 

@@ -76,6 +76,7 @@ class MetricDeclaration(Declaration):
         shift_invariance: of a metric on real targets: its value stays the same if a constant is added to targets and
             predictions alike, ``each`` output having one of its own, or one ``common`` to all; ``none``: it does not.
         scale_invariant: its value stays the same if all targets and predictions are multiplied by one number above 0.
+        correlates_along_axis: it needs several values along its argument `axis`.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -84,6 +85,7 @@ class MetricDeclaration(Declaration):
     direction: str | None = _word(("min", "max"), None)
     shift_invariance: str = _word(("each", "common", "none"), "none")
     scale_invariant: bool = False
+    correlates_along_axis: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,8 @@ class TrainerDeclaration(Declaration):
         keras_fit: it is Keras' own loop, with that loop's limits on several devices.
         shares_program: trials may share the program that it compiles.
         vectorizes: its trials may be trained together in one graph.
+        input: how it reads batches, for `profile`: ``python`` (one by one), ``gathered`` (in the compiled loop, from arrays
+            that the device holds) or ``pipeline`` (`tf.data`).
     """
 
     takes_steps: bool = False
@@ -148,6 +152,7 @@ class TrainerDeclaration(Declaration):
     keras_fit: bool = False
     shares_program: bool = False
     vectorizes: bool = False
+    input: str = _word(("python", "gathered", "pipeline"), "pipeline")
 
 
 @dataclass(frozen=True, kw_only=True)

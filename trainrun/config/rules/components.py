@@ -46,7 +46,7 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
                 f"expected the name of a {group}, got {spec.get('name')!r}. `trainrun ls {group}` lists them.",
             )
         ]
-    if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in lookup.own_names(group)):
+    if spec["name"] == "none" or (group in SETTINGS_GROUPS and spec["name"] not in lookup.names(group)):
         known = set(option_files.options(group)) | set(lookup.own_names(group))
         if spec["name"] not in known:
             return [
@@ -169,8 +169,8 @@ def _one_or_list(hint: Any, value: Any, reference: Reference | None) -> str | No
     if isinstance(value, list) and not takes_list and reference:
         return f"expected one {reference.group}, got a list of {len(value)}. Name one of them."
     if not isinstance(value, list) and not takes_one:
-        way_out = " Write [{name: Dense, units: 64}]." if reference and reference.group == "layer" else ""
-        return f"expected a list, got {value!r}.{way_out}"
+        example = "{name: Dense, units: 64}" if reference and reference.group == "layer" else value
+        return f"expected a list, got {value!r}. Write [{example}]."
     return None
 
 

@@ -20,6 +20,7 @@ def _metric(
     direction: str | None = None,
     shift_invariance: str = "none",
     scale_invariant: bool = False,
+    **further: Any,
 ) -> MetricDeclaration:
     return MetricDeclaration(
         targets=tuple(targets.split()),
@@ -28,6 +29,7 @@ def _metric(
         direction=direction,
         shift_invariance=shift_invariance,
         scale_invariant=scale_invariant,
+        **further,
     )
 
 
@@ -41,7 +43,7 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "CategoricalAccuracy": _metric("multiclass", "one_hot", "any", "max"),
     "CategoricalCrossentropy": _metric("multiclass", "one_hot", "probabilities logits", "min"),
     "CategoricalHinge": _metric("multiclass", "one_hot", "scores", "min"),
-    "ConcordanceCorrelation": _metric("real", "real", "real", "max", "common", True),
+    "ConcordanceCorrelation": _metric("real", "real", "real", "max", "common", True, correlates_along_axis=True),
     "CosineSimilarity": _metric("real multiclass multilabel", "real one_hot", "real probabilities", "max", "none", True),
     "F1Score": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "FBetaScore": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
@@ -59,7 +61,7 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
     "MeanSquaredLogarithmicError": _metric("real", "real", "real", "min"),
     "OneHotIoU": _metric("multiclass", "one_hot", "any", "max"),
     "OneHotMeanIoU": _metric("multiclass", "one_hot", "any", "max"),
-    "PearsonCorrelation": _metric("real", "real", "real", "max", "common", True),
+    "PearsonCorrelation": _metric("real", "real", "real", "max", "common", True, correlates_along_axis=True),
     "Poisson": _metric("real", "real", "real", "min"),
     "Precision": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
     "PrecisionAtRecall": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
