@@ -14,16 +14,13 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declaration_reader, literals, lookup, option_files, signatures
+from trainrun.registry import lookup, option_files, registrations
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
-from trainrun.util.declarations import Declaration, made
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
@@ -86,7 +83,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 )
             )
             continue
-        for registration in _registrations(tree):
+        for registration in registrations.of(tree):
             group, name, call = registration.group, registration.name, registration.call
             place = f"{plugin}, line {call.lineno}"
             if group not in lookup.KERAS:
@@ -104,7 +101,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 found.append(Problem("plugins", f"{place}: {text}"))
                 continue
             try:
-                declared = _declared(group, call, tree)
+                declared = registration.declared(tree)
             except ValueError as error:
                 found.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
                 continue
@@ -248,87 +245,3 @@ def _missing(plugin: str) -> str:
 
 def _module_name(plugin: str, path: Path) -> str:
     return f"trainrun_plugin_{path.stem}" if _FILE.search(plugin) else plugin
-
-
-def _declared(group: str, call: ast.Call, tree: ast.Module) -> Declaration:
-    """Return what the arguments of `register` declare.
-
-    Raises:
-        ValueError: one of them is no literal, or none of the group's.
-    """
-    arguments = declaration_reader.arguments_of(call, tree)
-    return made(group, {k: v for k, v in arguments.items() if k not in ("group", "name")})
-
-
-@dataclass(frozen=True)
-class _Registration:
-    """A call of `register` in a plug-in's source.
-
-    Args:
-        group, name: its arguments; the name is by default that of what it registers.
-        attribute: the name of the class or function in the file.
-        defined: whether the file defines it; else only importing it tells its arguments.
-        call: the call itself.
-    """
-
-    group: str
-    name: Any
-    attribute: str
-    defined: bool
-    call: ast.Call
-
-
-def _registrations(tree: ast.Module) -> Iterator[_Registration]:
-    """Yield each `@register("group", "name")` above a definition, and each `register("group", "name")(thing)`."""
-    defined = {n.name for n in ast.walk(tree) if isinstance(n, signatures.Definition)}
-    for node in ast.walk(tree):
-        if isinstance(node, signatures.Definition):
-            calls, attribute = node.decorator_list, node.name
-        elif isinstance(node, ast.Call) and len(node.args) == 1:
-            calls, attribute = [node.func], getattr(node.args[0], "id", "")
-        else:
-            continue
-        for call in calls:
-            function = getattr(call, "func", None)
-            if (
-                not isinstance(call, ast.Call)
-                or getattr(function, "attr", getattr(function, "id", None)) != "register"
-            ):
-                continue
-            arguments = dict(zip(("group", "name"), call.args, strict=False)) | {
-                k.arg: k.value for k in call.keywords
-            }
-            group, name = (
-                literals.fold(arguments.get(k, ast.Constant(None)), tree) for k in ("group", "name")
-            )
-            name = name if "name" in arguments and name is not None else attribute
-            # Names that only running the file tells are known once it is imported.
-            if (
-                isinstance(group, str)
-                and name is not literals.UNKNOWN
-                and (name != "" or "name" in arguments)
-            ):
-                yield _Registration(group, name, attribute, attribute in defined, call)
-
-
-def option_of(component: lookup.Component) -> dict[str, Any] | None:
-    """Return the option that a plug-in's component is by itself, its arguments read off its signature.
-
-    Returns:
-        The content of a YAML; None where there is one of its name, which goes first.
-    """
-    if component.name in option_files.options(component.group):
-        return None
-    source = signatures.read(component)
-    values: dict[str, Any] = {"name": component.name}
-    if component.group == "trainer":
-        # The run's settings stand beside a trainer's own arguments, as in our YAML files.
-        fit, own = option_files.packaged("trainer")["fit"].arguments, lookup.find("trainer", "fit")
-        values = {k: v for k, v in fit.items() if k not in signatures.read(own).parameters} | values
-    for argument, parameter in (source.parameters if source else {}).items():
-        shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
-        if shown and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
-            values[argument] = None if parameter.value is literals.UNKNOWN else parameter.value
-    if component.group in option_files.SEVERAL:
-        values = {component.name: values}
-    return values

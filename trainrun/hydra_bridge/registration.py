@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import secrets
 import string
+from typing import Any
 
 from trainrun.compat import hydra_private
 from trainrun.hydra_bridge import interpolations
-from trainrun.registry import option_files
+from trainrun.registry import literals, lookup, option_files, signatures
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -24,16 +25,32 @@ def prepare() -> None:
     _offer_components()
 
 
+def option_of(component: lookup.Component) -> dict[str, Any] | None:
+    """Return the option that a plug-in's component is by itself, its arguments read off its signature.
+
+    Returns:
+        The content of a YAML; None where a project has one of this name, which goes first.
+    """
+    if component.name in option_files.options(component.group):
+        return None
+    source = signatures.read(component)
+    # A trainer's YAML holds the run's settings beside the trainer's own arguments.
+    settings = option_files.shared("trainer") if component.group == "trainer" else {}
+    values = {**settings, "name": component.name}
+    for argument, parameter in (source.parameters if source else {}).items():
+        shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
+        if shown and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
+            values[argument] = None if parameter.value is literals.UNKNOWN else parameter.value
+    return {component.name: values} if component.group in option_files.SEVERAL else values
+
+
 def _offer_components() -> None:
     """Make each component of the user's plug-ins that has no YAML an option of its group."""
     from hydra.core.config_store import ConfigStore
 
-    from trainrun.config import plugins
-    from trainrun.registry import lookup
-
     store = ConfigStore.instance()
     for component in lookup.announced():
-        if (values := plugins.option_of(component)) is not None:
+        if (values := option_of(component)) is not None:
             store.store(group=component.group, name=component.name, node=values, provider=component.origin)
             continue
         # It has a YAML in this folder and had none in the folder of an earlier run. Hydra 1.3.8 merges a stored option with

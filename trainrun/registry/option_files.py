@@ -135,6 +135,12 @@ def packaged(group: str) -> dict[str, Option]:
     return _options(group, (("trainrun", package_conf()),))
 
 
+def shared(group: str) -> dict[str, Any]:
+    """Return the keys that all of our options of a group have, with the defaults of the first."""
+    every = [option.arguments for option in packaged(group).values() if not option.alias_of]
+    return {k: v for k, v in every[0].items() if k != "name" and all(k in others for others in every)}
+
+
 def primary(name: str) -> dict[str, Any]:
     """Return a YAML that stands at the top of our own conf/, as it is written."""
     return yaml_file.parse((package_conf() / f"{name}.yaml").read_text(encoding="utf-8"))

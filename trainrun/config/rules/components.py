@@ -110,12 +110,10 @@ def _settings_problems(
                 f"no such key in {group}={spec['name']}.{did_you_mean(k, known)} It takes {takes}.",
             )
     if group == "trainer":
-        example = named[0] if named else option_files.packaged(group)["fit"]
-        for k, value in example.arguments.items():
+        for k, value in (named[0].arguments if named else option_files.shared(group)).items():
             if k not in spec and k not in parameters:
-                yield Problem(
-                    f"{key}.{k}", f"the key is missing; in {group}={example.name} it is {hints.shown(value)}."
-                )
+                text = f"the key is missing; in {group}={named[0].name if named else 'fit'} it is {hints.shown(value)}."
+                yield Problem(f"{key}.{k}", text)
 
 
 def _argument_problems(

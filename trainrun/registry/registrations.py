@@ -1,0 +1,72 @@
+"""The calls of `trainrun.register` in a plug-in's source, read without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from trainrun.registry import declaration_reader, literals
+from trainrun.registry.signatures import Definition
+from trainrun.util.declarations import Declaration, made
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One call of `register`.
+
+    Args:
+        group, name: its arguments; the name is by default that of what it registers.
+        attribute: the name of the class or function in the file.
+        defined: whether the file defines it; else only importing it tells its arguments.
+        call: the call itself.
+    """
+
+    group: str
+    name: Any
+    attribute: str
+    defined: bool
+    call: ast.Call
+
+    def declared(self, tree: ast.Module) -> Declaration:
+        """Return what the call's other arguments declare.
+
+        Raises:
+            ValueError: one of them is no literal, or none of the group's.
+        """
+        arguments = declaration_reader.arguments_of(self.call, tree)
+        return made(self.group, {k: v for k, v in arguments.items() if k not in ("group", "name")})
+
+
+def of(tree: ast.Module) -> Iterator[Registration]:
+    """Yield each `@register("group", "name")` above a definition, and each `register("group", "name")(thing)`."""
+    defined = {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
+    for node in ast.walk(tree):
+        if isinstance(node, Definition):
+            calls, attribute = node.decorator_list, node.name
+        elif isinstance(node, ast.Call) and len(node.args) == 1:
+            calls, attribute = [node.func], getattr(node.args[0], "id", "")
+        else:
+            continue
+        for call in calls:
+            function = getattr(call, "func", None)
+            if (
+                not isinstance(call, ast.Call)
+                or getattr(function, "attr", getattr(function, "id", None)) != "register"
+            ):
+                continue
+            arguments = dict(zip(("group", "name"), call.args, strict=False)) | {
+                k.arg: k.value for k in call.keywords
+            }
+            group, name = (
+                literals.fold(arguments.get(k, ast.Constant(None)), tree) for k in ("group", "name")
+            )
+            name = name if "name" in arguments and name is not None else attribute
+            # Names that only running the file tells are known once it is imported.
+            if (
+                isinstance(group, str)
+                and name is not literals.UNKNOWN
+                and (name != "" or "name" in arguments)
+            ):
+                yield Registration(group, name, attribute, attribute in defined, call)
