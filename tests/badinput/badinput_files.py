@@ -198,7 +198,7 @@ PLUGINS = [
     case("plug-in: imports what is not there", "plugins=[./mine.py]", "cannot be imported", "no_such_package", files=plugin("import trainrun\nimport no_such_package\n")),
     case("plug-in: raises without a text", "plugins=[./mine.py]", "cannot be imported", "AssertionError", files=plugin("import trainrun\nassert False\n")),
     case("plug-in: recursion without end", "plugins=[./mine.py]", "RecursionError", files=plugin("import trainrun\ndef f(): return f()\nf()\n")),
-    case("plug-in: a group that is none", "plugins=[./mine.py]", "line 3", "Did you mean loss?", files=plugin("import trainrun\n@trainrun.register('los', 'x')\ndef x(): ...\n")),
+    case("plug-in: a group that is none", "plugins=[./mine.py]", "line 2", "Did you mean loss?", files=plugin("import trainrun\n@trainrun.register('los', 'x')\ndef x(): ...\n")),
     case("plug-in: a name with a slash", "plugins=[./mine.py]", "expected a name of letters", files=plugin("import trainrun\n@trainrun.register('loss', '../x')\ndef x(): ...\n")),
     case("plug-in: a name with blanks", "plugins=[./mine.py]", "expected a name of letters", files=plugin("import trainrun\n@trainrun.register('loss', 'my loss')\ndef x(): ...\n")),
     case("plug-in: a name that is a number", "plugins=[./mine.py]", "expected a name of letters", files=plugin("import trainrun\n@trainrun.register('loss', 7)\ndef x(): ...\n")),

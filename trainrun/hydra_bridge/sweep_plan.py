@@ -56,7 +56,7 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
         settings, fault = _settings(typed, own, config_name, loader)
         # What installed packages offer is looked up only when something is missing, as in `preflight.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
-            plugins.announce([*plugins.early(given), *offered])
+            plugins.announce([*plugins.early(typed), *offered])
             registration.prepare()
             settings, fault = _settings(typed, own, config_name, loader)
         search_space, faults = sweep_sources.space(settings, loader)
