@@ -84,23 +84,26 @@ def build(group: str, option: str, /, form: str = "class", **arguments: Any) -> 
     Raises:
         UserError: there is no such option or argument, or a length is a share of a run, which has no steps here.
     """
-    from trainrun.registry import option_files
+    from trainrun.registry import option_files, signatures
     from trainrun.registry.construct import construct, resolve
 
     if option_files.find(group, option) is None and option_files.find(group, option.lower()) is not None:
         option = option.lower()  # Keras' MSE, KLD …
-    _, complete = resolve(group, {"name": option} | {k: v for k, v in arguments.items() if k != "name"})
-    arguments |= _in_steps(group, complete)
+    component, complete = resolve(
+        group, {"name": option} | {k: v for k, v in arguments.items() if k != "name"}
+    )
+    written = {k: v for k, v in complete.items() if k in signatures.lengths(component)}
+    arguments |= _in_steps(group, written)
     named = {"name": arguments.pop("name")} if "name" in arguments else {}
     return construct(group, {"name": option, **arguments}, form=form, **named)
 
 
-def _in_steps(group: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lengths among the arguments that are written as text, in steps."""
+def _in_steps(group: str, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those lengths of training that are written as text, in steps."""
     found = {}
-    for name, value in arguments.items():
+    for name, value in written.items():
         texts = value if isinstance(value, list) else [value]
-        if (group, name) not in lengths.LENGTHS or not any(isinstance(text, str) for text in texts):
+        if not any(isinstance(text, str) for text in texts):
             continue
         try:
             parsed = [lengths.parse(text) for text in texts]
