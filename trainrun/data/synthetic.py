@@ -292,9 +292,8 @@ def sequences(
     import numpy as np
 
     tokens = classes + 1 + draw.integers(vocabulary - classes - 1, examples, length)
-    places = np.argsort(draw.raw(examples * length).reshape(examples, length), axis=1, kind="stable")[
-        :, :classes
-    ]
+    order = np.argsort(draw.raw(examples * length).reshape(examples, length), axis=1, kind="stable")
+    places = order[:, :classes]
     # Marker k+1 stands at places[:, k]; how often each token occurs says nothing of the class.
     np.put_along_axis(tokens, places, np.arange(1, classes + 1)[None], axis=1)
     y = np.argmin(places, axis=1)
