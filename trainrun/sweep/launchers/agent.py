@@ -37,23 +37,23 @@ class Channel(Protocol):
 
 
 class Mirror(Protocol):
-    """Brings what a trial has written to where the sweep sees it."""
+    """Copies what a trial has written to where the sweep sees it."""
 
     def epoch(self) -> None:
-        """Bring what must not be late: the journal."""
+        """Copy what must not be late: the journal."""
 
     def look(self) -> None:
-        """Bring what may have changed; called often."""
+        """Copy what may have changed; called often."""
 
     def end(self) -> None:
-        """Bring everything."""
+        """Copy everything."""
 
 
 class InPlace:
     """The trial writes where the sweep sees it."""
 
     def epoch(self) -> None:
-        """Nothing is to be brought."""
+        """Nothing is to be copied."""
 
     look = end = epoch
 

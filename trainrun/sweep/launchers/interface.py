@@ -1,4 +1,4 @@
-"""The interface of launchers: processes of this machine, a Ray cluster, Slurm."""
+"""The interface of an engine, which runs the trials of a launcher: local processes, a Ray cluster, Slurm."""
 
 from __future__ import annotations
 

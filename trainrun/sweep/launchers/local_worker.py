@@ -25,7 +25,7 @@ IMPORT_TIMEOUT_S = 120.0
 
 
 class LocalWorker:
-    """A process that runs trials, one after another, and what it is at.
+    """A process that runs trials, one after another, and its state.
 
     Args:
         share: of the machine.
@@ -33,8 +33,8 @@ class LocalWorker:
 
     Attributes:
         trial: that it runs, or None.
-        ended: how its trial has ended, once it has said so.
-        deaf: whether nothing will come from it any more.
+        ended: the last message of its trial, once it has come.
+        pipe_closed: whether its end of the pipe is closed.
         stop_by: when to kill it; None: its trial may go on.
         reason: for which its trial was stopped.
         began: when its trial has begun.
@@ -49,7 +49,7 @@ class LocalWorker:
 
     def _clear(self) -> None:
         self.ended: Ended | None = None
-        self.deaf = False
+        self.pipe_closed = False
         self.stop_by: float | None = None
         self.reason: str | None = None
         self.began, self._begun = time.monotonic(), False
@@ -69,14 +69,14 @@ class LocalWorker:
         worker_end.close()
 
     def receive(self, on_epoch: Any, answers: bool) -> None:
-        """Take in what the trial has said.
+        """Handle the messages that the trial has sent.
 
         Args:
             on_epoch: see `interface.Engine`; called for each epoch.
             answers: whether the trial waits for an answer.
         """
         try:
-            while not self.deaf and self.ended is None and self.pipe.poll():
+            while not self.pipe_closed and self.ended is None and self.pipe.poll():
                 message = self.pipe.recv()
                 if isinstance(message, Begun):
                     # Its time counts from now: the first of all waits for the import of TensorFlow.
@@ -88,12 +88,12 @@ class LocalWorker:
                 elif isinstance(message, Ended):
                     self.ended = message
         except (EOFError, OSError):
-            self.deaf = True
+            self.pipe_closed = True
 
     @property
     def watched(self) -> list[Any]:
         """What to wait for: the end of the process, or a message."""
-        silent = self.deaf or self.ended is not None
+        silent = self.pipe_closed or self.ended is not None
         return [self.process.sentinel, *([] if silent else [self.pipe])]
 
     @property

@@ -1,7 +1,7 @@
 """`hydra/launcher=submitit`: Slurm, by way of submitit; `cluster=local` runs its jobs on this machine.
 
-A job that Slurm takes its place away from gets SIGUSR2 first. It has its trial save itself, asks to be queued again, and
-goes on from that checkpoint when its turn comes.
+Slurm sends SIGUSR2 to a job before it preempts it. The job checkpoints its trial, asks to be requeued, and continues from that
+checkpoint when it runs again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainrun.sweep.trial import Trial
 
 FOLDER = "submitit"  # in the sweep's directory: what is submitted, and the jobs' own output
 QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
-# What Slurm's accounting and a shared file system may be late.
+# Seconds by which Slurm's accounting, and heartbeats on a shared file system, may be late.
 PATIENCE, SILENCE = 30.0, 120.0
 
 
@@ -109,7 +109,7 @@ class Submitit(ClusterEngine):
         job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
         message = ""
         with contextlib.suppress(Exception):  # of submitit's, when it cannot read what a job has left
-            # For what a killed job could not leave submitit waits a quarter of a minute, in which no trial would be heard.
+            # For what a killed job could not leave submitit waits a quarter of a minute, in which no other trial's messages would be read.
             left = job.handle.paths.result_pickle.exists()
             message = str((job.handle.exception() if left else job.handle.stderr()) or "")
             message = message.strip().rpartition("\n")[2]
@@ -136,7 +136,7 @@ class Submitit(ClusterEngine):
         if not self._pending:
             return
         jobs, self._pending = self._pending, []
-        with _deaf(), self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext():
+        with _sigint_ignored(), self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext():
             handles = [self._executor.submit(Task(job.task)) for job in jobs]
         for job, handle in zip(jobs, handles, strict=True):
             job.handle = handle
@@ -229,8 +229,8 @@ class _PreemptibleEnd(WorkerEnd):
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Within, processes that begin do not hear Ctrl-C: it is the sweep's, which passes it on once."""
+def _sigint_ignored() -> Iterator[None]:
+    """Have processes that start inside the `with` ignore Ctrl-C: the sweep passes it on once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
 """The plots of a sweep's best trial, drawn when the sweep is over.
 
-They need its model. So a process like a trial's draws them, which has TensorFlow already; the sweep's own process would take
-seconds to import it.
+They need the trial's model, so they are drawn in a fork that has TensorFlow: the sweep's own process would take seconds to
+import it.
 """
 
 from __future__ import annotations

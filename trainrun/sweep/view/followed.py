@@ -16,7 +16,7 @@ from trainrun.tracking.delivery import liveness
 
 
 class FollowedRun:
-    """One run: what its journal has gained since the last look.
+    """A run of another process, followed by its journal.
 
     Args:
         trial: what is known of it; its status, epochs, metrics and config are kept up to date.
@@ -38,7 +38,7 @@ class FollowedRun:
         return newest
 
     def settle(self) -> None:
-        """Find out whether its process still lives."""
+        """Mark the run KILLED if its process is gone."""
         if self.trial.status == RUNNING and self._start and liveness.lives(self._start) is False:
             with contextlib.suppress(OSError):
                 status.settle(self.trial.run_dir)
@@ -59,7 +59,7 @@ class FollowedRun:
 
 
 class FollowedSweep:
-    """One sweep: its board, driven by what its trials write.
+    """A sweep of another process: its board, driven by the journals of its trials.
 
     Args:
         sweep_dir: its directory.
@@ -88,10 +88,10 @@ class FollowedSweep:
         return [f.trial for f in self._follows.values() if f.trial.status == RUNNING]
 
     def look(self, say: bool = True) -> None:
-        """Take in what has come; trials that have ended get a line.
+        """Read what the sweep and its trials have written since the last call.
 
         Args:
-            say: whether they do.
+            say: print a line for each trial that has ended.
         """
         self._read_own()
         self._find()
@@ -109,7 +109,7 @@ class FollowedSweep:
                 (self.board.ended if say else self.board.count)(trial)
 
     def settle(self) -> None:
-        """Find out whether the processes of the sweep and its trials still live."""
+        """Mark the sweep and its trials KILLED where their processes are gone."""
         if self.start and self.end is None and liveness.lives(self.start) is False:
             with contextlib.suppress(OSError):
                 status.settle(self.sweep_dir)

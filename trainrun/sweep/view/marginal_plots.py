@@ -1,4 +1,4 @@
-"""What each varied key does to the objective: a panel a key."""
+"""The objective against each varied key: a panel a key."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_KEYS, MOST_NAMES = 12, 10
-FEW = 8  # so many values of a number are levels, each with a place of its own
-BOXED = 4  # trials that have a box
-DECADES = 30.0  # a range that a logarithmic axis is for
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#9A9A9A"
+MOST_KEYS, MOST_NAMES = 12, 10  # panels of a figure; strips of a panel
+FEW = 8  # a number with at most so many values gets a strip for each
+BOXED = 4  # trials of a strip from which on a box is drawn
+WIDE = 30.0  # ratio of values beyond which an axis is logarithmic
+BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
+
+
+def marker_size(count: int) -> int:
+    """Return the size of so many dots in one panel."""
+    return 26 if count <= 100 else 12 if count <= 600 else 6
 
 
 def varied(trials: Sequence[Trial]) -> dict[str, list[str | None]]:
@@ -72,7 +77,7 @@ def draw(
         len(names), width=3.9 if len(names) > 1 else 5.4, height=3.3, columns=2 if len(names) == 4 else 3
     )
     values = [y for _, y, _ in shown]
-    wide = min(values) > 0 and max(values) / min(values) > DECADES
+    wide = min(values) > 0 and max(values) / min(values) > WIDE
     for axes, key in zip(panels, names, strict=True):
         dots = [
             Dot(x, y, whole, i == 0)
@@ -89,7 +94,7 @@ def draw(
 
 
 def _legend(figure: Figure) -> None:
-    """Say once what the hollow dots are, below all panels: within them it would look like one more trial."""
+    """Explain the hollow dots once, below all panels: a legend within a panel would look like another trial."""
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         if labels:
@@ -112,12 +117,12 @@ def _panel(axes: Axes, dots: Sequence[Dot]) -> None:
 
 
 def logarithmic(values: Sequence[float]) -> bool:
-    """Whether values look as if drawn on a logarithmic scale: they span decades, and few lie in the uppermost.
+    """Return whether values look drawn on a logarithmic scale: they span decades, and few lie in the uppermost one.
 
-    Not every range that begins near zero is one: of a dropout between 0 and 0.5, half the values lie above 0.25.
+    A range that begins near zero may be linear: half the values of a dropout between 0 and 0.5 lie above 0.25.
     """
     low, high = min(values), max(values)
-    if low <= 0 or high / low <= DECADES:
+    if low <= 0 or high / low <= WIDE:
         return False
     middle = statistics.median(values)
     return math.log(middle / low) / math.log(high / low) < 0.75
@@ -159,7 +164,7 @@ def _names(axes: Axes, dots: Sequence[Dot], order: Sequence[str]) -> None:
 
 
 def _dots(axes: Axes, across: Sequence[float], dots: Sequence[Dot]) -> None:
-    size = 26 if len(dots) <= 100 else 12 if len(dots) <= 600 else 6
+    size = marker_size(len(dots))
     placed = [*zip(across, dots, strict=True)]
     whole = [(x, d.y) for x, d in placed if d.whole]
     pruned = [(x, d.y) for x, d in placed if not d.whole]

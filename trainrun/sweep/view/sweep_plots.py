@@ -1,4 +1,4 @@
-"""Pictures of a sweep: what the trials have come to, how they learned, what each varied key does, and the Pareto front."""
+"""Plots of a sweep: final values, learning curves, the effect of each varied key, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trainrun.sweep import objective as goals
 from trainrun.sweep.ranking.pareto import front
 from trainrun.sweep.trial import Objective, Trial
 from trainrun.sweep.view import marginal_plots
+from trainrun.sweep.view.marginal_plots import BLUE, GREY, ORANGE, RED, WIDE
 from trainrun.tracking import journal, status
 from trainrun.ui import console
 
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 
 FOLDER = "plots"
 MOST_CURVES = 150  # of thousands of trials, the best and some of the others are drawn
-WIDE = 30.0  # values that span more than this are drawn on a logarithmic axis
-BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
 
 
 def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any]) -> list[Path]:
-    """Draw the sweep's pictures into `plots/`; a picture that fails costs one warning and nothing else.
+    """Draw the plots into `plots/`; a plot that fails is a warning.
 
     Args:
         sweep_dir: the sweep's directory.
@@ -76,13 +75,13 @@ def _figures(
 
 
 def history(trials: Sequence[Trial], objective: Objective) -> Figure:
-    """What each trial has come to, and the best so far."""
+    """Plot each trial's final value and the best so far."""
     from trainrun.artifacts.figure_style import sheet
 
     figure, (axes,) = sheet(1, width=7.6, height=4.2)
     finished = [(t.number, v) for t in trials if t.status == "FINISHED" and (v := t.value(objective.name)) is not None]  # fmt: skip
     finished.sort()
-    size = 26 if len(finished) <= 100 else 12 if len(finished) <= 600 else 6
+    size = marginal_plots.marker_size(len(finished))
     axes.scatter(*zip(*finished, strict=True), s=size, color=BLUE, alpha=0.65, linewidths=0, label="finished",
                  zorder=3)  # fmt: skip
     given_up = [(t.number, v) for t in trials if t.status == "PRUNED" and (v := _reached(t, objective)) is not None]  # fmt: skip
@@ -119,14 +118,14 @@ def learned(
     order = objective.ranked(list(trials))
     seen = {id(t) for t in order}
     order += [t for t in trials if id(t) not in seen]
-    if len(order) > MOST_CURVES:  # the best third, and of the others every so-manieth
+    if len(order) > MOST_CURVES:  # the best third, and an even selection of the others
         rest = order[MOST_CURVES // 3 :]
         order = order[: MOST_CURVES // 3] + rest[:: math.ceil(len(rest) / (MOST_CURVES * 2 // 3))]
     return [(t, *_curve(t, objective)) for t in order]
 
 
 def curves(learning: Sequence[tuple[Trial, str, list[tuple[int, float]]]], objective: Objective) -> Figure:
-    """How the trials learned, the best in front."""
+    """Plot the trials' learning curves, the best in front."""
     from trainrun.artifacts.figure_style import sheet
 
     figure, (axes,) = sheet(1, width=7.6, height=4.2)
@@ -182,7 +181,7 @@ def _legend(axes: Axes) -> None:
 
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
-    """Each two objectives against each other; on the front, none is better in both."""
+    """Plot each pair of objectives against each other, with the Pareto front."""
     from trainrun.artifacts.figure_style import sheet
 
     pairs = [(a, b) for i, a in enumerate(objectives) for b in objectives[i + 1 :]][:6]
@@ -223,7 +222,7 @@ def _aim(objective: Objective) -> str:
 
 
 def _curve(trial: Trial, objective: Objective) -> tuple[str, list[tuple[int, float]]]:
-    """Return what a trial has reported of the objective, or of what comes nearest: (name, [(epoch, value)])."""
+    """Return a trial's values of the objective by epoch, or of the nearest metric that it reports: (name, [(epoch, value)])."""
     path, values, name = trial.run_dir / status.JOURNAL, {}, objective.name
     try:
         # Only lines that may be epochs are decoded: a start record has the whole config.
@@ -235,12 +234,12 @@ def _curve(trial: Trial, objective: Objective) -> tuple[str, list[tuple[int, flo
         nearest = goals.measured(objective, (record or {}).get("metrics") or {})
         if nearest is not None and isinstance(record.get("epoch"), int):
             name = nearest[0]
-            values[record["epoch"]] = nearest[1]  # a later attempt's stands in the place of an earlier one's
+            values[record["epoch"]] = nearest[1]  # a later attempt replaces an earlier one
     return name, sorted(values.items())
 
 
 def _reached(trial: Trial, objective: Objective) -> float | None:
-    """Return the last value of a trial that did not come to its end."""
+    """Return the last value that a pruned trial reported."""
     _, values = _curve(trial, objective)
     return values[-1][1] if values and math.isfinite(values[-1][1]) else None
 
