@@ -127,7 +127,7 @@ def test_newer_format_is_refused_with_the_way_out(path, monkeypatch):
 
 
 def test_a_file_that_is_not_there_is_named(path):
-    with pytest.raises(stored.Damaged, match=r"last\.npz is not there"):
+    with pytest.raises(stored.Damaged, match=r"last\.npz does not exist"):
         stored.read(path)
 
 

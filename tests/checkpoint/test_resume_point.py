@@ -195,9 +195,9 @@ def go_back(run_dir, newest):
 @pytest.mark.parametrize(
     ("place", "word", "said"),
     [
-        ((0, 3), "outputs/runs/one", "going on with epoch 1 of 3, step 4 of 6"),
-        ((2, 0), "one", "going on with epoch 3 of 3"),
-        ((2, 3), "last", "going on with epoch 3 of 3, step 4 of 6"),
+        ((0, 3), "outputs/runs/one", "continuing with epoch 1 of 3, step 4 of 6"),
+        ((2, 0), "one", "continuing with epoch 3 of 3"),
+        ((2, 3), "last", "continuing with epoch 3 of 3, step 4 of 6"),
         ((3, 0), "one", ""),
     ],
     ids=str,
@@ -257,8 +257,8 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(copied,
     last.write_bytes(last.read_bytes()[:-1000])
     assert resume.main([str(copied)]) == 0
     captured = capsys.readouterr()
-    assert "last.npz is damaged" in captured.err and "the one before is taken" in captured.err
-    assert "going on with epoch 3 of 3" in captured.out
+    assert "last.npz is damaged" in captured.err and "the one before it is used" in captured.err
+    assert "continuing with epoch 3 of 3" in captured.out
     assert record(copied) == record(three_epochs.run_dir)
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainrun.checkpoint import file, start, writer
+from trainrun.checkpoint import file, training_state, writer
 from trainrun.errors import TrainingError
 from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.util.interval import Interval
@@ -101,8 +101,9 @@ class Drive:
 
 
 def restored(model, folder, name):
-    epoch = start.restore(folder / "checkpoints" / name, model)
-    return epoch, float(np.array(model.layers[0].bias)[0])
+    checkpoint = file.read(folder / "checkpoints" / name)
+    training_state.apply(checkpoint, model, [])
+    return checkpoint.epoch, float(np.array(model.layers[0].bias)[0])
 
 
 def test_short_epochs_leave_the_last_and_the_best_nevertheless(model, tmp_path, written):

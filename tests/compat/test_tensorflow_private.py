@@ -111,3 +111,11 @@ def test_merge_call_hands_over_the_strategy_and_the_arguments(devices):
     with strategy.scope():
         strategy.run(lambda: private.merge_call_if_needed(function, strategy, 7))
     assert [value for _, value in got] == [7]
+
+
+def test_strategies_of_one_process_number_their_groups_of_devices_apart():
+    bases = [private.mirrored_strategy(["CPU:0"]).extended._collective_key_base for _ in range(2)]
+    own = inspect.signature(tf.distribute.MirroredStrategy.__init__).parameters
+    assert bases[1] - bases[0] == private.GROUPS_PER_STRATEGY and "devices" in own
+    # TensorFlow has one number for all strategies of a class.
+    assert tf.distribute.MirroredStrategy._collective_key_base == 0

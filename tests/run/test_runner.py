@@ -136,12 +136,14 @@ def test_the_best_checkpoint_restores_the_weights_of_the_best_epoch(python_run):
 
     result, _ = python_run
     best = min(range(3), key=lambda i: result.history["val_loss"][i])
-    from trainrun.checkpoint import start
+    from trainrun.checkpoint import file, training_state
+    from trainrun.model.variables import by_purpose
 
     model = keras.models.clone_model(result.model)
     model.compile("adam", "sparse_categorical_crossentropy")
-    epochs = start.restore(result.run_dir / "checkpoints" / "best.npz", model)
-    assert epochs == best + 1
+    checkpoint = file.read(result.run_dir / "checkpoints" / "best.npz")
+    training_state.put(checkpoint, {"weights": by_purpose(model)["weights"]})
+    assert checkpoint.epoch == best + 1
     data = trainrun.build("data", "iris", seed=42)
     p = model.predict(data.validation.x, verbose=0)
     loss = -np.log(p[np.arange(len(p)), data.validation.y]).mean()

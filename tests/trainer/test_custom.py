@@ -42,7 +42,7 @@ def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, 
 
     held = train("custom", *SMALL, "trainer.epochs=3")
     monkeypatch.setattr(compiled_epoch, "HELD", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK", 16 * 2 * 24)  # two steps or so
+    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)  # two steps or so
     agree([held, train("custom", *SMALL, "trainer.epochs=3")])
 
 

@@ -105,7 +105,7 @@ def test_signal_named_in_the_config_saves_stops_and_the_run_resumes(inside, capf
     status, (newest, damage) = left(inside)
     assert status == "KILLED" and newest.epoch >= 2 and not damage
     assert main(["resume", "last"]) == 143
-    assert f"going on with epoch {newest.epoch + 1} of 30" in capfd.readouterr().out
+    assert f"continuing with epoch {newest.epoch + 1} of 30" in capfd.readouterr().out
     status, (further, damage) = left(inside)
     assert status == "KILLED" and further.epoch > newest.epoch and not damage
 

@@ -13,7 +13,7 @@ from trainrun.util.declarations import declare
 from trainrun.util.durations import seconds
 
 
-@declare(reads_weights=False, changes_only_variables=True)
+@declare(reads_weights=False, changes_only_variables=True, reads_clock=True)
 @keras.saving.register_keras_serializable("trainrun")
 class TimeLimit(keras.callbacks.Callback):
     """Stop training after so much time, at the end of the step in which it runs out.

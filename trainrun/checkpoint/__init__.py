@@ -1,5 +1,5 @@
-"""Saving the whole state of a running training, and putting it back to the same bits.
+"""Checkpoints: save the whole state of a training, and restore it bit for bit.
 
-In come model, callbacks and position; out go files below checkpoints/, written atomically, and their contents put back
-into the objects of another process. Begin with `training_state.py`, then `writer.py`.
+The input is model, callbacks and position; the output is files below checkpoints/, written atomically, whose contents are
+restored into the objects of another process. Begin with `training_state.py`, then `writer.py`.
 """

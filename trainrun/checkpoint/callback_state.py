@@ -1,4 +1,4 @@
-"""The state of a callback: what it returns itself, or its attributes that are plain data."""
+"""The state of a callback: the result of its `get_state`, or its attributes that are plain data."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import tensorflow as tf
 
 from trainrun.compat import keras_callback_private
 
-# What Keras sets in each callback, and sets again.
-FOREIGN = ("params", "model", "_model", "validation_data")
+# Attributes that Keras sets in each callback.
+KERAS_ATTRIBUTES = ("params", "model", "_model", "validation_data")
 
 
 def is_kept(callback: Any) -> bool:
-    """Return whether a callback has a state that belongs into a checkpoint."""
-    # The history has a place of its own.
+    """Return whether a callback has a state to save in checkpoints."""
+    # The history is saved separately.
     return not getattr(callback, "transient", False) and not isinstance(callback, keras.callbacks.History)
 
 
 def get(callback: Any) -> Any:
-    """Return a callback's state: what its `get_state` says, else its attributes that are plain data."""
+    """Return a callback's state: the result of its `get_state`, else its attributes that are plain data."""
     if not is_kept(callback):
         return None
     if hasattr(callback, "get_state"):
         return callback.get_state()
-    state = {k: v for k, v in vars(callback).items() if k not in FOREIGN and is_plain(v)}
-    # Keras decides late in which direction its monitors look, and turns `min_delta` round when it does.
+    state = {k: v for k, v in vars(callback).items() if k not in KERAS_ATTRIBUTES and is_plain(v)}
+    # Keras decides late whether less or more is better, and changes the sign of `min_delta` when it does.
     if getattr(callback, "monitor_op", None) is not None:
         state["monitor_op"] = "set"
     return state
 
 
 def set(callback: Any, state: Any) -> None:
-    """Put back what `get` returned."""
+    """Restore a state that `get` has returned."""
     if hasattr(callback, "set_state"):
         callback.set_state(state)
         return
@@ -49,7 +49,7 @@ def set(callback: Any, state: Any) -> None:
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a value is plain data, an array or a variable, through all its levels."""
+    """Return whether a value consists of plain data, arrays and variables."""
     if value is None or isinstance(
         value, bool | int | float | str | np.generic | tf.Variable | keras.Variable
     ):

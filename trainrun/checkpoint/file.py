@@ -1,9 +1,8 @@
-"""A checkpoint's file: arrays and what they mean, in one .npz with a checksum; whole, or refused.
+"""The file format of checkpoints: arrays and metadata in one .npz with a checksum; damaged files are refused.
 
-A new file is written beside the old one, forced to the disk, and only then given its name; the folder is forced to
-the disk, too. So at any moment, also that of a power failure, the name stands for a whole file. The files before it
-stay as `last.1.npz`, `last.2.npz` …; where the newest is damaged nevertheless, `newest` names it and takes the one
-before.
+A new file is written beside the old one, synced to the disk and then renamed; the folder is synced, too. So at any moment, also
+at a power failure, the name refers to a whole file. Older files stay as `last.1.npz`, `last.2.npz` …; if the newest one is
+damaged nevertheless, `newest` reports it and returns the one before.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ FOLDER = "checkpoints"
 LAST, BEST = "last.npz", "best.npz"
 FORMAT = 1
 ABOUT, DIGEST = "about", "sha256"
-# Bytes up to which a file is put together in memory: zipfile goes back in it and forth for each array, four times as slow
-# as in memory, and each time Python lets another thread run.
-SMALL = 8 * 2**20
+# Files of up to so many bytes are built in memory first: zipfile seeks for each array, which is four times as slow on disk and
+# releases the interpreter lock each time.
+IN_MEMORY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Args:
-        path: where it was read from.
+        path: of the file.
         arrays: name -> array.
-        about: everything that is no array: position, callbacks, history …
+        about: metadata, as JSON: position, callbacks, history …
     """
 
     path: Path
@@ -47,61 +46,61 @@ class Stored:
 
     @property
     def epoch(self) -> int:
-        """Epochs that were done."""
+        """Number of epochs done."""
         return int(self.about["epoch"])
 
     @property
     def step(self) -> int:
-        """Steps of the next epoch that were done."""
+        """Number of steps done of the next epoch."""
         return int(self.about["step"])
 
 
 class Damaged(Exception):
-    """A file that is no whole checkpoint; the message names it and says what is wrong."""
+    """A file is not a whole checkpoint; the message names the file and the reason."""
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], keep: int = 1) -> None:
-    """Write a checkpoint; the `keep` - 1 before it stay, under other names.
+    """Write a checkpoint; the last `keep` - 1 files stay under other names.
 
     Raises:
-        OSError: it could not be written; what was there is untouched.
+        OSError: the file could not be written; older files are unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {**about, "format": FORMAT, "types": {k: str(a.dtype) for k, a in arrays.items()}}
     content = {name: _plain(array) for name, array in arrays.items()}
     content[ABOUT] = np.frombuffer(json.dumps(about).encode(), dtype="uint8")
     content[DIGEST] = np.frombuffer(digest(content).encode(), dtype="uint8")
-    small = sum(a.nbytes for a in content.values()) <= SMALL
+    in_memory = sum(a.nbytes for a in content.values()) <= IN_MEMORY_BYTES
     with paths.whole(path) as new:
         with open(new, "wb") as file:
-            if small:
-                made = io.BytesIO()
-                np.savez(made, **content)
-                file.write(made.getbuffer())
+            if in_memory:
+                buffer = io.BytesIO()
+                np.savez(buffer, **content)
+                file.write(buffer.getbuffer())
             else:
                 np.savez(file, **content)
             file.flush()
             os.fsync(file.fileno())
-        _make_room(path, keep)
+        _rotate(path, keep)
     _sync_folder(path.parent)
 
 
 def read(path: Path) -> Stored:
-    """Return what a checkpoint holds.
+    """Return the content of a checkpoint.
 
     Raises:
-        Damaged: it is not there, cut short, altered, of a newer version, or no checkpoint at all.
+        Damaged: the file is missing, cut short, altered, of a newer format, or not a checkpoint.
     """
     try:
-        # Never a pickle. All is read before anything of it is believed.
+        # Never a pickle. The whole content is read and checked before any of it is used.
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = file.zip.namelist()
             if len(set(names)) != len(names):
-                raise ValueError("an entry is there twice")
+                raise ValueError("an entry occurs twice")
             content = {name: file[name] for name in file.files}
         recorded = content.pop(DIGEST).tobytes().decode()
         if recorded != digest(content):
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
         about = json.loads(content.pop(ABOUT).tobytes())
         if about["format"] > FORMAT:
             raise ValueError(
@@ -110,8 +109,8 @@ def read(path: Path) -> Stored:
         int(about["epoch"]), int(about["step"])
         arrays = {name: _typed(array, about["types"][name]) for name, array in content.items()}
     except FileNotFoundError:
-        raise Damaged(f"{path} is not there") from None
-    # Whatever a flipped bit makes zipfile, zlib, struct or numpy raise: it is the file that is wrong.
+        raise Damaged(f"{path} does not exist") from None
+    # A damaged file makes zipfile, zlib, struct or numpy raise all kinds of exceptions.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Damaged(f"{path} is damaged: {reason}") from error
@@ -119,7 +118,7 @@ def read(path: Path) -> Stored:
 
 
 def newest(run_dir: Path) -> tuple[Stored | None, list[str]]:
-    """Return the newest whole checkpoint of a run, and a sentence for each newer one that is damaged."""
+    """Return the newest whole checkpoint of a run, or None, and a sentence for each newer one that is damaged."""
     damage = []
     for path in files(run_dir):
         try:
@@ -130,20 +129,20 @@ def newest(run_dir: Path) -> tuple[Stored | None, list[str]]:
 
 
 def files(run_dir: Path) -> list[Path]:
-    """Return a run's checkpoints, the newest first, the best one aside."""
+    """Return a run's checkpoints, the newest first, without the best one."""
     last = run_dir / FOLDER / LAST
     return [p for p in (last, *(p for _, p in _older(last))) if p.is_file()]
 
 
 def tidy(folder: Path) -> None:
-    """Remove the temporary files of a process that was killed while it wrote; no other process may write there now."""
+    """Remove temporary files of a process that was killed while writing; no other process may be writing now."""
     for path in folder.glob(f".*{Path(LAST).suffix}.*"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
 def digest(content: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 over names, types, shapes and values."""
+    """Return the SHA-256 of names, dtypes, shapes and values."""
     total = hashlib.sha256()
     for name in sorted(content):
         array = np.ascontiguousarray(content[name])
@@ -152,8 +151,8 @@ def digest(content: Mapping[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def _make_room(path: Path, keep: int) -> None:
-    """Let each file of the row take the next one's name; the newest keeps its own as well until it is replaced."""
+def _rotate(path: Path, keep: int) -> None:
+    """Rename each older file to the next number; the newest one keeps its name, too, until it is replaced."""
     if not path.exists():
         return
     for number, older in reversed(_older(path)):
@@ -165,12 +164,12 @@ def _make_room(path: Path, keep: int) -> None:
         first = path.with_name(f"{path.stem}.1{path.suffix}")
         try:
             os.link(path, first)
-        except OSError:  # a file system without hard links: for a moment, only the older name is there
+        except OSError:  # no hard links here: for a moment, only the numbered name exists
             os.replace(path, first)
 
 
 def _older(path: Path) -> list[tuple[int, Path]]:
-    """Return the files before the newest with their numbers, ascending."""
+    """Return the older files with their numbers, ascending."""
     numbered = (
         (p.name[len(path.stem) + 1 : -len(path.suffix)], p)
         for p in path.parent.glob(f"{path.stem}.*{path.suffix}")
@@ -179,10 +178,10 @@ def _older(path: Path) -> list[tuple[int, Path]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the folder's names on the disk."""
+    """Sync the names in a folder to the disk."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         with contextlib.suppress(OSError):
@@ -192,7 +191,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """Return an array that numpy can write: bfloat16 and float8 are unknown to it, their bytes are not."""
+    """Return an array of a dtype that numpy can write: bfloat16 and float8 as unsigned integers."""
     return array if array.dtype.isbuiltin == 1 else array.view(f"uint{8 * array.dtype.itemsize}")
 
 

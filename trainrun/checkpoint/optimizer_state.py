@@ -1,4 +1,4 @@
-"""An optimizer's whole state as arrays: out of one optimizer, into another, bit for bit."""
+"""The whole state of an optimizer as arrays, to copy it to another optimizer bit for bit."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from trainrun.errors import Problem, UserError
 def get(optimizer: Any) -> dict[str, np.ndarray]:
     """Return every variable of an optimizer: iterations, learning rate, slots, averages, accumulators, loss scale.
 
-    Wrapped optimizers' variables are among them. A name is the variable's place and what it is
-    (`0002.momentum`), without the names of layers, so that another model of the same architecture takes it.
-    A learning rate that is a schedule has no variable: it follows from the iterations.
+    Variables of wrapped optimizers are included. A key is the variable's number and its role (`0002.momentum`), without the names
+    of layers, so that it fits another model of the same architecture. A schedule has no variable: it follows from the
+    iterations.
 
     Args:
         optimizer: a built Keras optimizer.
 
     Raises:
-        UserError: the optimizer is not built yet, so that most of its state does not exist.
+        UserError: the optimizer is not built yet, so most of its state does not exist.
     """
     return {key: np.array(variable.numpy()) for key, variable in _named(optimizer).items()}
 
 
 def set(optimizer: Any, state: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
-    """Give an optimizer the state that `get` returned. Nothing is changed if anything does not fit.
+    """Set the state of an optimizer to the result of `get`; nothing is changed if an entry does not fit.
 
     Args:
         optimizer: a built Keras optimizer of the same class and arguments, for a model of the same shapes.
-        state: what `get` returned, or a list of arrays in the order of `optimizer.variables`.
+        state: as returned by `get`, or a list of arrays in the order of `optimizer.variables`.
 
     Raises:
-        UserError: an entry is missing, superfluous, or of another shape or type; the message names all of them.
+        UserError: an entry is missing, unknown, or of another shape or dtype; the message names all of them.
     """
     named = _named(optimizer)
     if not isinstance(state, Mapping):
@@ -71,20 +71,20 @@ def set(optimizer: Any, state: Mapping[str, np.ndarray] | Sequence[np.ndarray]) 
 def _named(optimizer: Any) -> dict[str, Any]:
     if not optimizer.built:
         raise UserError(
-            f"{type(optimizer).__name__} is not built, so its state is not there yet. "
+            f"{type(optimizer).__name__} is not built, so it has no state yet. "
             "Call optimizer.build(model.trainable_variables) first."
         )
-    return {f"{i:04d}.{_what(optimizer, v)}": v for i, v in enumerate(optimizer.variables)}
+    return {f"{i:04d}.{_role(optimizer, v)}": v for i, v in enumerate(optimizer.variables)}
 
 
-def _what(optimizer: Any, variable: Any) -> str:
-    """Return what a variable is, `momentum` or `iteration`: its name without that of the model's variable."""
+def _role(optimizer: Any, variable: Any) -> str:
+    """Return the role of a variable, such as `momentum` or `iteration`: its name without that of the model's variable."""
     trained = keras_optimizer_private.trained_variables(optimizer)
     prefixes = [v.path.replace("/", "_") + "_" for v in trained if hasattr(v, "path")]
-    fitting = [p for p in prefixes if variable.name.startswith(p)]
-    # Variables that Keras names by itself are numbered on through the process: `variable_12`.
+    matching = [p for p in prefixes if variable.name.startswith(p)]
+    # Keras numbers unnamed variables through the whole process: `variable_12`.
     return re.sub(
-        r"^variable_\d+$", "variable", variable.name.removeprefix(max(fitting, key=len, default=""))
+        r"^variable_\d+$", "variable", variable.name.removeprefix(max(matching, key=len, default=""))
     )
 
 

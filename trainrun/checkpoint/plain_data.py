@@ -1,4 +1,4 @@
-"""Nested Python data as JSON, its arrays beside it: tuples, keys of any type and arrays survive the way there and back."""
+"""Nested Python data as JSON, with arrays beside it; tuples, keys of any type and arrays survive the round trip."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def pack(value: Any, arrays: dict[str, np.ndarray], at: str) -> Any:
 
 
 def unpack(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return the data that `pack` has turned into JSON and arrays."""
     if isinstance(value, list):
         return [unpack(v, arrays) for v in value]
     if not isinstance(value, dict):

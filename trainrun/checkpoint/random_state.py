@@ -1,4 +1,4 @@
-"""The random generators that belong to the process, not to the model: Python, numpy, TensorFlow."""
+"""The random generators of the process: Python, numpy and TensorFlow (those of the model are variables)."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ def get() -> dict[str, Any]:
     """Return the state of every generator of the process."""
     seeds, generator = tensorflow_private.operation_seeds(), tensorflow_private.global_generator()
     return {
-        "python": _twister(random.getstate()),
+        "python": _packed(random.getstate()),
         "numpy": np.random.get_state(),
-        "tensorflow": None if seeds is None else _twister(seeds.getstate()),
+        "tensorflow": None if seeds is None else _packed(seeds.getstate()),
         "generator": None if generator is None else generator.state.numpy(),
     }
 
 
 def set(state: Mapping[str, Any]) -> None:
-    """Put back what `get` returned."""
-    random.setstate(_untwisted(state["python"]))
+    """Restore a state that `get` has returned."""
+    random.setstate(_unpacked(state["python"]))
     np.random.set_state(state["numpy"])
     seeds = tensorflow_private.operation_seeds()
     if state["tensorflow"] is not None and seeds is not None:
-        seeds.setstate(_untwisted(state["tensorflow"]))
+        seeds.setstate(_unpacked(state["tensorflow"]))
     if state["generator"] is not None:
         tf.random.get_global_generator().state.assign(state["generator"])
 
 
-def _twister(state: tuple) -> tuple:
-    """Return the state of one of Python's generators with its 625 words as an array: as JSON they take 1 ms."""
+def _packed(state: tuple) -> tuple:
+    """Return the state of a Python generator with its 625 words as an array, because as JSON they take 1 ms."""
     version, words, gauss = state
     return version, np.array(words, dtype="uint32"), gauss
 
 
-def _untwisted(kept: tuple) -> tuple:
+def _unpacked(kept: tuple) -> tuple:
     version, words, gauss = kept
     return version, tuple(int(w) for w in words), gauss

@@ -1,4 +1,4 @@
-"""A run that goes on: which of its checkpoints, and whether what is there now still is the same run."""
+"""Resuming a run: the checkpoint to continue from, and checks that data and steps are the same as before."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resume:
-    """What a run goes on from.
+    """The run to continue.
 
     Args:
-        run_dir: whose checkpoints.
-        changed: the overrides that were given this time.
-        data_sha256: the digest of the data that it has trained on; None: not known.
-        because: the failure that this is the answer to, as the journal is to tell it.
+        run_dir: directory with its checkpoints.
+        changed: the overrides of this time.
+        data_sha256: the digest of the data it was trained on; None: not known.
+        because: the failure that is answered by this, for the journal.
     """
 
     run_dir: Path
@@ -31,10 +31,10 @@ class Resume:
     because: Mapping[str, Any] | None = None
 
     def onto(self, job: Job) -> Job:
-        """Return the job with the place where it goes on; without one where there is no checkpoint.
+        """Return the job with the point to resume from; unchanged if there is no checkpoint.
 
         Raises:
-            UserError: the data, or the number of examples a step, is not what it was.
+            UserError: the data, or the number of examples per step, has changed.
         """
         from trainrun.checkpoint import file
         from trainrun.checkpoint.start import Start
@@ -43,15 +43,15 @@ class Resume:
             raise UserError(
                 Problem(
                     "data",
-                    f"data={job.dataset.name} is not what the run was trained on until now: its digest is another. "
-                    "Put the former data back, or train anew.",
+                    f"data={job.dataset.name} differs from the data that the run was trained on: its digest has changed. "
+                    "Restore the former data, or start a new run.",
                 )
             )
         checkpoint, damage = file.newest(self.run_dir)
         for sentence in damage:
-            console.warn(f"{sentence}; the one before is taken.")
+            console.warn(f"{sentence}; the one before it is used.")
         if checkpoint is None:
-            console.note("no checkpoint was written yet: training begins anew, as it began")
+            console.note("no checkpoint was written yet: training starts from the beginning")
             return job
         plan, was = job.plan, checkpoint.about["plan"]
         same = (was["batch_size"], was["steps_per_epoch"]) == (plan.batch_size, plan.steps_per_epoch)
@@ -60,22 +60,22 @@ class Resume:
                 Problem(
                     "hardware",
                     f"the run stopped at step {checkpoint.step} of epoch {checkpoint.epoch + 1} with {was['batch_size']} examples a "
-                    f"step; now there would be {plan.batch_size}, and no such step. Set hardware.scale_batch=global, "
-                    "or take as many devices as before.",
+                    f"step; with {plan.batch_size} examples there is no such step. Set hardware.scale_batch=global, "
+                    "or use as many devices as before.",
                 )
             )
         start = Start(checkpoint, more=plan.epochs > was["epochs"])
         if start.over:
-            console.note(f"all {checkpoint.epoch} epochs are trained; what came after them is done again")
+            console.note(f"all {checkpoint.epoch} epochs are trained; evaluation and artifacts are repeated")
         else:
             at = f", step {checkpoint.step + 1} of {plan.steps_per_epoch}" if checkpoint.step else ""
             console.note(
-                f"going on with epoch {checkpoint.epoch + 1} of {plan.epochs}{at} ({checkpoint.path.name})"
+                f"continuing with epoch {checkpoint.epoch + 1} of {plan.epochs}{at} ({checkpoint.path.name})"
             )
         return replace(job, start=start)
 
     def record(self, job: Job) -> dict[str, Any]:
-        """Return what the journal and the summary say of it."""
+        """Return the entry `resumed_from` of journal and summary."""
         if job.start is None:
             return {"epoch": 0, "step": 0, "checkpoint": None, "changed": list(self.changed)}
         checkpoint = job.start.checkpoint

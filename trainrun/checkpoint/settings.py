@@ -1,4 +1,4 @@
-"""When checkpoints are written, and what a signal leads to."""
+"""Settings of checkpoints and of stopping by a signal (`checkpoint`)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class CheckpointSettings:
 
     Args:
         every: see `trainrun.util.interval.Interval.parse`.
-        keep: how many of the newest to keep.
-        grace: seconds that a step and the checkpoint may take after a signal.
-        signals: names of further signals that mean: save and stop.
+        keep: number of newest checkpoints to keep.
+        grace: seconds for the current step and the checkpoint after a signal.
+        signals: names of further signals to save and stop at.
     """
 
     every: str = "auto"

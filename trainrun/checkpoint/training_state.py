@@ -1,4 +1,4 @@
-"""Everything that a run in progress consists of: out of its objects into a checkpoint, and back, to the same bits."""
+"""The whole state of a training: captured from its objects for a checkpoint, and restored bit for bit."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class StateReader(Protocol):
     """Reads the values of a model's variables."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return them by kind, number and, where replicas differ, number of the replica."""
+        """Return the values by kind, number and, where replicas differ, number of the replica."""
 
 
 class Reader:
-    """Reads a model's variables in one compiled call: on a small model a tenth of the time of one read after another.
+    """Reads a model's variables in one compiled call, for a small model ten times as fast as one by one.
 
     Args:
         model: compiled, its optimizer built.
-        compiled: False where there are many models, each of them read too rarely for a compiled function of its own.
+        compiled: False for one of many models, which are read too rarely to compile a function for each.
     """
 
     def __init__(self, model: keras.Model, compiled: bool = True):
@@ -48,7 +48,7 @@ class Reader:
             a is not b for a, b in zip(flat, self._components, strict=True)
         ):
             self._components = flat
-            # Where parts of the model are on several devices, each is read by itself.
+            # A model on several devices is read variable by variable.
             at_once = self._compiled and len({c.device for c in flat}) <= 1
             self._read = (
                 tf.function(lambda: [c.read_value() for c in flat], autograph=False) if at_once else None
@@ -66,12 +66,12 @@ class Reader:
 
 
 def entry_names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Return the names that variables by purpose have in a checkpoint."""
+    """Return the names of variables by purpose in a checkpoint."""
     return [f"{kind}/{i:04d}" for kind, variables in of_kind.items() for i in range(len(variables))]
 
 
 def updates(model: keras.Model) -> int:
-    """Return how many updates a model's optimizer has done."""
+    """Return the number of updates of a model's optimizer."""
     return number(model.optimizer.iterations)
 
 
@@ -83,15 +83,15 @@ def capture(
     step: int,
     done: bool,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the state as arrays and as what is no array.
+    """Return the state as arrays and metadata.
 
     Args:
-        model: that is trained.
-        reader: of its state.
+        model: in training.
+        reader: of its variables.
         callbacks: of the run, in their order.
         epoch: epochs done.
-        step: steps done of the next one; 0 between two epochs.
-        done: training ends here: its epochs are over, or a callback has said so.
+        step: steps done of the next epoch; 0 between two epochs.
+        done: the training ends here: all epochs are done, or a callback has ended it.
     """
     arrays = reader.arrays()
     history = getattr(model, "history", None)
@@ -123,7 +123,7 @@ def capture(
 
 
 def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Put a checkpoint's state back into the objects of a run of the same config.
+    """Restore a checkpoint's state into the objects of a run of the same config.
 
     Args:
         stored: the checkpoint.
@@ -131,11 +131,11 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
         callbacks: of the run.
 
     Raises:
-        UserError: the model is another one than that of the checkpoint; nothing was changed.
+        UserError: the model does not fit the checkpoint; nothing was changed.
     """
     of_kind = by_purpose(model)
     if stored.step == 0:
-        # Between two epochs metrics begin anew; an `evaluate` in the meantime may have added variables to them.
+        # Metrics are reset between two epochs; an `evaluate` in between may have added variables to them.
         of_kind.pop("metrics")
     put(stored, of_kind)
     by_class: dict[str, list[Any]] = {}
@@ -153,10 +153,10 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
 
 
 def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
-    """Give variables the values of a checkpoint; none is changed if one does not fit.
+    """Set variables to the values of a checkpoint; none is changed if one does not fit.
 
     Raises:
-        UserError: a variable is missing there or here, or has another shape; the message names all of them.
+        UserError: a variable is missing in checkpoint or model, or has another shape; the message names all of them.
     """
     names = stored.about["names"]
     assign, problems = [], []
@@ -164,17 +164,18 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
         saved = {n.partition("#")[0] for n in stored.arrays if n.startswith(f"{kind}/")}
         here = {f"{kind}/{i:04d}": variable for i, variable in enumerate(variables)}
         problems += [
-            Problem(names.get(n, n), "the checkpoint has it, the model has not.") for n in saved - here.keys()
+            Problem(names.get(n, n), "it is in the checkpoint, but not in the model.")
+            for n in saved - here.keys()
         ]
         for name, variable in here.items():
             values = _values(stored.arrays, name)
             if not values:
-                problems.append(Problem(variable.path, "the model has it, the checkpoint has not."))
+                problems.append(Problem(variable.path, "it is in the model, but not in the checkpoint."))
             elif values[0].shape != tuple(variable.shape):
                 problems.append(
                     Problem(
                         variable.path,
-                        f"its shape is {tuple(variable.shape)}, and {values[0].shape} in the checkpoint.",
+                        f"its shape is {tuple(variable.shape)}, but {values[0].shape} in the checkpoint.",
                     )
                 )
             else:
@@ -191,7 +192,7 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _components(variable: Any) -> list[Any]:
-    """Return a variable as each replica has it; they differ where each counts by itself, as batch norm does."""
+    """Return the variable of each replica; they may differ, as in batch normalization."""
     value = keras_private.backing_variable(variable)
     if isinstance(value, tf.distribute.DistributedValues):
         return list(value.values)
@@ -210,14 +211,14 @@ def _values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
 def _assign(variable: Any, values: Sequence[np.ndarray]) -> None:
     components = _components(variable)
     if len(values) not in (1, len(components)):
-        # Resumed on another number of devices: what was counted in parts is summed up, what was averaged is averaged.
+        # Resumed on another number of devices: counts are summed over the replicas, averages are averaged.
         value = keras_private.backing_variable(variable)
         total = np.sum(values, axis=0, dtype=values[0].dtype)
         summed = getattr(variable, "aggregation", None) == "sum" or (
             getattr(value, "aggregation", None) == tf.VariableAggregation.SUM
         )
-        value_of_each = total / len(components) if summed else total / len(values)
-        values = [value_of_each.astype(values[0].dtype)]
+        total_or_mean = total / len(components) if summed else total / len(values)
+        values = [total_or_mean.astype(values[0].dtype)]
     for component, value in zip(components, itertools.cycle(values), strict=False):
         component.assign(value)
 

@@ -1,4 +1,4 @@
-"""When checkpoints are written: after epochs, within long ones, and when a signal asks for it."""
+"""The callback that writes checkpoints: after epochs, within long ones, and at a signal."""
 
 from __future__ import annotations
 
@@ -21,45 +21,43 @@ from trainrun.util.finite import non_finite
 from trainrun.util.interrupt import StopRequest
 from trainrun.util.interval import Interval
 
-# Writing may take this share of the time: on an idle machine it takes 4 ms for a small model, a twentieth of an epoch
-# of digits, and on a busy disk ten times as long.
+# Share of the time that writing may take. A small model takes 4 ms on an idle machine, a twentieth of an epoch of digits, and
+# ten times as long on a busy disk.
 SHARE = 0.01
-# Seconds from one writing to the next at an epoch's end: never shorter, and, however long it takes, never longer
-# than this and an epoch.
-SOONEST, LATEST = 1.0, 10.0
-# Seconds from one writing to the next within an epoch.
-WITHIN = 30.0
+# Least and greatest pause between two checkpoints at the ends of epochs; after the latter, the next epoch is written.
+MIN_PAUSE_S, MAX_PAUSE_S = 1.0, 10.0
+# Pause between two checkpoints within an epoch.
+WITHIN_EPOCH_S = 30.0
 
 
 @declare(reads_weights=False)
 class Checkpoint(keras.callbacks.Callback):
-    """Write `last.npz`, and `best.npz` where the monitored loss is the lowest so far; from either a run goes on.
+    """Write `last.npz`, and `best.npz` for the lowest monitored loss so far; a run can resume from either.
 
-    By itself, short epochs are passed over, so that writing takes at most about `SHARE` of the time: a process that
-    is killed loses the epoch it was in and the 1 to 10 seconds before it. Epochs of 10 seconds and more are each
-    written; within an epoch, one is written every 30 seconds. The first epoch and the last are always written; the
-    best is that of all epochs, held in memory until the next writing. The state is taken between two steps; the file
-    is written by another thread, meanwhile training goes on.
+    By default, short epochs are skipped so that writing takes at most about `SHARE` of the time: a killed process loses its
+    current epoch and the 1 to 10 seconds before it. Every epoch of 10 seconds or more is written, and within an epoch every
+    30 seconds. The first and the last epoch are always written; the best state is held in memory until the next checkpoint. The
+    state is captured between two steps, and another thread writes the file while training continues.
 
-    When a signal has asked the run to end, the state is written and `Interrupted` raised.
+    After a signal, the state is written and `Interrupted` raised.
 
     Args:
         run_dir: the run's directory.
-        monitor: the log whose lowest value is best; `loss` stands in where there is no validation.
+        monitor: the log whose lowest value is best; `loss` if there is no validation.
         every: see `Interval.parse`.
-        keep: how many of the newest to keep.
-        callbacks: of the whole run, whose state is part of the run's.
-        plan: `epochs`, `batch_size` and `steps_per_epoch`, for the run that goes on from here.
-        writes: False on a worker that is not the chief: it ends when a signal asks for it, and writes nothing.
-        within: False: only at the ends of epochs. Of several processes each counts its own part of the metrics, and one
-            writes: in mid-epoch, the others' parts would be lost.
+        keep: number of newest checkpoints to keep.
+        callbacks: of the run, whose state is saved.
+        plan: `epochs`, `batch_size` and `steps_per_epoch`, for a resumed run.
+        writes: False on a worker that is not the chief: it stops at a signal, but writes nothing.
+        within: False: only at the ends of epochs. Each of several processes has its own part of the metrics, and only one
+            writes, so that the other parts would be lost within an epoch.
         stop: the request to stop the run.
         reader: of the model's state; None: a new one.
         share: returns the share of the time that writing may take.
         clock: for tests; monotonic seconds.
     """
 
-    coarse = True  # content with being called after several steps at once
+    coarse = True  # a call after several steps will do
 
     def __init__(
         self,
@@ -89,7 +87,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
-        # A trainer returns from compiled code after each so many steps of an epoch: what is due there is not passed.
+        # Trainers return from compiled code at each multiple of so many steps, where a checkpoint may be due.
         self.stride = self.every.stride(self.plan.get("steps_per_epoch", 0))
         self.lowest = math.inf
         self._due = -math.inf  # when to write next at an epoch's end
@@ -101,11 +99,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._writing: Future | None = None
 
     def get_state(self) -> dict[str, Any]:
-        """Return what a resumed run must know: the lowest value so far."""
+        """Return the state for a resumed run: the lowest value so far."""
         return {"lowest": self.lowest}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take what `get_state` returned; by now the model is as it was when it was written."""
+        """Restore the result of `get_state`; the model is restored already."""
         self.lowest = float(state["lowest"])
         self._written_step = training_state.updates(self.model)
 
@@ -117,7 +115,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
         if self._due == -math.inf:
-            self._due_at = self.clock() + (self.every.seconds or WITHIN)
+            self._due_at = self.clock() + (self.every.seconds or WITHIN_EPOCH_S)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         stop = self._stop.pending
@@ -138,12 +136,12 @@ class Checkpoint(keras.callbacks.Callback):
             improved = value < self.lowest
             if improved:
                 self.lowest = value
-            # Not left to `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
+            # Not in `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
             final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
             due = final or stop is not None or self._due_after(epoch)
             if improved or due:
                 taken = self._take(epoch + 1, 0, final)
-                if improved and self._is_sound(taken):
+                if improved and self._is_finite(taken):
                     self._best = taken
                 if due:
                     self._submit(taken)
@@ -156,8 +154,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._finish()
 
     def close(self) -> None:
-        """Write what is not written of the best state, and wait for the writing in progress; after an exception."""
-        with contextlib.suppress(TrainingError, OSError):  # that exception is what is told
+        """Write the pending best state and wait for the writer, after an exception."""
+        with contextlib.suppress(TrainingError, OSError):  # the exception before it is reported
             self._collect()
             self._write_best()
         if self._writer is not None:
@@ -166,7 +164,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _due_within(self, batch: int) -> bool:
         """Return whether to write within an epoch."""
         if not self.writes or not self.within or batch + 1 == self.params.get("steps"):
-            return False  # the epoch's end comes at once
+            return False  # the end of the epoch follows at once
         if self.every.epochs:
             return self.every.is_due(self._epoch, batch + 1, self.params.get("steps") or 0)
         if self.every.steps:
@@ -191,7 +189,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, epoch: int, step: int, done: bool) -> None:
         self._submit(self._take(epoch, step, done))
 
-    def _is_sound(self, taken: tuple) -> bool:
+    def _is_finite(self, taken: tuple) -> bool:
         """Return whether all weights that are trained are finite numbers."""
         trained = {f"weights/{i:04d}" for i, v in enumerate(self.model.variables) if v.trainable}
         return all(
@@ -199,14 +197,14 @@ class Checkpoint(keras.callbacks.Callback):
         )
 
     def _submit(self, taken: tuple) -> None:
-        """Have the state written, and the best one with it; waits for the writing before this one."""
+        """Start writing a state, and the pending best one with it; wait for the checkpoint before."""
         self._collect()
-        if not self._is_sound(taken):
-            return  # what was written before is better to go on from
+        if not self._is_finite(taken):
+            return  # the checkpoint before is better to resume from
         begin, best = self.clock(), self._best
         self._best = None
         self._written_step = taken[1]["updates"]
-        # Set for the time until the writing's end is known.
+        # Not due until the duration of this one is known.
         self._due = self._due_at = math.inf
 
         def work() -> float:
@@ -220,12 +218,12 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _schedule(self, begin: float, done: Future) -> None:
         end = begin if done.exception() else done.result()
-        pause = max((end - begin) / self._share(), SOONEST)
-        self._due = end + min(pause, LATEST)
-        self._due_at = end + (self.every.seconds or max(pause, WITHIN))
+        pause = max((end - begin) / self._share(), MIN_PAUSE_S)
+        self._due = end + min(pause, MAX_PAUSE_S)
+        self._due_at = end + (self.every.seconds or max(pause, WITHIN_EPOCH_S))
 
     def _collect(self) -> None:
-        """Wait for the writing in progress; say plainly what went wrong."""
+        """Wait for the checkpoint that is being written; raise a TrainingError if it fails."""
         if self._writing is None:
             return
         writing, self._writing = self._writing, None
@@ -250,5 +248,5 @@ class Checkpoint(keras.callbacks.Callback):
     def _unwritten(self, error: OSError) -> TrainingError:
         return TrainingError(
             f"the checkpoint could not be written to {self.folder}: {error.strerror or error}. "
-            f"What was written before is whole. Make room, then: trainrun resume {self.folder.parent}"
+            f"Earlier checkpoints are whole. Free some space, then: trainrun resume {self.folder.parent}"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.registry import declaration_reader
 from trainrun.ui import console
 from trainrun.util import paths
 
@@ -65,7 +66,11 @@ def _of_the_clock(config: Mapping[str, Any]) -> None:
     clocked = [f"tune.{k}" for k in ("batch_size", "learning_rate") if config["tune"].get(k) == "auto"]
     if config["trainer"].get("max_time") is not None:
         clocked.append("trainer.max_time")
-    clocked += [f"callback.{name}" for name, c in config["callback"].items() if c.get("name") == "time_limit"]
+    clocked += [
+        f"callback.{name}"
+        for name, c in config["callback"].items()
+        if declaration_reader.of("callback", c["name"]).reads_clock
+    ]
     if clocked:
         raise UserError(
             [Problem(key, "depends on measured time, so no two runs are equal. Leave it out here.") for key in clocked]

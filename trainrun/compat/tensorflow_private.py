@@ -6,9 +6,16 @@ a function says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+GROUPS_PER_STRATEGY = 1000  # numbers for the groups of devices of one strategy
+_strategies = itertools.count()
 
 
 def has_begun() -> bool:
@@ -110,6 +117,27 @@ def keep_kernels() -> Iterator[None]:
         yield
     finally:
         runtime.TFE_ContextClearCaches = clear
+
+
+def mirrored_strategy(devices: Sequence[str]) -> tf.distribute.MirroredStrategy:
+    """Return a `MirroredStrategy` whose groups of devices have numbers of their own.
+
+    For: several runs of one process over different numbers of devices. TensorFlow numbers the groups of devices that reduce
+    together, and a number stands for one group as long as the process lives.
+    Public API: none sets the first number. Checked: TensorFlow 2.21.0. Missing: the second strategy of a process with another
+    number of devices fails at its first reduction.
+
+    Args:
+        devices: names such as ``GPU:0``.
+    """
+    import tensorflow as tf
+
+    class OwnGroups(tf.distribute.MirroredStrategy):
+        def __init__(self) -> None:
+            self._collective_key_base = GROUPS_PER_STRATEGY * next(_strategies)
+            super().__init__(devices)
+
+    return OwnGroups()
 
 
 def inner_graph(graph: Any, name: str) -> Any:

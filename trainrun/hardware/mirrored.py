@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from trainrun.compat import tensorflow_private
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import _settings as settings
 from trainrun.util.arguments import Count, Index, Precision
 from trainrun.util.declarations import declare
-
-GROUPS = 1000  # numbers set aside for the groups of one strategy
-_made = itertools.count()
 
 
 @declare(several_devices=True, compiles_steps=False)
@@ -78,15 +75,4 @@ def mirrored(
     settings.announce(
         f"{what} ({len(names)} {'replica' if len(names) == 1 else 'replicas'})", precision, deterministic
     )
-    return _OwnGroups(names)
-
-
-class _OwnGroups(tf.distribute.MirroredStrategy):
-    """A `MirroredStrategy` that several runs of one process may each have, over as many devices as they like.
-
-    TensorFlow numbers the groups of devices that sum together, and a number stands for one group a process.
-    """
-
-    def __init__(self, devices: Sequence[str]):
-        self._collective_key_base = GROUPS * next(_made)
-        super().__init__(devices)
+    return tensorflow_private.mirrored_strategy(names)

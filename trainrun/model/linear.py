@@ -15,6 +15,7 @@ from trainrun.util.declarations import declare
 @declare(
     targets=("binary", "multiclass", "multilabel", "real"),
     inputs=("numeric", "categorical", "image", "tokens"),
+    dense_layers=True,
 )
 def linear(
     inputs: tuple[InputSpec, ...],

@@ -16,6 +16,7 @@ from trainrun.util.declarations import declare
 @declare(
     targets=("binary", "multiclass", "multilabel", "real"),
     inputs=("numeric", "categorical", "image", "tokens"),
+    dense_layers=True,
 )
 def mlp(
     inputs: tuple[InputSpec, ...],

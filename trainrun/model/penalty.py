@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,10 +10,15 @@ import keras
 from trainrun.compat import metric_direction
 
 
-def report(model: keras.Model, replica_count: int) -> None:
+def report(model: keras.Model, replica_count: int, examples_of_replica: Callable[[], Any]) -> None:
     """Let Keras log `data_loss` and `penalty` beside their sum `loss`, where the model has penalties.
 
     `compute_loss` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
+
+    Args:
+        model: before `compile`.
+        replica_count: replicas that share a batch.
+        examples_of_replica: returns the number of examples that count in the step that is traced; None: all of the batch.
     """
     if not model.losses:
         return
@@ -27,7 +33,7 @@ def report(model: keras.Model, replica_count: int) -> None:
     ) -> Any:
         loss = whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         extra = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
-        examples = getattr(model, "examples_of_replica", None)
+        examples = examples_of_replica()
         if examples is None:
             examples = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         penalty.update_state(extra, sample_weight=examples)

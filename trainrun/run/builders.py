@@ -25,6 +25,7 @@ from trainrun.run import label_encoding, metrics, output_head, seeding
 from trainrun.run.target_scaling import Unit
 from trainrun.step._accumulate import divide
 from trainrun.trainer.job import Job, Plan
+from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
 from trainrun.util import class_ids, lengths
 
@@ -129,7 +130,8 @@ def job(
             model = unit.deviations(model)
         output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
-        penalty.report(model, replica_count)
+        state = ModelState()
+        penalty.report(model, replica_count, lambda: state.examples_of_replica)
         model.compile(
             optimizer=optimizer(config, plan, adjustments.rate),
             loss=construct(
@@ -152,7 +154,8 @@ def job(
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
     if (fault := output_head.shape_problem(model, data)) is not None:
         raise UserError(fault)
-    return Job(model, data, **splits, plan=plan, probabilities=output_head.to_probabilities(output, data))
+    probabilities = output_head.to_probabilities(output, data)
+    return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state)
 
 
 def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job:
@@ -172,7 +175,7 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
 def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras.optimizers.Optimizer:
     """Return the optimizer, with the schedule as its learning rate where there is one; times `rate`."""
     spec = _in_steps("optimizer", config["optimizer"], plan)
-    if config["schedule"]["name"] not in ("constant", "none"):
+    if combinations.has_schedule(config):
         spec["learning_rate"] = construct(
             "schedule",
             _in_steps("schedule", config["schedule"], plan),

@@ -55,7 +55,7 @@ class Pass:
     def __init__(self, job: Job, step: Step, split: Split, reusable: bool = False):
         model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
-        self._flops = job.cost().flops
+        self._flops, self._state = job.cost().flops, job.state
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         arrays = (split.x, split.y, split.weight)
@@ -241,9 +241,9 @@ class Pass:
                 # Keras divides each replica's loss by the number of replicas, as if their parts of the batch were equal.
                 share = replicas * fraction(model, size, weights, stop - start, its_weights)
             # For the model's own metrics (`data_loss`, `penalty`), in which the example with share 0 must not count.
-            model.examples_of_replica = stop - start
+            self._state.examples_of_replica = stop - start
             loss, y_pred = self.step(model, x, y, weight, share)
-            model.examples_of_replica = None
+            self._state.examples_of_replica = None
             # Summed over the replicas: (loss of the whole) · size, and size.
             keras_model_private.count_loss(model, loss * replicas, tf.cast(size, loss.dtype) / replicas)
 

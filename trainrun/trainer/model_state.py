@@ -24,6 +24,7 @@ class ModelState:
         reset: the compiled `reset_metrics`, and the variables that it resets.
         reader: the compiled reader of the model's variables for checkpoints.
         costs: by batch size, number of variables and optimizer.
+        examples_of_replica: while a step of a replica is traced, the number of its examples that count; else None.
     """
 
     shared: bool = False
@@ -32,6 +33,7 @@ class ModelState:
     reset: tuple[Sequence[Any], Callable[[], None]] | None = None
     reader: Any = None
     costs: dict[tuple, Cost] = field(default_factory=dict)
+    examples_of_replica: Any = None
 
     def cost(self, model: Any, batch_size: int) -> Cost:
         """Return the model's cost at a batch size; it is cached, because computing it takes 10 ms."""

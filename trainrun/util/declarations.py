@@ -99,6 +99,7 @@ class ModelDeclaration(Declaration):
         output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``; None: read from its graph, else
             from what it predicts.
         states_output: its argument `output` says that instead.
+        dense_layers: it has dense layers only, so that one graph is known to train many of its trials faster.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -106,6 +107,7 @@ class ModelDeclaration(Declaration):
     trained: bool = False
     output: str | None = _word(("probabilities", "logits", "scores"), None)
     states_output: bool = False
+    dense_layers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class CallbackDeclaration(Declaration):
         sets_learning_rate: it sets the optimizer's learning rate.
         needs_averaged_weights: it needs `optimizer.use_ema`.
         adds_columns: it logs columns of its own, beside the run's metrics.
+        reads_clock: its effect depends on measured time, so that no two runs with it are equal.
     """
 
     reads_weights: bool = True
@@ -125,6 +128,7 @@ class CallbackDeclaration(Declaration):
     sets_learning_rate: bool = False
     needs_averaged_weights: bool = False
     adds_columns: bool = False
+    reads_clock: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.config import check
+from trainrun.registry import declaration_reader
 from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.resources import Resources
 
@@ -18,7 +19,6 @@ TRIALS = 12  # at least so many
 STEPS = 2_000  # of each trial, at least: fewer, and building and saving it is most of its time
 EPOCH = 50  # steps that an epoch counts as beyond its own: its record and its passes cost as much
 CORES = 2  # at most: with more, `local` has more trials at once, and one graph was not measured against them
-MODELS = ("linear", "mlp")  # dense layers: others gain less, or have no common form
 WORK = 2_000_000  # multiplications of a step in hidden layers, at most: more, and the machine is full without company
 
 # Metrics of a run that company changes.
@@ -44,14 +44,14 @@ def against(
 def _wishes(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
     """Return what the user wants that company would change."""
     goals = settings["objective"] if isinstance(settings["objective"], list) else [settings["objective"]]
-    callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
+    callbacks = [declaration_reader.of("callback", c["name"]) for c in (config["callback"] or {}).values()]
     reasons = {
         "hardware.deterministic=true wants the bits of a run alone": config["hardware"].get("deterministic"),
         "sweep.reuse=never": settings["reuse"] == "never",
         "sweep.pruner spares trials after others have ended": settings["pruner"] is not None,
         "time is counted trial by trial": settings["trial_timeout"] is not None
         or config["trainer"].get("max_time") is not None
-        or "time_limit" in callbacks
+        or any(callback.reads_clock for callback in callbacks)
         or any(str(g).startswith(TIMES) for g in goals),
     }
     return next((text for text, holds in reasons.items() if holds), None)
@@ -64,7 +64,7 @@ def _costs(config: Mapping[str, Any], trials: int, machine: Resources) -> str | 
         return f"{trials} trials are few for one graph"
     if machine.gpus or machine.cores > CORES:
         return f"one graph is known to be faster on {CORES} cores without a GPU"
-    if name not in MODELS:
+    if not declaration_reader.of("model", name).dense_layers:
         return f"one graph is not known to be faster for model={name}"
     if _work(config) > WORK:
         return "the model is large for one graph"

@@ -140,7 +140,7 @@ def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str
                 or isinstance(value, types.ModuleType)
                 or inspect.isroutine(value)
             )
-            if name not in callback_state.FOREIGN and not plain:
+            if name not in callback_state.KERAS_ATTRIBUTES and not plain:
                 yield (
                     f"callback {kind.__name__}: its attribute {name} is a {type(value).__name__}, which no checkpoint "
                     "keeps. Give the callback get_state and set_state (docs/components.md)"

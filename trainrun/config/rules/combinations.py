@@ -106,9 +106,14 @@ def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             )
 
 
+def has_schedule(config: Mapping[str, Any]) -> bool:
+    """Return whether a schedule sets the learning rate; `schedule=constant` leaves it to the optimizer."""
+    return (config.get("schedule") or {}).get("name") not in (None, "constant", "none")
+
+
 def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """A schedule and a callback cannot both set the learning rate."""
-    if (config.get("schedule") or {}).get("name") in (None, "constant", "none"):
+    if not has_schedule(config):
         return
     for key, name, spec in named(config, "callback"):
         if declaration_reader.of("callback", spec["name"]).sets_learning_rate:
@@ -122,10 +127,7 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
 def rate_to_start_from(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """A schedule moves a rate that is known: an optimizer that wraps others may leave it to them."""
     schedule, optimizer = config.get("schedule") or {}, config.get("optimizer") or {}
-    if (
-        schedule.get("name") in (None, "constant", "none")
-        or schedule.get("initial_learning_rate", 1) is not None
-    ):
+    if not has_schedule(config) or schedule.get("initial_learning_rate", 1) is not None:
         return
     yield Problem(
         "schedule.initial_learning_rate",
