@@ -8,23 +8,6 @@ import pytest
 from trainrun.artifacts import curves
 
 
-def test_roc_and_its_area_for_four_examples():
-    """The positives have the scores 0.8 and 0.35, the negatives 0.4 and 0.1: three of four pairs are in order."""
-    labels, score = np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])
-    fpr, tpr = curves.roc(labels, score)
-    np.testing.assert_allclose(fpr, [0, 0, 0.5, 0.5, 1])
-    np.testing.assert_allclose(tpr, [0, 0.5, 0.5, 1, 1])
-    assert curves.area(fpr, tpr) == pytest.approx(0.75)
-
-
-def test_precision_at_rising_recall_for_four_examples():
-    labels, score = np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])
-    recall, precision = curves.precision_recall(labels, score)
-    np.testing.assert_allclose(recall, [0, 0.5, 0.5, 1, 1])
-    np.testing.assert_allclose(precision, [1, 1, 0.5, 2 / 3, 0.5])
-    assert curves.average_precision(labels, score) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-
-
 def test_confusion_has_true_classes_by_row_and_leaves_out_other_labels():
     counts = curves.confusion(np.array([0, 0, 1, 2, -1]), np.array([0, 1, 1, 0, 2]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 1, 0], [1, 0, 0]])

@@ -6,9 +6,9 @@ import platform
 import subprocess
 
 import keras
-import pytest
 
 from trainrun.artifacts import environment
+from trainrun.run.context import RunContext, SharedCaches
 
 
 def git(folder, *arguments):
@@ -48,16 +48,13 @@ def test_git_state_of_a_clean_and_of_a_changed_checkout(tmp_path):
     assert environment.git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
 
 
-def test_a_process_of_many_trials_looks_once(tmp_path, monkeypatch):
-    checkout(tmp_path)
-    known = {}
-    state = environment.git_state(tmp_path, known)
+def test_git_is_read_once_for_the_trials_of_a_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(checkout(tmp_path))
+    context = RunContext(caches=SharedCaches(datasets=None))
+    state = context.git_state()
     (tmp_path / "a.py").write_text("x = 2\n")
-    assert environment.git_state(tmp_path, known) == state
-    assert environment.git_state(tmp_path, known)["dirty"] is False
-    # What is known already, that there is no checkout too, is not asked for again.
-    monkeypatch.setattr(environment, "git_state", lambda folder: pytest.fail("asked"))
-    assert "git       none" in environment.describe(git=None)
+    assert context.git_state() == state and state["dirty"] is False
+    assert RunContext().git_state()["dirty"] is True
 
 
 def test_without_git_there_is_no_state(tmp_path, monkeypatch):
@@ -66,10 +63,11 @@ def test_without_git_there_is_no_state(tmp_path, monkeypatch):
 
 
 def test_file_lists_packages_devices_and_changes_without_secrets(tmp_path, monkeypatch):
-    checkout(tmp_path)
+    monkeypatch.chdir(checkout(tmp_path))
     (tmp_path / "a.py").write_text("uri = 'http://me:hunter2@host'\n")
     monkeypatch.setenv("TF_SOMETHING", "http://me:hunter2@host")
-    text = environment.write(tmp_path, ["GPU:0 of some kind"], tmp_path).read_text()
+    environment.write(tmp_path, ["GPU:0 of some kind"], environment.git_state())
+    text = (tmp_path / environment.FILE).read_text()
     assert f"keras=={keras.__version__}" in text
     assert "device    GPU:0 of some kind" in text
     assert "+uri = 'http://***@host'" in text

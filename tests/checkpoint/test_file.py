@@ -210,8 +210,8 @@ def test_about_is_plain_json(path, whole):
 def test_a_file_is_the_same_whether_it_is_put_together_in_memory_or_not(path, monkeypatch):
     """Either is numpy's own `.npz`, read here by numpy."""
     found = []
-    for limit in (stored.SMALL, -1):
-        monkeypatch.setattr(stored, "SMALL", limit)
+    for limit in (stored.IN_MEMORY_BYTES, -1):
+        monkeypatch.setattr(stored, "IN_MEMORY_BYTES", limit)
         stored.write(path, arrays(), ABOUT)
         with np.load(path, allow_pickle=False) as file:
             found.append({name: (file[name].dtype.str, file[name].tolist()) for name in file.files})

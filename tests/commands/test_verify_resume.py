@@ -88,7 +88,7 @@ CAUSES = {
     "callback=forgetful": "callback Forgetful: its attribute memory is a Memory",
     "trainer.step=noisy": "the random operation RandomStandardNormal",
     "trainer.step=counting": "numpy_function or py_function",
-    "trainer.step=hidden": "is changed or read by the step and none of the model's",
+    "trainer.step=hidden": "is used by the step, but is not one of the model's",
 }
 
 

@@ -37,4 +37,4 @@ def test_batch_per_replica_and_the_linear_rule(found):
 
 
 def test_splitting_the_cpu_once_more_is_refused(found):
-    assert found["too_late"].startswith("hardware.virtual_devices: TensorFlow has begun to run")
+    assert found["too_late"].startswith("hardware.virtual_devices: TensorFlow is initialized")

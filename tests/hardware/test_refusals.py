@@ -46,6 +46,6 @@ def test_what_fits_is_left_alone(overrides):
 @pytest.mark.parametrize("name", ["gpu", "tpu", "mirrored"])
 def test_a_device_that_is_not_there(name, inside, monkeypatch):
     monkeypatch.delenv("TPU_NAME", raising=False)
-    with pytest.raises(UserError, match=r"TensorFlow found CPU:0.*hardware[=.]"):
+    with pytest.raises(UserError, match=r"TensorFlow finds CPU:0.*hardware[=.]"):
         trainrun.run(["tracking=none", "data=iris", f"hardware={name}", "trainer=custom"])
     assert not list(inside.iterdir()), "left something behind"

@@ -1,5 +1,5 @@
-"""What a run leaves for people to read: pictures, report.html, environment.txt, the last lines on the screen.
+"""The readable results of a run: plots, report.html, environment.txt, and the table printed at its end.
 
-In come the history, the evaluated predictions and the run's directory; out go files in that directory. Nothing here
-trains or evaluates: `run` hands over what is to be written. Begin with `report.py`.
+The input is the history, predictions and the run's directory; the output is files in that directory. No module here trains or
+evaluates. Begin with `report.py`.
 """

@@ -1,4 +1,7 @@
-"""Pictures of a classifier's predictions: confusion matrix, ROC, precision and recall."""
+"""Plots of a classifier's predictions: confusion matrix, ROC, precision and recall.
+
+scikit-learn takes a second to import, so the first plot that needs it imports it.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +51,14 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
 
 def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """True against false positive rate; with several classes, each against the rest."""
+    from sklearn.metrics import auc, roc_curve
+
     figure, (axes,) = sheet(1, width=5.4, height=4.8)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1.2, zorder=1)
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
-        fpr, tpr = curves.roc(labels, score)
-        drawn.append((f"{name}: {curves.area(fpr, tpr):.3f}", *thinned(fpr, tpr)))
+        fpr, tpr, _ = roc_curve(labels, score)
+        drawn.append((f"{name}: {auc(fpr, tpr):.3f}", *thinned(fpr, tpr)))
     _draw_curves(axes, drawn, "area", drawstyle="default")
     axes.set(
         xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
@@ -64,12 +69,14 @@ def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part
 
 def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """Precision against recall; with several classes, each against the rest."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
     figure, (axes,) = sheet(1, width=5.4, height=4.8)
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
-        recall, precision = curves.precision_recall(labels, score)
-        average = curves.average_precision(labels, score)
-        drawn.append((f"{name}: {average:.3f}", *thinned(recall, precision)))
+        precision, recall, _ = precision_recall_curve(labels, score)  # recall falls
+        average = average_precision_score(labels, score)
+        drawn.append((f"{name}: {average:.3f}", *thinned(recall[::-1], precision[::-1])))
         if kind == "binary":
             axes.axhline(labels.mean(), color=FAINT, lw=1.2, zorder=1)
     _draw_curves(axes, drawn, "average precision", drawstyle="steps-pre")
@@ -79,7 +86,7 @@ def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], ki
 
 
 def _draw_curves(axes: Axes, drawn: Sequence[tuple[str, Any, Any]], title: str, drawstyle: str) -> None:
-    """Draw named curves; of very many, only some are told apart."""
+    """Draw named curves; of many, only the first have a colour and a name."""
     if not drawn:
         axes.text(0.5, 0.5, "only one class among the examples", ha="center", va="center", color="#777777")
     for i, (label, across, up) in enumerate(drawn):

@@ -1,4 +1,4 @@
-"""The look of every picture: a sheet of panels, colours, and how many points are drawn. Objects of matplotlib, not pyplot."""
+"""The common style of all plots: panels, colours, and the number of points. Objects of matplotlib, not pyplot."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours: told apart by colour-blind readers, too.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#A6761D")
 INK, FAINT, GOOD, BAD = "#222222", "#D9D9D9", "#009E73", "#C0392B"
 MAX_POINTS = 5000
 
 
 def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure and `n` panels in our look, `columns` in a row, each `width` by `height` inches."""
+    """Return a figure with `n` panels, `columns` in a row, each `width` by `height` inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -36,18 +36,18 @@ def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure
         axes.xaxis.label.set(color=INK, size=9)
         axes.yaxis.label.set(color=INK, size=9)
         axes.title.set(color=INK)
-        axes.set_title("", loc="left", color=INK)  # what is set later keeps the colour
+        axes.set_title("", loc="left", color=INK)  # a later title keeps the colour
     return figure, panels
 
 
 def sample(*columns: np.ndarray) -> list[np.ndarray]:
-    """Return at most `MAX_POINTS` of the points, evenly taken."""
+    """Return at most about `MAX_POINTS` of the points, evenly spaced."""
     step = max(len(columns[0]) // MAX_POINTS, 1)
     return [c[::step] for c in columns]
 
 
 def thinned(across: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a curve with at most `MAX_POINTS` points, its ends kept."""
+    """Return a curve with at most `MAX_POINTS` points, both ends included."""
     if len(across) <= MAX_POINTS:
         return across, up
     keep = np.unique(np.linspace(0, len(across) - 1, MAX_POINTS).astype(int))

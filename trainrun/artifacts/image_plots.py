@@ -1,4 +1,4 @@
-"""Pictures of images with their true and predicted labels or masks."""
+"""Plots of images with their true and predicted labels or masks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def images(x: np.ndarray, y: np.ndarray, scores: np.ndarray, names: Sequence[str], part: str) -> Figure:
-    """The first examples, then the mistakes the model is surest of: true label, and predicted if another."""
+    """The first examples, then the most confident mistakes; each with its true and, if different, its predicted label."""
     columns, guess = 8, scores.argmax(-1).ravel()
     y = np.asarray(y).ravel().astype(int)
     first = np.arange(min(2 * columns, len(y)))
@@ -36,7 +36,11 @@ def images(x: np.ndarray, y: np.ndarray, scores: np.ndarray, names: Sequence[str
         text = names[y[i]] if good else f"{names[y[i]]} → {names[guess[i]]}"
         axes.set_title(text, fontsize=8 if len(text) < 16 else 6, color=GOOD if good else BAD, pad=3)
     shown = f"{part}: the first {len(first)}"
-    shown += f", then the {len(wrong)} surest mistakes (true → predicted)" if len(wrong) else "; no mistakes"
+    shown += (
+        f", then the {len(wrong)} most confident mistakes (true → predicted)"
+        if len(wrong)
+        else "; no mistakes"
+    )
     figure.suptitle(shown, x=0.01, ha="left", fontsize=10)
     return figure
 
@@ -65,7 +69,7 @@ def masks(x: np.ndarray, y: np.ndarray, guess: np.ndarray, names: Sequence[str],
 def _picture(axes: Axes, image: np.ndarray) -> None:
     image = np.asarray(image, dtype=np.float64)
     low, high = np.nanmin(image), np.nanmax(image)
-    image = (image - low) / (high - low or 1.0)  # standardized or not: what matters is what is on it
+    image = (image - low) / (high - low or 1.0)  # the image may be standardized
     if image.ndim == 3 and image.shape[-1] not in (3, 4):
         image = image[..., 0]
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")

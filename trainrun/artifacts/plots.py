@@ -1,4 +1,4 @@
-"""Pictures of a run: which ones suit the task, learning curves among them, and writing them."""
+"""Plots of a run: the learning curves, and those that suit the task."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ def write(
     metrics: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = console.warn,
 ) -> list[Path]:
-    """Draw what suits the task into `plots/`; a picture that fails costs one warning and nothing else.
+    """Draw the plots that suit the task into `plots/`; a plot that fails only causes a warning.
 
     Args:
         run_dir: the run's directory.
-        history: metric -> one number an epoch.
-        dataset: what it was trained on; None: learning curves only.
-        split: the examples predicted, `y` as in `TargetSpec`.
+        history: metric -> one number per epoch.
+        dataset: of the run; None: learning curves only.
+        split: the predicted examples, `y` as in `TargetSpec`.
         predictions: of `split`, in its order: probabilities (binary `[n]` or `[n, 1]`, multiclass
             `[n, classes]`, multilabel `[n, labels]`, segmentation the same per pixel) or real numbers
             (`[n, outputs]`).
-        part: what to call the split in titles.
-        metrics: the config's `metric` node, which tells which way each metric is better.
-        warn: says one line to the user.
+        part: name of the split, for titles.
+        metrics: the config's `metric` node, for the direction of each metric.
+        warn: prints a line to the user.
 
     Returns:
         The files written.
     """
-    # "building the font cache" is not for the terminal.
+    # Keeps "building the font cache" off the terminal.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     folder = Path(run_dir) / FOLDER
     written = []
-    for name, draw in _wanted(history, dataset, split, predictions, part, metrics):
+    for name, draw in _plots(history, dataset, split, predictions, part, metrics):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             figure = draw()
@@ -69,7 +69,7 @@ def write(
     return written
 
 
-def _wanted(
+def _plots(
     history: Mapping[str, Sequence[float]],
     dataset: Dataset | None,
     split: Split | None,
@@ -108,8 +108,8 @@ def learning_curves(
     """Draw a panel for the loss, each metric and the learning rate; training and validation in each.
 
     Args:
-        history: metric -> one number an epoch.
-        metrics: the config's `metric` node: a metric that declares which way it is better has its best epoch marked.
+        history: metric -> one number per epoch.
+        metrics: the config's `metric` node; the best epoch of a metric with a known direction is marked.
     """
     bases = list(dict.fromkeys(n.removeprefix("val_") for n in history if len(history[n])))
     bases.sort(key=lambda n: (n != "loss", n == "learning_rate"))
@@ -127,7 +127,7 @@ def learning_curves(
             if len(history.get(name, ()))
         ]
         for label, series, colour in values:
-            # Validation every n epochs: its values belong to every n-th.
+            # With validation every n epochs, its values belong to every n-th epoch.
             interval = max(epochs // len(series), 1) if label == "validation" else 1
             at = np.arange(1, len(series) + 1) * interval
             marker = "o" if len(series) <= 30 else None

@@ -1,4 +1,4 @@
-"""Pictures of a regression's predictions: predicted against true values, and residuals."""
+"""Plots of a regression's predictions: predicted against true values, and residuals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
-    """Each prediction against its true value; on the line they are equal."""
+    """Predictions against true values; on the line they are equal."""
     y, p = _two_columns(y, p)
     figure, panels = sheet(min(y.shape[1], 6), width=5.0, height=4.6)
     for i, axes in enumerate(panels):
@@ -34,7 +34,7 @@ def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
 
 
 def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
-    """What is left over: against the prediction, and its distribution."""
+    """Residuals against predictions, and their distribution."""
     y, p = _two_columns(y, p)
     left = p - y
     figure, (scatter, histogram) = sheet(2, width=4.8, height=4.0)
@@ -56,7 +56,7 @@ def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
 
 
 def _two_columns(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return true and predicted values as `[n, outputs]`, examples that are not finite left out."""
+    """Return true and predicted values as `[n, outputs]`, without examples that are not finite."""
     y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     p = np.asarray(p, dtype=np.float64).reshape(len(y), -1)
     finite = np.isfinite(p).all(axis=1) & np.isfinite(y).all(axis=1)

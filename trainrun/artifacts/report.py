@@ -1,4 +1,4 @@
-"""`report.html`: a run on one page that needs nothing else, made from the files of its directory."""
+"""`report.html`: a self-contained page about a run, made from the files in its directory."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _DETAILS = {
 
 
 def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: str | None = None) -> Path:
-    """Write `report.html` from what the run directory holds.
+    """Write `report.html` from the files in the run's directory.
 
     Args:
-        run_dir: with `config.yaml`, `environment.txt` and `plots/`, as far as they exist.
+        run_dir: `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
         summary: the content of `summary.json`; None: read it.
         title: by default the run's id.
     """
@@ -72,7 +72,7 @@ def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: 
 def render(
     title: str, summary: Mapping[str, Any], pictures: list[dict[str, str]], config: str, environment: str
 ) -> str:
-    """Return the page; whatever is put in is escaped."""
+    """Return the page; all values are escaped."""
     rows = result_table.rows(summary)
     kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
     name = summaries.monitored(summary)

@@ -1,4 +1,4 @@
-"""What one sees when a run ends: a table of its metrics, and where everything is."""
+"""The output at the end of a run: a table of its metrics, and the places of its files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from trainrun.tracking import summary as summaries
 from trainrun.ui import console
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
-# Of the run, not of the model.
+# Values in the history that are not metrics of the model.
 LEFT_OUT = ("learning_rate", "step")
 
 
 def rows(summary: Mapping[str, Any]) -> list[list[str]]:
-    """Return the table's rows, one a metric, the loss first; cells as in `COLUMNS`.
+    """Return the rows of the table, one per metric, the loss first; cells as in `COLUMNS`.
 
-    `best` is the best validation value and the epoch of it; without validation, the best training value.
+    `best` is the best validation value, `epoch` its epoch; without validation, those of the training value.
     """
     metrics, best = summary["metrics"], summary.get("best") or {}
     names = list(dict.fromkeys(_base(name) for name in metrics))
@@ -32,14 +32,14 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
 
 
 def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
-    """Print the end of a run.
+    """Print the results of a run.
 
     Args:
         summary: the content of `summary.json`.
         run_dir: the run's directory.
     """
     table = rows(summary)
-    # A column without a single number says nothing.
+    # Without empty columns.
     kept = [i for i in range(len(COLUMNS)) if i == 0 or any(r[i] for r in table)]
     console.say()
     if table:
@@ -84,7 +84,7 @@ def _number(value: Any) -> str:
 
 
 def _short(path: Path) -> str:
-    """Return the path from here, if that is shorter to read."""
+    """Return the path relative to the working directory, if it lies inside."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 

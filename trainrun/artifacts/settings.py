@@ -1,4 +1,4 @@
-"""What a run leaves besides its record."""
+"""The configured artifacts of a run (`artifacts`)."""
 
 from __future__ import annotations
 

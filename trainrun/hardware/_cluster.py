@@ -1,11 +1,11 @@
-"""Who trains together: the workers' addresses and which of them this process is. No TensorFlow: `check` reads it too."""
+"""The workers that train together: their addresses and the index of this process. Used by `check`, too, so without TensorFlow."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainrun.errors import Problem, UserError
 
@@ -21,9 +21,9 @@ class Cluster:
     """The workers of a run.
 
     Args:
-        workers: `host:port` of each; the first is the chief, who writes the record.
-        index: which of them this process is.
-        source: where this comes from, for messages.
+        workers: `host:port` of each; the first one is the chief, which writes the record.
+        index: of this process.
+        source: of this information, for messages.
     """
 
     workers: tuple[str, ...]
@@ -32,24 +32,25 @@ class Cluster:
 
     @property
     def chief(self) -> bool:
+        """Whether this process writes the record."""
         return self.index == 0
 
 
 def cluster(
     workers: Sequence[str] | None, index: int | None, environment: Mapping[str, str], port: int = FIRST_PORT
 ) -> Cluster:
-    """Return the workers: those given, else TF_CONFIG's, else Slurm's.
+    """Return the configured workers, else those of TF_CONFIG, else those of Slurm.
 
     Args:
-        workers, index: as in the config; None: not given.
+        workers, index: as configured, or None.
         environment: `os.environ`.
-        port: of the first worker on a node, where Slurm names the nodes only.
+        port: of the first worker on each node of Slurm.
 
     Raises:
-        UserError: none of the three says it, or one says it wrongly.
+        UserError: there are none, or their description is wrong.
     """
     if workers:
-        return _given(workers, index)
+        return _configured(workers, index)
     if environment.get("TF_CONFIG"):
         return _tf_config(environment["TF_CONFIG"])
     if "SLURM_PROCID" in environment:
@@ -57,7 +58,7 @@ def cluster(
     raise UserError(Problem("hardware.workers", f"expected the workers' addresses; there are none. {WAYS}"))
 
 
-def _given(workers: Sequence[str], index: int | None) -> Cluster:
+def _configured(workers: Sequence[str], index: int | None) -> Cluster:
     for worker in workers:
         if not re.fullmatch(r"[^\s:]+:\d{1,5}", str(worker)):
             raise UserError(
@@ -65,7 +66,7 @@ def _given(workers: Sequence[str], index: int | None) -> Cluster:
             )
     if len(set(workers)) < len(workers):
         raise UserError(
-            Problem("hardware.workers", "each worker has an address of its own; one is there twice.")
+            Problem("hardware.workers", "expected a different address for each worker; one occurs twice.")
         )
     if index is None or not 0 <= index < len(workers):
         raise UserError(
@@ -82,7 +83,7 @@ def _tf_config(text: str) -> Cluster:
     try:
         content = json.loads(text)
         jobs, task = content["cluster"], content["task"]
-        # A chief of its own is the first worker by another name.
+        # A separate chief counts as the first worker.
         workers = [*jobs.get("chief", []), *jobs.get("worker", [])]
         index = int(task["index"]) + (len(jobs.get("chief", [])) if task["type"] == "worker" else 0)
         others = sorted(set(jobs) - {"chief", "worker"})
@@ -101,12 +102,11 @@ def _tf_config(text: str) -> Cluster:
                 f"TF_CONFIG names {', '.join(others) or task['type']}; multi_worker has workers and at most a chief.",
             )
         )
-    made = _given(workers, index)
-    return Cluster(made.workers, made.index, "TF_CONFIG")
+    return replace(_configured(workers, index), source="TF_CONFIG")
 
 
 def _slurm(environment: Mapping[str, str], port: int) -> Cluster:
-    def said(*names: str) -> str:
+    def variable(*names: str) -> str:
         for name in names:
             if environment.get(name):
                 return environment[name]
@@ -114,16 +114,17 @@ def _slurm(environment: Mapping[str, str], port: int) -> Cluster:
             Problem("hardware", f"SLURM_PROCID is set but not {names[0]}; start trainrun by srun. {WAYS}")
         )
 
-    hosts = expand_hosts(said("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"))
-    counts = expand_counts(said("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"))
+    hosts = expand_hosts(variable("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"))
+    counts = expand_counts(variable("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"))
     workers = tuple(
         f"{host}:{port + i}" for host, count in zip(hosts, counts, strict=False) for i in range(count)
     )
-    index = int(said("SLURM_PROCID"))
+    index = int(variable("SLURM_PROCID"))
     if index >= len(workers):
         raise UserError(
             Problem(
-                "hardware", f"Slurm says that this is process {index}, but names {len(workers)} workers only."
+                "hardware",
+                f"according to Slurm this is process {index}, but there are only {len(workers)} workers.",
             )
         )
     return Cluster(workers, index, "Slurm")

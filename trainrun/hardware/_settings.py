@@ -1,4 +1,4 @@
-"""What every option of `hardware` sets, each time all of it: one process may run several configs one after another."""
+"""Settings of TensorFlow that all options of `hardware` share; each run sets all of them, because a process may run several configs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from trainrun.ui import console
 from trainrun.util import machine
 
 TOO_LATE = (
-    "TensorFlow has begun to run in this process, and this can only be set before that. "
-    "Start a new process for this run, or give every run of this process the same value."
+    "TensorFlow is initialized in this process already, and this can only be set before. "
+    "Start a new process for this run, or use the same value for every run of this process."
 )
 
 
 def numbers(precision: str, deterministic: bool, tf32: bool) -> None:
-    """Set how numbers are held and added up.
+    """Set precision and determinism.
 
     Args:
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
         deterministic: the same bits on every run of the same config on the same machine.
         tf32: GPUs may multiply float32 matrices with 10 bits of mantissa.
     """
-    # floatx decides what a loss and a metric count in; the policy decides it for the layers.
+    # floatx is the dtype of losses and metrics, the policy that of the layers.
     keras.config.set_floatx("float64" if precision == "float64" else "float32")
     keras.config.set_dtype_policy(precision)
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
@@ -41,7 +41,7 @@ def threads(count: int | None) -> None:
     """Set the number of threads of the CPU; None leaves TensorFlow's choice, one per core.
 
     Raises:
-        UserError: it is too late to change it.
+        UserError: TensorFlow is initialized already.
     """
     if count is None:
         return
@@ -59,11 +59,11 @@ def threads(count: int | None) -> None:
         raise UserError(Problem("hardware.threads", TOO_LATE)) from error
 
 
-def see(gpus: Sequence[Any], key: str = "hardware") -> None:
-    """Show TensorFlow these GPUs and no others.
+def set_visible_gpus(gpus: Sequence[Any], key: str = "hardware") -> None:
+    """Make only these GPUs visible to TensorFlow.
 
     Raises:
-        UserError: it is too late to change it.
+        UserError: TensorFlow is initialized already.
     """
     if list(gpus) == tf.config.get_visible_devices("GPU"):
         return
@@ -74,15 +74,15 @@ def see(gpus: Sequence[Any], key: str = "hardware") -> None:
 
 
 def memory(gpus: Sequence[Any], growth: bool, limit: int | None) -> None:
-    """Set how much memory of the GPUs TensorFlow takes.
+    """Set the memory that TensorFlow allocates on the GPUs.
 
     Args:
         gpus: physical devices.
-        growth: take memory as it is needed; False takes all of it at once.
-        limit: MB to take at most, at once; None: no limit.
+        growth: allocate memory as needed; False: all of it at once.
+        limit: MB to allocate, at once; None: no limit.
 
     Raises:
-        UserError: it is too late to change it.
+        UserError: TensorFlow is initialized already.
     """
     for gpu in gpus:
         try:
@@ -100,7 +100,7 @@ def virtual(count: int) -> list[str]:
     """Split the CPU into logical devices, and return the names of the first `count`.
 
     Raises:
-        UserError: it is too late to split it.
+        UserError: TensorFlow is initialized already.
     """
     cpu = tf.config.list_physical_devices("CPU")[0]
     parts = tf.config.get_logical_device_configuration(cpu) or []
@@ -113,18 +113,18 @@ def virtual(count: int) -> list[str]:
 
 
 def physical_gpus() -> list[Any]:
-    """Return the GPUs that TensorFlow found, in its order."""
+    """Return the GPUs that TensorFlow finds, in its order."""
     return tf.config.list_physical_devices("GPU")
 
 
-def found() -> str:
-    """Return the devices that TensorFlow found, as a phrase."""
+def all_devices() -> str:
+    """Return the names of all devices that TensorFlow finds."""
     devices = tf.config.list_physical_devices()
     return ", ".join(described(d) for d in devices)
 
 
 def described(device: Any) -> str:
-    """Return `GPU:0 (NVIDIA A100)`; without a name where the driver tells none."""
+    """Return a device's name, such as `GPU:0 (NVIDIA A100)`."""
     short = device.name.split("physical_device:")[-1]
     name = (
         tf.config.experimental.get_device_details(device).get("device_name")
@@ -135,10 +135,10 @@ def described(device: Any) -> str:
 
 
 def announce(what: str, precision: str, deterministic: bool = False) -> None:
-    """Print the line that says what a run runs on.
+    """Print the line with the devices of a run.
 
     Args:
-        what: the devices, as a phrase.
+        what: names of the devices.
         precision, deterministic: as set.
     """
     configured = tf.config.threading.get_intra_op_parallelism_threads()

@@ -1,4 +1,4 @@
-"""The best device there is: the first GPU, else the CPU."""
+"""The first GPU, else the CPU."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ def auto(
     threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
-    """Set TensorFlow up on the first GPU, or on the CPU where there is none; a line says which.
+    """Set TensorFlow up on the first GPU, or on the CPU if there is none; a line names it.
 
     Args:
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
-        deterministic: the same bits on every run of the same config on the same machine.
-        threads: of the CPU; None leaves TensorFlow's choice, one per core.
-        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+        deterministic: every run of a config on one machine gives the same bits.
+        threads: of the CPU; None: TensorFlow's default, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, if the GPU supports it.
 
     Returns:
         The default strategy: one device.
 
     Raises:
-        UserError: TensorFlow has begun to run on other settings in this process.
+        UserError: TensorFlow is initialized with other settings in this process.
     """
     gpus = settings.physical_gpus()
     if not gpus:
         return cpu(precision, deterministic, threads)
     strategy = gpu(precision=precision, deterministic=deterministic, threads=threads, tf32=tf32)
     if len(gpus) > 1:
-        # Several GPUs are not taken unasked: they may be somebody else's, and batch norm differs by replica.
+        # Not all GPUs by default: others may use them, and batch normalization differs with the replicas.
         console.note(f"{len(gpus)} GPUs found: hardware=mirrored trains on all of them")
     return strategy

@@ -1,4 +1,4 @@
-"""The CPU, even where there is a GPU."""
+"""The CPU, even if there is a GPU."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def cpu(
 
     Args:
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
-        deterministic: the same bits on every run of the same config on the same machine.
-        threads: of the CPU; None leaves TensorFlow's choice, one per core.
+        deterministic: every run of a config on one machine gives the same bits.
+        threads: of the CPU; None: TensorFlow's default, one per core.
 
     Returns:
         The default strategy: one device.
 
     Raises:
-        UserError: TensorFlow has begun to run on other settings in this process.
+        UserError: TensorFlow is initialized with other settings in this process.
     """
-    settings.see([])
+    settings.set_visible_gpus([])
     settings.threads(threads)
     settings.numbers(precision, deterministic, tf32=True)
     settings.announce("CPU", precision, deterministic)

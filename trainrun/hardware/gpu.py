@@ -20,38 +20,38 @@ def gpu(
     threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
-    """Set TensorFlow up on one GPU; the others stay free for other processes.
+    """Set TensorFlow up on one GPU; other processes can use the others.
 
     Args:
-        index: which GPU, from 0, among those that TensorFlow sees.
-        memory_growth: take memory as it is needed; False takes all of it at once.
-        memory_limit: MB to take at most; None: no limit. It is taken at once.
+        index: of the GPU, from 0.
+        memory_growth: allocate memory as needed; False: all of it at once.
+        memory_limit: MB to allocate, at once; None: no limit.
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
-        deterministic: the same bits on every run of the same config on the same machine.
-        threads: of the CPU; None leaves TensorFlow's choice, one per core.
-        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+        deterministic: every run of a config on one machine gives the same bits.
+        threads: of the CPU; None: TensorFlow's default, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, if the GPU supports it.
 
     Returns:
         The default strategy: one device.
 
     Raises:
-        UserError: there is no such GPU, or TensorFlow has begun to run on other settings in this process.
+        UserError: there is no such GPU, or TensorFlow is initialized with other settings in this process.
     """
     gpus = settings.physical_gpus()
     if index >= len(gpus):
         raise UserError(
             Problem(
                 "hardware.index" if gpus else "hardware",
-                f"there is no GPU {index}; TensorFlow found {settings.found()}. "
+                f"there is no GPU {index}; TensorFlow finds {settings.all_devices()}. "
                 + (
                     f"Try hardware.index={len(gpus) - 1}."
                     if gpus
-                    else "`trainrun doctor` tells why; hardware=auto takes what there is."
+                    else "`trainrun doctor` shows why; hardware=auto takes the CPU then."
                 ),
             )
         )
     chosen = [gpus[index]]
-    settings.see(chosen)
+    settings.set_visible_gpus(chosen)
     settings.memory(chosen, memory_growth, memory_limit)
     settings.threads(threads)
     settings.numbers(precision, deterministic, tf32)

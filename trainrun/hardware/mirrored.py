@@ -24,26 +24,26 @@ def mirrored(
     threads: Count | None = None,
     tf32: bool = True,
 ) -> tf.distribute.Strategy:
-    """Set TensorFlow up on several GPUs, or on the CPU in so many parts.
+    """Set TensorFlow up on several GPUs, or on several parts of the CPU.
 
     Args:
         devices: the GPUs' numbers, from 0; None: all.
-        virtual_devices: split the CPU into so many logical devices instead, to try things without GPUs.
-        memory_growth: take memory as it is needed; False takes all of it at once.
-        memory_limit: MB to take at most of each GPU; None: no limit. It is taken at once.
+        virtual_devices: split the CPU into so many logical devices instead, to try it without GPUs.
+        memory_growth: allocate memory as needed; False: all of it at once.
+        memory_limit: MB to allocate on each GPU, at once; None: no limit.
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
-        deterministic: the same bits on every run of the same config on the same machine.
-        threads: of the CPU; None leaves TensorFlow's choice, one per core.
-        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+        deterministic: every run of a config on one machine gives the same bits.
+        threads: of the CPU; None: TensorFlow's default, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, if the GPU supports it.
 
     Returns:
         A `MirroredStrategy`.
 
     Raises:
-        UserError: there are no such GPUs, or TensorFlow has begun to run on other settings in this process.
+        UserError: there are no such GPUs, or TensorFlow is initialized with other settings in this process.
     """
     if virtual_devices is not None:
-        settings.see([])
+        settings.set_visible_gpus([])
         names = settings.virtual(virtual_devices)
         what = f"{virtual_devices} parts of the CPU"
     else:
@@ -52,7 +52,7 @@ def mirrored(
             raise UserError(
                 Problem(
                     "hardware",
-                    f"mirrored needs GPUs; TensorFlow found {settings.found()}. "
+                    f"mirrored needs GPUs; TensorFlow finds {settings.all_devices()}. "
                     "To try it on the CPU: hardware.virtual_devices=2.",
                 )
             )
@@ -61,13 +61,13 @@ def mirrored(
             raise UserError(
                 Problem(
                     "hardware.devices",
-                    f"there is no GPU {missing[0]}; TensorFlow found {settings.found()}.",
+                    f"there is no GPU {missing[0]}; TensorFlow finds {settings.all_devices()}.",
                 )
             )
         chosen = [gpus[i] for i in numbers]
-        settings.see(chosen)
+        settings.set_visible_gpus(chosen)
         settings.memory(chosen, memory_growth, memory_limit)
-        # TensorFlow counts the visible ones anew.
+        # TensorFlow numbers the visible ones from 0.
         names = [f"GPU:{i}" for i in range(len(chosen))]
         what = ", ".join(settings.described(g) for g in chosen)
     settings.threads(threads)

@@ -34,25 +34,25 @@ def multi_worker(
     """Join the other workers.
 
     Args:
-        workers: `host:port` of each, the chief's first; None: as TF_CONFIG or Slurm say.
-        index: which of them this process is.
+        workers: `host:port` of each, the chief's first; None: those of TF_CONFIG or Slurm.
+        index: of this process among them.
         port: of the first worker on each node, under Slurm.
         timeout: seconds to wait for the other workers at the start.
-        silence: seconds after which a worker that gives no sign of life counts as dead, and the others stop.
+        silence: seconds without a heartbeat after which a worker counts as lost, and the others stop.
         communication: ``auto``, ``ring`` (works everywhere) or ``nccl`` (GPUs).
-        memory_growth: take memory as it is needed; False takes all of it at once.
-        memory_limit: MB to take at most of each GPU; None: no limit. It is taken at once.
+        memory_growth: allocate memory as needed; False: all of it at once.
+        memory_limit: MB to allocate on each GPU, at once; None: no limit.
         precision: Keras' dtype policy (``float32``, ``mixed_float16``, …).
         deterministic: the same bits on every run of the same config on the same machines.
-        threads: of the CPU; None leaves TensorFlow's choice, one per core.
-        tf32: multiply float32 matrices with 10 bits of mantissa, where the GPU can.
+        threads: of the CPU; None: TensorFlow's default, one per core.
+        tf32: multiply float32 matrices with 10 bits of mantissa, if the GPU supports it.
 
     Returns:
         A `MultiWorkerMirroredStrategy`.
 
     Raises:
-        UserError: the addresses are wrong, or TensorFlow has begun to run in this process.
-        TrainingError: the others did not come in time.
+        UserError: the addresses are wrong, or TensorFlow is initialized in this process already.
+        TrainingError: the other workers did not connect in time.
     """
     group = cluster(workers, index, os.environ, port)
     gpus = settings.physical_gpus()
@@ -69,7 +69,7 @@ def multi_worker(
         raise UserError(Problem("hardware", settings.TOO_LATE))
     tensorflow_private.configure_coordination(len(group.workers), timeout, silence)
     implementation = getattr(tf.distribute.experimental.CommunicationImplementation, communication.upper())
-    # Under this name the strategy would read the cluster itself, with a chief counted apart.
+    # The strategy would read the variable itself, and treat a chief differently.
     saved = os.environ.pop("TF_CONFIG", None)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(
@@ -78,7 +78,7 @@ def multi_worker(
         )
     except (tf.errors.OpError, RuntimeError) as error:
         raise TrainingError(
-            f"the workers did not come together within {timeout} s: {', '.join(group.workers)}. "
+            f"the workers did not connect within {timeout} s: {', '.join(group.workers)}. "
             f"Is trainrun running for each of them, and each address free and reachable? ({str(error).splitlines()[0]})"
         ) from error
     finally:

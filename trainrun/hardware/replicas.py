@@ -1,4 +1,4 @@
-"""Several replicas give the result of one device: what Keras does per replica is done over the whole batch."""
+"""Several replicas give the result of one device: clipping, averaging and scaling are done over the whole batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainrun.compat import keras_model_private, keras_optimizer_private
 from trainrun.errors import TrainingError
 from trainrun.ui import console
 
-# What an operation ends with that waits for a worker that is gone.
+# Errors of an operation that waits for a worker that is gone.
 LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -24,23 +24,23 @@ LOST_WORKER_ERRORS = (
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether this process writes the record: the only one, or the first of several workers."""
+    """Return whether this process writes the record: the only one, or the first of several workers."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     return strategy.cluster_resolver.task_id == 0
 
 
 def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether other processes train together with this one, which cannot go another way alone."""
+    """Return whether other processes train together with this one."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 @contextmanager
 def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Say it plainly when another worker is gone.
+    """Translate TensorFlow's errors when another worker is gone.
 
     Raises:
-        TrainingError: in the place of what TensorFlow raises where a sum over the workers does not come.
+        TrainingError: in place of TensorFlow's error.
     """
     try:
         yield
@@ -55,20 +55,20 @@ def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
 
 
 def global_batch(batch_size: int, meaning: str, replicas: int) -> int:
-    """Return the number of examples a step, over all replicas.
+    """Return the number of examples per step, over all replicas.
 
     Args:
         batch_size: as in the config.
-        meaning: ``global``, or ``per_replica``: `batch_size` is that of each.
-        replicas: how many.
+        meaning: ``global``, or ``per_replica``: `batch_size` is that of each replica.
+        replicas: number of replicas.
     """
     return batch_size * replicas if meaning == "per_replica" else batch_size
 
 
 def even_batches(examples: int, batch_size: int, replicas: int) -> int:
-    """Return the largest batch size, `batch_size` at most, whose last batch has an example for each replica.
+    """Return the largest batch size up to `batch_size` whose last batch has an example for each replica.
 
-    For evaluation, whose result does not depend on the batches: some layers refuse a batch of none.
+    For evaluation, whose result does not depend on the batches: some layers refuse an empty batch.
     """
     for size in range(batch_size, replicas - 1, -1):
         if (examples % size or size) >= replicas:
@@ -77,10 +77,10 @@ def even_batches(examples: int, batch_size: int, replicas: int) -> int:
 
 
 def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
-    """Multiply the learning rate, with its schedule.
+    """Multiply the learning rate or its schedule.
 
     Args:
-        optimizer: changed in place, or the optimizers inside it where the rate is theirs.
+        optimizer: changed in place, with the optimizers inside it.
         factor: above 0.
     """
     for leaf in leaves(optimizer):
@@ -91,17 +91,17 @@ def scale_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
 
 
 def scale_constant(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
-    """Multiply the learning rate where it is a number that the optimizer holds, not a schedule's."""
+    """Multiply the learning rate where it is a variable of the optimizer, not a schedule."""
     for leaf in leaves(optimizer):
         if isinstance(leaf, keras.optimizers.LossScaleOptimizer):
-            continue  # passes on what it is told to the one inside
+            continue  # passes its rate on to the optimizer inside
         rate = keras_optimizer_private.rate(leaf)
         if not callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             leaf.learning_rate = float(keras.ops.convert_to_numpy(leaf.learning_rate)) * factor
 
 
 def constant_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
-    """Return the learning rate where it is a number that the optimizer holds; None: a schedule's, or of those inside."""
+    """Return the learning rate if it is a variable of the optimizer; None: a schedule, or only in optimizers inside."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return constant_rate(optimizer.inner_optimizer)
     rate = keras_optimizer_private.rate(optimizer)
@@ -141,14 +141,14 @@ def leaves(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers.O
 
 
 def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
-    """Let the optimizer clip the gradient of the whole batch, not that of each replica before they are summed.
+    """Make the optimizer clip the gradient of the whole batch, instead of that of each replica before the sum.
 
     Args:
         optimizer: changed in place, with those inside it.
-        replicas: how many.
+        replicas: number of replicas.
     """
     for leaf in leaves(optimizer) if replicas > 1 else ():
-        if any(way is not None for way in (leaf.clipnorm, leaf.clipvalue, leaf.global_clipnorm)):
+        if any(limit is not None for limit in (leaf.clipnorm, leaf.clipvalue, leaf.global_clipnorm)):
             keras_optimizer_private.replace_clipping(leaf, lambda clip: _of_the_sum(clip, replicas))
 
 
@@ -156,7 +156,7 @@ def _of_the_sum(clip: Any, replicas: int) -> Any:
     def clip_sum(gradients: Sequence[Any]) -> list[tf.Tensor]:
         if tf.distribute.in_cross_replica_context():
             return clip(gradients)
-        # An embedding's rows become a whole matrix: rows of several replicas add up in no other form.
+        # Sparse gradients of embeddings become dense, which is the only form that can be summed over replicas.
         dense = [tf.convert_to_tensor(g) for g in gradients]
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
         # The optimizer will sum over the replicas once more.
@@ -166,10 +166,10 @@ def _of_the_sum(clip: Any, replicas: int) -> Any:
 
 
 def average_together(model: keras.Model) -> None:
-    """Let Keras' `fit` weigh each replica's loss by its number of examples; Keras takes all for equally many.
+    """Make Keras' `fit` weight each replica's loss by its number of examples, which Keras assumes to be equal.
 
-    That matters where a batch cannot be divided evenly, as an odd last one. The value of the loss stays the
-    replica's mean, because Keras' own metric weighs it by the examples; its gradient is that of the whole batch.
+    That matters if a batch cannot be divided evenly, as an odd last one. The value of the loss stays the mean of the
+    replica, because Keras' own metric weights it by the examples; its gradient is that of the whole batch.
 
     Args:
         model: built and compiled under a strategy of several replicas; changed in place.
@@ -183,14 +183,14 @@ def average_together(model: keras.Model) -> None:
         if not training or tf.distribute.in_cross_replica_context():
             return loss
         examples = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
-        everyone = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, examples)
-        part = tf.stop_gradient(examples * replicas / everyone)
+        total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, examples)
+        part = tf.stop_gradient(examples * replicas / total)
         # Penalties on weights are the same on every replica, whatever its examples.
         of_examples = loss - _penalty(model, loss.dtype) / replicas
         return loss + (part - 1) * (of_examples - tf.stop_gradient(of_examples))
 
     model.compute_loss = compute_loss
-    # Keras would build by the mean of the replicas' batches, which parts of different size do not have.
+    # Keras would average the replicas' batches to build the model, which fails for parts of different size.
     keras_model_private.never_build_by_batches(model)
 
 

@@ -20,17 +20,17 @@ def tpu(
     """Connect to a TPU and set it up.
 
     Args:
-        address: its name or `grpc://` address; ``local`` for one attached to this machine; None: as the
-            environment says (TPU_NAME, KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS).
-        precision: Keras' dtype policy; ``mixed_bfloat16`` is what a TPU is made for.
-        deterministic: the same bits on every run of the same config.
-        threads: of the host's CPU; None leaves TensorFlow's choice, one per core.
+        address: its name or `grpc://` address; ``local`` for one attached to this machine; None: from the
+            environment (TPU_NAME, KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS).
+        precision: Keras' dtype policy; TPUs are built for ``mixed_bfloat16``.
+        deterministic: every run of a config gives the same bits.
+        threads: of the host's CPU; None: TensorFlow's default, one per core.
 
     Returns:
         A `TPUStrategy`.
 
     Raises:
-        UserError: there is no TPU, with the devices that there are.
+        UserError: there is no TPU.
     """
     settings.threads(threads)
     settings.numbers(precision, deterministic, tf32=True)
@@ -44,7 +44,7 @@ def tpu(
         raise UserError(
             Problem(
                 "hardware",
-                f"there is no TPU to be reached ({reason}); TensorFlow found {settings.found()}. "
+                f"no TPU can be reached ({reason}); TensorFlow finds {settings.all_devices()}. "
                 "Set hardware.address or TPU_NAME, or take hardware=auto.",
             )
         ) from error

@@ -1,5 +1,5 @@
-"""Looking at a run without keeping it: cost, profile, the largest batch, a good learning rate, the machine.
+"""Measurements before or beside a run: profile, batch size, learning rate, and checks of the machine.
 
-In come a function that builds a job, and settings; out come numbers, suggestions and findings. Jobs that are trained
-here are thrown away and leave no trace in the run that follows. Begin with `trial_job.py`, then `batch_size.py`.
+The input is a function that builds a job, and settings; the output is numbers, suggestions and findings. Jobs that are
+trained here are discarded and do not affect the run that follows. Begin with `trial_job.py`, then `batch_size.py`.
 """

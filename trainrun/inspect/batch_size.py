@@ -1,16 +1,15 @@
-"""The largest batch that fits and still pays: doubled until memory, data or speed ends it.
+"""Search for the largest batch size that fits into memory and still increases the speed.
 
-A larger batch takes fewer steps for the same examples; that is worth it as long as it is faster. So the size is
-doubled, from `trainer.batch_size` on, while three things hold:
+The size is doubled, beginning with `trainer.batch_size`, while three conditions hold:
 
-- It fits. On a GPU, a step that runs out of memory raises. A CPU does not raise: it swaps, or the system ends the
-  process. There an estimate (`trainrun.model.cost`) is held against a limit before each trial: `tune.memory`, by default
-  half of the memory that is free.
+- It fits. On a GPU, a step that runs out of memory raises. A CPU does not raise: it swaps, or the system kills the
+  process. So an estimate (`trainrun.model.cost`) is compared with a limit before each trial: `tune.memory`, by default
+  half of the free memory.
 - It is at most the number of training examples.
-- It pays: each doubling brings at least `tune.gain` more examples a second. One that does not might be noise; the
-  second in a row ends the search. With `tune.gain=0` speed is not looked at.
+- Each doubling brings at least `tune.gain` more examples per second. One that does not may be noise; the second in a row
+  ends the search. With `tune.gain=0` speed does not count.
 
-If not even the first size fits, it is halved until one does.
+If the first size does not fit, it is halved until one does.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ from trainrun.model.cost import STEP, Cost, scaled
 from trainrun.trainer.job import Job
 from trainrun.util import machine
 
-MISSES = 2  # doublings in a row that bring too little
-# A trial is a first epoch, which compiles, and some that are timed: of at most so many steps each …
-EPOCHS, STEPS, FEWEST = 6, 64, 4
-# … and of about so many operations, which take some seconds on a slow machine.
+MAX_MISSES = 2  # doublings in a row that bring too little
+# A trial has a first epoch, which compiles, and some that are timed, of at most `MAX_STEPS` steps each …
+EPOCHS, MAX_STEPS, MIN_STEPS = 6, 64, 4
+# … and of about so many operations, some seconds on a slow machine.
 OPERATIONS = 1e10
-ENOUGH = 1.0  # seconds; when the timed epochs have taken as long, no further one is needed
+ENOUGH_S = 1.0  # of timed epochs
 
 
 class TooLarge(Exception):
-    """A batch of this size does not fit; the message says why."""
+    """A batch of this size does not fit; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the search came to.
+    """The result of the search.
 
     Args:
         size: the batch size.
-        tried: (size, examples a second) of each that fits, in order.
-        reason: why it went no further.
+        tried: (size, examples per second) of each size that fits, in order.
+        reason: why the search ended.
     """
 
     size: int
@@ -55,13 +54,13 @@ class Choice:
 
 
 def search(start: int, most: int, measure: Callable[[int], float], gain: float) -> Choice:
-    """Return the size that doubling arrives at.
+    """Return the size that the search arrives at.
 
     Args:
         start: tried first, if at most `most`.
         most: the largest allowed.
-        measure: size -> examples a second.
-        gain: the share by which a doubling must raise them; 0: any size that fits is taken.
+        measure: size -> examples per second.
+        gain: the share by which a doubling must raise the speed; 0: any size that fits will do.
 
     Raises:
         TooLarge: not even one example fits.
@@ -83,7 +82,7 @@ def search(start: int, most: int, measure: Callable[[int], float], gain: float) 
             chosen, best, misses = size, speed, 0
         else:
             misses += 1
-        if too_large or misses == MISSES or size * 2 > most:
+        if too_large or misses == MAX_MISSES or size * 2 > most:
             break
         size *= 2
     after = [f"{s:,}" for s, _ in tried if s > chosen]
@@ -95,16 +94,16 @@ def search(start: int, most: int, measure: Callable[[int], float], gain: float) 
 
 
 def speed(job: Job, trainer: Any, limit: int | None, parts: int = 1) -> float:
-    """Return the examples a second of a throw-away job.
+    """Return the examples per second of a job, which is trained and then discarded.
 
     Args:
         job: compiled.
         trainer: that the run will have.
-        limit: bytes that a step may need by estimate; None: try it.
-        parts: in which each batch is taken, one after another or by devices.
+        limit: of the estimated bytes of a step; None: no limit.
+        parts: parts of each batch, one after another or on several devices.
 
     Raises:
-        TooLarge: it does not fit.
+        TooLarge: the batch does not fit.
     """
     cost = Cost.of(job.model, -(-job.plan.batch_size // parts))
     if limit is not None and cost.memory > limit:
@@ -116,10 +115,10 @@ def speed(job: Job, trainer: Any, limit: int | None, parts: int = 1) -> float:
 
 
 def short(job: Job, cost: Cost) -> Job:
-    """Return the job for a trial: a few steps, no validation."""
+    """Return the job of a trial: a few steps, without validation."""
     plan = job.plan
     affordable = int(OPERATIONS / max(cost.flops * STEP * plan.batch_size, 1))
-    steps = min(plan.steps_per_epoch, STEPS, max(affordable, FEWEST))
+    steps = min(plan.steps_per_epoch, MAX_STEPS, max(affordable, MIN_STEPS))
     examples = min(plan.examples, steps * plan.batch_size)
     return replace(
         job,
@@ -135,7 +134,7 @@ def _timed(job: Job, trainer: Any) -> float:
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Time the epochs after the first, from the end of one to the end of the next."""
+    """Measure the seconds of each epoch after the first."""
 
     coarse = True
 
@@ -148,15 +147,15 @@ class Stopwatch(keras.callbacks.Callback):
         now = time.perf_counter()
         if self._last is not None:
             self.seconds.append(now - self._last)
-            self.model.stop_training = sum(self.seconds) > ENOUGH
+            self.model.stop_training = sum(self.seconds) > ENOUGH_S
         self._last = now
 
 
 def memory_limit(megabytes: int | None) -> int | None:
-    """Return the bytes that a step may need by estimate, or None where a step that needs too much raises.
+    """Return the limit of the estimated bytes of a step, or None on devices that raise when memory runs out.
 
     Args:
-        megabytes: as configured; None: half of what is free, on a CPU.
+        megabytes: as configured; None: half of the free memory, on a CPU.
     """
     if megabytes is not None:
         return megabytes * 10**6

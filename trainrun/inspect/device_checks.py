@@ -1,4 +1,4 @@
-"""What the devices of a machine offer: GPUs and driver, precisions, XLA; each check loads TensorFlow."""
+"""Checks of GPUs and driver, precisions and XLA; each of them loads TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainrun.util import subprocesses
 
 
 def devices() -> Iterator[Finding]:
-    """The devices that TensorFlow finds, and the driver."""
+    """Check the devices that TensorFlow finds, and the driver."""
     with console.hushed():
         import tensorflow as tf
 
@@ -31,8 +31,8 @@ def devices() -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "device",
-            f"the CPU; a driver is there ({driver}), but TensorFlow {tf.__version__} finds no GPU",
-            "pip install 'tensorflow[and-cuda]', and see that CUDA_VISIBLE_DEVICES does not hide it",
+            f"the CPU; there is a driver ({driver}), but TensorFlow {tf.__version__} finds no GPU",
+            "pip install 'tensorflow[and-cuda]', and check that CUDA_VISIBLE_DEVICES does not hide it",
         )
     else:
         yield Finding(OK, "device", "the CPU; no GPU, no driver")
@@ -47,17 +47,17 @@ def devices() -> Iterator[Finding]:
 
 
 def _driver() -> str | None:
-    """Return NVIDIA's driver, or None if there is none."""
+    """Return the version of NVIDIA's driver, or None."""
     try:
-        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        done = subprocesses.run(asked, 10)
+        command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        done = subprocesses.run(command, 10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return f"NVIDIA {done.stdout.split()[0]}" if done.returncode == 0 and done.stdout.strip() else None
 
 
 def precision() -> Iterator[Finding]:
-    """Which precisions multiply, and which of them pay."""
+    """Check the speed of matrix multiplication in each precision."""
     import tensorflow as tf
 
     times: dict[str, float | None] = {}
@@ -74,13 +74,13 @@ def precision() -> Iterator[Finding]:
     if missing:
         yield Finding(WARNING, "precision", f"{text}; not {', '.join(missing)}", "hardware.precision=float32")
     elif slow:
-        yield Finding(OK, "precision", f"{text} ({' and '.join(slow)} work here, and gain nothing)")
+        yield Finding(OK, "precision", f"{text} ({' and '.join(slow)} work here, but are slower)")
     else:
         yield Finding(OK, "precision", text)
 
 
 def _time(matrix: Any, tf: Any) -> float:
-    """Return the best of some multiplications, in seconds."""
+    """Return the seconds of the fastest of some multiplications."""
     best = float("inf")
     for _ in range(4):
         start = time.perf_counter()
@@ -90,7 +90,7 @@ def _time(matrix: Any, tf: Any) -> float:
 
 
 def compiler() -> Iterator[Finding]:
-    """XLA."""
+    """Check that XLA compiles."""
     import tensorflow as tf
 
     try:

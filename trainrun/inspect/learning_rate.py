@@ -1,9 +1,8 @@
-"""The learning-rate range test: raise the rate at each step, watch the loss, and see where it still falls.
+"""The learning-rate range test: the rate rises at each step, and the loss shows at which rates training works.
 
-The rate grows exponentially from the first of `tune.rates` to the last in `tune.steps` steps; the loss of each
-batch is that before its update, so the rate of a step is read off the loss of the next. The test ends early when
-the loss diverges. Of the smoothed loss, the rate at its minimum is on the verge of too large; the suggestion is a
-tenth of it.
+The rate grows exponentially from the first of `tune.rates` to the last in `tune.steps` steps. The loss of a batch is computed
+before its update, so the effect of a step's rate shows in the next loss. The test ends early when the loss diverges. The rate at
+the minimum of the smoothed loss is about too large; the suggestion is a tenth of it.
 
 References:
     Smith (2017), Cyclical learning rates for training neural networks, WACV, section 3.3: the range test.
@@ -23,17 +22,17 @@ import numpy as np
 
 from trainrun.trainer.job import Job
 
-# The smoothed loss may climb above its best by so many times what it fell, or its first value.
-DIVERGED = 4.0
+# The loss has diverged if it climbs above its minimum by this multiple of its fall, or of its first value.
+DIVERGENCE = 4.0
 WINDOW = 0.025  # standard deviation of the smoothing kernel, as a share of the steps
-MARGIN = 10.0  # the suggestion is this far below the rate at the minimum
-FELL = 0.01  # a loss that falls by less than this share of its first value tells nothing
+MARGIN = 10.0  # the suggestion is the rate at the minimum divided by this
+MIN_FALL = 0.01  # share of its first value by which the loss must fall for a suggestion
 MOMENTUM = 0.9  # of the running mean that decides when to stop
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a range test found.
+    """The result of a range test.
 
     Args:
         rates: of each step, rising.
@@ -41,8 +40,8 @@ class Range:
         smoothed: likewise.
         first: the loss before the first step.
         lowest: the index of the minimum of `smoothed`.
-        steepest: the index where it falls fastest by the logarithm of the rate.
-        suggestion: the rate to take; None: the loss has not fallen.
+        steepest: the index where it falls fastest over the logarithm of the rate.
+        suggestion: a learning rate; None: the loss has not fallen.
     """
 
     rates: np.ndarray
@@ -55,11 +54,11 @@ class Range:
 
 
 def read(rates: Sequence[float], losses: Sequence[float]) -> Range:
-    """Read a range test.
+    """Return the result of a range test.
 
     Args:
         rates: of each step.
-        losses: of each step's batch, before its update; as many.
+        losses: of each step's batch, before its update.
     """
     first, after = float(losses[0]), np.asarray(losses[1:], float)
     before = np.asarray(rates[: len(after)], float)
@@ -72,9 +71,9 @@ def read(rates: Sequence[float], losses: Sequence[float]) -> Range:
     lowest = int(np.argmin(smoothed))
     slope = np.gradient(smoothed, np.log(before))
     steepest = int(np.argmin(slope[: lowest + 1]))
-    # Before the rate has any effect, the losses differ by their batches alone.
+    # At the lowest rates the losses differ only because of their batches.
     start = float(np.median([first, *after[: max(len(rates) // 10, 1)]]))
-    fell = start - smoothed[lowest] > FELL * abs(start)
+    fell = start - smoothed[lowest] > MIN_FALL * abs(start)
     return Range(
         before,
         after,
@@ -87,7 +86,7 @@ def read(rates: Sequence[float], losses: Sequence[float]) -> Range:
 
 
 def smooth(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Return the mean around each value, weighted by a bell curve: unlike a running mean it does not lag.
+    """Return the mean around each value with Gaussian weights, which does not lag as a running mean does.
 
     Args:
         values: `[n]`.
@@ -118,7 +117,7 @@ def rising(steps: int, low: float, high: float) -> dict[str, Any]:
 def range_test(
     job: Job, trainer: Any, steps: int, low: float, high: float
 ) -> tuple[list[float], list[float]]:
-    """Train a throw-away job at rising rates.
+    """Train a job at rising rates; it is discarded afterwards.
 
     Args:
         job: its optimizer follows the schedule `rising`.
@@ -136,10 +135,10 @@ def range_test(
 
 
 class Probe(keras.callbacks.Callback):
-    """Note the loss of each batch, and end the training after so many, or when the loss diverges.
+    """Record the loss of each batch, and stop after a number of steps or when the loss diverges.
 
     Args:
-        steps: how many.
+        steps: number of steps.
     """
 
     def __init__(self, steps: int):
@@ -151,7 +150,7 @@ class Probe(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
-        # Keras logs the mean since the epoch began; this makes it that of the batch.
+        # Keras logs the mean since the last reset.
         self.model.reset_metrics()
         self.losses.append(loss)
         n = len(self.losses)
@@ -159,6 +158,6 @@ class Probe(keras.callbacks.Callback):
         mean = self._mean / (1 - MOMENTUM**n)
         self._best = min(self._best, mean)
         first = self.losses[0]
-        climbed = mean - self._best > DIVERGED * max(abs(first), first - self._best)
+        climbed = mean - self._best > DIVERGENCE * max(abs(first), first - self._best)
         if n >= self.steps or not math.isfinite(loss) or climbed:
             self.model.stop_training = True

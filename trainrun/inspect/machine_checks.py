@@ -1,4 +1,4 @@
-"""What a machine offers apart from its devices: packages, cores, disk, tracker, plug-ins; nothing loads TensorFlow."""
+"""Checks of packages, cores, disk, tracker and plug-ins; none of them loads TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from trainrun.tracking import trackers
 from trainrun.util import machine
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
-LEAST_FREE_BYTES = 2 * 2**30  # below which checkpoints and plots may not fit
-ANSWER_TIMEOUT_S = 5.0  # to wait for a tracking server
-# Package -> the part of trainrun that does not work without it.
+MIN_FREE_BYTES = 2 * 2**30  # checkpoints and plots may need this much
+ANSWER_TIMEOUT_S = 5.0  # for a tracking server
+# Package -> the part of trainrun that needs it.
 PACKAGES = {
     "tensorflow": "training",
     "keras": "training",
@@ -32,12 +32,13 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
+    """The result of one check.
 
     Args:
         level: ``ok``, ``warning`` (training works) or ``fault`` (it does not).
-        subject, text: what was looked at, and what was found.
-        advice: what to do, where there is something to do.
+        subject: what was checked.
+        text: the result.
+        advice: what to do; empty if nothing.
     """
 
     level: str
@@ -47,7 +48,7 @@ class Finding:
 
 
 def versions() -> Iterator[Finding]:
-    """Python and the packages that trainrun stands on."""
+    """Check Python and the packages that trainrun needs."""
     import platform
 
     yield Finding(OK, "python", f"{platform.python_version()} on {platform.platform(terse=True)}")
@@ -66,7 +67,7 @@ def versions() -> Iterator[Finding]:
 
 
 def threads() -> Iterator[Finding]:
-    """The processor's cores, and what limits them."""
+    """Check the processor's cores and their limits."""
     cores = machine.cores()
     limits = [
         f"{k}={os.environ[k]}" for k in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS") if k in os.environ
@@ -87,7 +88,7 @@ def threads() -> Iterator[Finding]:
 
 
 def _quota() -> float | None:
-    """Return how many cores the container's quota amounts to, or None if there is none."""
+    """Return the container's CPU quota in cores, or None."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -96,24 +97,26 @@ def _quota() -> float | None:
 
 
 def disk() -> Iterator[Finding]:
-    """The folder that runs land in."""
+    """Check the folder for runs and its free space."""
     folder = Path.cwd()
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK):
-        yield Finding(FAULT, "disk", f"{folder} cannot be written to", "change to a folder of yours")
-    elif free < LEAST_FREE_BYTES:
+        yield Finding(
+            FAULT, "disk", f"{folder} cannot be written to", "change to a folder that you can write to"
+        )
+    elif free < MIN_FREE_BYTES:
         yield Finding(
             WARNING,
             "disk",
             f"{free / 2**30:.1f} GiB free in {folder}",
-            "clear old runs: outputs/, and the tracker's store",
+            "remove old runs: outputs/, and the tracker's store",
         )
     else:
         yield Finding(OK, "disk", f"{free / 2**30:.0f} GiB free in {folder}")
 
 
 def tracker() -> Iterator[Finding]:
-    """The store that runs are tracked in by default."""
+    """Check the store of the default tracker."""
     from trainrun.util import redaction
 
     uri, _ = trackers.find(trackers.default()).destination({})
@@ -122,7 +125,7 @@ def tracker() -> Iterator[Finding]:
         file = Path(uri.removeprefix("sqlite:///"))
         if os.access(file if file.exists() else file.parent, os.W_OK):
             yield Finding(
-                OK, "tracker", f"{file.name}, {'there' if file.exists() else 'made by the first run'}"
+                OK, "tracker", f"{file.name}, {'exists' if file.exists() else 'created by the first run'}"
             )
         else:
             yield Finding(
@@ -153,7 +156,7 @@ def _answers(uri: str, shown: str) -> Finding:
 
 
 def plug_ins() -> Iterator[Finding]:
-    """Plug-ins: those of the project's config, and those of installed packages."""
+    """Check the plug-ins of the project's config and of installed packages."""
     from trainrun.config import plugins
 
     named = [*plugins.early([]), *plugins.entry_points()]
@@ -171,7 +174,7 @@ def plug_ins() -> Iterator[Finding]:
                 FAULT,
                 "plug-ins",
                 f"{name}: {problems[0].message.splitlines()[0]}",
-                "mend it, or take it out of plugins",
+                "correct it, or remove it from plugins",
             )
         else:
             yield Finding(OK, "plug-ins", name)

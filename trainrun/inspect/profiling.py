@@ -1,18 +1,18 @@
-"""`profile=true`: a trace of chosen steps for TensorBoard, and a table of where a step's time went.
+"""`profile=true`: a trace of chosen steps for TensorBoard, and a table of the time of a step.
 
-The table is measured, in three parts:
+The table has three measurements:
 
-- *wall*: in the run itself, from call to call of the compiled code, at the pace that the trainer has chosen; the
-  traced steps and those that compile are left out, and so is validation.
-- *computation*: after the run, on a throw-away model: Keras' step, repeated in compiled code on one batch that stays
-  on the device. No input, no Python.
-- *input*: after the run: making batches, as the trainer makes them, for a counter only.
+- *wall*: in the run itself, from one compiled call to the next, with as many steps per call as usual, without the traced
+  steps, those that compile, and validation.
+- *computation*: after the run, on another model: Keras' step, repeated in compiled code on one batch that stays on the device,
+  without input and Python.
+- *input*: after the run: producing batches as the trainer does, without using them.
 
-A trainer prepares batches while it computes, so the two cannot simply be added up: of the time that is left of
-the wall when computation is taken off, as much is called input as a batch takes alone, and the rest Python and
-other (calls, callbacks, waiting for threads). So the share of input is the most that it can be.
+Trainers prepare batches while they compute, so the times do not simply add up: of the wall time without computation, as much
+is attributed to input as producing a batch takes, and the rest to Python and other (calls, callbacks, waiting for threads). So
+the share of input is an upper bound.
 
-Recording a trace needs TensorFlow alone; to look at it: `pip install tensorboard tensorboard-plugin-profile`, then
+Recording a trace needs TensorFlow only; to view it: `pip install tensorboard tensorboard-plugin-profile`, then
 `tensorboard --logdir <run>/profile`.
 """
 
@@ -36,15 +36,14 @@ from trainrun.trainer.pipeline import HELD, Feed, batches, gather, order
 from trainrun.ui import console
 
 FOLDER, FILE = "profile", "profile.json"
-LONG = 0.3  # seconds of a measurement
-REPEATS = 3  # the fastest counts: what other programs do makes a measurement slower, never faster
+MEASUREMENT_S = 0.3
+REPEATS = 3  # the fastest one counts, because other programs only slow a measurement down
 
 
 class Profile(keras.callbacks.Callback):
-    """Trace the first whole calls from a step on, and time all others.
+    """Trace whole calls from a given step on, and time all others.
 
-    A call of compiled code may be many steps; a trace begins and ends between two calls, and does not change how
-    many there are.
+    A call of compiled code may have many steps; a trace begins and ends between two calls, and does not change their length.
 
     Args:
         run_dir: the run's directory.
@@ -53,13 +52,13 @@ class Profile(keras.callbacks.Callback):
 
     coarse = True
     transient = True
-    traces = True  # kernels that one thread runs by itself are in no trace of TensorFlow's
+    traces = True  # TensorFlow does not trace kernels that run on a single thread
 
     def __init__(self, run_dir: Path, first: int, last: int):
         super().__init__()
         self.run_dir, self.first, self.last = Path(run_dir), first, last
         self.traced: tuple[int, int] | None = None
-        # Of each call: epoch, steps, seconds within, seconds since the one before.
+        # Of each call: epoch, steps, its seconds, and the seconds since the call before.
         self.calls: list[tuple[int, int, float, float]] = []
         self._epoch = self._seen = self._in_epoch = 0
         self._tracing = self._failed = False
@@ -94,7 +93,7 @@ class Profile(keras.callbacks.Callback):
             tf.profiler.experimental.start(str(self.run_dir / FOLDER))
         except tf.errors.AlreadyExistsError:
             self._failed = True
-            console.warn("profile: another profiler is at work (callback=tensorboard?); nothing is traced.")
+            console.warn("profile: another profiler is active (callback=tensorboard?); nothing is traced.")
             return
         self._tracing, self.traced = True, (self._seen + 1, self._seen + 1)
 
@@ -104,9 +103,9 @@ class Profile(keras.callbacks.Callback):
             self._tracing = False
 
     def wall(self) -> tuple[int, float, float]:
-        """Return the steps that were timed, the seconds of one, and those of it between two calls."""
+        """Return the number of timed steps, the seconds of a step, and those of it between two calls."""
         later = [c for c in self.calls if c[0] > self.calls[0][0]] if self.calls else []
-        # The first call compiles, the second may compile again for another number of steps.
+        # The first call compiles; the second may compile again for another number of steps.
         kept = later or self.calls[2:] or self.calls
         steps = sum(c[1] for c in kept)
         between = sum(c[3] for c in kept)
@@ -114,12 +113,12 @@ class Profile(keras.callbacks.Callback):
 
 
 def report(callbacks: Sequence[keras.callbacks.Callback], rebuild: Callable[[], Job], trainer: str) -> None:
-    """Measure the parts of a step, print the table, write `profile.json`; does nothing if no profile was asked for.
+    """Measure the parts of a step, print the table and write `profile.json`, if a profile is configured.
 
     Args:
-        callbacks: of the run that is over.
-        rebuild: returns the job anew, to be thrown away.
-        trainer: its name, which decides how batches are made.
+        callbacks: of the finished run.
+        rebuild: builds the job again; it is discarded afterwards.
+        trainer: its name; its declaration says where batches come from.
     """
     for profile in callbacks:
         if isinstance(profile, Profile):
@@ -130,7 +129,7 @@ def report(callbacks: Sequence[keras.callbacks.Callback], rebuild: Callable[[], 
 
 
 def table(profile: Profile, job: Job, trainer: str) -> dict[str, Any]:
-    """Return what `profile.json` holds; seconds are of one step."""
+    """Return the content of `profile.json`; seconds are those of one step."""
     steps, wall, between = profile.wall()
     plan = job.plan
     # The last batch of an epoch may be smaller than the one that is measured.
@@ -153,7 +152,7 @@ def table(profile: Profile, job: Job, trainer: str) -> dict[str, Any]:
 
 
 def computation(job: Job) -> float:
-    """Return the seconds of a step without input and Python: Keras' own step on a batch that stays where it is."""
+    """Return the seconds of a step without input and Python: Keras' own step on one batch."""
     build(job)
     model, strategy = job.model, job.model.distribute_strategy
     size = -(-job.plan.batch_size // strategy.num_replicas_in_sync)
@@ -183,7 +182,7 @@ def computation(job: Job) -> float:
 
 
 def feeding(job: Job, trainer: str) -> float:
-    """Return the seconds that it takes to make a batch, as the trainer makes it."""
+    """Return the seconds of producing a batch, as the trainer does."""
     split, plan = job.train, job.plan
     indices = order(plan, len(split), 0)
     most = plan.steps_per_epoch
@@ -204,7 +203,7 @@ def feeding(job: Job, trainer: str) -> float:
 
 
 def _drawing(batches: tf.data.Dataset) -> Callable[[int], int]:
-    """Return a function that draws so many batches in one compiled call."""
+    """Return a function that draws a number of batches in one compiled call."""
     iterator = iter(batches)
 
     @tf.function(autograph=False)
@@ -219,15 +218,15 @@ def _drawing(batches: tf.data.Dataset) -> Callable[[int], int]:
 
 
 def _gathering(read: Callable, indices: tf.Tensor, size: int) -> Callable[[int], int]:
-    """Return a function that gathers so many batches in one compiled call."""
+    """Return a function that gathers a number of batches in one compiled call."""
 
     @tf.function(autograph=False)
     def several(n: tf.Tensor) -> tf.Tensor:
         def body(i: tf.Tensor, seen: tf.Tensor) -> list[tf.Tensor]:
             batch = tf.nest.flatten(read(indices[i * size : (i + 1) * size]))
-            # A look at one number of each array, or TensorFlow would leave the gathering out.
-            looks = [tf.cast(tf.reshape(a, [-1])[0] == tf.reshape(a, [-1])[0], tf.int32) for a in batch]
-            return [i + 1, seen + tf.add_n(looks)]
+            # Use one number of each array, or TensorFlow would prune the gathering.
+            used = [tf.cast(tf.reshape(a, [-1])[0] == tf.reshape(a, [-1])[0], tf.int32) for a in batch]
+            return [i + 1, seen + tf.add_n(used)]
 
         return tf.while_loop(lambda i, _: i < n, body, [tf.constant(0), tf.constant(0)])[1]
 
@@ -235,7 +234,7 @@ def _gathering(read: Callable, indices: tf.Tensor, size: int) -> Callable[[int],
 
 
 def _seconds(run: Callable[[int], Any], most: int | None = None) -> float:
-    """Return the seconds of one of the `n` things that `run(n)` does; at most `most` at once."""
+    """Return the seconds of one repetition, where `run(n)` does `n` of them, at most `most` per call."""
 
     def timed(n: int) -> float:
         start = time.perf_counter()
@@ -243,7 +242,7 @@ def _seconds(run: Callable[[int], Any], most: int | None = None) -> float:
         return (time.perf_counter() - start) / n
 
     run(1)  # compiles
-    n = max(1, int(LONG / max(timed(min(4, most or 4)), 1e-7)))
+    n = max(1, int(MEASUREMENT_S / max(timed(min(4, most or 4)), 1e-7)))
     n = min(n, most) if most else n
     return min(timed(n) for _ in range(REPEATS))
 
@@ -267,6 +266,6 @@ def _show(content: Mapping[str, Any], profile: Profile) -> None:
         console.say(f"steps {first} to {last} are traced: tensorboard --logdir {profile.run_dir / FOLDER}")
     elif not profile._failed:
         console.warn(
-            f"the run was over before a call that begins at step {profile.first} or later; nothing is traced. "
+            f"the run ended before a call that begins at step {profile.first} or later; nothing is traced. "
             "Set profile_steps lower, or train for more epochs."
         )

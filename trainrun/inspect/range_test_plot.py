@@ -1,4 +1,4 @@
-"""The picture of a range test: loss against rate."""
+"""Plot of a range test: loss against learning rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = "learning_rate_range.png"
 
 
 def write(run_dir: Path, test: Range, warn: Callable[[str], None] = console.warn) -> Path | None:
-    """Draw into `plots/`; a picture that fails costs one warning and nothing else."""
+    """Draw into `plots/`; a plot that fails only causes a warning."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     path = Path(run_dir) / FOLDER / FILE
     try:
@@ -49,7 +49,7 @@ def draw(test: Range) -> Figure:
         axes.axvline(
             test.suggestion, color=COLOURS[2], lw=1.6, ls="--", label=f"suggestion: {test.suggestion:.2g}"
         )
-    # Where the loss diverges, only the way there is of interest.
+    # The range before the loss diverges.
     low = float(np.min(test.smoothed))
     start = float(np.median(test.losses[: max(len(test.losses) // 10, 1)]))
     room = max(start - low, 0.05 * abs(start), 1e-12)

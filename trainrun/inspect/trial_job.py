@@ -1,4 +1,4 @@
-"""Trials: jobs that are built, trained a little and thrown away, without a trace in the run that follows."""
+"""Trial jobs: built, trained for a few steps and discarded, without an effect on the run that follows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trainrun.compat import keras_private
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Build and train inside the `with`; afterwards names, random state and memory are as before.
+    """Restore names, random state and memory after building and training inside the `with`.
 
-    Weights are not touched by a trial, because each builds a model of its own. The random states of TensorFlow
-    and Keras have no need of this: `builders.job` sets them each time it builds.
+    Each trial builds a model of its own, so weights need no care. Neither do the random states of TensorFlow and Keras, which
+    `builders.job` sets for each job.
     """
     counters = keras_private.name_counters()
     names, python, numpy = dict(counters), random.getstate(), np.random.get_state()
     logger = tf.get_logger()
     level = logger.level
-    # "… triggered tf.function retracing": each trial compiles, as it must.
+    # For "… triggered tf.function retracing": each trial must compile.
     logger.setLevel(logging.ERROR)
     try:
         yield
@@ -35,4 +35,4 @@ def aside() -> Iterator[None]:
         counters.update(names)
         random.setstate(python)
         np.random.set_state(numpy)
-        gc.collect()  # Keras models hold themselves in circles
+        gc.collect()  # Keras models contain reference cycles

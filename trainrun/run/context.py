@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -89,4 +90,9 @@ class RunContext:
 
     def git_state(self) -> dict[str, Any] | None:
         """Return `{commit, dirty}` of the checkout, or None; see `environment.git_state`."""
-        return environment.git_state(known=None if self.caches is None else self.caches.git)
+        if self.caches is None:
+            return environment.git_state()
+        folder = os.getcwd()
+        if folder not in self.caches.git:
+            self.caches.git[folder] = environment.git_state()
+        return self.caches.git[folder]

@@ -1,5 +1,5 @@
-"""Proofs about runs: killed and resumed to the same bits, reproduced, and what stands in the way.
+"""Verification of runs: whether killing and resuming gives the same bits, and what may cause a difference.
 
-In come a config or the directories of two runs; out come differences, and sentences about what may have caused them.
+The input is a config or the directories of two runs; the output is differences and sentences about possible causes.
 Begin with `kill_and_resume.py`.
 """

@@ -1,7 +1,7 @@
-"""Exact resume, proven for one config: a run that is killed again and again against one that is not.
+"""Check of exact resume for one config: a run that is killed and resumed repeatedly, and one that is not.
 
-Both are processes of their own. The second one is ended by SIGKILL at moments spread over the training, each time
-goes on by `trainrun resume`, and at its end is held against the first, bit for bit.
+Each run is a process of its own. One of them is ended by SIGKILL at moments spread over the training and continued by
+`trainrun resume` each time; at the end the two are compared bit for bit.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from trainrun.tracking import history, journal
 from trainrun.tracking.status import JOURNAL
 from trainrun.util import subprocesses
 
-# Places of the training at which both runs store their state, about so many.
+# Number of checkpoints, about, that both runs keep for the comparison.
 PLACES = 24
-# Over what the user says: the same bits each time, nothing sent anywhere, no pictures.
+# Overrides after the user's: deterministic, without tracking and plots.
 FORCED = (
     "hardware.deterministic=true",
     "tracking=none",
@@ -35,9 +35,9 @@ FORCED = (
     "artifacts.report=false",
     f"checkpoint.keep={3 * PLACES}",
 )
-LOOK = 0.002  # seconds between two looks at the files of a run
-# Of the kills, this share waits for a checkpoint that is being written.
-WRITING = 1 / 3
+POLL_INTERVAL_S = 0.002  # between two looks at the files of a run
+# Share of the kills that wait until a checkpoint is being written.
+WRITING_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Kill:
     """One SIGKILL.
 
     Args:
-        epoch: epochs that were done.
+        epoch: epochs done.
         writing: a checkpoint was being written.
-        before: epochs done, and steps of the next one, of the newest whole checkpoint; None: there was none yet.
+        before: epochs done, and steps of the next one, at the newest whole checkpoint; None: there was none.
     """
 
     epoch: int
@@ -56,14 +56,14 @@ class Kill:
 
 
 class Trial:
-    """A config that is run whole once, and with kills as often as wanted.
+    """One config, which is run once without kills, and with kills as often as needed.
 
     Args:
         argv: overrides and Hydra's flags, as typed.
-        folder: an empty one for everything that the runs write.
-        epochs: of the config; None: its trainer counts none.
+        folder: an empty one for all files of the runs.
+        epochs: of the config; None: its trainer has none.
         seed: of the moments of the kills.
-        kept: keep the states of `PLACES` places of the training; False: as the config says.
+        kept: keep about `PLACES` checkpoints; False: as configured.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class Trial:
         self.whole: Path | None = None
 
     def reference(self) -> Path:
-        """Run it whole; return the run's directory.
+        """Run the config without kills; return the run's directory.
 
         Raises:
-            UserError, TrainingError: it did not come to its end; with what it has printed.
+            UserError, TrainingError: the run failed; the message is its output.
         """
         run_dir = self.folder / "whole"
         with self._process(self._begin(run_dir)) as process:
@@ -96,16 +96,16 @@ class Trial:
         return run_dir
 
     def killed(self, kills: int, name: str, tell: Callable[[Kill], None] = lambda kill: None) -> tuple[Path, list[Kill]]:  # fmt: skip
-        """Run it with kills, until it ends by itself; it may do so before all of them have struck.
+        """Run the config with kills; return the run's directory and the kills, of which a short run may have fewer.
 
         Args:
-            kills: how many.
-            name: of its directory.
-            tell: is called after each.
+            kills: number of kills.
+            name: of the run's directory.
+            tell: called after each kill.
         """
-        run_dir, struck = self.folder / name, []
+        run_dir, done = self.folder / name, []
         command = self._begin(run_dir)
-        # One in each part of the training, anywhere in it.
+        # One at a random place of each part of the training.
         places = [(i + self.random.random()) / kills * max(self.epochs, 1) for i in range(kills)]
         for place in [*places, None]:
             with self._process(command) as process:
@@ -114,11 +114,11 @@ class Trial:
             if code != -signal.SIGKILL:
                 self._expect(code)
                 break
-            struck.append(_seen(run_dir, bool(writing)))
-            tell(struck[-1])
-            # Killed before it had written a word: it begins again.
+            done.append(_kill_record(run_dir, bool(writing)))
+            tell(done[-1])
+            # Killed before the journal existed: start again.
             command = ["resume", str(run_dir)] if (run_dir / JOURNAL).is_file() else command
-        return run_dir, struck
+        return run_dir, done
 
     def _begin(self, run_dir: Path) -> list[str]:
         quoted = str(run_dir).replace("'", "\\'")
@@ -126,7 +126,7 @@ class Trial:
 
     @contextlib.contextmanager
     def _process(self, argv: Sequence[str]) -> Iterator[subprocess.Popen]:
-        """A trainrun in a session of its own, with whatever processes it starts; gone when the `with` ends."""
+        """Run trainrun in a session of its own; it and its child processes are killed when the `with` ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "output.txt", "ab") as output:
             self._from = output.tell()
@@ -148,7 +148,7 @@ class Trial:
         raise TrainingError(f"a run ended with exit code {code}:\n{printed[-2000:]}")
 
     def _strike(self, process: subprocess.Popen, run_dir: Path, place: float) -> bool:
-        """Kill the process when it has come so far, in epochs; return whether a checkpoint was being written."""
+        """Kill the process at a place, in epochs; return whether a checkpoint was being written."""
         watch, done, fresh = _Watch(run_dir, process), int(place), True
         if not watch.until(lambda: watch.begun):
             return False
@@ -157,13 +157,13 @@ class Trial:
             if not watch.until(lambda: watch.epoch >= done):
                 return False
         watch.until(lambda: False, (place - done) * (self.first if fresh else self.usual))
-        writing = self.random.random() < WRITING and watch.until(watch.writes, 2 * self.usual + 0.5)
+        writing = self.random.random() < WRITING_SHARE and watch.until(watch.writes, 2 * self.usual + 0.5)
         _kill(process)
         return bool(writing)
 
 
 class _Watch:
-    """What can be seen of a process from its files: whether it has begun, how far it is, whether it writes."""
+    """Observation of a run by its files: whether it has begun, its epoch, whether it writes a checkpoint."""
 
     def __init__(self, run_dir: Path, process: subprocess.Popen):
         self.folder, self.process = run_dir / file.FOLDER, process
@@ -172,7 +172,7 @@ class _Watch:
             self.tail.read()  # of earlier attempts
 
     def until(self, come: Callable[[], bool], seconds: float = float("inf")) -> bool:
-        """Wait for it, for so long at most; return whether it came before the process ended."""
+        """Wait until `come` returns True; return False if the time is over or the process ends before."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             self._read()
@@ -180,7 +180,7 @@ class _Watch:
                 return True
             if time.monotonic() >= end:
                 return False
-            time.sleep(LOOK)
+            time.sleep(POLL_INTERVAL_S)
         return False
 
     def writes(self) -> bool:
@@ -196,15 +196,15 @@ class _Watch:
 
 
 def interval(epochs: int) -> str:
-    """Return `checkpoint.every` for about `PLACES` places in a run of so many epochs, most of them within epochs."""
+    """Return `checkpoint.every` for about `PLACES` checkpoints in a run of so many epochs, most of them within epochs."""
     for part, longest in ((0.1, 2), (0.25, 6), (0.5, PLACES)):
         if epochs <= longest:
             return f"{part}epochs"
     return f"{round(epochs / PLACES - 0.5) + 0.5}epochs"
 
 
-def _seen(run_dir: Path, writing: bool) -> Kill:
-    """Return what a kill has left."""
+def _kill_record(run_dir: Path, writing: bool) -> Kill:
+    """Return the record of a kill, by the files of the run."""
     epochs, path = 0, run_dir / JOURNAL
     if path.is_file():
         epochs = max(history.replay(journal.read(path).records)["epochs"], default=0)
@@ -213,7 +213,7 @@ def _seen(run_dir: Path, writing: bool) -> Kill:
 
 
 def _kill(process: subprocess.Popen) -> None:
-    """SIGKILL for the process and all that it has started."""
+    """Kill the process and its child processes with SIGKILL."""
     with contextlib.suppress(ProcessLookupError):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

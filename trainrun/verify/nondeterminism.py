@@ -1,4 +1,4 @@
-"""What in a run keeps a state of its own, that no checkpoint has: looked for where a resumed run was another one."""
+"""Search for state that no checkpoint contains, as the cause of a resumed run that gives a different result."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
 PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 CLOCK = frozenset(("Timestamp",))
-# Calls in a plug-in's source, and what is wrong with them.
-_CLOCKS = "reads the clock"
-_OWN = "makes a random generator of its own, whose state is in no checkpoint"
+# Calls in the source of a plug-in -> what is wrong with them.
+_CLOCK = "reads the clock"
+_GENERATOR = "creates a random generator, whose state is in no checkpoint"
 CALLS = {
-    **dict.fromkeys(("time.time", "time.time_ns", "time.monotonic", "time.perf_counter"), _CLOCKS),
-    **dict.fromkeys(("datetime.now", "datetime.datetime.now", "datetime.utcnow"), _CLOCKS),
-    **dict.fromkeys(("os.urandom", "uuid.uuid4", "secrets.randbits", "secrets.randbelow"), "draws what nobody can repeat"),
-    **dict.fromkeys(("np.random.default_rng", "numpy.random.default_rng", "random.Random"), _OWN),
-    **dict.fromkeys(("np.random.RandomState", "tf.random.Generator.from_seed"), _OWN),
+    **dict.fromkeys(("time.time", "time.time_ns", "time.monotonic", "time.perf_counter"), _CLOCK),
+    **dict.fromkeys(("datetime.now", "datetime.datetime.now", "datetime.utcnow"), _CLOCK),
+    **dict.fromkeys(("os.urandom", "uuid.uuid4", "secrets.randbits", "secrets.randbelow"), "draws numbers that cannot be repeated"),
+    **dict.fromkeys(("np.random.default_rng", "numpy.random.default_rng", "random.Random"), _GENERATOR),
+    **dict.fromkeys(("np.random.RandomState", "tf.random.Generator.from_seed"), _GENERATOR),
 }  # fmt: skip
 
 
 def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
-    """Return a sentence for each thing that may have made a resumed run another one, the likeliest first.
+    """Return a sentence for each possible cause of a difference after resuming, the likeliest first.
 
     Args:
         config: resolved and checked, its plug-ins loaded.
-        run_dir: for callbacks that write; nothing is trained.
+        run_dir: for callbacks that write files; nothing is trained.
     """
     strategy = tf.distribute.get_strategy()
     causes: list[str] = []
@@ -52,17 +52,15 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
         step = getattr(builders.trainer(config), "step", None)
         causes += _in_graph(job, step)
         causes += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
-    # Whatever a user's code raises outside of its run: then there is less to tell.
+    # The user's code may raise anything outside of its run; the other searches still help.
     except Exception as error:
-        causes.append(
-            f"the step could not be looked at: {type(error).__name__}: {str(error).splitlines()[0]}"
-        )
+        causes.append(f"the step could not be examined: {type(error).__name__}: {str(error).splitlines()[0]}")
     causes += _in_sources(plugins.sources(config["plugins"]))
     return list(dict.fromkeys(causes))
 
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
-    """Yield what the traced step holds that draws by itself, calls Python, or changes what Keras does not know."""
+    """Yield operations of the traced step that draw numbers, call Python or read the clock, and variables unknown to Keras."""
     build(job)
     examples = job.train.take(np.arange(min(len(job.train), 2)))
     data = tf.nest.map_structure(tf.convert_to_tensor, (examples.x, examples.y))
@@ -74,7 +72,7 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
             return model.train_step((*data, weight) if weight is not None else data)
         return step(model, *data, weight, 1.0)
 
-    # Before tracing, which makes variables that are not known before.
+    # Before tracing, which creates further variables.
     known = {c.ref() for variables in by_purpose(model).values() for v in variables for c in _tensors(v)}
     known |= {c.ref() for c in _tensors(keras_private.global_seed_generator().state)}
     traced = tf.function(run, autograph=False).get_concrete_function()
@@ -85,13 +83,13 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
                 "keras.random with a keras.random.SeedGenerator, which is one of the model's variables"
             )
         elif kind in PYTHON:
-            yield f"{where}numpy_function or py_function ({name}): what its Python code remembers is in no checkpoint"
+            yield f"{where}numpy_function or py_function ({name}): the state of its Python code is in no checkpoint"
         elif kind in CLOCK:
             yield f"{where}the operation {kind} ({name}) reads the clock"
     for variable in traced.graph.variables:
         if variable.ref() not in known:
             yield (
-                f"the variable {variable.name} is changed or read by the step and none of the model's: make it by "
+                f"the variable {variable.name} is used by the step, but is not one of the model's: create it by "
                 "add_weight in a layer, or as a keras.Variable of the optimizer or a metric"
             )
 
@@ -104,7 +102,7 @@ def _tensors(variable: Any) -> list[Any]:
 
 
 def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield name, kind, and `file, line n: ` of the user's code for each operation, those of inner functions too."""
+    """Yield name, type, and `file, line n: ` of the user's code for each operation, inner functions included."""
     seen = set()
     for op in graph.get_operations():
         yield op.name, op.type, _line(op)
@@ -120,16 +118,16 @@ def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _line(op: Any) -> str:
-    """Return where in the user's code an operation was made; empty if not in the user's code."""
-    ours = str(Path(__file__).parent.parent)
+    """Return the line of the user's code that created an operation; empty if there is none."""
+    package = str(Path(__file__).parent.parent)
     for frame in reversed(op.traceback or ()):
-        if not frame.filename.startswith((ours, sys.prefix, sys.base_prefix, "<")):
+        if not frame.filename.startswith((package, sys.prefix, sys.base_prefix, "<")):
             return f"{frame.filename}, line {frame.lineno}: "
     return ""
 
 
 def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str]:
-    """Yield the attributes of the user's callbacks that are neither plain data nor told by `get_state`."""
+    """Yield attributes of the user's callbacks that are neither plain data nor covered by `get_state`."""
     for callback in callbacks:
         kind = type(callback)
         if hasattr(callback, "get_state") or kind.__module__.split(".")[0] in ("keras", "trainrun"):
@@ -148,7 +146,7 @@ def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str
 
 
 def _in_sources(files: Mapping[str, Path]) -> Iterator[str]:
-    """Yield calls in the plug-ins whose result is another one each time."""
+    """Yield calls in the plug-ins whose result differs each time."""
     for plugin, path in files.items():
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
