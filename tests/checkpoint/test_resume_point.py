@@ -119,7 +119,7 @@ def few_held(monkeypatch):
     """Have every split be larger than what TensorFlow holds, so that it is read in blocks."""
     for module in (pipeline, compiled_epoch):
         monkeypatch.setattr(module, "HELD", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK", 700)
+    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 700)
 
 
 def record(run_dir):

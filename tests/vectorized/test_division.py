@@ -17,18 +17,18 @@ SETTINGS = {"plugins": [], "command": [], "trial_timeout": None, "grace": 30.0, 
 
 
 class Process:
-    """Stands for `worker.Together`: it takes trials, and ends none."""
+    """Stands for `worker.GroupProcess`: it takes trials, and ends none."""
 
     gone, ends = False, ()
 
     def __init__(self, settings, threads, part, *_):
-        self.threads, self.part, self.places, self.key = threads, part, [], None
+        self.threads, self.part, self.slots, self.key = threads, part, [], None
 
-    def send(self, place):
-        self.places.append(place)
-        self.key = place.key
+    def send(self, slot):
+        self.slots.append(slot)
+        self.key = slot.key
 
-    def hurry(self):
+    def pass_on_stops(self):
         pass
 
     def listen(self):
@@ -40,7 +40,7 @@ class Machine:
 
     def __init__(self, monkeypatch):
         self.processes, self.alone = [], []
-        monkeypatch.setattr(engine_module, "Together", self.begun)
+        monkeypatch.setattr(engine_module, "GroupProcess", self.begun)
         monkeypatch.setattr(engine_module.alike, "obstacle", lambda *_: None)
         pool = SimpleNamespace(running=[], free=True, start=lambda trial, resume: self.alone.append(trial))
         self.engine = Vectorized({"trial_timeout": None, "plugins": []}, pool, 64, Resources(2, 2))
@@ -56,7 +56,7 @@ class Machine:
 
     @property
     def trials(self):
-        return [len(p.places) for p in self.processes]
+        return [len(p.slots) for p in self.processes]
 
 
 @pytest.fixture
@@ -79,14 +79,14 @@ def test_few_trials_share_one_graph_and_the_whole_machine(machine):
 
 def test_further_trials_go_to_the_process_with_fewer(machine):
     machine.start("a", 16)
-    del machine.processes[1].places[:3]
+    del machine.processes[1].slots[:3]
     machine.start("a", 4)
     assert sorted(machine.trials) == [8, 9]
 
 
 def test_an_idle_process_is_used_again_only_for_enough_trials(machine):
     machine.start("a", 16)
-    machine.processes[0].places.clear()
+    machine.processes[0].slots.clear()
     machine.start("a", 3)
     assert machine.trials == [0, 11]
     machine.start("a", 16)
@@ -97,7 +97,7 @@ def test_another_shape_waits_until_a_process_is_idle(machine):
     machine.start("a", 16)
     machine.start("b", 9)
     assert machine.trials == [8, 8] and len(machine.engine.running) == 25
-    machine.processes[1].places.clear()
+    machine.processes[1].slots.clear()
     machine.engine.wait(0.0)
     first, second = machine.processes
     assert machine.trials == [8, 9] and first.key != second.key
@@ -108,7 +108,7 @@ def test_a_single_trial_is_left_to_the_local_launcher(machine):
     machine.engine.on_note = notes.append
     machine.start("a", 1)
     assert (machine.processes, len(machine.alone)) == ([], 1)
-    assert notes == ["1 trial by itself: no other is like it"]
+    assert notes == ["1 trial trained separately: no other trial has its shape"]
 
 
 @pytest.mark.parametrize(

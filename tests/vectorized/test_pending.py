@@ -24,7 +24,7 @@ def pending(model):
     """Values of a pass of two trials, in which each variable of the second is one higher than it was."""
     values = PendingValues(model)
     before = [np.asarray(v) for v in variables(model)]
-    values.hold(object(), [np.stack([b * 0, b + 1]) for b in before], slot=1)
+    values.set(object(), [np.stack([b * 0, b + 1]) for b in before], slot=1)
     return values
 
 

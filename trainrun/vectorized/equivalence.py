@@ -1,4 +1,4 @@
-"""The probe: what one graph makes of a trial is held to the step that the trial takes by itself."""
+"""Check of a graph: the result of its step for a trial is compared with a separate step of that trial."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from trainrun.vectorized import functional
 from trainrun.vectorized.rows import Part
 from trainrun.vectorized.shape import KINDS, Unfit, variables
 
-# Relative to how far a step moves a variable: the sum runs in another order, the rest is the same arithmetic.
-CLOSE = 1e-3
-# Of the largest gradient, and of the largest move: what is smaller is rounding.
+# Tolerance relative to the change of a variable in the step: sums are computed in another order.
+TOLERANCE = 1e-3
+# Share of the largest gradient, and of the largest change, below which values are rounding errors.
 NOISE = 1e-5
 
 
-def hold(part: Part, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> None:
-    """Hold what the graph has made of a trial to a step of its own; its variables are as before afterwards.
+def check(part: Part, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> None:
+    """Compare the graph's step for a trial with a separate step; the trial's variables are restored afterwards.
 
     Args:
-        part: the trial's, one batch.
-        before, after: values of all variables.
+        part: of the trial, with one batch.
+        before: values of all variables before the step.
+        after: values of all variables after the graph's step.
 
     Raises:
-        Unfit: they differ.
+        Unfit: the results differ.
     """
     noise = _noise(part)
     _put(part.model, before)
-    _alone(part)
-    _hold(part.model, after, before, noise)
+    _step(part)
+    _compare(part.model, after, before, noise)
     _put(part.model, before)
 
 
@@ -47,8 +48,8 @@ def _batch(part: Part) -> list[Any]:
     )
 
 
-def _alone(part: Part) -> None:
-    """Take a step as the trial takes it by itself."""
+def _step(part: Part) -> None:
+    """Take the trial's own step."""
     x, y, weight = _batch(part)
     part.model.reset_metrics()
     loss, y_pred = default(part.model, x, y, weight, 1.0)
@@ -56,7 +57,7 @@ def _alone(part: Part) -> None:
 
 
 def _noise(part: Part) -> set[int]:
-    """Return the weights whose gradient is 0 but for rounding, as that of the bias of an attention's keys: by their id."""
+    """Return the ids of weights whose gradient is 0 except for rounding, such as the bias of the keys of an attention layer."""
     x, y, weight = _batch(part)
     weights = part.model.trainable_weights
     with tf.GradientTape() as tape:
@@ -71,13 +72,13 @@ def _put(model: keras.Model, values: Sequence[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def _hold(
+def _compare(
     model: keras.Model, values: Sequence[np.ndarray], before: Sequence[np.ndarray], noise: set[int]
 ) -> None:
-    """Hold what the graph has made of a trial to what the trial has come to by itself.
+    """Compare values of the graph with the model's variables.
 
     Raises:
-        Unfit: it is something else.
+        Unfit: they differ.
     """
     at = iter(zip(values, before, strict=True))
     kinds = by_purpose(model)
@@ -87,17 +88,15 @@ def _hold(
             float(np.abs(v.numpy() - old).max(initial=0.0)) if _is_real(old) else 0.0 for v, _, old in each
         ]
         for (variable, value, old), distance in zip(each, moved, strict=True):
-            alone = variable.numpy()
+            own = variable.numpy()
             if not _is_real(old):
-                if not np.array_equal(alone, value):
-                    raise Unfit(f"{variable.path} is another after one step")
+                if not np.array_equal(own, value):
+                    raise Unfit(f"{variable.path} differs after one step")
             elif id(variable) not in noise:
-                floor = max(distance, max(moved) * NOISE, float(np.abs(alone).max(initial=0.0)) * 1e-6, 1e-30)
-                off = float(np.sqrt(np.mean((alone.astype("float64") - value) ** 2))) if alone.size else 0.0
-                if not off <= CLOSE * floor:
-                    raise Unfit(
-                        f"{variable.path} is another after one step (by {off / floor:.2g} of the step)"
-                    )
+                floor = max(distance, max(moved) * NOISE, float(np.abs(own).max(initial=0.0)) * 1e-6, 1e-30)
+                off = float(np.sqrt(np.mean((own.astype("float64") - value) ** 2))) if own.size else 0.0
+                if not off <= TOLERANCE * floor:
+                    raise Unfit(f"{variable.path} differs after one step (by {off / floor:.2g} of the step)")
 
 
 def _is_real(array: np.ndarray) -> bool:

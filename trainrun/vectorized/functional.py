@@ -1,7 +1,7 @@
-"""A Keras model's training step as a pure function of the values of its variables, so that it can be vectorized.
+"""The training step of a Keras model as a pure function of the values of its variables, so that it can be vectorized.
 
-A `keras.StatelessScope` gives variables their values and collects what is assigned; `compat.keras_pure_step_private` has Keras'
-optimizers assign so.
+A `keras.StatelessScope` gives variables their values and collects what is assigned; `compat.keras_pure_step_private` makes Keras'
+optimizers assign in this way.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def training(
 
     Args:
         model: compiled, its variables created.
-        variables: all that the step reads or writes.
-        values: of them, before the step.
+        variables: of the step.
+        values: of the variables before the step.
         x, y, weight: a batch.
-        dense: take gradients that are rows as whole ones.
+        dense: convert sparse gradients to dense ones.
     """
 
     def step() -> None:
@@ -54,7 +54,7 @@ def training(
 def measuring(
     model: keras.Model, variables: Sequence[Any], values: Sequence[tf.Tensor], x: Any, y: Any, weight: Any
 ) -> list[tf.Tensor]:
-    """Return the values of all variables after a batch was measured; see `training`."""
+    """Return the values of all variables after the evaluation of a batch; see `training`."""
 
     def step() -> None:
         y_pred = model(x, training=False)
@@ -64,18 +64,18 @@ def measuring(
 
 
 def reset(model: keras.Model, variables: Sequence[Any], values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Return the values of all variables with the metrics at their beginning."""
+    """Return the values of all variables after resetting the metrics."""
     return _after(model.reset_metrics, variables, values)
 
 
 def results(model: keras.Model, variables: Sequence[Any], values: Sequence[tf.Tensor]) -> dict[str, Any]:
-    """Return the metrics that these values of the variables stand for."""
+    """Return the results of the metrics for these values of the variables."""
     with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
         return model.get_metrics_result()
 
 
 def measure(model: keras.Model, x: Any, y: Any, weight: Any, y_pred: Any, loss: tf.Tensor) -> None:
-    """Count a batch in the metrics, as a pass does."""
+    """Update the metrics with a batch, as a pass does."""
     keras_model_private.count_loss(model, loss, tf.shape(tf.nest.flatten(x)[0])[0])
     model.compute_metrics(x, y, y_pred, sample_weight=weight)
 

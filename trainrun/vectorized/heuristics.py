@@ -1,7 +1,7 @@
-"""When trials are trained in one graph without being asked to (`hydra/launcher=auto`): by what their configs tell.
+"""Rules of `hydra/launcher=auto` for training trials in one graph, by their configs.
 
-What is gained is the way to each step, once for all trials and not once for each; what is not gained is the rest of a run:
-building its model, saving it. `local` does that rest on all cores, and the one process in one Python only.
+One graph saves the overhead of each step, which is paid once for all trials. It does not save the rest of a run, such as
+building and saving its model, which `local` does on all cores and one process does on one.
 """
 
 from __future__ import annotations
@@ -14,42 +14,44 @@ from trainrun.registry import declaration_reader
 from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.resources import Resources
 
-# Where it pays, as measured with `seeds=20` on 2 cores: docs/vectorized.md has the figures.
-TRIALS = 12  # at least so many
-STEPS = 2_000  # of each trial, at least: fewer, and building and saving it is most of its time
-EPOCH = 50  # steps that an epoch counts as beyond its own: its record and its passes cost as much
-CORES = 2  # at most: with more, `local` has more trials at once, and one graph was not measured against them
-WORK = 2_000_000  # multiplications of a step in hidden layers, at most: more, and the machine is full without company
+# Limits as measured with `seeds=20` on 2 cores: docs/vectorized.md has the figures.
+TRIALS = 12  # minimum number of trials
+STEPS = 2_000  # minimum per trial; with fewer, building and saving a trial takes most of its time
+EPOCH = 50  # an epoch counts as so many further steps, for its record and passes
+CORES = 2  # maximum; with more, `local` runs more trials at once, which was not measured
+WORK = 2_000_000  # maximum multiplications of a step in hidden layers; with more, one trial keeps the machine busy
 
-# Metrics of a run that company changes.
+# Metrics of a run that joint training changes.
 TIMES = ("seconds", "examples_per_second")
 
 
 def against(
     config: Mapping[str, Any], trials: int, settings: Mapping[str, Any], machine: Resources
 ) -> str | None:
-    """Return why trials are better run each by itself, or None: training them in one graph pays.
+    """Return the reason why trials should run separately, or None if training them in one graph pays.
 
     Args:
-        config: of one of them, resolved; the others have other seeds.
-        trials: there will be.
+        config: of one of the trials, resolved; the others differ in their seeds.
+        trials: number of trials.
         settings: see `sweep_settings.settings`.
-        machine: as `hydra/launcher=local` would divide it.
+        machine: its division by `hydra/launcher=local`.
     """
     if (reason := alike.obstacle(config, bool(settings["plugins"]), alike.VECTORIZES)) is not None:
         return reason
-    return _wishes(config, settings) or _costs(config, trials, machine)
+    return _settings_against(config, settings) or _costs_against(config, trials, machine)
 
 
-def _wishes(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
-    """Return what the user wants that company would change."""
+def _settings_against(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
+    """Return a setting of the user that joint training would not respect, or None."""
     goals = settings["objective"] if isinstance(settings["objective"], list) else [settings["objective"]]
     callbacks = [declaration_reader.of("callback", c["name"]) for c in (config["callback"] or {}).values()]
     reasons = {
-        "hardware.deterministic=true wants the bits of a run alone": config["hardware"].get("deterministic"),
+        "hardware.deterministic=true requires the bits of a separate run": config["hardware"].get(
+            "deterministic"
+        ),
         "sweep.reuse=never": settings["reuse"] == "never",
-        "sweep.pruner spares trials after others have ended": settings["pruner"] is not None,
-        "time is counted trial by trial": settings["trial_timeout"] is not None
+        "sweep.pruner compares a trial with those that have ended before": settings["pruner"] is not None,
+        "the time of each trial is measured": settings["trial_timeout"] is not None
         or config["trainer"].get("max_time") is not None
         or any(callback.reads_clock for callback in callbacks)
         or any(str(g).startswith(TIMES) for g in goals),
@@ -57,27 +59,27 @@ def _wishes(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str | Non
     return next((text for text, holds in reasons.items() if holds), None)
 
 
-def _costs(config: Mapping[str, Any], trials: int, machine: Resources) -> str | None:
-    """Return why it would take as long or longer."""
+def _costs_against(config: Mapping[str, Any], trials: int, machine: Resources) -> str | None:
+    """Return the reason why joint training would not be faster, or None."""
     name, an_epoch = config["model"]["name"], steps(config)
     if trials < TRIALS:
-        return f"{trials} trials are few for one graph"
+        return f"{trials} trials are too few for one graph"
     if machine.gpus or machine.cores > CORES:
         return f"one graph is known to be faster on {CORES} cores without a GPU"
     if not declaration_reader.of("model", name).dense_layers:
         return f"one graph is not known to be faster for model={name}"
     if _work(config) > WORK:
-        return "the model is large for one graph"
+        return "the model is too large for one graph"
     if an_epoch is None:
-        return "how many steps there are is known only when the data is loaded"
+        return "the number of steps is not known before the data is loaded"
     epochs = config["trainer"]["epochs"]
     if epochs * (an_epoch + EPOCH) < STEPS:
-        return f"{length(config)} are few for one graph"
+        return f"{length(config)} are too few for one graph"
     return None
 
 
 def steps(config: Mapping[str, Any]) -> int | None:
-    """Return how many steps an epoch has; None: only the data tells when it is loaded."""
+    """Return the number of steps per epoch; None: not known before the data is loaded."""
     trainer, examples = config["trainer"], check.describe(config).examples
     if examples is None:
         return None
@@ -88,13 +90,13 @@ def steps(config: Mapping[str, Any]) -> int | None:
 
 
 def length(config: Mapping[str, Any]) -> str:
-    """Return how long a trial is, in words."""
+    """Return the length of a trial, in words."""
     epochs = config["trainer"]["epochs"]
     return f"{epochs} epoch{'s' * (epochs != 1)} of {steps(config)} steps"
 
 
 def _work(config: Mapping[str, Any]) -> int:
-    """Return the multiplications of a step, as if each hidden layer's input were as wide as itself."""
+    """Return the multiplications of a step, assuming that the input of a hidden layer is as wide as the layer."""
     units = config["model"].get("units") or []
     widths: Sequence[int] = units if isinstance(units, list) else [units]
     return config["trainer"]["batch_size"] * sum(w * w for w in widths)

@@ -1,8 +1,8 @@
-"""The numbers in which trials differ: out of their layers, losses and optimizers into one tensor, a value a trial.
+"""The numbers in which trials differ: attributes of layers, losses and optimizers become tensors with one value per trial.
 
-A learning rate is a variable already. Others, as `beta_1`, a dropout's rate or a penalty's strength, are attributes that
-the code reads as Python numbers while it is traced. There they are replaced by a `Lifted`: what is computed with it is
-computed with the tensor, what is asked of it (``rate > 0``) is answered by one of the trials.
+A learning rate is a variable already. Others, such as `beta_1`, a dropout rate or the strength of a penalty, are attributes that
+the code reads as Python numbers during tracing. They are replaced by a `Lifted`: arithmetic uses the tensor, comparisons
+(``rate > 0``) use the value of one of the trials.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ import tensorflow as tf
 
 from trainrun.compat import keras_model_private
 
-# Attributes that are no part of what is computed.
-APART = ("seed", "_initial_seed", "name", "_name", "_path", "path", "_unique_id", "_id")
+# Attributes that do not affect the computation.
+IGNORED = ("seed", "_initial_seed", "name", "_name", "_path", "path", "_unique_id", "_id")
 Path = tuple[Any, ...]
 
 
 class Lifted(float):
-    """A number whose value differs from trial to trial: arithmetic gives tensors, comparisons look at one trial's.
+    """A number that differs between trials: arithmetic gives tensors, comparisons use the value of one trial.
 
     Attributes:
-        tensor: the value of the trial that is traced.
-        read: whether it was computed with.
+        tensor: the value for the traced trial.
+        read: whether the tensor was used.
     """
 
     tensor: tf.Tensor
     read: bool
-    dtype = float  # where Keras asks for the type: that of a Python number, which gives way to a tensor's
+    dtype = float  # for Keras: that of a Python number, which a tensor's dtype overrides
 
     def of(self, tensor: tf.Tensor) -> Lifted:
-        """Say what it stands for: a float64 scalar."""
+        """Set the tensor, a float64 scalar; return the number itself."""
         self.tensor, self.read = tensor, False
         return self
 
     def value(self, dtype: Any) -> tf.Tensor:
-        """Return the tensor, in the type of what it is computed with."""
+        """Return the tensor in the dtype of the other operand."""
         self.read = True
         return tf.cast(self.tensor, dtype)
 
@@ -61,7 +61,7 @@ def _binary(do: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Lifted,
         if isinstance(other, Lifted):
             other.read = True
         if isinstance(other, numbers.Number):
-            # In double precision, as Python would; what comes out is such a number again.
+            # In double precision, as in Python; the result is a lifted number again.
             tensor = other.tensor if isinstance(other, Lifted) else tf.constant(other, "float64")
             pair, plain = (self.tensor, tensor), (float(self), float(other))
             if reflected:
@@ -92,10 +92,10 @@ for _name, _do in {
 
 
 def differing(models: Sequence[keras.Model]) -> dict[Path, np.ndarray]:
-    """Return the numbers in which models differ: where they are -> `[models]` float64.
+    """Return the numbers in which models differ: path -> values `[models]` float64.
 
     Raises:
-        ValueError: they differ in something that is no number.
+        ValueError: the models differ in something other than numbers.
     """
     numbers = [dict(_numbers(m)) for m in models]
     first = numbers[0]
@@ -109,10 +109,10 @@ def differing(models: Sequence[keras.Model]) -> dict[Path, np.ndarray]:
         if all(e == value or (_nan(e) and _nan(value)) for e in values):
             continue
         if not all(isinstance(e, int | float) and not isinstance(e, bool) for e in values):
-            raise ValueError(f"{_said(path)} is {values[0]!r} in one and another in the next")
+            raise ValueError(f"{described(path)} is {values[0]!r} in one trial and different in another")
         if len({math.copysign(1.0, e) * (e != 0) for e in values}) > 1:
-            # Code asks whether such a number is 0, and goes another way.
-            raise ValueError(f"{_said(path)} is 0 in some only")
+            # Code branches on whether such a number is 0.
+            raise ValueError(f"{described(path)} is 0 in some trials only")
         differ[path] = np.array(values, "float64")
     return differ
 
@@ -121,19 +121,19 @@ def differing(models: Sequence[keras.Model]) -> dict[Path, np.ndarray]:
 def inside(
     model: keras.Model, values: Mapping[Path, tf.Tensor], examples: Mapping[Path, float]
 ) -> Iterator[list]:
-    """Have a model compute with these values while it is traced; yields what stands for them.
+    """Make a model compute with these values during tracing; yield the lifted numbers with their paths.
 
     Args:
-        model: one of those that were compared.
-        values: of the trial that is traced: scalars.
-        examples: what comparisons are answered by.
+        model: one of the compared models.
+        values: path -> scalar of the traced trial.
+        examples: path -> number for comparisons.
     """
     held, put = [], []
     try:
         for path, tensor in values.items():
             lifted = Lifted(examples[path]).of(tensor)
-            owner, at = _owner(model, path)
-            held.append((owner, at, _get(owner, at)))
+            owner, at = owner(model, path)
+            held.append((owner, at, get(owner, at)))
             _set(owner, at, lifted)
             put.append((path, lifted))
         yield put
@@ -164,14 +164,14 @@ def _inside(value: Any, path: Path, seen: set[int], layers: set[int]) -> Iterato
     for at, part in _parts(value):
         here = (*path, at)
         if _is_private(at[1]) and not (isinstance(part, float) or hasattr(part, "get_config")):
-            continue  # what Keras keeps for itself: tables of variables, counters
+            continue  # internal state of Keras: tables of variables, counters
         if isinstance(part, bool | int | float | str | type(None)):
             yield here, part
         elif isinstance(part, np.generic):
             yield here, part.item()
         elif isinstance(part, types.FunctionType):
             yield here, part.__qualname__
-        elif id(part) not in seen and id(part) not in layers and _is_ours(part):
+        elif id(part) not in seen and id(part) not in layers and _is_searched(part):
             seen.add(id(part))
             yield from _inside(part, here, seen, layers)
 
@@ -187,7 +187,7 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _counts(name: str) -> bool:
-    return name not in APART and not name.startswith(
+    return name not in IGNORED and not name.startswith(
         ("_tracker", "_obj_", "_self_", "_auto", "_lock", "_keras_api")
     )
 
@@ -196,8 +196,8 @@ def _is_private(name: Any) -> bool:
     return str(name).startswith("_") and name != "_fn_kwargs"
 
 
-def _is_ours(part: Any) -> bool:
-    """Return whether to look into something: what Keras or a component configures with, and plain containers."""
+def _is_searched(part: Any) -> bool:
+    """Return whether an object may contain hyperparameters: objects with `get_config`, and plain containers."""
     if isinstance(part, Mapping | list | tuple):
         return len(part) < 100
     if isinstance(part, keras.Variable | tf.Variable | tf.Tensor | keras.KerasTensor | np.ndarray | type):
@@ -207,16 +207,16 @@ def _is_ours(part: Any) -> bool:
     )
 
 
-def _owner(model: keras.Model, path: Path) -> tuple[Any, Any]:
+def owner(model: keras.Model, path: Path) -> tuple[Any, Any]:
     roots = dict(_roots(model))
     length = next(n for n in (1, 2) if path[:n] in roots)
     owner = roots[path[:length]]
     for at in path[length:-1]:
-        owner = _get(owner, at)
+        owner = get(owner, at)
     return owner, path[-1]
 
 
-def _get(owner: Any, at: tuple[str, Any]) -> Any:
+def get(owner: Any, at: tuple[str, Any]) -> Any:
     return getattr(owner, at[1]) if at[0] == "attribute" else owner[at[1]]
 
 
@@ -233,5 +233,5 @@ def _nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _said(path: Path) -> str:
+def described(path: Path) -> str:
     return ".".join(str(p[1] if isinstance(p, tuple) else p) for p in path)

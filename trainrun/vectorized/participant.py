@@ -1,4 +1,4 @@
-"""A run in a group: in its own thread it trains as ever, but for the passes, which the group makes for all of them."""
+"""A run in a group: it trains as usual in its own thread, except for the passes, which the group makes for all runs."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ JOINING, TRAINING, MEASURING = "join", "train", "measure"
 
 @dataclass
 class Request:
-    """What a run waits for.
+    """A request of a run to the group.
 
     Args:
-        name: `JOINING`: to be looked at, whether it can be trained with others; `TRAINING` and `MEASURING`: a pass.
-        part: the run's part in it.
-        batch_size: examples a step.
+        name: `JOINING`: to be accepted into the group; `TRAINING` or `MEASURING`: for a pass.
+        part: the run's part in the pass.
+        batch_size: examples per step.
     """
 
     name: str
@@ -46,24 +46,24 @@ class Request:
     batch_size: int
 
     def kind(self) -> tuple:
-        """Return what requests have in common that can be served together."""
+        """Return a key that is equal for requests that one pass can serve."""
         return self.name, len(self.part.order), self.batch_size
 
 
 class Refused(Exception):
-    """The group cannot do it; the text says why."""
+    """The group cannot serve the request; the message is the reason."""
 
 
-class Member:
+class Participant:
     """A run's `trainrun.run.joint_training.JointTraining` in a group.
 
     Args:
-        ask: passes a request to the group and waits for the answer: metrics, or None.
-        runs: returns how many runs the group has now.
+        ask: sends a request to the group and returns the answer: metrics, or None.
+        runs: returns the number of runs in the group.
         stop: the request to stop the run.
 
     Attributes:
-        pending: values of the model's variables that are not written yet; None: the run is trained by itself.
+        pending: values that are not written into the model's variables yet; None: the run is trained separately.
     """
 
     def __init__(self, ask: Callable[[Request], Any], runs: Callable[[], int], stop: StopRequest):
@@ -71,15 +71,15 @@ class Member:
         self.pending: PendingValues | None = None
 
     def runs(self) -> int:
-        """Return how many runs are trained together now."""
+        """Return the number of runs that are trained together now."""
         return self._runs()
 
     def trainer(self, own: Any) -> Any:
-        """Return what trains the run in the place of its own trainer."""
-        return _Together(self, own)
+        """Return the trainer that takes the place of the run's own."""
+        return _JointTrainer(self, own)
 
     def reader(self, job: Job) -> StateReader:
-        """Return what reads the state of the job's model: also values that are not written into it yet."""
+        """Return the reader of the model's state, pending values included."""
         return PendingReader(job.model, lambda: self.pending)
 
     def measure(self, job: Job, split: Split) -> dict[str, float]:
@@ -93,7 +93,7 @@ class Member:
         return measure(job, split)
 
     def join(self, job: Job) -> None:
-        """Ask whether the group takes the run's passes.
+        """Ask the group to accept the run.
 
         Raises:
             Refused: it does not.
@@ -103,7 +103,7 @@ class Member:
         self.pending = pending
 
     def train(self, job: Job, epoch: int) -> dict[str, float] | None:
-        """Train for an epoch; None: it has to be done alone."""
+        """Train for an epoch in the group; return None if the run has left it."""
         if self.pending is None:
             return None
         try:
@@ -113,78 +113,78 @@ class Member:
             return None
 
     def leave(self, why: Refused) -> None:
-        """Write what is pending, and do the passes alone from now on."""
+        """Write pending values; from now on the run makes its own passes."""
         self.pending.write()
         self.pending = None
-        console.note(f"trained alone from here: {why}")
+        console.note(f"trained separately from here: {why}")
 
 
 def _part(pending: PendingValues, job: Job, epoch: int) -> Part:
     return Part(pending, job.train, order(job.plan, len(job.train), epoch))
 
 
-class _Together:
-    """A trainer whose passes are the group's.
+class _JointTrainer:
+    """A trainer whose passes are made by the group.
 
-    It sees to it that variables hold what may be read of them: after each pass counters and rates; all of them where a
-    callback may read weights, where training ends or stops, and where the validation loss is not finite.
+    It makes sure that variables hold the values that may be read: after each pass counters and learning rates; all variables if
+    a callback may read weights, if training ends or stops, and if the validation loss is not finite.
 
     Args:
-        member: the run's place.
+        participant: the run's hook.
         own: the run's own trainer.
     """
 
-    def __init__(self, member: Member, own: Any):
-        self.member, self.own = member, own
+    def __init__(self, participant: Participant, own: Any):
+        self.participant, self.own = participant, own
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
         """Train `job.model`; see `trainrun.trainer.custom`."""
         build(job)
-        self.member.pending = None
+        self.participant.pending = None
         try:
             if (reason := _unfit(self.own, job, callbacks)) is not None:
                 raise Refused(reason)
-            self.member.join(job)
+            self.participant.join(job)
         except Refused as refused:
-            console.note(f"trained alone: {refused}")
+            console.note(f"trained separately: {refused}")
             return self.own.train(job, callbacks)
-        model, plan, pending = job.model, job.plan, self.member.pending
+        model, plan, pending = job.model, job.plan, self.participant.pending
         last = plan.steps_per_epoch - 1
         declared = [declaration_reader.of_object("callback", c) for c in callbacks]
         rates_are_set = any(d.sets_learning_rate for d in declared)
         weights_are_read = any(d.reads_weights for d in declared) or _computes_rate(model.optimizer)
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
-            # The rest of an epoch that was interrupted has another length than those of the others.
+            # The rest of a resumed epoch has another length than the epochs of other runs.
             if not first:
                 callback_list.on_train_batch_begin(0)
-                logs = self.member.train(job, epoch)
+                logs = self.participant.train(job, epoch)
                 if logs is not None:
-                    stops = epoch + 1 == plan.epochs or self.member.stop.pending is not None
+                    stops = epoch + 1 == plan.epochs or self.participant.stop.pending is not None
                     pending.write() if weights_are_read or stops else pending.write_scalars(rates_are_set)
                     callback_list.on_train_batch_end(last, logs)
                     return logs
                 model.reset_metrics()
             logs: Logs = {}  # all steps may have been done before
-            alone = Pass(job, default, job.train)
-            for _, _, run in alone.calls(order(plan, len(job.train), epoch), Pace(), first):
+            own_pass = Pass(job, default, job.train)
+            for _, _, run in own_pass.calls(order(plan, len(job.train), epoch), Pace(), first):
                 logs = run()
             callback_list.on_train_batch_end(last, logs)
             return logs
 
         def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
-            if weights_are_read:  # of the others, none listens to batches of the validation
+            if weights_are_read:  # other callbacks do not use batches of the validation
                 callback_list.on_test_batch_begin(0)
-            logs = self.member.measure(job, job.validation)
+            logs = self.participant.measure(job, job.validation)
             if weights_are_read:
                 callback_list.on_test_batch_end(-(-len(job.validation) // plan.batch_size) - 1, logs)
             return logs
 
         def reset() -> None:
-            if self.member.pending is None:  # else the group's passes do it themselves
+            if self.participant.pending is None:  # else the group's passes reset the metrics
                 model.reset_metrics()
 
-        # Behind the callbacks that may stop the training, before the one that checks the weights then.
+        # After the callbacks that may stop the training, before the one that then checks the weights.
         at = next((i for i, c in enumerate(callbacks) if isinstance(c, NanGuard)), len(callbacks))
         every = [*callbacks[:at], _WriteWhereTrainingStops(pending), *callbacks[at:]]
         checked = None if job.validation is None else validate
@@ -195,7 +195,7 @@ class _Together:
 
 
 class _WriteWhereTrainingStops(keras.callbacks.Callback):
-    """Write pending values where training stops, or where the validation loss is not finite.
+    """Write pending values when training stops or the validation loss is not finite.
 
     Args:
         pending: of the model.
@@ -214,28 +214,28 @@ class _WriteWhereTrainingStops(keras.callbacks.Callback):
 
 
 def _computes_rate(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Return whether an optimizer's learning rate is neither a variable nor a schedule: it may be computed of anything."""
+    """Return whether an optimizer's learning rate is a callable, which may read any variable."""
     known = keras.Variable | keras.optimizers.schedules.LearningRateSchedule
     rates = (keras_optimizer_private.rate(leaf) for leaf in leaves(optimizer) if not hasattr(leaf, "inners"))
     return not all(rate is None or isinstance(rate, known) for rate in rates)
 
 
 def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
-    """Return why a run cannot be trained with others, or None; what needs no look at the graph."""
+    """Return the reason why a run cannot be trained with others, as far as it shows without the graph, or None."""
     model = job.model
     if getattr(own, "step", default) is not default:
-        return "it has a step of its own, or accumulates"
+        return "it has a custom step, or accumulates"
     if (
         type(model).train_step is not keras.Model.train_step
         or type(model).test_step is not keras.Model.test_step
     ):
-        return "its model has a train_step of its own"
+        return "its model overrides train_step or test_step"
     if model.run_eagerly or model.jit_compile:
         return "it runs eagerly, or by XLA"
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return "it is trained on several devices"
     if not (Pass.fits(model, job.train) and (job.validation is None or Pass.fits(model, job.validation))):
-        return "its data is too large to be held"
+        return "its data is too large for the memory"
     if wants_steps(callbacks, TRAIN + TEST) or call_interval(callbacks) is not None:
-        return "a callback or a checkpoint wants each step"
+        return "a callback or a checkpoint needs each step"
     return None

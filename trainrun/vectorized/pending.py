@@ -1,7 +1,7 @@
-"""Values that the graph has computed for a model's variables and that are not written into them yet.
+"""Pending values: computed by the graph for a model's variables, and not written into them yet.
 
-Writing all variables of all trials after each epoch would take longer than a short epoch itself. So they are written when
-something may read them, counters and rates after each pass; checkpoints read the values where they are (`PendingReader`).
+Writing all variables of all trials after each epoch would take longer than a short epoch. So they are written when something may
+read them, counters and learning rates after each pass; checkpoints read pending values directly (`PendingReader`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class PendingValues:
-    """The pending values of one model; none at first.
+    """The pending values of one model; initially none.
 
     Args:
         model: compiled, its variables created.
 
     Attributes:
         arrays: the program's values of all variables after a pass, `[size, …]` each; None: nothing is pending.
-        slot: the model's place in them.
-        written: places of the variables that hold their values already.
+        slot: the model's index in them.
+        written: indices of the variables that are written already.
     """
 
     def __init__(self, model: keras.Model):
@@ -38,34 +38,34 @@ class PendingValues:
         self._variables = variables(model)
         kinds = by_purpose(model)
         begin = len(kinds["weights"])
-        # Counters and rates: callbacks may read and set them.
+        # Counters and learning rates, which callbacks may read and set.
         self._scalars = [begin + i for i, v in enumerate(kinds["optimizer"]) if tuple(v.shape) == ()]
-        self._last: dict[int, Any] = {}  # of these, by place: the value written last
+        self._last: dict[int, Any] = {}  # index of such a variable -> the value written last
         self._program: Program | None = None
         self.arrays: Sequence[np.ndarray] | None = None
         self.slot = 0
         self.written: Collection[int] = ()
 
-    def of(self, program: Program) -> bool:
-        """Return whether what is pending, if anything, comes from a program."""
+    def is_of(self, program: Program) -> bool:
+        """Return whether the pending values, if any, come from this program."""
         return self._program is None or self._program is program
 
-    def hold(self, program: Program, arrays: Sequence[np.ndarray], slot: int) -> None:
-        """Take the values that a pass has come to."""
+    def set(self, program: Program, arrays: Sequence[np.ndarray], slot: int) -> None:
+        """Take the values after a pass."""
         self._program, self.arrays, self.slot, self.written = program, arrays, slot, ()
 
-    def value(self, place: int) -> np.ndarray:
-        """Return the value of the variable at a place: pending, or its own."""
-        if self.arrays is None or place in self.written:
-            return keras_private.backing_variable(self._variables[place]).numpy()
-        return self.arrays[place][self.slot]
+    def value(self, index: int) -> np.ndarray:
+        """Return the value of a variable by its index: pending, or its own."""
+        if self.arrays is None or index in self.written:
+            return keras_private.backing_variable(self._variables[index]).numpy()
+        return self.arrays[index][self.slot]
 
     def values(self) -> list[np.ndarray]:
         """Return the values of all variables."""
         return [self.value(i).copy() for i in range(len(self._variables))]
 
     def write(self) -> None:
-        """Write all that is pending into the variables."""
+        """Write all pending values into the variables."""
         if self.arrays is None:
             return
         for i in range(len(self._variables)):
@@ -75,11 +75,11 @@ class PendingValues:
         self.written = ()
 
     def write_scalars(self, settable: bool) -> None:
-        """Write counters and rates; the others stay pending.
+        """Write counters and learning rates; other values stay pending.
 
         Args:
-            settable: a callback may set them: from now on their values are those of the variables. Otherwise only what has
-                changed is written; each assignment takes some 40 microseconds.
+            settable: a callback may set them, so that the variables hold the valid values from now on. Otherwise only changed
+                values are written; an assignment takes some 40 microseconds.
         """
         if self.arrays is None:
             return
@@ -89,24 +89,24 @@ class PendingValues:
         if settable:
             self.written = self._scalars
 
-    def _assign(self, place: int) -> None:
-        value = self.arrays[place][self.slot]
-        keras_private.backing_variable(self._variables[place]).assign(value, read_value=False)
-        if place in self._scalars:
-            self._last[place] = value
+    def _assign(self, index: int) -> None:
+        value = self.arrays[index][self.slot]
+        keras_private.backing_variable(self._variables[index]).assign(value, read_value=False)
+        if index in self._scalars:
+            self._last[index] = value
 
 
 class PendingReader:
-    """Reads a model's state for checkpoints: pending values without writing them first, which would take ten times as long.
+    """Reads a model's state for checkpoints, without writing pending values first, which would take ten times as long.
 
     Args:
         model: compiled.
-        pending: returns its pending values; None: there are none.
+        pending: returns its pending values, or None.
     """
 
     def __init__(self, model: keras.Model, pending: Callable[[], PendingValues | None]):
         self._model, self._pending = model, pending
-        # Of many models, each is read too rarely for a compiled function of its own.
+        # Each of many models is read too rarely to compile a function for it.
         self._variables = Reader(model, compiled=False)
 
     def arrays(self) -> dict[str, np.ndarray]:

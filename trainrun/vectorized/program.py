@@ -1,4 +1,4 @@
-"""The compiled passes of several trials of one shape: their variables stacked along a first axis, one graph for all."""
+"""The compiled passes of several trials of one shape: one graph, with the variables stacked along a first axis."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from trainrun.vectorized.shape import Unfit, differences, variables
 
 
 class Program:
-    """Trains and measures `size` trials at once; it is compiled for the first of them, and holds for all.
+    """Trains and evaluates `size` trials at once; it is compiled by the model of the first one.
 
     Args:
-        parts: one for each of the first trials.
-        batch_size: examples a step.
-        size: trials at once; None: as many as there are parts.
-        paths: numbers in which trials differ, besides those in which these do.
+        parts: of the first trials.
+        batch_size: examples per step.
+        size: number of trials at once; None: the number of parts.
+        paths: further numbers in which trials may differ.
 
     Raises:
-        Unfit: they are not of one shape, or what they do cannot be put into one graph.
+        Unfit: the trials are not of one shape, or have no common graph.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Program:
         self._takes: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
 
     def takes(self, model: keras.Model) -> bool:
-        """Return whether another trial is of the same shape, and differs in nothing new."""
+        """Return whether a trial is of the same shape and differs only in the numbers of `paths`."""
         if model not in self._takes:
             numbers = differences(self.model, model)
             self._takes[model] = numbers is not None and set(numbers) <= set(self.paths)
@@ -58,25 +58,25 @@ class Program:
     def train(self, parts: Sequence[Part]) -> list[dict[str, float]]:
         """Train each trial on its examples in its order; return its metrics.
 
-        The values of its variables are pending then: `Part.pending`.
+        The new values of its variables are pending (`Part.pending`).
 
         Args:
             parts: at most `size`.
         """
         after, logs = self._after("train", functional.training, parts)
         for k, part in enumerate(parts):
-            part.pending.hold(self, after, k)
+            part.pending.set(self, after, k)
         return logs
 
     def measure(self, parts: Sequence[Part]) -> list[dict[str, float]]:
-        """Measure each trial on its examples; return its metrics."""
+        """Evaluate each trial on its examples; return its metrics."""
         return self._after("measure", functional.measuring, parts)[1]
 
     def probe(self, parts: Sequence[Part]) -> None:
-        """Hold a step of the graph to a step that each of two trials takes by itself.
+        """Compare a step of the graph with separate steps of some of the trials.
 
         Raises:
-            Unfit: they differ.
+            Unfit: the results differ.
         """
         try:
             self._probe(parts)
@@ -86,7 +86,7 @@ class Program:
                 for layer in keras_model_private.all_layers(self.model)
             ):
                 raise
-            # Their gradients are rows. What Keras does with rows may have no form for many trials, or not matter.
+            # Their gradients are sparse, for which some operations have no vectorized form: try dense ones.
             self.dense, self._passes = True, {}
             self._probe(parts)
 
@@ -99,11 +99,11 @@ class Program:
             raise
         except Exception as error:
             raise Unfit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}") from error
-        for k in self._telling(len(probed)):
-            equivalence.hold(probed[k], before[k], [a[k] for a in after])
+        for k in self._probe_set(len(probed)):
+            equivalence.check(probed[k], before[k], [a[k] for a in after])
 
-    def _telling(self, size: int) -> set[int]:
-        """Return trials of which each number has two values at least: one that is read as a constant shows in one of them."""
+    def _probe_set(self, size: int) -> set[int]:
+        """Return indices of trials among which each number has different values, so that a number used as a constant shows."""
         chosen = {0, size - 1}
         for values in self._differ.values():
             if all(values[k] == values[0] for k in chosen):
@@ -136,11 +136,11 @@ class Program:
     def _before(self, parts: Sequence[Part]) -> list[np.ndarray]:
         """Return the values of all variables before a pass, `[size, …]` each."""
         for part in parts:
-            if not part.pending.of(self):
-                part.pending.write()  # another program's
+            if not part.pending.is_of(self):
+                part.pending.write()  # values of another program
         slots = [p.pending.slot for p in parts]
         first = parts[0].pending.arrays
-        # Those of the pass before, if all of these took part in it.
+        # The arrays of the pass before can be used if all of these trials took part in it.
         kept = first is not None and all(p.pending.arrays is first for p in parts)
         written = {i for p in parts for i in p.pending.written}
         values = []
@@ -154,15 +154,15 @@ class Program:
         return values
 
     def _all_read(self, read: set[lifted_hyperparameters.Path]) -> None:
-        """See that each number was computed with: what is read as a constant has the value of one trial for all."""
+        """Check that the graph uses each number as a tensor; as a constant it would have the same value for all trials."""
         for path in self.paths:
             if path not in read and path[0] != "metric" and not self._has_twin(path, read):
-                raise Unfit(f"{lifted_hyperparameters._said(path)} is read as a constant")
+                raise Unfit(f"{lifted_hyperparameters.described(path)} is used as a constant")
 
     def _has_twin(self, path: lifted_hyperparameters.Path, read: set[lifted_hyperparameters.Path]) -> bool:
-        """Return whether a number that was read is the same in every trial, as an attention's rate and its dropout layer's are.
+        """Return whether a number that is used has the same values, as the rates of an attention layer and of its dropout layer.
 
-        Two numbers may be the same by chance: then the probe, which looks at trials in which they differ, shows it.
+        Two numbers may be equal by chance; then the comparison with separate steps shows the difference.
         """
         values = self._differ.get(path)
         return values is not None and any(
@@ -172,10 +172,10 @@ class Program:
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
         for model in models:
             if model not in self._owners:
-                self._owners[model] = [lifted_hyperparameters._owner(model, path) for path in self.paths]
-        owners_of_each = [self._owners[m] for m in models]
+                self._owners[model] = [lifted_hyperparameters.owner(model, path) for path in self.paths]
+        per_model = [self._owners[m] for m in models]
         return [
-            [float(lifted_hyperparameters._get(*owners[i])) for owners in owners_of_each]
+            [float(lifted_hyperparameters.get(*owners[i])) for owners in per_model]
             for i in range(len(self.paths))
         ]
 

@@ -1,4 +1,4 @@
-"""The examples that trials go over in one graph."""
+"""The examples of all trials in one graph."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from trainrun.vectorized.pending import PendingValues
 
 @dataclass
 class Part:
-    """One trial's part in a pass.
+    """The part of one trial in a pass.
 
     Args:
         pending: of the trial's model.
-        split: what it goes over.
-        order: indices of examples, `[n]` int64: as many as those of the others.
+        split: the examples.
+        order: indices of examples, `[n]` int64; `n` is equal for all trials.
     """
 
     pending: PendingValues
@@ -37,7 +37,7 @@ class Part:
 
 
 class Rows:
-    """The examples of several splits, one after another; those of equal splits are held once."""
+    """The concatenated examples of several splits; equal splits are held once."""
 
     def __init__(self) -> None:
         self._first: dict[str, int] = {}
@@ -46,7 +46,7 @@ class Rows:
         self._held: Any = None
 
     def first(self, split: Split) -> int:
-        """Return the number of a split's first row; it is taken in if it is new."""
+        """Return the index of a split's first row; a new split is appended."""
         if id(split) in self._known:
             return self._known[id(split)][1]
         key = _digest(split)
@@ -70,7 +70,7 @@ class Rows:
 
 
 def kind(split: Split) -> tuple:
-    """Return what splits have in common whose examples can stand in one array."""
+    """Return a key that is equal for splits whose examples fit into one array."""
     return kinds((split.x, split.y, split.weight))
 
 

@@ -1,4 +1,4 @@
-"""Serves what runs of a group wait for: by one program for those of a shape, which is held to the truth first."""
+"""Serves the requests of the runs in a group, by one checked program per shape."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from trainrun.vectorized.participant import JOINING, MEASURING, TRAINING, Refuse
 from trainrun.vectorized.program import Program
 from trainrun.vectorized.shape import Unfit, differences
 
-# How many more places a program may have than there are runs left, before a smaller one is compiled.
-IDLE = 2.0
-# Of a trial's memory, by `Cost`: its variables before and after a step, what the step computes, and Keras' own objects.
-TIMES, OBJECTS = 3, 3e6
-# Of the memory that is free, what a graph may take.
-SHARE = 0.5
+# A smaller program is compiled when the present one has this multiple of the remaining runs.
+MAX_EXCESS = 2.0
+# Estimate of a trial's bytes: this multiple of `Cost.memory` (variables before and after a step, intermediate results), and
+# Keras' own objects.
+COST_FACTOR, OBJECTS_BYTES = 3, 3e6
+# Share of the free memory for a graph.
+MEMORY_SHARE = 0.5
 
 
-class Served:
-    """Keeps the programs of a group.
+class Scheduler:
+    """The programs of a group.
 
     Args:
         announce: prints a line to the user.
-        most: trials that a program may have at once.
-        part: of the memory that is free, what is for this process.
+        most: maximum number of trials in a program.
+        part: share of the free memory for this process.
     """
 
     def __init__(self, announce: Callable[[str], None], most: int, part: float = 1.0):
@@ -34,15 +35,15 @@ class Served:
         self._announce, self._most, self._part = announce, most, part
 
     def answers(self, requests: Sequence[Request]) -> list[Any]:
-        """Return for each request its metrics, or the exception that its run is to raise."""
+        """Return for each request its metrics, or the exception that its run has to raise."""
         answers: dict[int, Any] = {}
         while waiting := [r for r in requests if id(r) not in answers]:
-            served, results = self._some(waiting)
+            served, results = self._serve(waiting)
             answers |= {id(r): a for r, a in zip(served, results, strict=True)}
         return [answers[id(r)] for r in requests]
 
-    def _some(self, waiting: Sequence[Request]) -> tuple[list[Request], list[Any]]:
-        """Serve the first request, and all that go with it."""
+    def _serve(self, waiting: Sequence[Request]) -> tuple[list[Request], list[Any]]:
+        """Serve the first request and all that can be served with it; return these requests and their answers."""
         first, served = waiting[0], list(waiting[:1])
         try:
             if first.name == JOINING:
@@ -56,22 +57,22 @@ class Served:
             return served, does([r.part for r in served])
         except Unfit as unfit:
             reason = str(unfit)
-        except Exception as error:  # too large for the memory, and the like: each goes on by itself
+        except Exception as error:  # for example too large for the memory: each run continues separately
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
-        self._announce(f"{len(served)} trial{'s' * (len(served) > 1)} trained one by one: {reason}")
+        self._announce(f"{len(served)} trial{'s' * (len(served) > 1)} trained separately: {reason}")
         return served, [Refused(reason)] * len(served)
 
     def _join(self, requests: Sequence[Request]) -> None:
-        """See to a program that takes these; it is made and probed if there is none."""
+        """Make sure that there is a program for these requests; compile and check a new one if necessary."""
         first, parts = requests[0], [r.part for r in requests]
         if any(all(p.takes(part.model) for part in parts) for p in self._programs):
             return
-        # Of the same shape, but they differ in a number that was the same in all before.
+        # Of the same shape, but they differ in a number that was equal in all trials before.
         narrow = next((p for p in self._programs if differences(p.model, first.part.model) is not None), None)
         if narrow is None and len(parts) == 1:
-            raise Unfit("there is no other of its shape")
-        cost = TIMES * Cost.of(first.part.model, first.batch_size).memory + OBJECTS
-        fit = max(2, int(SHARE * self._part * machine.available_memory() / cost))
+            raise Unfit("there is no other trial of its shape")
+        cost = COST_FACTOR * Cost.of(first.part.model, first.batch_size).memory + OBJECTS_BYTES
+        fit = max(2, int(MEMORY_SHARE * self._part * machine.available_memory() / cost))
         size = min(max(len(parts), narrow.size if narrow else 0), fit)
         before = machine.resident_memory()
         program = Program(parts[:size], first.batch_size, size, narrow.paths if narrow else ())
@@ -86,18 +87,18 @@ class Served:
             )
 
     def _program(self, first: Request, waiting: Sequence[Request]) -> Program:
-        """Return the program that takes the most requests, of about as many places as are needed."""
+        """Return the program that serves the most requests, without a large excess of places."""
         fit = [p for p in self._programs if p.batch_size == first.batch_size and p.takes(first.part.model)]
         if not fit:
-            raise Unfit("it has become another than it was")
+            raise Unfit("it has changed since it was checked")
         taken = {id(p): min(sum(p.takes(r.part.model) for r in waiting), p.size) for p in fit}
         best = max(fit, key=lambda p: (taken[id(p)], -p.size))
         if (
             first.name == MEASURING
-            or best.size < IDLE * taken[id(best)]
+            or best.size < MAX_EXCESS * taken[id(best)]
             or tensorflow_private.is_deterministic()
         ):
-            return best  # in a smaller graph sums may run in another order
+            return best  # a smaller graph may sum in another order
         served = [r.part for r in waiting if best.takes(r.part.model)]
         smaller = Program(served, first.batch_size, paths=best.paths)
         self._programs.insert(0, smaller)

@@ -1,4 +1,4 @@
-"""Whether trials are of one shape: the same variables, and what differs are numbers."""
+"""Trials of one shape: with the same variables, and differing in numbers only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KINDS = ("weights", "optimizer", "metrics")
 
 
 class Unfit(Exception):
-    """These trials cannot be trained in one graph; the text says why."""
+    """These trials cannot be trained in one graph; the message is the reason."""
 
 
 def differences(
     one: keras.Model, other: keras.Model
 ) -> Mapping[lifted_hyperparameters.Path, np.ndarray] | None:
-    """Return the numbers in which two models of one shape differ; None: they differ in more than that."""
+    """Return the numbers in which two models differ; None: they are not of one shape."""
     if _shapes(variables(one)) != _shapes(variables(other)):
         return None
     try:
@@ -31,7 +31,7 @@ def differences(
 
 
 def variables(model: keras.Model) -> list[Any]:
-    """Return all that a step reads or writes, in an order that is the same for all trials of a shape."""
+    """Return the variables of a step, in an order that is equal for all trials of a shape."""
     kinds = by_purpose(model)
     return [v for kind in KINDS for v in kinds[kind]]
 

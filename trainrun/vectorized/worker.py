@@ -1,4 +1,4 @@
-"""A process in which trials are trained together, as the sweep sees it; `worker_main` is the other side."""
+"""The sweep's side of a process in which trials are trained together; `worker_main` is the other side."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from trainrun.vectorized import worker_main
 
 
 @dataclass(eq=False)
-class Place:
-    """A trial that waits for others of its shape, or is with them.
+class TrialSlot:
+    """A trial that waits for others of its shape, or is trained with them.
 
     Args:
-        trial: it.
-        resume: what is known of the attempt that it goes on from.
-        key: what trials have in common that may be trained together.
+        trial: the trial.
+        resume: facts about the attempt that it continues, or None.
+        key: equal for trials that may be trained together.
     """
 
     trial: Trial
@@ -40,25 +40,25 @@ class Place:
     reason: str | None = None
 
     def stop(self, grace: float, reason: str | None) -> None:
-        """Have it end within so many seconds; calling it again changes nothing."""
+        """Request the end of the trial within so many seconds; a second call changes nothing."""
         if self.stop_by is None:
             self.stop_by, self.reason = time.monotonic() + grace + KILL_DELAY_S, reason
 
     def settle(self, ended: Ended) -> Trial:
-        """Return the trial as it has ended."""
+        """Set status and results of the trial by its last message; return the trial."""
         return ended.settle(self.trial, time.monotonic() - self.began, self.reason)
 
 
-class Together:
-    """One process, and the trials that it has.
+class GroupProcess:
+    """One process and its trials.
 
     Args:
         settings: see `sweep_settings.settings`.
         threads: of the CPU, for this process.
-        part: of the memory that is free, for this process.
-        most: trials at once.
+        part: share of the free memory for this process.
+        most: maximum number of trials at once.
         on_epoch, answers, on_note: of the engine.
-        place: the first trial that it will have.
+        slot: its first trial.
     """
 
     def __init__(
@@ -70,39 +70,39 @@ class Together:
         on_epoch: OnEpoch,
         answers: bool,
         on_note: Callable[[str], None],
-        place: Place,
+        slot: TrialSlot,
     ):
         self.settings, self.on_epoch, self.answers, self.on_note = settings, on_epoch, answers, on_note
-        self.places: list[Place] = []
-        self.key: str | None = None  # of the trials that it has had last
-        self._pipe, theirs = multiprocessing.Pipe()
-        sweep_dir = str(place.trial.run_dir.parent)
+        self.slots: list[TrialSlot] = []
+        self.key: str | None = None  # of its latest trials
+        self._pipe, other_end = multiprocessing.Pipe()
+        sweep_dir = str(slot.trial.run_dir.parent)
         task = GroupTask(sweep_dir, list(settings["plugins"]), most, part)
         self._process = subprocesses.fork(
-            worker_main.main, task, theirs, environment=Share(threads).environment()
+            worker_main.main, task, other_end, environment=Share(threads).environment()
         )
-        theirs.close()
+        other_end.close()
 
     @property
     def ends(self) -> list[Any]:
-        """What to wait for: something is said, or the process is gone."""
+        """Objects to wait for: a message, or the end of the process."""
         return [self._pipe, self._process.sentinel]
 
     @property
     def gone(self) -> bool:
-        """Whether the process is no more."""
+        """Whether the process has ended."""
         return self._process.exitcode is not None
 
-    def send(self, place: Place) -> None:
-        """Have it begin a trial."""
-        trial = place.trial
-        self.places.append(place)
-        self.key, place.began = place.key, time.monotonic()
+    def send(self, slot: TrialSlot) -> None:
+        """Send a trial to the process."""
+        trial = slot.trial
+        self.slots.append(slot)
+        self.key, slot.began = slot.key, time.monotonic()
         settings = self.settings
-        self._say(TrialTask.of(trial, settings["command"], settings["plugins"], place.resume, self.answers))
+        self._send(TrialTask.of(trial, settings["command"], settings["plugins"], slot.resume, self.answers))
 
     def listen(self) -> list[Trial]:
-        """Take in what the process has said; return the trials that have ended."""
+        """Receive the messages of the process; return the trials that have ended."""
         ended: list[Trial] = []
         try:
             while self._pipe.poll():
@@ -110,67 +110,67 @@ class Together:
                 if isinstance(message, Note):
                     self.on_note(message.text)
                     continue
-                place = next((p for p in self.places if p.trial.number == message.trial), None)
-                if place is None:
+                slot = next((p for p in self.slots if p.trial.number == message.trial), None)
+                if slot is None:
                     continue
                 if isinstance(message, Begun):
-                    place.began = time.monotonic()
+                    slot.began = time.monotonic()
                 elif isinstance(message, Epoch):
-                    reason = self.on_epoch(place.trial, message.epoch, message.metrics, message.last)
+                    reason = self.on_epoch(slot.trial, message.epoch, message.metrics, message.last)
                     if self.answers:
-                        self._say(Answer(message.trial, reason))
+                        self._send(Answer(message.trial, reason))
                 elif isinstance(message, Ended):
-                    self.places.remove(place)
-                    ended.append(place.settle(message))
+                    self.slots.remove(slot)
+                    ended.append(slot.settle(message))
         except (EOFError, OSError):
             self._process.join(1.0)
         return ended
 
-    def hurry(self) -> None:
-        """Pass on which trials are to stop; end the process if one does not."""
+    def pass_on_stops(self) -> None:
+        """Send requests to stop; kill the process if a trial does not stop in time."""
         now, timeout = time.monotonic(), self.settings["trial_timeout"]
-        for place in self.places:
-            if timeout and now - place.began > timeout:
-                place.stop(self.settings["grace"], f"it took longer than sweep.trial_timeout={timeout:g} s")
-        for place in [p for p in self.places if p.stop_by is not None]:
-            if now > place.stop_by:
+        for slot in self.slots:
+            if timeout and now - slot.began > timeout:
+                slot.stop(self.settings["grace"], f"it took longer than sweep.trial_timeout={timeout:g} s")
+        for slot in [p for p in self.slots if p.stop_by is not None]:
+            if now > slot.stop_by:
                 self.kill()
-            elif not place.passed_on:
-                place.passed_on = True
-                self._say(Stop(place.trial.number))
+            elif not slot.passed_on:
+                slot.passed_on = True
+                self._send(Stop(slot.trial.number))
 
-    def bury(self) -> tuple[list[Trial], list[tuple[Trial, Mapping[str, Any] | None]]]:
-        """The process is gone: return the trials that are over, and those that begin, or go on, one by one."""
-        why, lost, self.places = died(self._process.exitcode), self.places, []
+    def close_dead(self) -> tuple[list[Trial], list[tuple[Trial, Mapping[str, Any] | None]]]:
+        """After the end of the process, return its stopped trials, and those to begin or continue separately."""
+        why, lost, self.slots = died(self._process.exitcode), self.slots, []
         self._pipe.close()
         over, left = [], []
-        for place in lost:
-            if place.stop_by is not None:
-                over.append(place.settle(Ended(place.trial.number, "KILLED", why)))
+        for slot in lost:
+            if slot.stop_by is not None:
+                over.append(slot.settle(Ended(slot.trial.number, "KILLED", why)))
                 continue
-            resume = sweep_record.earlier_attempt(place.trial.run_dir) or place.resume
-            left.append((place.trial, resume))
+            resume = sweep_record.earlier_attempt(slot.trial.run_dir) or slot.resume
+            left.append((slot.trial, resume))
         if lost:
-            self.on_note(f"the process of {len(lost)} trials ended ({why}); they go on one by one")
+            self.on_note(f"the process of {len(lost)} trials ended ({why}); they continue separately")
         return over, left
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
 
     def release(self) -> None:
-        """Say that there will be no more."""
-        self._say(None)
+        """Tell the process that no more trials come."""
+        self._send(None)
 
     def end(self) -> None:
-        """Wait for the end of a process that is released; one that does not come is killed."""
+        """Wait for the end of a released process; kill it after some seconds."""
         self._process.join(5.0)
         if self._process.exitcode is None:
             self.kill()
             self._process.join()
         self._pipe.close()
 
-    def _say(self, message: TrialTask | Answer | Stop | None) -> None:
-        with contextlib.suppress(OSError):  # it is gone: `bury` sees to what it had
+    def _send(self, message: TrialTask | Answer | Stop | None) -> None:
+        with contextlib.suppress(OSError):  # the process has ended: `close_dead` handles its trials
             self._pipe.send(message)

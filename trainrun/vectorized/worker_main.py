@@ -1,4 +1,4 @@
-"""The process in which trials are trained together: receives trials, reports epochs and ends of each."""
+"""A process in which trials are trained together: it receives trials and reports their epochs and ends."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from trainrun.sweep.launchers.pipe_channel import PipeChannel
 from trainrun.sweep.launchers.protocol import Begun, GroupTask, Note, TrialTask
 from trainrun.util.interrupt import Interrupted
 
-LOG = "vectorized.log"  # in the sweep's directory: what belongs to no trial
+LOG = "vectorized.log"  # in the sweep's directory: output that belongs to no trial
 
 
 def main(task: GroupTask, pipe: Connection) -> None:
-    """Run the trials that come by the pipe, as many at once as there are; never returns.
+    """Run the trials that arrive by the pipe, all at once; never returns.
 
     Args:
         task: of the process.
         pipe: to the sweep; see `protocol`.
     """
     trial_process.print_into(Path(task.sweep_dir) / LOG)
-    channel = PipeChannel(
-        pipe
-    )  # trials come while plug-ins are loaded: those that begin together are grouped together
+    # Before plug-ins are loaded: the trials that arrive meanwhile begin together.
+    channel = PipeChannel(pipe)
     with trial_process.prepared(Path(task.sweep_dir) / "0", task.plugins) as remarks:
         _Trials(task, channel, remarks).run()
     sys.stdout.flush()
@@ -56,10 +55,10 @@ class _Trials:
         self._open, self._numbers = True, {}
 
     def run(self) -> None:
-        """Run them until there are none, and will be none."""
-        signal.signal(signal.SIGTERM, self._hurry)
+        """Run trials until there are none left and no more will come."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
         while True:
-            self._take()
+            self._receive()
             if not self._group.runs:
                 if not self._open:
                     return
@@ -68,8 +67,8 @@ class _Trials:
                 self._stop(self._channel.stops.get())
             self._group.round()
 
-    def _take(self) -> None:
-        """Take in the trials that have come; wait for one if there are none."""
+    def _receive(self) -> None:
+        """Accept the trials that have arrived; wait for one if there are none."""
         while self._open and (not self._group.runs or not self._channel.tasks.empty()):
             trial = self._channel.tasks.get()
             if trial is None:
@@ -82,8 +81,8 @@ class _Trials:
 
         context = trial_process.context_of(trial, self._channel, self._caches, self._remarks)
         log = Path(trial.run_dir) / "run.log"
-        story = partial(self._train, trial)
-        run = Run(f"trial {trial.number}", story, context, partial(trial_process.print_into, log))
+        train = partial(self._train, trial)
+        run = Run(f"trial {trial.number}", train, context, partial(trial_process.print_into, log))
         self._numbers[trial.number] = run
         self._group.add(run)
 
@@ -94,7 +93,7 @@ class _Trials:
         sys.stderr.flush()
         self._channel.say(ended)
 
-    def _hurry(self, number: int, frame: FrameType | None) -> None:
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         self._channel.stops.put(None)
 
     def _stop(self, number: int | None) -> None:

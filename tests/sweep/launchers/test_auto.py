@@ -145,10 +145,10 @@ def test_trials_that_differ_in_more_than_seeds_run_locally_without_a_message(giv
 
 def test_reason_for_the_local_launcher_is_printed(given):
     assert given("seeds=20", "optimizer.learning_rate=0.1,0.01") == ("local", "")
-    assert given("seeds=2") == ("local", "2 trials are few for one graph")
+    assert given("seeds=2") == ("local", "2 trials are too few for one graph")
     assert given("seed=range(12)", "trainer.epochs=1") == (
         "local",
-        "1 epoch of 34 steps are few for one graph",
+        "1 epoch of 34 steps are too few for one graph",
     )
     name, why = given("seed=range(12)", "sweep/pruner=median")
     assert name == "local" and "pruner" in why

@@ -184,7 +184,7 @@ def test_trials_of_another_shape_run_locally_with_the_reason_printed(tmp_path):
     assert len({journal(sweep, i)[0]["pid"] for i in range(8)}) == 1
     (tmp_path / "next").mkdir()
     said, sweep = swept(tmp_path / "next", TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "trainer.run_eagerly=true", "trainer.epochs=1")  # fmt: skip
-    assert "2 trials by themselves: trainer.run_eagerly=true" in said
+    assert "2 trials trained separately: trainer.run_eagerly=true" in said
     assert len({journal(sweep, i)[0]["pid"] for i in range(2)}) == 2
 
 
@@ -249,7 +249,7 @@ def test_trials_of_a_killed_process_resume_one_by_one(tmp_path):
     killer.start()
     said, sweep = swept(tmp_path, *words)
     killer.join()
-    assert "the process of 2 trials ended" in said and "they go on one by one" in said
+    assert "the process of 2 trials ended" in said and "they continue separately" in said
     found = summaries(sweep)
     assert all(s["status"] == "FINISHED" and s["epochs"] == 200 and s["resumed_from"] for s in found.values())
 
