@@ -111,22 +111,3 @@ def test_backup_and_restore_sets_the_attribute_that_is_read(tmp_path):
     backup.set_model(again)
     backup.on_train_begin()
     assert private.initial_epoch(again) >= 1
-
-
-def test_copied_direction_is_what_early_stopping_reads():
-    inner = keras.metrics.R2Score()
-    outer = keras.metrics.MeanMetricWrapper(lambda y, y_pred: y_pred, name="measure")
-    private.copy_direction(inner, outer)
-    model = compiled()
-    model.compile("sgd", "mse", metrics=[outer])
-    model.evaluate(X, Y, verbose=0)
-    stopping = keras.callbacks.EarlyStopping(monitor="val_measure")
-    stopping.set_model(model)
-    stopping._set_monitor_op()
-    assert stopping.monitor_op(2.0, 1.0), "R² is better when it is larger"
-
-
-def test_a_metric_without_a_direction_gives_none():
-    outer = keras.metrics.Mean()
-    private.copy_direction(keras.metrics.Mean(), outer)
-    assert not hasattr(outer, "_direction")

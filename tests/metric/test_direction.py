@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun.compat import metric_direction
+from trainrun.compat import keras_metric_private
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
 from trainrun.registry import direction, lookup, option_files
@@ -109,7 +109,7 @@ def test_direction_agrees_with_keras_own_metadata(name):
     given = {k: v for k, v in OPTIONS[name].arguments.items() if k != "name" and v is not None}
     if "num_classes" in OPTIONS[name].arguments:
         given["num_classes"] = 2
-    theirs = metric_direction.read(component.load()(**given))
+    theirs = keras_metric_private.direction(component.load()(**given))
     assert theirs in (DEFINED[name], None)
 
 
@@ -120,7 +120,7 @@ def test_built_metric_carries_its_direction_for_keras_callbacks(name):
     metric = trainrun.build("metric", name)
     model.compile("sgd", "mse", metrics=[metric])
     model.evaluate(np.zeros((4, 2)), np.asarray([[1.0], [0.0], [1.0], [0.0]]), verbose=0)
-    assert metric_direction.of_monitored(model, f"val_{metric.name}") == DEFINED[name]
+    assert keras_metric_private.direction_of_monitored(model, f"val_{metric.name}") == DEFINED[name]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.compat import metric_direction
+from trainrun.compat import keras_metric_private
 
 MODES = ("auto", "min", "max")
 
@@ -33,7 +33,7 @@ def sign(model: Any, monitor: str, mode: str, callback: str) -> float:
         ValueError: `mode` is ``auto``, and the metric declares no direction.
     """
     if mode == "auto":
-        mode = metric_direction.of_monitored(model, monitor)
+        mode = keras_metric_private.direction_of_monitored(model, monitor)
     if mode is None:
         raise ValueError(
             f"nothing declares which way {monitor} is better; set {callback}.mode to min or max, or have the metric "

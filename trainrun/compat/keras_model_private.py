@@ -122,34 +122,3 @@ def set_initial_epoch(model: keras.Model, epoch: int | None) -> None:
         epoch: counted from 0; None: as `fit` was called.
     """
     model._initial_epoch = epoch
-
-
-def copy_direction(metric: keras.Metric, onto: keras.Metric) -> None:
-    """Let a metric around another one be better in the same direction.
-
-    For: Keras' EarlyStopping and ReduceLROnPlateau with `mode=auto` read the attribute.
-    Public API: none. Checked: Keras 3.15.1. Missing: callbacks with `mode=auto` ask for a mode.
-
-    Args:
-        metric: the inner one.
-        onto: the outer one, changed in place.
-    """
-    if hasattr(metric, "_direction"):
-        onto._direction = metric._direction
-
-
-def made_by(tensor: Any) -> tuple[Any, int, list[Any]] | None:
-    """Return the operation that made a symbolic tensor, which of its outputs it is, and the operation's inputs.
-
-    For: finding out whether a model ends in probabilities.
-    Public API: none; a functional model's last entry in `model.layers` need not be what made its output.
-    Checked: Keras 3.15.1. Missing: None, and the output is judged by its values.
-
-    Args:
-        tensor: a `KerasTensor`.
-    """
-    history = getattr(tensor, "_keras_history", None)
-    nodes = getattr(getattr(history, "operation", None), "_inbound_nodes", None)
-    if not nodes:
-        return None
-    return history.operation, history.tensor_index, list(nodes[history.node_index].input_tensors)

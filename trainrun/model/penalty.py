@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trainrun.compat import metric_direction
+from trainrun.compat import keras_metric_private
 
 
 def report(model: keras.Model, replica_count: int, examples_of_replica: Callable[[], Any]) -> None:
@@ -25,7 +25,7 @@ def report(model: keras.Model, replica_count: int, examples_of_replica: Callable
     whole = model.compute_loss
     penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
     for part in (penalty, data_loss):
-        metric_direction.write(part, "min")
+        keras_metric_private.set_direction(part, "min")
     model.trainrun_metrics = [data_loss, penalty]
 
     def compute_loss(

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from trainrun.compat import metric_direction
+from trainrun.compat import keras_metric_private
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import declaration_reader, followed_keys, lookup, option_files, signatures
 
@@ -83,7 +83,7 @@ def _marked(component: lookup.Component, built: Any) -> Any:
     if component.group == "loss" and declared.whole_batch:
         built.whole_batch = True
     if component.group == "metric" and declared.direction:
-        metric_direction.write(built, declared.direction)
+        keras_metric_private.set_direction(built, declared.direction)
     return built
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from trainrun.compat import keras_model_private
+from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import TargetSpec
 from trainrun.run.label_encoding import ELEMENTWISE
 
@@ -87,7 +87,7 @@ class Adapted(keras.metrics.Metric):
         self.predictions = tuple(predictions)
         self.classes = classes
         self.flat = flat
-        keras_model_private.copy_direction(metric, self)
+        keras_metric_private.copy_direction(metric, self)
 
     @property
     def is_needed(self) -> bool:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from trainrun.compat import keras_model_private
+from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import Dataset
 from trainrun.util.declarations import MetricDeclaration
 
@@ -118,7 +118,7 @@ class InUnits(keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name or metric.name, dtype=dtype or metric.dtype)
         self.metric, self.mean, self.scale = metric, list(mean), list(scale)
-        keras_model_private.copy_direction(metric, self)
+        keras_metric_private.copy_direction(metric, self)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Convert a batch `[batch, outputs]` and hand it to the metric inside."""

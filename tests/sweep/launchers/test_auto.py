@@ -30,16 +30,16 @@ WISHES = {
     [
         ([], None),
         (["model=linear"], None),
-        (["trainer.epochs=5"], "5 epochs of 34 steps are few"),
+        (["trainer.epochs=5"], "5 epochs of 34 steps are too few"),
         (["data=iris"], None),
-        (["data=iris", "trainer.epochs=30"], "30 epochs of 3 steps are few"),  # 90 examples
+        (["data=iris", "trainer.epochs=30"], "30 epochs of 3 steps are too few"),  # 90 examples
         (["trainer.epochs=10", "data=synthetic", "data.examples=20000"], None),
         (["model=cnn"], "model=cnn"),
         (["model.units=[2000]"], "large"),
         (["trainer.batch_size=1000", "trainer.steps_per_epoch=1"], "large"),
         (["hardware.deterministic=true"], "deterministic"),
-        (["trainer.max_time=1h"], "time is counted"),
-        (["callback=time_limit"], "time is counted"),
+        (["trainer.max_time=1h"], "the time of each trial is measured"),
+        (["callback=time_limit"], "the time of each trial is measured"),
         (["trainer.run_eagerly=true"], "run_eagerly"),
     ],
 )
@@ -51,12 +51,12 @@ def test_auto_chooses_vectorized_by_the_config(words, why):
 @pytest.mark.parametrize(
     ("trials", "machine", "more", "why"),
     [
-        (2, HERE, {}, "2 trials are few"),
+        (2, HERE, {}, "2 trials are too few"),
         (20, Resources(64, 64), {}, "2 cores"),
         (20, Resources(1, 2, ["0"]), {}, "without a GPU"),
         (20, HERE, {"pruner": "asha"}, "pruner"),
-        (20, HERE, {"trial_timeout": 9.0}, "time is counted"),
-        (20, HERE, {"objective": ["val_loss", "seconds.train"]}, "time is counted"),
+        (20, HERE, {"trial_timeout": 9.0}, "the time of each trial is measured"),
+        (20, HERE, {"objective": ["val_loss", "seconds.train"]}, "the time of each trial is measured"),
         (20, HERE, {"reuse": "never"}, "sweep.reuse=never"),
         (20, HERE, {"plugins": ["./mine.py"]}, "plug-ins"),
         (20, HERE, {"objective": "val_accuracy"}, None),

@@ -1,0 +1,65 @@
+"""Keras' metadata of whether a metric is better when it is larger or smaller: the attribute `_direction`.
+
+Checked with Keras 3.15.1: ``up``, ``down``, or no such attribute. `tests/metric/test_direction.py` compares it with our table.
+Without it, callbacks of Keras with `mode="auto"` ask for a mode.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ATTRIBUTE = "_direction"
+DIRECTIONS = {"up": "max", "down": "min"}
+
+
+def direction(metric: Any) -> str | None:
+    """Return ``min``, ``max``, or None if the metric has no direction.
+
+    For: our callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
+    """
+    return DIRECTIONS.get(getattr(metric, ATTRIBUTE, None))
+
+
+def set_direction(metric: Any, direction: str) -> None:
+    """Set the direction of a metric.
+
+    For: metrics of ours and of plug-ins, whose declared direction Keras' EarlyStopping and ReduceLROnPlateau shall read.
+    Public API: none. Checked: Keras 3.15.1. Missing: these callbacks ask for a mode.
+
+    Args:
+        metric: a Keras metric.
+        direction: ``min`` or ``max``.
+    """
+    setattr(metric, ATTRIBUTE, next(name for name, ours in DIRECTIONS.items() if ours == direction))
+
+
+def copy_direction(metric: Any, onto: Any) -> None:
+    """Give a wrapper the direction of the metric inside, if it has one.
+
+    For and public API: see `set_direction`. Checked: Keras 3.15.1. Missing: nothing is copied.
+
+    Args:
+        metric: the inner one.
+        onto: the outer one, changed in place.
+    """
+    if hasattr(metric, ATTRIBUTE):
+        setattr(onto, ATTRIBUTE, getattr(metric, ATTRIBUTE))
+
+
+def direction_of_monitored(model: Any, monitor: str) -> str | None:
+    """Return the direction of a monitored value of a model, as Keras' own callbacks determine it.
+
+    For: our callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
+
+    Args:
+        model: compiled.
+        monitor: the name in the logs, such as ``val_accuracy``.
+    """
+    name = monitor.removeprefix("val_")
+    if name == "loss":
+        return "min"
+    for group in getattr(model, "metrics", ()):
+        for metric in (group, *getattr(group, "metrics", ())):
+            if metric.name == name and (of_metric := direction(metric)):
+                return of_metric
+    return None
