@@ -132,8 +132,8 @@ def inside(
     try:
         for path, tensor in values.items():
             lifted = Lifted(examples[path]).of(tensor)
-            owner, at = owner(model, path)
-            held.append((owner, at, get(owner, at)))
+            owner, at = owner_of(model, path)
+            held.append((owner, at, value_at(owner, at)))
             _set(owner, at, lifted)
             put.append((path, lifted))
         yield put
@@ -207,16 +207,16 @@ def _is_searched(part: Any) -> bool:
     )
 
 
-def owner(model: keras.Model, path: Path) -> tuple[Any, Any]:
+def owner_of(model: keras.Model, path: Path) -> tuple[Any, Any]:
     roots = dict(_roots(model))
     length = next(n for n in (1, 2) if path[:n] in roots)
     owner = roots[path[:length]]
     for at in path[length:-1]:
-        owner = get(owner, at)
+        owner = value_at(owner, at)
     return owner, path[-1]
 
 
-def get(owner: Any, at: tuple[str, Any]) -> Any:
+def value_at(owner: Any, at: tuple[str, Any]) -> Any:
     return getattr(owner, at[1]) if at[0] == "attribute" else owner[at[1]]
 
 

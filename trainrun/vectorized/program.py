@@ -172,10 +172,10 @@ class Program:
     def _values(self, models: Sequence[keras.Model]) -> list[list[float]]:
         for model in models:
             if model not in self._owners:
-                self._owners[model] = [lifted_hyperparameters.owner(model, path) for path in self.paths]
+                self._owners[model] = [lifted_hyperparameters.owner_of(model, path) for path in self.paths]
         per_model = [self._owners[m] for m in models]
         return [
-            [float(lifted_hyperparameters.get(*owners[i])) for owners in per_model]
+            [float(lifted_hyperparameters.value_at(*owners[i])) for owners in per_model]
             for i in range(len(self.paths))
         ]
 
