@@ -122,3 +122,20 @@ def set_initial_epoch(model: keras.Model, epoch: int | None) -> None:
         epoch: counted from 0; None: as `fit` was called.
     """
     model._initial_epoch = epoch
+
+
+def made_by(tensor: Any) -> tuple[Any, int, list[Any]] | None:
+    """Return the operation that made a symbolic tensor, which of its outputs it is, and the operation's inputs.
+
+    For: finding out whether a model ends in probabilities.
+    Public API: none; a functional model's last entry in `model.layers` need not be what made its output.
+    Checked: Keras 3.15.1. Missing: None, and the output is judged by its values.
+
+    Args:
+        tensor: a `KerasTensor`.
+    """
+    history = getattr(tensor, "_keras_history", None)
+    nodes = getattr(getattr(history, "operation", None), "_inbound_nodes", None)
+    if not nodes:
+        return None
+    return history.operation, history.tensor_index, list(nodes[history.node_index].input_tensors)
