@@ -103,8 +103,8 @@ def global_generator() -> Any:
 def keep_kernels() -> Iterator[None]:
     """Keep compiled kernels while a seed is set: TensorFlow drops all of them at that.
 
-    For: trials that share a compiled program. A dropped program is made ready anew at its next call, in a tenth of a second,
-    most of what a short trial takes. Only where no kernel keeps a random state of its own.
+    For: trials that share a compiled program. A dropped program is prepared again at its next call, which takes 0.1 s,
+    most of the time of a short trial. Only where no kernel keeps a random state of its own.
     Public API: none. Patch: `TFE_ContextClearCaches` does nothing inside the `with`; no other thread may set a seed then.
     Checked: TensorFlow 2.21.0. Missing: AttributeError when a sweep's second trial begins.
     """
@@ -166,7 +166,7 @@ def branches_may_differ_by_replica() -> bool:
 
 
 def merge_call_if_needed(function: Callable[..., Any], strategy: Any, *args: Any) -> Any:
-    """Call a function of (strategy, *args) once for all replicas where the strategy wants that, else on each replica.
+    """Call a function of (strategy, *args) once for all replicas if the strategy requires that, else on each replica.
 
     For: updating variables from an optimizer's step. Public API: `tf.__internal__` only, which Keras uses likewise.
     Checked: TensorFlow 2.21.0. Missing: AttributeError at the first step of `lookahead`.

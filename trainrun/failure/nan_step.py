@@ -122,8 +122,8 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
             }
         )
         for tensor, array in zip(tensors, arrays, strict=True):
-            if (outputs := _of(LAYER, layer.name, array, tensor.dtype.name)) is not None:
-                findings.append(outputs)
+            if (finding := _of(LAYER, layer.name, array, tensor.dtype.name)) is not None:
+                findings.append(finding)
 
     with _watched(model, look), tf.GradientTape() as tape:
         x = keras.tree.map_structure(tf.convert_to_tensor, x)
@@ -132,8 +132,8 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
         loss = model.compute_loss(x, labels, y_pred, weights, training=True)
     if findings:
         return layers, findings[0]
-    if (found := _of_loss(model, labels, y_pred, weights)) is not None:
-        return layers, found
+    if (finding := _of_loss(model, labels, y_pred, weights)) is not None:
+        return layers, finding
     for variable in model.trainable_variables:
         if getattr(variable, "regularizer", None) is not None:
             value = non_finite(keras.ops.convert_to_numpy(variable.regularizer(variable)))

@@ -1,9 +1,9 @@
-"""Trials of a sweep that share a process share the compiled program, where they differ in nothing that it contains.
+"""The compiled program that trials of one process share, if they differ in values of variables only.
 
-Building a model takes a tenth of a second, tracing and compiling its steps a whole one. So a trial's model is built as
-ever, from its own seed; then what distinguishes it, the values of all variables, is put into the model of the trial
-before it, whose steps are compiled. What is no variable must be the same: layers, loss, metrics and optimizer are held
-against each other by their configs. If anything differs, the new model is taken, and kept for the next trial.
+Building a model takes 0.1 s, tracing and compiling its steps 1 s. So the model of a trial is built as usual, from its own seed;
+then the values of its variables are copied into the model of the trial before, whose steps are compiled. Everything else must
+be equal: layers, loss, metrics and optimizer are compared by their configs. If anything differs, the new model is used, and
+kept for the next trial.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
-# What a config says that is in a variable, or said by the variables' shapes.
-ELSEWHERE = ("seed", "learning_rate", "build_config")
+# Entries of configs that variables or their shapes cover.
+IGNORED = ("seed", "learning_rate", "build_config")
 
 
 class ProgramCache:
-    """The compiled program of a process's last trial, for its next one.
+    """The compiled program of the last trial of a process, for the next one.
 
     Attributes:
-        reuses: trials that ran with the program of the one before.
+        reuses: number of trials that used the program of the one before.
     """
 
     def __init__(self) -> None:
@@ -35,24 +35,29 @@ class ProgramCache:
         self._program: _Program | None = None
 
     def job(self, new: Job) -> Job:
-        """Return a job with the program of the one before, if it is the same program; else the job itself."""
+        """Return a job with the program of the trial before if it is the same program, else the job itself."""
         if not _eligible(new):
             return new
-        program, says = self._program, _Says(new)
-        if program is None or program.says != says or program.draws() or not _move(program, new):
+        program, fingerprint = self._program, _Fingerprint(new)
+        if (
+            program is None
+            or program.fingerprint != fingerprint
+            or program.draws()
+            or not _move(program, new)
+        ):
             program = self._program = None
             gc.collect()
             new.state.shared = True
-            self._program = _Program(new, says, keras_private.global_seed_generator())
+            self._program = _Program(new, fingerprint, keras_private.global_seed_generator())
             return new
         self.reuses += 1
-        # The steps draw from the generator that was Keras' own when they were compiled.
+        # The steps draw from the generator that was Keras' global one when they were compiled.
         keras_private.set_global_seed_generator(program.generator)
         return replace(new, model=program.model, state=program.state)
 
 
 def _eligible(new: Job) -> bool:
-    """Return whether a job's program may be shared at all: one device, a CPU, nothing that is fitted to the data."""
+    """Return whether a job's program may be shared: on one CPU, without layers that adapt to the data."""
     import tensorflow as tf
 
     from trainrun.hardware.replicas import leaves
@@ -62,39 +67,44 @@ def _eligible(new: Job) -> bool:
         return False
     if model.distribute_strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
         return False
-    # What such a layer has learnt of the data is in the program, as constants.
+    # The statistics of such a layer are constants of the program.
     if any(hasattr(layer, "adapt") for layer in keras_model_private.all_layers(model)):
         return False
     rates = [
         keras_optimizer_private.rate(leaf)
         for leaf in leaves(model.optimizer)
-        if not hasattr(leaf, "inners")  # it wraps others, whose rates count
+        if not hasattr(leaf, "inners")  # a wrapper of optimizers with rates of their own
     ]
     return all(rate is None or hasattr(rate, "assign") or hasattr(rate, "get_config") for rate in rates)
 
 
 class _Program:
-    """A model whose steps are compiled.
+    """A model with compiled steps.
 
     Args:
-        job: has the model, and its state.
-        says: what it was made from.
-        generator: that was Keras' own when it was compiled.
+        job: with the model and its state.
+        fingerprint: of the job.
+        generator: Keras' global seed generator when the steps were compiled.
     """
 
-    def __init__(self, job: Job, says: _Says, generator: Any):
-        self.model, self.state, self.says, self.generator = job.model, job.state, says, generator
+    def __init__(self, job: Job, fingerprint: _Fingerprint, generator: Any):
+        self.model, self.state, self.fingerprint, self.generator = (
+            job.model,
+            job.state,
+            fingerprint,
+            generator,
+        )
         self._draws: bool | None = None
 
     def draws(self) -> bool:
-        """Return whether the compiled steps draw numbers whose state is in no variable."""
+        """Return whether the compiled steps have random operations whose state is in no variable."""
         if self._draws is None:
             self._draws = any(RANDOM_OPERATIONS & steps.operations() for steps in self.state.passes.values())
         return self._draws
 
 
-class _Says:
-    """All that a job's program is made from, without what is in variables; two of them can be compared.
+class _Fingerprint:
+    """Everything that determines a job's program, except for values of variables; fingerprints can be compared.
 
     Args:
         job: built and compiled.
@@ -118,7 +128,7 @@ class _Says:
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Says) and self.content == other.content
+        return isinstance(other, _Fingerprint) and self.content == other.content
 
     def __hash__(self) -> int:
         return hash(self.content[:4])
@@ -146,11 +156,11 @@ class _Says:
             return {
                 str(k): self._layers.get(v) if k == "name" else self._plain(v)
                 for k, v in value.items()
-                if k not in ELSEWHERE
+                if k not in IGNORED
             }
         if isinstance(value, list | tuple):
             if len(value) == 3 and isinstance(value[0], str) and value[0] in self._layers:
-                return [self._layers[value[0]], *value[1:]]  # where a functional model says how it is wired
+                return [self._layers[value[0]], *value[1:]]  # a connection of a functional model
             return [self._plain(v) for v in value]
         if hasattr(value, "tobytes"):
             return value.tobytes()
@@ -164,21 +174,21 @@ def _is_number(value: Any) -> bool:
 
 
 def _move(program: _Program, new: Job) -> bool:
-    """Put the values of a new model's variables into the one whose steps are compiled; return whether they fit."""
+    """Copy the variables of a new job's model into the model of a program; return whether they fit."""
     from trainrun.model.variables import by_purpose
     from trainrun.trainer.epoch_loop import build
 
     build(new)
-    ours, theirs = by_purpose(program.model), by_purpose(new.model)
-    ours["generators"] = [program.generator.state]
+    targets, sources = by_purpose(program.model), by_purpose(new.model)
+    targets["generators"] = [program.generator.state]
     kinds = [
-        {k: [(tuple(v.shape), str(v.dtype)) for v in vs] for k, vs in of.items()} for of in (ours, theirs)
+        {k: [(tuple(v.shape), str(v.dtype)) for v in vs] for k, vs in of.items()} for of in (targets, sources)
     ]
     if kinds[0] != kinds[1]:
         return False
-    for kind, variables in theirs.items():
-        for variable, other in zip(ours[kind], variables, strict=True):
-            variable.assign(other)
+    for kind, variables in sources.items():
+        for target, source in zip(targets[kind], variables, strict=True):
+            target.assign(source)
     program.model.stop_training = False
     keras_model_private.set_initial_epoch(program.model, None)
     return True
