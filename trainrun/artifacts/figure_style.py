@@ -40,15 +40,9 @@ def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure
     return figure, panels
 
 
-def sample(*columns: np.ndarray) -> list[np.ndarray]:
-    """Return at most about `MAX_POINTS` of the points, evenly spaced."""
-    step = max(len(columns[0]) // MAX_POINTS, 1)
-    return [c[::step] for c in columns]
-
-
-def thinned(across: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a curve with at most `MAX_POINTS` points, both ends included."""
-    if len(across) <= MAX_POINTS:
-        return across, up
-    keep = np.unique(np.linspace(0, len(across) - 1, MAX_POINTS).astype(int))
-    return across[keep], up[keep]
+def thinned(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return at most `MAX_POINTS` of the points, evenly spaced, with the first and the last one."""
+    if len(columns[0]) <= MAX_POINTS:
+        return columns
+    keep = np.unique(np.linspace(0, len(columns[0]) - 1, MAX_POINTS).astype(int))
+    return tuple(column[keep] for column in columns)

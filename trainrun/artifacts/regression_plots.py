@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainrun.artifacts.figure_style import COLOURS, sample, sheet
+from trainrun.artifacts.figure_style import COLOURS, sheet, thinned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     y, p = _two_columns(y, p)
     figure, panels = sheet(min(y.shape[1], 6), width=5.0, height=4.6)
     for i, axes in enumerate(panels):
-        true, guess = sample(y[:, i], p[:, i])
+        true, guess = thinned(y[:, i], p[:, i])
         low, high = min(true.min(), guess.min()), max(true.max(), guess.max())
         pad = 0.04 * (high - low or 1.0)
         axes.plot([low - pad, high + pad], [low - pad, high + pad], color="#999999", lw=1.2, zorder=1)
@@ -39,7 +39,7 @@ def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     left = p - y
     figure, (scatter, histogram) = sheet(2, width=4.8, height=4.0)
     for i in range(min(y.shape[1], len(COLOURS))):
-        guess, rest = sample(p[:, i], left[:, i])
+        guess, rest = thinned(p[:, i], left[:, i])
         label = f"output {i}" if y.shape[1] > 1 else None
         scatter.scatter(guess, rest, s=14, alpha=0.55, color=COLOURS[i], linewidths=0, label=label)
         bins = min(max(int(math.sqrt(len(left))), 8), 60)

@@ -15,17 +15,7 @@ from trainrun.util import paths, redaction
 
 FILE = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-# The order on the page; others follow by name.
-ORDER = (
-    "curves",
-    "confusion_matrix",
-    "roc",
-    "precision_recall",
-    "predicted_vs_true",
-    "residuals",
-    "images",
-    "masks",
-)
+# In the order of the page; other plots follow by name.
 CAPTIONS = {
     "curves": "Learning curves",
     "confusion_matrix": "Confusion matrix",
@@ -117,9 +107,8 @@ def _template() -> Any:
 
 
 def _pictures(folder: Path) -> list[dict[str, str]]:
-    files = sorted(
-        folder.glob("*.png"), key=lambda p: (ORDER.index(p.stem) if p.stem in ORDER else 99, p.stem)
-    )
+    order = {name: place for place, name in enumerate(CAPTIONS)}
+    files = sorted(folder.glob("*.png"), key=lambda p: (order.get(p.stem, len(order)), p.stem))
     return [
         {
             "name": file.stem,

@@ -1,4 +1,4 @@
-"""What Keras' callbacks decide privately: which hooks they override, whether they trace, how they compare.
+"""Private attributes of Keras' callbacks: overridden hooks, tracing, the direction of a comparison.
 
 Checked with Keras 3.15.1; what happens without a name stands in each function.
 """

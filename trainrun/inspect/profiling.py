@@ -170,15 +170,11 @@ def computation(job: Job) -> float:
         return _seconds(lambda n: [step() for _ in range(n)])
     one = tf.function(step, autograph=False, jit_compile=True) if model.jit_compile else step
 
-    @tf.function(autograph=False)
-    def several(n: tf.Tensor) -> tf.Tensor:
-        def body(i: tf.Tensor) -> list[tf.Tensor]:
-            one()
-            return [i + 1]
+    def repeat(i: tf.Tensor) -> tf.Tensor:
+        one()
+        return tf.constant(0)
 
-        return tf.while_loop(lambda i: i < n, body, [tf.constant(0)])[0]
-
-    return _seconds(lambda n: int(several(tf.constant(n))))
+    return _seconds(_in_one_call(repeat))
 
 
 def feeding(job: Job, trainer: str) -> float:
@@ -198,37 +194,34 @@ def feeding(job: Job, trainer: str) -> float:
         return _seconds(take, most)
     held = Indexed.fits(job) if declared.keras_fit else sum(a.nbytes for a in split.arrays()) <= HELD
     if declared.input == "gathered" and held:
-        return _seconds(_gathering(gather(split), tf.constant(indices), plan.batch_size), most)
-    return _seconds(_drawing(Feed(split, plan).dataset().repeat()), most)
+        read, size, order_of_epoch = gather(split), plan.batch_size, tf.constant(indices)
 
-
-def _drawing(batches: tf.data.Dataset) -> Callable[[int], int]:
-    """Return a function that draws a number of batches in one compiled call."""
-    iterator = iter(batches)
-
-    @tf.function(autograph=False)
-    def several(n: tf.Tensor) -> tf.Tensor:
-        def body(i: tf.Tensor) -> list[tf.Tensor]:
-            iterator.get_next()
-            return [i + 1]
-
-        return tf.while_loop(lambda i: i < n, body, [tf.constant(0)])[0]
-
-    return lambda n: int(several(tf.constant(n)))
-
-
-def _gathering(read: Callable, indices: tf.Tensor, size: int) -> Callable[[int], int]:
-    """Return a function that gathers a number of batches in one compiled call."""
-
-    @tf.function(autograph=False)
-    def several(n: tf.Tensor) -> tf.Tensor:
-        def body(i: tf.Tensor, seen: tf.Tensor) -> list[tf.Tensor]:
-            batch = tf.nest.flatten(read(indices[i * size : (i + 1) * size]))
+        def gathered(i: tf.Tensor) -> tf.Tensor:
+            batch = tf.nest.flatten(read(order_of_epoch[i * size : (i + 1) * size]))
             # Use one number of each array, or TensorFlow would prune the gathering.
-            used = [tf.cast(tf.reshape(a, [-1])[0] == tf.reshape(a, [-1])[0], tf.int32) for a in batch]
-            return [i + 1, seen + tf.add_n(used)]
+            return tf.add_n(
+                [tf.cast(tf.reshape(a, [-1])[0] == tf.reshape(a, [-1])[0], tf.int32) for a in batch]
+            )
 
-        return tf.while_loop(lambda i, _: i < n, body, [tf.constant(0), tf.constant(0)])[1]
+        return _seconds(_in_one_call(gathered), most)
+    iterator = iter(Feed(split, plan).dataset().repeat())
+
+    def drawn(i: tf.Tensor) -> tf.Tensor:
+        iterator.get_next()
+        return tf.constant(0)
+
+    return _seconds(_in_one_call(drawn), most)
+
+
+def _in_one_call(body: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[int], int]:
+    """Return a function that repeats a body in one compiled call, and returns the sum of its results."""
+
+    @tf.function(autograph=False)
+    def several(n: tf.Tensor) -> tf.Tensor:
+        def step(i: tf.Tensor, total: tf.Tensor) -> list[tf.Tensor]:
+            return [i + 1, total + body(i)]
+
+        return tf.while_loop(lambda i, _: i < n, step, [tf.constant(0), tf.constant(0)])[1]
 
     return lambda n: int(several(tf.constant(n)))
 

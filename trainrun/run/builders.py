@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat import tensorflow_private
 from trainrun.config.rules import combinations
 from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
@@ -21,7 +23,7 @@ from trainrun.hardware import replicas
 from trainrun.model import penalty
 from trainrun.registry import declaration_reader, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import label_encoding, metrics, output_head, seeding
+from trainrun.run import label_encoding, metrics, output_head
 from trainrun.run.target_scaling import Unit
 from trainrun.step._accumulate import divide
 from trainrun.trainer.job import Job, Plan
@@ -94,7 +96,7 @@ def job(
         data: as loaded.
         strategy: the `tf.distribute.Strategy` to build under.
         adjustments: deviations that failures have led to.
-        keep_kernels: see `seeding.begin`.
+        keep_kernels: other runs of the process use the same compiled functions; see `_seed`.
 
     Raises:
         UserError: model and data do not fit, which only building shows.
@@ -115,7 +117,7 @@ def job(
     loss_spec = output_head.loss_spec(config["loss"], data)
     demands = declaration_reader.of("loss", loss_spec["name"])
     with strategy.scope():
-        seeding.begin(seed, keep_kernels)
+        _seed(seed, keep_kernels)
         model = construct(
             "model",
             config["model"],
@@ -156,6 +158,17 @@ def job(
         raise UserError(fault)
     probabilities = output_head.to_probabilities(output, data)
     return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state)
+
+
+def _seed(seed: int, keep_kernels: bool) -> None:
+    """Seed the generators of Python, numpy, TensorFlow and Keras.
+
+    When a seed is set, TensorFlow drops all kernels, because stateful random operations keep a counter in theirs. A compiled
+    epoch then takes another 0.1 s at its next call, most of the time of a short trial. Trials that share a compiled program
+    have no such operation (`RANDOM_OPERATIONS`; Keras' own draw from variables), so their kernels are kept.
+    """
+    with tensorflow_private.keep_kernels() if keep_kernels else nullcontext():
+        keras.utils.set_random_seed(seed)
 
 
 def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainrun.trainer.epoch_loop import numbers
 from trainrun.trainer.job import Job
 from trainrun.util.arguments import Count, NotNegative
 
@@ -44,7 +45,7 @@ def report(
     callback_list.on_epoch_begin(0)
     callback_list.on_epoch_end(0, logs)
     callback_list.on_train_end(logs)
-    return {name: [float(v) for v in values] for name, values in job.model.history.history.items()}
+    return numbers(job.model.history)
 
 
 class GradientLoop:
