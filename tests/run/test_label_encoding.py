@@ -12,7 +12,7 @@ import sklearn.metrics as sk
 import tensorflow as tf
 
 import trainrun
-from trainrun.compat import metric_direction
+from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 from trainrun.registry import declaration_reader, option_files
@@ -381,8 +381,11 @@ class TestAdapted:
             assert logs[name] == pytest.approx(MULTI[name](WEIGHT), rel=2e-3), name
 
     def test_adapted_metric_carries_its_direction(self):
-        assert metric_direction.read(build("auc", MULTICLASS, "ids", "logits")) == "max"
-        assert metric_direction.read(build("categorical_crossentropy", MULTICLASS, "ids", "logits")) == "min"
+        assert keras_metric_private.direction(build("auc", MULTICLASS, "ids", "logits")) == "max"
+        assert (
+            keras_metric_private.direction(build("categorical_crossentropy", MULTICLASS, "ids", "logits"))
+            == "min"
+        )
 
 
 class TestArguments:
