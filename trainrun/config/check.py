@@ -34,7 +34,7 @@ TOP = (
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
-    found = [
+    faults = [
         *_root(config),
         *checkpoint.problems(config),
         *sweep_rules.problems(config),
@@ -43,7 +43,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     ]
     for group, key, spec in components(config):
         if isinstance(spec, Mapping):
-            found += component_rules.problems(group, key, spec)
+            faults += component_rules.problems(group, key, spec)
         else:
             nests = (
                 f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
@@ -53,14 +53,14 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
             text = (
                 f"expected keys under {key}, one of them name, got {spec!r}. Write {group}=<option>.{nests}"
             )
-            found.append(Problem(key, text))
-    found += [*followed_keys.followed(config, ""), *safety.texts(config)]
-    described = describe(config) if not any(p.key.startswith("data") for p in found) else Description()
-    found += [Problem(f"data.{key}", message) for key, message in described.problems]
+            faults.append(Problem(key, text))
+    faults += [*followed_keys.followed(config, ""), *safety.texts(config)]
+    described = describe(config) if not any(p.key.startswith("data") for p in faults) else Description()
+    faults += [Problem(f"data.{key}", message) for key, message in described.problems]
     whole = all(isinstance(config[group], Mapping) for group in TOP)
-    if whole and not any(p.key.endswith(".name") for p in found):
-        found += combinations.problems(config, described)
-    return list(dict.fromkeys(found))
+    if whole and not any(p.key.endswith(".name") for p in faults):
+        faults += combinations.problems(config, described)
+    return list(dict.fromkeys(faults))
 
 
 def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -1,4 +1,4 @@
-"""Texts of a config that nobody sees or that have no end.
+"""Texts of a config that are invisible or endless.
 
 What else no config may do is in `registry.followed_keys` (keys that lead to code) and `hydra_bridge.hydra_node_rules`
 (Hydra's own node). docs/security.md has the rules.
@@ -19,7 +19,7 @@ DELIMITERS = ("data.delimiter",)
 
 
 def texts(tree: Any, key: str = "") -> Iterator[Problem]:
-    """Yield a problem for each text of a config, key or value, that holds what nobody sees, or has no end."""
+    """Yield a problem for each text of a config, key or value, that holds invisible characters, or is endless."""
     for path, value in walk(tree, key, inner=True):
         unseen = UNSEEN.search(path.rpartition(".")[2])
         if unseen is None and isinstance(value, str) and path not in DELIMITERS:

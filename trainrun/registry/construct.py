@@ -54,8 +54,8 @@ def construct(
     if known is not None:
         if form == "function":
             # A function has no reduction, dtype and the like; only what was asked for by hand must exist.
-            given = {} if isinstance(spec, str) else spec
-            arguments = {k: v for k, v in arguments.items() if k in known or k in given}
+            written = {} if isinstance(spec, str) else spec
+            arguments = {k: v for k, v in arguments.items() if k in known or k in written}
         arguments |= {k: v for k, v in runtime.items() if k in known and arguments.get(k) is None}
         unknown = [k for k in arguments if k not in known]
         if unknown:
@@ -78,7 +78,7 @@ def construct(
 
 
 def _marked(component: lookup.Component, built: Any) -> Any:
-    """Return a loss or metric with what whoever has the object alone must know of its declaration."""
+    """Return a loss or metric that carries those declarations that are read from the object alone."""
     declared = declaration_reader.read(component)
     if component.group == "loss" and declared.whole_batch:
         built.whole_batch = True
@@ -125,19 +125,19 @@ def resolve(
 @functools.cache  # Python reads a signature for a millisecond, some ten of which a run asks for
 def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
     """Return the named parameters of a component, or None if it takes any."""
-    found = inspect.signature(target).parameters
+    named = inspect.signature(target).parameters
     if isinstance(target, type):
         # A Keras class may take `**kwargs` on top of what its own __init__ names: its base class' arguments.
         for base in target.__mro__[1:]:
             if base.__name__ in ("Layer", "Operation", "object") or not any(
-                p.kind is p.VAR_KEYWORD for p in found.values()
+                p.kind is p.VAR_KEYWORD for p in named.values()
             ):
                 break
-            found = {**inspect.signature(base.__init__).parameters, **found}
-        if "kwargs" in found and any(base.__name__ == "Layer" for base in target.__mro__):
-            found = {**found, **dict.fromkeys(("dtype", "trainable", "activity_regularizer", "autocast"))}
-        return {k: p for k, p in found.items() if k not in ("self", "kwargs", "args")}
-    return None if any(p.kind is p.VAR_KEYWORD for p in found.values()) else dict(found)
+            named = {**inspect.signature(base.__init__).parameters, **named}
+        if "kwargs" in named and any(base.__name__ == "Layer" for base in target.__mro__):
+            named = {**named, **dict.fromkeys(("dtype", "trainable", "activity_regularizer", "autocast"))}
+        return {k: p for k, p in named.items() if k not in ("self", "kwargs", "args")}
+    return None if any(p.kind is p.VAR_KEYWORD for p in named.values()) else dict(named)
 
 
 def unknown_argument(argument: str, owner: str, known: Mapping[str, Any]) -> str:

@@ -68,15 +68,15 @@ def arguments_of(call: ast.Call, tree: ast.Module) -> dict[str, Any]:
     Raises:
         ValueError: one of them is no literal; the message names it.
     """
-    found = {}
+    values = {}
     for keyword in call.keywords:
         value = literals.fold(keyword.value, tree)
         if keyword.arg is None or value is literals.UNKNOWN:
             raise ValueError(
                 f"{keyword.arg or '**'}={ast.unparse(keyword.value)} is read without running the file; write it as a literal."
             )
-        found[keyword.arg] = value
-    return found
+        values[keyword.arg] = value
+    return values
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,7 +1,7 @@
 """Which way a number of a run is better: the one place that knows, for sweeps, pruners, callbacks, summaries and plots.
 
 A metric declares it (`trainrun.util.declarations`); losses and penalties are to fall. A name that declares nothing has no
-direction: whoever needs one asks for it and guesses nothing.
+direction: code that needs one asks for a setting and guesses nothing.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def resolved(
     words = [direction or "auto"] if direction is None or isinstance(direction, str) else list(direction)
     if len(words) == 1:
         words *= len(names)
-    found = []
+    directions = []
     for name, word in zip(names, words, strict=True):
         declared = of(name or "loss", metrics) if word == "auto" else None
         if word == "auto" and declared is None:
             raise UserError(unknown(str(name), way_out))
-        found.append(word if declared is None else WORDS[declared])
-    return found if len(names) > 1 else found[0]
+        directions.append(word if declared is None else WORDS[declared])
+    return directions if len(names) > 1 else directions[0]

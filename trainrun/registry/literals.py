@@ -94,17 +94,17 @@ def _computed(function: Callable[..., Any] | None, *values: Any) -> Any:
 
 def assigned(name: str, module: ast.Module) -> ast.expr | None:
     """Return what a module assigns to a name, if it does so once, at its top, and nowhere else."""
-    found = []
+    bound = []
     for node in ast.walk(module):
         if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
-            found.append(node)
+            bound.append(node)
     tops = [
         statement.value
         for statement in module.body
         if (isinstance(statement, ast.Assign) and len(statement.targets) == 1 and _is_name(statement.targets[0], name))
         or (isinstance(statement, ast.AnnAssign) and statement.value and _is_name(statement.target, name))
     ]  # fmt: skip
-    return tops[0] if len(tops) == 1 and len(found) == 1 else None
+    return tops[0] if len(tops) == 1 and len(bound) == 1 else None
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -63,10 +63,10 @@ class Component:
         return _match(module, self.attribute, classes_first=True)
 
 
-def same_name(found: str, wanted: str) -> bool:
+def same_name(name: str, other: str) -> bool:
     """Tell whether two names are one but for case and underscores; a private name is none but its own kind's."""
-    private = found.startswith("_") == wanted.startswith("_")
-    return private and found.replace("_", "").lower() == wanted.replace("_", "").lower()
+    private = name.startswith("_") == other.startswith("_")
+    return private and name.replace("_", "").lower() == other.replace("_", "").lower()
 
 
 def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
@@ -86,19 +86,19 @@ def _function_of(component: Component, module: Any) -> Callable[..., Any]:
     """Return the function form: `keras.losses.huber` of `Huber`, `focal` of `Focal`."""
     if component.origin == "keras":
         public = importlib.import_module("keras." + KERAS[component.group].replace("/", "."))
-        found = [
+        functions = [
             v
             for k, v in vars(public).items()
             if same_name(k, component.attribute) and not isinstance(v, type)
         ]
     else:
-        found = [_match(module, component.attribute, classes_first=False)]
-        found = [v for v in found if not isinstance(v, type)]
-    if not found:
+        functions = [_match(module, component.attribute, classes_first=False)]
+        functions = [v for v in functions if not isinstance(v, type)]
+    if not functions:
         raise UserError(
             f"{component.group}={component.name} has no function form; leave out form='function'."
         )
-    return found[0]
+    return functions[0]
 
 
 @functools.cache

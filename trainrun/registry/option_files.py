@@ -24,10 +24,10 @@ extra_folders: list[Path] = []
 
 def search_path() -> list[tuple[str, Path]]:
     """Return the folders that hold options, nearest first, as (origin, folder)."""
-    mine = _conf_in(os.getcwd())
+    own = _conf_in(os.getcwd())
     ours = package_conf()
-    there = folder_copies.has_copy(mine) or mine.is_dir()
-    project = [("project", folder_copies.of(mine))] if there and mine.resolve() != ours.resolve() else []
+    exists = folder_copies.has_copy(own) or own.is_dir()
+    project = [("project", folder_copies.of(own))] if exists and own.resolve() != ours.resolve() else []
     further = [("command line", folder_copies.of(folder)) for folder in extra_folders]
     return [*project, ("trainrun", ours), *further]
 
@@ -148,12 +148,12 @@ def primary(name: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Option]:
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for origin, folder in reversed(folders):
         for path in sorted((folder / group).glob("*.yaml")):
             if not path.stem.startswith("_"):
-                found[path.stem] = Option(group, path.stem, origin, path)
-    return dict(sorted(found.items()))
+                options[path.stem] = Option(group, path.stem, origin, path)
+    return dict(sorted(options.items()))
 
 
 def _file(group: str, name: str, folders: tuple[tuple[str, Path], ...]) -> Option | None:

@@ -93,8 +93,8 @@ def run_paths(component: Component) -> set[str]:
 def _marks(component: Component, kind: type[hints.Mark]) -> Iterator[tuple[str, hints.Mark]]:
     source = read(component)
     for name, parameter in (source.parameters if source else {}).items():
-        if found := hints.mark(parameter.hint, kind):
-            yield name, found
+        if mark := hints.mark(parameter.hint, kind):
+            yield name, mark
 
 
 @functools.lru_cache(maxsize=512)
@@ -161,11 +161,11 @@ def _of_function(component: Component, function: ast.FunctionDef) -> tuple[dict[
     """Return the arguments of a function, and whether there is a `**kwargs`."""
     tree = parsed(component.path)
     keras = keras_arguments(component.group, component.attribute) if component.origin == "keras" else None
-    given = function.args
-    positional = [*given.posonlyargs, *given.args]
-    missing: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults))
-    written = [*zip(positional, [*missing, *given.defaults], strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]  # fmt: skip
-    found = {}
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    written = [*zip(positional, [*missing, *arguments.defaults], strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]  # fmt: skip
+    parameters = {}
     for argument, default in written:
         if argument.arg == "self":
             continue
@@ -176,8 +176,8 @@ def _of_function(component: Component, function: ast.FunctionDef) -> tuple[dict[
         if hint is None:
             hint = hints.of_default(value, keras is not None)
         text = REQUIRED if default is None else ast.unparse(default)
-        found[argument.arg] = Parameter(text, value, hint)
-    return found, given.kwarg is not None
+        parameters[argument.arg] = Parameter(text, value, hint)
+    return parameters, arguments.kwarg is not None
 
 
 def keras_arguments(group: str, name: str) -> Mapping[str, Any]:

@@ -85,7 +85,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             fits = declared.targets
             if not fits or data.target in fits:
                 continue
-            # A two-class problem is a case of several classes for whoever reads class ids or one-hot labels.
+            # A two-class problem is a case of several classes for a loss that reads class ids or one-hot labels.
             way_out = INSTEAD.get(group, {}).get(data.target)
             shown = f"{group}={name}"
             needs = " or ".join(dict.fromkeys(NEEDS[f] for f in fits))

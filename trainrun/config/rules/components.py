@@ -61,7 +61,7 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
             *_argument_problems(group, key, spec, {}, chosen.arguments if chosen else {}),
         ]
     try:
-        component, given = resolve(group, spec, key)
+        component, arguments = resolve(group, spec, key)
     except UserError as error:
         known = list(option_files.options(group))
         return [
@@ -81,11 +81,13 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
     elif signature is not None and not signature.open:
         takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())}
         wrong += [
-            Problem(f"{key}.{k}", unknown_argument(k, component.name, takes)) for k in given if k not in takes
+            Problem(f"{key}.{k}", unknown_argument(k, component.name, takes))
+            for k in arguments
+            if k not in takes
         ]
     option = option_files.by_component(group, spec["name"], key)
     defaults = (signature.defaults() if signature else {}) | (option.arguments if option else {})
-    return [*wrong, *_argument_problems(group, key, given, parameters, defaults)]
+    return [*wrong, *_argument_problems(group, key, arguments, parameters, defaults)]
 
 
 def _settings_problems(
