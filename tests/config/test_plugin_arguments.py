@@ -10,9 +10,9 @@ from trainrun.registry import construct, lookup, option_files
 
 
 @pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    monkeypatch.setattr(lookup, "_announced", {})
-    monkeypatch.setattr(lookup, "_registered", {})
+def no_other_plugins():
+    with lookup.isolated():
+        yield
 
 
 @pytest.fixture
