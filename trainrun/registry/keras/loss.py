@@ -57,5 +57,5 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "CategoricalGeneralizedCrossEntropy": {**_EVERY, "q": Annotated[float, Range(above=0, below=1)]},
     "Circle": {**_EVERY, "gamma": NotNegative, "margin": Share},
     "Huber": {**_EVERY, "delta": Positive},
-    "SparseCategoricalCrossentropy": {**_CROSSENTROPY, "ignore_class": int | None},
+    "SparseCategoricalCrossentropy": {**_EVERY, "from_logits": bool | None, "ignore_class": int | None},
 }

@@ -10,8 +10,8 @@ from trainrun.util.arguments import NotNegative, Positive, TrainingLength
 _DECAY: Mapping[str, Any] = {
     "initial_learning_rate": Positive | None,
     "decay_steps": TrainingLength,
-    "decay_rate": Positive,
 }
+_BY_RATE: Mapping[str, Any] = {**_DECAY, "decay_rate": Positive}
 
 # Class -> argument -> type hint.
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -23,8 +23,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         "m_mul": Positive,
         "alpha": float,
     },
-    "ExponentialDecay": _DECAY,
-    "InverseTimeDecay": _DECAY,
+    "ExponentialDecay": _BY_RATE,
+    "InverseTimeDecay": _BY_RATE,
     "PiecewiseConstantDecay": {"boundaries": list[TrainingLength], "values": list[float]},
     "PolynomialDecay": {**_DECAY, "end_learning_rate": NotNegative, "power": float},
 }
