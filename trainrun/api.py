@@ -92,8 +92,12 @@ def build(group: str, option: str, /, form: str = "class", **arguments: Any) -> 
     component, complete = resolve(
         group, {"name": option} | {k: v for k, v in arguments.items() if k != "name"}
     )
-    written = {k: v for k, v in complete.items() if k in signatures.lengths(component)}
-    arguments |= _in_steps(group, written)
+    known = signatures.read(component)
+    if known is None or known.open or arguments.keys() <= {"name", *known.parameters}:
+        # An argument that does not exist is told first, by `construct`.
+        arguments |= _in_steps(
+            group, {k: complete[k] for k in signatures.lengths(component) if k in complete}
+        )
     named = {"name": arguments.pop("name")} if "name" in arguments else {}
     return construct(group, {"name": option, **arguments}, form=form, **named)
 
