@@ -141,3 +141,37 @@ def test_a_loss_of_margins_refuses_probabilities(inside):
     keras.Model(i, keras.ops.sigmoid(keras.layers.Dense(1)(i))).save("own.keras")
     with pytest.raises(UserError, match=r"loss=\w+ reads scores; model=file gives probabilities"):
         trainrun.run([*STILL, "data=breast_cancer", "model=file", "model.path=own.keras", "loss=hinge"])
+
+
+def test_a_subclassed_model_is_judged_by_its_predictions(inside):
+    (inside / "own.py").write_text("""
+import keras, trainrun
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1, activation="sigmoid")
+    def call(self, x, training=False):
+        return self.last(self.hidden(x))
+
+@trainrun.register("model", "net", targets="binary")
+def net(inputs, target, head):
+    model = Net()
+    model(keras.ops.zeros((1, *inputs[0].shape)))
+    return model
+""")
+    given = [
+        *STILL,
+        "artifacts=none",
+        "plugins=[./own.py]",
+        "data=breast_cancer",
+        "model=net",
+        "metric=accuracy",
+    ]
+    for trainer in ("fit", "custom"):
+        result = trainrun.run([*given, f"trainer={trainer}", "trainer.epochs=1"])
+        data = trainrun.build("data", "breast_cancer")
+        p = result.model.predict(data.test.x, verbose=0)[:, 0]
+        assert result.metrics["test_accuracy"] == pytest.approx(
+            accuracy_score(data.test.y, p > 0.5), abs=1e-6
+        )

@@ -46,7 +46,8 @@ def meaning(
 ) -> str:
     """Return what the model's output means: a model from a file, a plug-in or YAML has its own head.
 
-    What is stated counts; else what the graph tells; else what the first examples' predictions look like, which is said.
+    A declared meaning counts first, then the graph. Where neither tells, the predictions for the first examples decide, and a
+    note says so.
 
     Args:
         model: as built.
@@ -64,7 +65,8 @@ def meaning(
         return "real"
     declared = declaration_reader.of("model", spec["name"])
     stated = spec.get("output") if declared.states_output else declared.output
-    by_graph = output_kind.is_probabilities(model.outputs[0]) if len(model.outputs or ()) == 1 else None
+    outputs = getattr(model, "outputs", None) or ()  # a subclassed model has no graph
+    by_graph = output_kind.is_probabilities(outputs[0]) if len(outputs) == 1 else None
     before = "scores" if demands.predictions == ("scores",) else "logits"
     if stated is not None:
         output = before if stated in ("logits", "scores") else stated
@@ -141,7 +143,8 @@ def to_probabilities(output: str, data: Dataset) -> str:
 def shape_problem(model: keras.Model, data: Dataset) -> Problem | None:
     """Return the problem if the shape of the model's output does not match the labels, else None."""
     expected = (None, *data.target.shape, data.target.outputs)
-    got = tuple(model.output_shape) if not isinstance(model.output_shape, list | dict) else None
+    shape = getattr(model, "output_shape", None)  # a subclassed model has none before it is called
+    got = None if shape is None or isinstance(shape, list | dict) else tuple(shape)
     if (
         data.target.kind == "none"
         or got is None

@@ -39,6 +39,15 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
             )
             for k in sorted(bad)
         ]
+    if "name" not in spec and group in option_files.SEVERAL and spec:
+        option = key.rpartition(".")[2]
+        return [
+            Problem(
+                key,
+                f"it has settings ({', '.join(spec)}) and no component: {group}={option} was not chosen, or {group}=none left "
+                f"it out. Choose it, {group}={option}, or remove its settings with ~{key}.",
+            )
+        ]
     if not isinstance(spec.get("name"), str):
         return [
             Problem(
