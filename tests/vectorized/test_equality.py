@@ -247,5 +247,5 @@ def test_step_that_differs_from_the_single_run_is_refused(precision, monkeypatch
 
     monkeypatch.setattr(functional, "training", false)
     graph = program.Program([part(j, 0) for j in made], 16)
-    with pytest.raises(program.Unfit, match="another after one step"):
+    with pytest.raises(program.Unfit, match="differs after one step"):
         graph.probe([part(j, 0) for j in made])
