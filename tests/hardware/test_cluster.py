@@ -48,7 +48,7 @@ def test_the_config_comes_before_the_environment():
     [
         (None, None, {}, "hardware.local_workers=2"),
         (["a"], 0, {}, "expected host:port"),
-        (["a:1", "a:1"], 0, {}, "an address of its own"),
+        (["a:1", "a:1"], 0, {}, "a different address for each worker"),
         (["a:1", "b:1"], 2, {}, "0 to 1, got 2"),
         (["a:1", "b:1"], None, {}, "got null"),
         (None, None, {"TF_CONFIG": "{}"}, "expected TF_CONFIG="),

@@ -12,6 +12,9 @@ from trainrun.registry.direction import FIGURES, SPLITS
 # Logged in every epoch besides the metrics; the last by runs whose learning rate moves, as all of ours log it.
 ALWAYS = ("loss", "data_loss", "penalty", "learning_rate")
 
+# Numbers of a run's summary that are no metrics and may be objectives: `steps`, `seconds.train`.
+SUMMARY_NUMBERS = ("epochs", "steps", "parameters", "examples_per_second", "seconds")
+
 
 def of_metrics(metrics: Mapping[str, Any], task: str | None, target: str | None) -> tuple[str, ...] | None:
     """Return the columns of the config's metrics, or None where only the data tells.

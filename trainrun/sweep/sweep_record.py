@@ -14,6 +14,7 @@ from typing import Any
 
 from trainrun.config import moved_keys
 from trainrun.errors import UserError
+from trainrun.registry import log_columns
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, journal, status, summary
 from trainrun.tracking.delivery import state
@@ -226,7 +227,7 @@ def read_results(trial: Trial, now: status.RunStatus) -> None:
 def _figures(content: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a summary that are no metrics, nested ones by their dotted path: ``seconds.train``."""
     figures: dict[str, float] = {}
-    for key in ("epochs", "steps", "parameters", "examples_per_second", "seconds"):
+    for key in log_columns.SUMMARY_NUMBERS:
         value = content.get(key)
         figures |= _numbers(
             {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}

@@ -64,7 +64,8 @@ def test_a_checkpoints_file_name_holds_known_columns():
 
 
 @pytest.mark.parametrize(
-    "objective", ["val_f1", "test_f1_score", "seconds.train", "parameters", "[val_f1,loss]"]
+    "objective",
+    ["val_f1", "test_f1_score", "seconds.train", "parameters", "steps", "[loss,epochs]", "[val_f1,loss]"],
 )
 def test_objectives_of_this_run_are_accepted(objective):
     assert (

@@ -9,7 +9,7 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, log_columns, lookup, option_files
-from trainrun.registry.direction import FIGURES, SPLITS
+from trainrun.registry.direction import SPLITS
 
 # Groups whose plug-ins may log columns of their own.
 MAY_LOG = ("model", "trainer", "step", "metric", "callback", "loss")
@@ -66,8 +66,7 @@ def _unknown(key: str, name: str, metrics: tuple[str, ...], splits: tuple[str, .
     base = meant
     for split in splits:
         base = base.removeprefix(split)
-    figure = base.partition(".")[0] + "."
-    if base in known or ("test_" in splits and (base in FIGURES or figure in FIGURES)):
+    if base in known or ("test_" in splits and base.partition(".")[0] in log_columns.SUMMARY_NUMBERS):
         return
     columns = [*known, *(f"val_{k}" for k in known if k != "learning_rate")]
     near = did_you_mean(name, columns, 0.7)
