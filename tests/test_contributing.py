@@ -90,4 +90,6 @@ def test_what_is_copied_under_another_name_is_known_and_fits(tmp_path):
     assert len(codes) == len(commands), done.stderr
     faults = [words for words, code in zip(commands, codes, strict=True) if code != 0 and words != ["mine"]]
     assert not faults, done.stdout[-3000:] + done.stderr
-    assert codes[1] == 2 and "trainrun mine SWEEP" in done.stdout, "the verb asks for its argument"
+    assert codes[1] == 2 and "required: sweep. `trainrun mine --help`" in done.stderr, (
+        "the verb asks for its argument"
+    )
