@@ -68,14 +68,15 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
 
 
-def build(group: str, option: str, /, form: str = "class", **arguments: Any) -> Any:
+def build(group: str, option: str | None = None, /, form: str = "class", **arguments: Any) -> Any:
     """Return a bare Keras object, for use on its own in a notebook.
 
     Args:
         group: ``loss``, ``metric``, ``optimizer``, ``schedule``, ``callback``, ``layer``, ``model``, ``data`` …
         option: an option (``huber``, ``mse``), or a registered component's name (``Huber``).
         form: ``function`` gives the function instead of the object, its arguments bound.
-        arguments: over the defaults of the option's YAML; `name` is the object's own name.
+        arguments: over the defaults of the option's YAML; `name` is the object's own name. Without `option`, `name` names
+            the option: ``build("metric", **node)`` takes a config's node.
 
     Example:
         >>> trainrun.build("loss", "huber", delta=2.0)
@@ -87,6 +88,7 @@ def build(group: str, option: str, /, form: str = "class", **arguments: Any) -> 
     from trainrun.registry import option_files, signatures
     from trainrun.registry.construct import construct, resolve
 
+    option = arguments.pop("name") if option is None else option
     if option_files.find(group, option) is None and option_files.find(group, option.lower()) is not None:
         option = option.lower()  # Keras' MSE, KLD …
     component, complete = resolve(
