@@ -227,6 +227,11 @@ def names(group: str) -> list[str]:
     return list(dict.fromkeys([*_announced.get(group, {}), *own_names(group), *keras]))
 
 
+def is_plugin(group: str, name: str) -> bool:
+    """Tell whether the component that bears `name` in `group` is a plug-in's."""
+    return name in names(group) and find(group, name).origin.startswith("plug-in")
+
+
 def find(group: str, name: str) -> Component:
     """Return the component that bears `name` in `group`; nothing is imported.
 

@@ -53,9 +53,9 @@ def _logs_more(config: Mapping[str, Any]) -> bool:
             name = spec.get("name") if isinstance(spec, Mapping) else None
             if not isinstance(name, str):
                 continue
-            if name in lookup.names(group) and lookup.find(group, name).origin.startswith("plug-in"):
-                return True
-            if getattr(declaration_reader.of(group, name), "adds_columns", False):
+            if lookup.is_plugin(group, name) or getattr(
+                declaration_reader.of(group, name), "adds_columns", False
+            ):
                 return True
     return False
 

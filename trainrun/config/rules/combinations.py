@@ -254,14 +254,14 @@ def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterat
     metrics = config.get("metric") or {}
     for key, _, spec in named(config, "callback"):
         monitor = spec.get("monitor")
-        if spec.get("mode") != "auto" or not isinstance(monitor, str) or _is_plugin("callback", spec["name"]):
+        if (
+            spec.get("mode") != "auto"
+            or not isinstance(monitor, str)
+            or lookup.is_plugin("callback", spec["name"])
+        ):
             continue
         if direction.of(monitor, metrics) is None:
             yield Problem(f"{key}.mode", direction.unknown(monitor, f"{key}.mode=min or {key}.mode=max"))
-
-
-def _is_plugin(group: str, name: str) -> bool:
-    return name in lookup.names(group) and lookup.find(group, name).origin.startswith("plug-in")
 
 
 def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
