@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._columns import shortened
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError
@@ -149,7 +150,7 @@ def class_problem(counts: Mapping[str, int], parts: int) -> str | None:
         counts: class's name -> how many.
         parts: the number of parts: training, and validation and test if there are such.
     """
-    small = [f"{name} ({count})" for name, count in counts.items() if count < parts]
+    small = [f"{shortened(name)} ({count})" for name, count in counts.items() if count < parts]
     if not small:
         return None
     listed = ", ".join(small[:10]) + (" …" if len(small) > 10 else "")

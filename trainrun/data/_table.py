@@ -1,123 +1,208 @@
-"""A CSV file read at once, by pyarrow: columns of numbers and of text, told apart by the rules of `_columns.py`."""
+"""Columns of a table as read by Arrow -> numbers, or codes of texts. By these rules every kind of table is understood."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns
-from trainrun.data._columns import Wanted
-from trainrun.data._header import Findings
-from trainrun.util import paths
+from trainrun.data._columns import CLASSES_UP_TO, LARGEST
+from trainrun.data._table_settings import TableSettings
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
+
+# Rows of a quantity that are looked at first to find that it is no class.
+PREFIX = 10_000
 
 
-class Odd(Exception):
-    """The file has a fault; `_lines.scan` tells which and where."""
+@dataclass
+class Column:
+    """One column.
+
+    Args:
+        numbers: float64 `[n]`, NaN where a value is missing; None: the column is not numeric.
+        codes: int64 `[n]`, each an index into `texts`, -1 where a value is missing; None: the column is numeric.
+        texts: the different values, sorted.
+        missing: text -> how often it stands for a missing value; "": an empty field.
+        first_missing: the row of the first missing value.
+        invalid: rows whose value is not a number, or too large for one.
+        values: the column as read, where its texts are still needed: of the target, and to name invalid values.
+    """
+
+    numbers: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    texts: Sequence[str] = ()
+    missing: dict[str, int] = field(default_factory=dict)
+    first_missing: int = 0
+    invalid: np.ndarray | Sequence[int] = ()
+    values: Any = None
+
+    def known(self) -> np.ndarray:
+        """Return where a value is present, `[n]`."""
+        import numpy as np
+
+        return self.codes >= 0 if self.numbers is None else ~np.isnan(self.numbers)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The wanted columns.
+    """The columns that are used, by name, and the number of rows."""
+
+    columns: dict[str, Column]
+    rows: int
+
+
+def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
+    """Return a table as numbers and codes. A column is given back as soon as it is understood.
 
     Args:
-        numbers: name -> float64 `[n]`, NaN where a value is missing.
-        texts: name -> (codes `[n]`, -1 where missing; the texts, sorted).
-        missing: name -> text -> how often it stands for a missing value, where there are any.
+        table: the columns `settings.used`, in that order.
+        settings: with the columns' names as the table has them.
+        typed: columns have types of their own, as in Parquet; text is text then, and only null is missing unless
+            `data.na_values` says more.
     """
+    import pyarrow as pa
 
-    numbers: dict[str, np.ndarray]
-    texts: dict[str, tuple[np.ndarray, list[str]]]
-    missing: dict[str, dict[str, int]]
+    rows, read = table.num_rows, table.columns
+    del table
+    columns = {}
+    for i, name in enumerate(settings.used):
+        values, read[i] = read[i], None
+        forced = settings.forced(name)
+        column = (_typed if typed else _text)(values, settings, forced)
+        if name == settings.target or len(column.invalid):
+            column.values = values
+        columns[name] = column
+    # Arrow keeps what is given back to it unless asked.
+    pa.default_memory_pool().release_unused()
+    return Table(columns, rows)
 
 
-def read(path: str, delimiter: str, wanted: Wanted, found: Findings) -> Table:
-    """Return the wanted columns.
+def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns whose types are neither numbers nor text, each with its type."""
+    import pyarrow.types as t
 
-    Args:
-        path, delimiter, wanted: as in `_header.look`.
-        found: its result.
+    def fits(kind: pa.DataType) -> bool:
+        if t.is_dictionary(kind):
+            return fits(kind.value_type)
+        numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
+        text = t.is_string(kind) or t.is_large_string(kind) or getattr(t, "is_string_view", t.is_string)(kind)
+        return numeric or text or t.is_boolean(kind) or t.is_null(kind)
 
-    Raises:
-        Odd: a row has too many or too few fields, or a column of numbers holds something else.
-    """
+    return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
+
+
+def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None) -> Column:
+    """Return a column that has a type."""
     import numpy as np
     import pyarrow as pa
-    from pyarrow import csv
+    import pyarrow.compute as pc
+    import pyarrow.types as t
 
-    used = wanted.used(found.header)
-    try:
-        table = csv.read_csv(
-            paths.expanded(path),
-            read_options=csv.ReadOptions(column_names=found.header, skip_rows=found.header_lines),
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(used, pa.string()), include_columns=used, strings_can_be_null=False
-            ),
-        )
-    except (pa.ArrowException, OSError) as error:
-        raise Odd(str(error)) from error
-    numbers: dict[str, np.ndarray] = {}
-    texts: dict[str, tuple[np.ndarray, list[str]]] = {}
-    missing: dict[str, dict[str, int]] = {}
-    # A column's text is given back as soon as it is understood, and Arrow keeps what it was given unless asked.
-    read = {name: table[name] for name in used}
-    del table
-    for name in used:
-        column, gone = _column(read.pop(name), wanted.forced(name), wanted.missing_words)
-        if gone:
-            missing[name] = gone
-        if isinstance(column, np.ndarray):
-            numbers[name] = column
-        else:
-            texts[name] = column
-    pa.default_memory_pool().release_unused()
-    return Table(numbers, texts, missing)
+    kind = values.type.value_type if t.is_dictionary(values.type) else values.type
+    values = pc.cast(values, kind) if kind != values.type else values
+    numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
+    if not numeric or settings.numbers_may_be_missing:
+        return _text(pc.cast(values, pa.string()), settings, forced if numeric else bool(forced))
+    if t.is_floating(kind):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
+    if forced is False:
+        return encoded(values, settings)
+    numbers = pc.cast(values, pa.float64(), safe=False).to_numpy().astype("float64", copy=False)
+    column = Column(numbers, invalid=np.flatnonzero(np.abs(numbers) > LARGEST))
+    if values.null_count:
+        column.missing = {"": values.null_count}
+        column.first_missing = int(np.isnan(numbers).argmax())
+    return column
 
 
-def _column(
-    column: Any, forced: bool | None, missing: frozenset[str]
-) -> tuple[np.ndarray | tuple[np.ndarray, list[str]], dict[str, int]]:
-    """Return a column as numbers or as codes and texts, and how often which text stands for a missing value."""
+def _text(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None) -> Column:
+    """Return a column of texts, of which more than half may be numbers."""
+    column = None if forced is False else _clean_numbers(values, settings)
+    if column is None:
+        column = encoded(values, settings)
+        if forced is not False:
+            _parse(column, forced)
+    return column
+
+
+def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column | None:
+    """Return a column all whose values are numbers or missing; None if it is not one."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = pc.utf8_trim_whitespace(column.combine_chunks())
-    gone = pc.is_in(pc.utf8_lower(column), value_set=pa.array(sorted(missing)))
-    words = {entry["values"]: entry["counts"] for entry in column.filter(gone).value_counts().to_pylist()}
-    column = pc.if_else(gone, pa.scalar(None, pa.string()), column)
-    count = column.null_count
-    if forced is not False:
+    def cast(column: pa.ChunkedArray) -> np.ndarray | None:
         try:
-            values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
-            if np.isfinite(values).sum() == len(values) - count:
-                return _held(values), words
+            numbers = pc.cast(column, pa.float64()).to_numpy()
         except pa.ArrowInvalid:
-            pass
-    coded = column.dictionary_encode()
-    texts = coded.dictionary.to_pylist()
-    codes = np.where(
-        gone.to_numpy(zero_copy_only=False), -1, coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    )
-    if forced is not False:
-        parsed = [_columns.number(t) for t in texts]
-        often = np.bincount(codes[codes >= 0], minlength=len(texts))
-        others = int(sum(n for n, p in zip(often, parsed, strict=True) if p is None))
-        if forced or _columns.is_numeric(int(often.sum()) - others, others):
-            if others:
-                raise Odd("not a number")
-            return _held(np.append(np.array(parsed, "float64"), np.nan)[codes]), words
-    order = np.argsort(np.array(texts, dtype=object), kind="stable") if texts else np.array([], "int64")
-    rank = np.empty(len(texts) + 1, "int64")
-    rank[order], rank[-1] = np.arange(len(texts)), -1
-    return (rank[codes], [texts[i] for i in order]), words
+            return None
+        # Arrow reads inf and nan as numbers; -inf and inf are found by their size.
+        return numbers if np.isnan(numbers).sum() == column.null_count else None
+
+    column = Column()
+    numbers = None if values.null_count or settings.numbers_may_be_missing else cast(values)
+    if numbers is None:
+        values = pc.utf8_trim_whitespace(values)
+        words = pa.array(sorted(settings.missing_words), values.type)
+        gone = pc.or_(
+            pc.is_null(values), pc.fill_null(pc.is_in(pc.utf8_lower(values), value_set=words), False)
+        )
+        numbers = cast(pc.if_else(gone, pa.scalar(None, values.type), values))
+        if numbers is None:
+            return None
+        counts = pc.fill_null(values.filter(gone), "").value_counts()
+        column.missing = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+        column.first_missing = int(np.isnan(numbers).argmax()) if column.missing else 0
+    if not np.isfinite(numbers).any() or (np.abs(numbers) > LARGEST).any():
+        return None
+    column.numbers = numbers
+    return column
 
 
-def _held(values: np.ndarray) -> np.ndarray:
-    """Return the numbers, none of which is beyond float32."""
-    if (abs(values) > _columns.LARGEST).any():
-        raise Odd("a number is beyond float32")
-    return values
+def encoded(values: pa.ChunkedArray, settings: TableSettings) -> Column:
+    """Return a column as codes of its texts."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    dictionary = pc.cast(values, pa.string()).dictionary_encode().combine_chunks()
+    raw = [text.strip() for text in dictionary.dictionary.to_pylist()]
+    texts = sorted({text for text in raw if text.lower() not in settings.missing_words})
+    ids = {text: i for i, text in enumerate(texts)}
+    # The last one is that of a null, whose index is -1.
+    lookup = np.array([*(ids.get(text, -1) for text in raw), -1], "int64")
+    indices = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    counts = np.bincount(indices + 1, minlength=len(raw) + 1).tolist()
+    missing: dict[str, int] = {"": counts[0]} if counts[0] else {}
+    for text, count in zip(raw, counts[1:], strict=True):
+        if text not in ids:
+            missing[text] = missing.get(text, 0) + count
+    codes = lookup[indices]
+    return Column(None, codes, texts, missing, int((codes < 0).argmax()) if missing else 0)
+
+
+def may_be_classes(numbers: np.ndarray) -> bool:
+    """Return whether numbers are few different whole ones."""
+    import numpy as np
+
+    few = len(np.unique(numbers[:PREFIX])) <= CLASSES_UP_TO and len(np.unique(numbers)) <= CLASSES_UP_TO
+    return few and bool((numbers == np.floor(numbers)).all())
+
+
+def _parse(column: Column, forced: bool | None) -> None:
+    """Make numbers of a column of texts if it is to be numeric; texts that are none become invalid."""
+    import numpy as np
+
+    parsed = [_columns.number(text) for text in column.texts]
+    often = np.bincount(column.codes[column.codes >= 0], minlength=len(parsed))
+    others = int(sum(count for count, value in zip(often, parsed, strict=True) if value is None))
+    if not forced and not _columns.is_numeric(int(often.sum()) - others, others):
+        return
+    wrong = [value is None or abs(value) > LARGEST for value in parsed]
+    column.invalid = np.flatnonzero(np.array([*wrong, False])[column.codes])
+    column.numbers = np.array([*parsed, None], "float64")[column.codes]
+    column.codes, column.texts = None, ()

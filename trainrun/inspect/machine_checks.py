@@ -25,7 +25,7 @@ PACKAGES = {
     "hydra-core": "the command line",
     trackers.default(): f"tracking={trackers.default()}",
     "scikit-learn": "the small datasets",
-    "pandas": "data=csv",
+    "pyarrow": "data=csv",
     "matplotlib": "plots",
 }
 

@@ -1,0 +1,125 @@
+"""Column names as typed: `data.target=2019_01` arrives as the number 201901, `yes` as true; here the column is found again."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from trainrun.errors import did_you_mean
+
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+INTEGER = re.compile(r"[+-]?(0|[1-9](_?[0-9])*)")
+FLOAT = re.compile(r"[+-]?([0-9_]*\.[0-9_]*|[0-9_.]+e[+-]?[0-9_]+|inf|nan)")
+# Columns that a message lists.
+LISTED = 20
+
+
+def resolve(value: Any, header: Sequence[str]) -> str | None:
+    """Return the column that a value names, or None.
+
+    Args:
+        value: as the command line or a YAML file hands it over: a text, or what it took the text for.
+        header: the names of the columns.
+
+    Raises:
+        ValueError: several columns are read as that value.
+    """
+    if isinstance(value, str):
+        if value in header:
+            return value
+        alike = [name for name in header if _normal(name) == _normal(value)]
+        return alike[0] if len(alike) == 1 else None
+    typed = [name for name in header if any(_same(value, v) for v in _override_values(name))]
+    if len(typed) > 1:
+        raise ValueError(
+            f"{' and '.join(map(repr, typed))} are both read as {value!r} when typed without quotes. "
+            f"Quote the one that is meant: {quoted(typed[0])}"
+        )
+    typed = typed or [name for name in header if any(_same(value, v) for v in _yaml_values(name))]
+    return typed[0] if len(typed) == 1 else None
+
+
+def quoted(name: str) -> str:
+    """Return a name as the command line takes it for text, whatever it looks like."""
+    return f"""'"{name}"'"""
+
+
+def unknown(value: Any, header: Sequence[str]) -> str:
+    """Return the message for a value that names no column."""
+    hint = ""
+    if not isinstance(value, str):
+        hint = f" A name that looks like a number or a truth value needs quotes: {quoted(_text(value))}."
+    near = did_you_mean(_text(value), header)
+    return f"the file has no column {_text(value)!r}.{near} It has {listed(header)}.{hint}"
+
+
+def listed(header: Sequence[str]) -> str:
+    """Return the first names of a header, and how many more there are."""
+    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
+    return ", ".join(header[:LISTED]) + more
+
+
+def spellings(value: Any) -> list[str]:
+    """Return the texts that are typed so that `value` arrives; for a text, itself."""
+    if value is None:
+        return ["null"]
+    if isinstance(value, bool):
+        return [word for word, truth in TRUTH.items() if truth is value]
+    if isinstance(value, float):
+        return [repr(value), f"{value:g}"]
+    return [str(value)]
+
+
+def _text(value: Any) -> str:
+    return spellings(value)[0]
+
+
+def _normal(name: str) -> str:
+    """Return a name with its accents composed: é is one letter to the eye and may be two in a file."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _same(value: Any, reading: Any) -> bool:
+    # repr: NaN is itself, and 1 is neither 1.0 nor true.
+    return type(value) is type(reading) and repr(value) == repr(reading)
+
+
+def _override_values(text: str) -> Iterator[Any]:
+    """Yield what the override grammar takes a text for, where that is no text."""
+    word = text.lower()
+    if word == "null":
+        yield None
+    elif word in TRUTH:
+        yield TRUTH[word]
+    elif INTEGER.fullmatch(word):
+        yield int(word)
+    elif FLOAT.fullmatch(word):
+        yield from _float(word)
+
+
+def _yaml_values(text: str) -> Iterator[Any]:
+    """Yield what YAML takes a text for beyond that: other bases, leading zeros, hours and minutes."""
+    word = text.lower().replace("_", "")
+    if word == "~":
+        yield None
+    for base in (0, 8, 10):
+        try:
+            yield int(word, base)
+        except ValueError:
+            continue
+    parts = word.split(":")
+    if len(parts) > 1 and all(part.isdigit() for part in parts):
+        total = 0
+        for part in parts:
+            total = total * 60 + int(part)
+        yield total
+    yield from _float(word)
+
+
+def _float(word: str) -> Iterator[float]:
+    try:
+        yield float(word)
+    except ValueError:
+        return

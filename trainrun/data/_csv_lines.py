@@ -1,0 +1,54 @@
+"""A CSV file read line by line with the standard library, to name faults by their line: slow, and only for messages."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+
+from trainrun.data._csv_file import CsvFile, fields_of_any_length, not_in_encoding
+from trainrun.data._table_problems import NAMED, capped
+from trainrun.data._table_settings import Fault
+
+
+def faults(file: CsvFile) -> list[Fault]:
+    """Return the rows with a wrong number of fields, and where the file cannot be read at all."""
+    ragged: list[Fault] = []
+    count, line, broken = 0, file.header_lines, []
+    try:
+        for line, row in _rows(file):
+            if len(row) != len(file.header):
+                count += 1
+                if count <= NAMED:
+                    ragged.append(("path", f"line {line}: {len(row)} fields, expected {len(file.header)}."))
+    except UnicodeError as error:
+        broken = [("path", f"after line {line}: {not_in_encoding(file, error)}")]
+    except (csv.Error, OSError, EOFError) as error:
+        broken = [("path", f"{file.path}, after line {line}: {error}.")]
+    return [*broken, *capped(ragged, count, "rows with a wrong number of fields")]
+
+
+def lines(file: CsvFile, rows: Sequence[int]) -> dict[int, int]:
+    """Return the line in which each of some rows ends.
+
+    Args:
+        file: the file.
+        rows: their numbers, ascending from 0, among those with the right number of fields.
+    """
+    wanted_rows, line_of_row = set(rows), {}
+    complete = (line for line, row in _rows(file) if len(row) == len(file.header))
+    for number, line in enumerate(complete):
+        if number in wanted_rows:
+            line_of_row[number] = line
+            if len(line_of_row) == len(wanted_rows):
+                break
+    return line_of_row
+
+
+def _rows(file: CsvFile) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and fields of each row after the header; a blank line is no row."""
+    with file.open_text() as stream, fields_of_any_length():
+        reader = csv.reader(stream, delimiter=file.delimiter)
+        next(row for row in reader if row)
+        for row in reader:
+            if row:
+                yield reader.line_num, row

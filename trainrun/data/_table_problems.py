@@ -1,0 +1,90 @@
+"""What is wrong with the values of a table, each named by its column and place, with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, number, shortened
+from trainrun.data._table import Column, Table
+from trainrun.data._table_settings import Fault, TableSettings
+
+# So many faults of one kind are named, the rest counted.
+NAMED = 10
+# Rows -> where each of them is, as a message names it: {7: "line 9"}.
+Locate = Callable[[Sequence[int]], Mapping[int, str]]
+
+
+def capped(faults: Sequence[Fault], count: int, what: str) -> list[Fault]:
+    """Return the first faults, and how many more there are.
+
+    Args:
+        faults: at least the first `NAMED`.
+        count: of all.
+        what: the rest of the sentence "and 7 more …".
+    """
+    more = [("path", f"and {count - NAMED} more {what}.")] if count > NAMED else []
+    return [*faults[:NAMED], *more]
+
+
+def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[Fault]:
+    """Return what is wrong with each column by itself.
+
+    Args:
+        table: the columns.
+        settings: how they are to be read.
+        locate: the place of rows.
+    """
+    wanted = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
+    places = locate(sorted(set(wanted))) if wanted else {}
+    return [
+        fault
+        for name, column in table.columns.items()
+        for fault in _column_faults(name, column, settings, places)
+    ]
+
+
+def _rows_to_name(column: Column, settings: TableSettings) -> list[int]:
+    first = [column.first_missing] if column.missing and settings.missing == "error" else []
+    return [*first, *(int(row) for row in column.invalid[:NAMED])]
+
+
+def _column_faults(
+    name: str, column: Column, settings: TableSettings, places: Mapping[int, str]
+) -> list[Fault]:
+    if not column.known().any() and not len(column.invalid):
+        return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]
+    faults: list[Fault] = []
+    if column.missing and settings.missing == "error":
+        drop = name in (settings.target, settings.weight)
+        what = "drop those rows" + ("" if drop else ", or data.missing=mean_or_mode to fill them")
+        own = OWN_VALUE if any(column.missing) and column.numbers is None else ""
+        faults.append(
+            (
+                "missing",
+                f"column {name}: {sum(column.missing.values())} missing values, the first in "
+                f"{places[column.first_missing]}{missing_words(column.missing)}. data.missing=drop would {what}.{own}",
+            )
+        )
+    if len(column.invalid):
+        way_out = _way_out(name, settings)
+        invalid = []
+        for row in column.invalid[:NAMED]:
+            text = str(column.values[int(row)].as_py()).strip()
+            why = "not a number" if number(text) is None else f"beyond what float32 holds ({LARGEST:g})"
+            invalid.append(
+                ("path", f"{places[int(row)]}: column {name}: {shortened(text)!r} is {why}.{way_out}")
+            )
+        faults += capped(invalid, len(column.invalid), f"such values of column {name}")
+    return faults
+
+
+def _leave_out(name: str, settings: TableSettings) -> str:
+    return f"Leave it out: data.exclude=[{name}]." if name in settings.inputs else "Name another column."
+
+
+def _way_out(name: str, settings: TableSettings) -> str:
+    if settings.forced(name) is not None:
+        return ""
+    if name == settings.target:
+        return " Mend it, or data.task=classification if the column names classes."
+    return " Mend it, or name the column in data.categorical."

@@ -1,0 +1,128 @@
+"""Which columns of a table are wanted, and how they are to be read: the arguments that all kinds of tables share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainrun.data import _column_names
+from trainrun.data._columns import MISSING, POLICIES, TASKS, number
+from trainrun.errors import did_you_mean
+
+Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """The arguments of a table. `with_header` exchanges column names as typed for those of the file."""
+
+    target: Any
+    features: Sequence[Any] | None = None
+    categorical: Sequence[Any] | None = None
+    exclude: Sequence[Any] | None = None
+    weight: Any = None
+    missing: str = "error"
+    task: str = "auto"
+    na_values: Sequence[Any] | None = None
+    inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
+
+    @functools.cached_property
+    def missing_words(self) -> frozenset[str]:
+        """The texts, in lower case, that stand for a missing value."""
+        values = MISSING if self.na_values is None else self.na_values
+        words = (word for value in values for word in _column_names.spellings(value))
+        return frozenset({"", *(word.strip().lower() for word in words)})
+
+    @functools.cached_property
+    def numbers_may_be_missing(self) -> bool:
+        """Whether a number stands for a missing value (-999)."""
+        return any(number(word) is not None for word in self.missing_words)
+
+    @property
+    def used(self) -> list[str]:
+        """All columns that are read, each once: a weight may be a feature, too."""
+        return list(
+            dict.fromkeys([*self.inputs, self.target, *([self.weight] if self.weight is not None else [])])
+        )
+
+    def forced(self, column: str) -> bool | None:
+        """Return True if the column must hold numbers, False if any text will do, None to tell by its values."""
+        if column == self.weight:
+            return True
+        if column == self.target:
+            return {"regression": True, "classification": False}.get(self.task)
+        return None if self.categorical is None else column not in self._categorical
+
+    @functools.cached_property
+    def _categorical(self) -> frozenset[str]:
+        return frozenset(self.categorical)
+
+    def faults(self) -> list[Fault]:
+        """Return what is wrong with the arguments, whatever the table."""
+        faults = []
+        for key, choices in (("missing", POLICIES), ("task", TASKS)):
+            value = getattr(self, key)
+            if value not in choices:
+                near = did_you_mean(str(value), choices)
+                faults.append((key, f"expected one of {', '.join(choices)}, got {value!r}.{near}"))
+        for key in ("features", "categorical", "exclude"):
+            value = getattr(self, key)
+            if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
+                faults.append((key, f"expected null or a list of columns, got {value!r}. Write [{value}]."))
+        return faults
+
+    def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
+        """Return the settings with the columns' names as the table has them, and the names that it lacks.
+
+        Args:
+            header: the names of the table's columns.
+        """
+        faults: list[Fault] = []
+        twice = [name for name, count in Counter(header).items() if count > 1]
+        if twice:
+            faults.append(("path", f"columns of the same name: {', '.join(map(repr, twice))}. Rename them."))
+        names = dict.fromkeys(header)
+
+        def column(key: str, value: Any) -> str:
+            if isinstance(value, str) and value in names:
+                return value
+            try:
+                name = _column_names.resolve(value, header)
+            except ValueError as error:
+                faults.append((key, str(error)))
+                return str(value)
+            if name is None:
+                faults.append((key, _column_names.unknown(value, header)))
+            return str(value) if name is None else name
+
+        if self.target is None:
+            null = f" For a column of that name: {_column_names.quoted('null')}." if "null" in names else ""
+            has = _column_names.listed(header)
+            faults.append(("target", f"expected the column to predict, got null. The file has {has}.{null}"))
+        target = None if self.target is None else column("target", self.target)
+        lists = {
+            key: None if getattr(self, key) is None else [column(key, value) for value in getattr(self, key)]
+            for key in ("features", "categorical", "exclude")
+        }
+        weight = None if self.weight is None else column("weight", self.weight)
+        excluded = {*(lists["exclude"] or ())}
+        named = lists["features"]
+        if named is None:
+            named, excluded = header, {*excluded, target, weight}
+        inputs = tuple(name for name in named if name not in excluded)
+        if target is not None and target in inputs:
+            message = (
+                f"the target {target!r} is among the features, so there is nothing to learn. Leave it out."
+            )
+            faults.append(("features", message))
+        if not inputs:
+            faults.append(("features", "no columns are left to predict from."))
+        if weight is not None and weight == target:
+            faults.append(("weight", f"{weight!r} is the target. Name another column, or null."))
+        if target is not None and target in (lists["exclude"] or ()):
+            faults.append(("exclude", f"{target!r} is the target. Take it out of data.exclude."))
+        return dataclasses.replace(self, target=target, weight=weight, inputs=inputs, **lists), faults
