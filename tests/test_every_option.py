@@ -33,7 +33,9 @@ NEEDS = {
     "callback/switch_on_plateau": ["optimizer=adam_then_sgd", "optimizer.switch_at=null"],
     "callback/swap_ema_weights": ["optimizer.use_ema=true"],
     "callback/tensorboard": None,  # the package tensorboard
-    "data/csv": None,  # a file: tests/data/test_csv_file.py
+    "data/csv": None,  # files: tests/data
+    "data/feather": None,
+    "data/parquet": None,
     "data/npz": None,
     "data/none": ["model=quadratic", "metric=none", "trainer.batch_size=1"],
     "model/quadratic": ["data=none", "metric=none", "trainer.batch_size=1"],

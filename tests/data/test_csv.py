@@ -290,7 +290,8 @@ def test_bad_arguments_are_refused_with_a_message(write, arguments, expected):
 def test_missing_file_and_folder(write, tmp_path):
     write(people())
     assert "Did you mean people.csv?" in faults(str(tmp_path / "peple.csv"))
-    assert "got the folder" in faults(str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    assert "has no file with the ending .csv" in faults(str(tmp_path / "empty"))
     assert "expected the path of a file, got null" in faults(None)
 
 
@@ -420,6 +421,36 @@ def test_rows_that_are_left_out_are_counted_aloud(write, capsys):
     assert f"{100 - left} of 100 rows left out; values missing: x 20, y 25 ('-' 25 times)." in (
         out.out + out.err
     ).replace("\n", " ")
+
+
+def test_files_of_a_folder_or_pattern_are_one_table(write, tmp_path):
+    (tmp_path / "parts").mkdir()
+    lines = people(90).splitlines(keepends=True)
+    write("".join(lines[:31]), "parts/a.csv")
+    middle = [
+        ",".join([line.strip().split(",")[i] for i in (3, 0, 1, 2)]) + "\n"
+        for line in (lines[0], *lines[31:61])
+    ]
+    write("".join(middle), "parts/b.csv")  # the columns in another order
+    write(gzip.compress("".join([lines[0], *lines[61:]]).encode()), "parts/c.csv.gz")
+    write("no table", "parts/notes.txt")
+    whole = load(write("".join(lines)))
+    for path in ("parts", "parts/*.csv*"):
+        data = load(str(tmp_path / path))
+        assert data.digest() == whole.digest() and data.name == "parts"
+        assert describe(path=str(tmp_path / path), target="buys").examples == len(whole.train)
+
+
+def test_faults_of_several_files_are_named_by_file_and_line(write, tmp_path):
+    (tmp_path / "parts").mkdir()
+    write(people(), "parts/a.csv")
+    write(people(change={9: "abc,Rome,5,yes", 12: "1,2", 14: ",Oslo,1,no"}), "parts/b.csv")
+    text = faults(str(tmp_path / "parts"))
+    assert "b.csv, line 9: column age: 'abc' is not a number" in text
+    assert "b.csv, line 12: 2 fields, expected 4" in text
+    assert "column age: 1 missing values, the first in b.csv, line 14" in text
+    write(people(header="agee,city,income,buys"), "parts/c.csv")
+    assert "c.csv has other columns than" in faults(str(tmp_path / "parts"))
 
 
 def test_labels_that_are_one_number_are_reported(write, capsys):

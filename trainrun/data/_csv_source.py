@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # The preflight reads files up to this size whole (a quarter of a second), of larger ones the header only.
 SMALL = 2_000_000
-# Compressed text may grow a thousandfold.
-SMALL_COMPRESSED = 100_000
+# The usual ratio of text to compressed text.
+COMPRESSION = 10
 # pyarrow reads a file in blocks of so many bytes at once, or in one of at most 1 GiB.
 BLOCK, ONE_BLOCK = 2**20, 2**30
 
@@ -25,20 +25,22 @@ class CsvSource:
     """See `_table_dataset.TableSource`.
 
     Args:
-        file: the file, with its header.
-        note: what was found out about it.
+        name: of the dataset.
+        files: the files, with their headers; the columns of all are the same.
+        note: what was found out about them.
     """
 
     typed = False
 
-    def __init__(self, file: CsvFile, note: str = "") -> None:
-        self.name = file.path.name.split(".csv")[0] if file.compression else file.path.stem
-        self.header = file.header
-        self._file, self._note = file, note
+    def __init__(self, name: str, files: Sequence[CsvFile], note: str = "") -> None:
+        self.name, self.header = name, files[0].header
+        self._files, self._note = files, note
+        self._rows: list[int] = []  # of each file that was read
 
     @property
     def is_small(self) -> bool:
-        return self._file.path.stat().st_size <= (SMALL_COMPRESSED if self._file.compression else SMALL)
+        sizes = [file.path.stat().st_size * (COMPRESSION if file.compression else 1) for file in self._files]
+        return sum(sizes) <= SMALL
 
     def understood(self) -> str:
         return self._note
@@ -46,19 +48,35 @@ class CsvSource:
     def read(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 
-        try:
-            table, complete = _read(self._file, columns)
-        except (pa.ArrowException, OSError, UnicodeError) as error:
-            faults = _csv_lines.faults(self._file)
-            return None, faults or [("path", f"{self._file.path} cannot be read as CSV: {error}")]
-        if complete:
-            return table, []
-        faults = _csv_lines.faults(self._file)
-        return table, faults or [("path", f"{self._file.path}: a row has a wrong number of fields.")]
+        tables, faults = [], []
+        for file in self._files:
+            try:
+                table, complete = _read(file, columns)
+            except (pa.ArrowException, OSError, UnicodeError) as error:
+                complete, unknown = False, f"{file.path} cannot be read as CSV: {error}"
+            else:
+                unknown = f"{file.path}: a row has a wrong number of fields."
+                tables.append(table)
+            if not complete:
+                faults += [(key, self._named(file, message)) for key, message in _csv_lines.faults(file)] or [
+                    ("path", unknown)
+                ]
+        self._rows = [table.num_rows for table in tables]
+        return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
-        lines = _csv_lines.lines(self._file, rows)
-        return {row: f"line {lines[row]}" if row in lines else f"row {row + 1}" for row in rows}
+        places, first = {}, 0
+        for file, count in zip(self._files, self._rows, strict=True):
+            inside = [row - first for row in rows if first <= row < first + count]
+            lines = _csv_lines.lines(file, inside) if inside else {}
+            for row in inside:
+                place = f"line {lines[row]}" if row in lines else f"row {row + 1}"
+                places[first + row] = self._named(file, place)
+            first += count
+        return places
+
+    def _named(self, file: CsvFile, place: str) -> str:
+        return place if len(self._files) == 1 else f"{file.path.name}, {place}"
 
 
 def _read(file: CsvFile, columns: Sequence[str]) -> tuple[pa.Table, bool]:

@@ -102,8 +102,10 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None
     import pyarrow.compute as pc
     import pyarrow.types as t
 
-    kind = values.type.value_type if t.is_dictionary(values.type) else values.type
-    values = pc.cast(values, kind) if kind != values.type else values
+    kind = values.type
+    if t.is_dictionary(kind):
+        kind, forced = kind.value_type, bool(forced)
+        values = pc.cast(values, kind)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
     if not numeric or settings.numbers_may_be_missing:
         return _text(pc.cast(values, pa.string()), settings, forced if numeric else bool(forced))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trainrun.data import _csv_file, _table_dataset
+from trainrun.data import _csv_file, _table_dataset, _table_files
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.util import paths
 from trainrun.util.arguments import Decay
+
+# Of the files that are taken from a folder.
+ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".tsv", ".tsv.gz")
+# Problems of files that are named.
+NAMED = 10
 
 
 def csv(
@@ -34,7 +38,7 @@ def csv(
     standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
-    """Return the file's rows, split; numbers and categories are two inputs where there are both.
+    """Return the rows, split; numbers and categories are two inputs where there are both.
 
     What a column is: numbers, if more than half of its values are (the others are then faults, named by line);
     otherwise categories. Class labels and categories are the texts as they stand in the file.
@@ -42,7 +46,8 @@ def csv(
     does not have gets code 0, "unknown".
 
     Args:
-        path: the file, text whose first line has the columns' names; also compressed (.csv.gz, .csv.zst).
+        path: the file, text whose first line has the columns' names, also compressed (.csv.gz, .csv.zst); or a folder, or a
+            pattern (``data/*.csv``), of files with the same columns, read in the order of their names.
         target: the column to predict.
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
@@ -105,11 +110,7 @@ def _open(
     path: str | None, delimiter: str | None, encoding: str | None
 ) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of a path as typed, or what is wrong with it."""
-    path = None if path is None else str(path)
-    faults = []
-    fault = paths.fault(path, ".csv", "data.path=my_data.csv")
-    if fault:
-        faults.append(("path", fault))
+    file_paths, faults = _table_files.find(path, ENDINGS, "data.path=my_data.csv")
     # A shell hands over a tab as backslash and t.
     separator = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
     if separator is not None and len(separator) != 1:
@@ -122,15 +123,20 @@ def _open(
         )
     if faults:
         return None, faults
-    file, faults = _csv_file.look(paths.expanded(path), separator, encoding)
-    if file is None:
+    files = []
+    for file, wrong in (_csv_file.look(file, separator, encoding) for file in file_paths):
+        files.append(file)
+        faults += wrong
+    faults = faults[:NAMED] or _table_files.schema_faults(file_paths, [file.header for file in files])
+    if faults:
         return None, faults
-    notes = []
-    if separator is None and file.delimiter != ",":
-        notes.append(f"fields are separated by {file.delimiter!r}")
-    if encoding is None and file.encoding != _csv_file.UTF_8:
-        notes.append(f"the text is in {file.encoding.upper()}")
-    return CsvSource(file, f"data.path={path}: {', '.join(notes)}." if notes else ""), []
+    notes = [f"{len(files)} files"] if len(files) > 1 else []
+    if separator is None and files[0].delimiter != ",":
+        notes.append(f"fields are separated by {files[0].delimiter!r}")
+    if encoding is None and files[0].encoding != _csv_file.UTF_8:
+        notes.append(f"the text is in {files[0].encoding.upper()}")
+    note = f"data.path={path}: {', '.join(notes)}." if notes else ""
+    return CsvSource(_table_files.name(file_paths), files, note), []
 
 
 def _is_encoding(name: str) -> bool:

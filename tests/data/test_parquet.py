@@ -1,0 +1,152 @@
+"""Parquet and Feather files: the same table is the same dataset as from CSV, and types say what a column is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from trainrun.data import csv, feather, parquet
+from trainrun.errors import UserError
+
+KINDS = {"parquet": parquet, "feather": feather}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def save(frame, path, kind):
+    frame.to_parquet(path) if kind == "parquet" else frame.to_feather(path)
+    return str(path)
+
+
+def load(path, kind, target="y", **arguments):
+    return getattr(KINDS[kind], kind)(path=str(path), target=target, **arguments)
+
+
+def faults(path, kind, target="y", **arguments):
+    """Return the faults that loading names; the preflight names the same."""
+    with pytest.raises(UserError) as caught:
+        load(path, kind, target, **arguments)
+    loading = [str(p) for p in caught.value.problems]
+    described = KINDS[kind].describe(path=str(path), target=target, **arguments).problems
+    assert [f"data.{key}: {message}" for key, message in described] == loading
+    return "\n".join(loading)
+
+
+def frame(n=60):
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "age": random.integers(20, 60, n),
+            "income": random.normal(1000, 300, n),
+            "small": (random.integers(0, 9, n) / 4).astype("float32"),
+            "city": [("Rome", "Oslo", "Lima")[i % 3] for i in range(n)],
+            "member": [i % 4 == 0 for i in range(n)],
+            "y": [("no", "yes")[i % 2] for i in range(n)],
+        }
+    )
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_same_table_is_the_same_dataset_as_from_csv(tmp_path, kind, gaps):
+    table, arguments = frame(), {}
+    if gaps:
+        table.loc[[3, 7, 50], "income"] = np.nan
+        table.loc[[2, 9], "city"] = None
+        arguments = {"missing": "mean_or_mode"}
+    table.assign(member=table["member"].map({True: "true", False: "false"})).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    path = save(table, tmp_path / f"t.{kind}", kind)
+    for target in ("y", "income", "age"):
+        data, same = (
+            load(path, kind, target, **arguments),
+            csv.csv(path=str(tmp_path / "t.csv"), target=target, **arguments),
+        )
+        assert data.digest() == same.digest() and data.preprocessing == same.preprocessing
+        assert data.target == same.target and data.inputs == same.inputs
+        described = KINDS[kind].describe(path=path, target=target, **arguments)
+        assert (described.target, described.examples) == (data.target.kind, len(data.train))
+        assert described.inputs == tuple(spec.kind for spec in data.inputs)
+
+
+def test_a_type_says_what_a_column_is(tmp_path, kind):
+    table = frame().assign(
+        zip=[f"{i % 5:05}" for i in range(60)],  # text that looks like numbers
+        grade=pd.Categorical([str(i % 3) for i in range(60)]),
+        y=[2**53 + i % 3 for i in range(60)],  # one float64 stands for two of them
+    )
+    data = load(save(table, tmp_path / f"t.{kind}", kind), kind)
+    assert data.preprocessing["columns"]["categorical"] == ["city", "member", "zip", "grade"]
+    assert data.preprocessing["categories"]["zip"][1:] == ["00000", "00001", "00002", "00003", "00004"]
+    assert data.target.classes == tuple(str(2**53 + i) for i in range(3))
+
+
+def test_an_index_of_pandas_is_no_feature(tmp_path):
+    table = frame().set_index(pd.Index(range(100, 160))).drop(index=105)
+    data = load(save(table, tmp_path / "t.parquet", "parquet"), "parquet")
+    assert data.features == ("age", "income", "small")
+
+
+def test_several_files_are_one_table(tmp_path, kind):
+    (tmp_path / "parts").mkdir()
+    table = frame()
+    for i, part in enumerate((table[:20], table[20:].reset_index(drop=True)[["y", *table.columns[:-1]]])):
+        save(part, tmp_path / "parts" / f"{i}.{kind}", kind)
+    whole = load(save(table, tmp_path / f"t.{kind}", kind), kind)
+    assert load(tmp_path / "parts", kind).digest() == whole.digest()
+    assert load(tmp_path / "parts" / f"*.{kind}", kind).digest() == whole.digest()
+    save(table.assign(age="old"), tmp_path / "parts" / f"2.{kind}", kind)
+    assert f"2.{kind} has other types" in faults(tmp_path / "parts", kind)
+    save(table.rename(columns={"age": "years"}), tmp_path / "parts" / f"2.{kind}", kind)
+    assert f"2.{kind} has other columns" in faults(tmp_path / "parts", kind)
+
+
+def test_faults_are_named_with_the_way_out(tmp_path, kind):
+    path = tmp_path / f"t.{kind}"
+    table = frame().assign(when=pd.Timestamp("2026-01-02"))
+    assert "column when has the type timestamp" in faults(save(table, path, kind), kind)
+    assert load(path, kind, exclude=["when"]).features == ("age", "income", "small")
+    table = frame()
+    table.loc[5, "income"] = np.inf
+    table.loc[7, "age"] = np.nan
+    text = faults(save(table, path, kind), kind)
+    assert "row 6: column income: 'inf' is not a number" in text
+    assert "column age: 1 missing values, the first in row 8" in text
+    assert "data.target: the file has no column 'z'" in faults(path, kind, "z")
+    assert "has no rows" in faults(save(frame()[:0], path, kind), kind)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert f"cannot be read as {kind.title()}" in faults(path, kind)
+    assert "there is no file" in faults(tmp_path / f"u.{kind}", kind)
+
+
+def test_a_value_may_be_declared_missing(tmp_path, kind):
+    table = frame()
+    table.loc[4, "age"], table.loc[9, "city"] = -999, "NA"
+    path = save(table, tmp_path / f"t.{kind}", kind)
+    assert load(path, kind).preprocessing["missing"] == {}  # NA is a text like others here
+    data = load(path, kind, na_values=[-999, "NA"], missing="drop")
+    assert data.preprocessing["missing"] == {"age": 1, "city": 1} and data.preprocessing["dropped_rows"] == 2
+
+
+def test_decimals_and_large_text_are_understood(tmp_path):
+    from decimal import Decimal
+
+    from pyarrow import parquet as files
+
+    table = pa.table(
+        {
+            "price": pa.array([Decimal(f"{i}.50") for i in range(30)]),
+            "city": pa.array([("Rome", "Oslo")[i % 2] for i in range(30)], pa.large_string()),
+            "y": pa.array([i % 3 for i in range(30)], pa.int8()),
+        }
+    )
+    files.write_table(table, tmp_path / "t.parquet")
+    data = load(tmp_path / "t.parquet", "parquet", standardize=False, validation=0, test=0)
+    np.testing.assert_array_equal(data.train.x["numeric"][:, 0], np.arange(30) + 0.5)
+    assert data.preprocessing["categories"] == {"city": ["<unknown>", "Oslo", "Rome"]}
+    assert data.target.classes == ("0", "1", "2")

@@ -1,0 +1,132 @@
+"""The rows of Parquet and Feather files, whose columns have types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from trainrun.data import _table, _table_files
+from trainrun.data._table_settings import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The preflight reads files up to this size whole, of larger ones the columns' names and types only.
+SMALL = 2_000_000
+# pandas writes a table's index as columns of this name.
+INDEX = "__index_level_"
+Format = Literal["parquet", "feather"]
+
+
+class ArrowSource:
+    """See `_table_dataset.TableSource`.
+
+    Args:
+        files: the files.
+        kind: ``parquet`` or ``feather``.
+        schema: of all files.
+    """
+
+    typed = True
+
+    def __init__(self, files: Sequence[Path], kind: Format, schema: pa.Schema) -> None:
+        self.name = _table_files.name(files)
+        self.header = [name for name in schema.names if not name.startswith(INDEX)]
+        self._files, self._kind, self._schema = files, kind, schema
+        self._rows: list[int] = []  # of each file that was read
+
+    @property
+    def is_small(self) -> bool:
+        return sum(file.stat().st_size for file in self._files) <= SMALL
+
+    def understood(self) -> str:
+        return f"data.path: {len(self._files)} files." if len(self._files) > 1 else ""
+
+    def read(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[Fault]]:
+        import pyarrow as pa
+
+        unsupported = _table.unsupported(self._schema, columns)
+        if unsupported:
+            return None, [("path", _unsupported(name, kind)) for name, kind in unsupported]
+        schema = pa.schema([self._schema.field(name) for name in columns])
+        tables = []
+        for file in self._files:
+            try:
+                tables.append(_read(file, self._kind, columns).select(columns).cast(schema))
+            except (pa.ArrowException, OSError) as error:
+                return None, [("path", _damaged(file, self._kind, error))]
+        self._rows = [table.num_rows for table in tables]
+        table = pa.concat_tables(tables)
+        return table, [] if table.num_rows else [("path", f"{self._files[0]} has no rows.")]
+
+    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+        places, first = {}, 0
+        for file, count in zip(self._files, self._rows, strict=True):
+            prefix = f"{file.name}, " if len(self._files) > 1 else ""
+            places |= {row: f"{prefix}row {row - first + 1}" for row in rows if first <= row < first + count}
+            first += count
+        return places
+
+
+def open_source(path: str | None, kind: Format) -> tuple[ArrowSource | None, list[Fault]]:
+    """Return the table of a path as typed, or what is wrong with it.
+
+    Args:
+        path: a file, a folder or a pattern.
+        kind: ``parquet`` or ``feather``.
+    """
+    import pyarrow as pa
+
+    files, faults = _table_files.find(path, [f".{kind}"], f"data.path=my_data.{kind}")
+    if faults:
+        return None, faults
+    schemas = []
+    for file in files:
+        try:
+            schemas.append(_schema(file, kind))
+        except (pa.ArrowException, OSError) as error:
+            faults.append(("path", _damaged(file, kind, error)))
+    faults = faults[: _table_files.NAMED] or _table_files.schema_faults(files, [s.names for s in schemas])
+    if faults:
+        return None, faults
+    schema = schemas[0].remove_metadata()
+    for file, other in zip(files[1:], schemas[1:], strict=True):
+        try:
+            schema = pa.unify_schemas([schema, other.remove_metadata()], promote_options="permissive")
+        except pa.ArrowException as error:
+            return None, [("path", f"{file} has other types than the files before it: {error}.")]
+    return ArrowSource(files, kind, schema), []
+
+
+def _schema(file: Path, kind: Format) -> pa.Schema:
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        return parquet.read_schema(file)
+    import pyarrow as pa
+
+    with pa.memory_map(str(file)) as stream:
+        return pa.ipc.open_file(stream).schema
+
+
+def _read(file: Path, kind: Format, columns: Sequence[str]) -> pa.Table:
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(file) as opened:
+            return opened.read(columns=list(columns))
+    from pyarrow import feather
+
+    return feather.read_table(file, columns=list(columns))
+
+
+def _damaged(file: Path, kind: Format, error: Exception) -> str:
+    return f"{file} cannot be read as {kind.title()}: {str(error).splitlines()[0]} Is it complete, and no other format?"
+
+
+def _unsupported(name: str, kind: str) -> str:
+    return (
+        f"column {name} has the type {kind}; expected numbers, text or true and false. "
+        f"Leave it out (data.exclude=[{name}]), or save it as one of those."
+    )

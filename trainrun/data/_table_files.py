@@ -1,0 +1,81 @@
+"""The files of one table: a file, those of a folder, or those that a pattern names; all with the same columns."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun.data import _column_names
+from trainrun.data._table_settings import Fault
+from trainrun.util import paths
+
+# So many files with other columns are named.
+NAMED = 5
+COMPRESSED = (".gz", ".zst", ".bz2")
+
+
+def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[Path], list[Fault]]:
+    """Return the files of a path as typed, sorted by name, or what is wrong with it.
+
+    Args:
+        path: a file, a folder, or a pattern with ``*``, ``?`` or ``[…]``.
+        endings: of the files that are taken from a folder; the first is the usual one.
+        example: for messages (``data.path=my_data.csv``).
+    """
+    files = [] if path is None else _matches(str(path), endings)
+    if files is None:
+        what = (
+            f"the folder {path} has no file with the ending {endings[0]}"
+            if paths.expanded(path).is_dir()
+            else ""
+        )
+        return [], [("path", f"{what or f'no file matches {path}'}. For example {example}.")]
+    faults = [fault for file in files or [path] if (fault := paths.fault(file, endings[0], example))]
+    return files, [("path", fault) for fault in faults[:NAMED]]
+
+
+def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:
+    """Return the files, or None if a folder or a pattern has none."""
+    where = paths.expanded(path)
+    try:
+        if where.is_dir():
+            visible = (file for file in where.iterdir() if file.is_file() and not file.name.startswith("."))
+            return sorted(file for file in visible if file.name.endswith(tuple(endings))) or None
+        if glob.has_magic(path) and not where.exists():
+            return (
+                sorted(
+                    file for name in glob.glob(str(where), recursive=True) if (file := Path(name)).is_file()
+                )
+                or None
+            )
+    except (OSError, ValueError):  # a NUL, too long a name, no permission: `paths.fault` says which
+        pass
+    return [where]
+
+
+def name(files: Sequence[Path]) -> str:
+    """Return the name of a dataset: that of its file without endings, or of its folder."""
+    if len(files) > 1:
+        return files[0].parent.resolve().name
+    file = files[0]
+    return (file.with_suffix("") if file.suffix in COMPRESSED else file).stem
+
+
+def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> list[Fault]:
+    """Return which files have other columns than the first. Their order may differ.
+
+    Args:
+        files: the files.
+        headers: the columns of each.
+    """
+    faults = []
+    first = set(headers[0])
+    for file, header in zip(files[1:], headers[1:], strict=True):
+        lacking, more = [c for c in headers[0] if c not in set(header)], [c for c in header if c not in first]
+        if lacking or more:
+            parts = [f"lacks {_column_names.listed(lacking)}"] if lacking else []
+            parts += [f"also has {_column_names.listed(more)}"] if more else []
+            message = f"{file} has other columns than {files[0]}: it {' and '.join(parts)}. Files of one table have the same columns."
+            faults.append(("path", message))
+    return faults[:NAMED]

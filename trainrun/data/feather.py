@@ -1,0 +1,79 @@
+"""Your own table: a Feather file (Arrow IPC), whose columns have types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainrun.data import _arrow_source, _table_dataset
+from trainrun.data._table_dataset import SplitSettings
+from trainrun.data._table_settings import TableSettings
+from trainrun.data.dataset import Dataset, Description
+from trainrun.util.arguments import Decay
+
+
+def feather(
+    *,
+    path: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    categorical: Sequence[str] | None = None,
+    missing: str = "error",
+    task: str = "auto",
+    na_values: Sequence[str] | None = None,
+    weight: str | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    stratify: bool = True,
+    standardize: bool = True,
+    standardize_target: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return the rows, split; numbers and categories are two inputs where there are both.
+
+    Columns of numbers are numbers, columns of text, truth values and dictionaries are categories, null and NaN are missing. All
+    else is as in `data.csv.csv`.
+
+    Args:
+        path: the file; or a folder, or a pattern (``data/*.feather``), of files with the same columns, read in the order of their
+            names.
+        target, features, exclude, weight: columns, as in `data.csv.csv`.
+        categorical: the features that are categories, all others being numbers; None: by their types.
+        missing, task: as in `data.csv.csv`.
+        na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
+        validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
+
+    Raises:
+        UserError: all that is wrong with the file or the arguments.
+    """
+    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values or ())
+    return _table_dataset.dataset(
+        lambda: _arrow_source.open_source(path, "feather"),
+        settings,
+        SplitSettings(validation, test, stratify, seed),
+        standardize,
+        standardize_target,
+    )
+
+
+def describe(
+    *,
+    path: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    categorical: Sequence[str] | None = None,
+    missing: str = "error",
+    task: str = "auto",
+    na_values: Sequence[str] | None = None,
+    weight: str | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    stratify: bool = True,
+    **_: Any,
+) -> Description:
+    """Return what the columns' names and types tell and, of a small file, its rows."""
+    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values or ())
+    splitting = SplitSettings(validation, test, stratify, 0)
+    return _table_dataset.description(lambda: _arrow_source.open_source(path, "feather"), settings, splitting)
