@@ -276,6 +276,15 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
         ({"delimiter": ";"}, "data.delimiter: "),
         ({"encoding": "utf-7000"}, "data.encoding: expected the name of a text encoding"),
         ({"exclude": ["agee"]}, "data.exclude: the file has no column 'agee'. Did you mean age?"),
+        (
+            {"positive": "maybe"},
+            "data.positive: the target has no class 'maybe'. Its classes are 'no' and 'yes'.",
+        ),
+        (
+            {"positive": "yes", "target": "city"},
+            "data.positive: one of two classes is the positive one; column city has 3 classes",
+        ),
+        ({"positive": "yes", "target": "income"}, "column income has numbers, which are no classes"),
         ({"exclude": ["buys"]}, "data.exclude: 'buys' is the target"),
         ({"exclude": ["age", "city", "income"]}, "data.features: no columns are left to predict from."),
         ({"validation": 0.7, "test": 0.4}, "data.test: expected data.validation + data.test below 1"),
@@ -453,6 +462,34 @@ def test_faults_of_several_files_are_named_by_file_and_line(write, tmp_path):
     assert "c.csv has other columns than" in faults(str(tmp_path / "parts"))
 
 
+@pytest.mark.parametrize(
+    ("values", "positive", "classes"),
+    [
+        (("fraud", "ok"), "fraud", ("ok", "fraud")),
+        (("fraud", "ok"), "ok", ("fraud", "ok")),
+        (("no", "yes"), False, ("yes", "no")),  # as `data.positive=no` arrives
+        (("0", "1"), 0, ("1", "0")),
+        (("1.0", "2.0"), 1, ("2", "1")),
+    ],
+)
+def test_the_positive_class_may_be_named(write, values, positive, classes):
+    path = write("x,y\n" + "".join(f"{i},{values[i % 5 == 0]}\n" for i in range(100)))
+    data = load(path, "y", positive=positive)
+    assert data.target.classes == classes == describe(path=path, target="y", positive=positive).class_names
+    labels = np.concatenate([part.y for part in (data.train, data.validation, data.test)])
+    assert labels.sum() == (20 if classes[1] == values[1].removesuffix(".0") else 80)
+
+
+def test_the_positive_class_is_reported(write, capsys):
+    path = write("x,y\n" + "".join(f"{i},{('ok', 'fraud')[i % 5 == 0]}\n" for i in range(100)))
+    load(path, "y")
+    assert (
+        "the positive class is 'ok' (80% of the examples), the more frequent one" in capsys.readouterr().err
+    )
+    load(path, "y", positive="fraud")
+    assert "positive" not in capsys.readouterr().err
+
+
 def test_labels_that_are_one_number_are_reported(write, capsys):
     load(write("x,y\n" + "".join(f"{i},{('1e5', '100000', '1')[i % 3]}\n" for i in range(90))), "y")
     assert "'100000' and '1e5' are the same number and two classes" in capsys.readouterr().err.replace(
@@ -492,3 +529,17 @@ def test_a_line_end_within_quotes_is_kept_wherever_it_stands(write):
         path = write(f"cat,x,y\r\npad{' ' * 2 * length},1,2\r\n{rows}")
         categories = load(path, "y", validation=0, test=0).preprocessing["categories"]["cat"]
         assert categories == ["<unknown>", "north\r\nside", "pad"]
+
+
+@pytest.mark.parametrize("task", ["auto", "regression"])
+@pytest.mark.parametrize("later", ["", "NA", "nan", " 7.5 "])
+def test_numbers_are_those_that_python_reads_to_the_last_bit(write, task, later):
+    texts = [
+        repr(v)
+        for v in np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-30, 30).repeat(4)[:200]
+    ]
+    path = write("x,y\n" + "".join(f"{i},{text}\n" for i, text in enumerate([*texts, later])))
+    data = load(path, "y", task=task, missing="drop", validation=0, test=0)
+    expected = [float(text) for text in [*texts, later] if text.strip() not in ("", "NA", "nan")]
+    assert data.train.y[:, 0].tolist() == expected
+    assert data.preprocessing["missing"] == ({} if later == " 7.5 " else {"y": 1})

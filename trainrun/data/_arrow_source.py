@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -43,7 +43,7 @@ class ArrowSource:
     def understood(self) -> str:
         return f"data.path: {len(self._files)} files." if len(self._files) > 1 else ""
 
-    def read(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[Fault]]:
+    def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 
         unsupported = _table.unsupported(self._schema, columns)

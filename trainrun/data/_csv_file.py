@@ -7,17 +7,21 @@ import contextlib
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from trainrun.data._columns import number
 from trainrun.data._table_settings import Fault
 
 # Bytes read to see what a file is; a header is not longer.
 LONGEST_LINE = 1_000_000
 # Characters and rows by which the delimiter is found.
 SAMPLE, SAMPLE_ROWS = 100_000, 20
+# Rows by which columns are expected to be numbers.
+FIRST_ROWS = 5
 DELIMITERS = (",", ";", "\t", "|")
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}  # by a file's first bytes
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -39,6 +43,7 @@ class CsvFile:
         compression: ``gzip``, ``zstd``, ``bz2`` or None.
         header: the names of its columns.
         header_lines: lines up to and with the header.
+        first_numbers: the columns whose first values are numbers or missing.
     """
 
     path: Path
@@ -47,6 +52,7 @@ class CsvFile:
     compression: str | None = None
     header: tuple[str, ...] = ()
     header_lines: int = 1
+    first_numbers: frozenset[str] = frozenset()
 
     def open_bytes(self) -> IO[bytes]:
         """Open the file; a compressed one gives what is in it."""
@@ -105,7 +111,7 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
             reader = csv.reader(stream, delimiter=file.delimiter)
             header = tuple(name.strip() for name in next((row for row in reader if row), ()))
             header_lines = reader.line_num
-            body = next((row for row in reader if row), None)
+            first_rows = list(itertools.islice((row for row in reader if row), FIRST_ROWS))
     except UnicodeError as error:
         return None, [("path", not_in_encoding(file, error))]
     except (OSError, EOFError) as error:
@@ -115,7 +121,7 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
             f"{path}, line {reader.line_num}: {error}. Is a quotation mark left open, or is it no table?"
         )
         return None, [("path", message)]
-    if body is None:
+    if not first_rows:
         return None, [("path", f"{path} has a header and no rows.")]
     others = [d for d in DELIMITERS if d != file.delimiter and d in "".join(header)]
     if others and len(header) == 1:
@@ -123,7 +129,18 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
             f"{path}: the fields seem to be separated by {others[0]!r}: data.delimiter={as_typed(others[0])}."
         )
         return None, [("delimiter", message)]
-    return dataclasses.replace(file, header=header, header_lines=header_lines), []
+    return dataclasses.replace(
+        file, header=header, header_lines=header_lines, first_numbers=_numbers(header, first_rows)
+    ), []
+
+
+def _numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> frozenset[str]:
+    """Return the columns that hold nothing but numbers and empty fields in some rows, and at least one number."""
+    columns = itertools.zip_longest(*rows, fillvalue="-")
+    values = {name: [text for text in column if text] for name, column in zip(header, columns, strict=False)}
+    return frozenset(
+        name for name, texts in values.items() if texts and all(number(text) is not None for text in texts)
+    )
 
 
 def sniff_delimiter(sample: str) -> str:

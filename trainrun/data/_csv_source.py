@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainrun.data import _csv_lines
+from trainrun.data._columns import LARGEST
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._table_settings import Fault
 
@@ -45,24 +46,38 @@ class CsvSource:
     def understood(self) -> str:
         return self._note
 
-    def read(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[Fault]]:
+    def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
+        import pyarrow as pa
+
+        # Arrow reads numbers in half the time that it takes to read text and to make numbers of it.
+        numbers = (
+            frozenset(columns).difference(text).intersection(*(file.first_numbers for file in self._files))
+        )
+        tables, faults = self._read(columns, numbers)
+        if numbers and (faults or not all(_are_clean(table, numbers) for table in tables)):
+            tables, faults = self._read(columns, frozenset())
+        self._rows = [table.num_rows for table in tables]
+        return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
+
+    def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
+        """Return a table of each file that can be read, some columns of it as numbers, and what is wrong with the rows."""
         import pyarrow as pa
 
         tables, faults = [], []
         for file in self._files:
             try:
-                table, complete = _read(file, columns)
+                table, complete = _read(file, columns, numbers)
             except (pa.ArrowException, OSError, UnicodeError) as error:
+                if numbers:
+                    return [], [("path", str(error))]
                 complete, unknown = False, f"{file.path} cannot be read as CSV: {error}"
             else:
                 unknown = f"{file.path}: a row has a wrong number of fields."
                 tables.append(table)
             if not complete:
-                faults += [(key, self._named(file, message)) for key, message in _csv_lines.faults(file)] or [
-                    ("path", unknown)
-                ]
-        self._rows = [table.num_rows for table in tables]
-        return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
+                line_faults = _csv_lines.faults(file) or [("path", unknown)]
+                faults += [(key, self._named(file, message)) for key, message in line_faults]
+        return tables, faults
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         places, first = {}, 0
@@ -79,8 +94,14 @@ class CsvSource:
         return place if len(self._files) == 1 else f"{file.path.name}, {place}"
 
 
-def _read(file: CsvFile, columns: Sequence[str]) -> tuple[pa.Table, bool]:
-    """Return some columns as text, and whether every row has the right number of fields; the others are left out."""
+def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tuple[pa.Table, bool]:
+    """Return some columns, and whether every row has the right number of fields; the others are left out.
+
+    Args:
+        file: the file.
+        columns: their names.
+        numbers: those that are read as float64, null where a field is empty; the others are text.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
@@ -105,7 +126,8 @@ def _read(file: CsvFile, columns: Sequence[str]) -> tuple[pa.Table, bool]:
                 delimiter=file.delimiter, newlines_in_values=quoted_lines, invalid_row_handler=skip
             ),
             convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()),
+                column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
+                null_values=[""],
                 include_columns=columns,
                 strings_can_be_null=False,
             ),
@@ -121,6 +143,23 @@ def _read(file: CsvFile, columns: Sequence[str]) -> tuple[pa.Table, bool]:
             raise
         table = read(ONE_BLOCK, quotes)  # a row longer than a block
     return table, not wrong
+
+
+def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
+    """Return whether some columns hold nothing but finite numbers of float32's range; else their text is wanted."""
+    import numpy as np
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in numbers:
+            values = column.to_numpy()
+            present = values[~np.isnan(values)]
+            if (
+                len(present) != len(values) - column.null_count
+                or not len(present)
+                or abs(present).max() > LARGEST
+            ):
+                return False
+    return True
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:

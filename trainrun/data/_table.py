@@ -61,10 +61,10 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
     Args:
         table: the columns `settings.used`, in that order.
         settings: with the columns' names as the table has them.
-        typed: columns have types of their own, as in Parquet; text is text then, and only null is missing unless
-            `data.na_values` says more.
+        typed: columns have types of their own, as in Parquet: text is text then. Else text may be numbers.
     """
     import pyarrow as pa
+    import pyarrow.types as t
 
     rows, read = table.num_rows, table.columns
     del table
@@ -72,7 +72,7 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
     for i, name in enumerate(settings.used):
         values, read[i] = read[i], None
         forced = settings.forced(name)
-        column = (_typed if typed else _text)(values, settings, forced)
+        column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, forced)
         if name == settings.target or len(column.invalid):
             column.values = values
         columns[name] = column

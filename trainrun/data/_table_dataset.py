@@ -2,84 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _table, _table_problems
+from trainrun.data import _columns, _table_examples
 from trainrun.data._gaps import coded, filled
-from trainrun.data._split import class_problem, fitted, share_problems, sizes, split, standardizer
-from trainrun.data._table import Table
+from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
+from trainrun.data._table_examples import Examples, SplitSettings, TableSource
 from trainrun.data._table_settings import Fault, TableSettings
-from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
 # A share of rows left out that is worth a warning.
 MUCH = 0.1
-
-
-class TableSource(Protocol):
-    """One or several files of one table.
-
-    Args:
-        name: of the dataset.
-        header: the names of the columns.
-        typed: see `_table.convert`.
-        is_small: whether the preflight reads it whole.
-    """
-
-    name: str
-    header: Sequence[str]
-    typed: bool
-    is_small: bool
-
-    def read(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[Fault]]:
-        """Return those columns, in that order, and the rows that are wrong as such; no table if it cannot be read."""
-
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
-        """Return the place of each of the rows that `read` returned, as a message names it."""
-
-    def understood(self) -> str:
-        """Return what was found out about the file and not stated, as a sentence; or nothing."""
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """The shares of the parts, and how they are drawn; see `_split.split`."""
-
-    validation: float
-    test: float
-    stratify: bool
-    seed: int
-
-    @property
-    def parts(self) -> int:
-        return 1 + bool(self.validation) + bool(self.test)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The rows that are examples, and their labels.
-
-    Args:
-        table: all rows.
-        keep: indices of the examples.
-        labels: class ids `[n]`, or numbers `[n, 1]`.
-        target: what they mean.
-        counts: of a class target: name -> examples, in the order of the ids.
-    """
-
-    table: Table
-    keep: np.ndarray
-    labels: np.ndarray
-    target: TargetSpec
-    counts: Mapping[str, int]
 
 
 def dataset(
@@ -104,7 +44,7 @@ def dataset(
 
     source, settings, faults = _opened(open_source, settings, splitting)
     _raise(faults)
-    examples, faults = _examples(source, settings, splitting)
+    examples, faults = _table_examples.examples(source, settings, splitting)
     _raise(faults)
     table, keep, labels, target = examples.table, examples.keep, examples.labels, examples.target
     _say(source, settings, examples)
@@ -177,7 +117,7 @@ def description(
     if not source.is_small:
         known = {"regression": "real"}.get(settings.task)
         return Description("regression" if known else None, known)
-    examples, faults = _examples(source, settings, splitting)
+    examples, faults = _table_examples.examples(source, settings, splitting)
     if faults:
         return Description(problems=tuple(faults))
     target, columns = examples.target, examples.table.columns
@@ -211,80 +151,6 @@ def _opened(
     return source, settings, faults
 
 
-def _examples(
-    source: TableSource, settings: TableSettings, splitting: SplitSettings
-) -> tuple[Examples | None, list[Fault]]:
-    """Return the examples, or all that is wrong with the rows."""
-    raw, faults = source.read(settings.used)
-    if raw is None:
-        return None, faults
-    table = _table.convert(raw, settings, source.typed)
-    del raw
-    faults += _table_problems.value_faults(table, settings, source.locate)
-    if faults:
-        return None, faults
-    keep = _kept(table, settings)
-    if not len(keep):
-        message = "every row misses something, so none is left. Try data.missing=mean_or_mode, or fewer data.features."
-        return None, [("missing", message)]
-    labels, target, counts = _labels(table.columns[settings.target], settings, keep)
-    faults += share_problems(len(keep), splitting.validation, splitting.test)
-    if target.kind != "real" and len(counts) < 2:
-        faults.append(
-            (
-                "target",
-                f"column {settings.target} has one value only, {_columns.shortened(', '.join(counts))!r}; there is nothing to tell apart.",
-            )
-        )
-    elif target.classes and splitting.stratify and (small := class_problem(counts, splitting.parts)):
-        faults.append(("target", small))
-    if settings.weight is not None:
-        weights = table.columns[settings.weight].numbers[keep]
-        if weights.min() < 0 or weights.max() == 0:
-            message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
-            faults.append(("weight", message))
-    return Examples(table, keep, labels, target, counts), faults
-
-
-def _kept(table: Table, settings: TableSettings) -> np.ndarray:
-    """Return the indices of the rows that the missing-value policy leaves."""
-    import numpy as np
-
-    demanded = settings.used if settings.missing == "drop" else [settings.target]
-    keep = np.ones(table.rows, bool)
-    for name in [*demanded, *([settings.weight] if settings.weight is not None else [])]:
-        keep &= table.columns[name].known()
-    return np.flatnonzero(keep)
-
-
-def _labels(
-    column: _table.Column, settings: TableSettings, keep: np.ndarray
-) -> tuple[np.ndarray, TargetSpec, dict[str, int]]:
-    """Return class ids `[n]` or numbers `[n, 1]`, what they mean, and how many examples each class has."""
-    import numpy as np
-
-    numbers = None
-    if column.numbers is not None:
-        numbers = column.numbers[keep][:, None]
-        if settings.task == "regression" or not _table.may_be_classes(numbers):
-            return numbers, TargetSpec("real"), {}
-        column = _table.encoded(column.values, settings)
-    present, codes, counts = np.unique(column.codes[keep], return_inverse=True, return_counts=True)
-    names = _columns.class_names([column.texts[i] for i in present])
-    classes = _columns.class_order(set(names))
-    if numbers is not None and len(classes) > _columns.CLASSES_UP_TO:
-        return numbers, TargetSpec("real"), {}
-    ids = {name: i for i, name in enumerate(classes)}
-    id_of_text = np.array([ids[name] for name in names])
-    examples = dict(zip(classes, np.bincount(id_of_text, counts).astype(int).tolist(), strict=True))
-    kind = "binary" if len(classes) == 2 else "multiclass"
-    return (
-        id_of_text[codes],
-        TargetSpec(kind, tuple(classes), 1 if kind == "binary" else len(classes)),
-        examples,
-    )
-
-
 def _say(source: TableSource, settings: TableSettings, examples: Examples) -> None:
     """Say what was understood of the file, what became of missing values, and which classes may be one."""
     if source.understood():
@@ -295,6 +161,8 @@ def _say(source: TableSource, settings: TableSettings, examples: Examples) -> No
             f"data.target: {' and '.join(map(repr, same))} are the same number and two classes, as they stand in the file. "
             "If they are one, write them alike."
         )
+    if examples.target.kind == "binary" and settings.positive is None:
+        _say_positive(examples)
     table, kept = examples.table, len(examples.keep)
     missing = {name: column.missing for name, column in table.columns.items() if column.missing}
     if not missing:
@@ -308,6 +176,19 @@ def _say(source: TableSource, settings: TableSettings, examples: Examples) -> No
     texts = any(any(words) for name, words in missing.items() if table.columns[name].numbers is None)
     advice = _columns.OWN_VALUE if texts else ""
     say(f"data.missing={settings.missing}{left_out}; values missing: {listed}.{advice}")
+
+
+def _say_positive(examples: Examples) -> None:
+    """Say which class is the positive one, unless it is 1 besides 0."""
+    negative, positive = examples.target.classes
+    count, others = examples.counts[positive], examples.counts[negative]
+    if (negative, positive) == ("0", "1") and count <= others:
+        return
+    advice = ", the more frequent one: precision, recall and AUC are about it" if count > others else ""
+    console.note(
+        f"data.target: the positive class is {_columns.shortened(positive)!r} ({count / (count + others):.0%} of the examples){advice}. "
+        "data.positive names it."
+    )
 
 
 def _splits(

@@ -28,6 +28,7 @@ class TableSettings:
     missing: str = "error"
     task: str = "auto"
     na_values: Sequence[Any] | None = None
+    positive: Any = None
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
 
     @functools.cached_property
@@ -48,6 +49,17 @@ class TableSettings:
         return list(
             dict.fromkeys([*self.inputs, self.target, *([self.weight] if self.weight is not None else [])])
         )
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns whose text is needed as it stands: categories, labels, and all if numbers may be missing values."""
+        if self.numbers_may_be_missing:
+            return self.used
+        return [
+            c
+            for c in self.used
+            if self.forced(c) is False or (c == self.target and self.task != "regression")
+        ]
 
     def forced(self, column: str) -> bool | None:
         """Return True if the column must hold numbers, False if any text will do, None to tell by its values."""

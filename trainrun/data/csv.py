@@ -22,6 +22,7 @@ def csv(
     *,
     path: str | None = None,
     target: str | None = None,
+    positive: str | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
@@ -49,6 +50,7 @@ def csv(
         path: the file, text whose first line has the columns' names, also compressed (.csv.gz, .csv.zst); or a folder, or a
             pattern (``data/*.csv``), of files with the same columns, read in the order of their names.
         target: the column to predict.
+        positive: of two classes the positive one, whose probability is predicted; None: the second by number or alphabet.
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
         categorical: the features that are categories, all others being numbers; None: by their values.
@@ -72,7 +74,9 @@ def csv(
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
-    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values)
+    settings = TableSettings(
+        target, features, categorical, exclude, weight, missing, task, na_values, positive
+    )
     return _table_dataset.dataset(
         lambda: _open(path, delimiter, encoding),
         settings,
@@ -86,6 +90,7 @@ def describe(
     *,
     path: str | None = None,
     target: str | None = None,
+    positive: str | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
@@ -101,7 +106,9 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the header tells and, of a small file, its rows."""
-    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values)
+    settings = TableSettings(
+        target, features, categorical, exclude, weight, missing, task, na_values, positive
+    )
     splitting = SplitSettings(validation, test, stratify, 0)
     return _table_dataset.description(lambda: _open(path, delimiter, encoding), settings, splitting)
 

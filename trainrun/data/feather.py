@@ -16,6 +16,7 @@ def feather(
     *,
     path: str | None = None,
     target: str | None = None,
+    positive: str | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
@@ -38,7 +39,7 @@ def feather(
     Args:
         path: the file; or a folder, or a pattern (``data/*.feather``), of files with the same columns, read in the order of their
             names.
-        target, features, exclude, weight: columns, as in `data.csv.csv`.
+        target, positive, features, exclude, weight: as in `data.csv.csv`.
         categorical: the features that are categories, all others being numbers; None: by their types.
         missing, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
@@ -47,7 +48,9 @@ def feather(
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
-    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values or ())
+    settings = TableSettings(
+        target, features, categorical, exclude, weight, missing, task, na_values or (), positive
+    )
     return _table_dataset.dataset(
         lambda: _arrow_source.open_source(path, "feather"),
         settings,
@@ -61,6 +64,7 @@ def describe(
     *,
     path: str | None = None,
     target: str | None = None,
+    positive: str | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
@@ -74,6 +78,8 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows."""
-    settings = TableSettings(target, features, categorical, exclude, weight, missing, task, na_values or ())
+    settings = TableSettings(
+        target, features, categorical, exclude, weight, missing, task, na_values or (), positive
+    )
     splitting = SplitSettings(validation, test, stratify, 0)
     return _table_dataset.description(lambda: _arrow_source.open_source(path, "feather"), settings, splitting)

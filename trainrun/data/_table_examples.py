@@ -1,0 +1,188 @@
+"""The rows of a table that are examples, and their labels; or all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from trainrun.data import _column_names, _columns, _table, _table_problems
+from trainrun.data._split import class_problem, share_problems
+from trainrun.data._table import Table
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data.dataset import TargetSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class TableSource(Protocol):
+    """One or several files of one table.
+
+    Args:
+        name: of the dataset.
+        header: the names of the columns.
+        typed: see `_table.convert`.
+        is_small: whether the preflight reads it whole.
+    """
+
+    name: str
+    header: Sequence[str]
+    typed: bool
+    is_small: bool
+
+    def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
+        """Return those columns, in that order, and the rows that are wrong as such; no table if it cannot be read.
+
+        Args:
+            columns: their names.
+            text: those whose text is needed as it stands, even if it is numbers.
+        """
+
+    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+        """Return the place of each of the rows that `read` returned, as a message names it."""
+
+    def understood(self) -> str:
+        """Return what was found out about the file and not stated, as a sentence; or nothing."""
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """The shares of the parts, and how they are drawn; see `_split.split`."""
+
+    validation: float
+    test: float
+    stratify: bool
+    seed: int
+
+    @property
+    def parts(self) -> int:
+        return 1 + bool(self.validation) + bool(self.test)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows that are examples, and their labels.
+
+    Args:
+        table: all rows.
+        keep: indices of the examples.
+        labels: class ids `[n]`, or numbers `[n, 1]`.
+        target: what they mean.
+        counts: of a class target: name -> examples.
+    """
+
+    table: Table
+    keep: np.ndarray
+    labels: np.ndarray
+    target: TargetSpec
+    counts: Mapping[str, int]
+
+
+def examples(
+    source: TableSource, settings: TableSettings, splitting: SplitSettings
+) -> tuple[Examples | None, list[Fault]]:
+    """Return the examples, or all that is wrong with the rows.
+
+    Args:
+        source: the table.
+        settings: how its columns are to be read, with their names as it has them.
+        splitting: the parts, each of which needs every class.
+    """
+    raw, faults = source.read(settings.used, settings.text_columns)
+    if raw is None:
+        return None, faults
+    table = _table.convert(raw, settings, source.typed)
+    del raw
+    faults += _table_problems.value_faults(table, settings, source.locate)
+    if faults:
+        return None, faults
+    keep = _kept(table, settings)
+    if not len(keep):
+        message = "every row misses something, so none is left. Try data.missing=mean_or_mode, or fewer data.features."
+        return None, [("missing", message)]
+    labels, target, counts = _labels(table.columns[settings.target], settings, keep)
+    faults += share_problems(len(keep), splitting.validation, splitting.test)
+    if settings.positive is not None and not faults:
+        labels, target, faults = _with_positive(labels, target, settings)
+    if target.kind != "real" and len(counts) < 2:
+        faults.append(
+            (
+                "target",
+                f"column {settings.target} has one value only, {_columns.shortened(', '.join(counts))!r}; there is nothing to tell apart.",
+            )
+        )
+    elif target.classes and splitting.stratify and (small := class_problem(counts, splitting.parts)):
+        faults.append(("target", small))
+    if settings.weight is not None:
+        weights = table.columns[settings.weight].numbers[keep]
+        if weights.min() < 0 or weights.max() == 0:
+            message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
+            faults.append(("weight", message))
+    return Examples(table, keep, labels, target, counts), faults
+
+
+def _kept(table: Table, settings: TableSettings) -> np.ndarray:
+    """Return the indices of the rows that the missing-value policy leaves."""
+    import numpy as np
+
+    demanded = settings.used if settings.missing == "drop" else [settings.target]
+    keep = np.ones(table.rows, bool)
+    for name in [*demanded, *([settings.weight] if settings.weight is not None else [])]:
+        keep &= table.columns[name].known()
+    return np.flatnonzero(keep)
+
+
+def _labels(
+    column: _table.Column, settings: TableSettings, keep: np.ndarray
+) -> tuple[np.ndarray, TargetSpec, dict[str, int]]:
+    """Return class ids `[n]` or numbers `[n, 1]`, what they mean, and how many examples each class has."""
+    import numpy as np
+
+    numbers = None
+    if column.numbers is not None:
+        numbers = column.numbers[keep][:, None]
+        if settings.task == "regression" or not _table.may_be_classes(numbers):
+            return numbers, TargetSpec("real"), {}
+        column = _table.encoded(column.values, settings)
+    present, codes, counts = np.unique(column.codes[keep], return_inverse=True, return_counts=True)
+    names = _columns.class_names([column.texts[i] for i in present])
+    classes = _columns.class_order(set(names))
+    if numbers is not None and len(classes) > _columns.CLASSES_UP_TO:
+        return numbers, TargetSpec("real"), {}
+    ids = {name: i for i, name in enumerate(classes)}
+    id_of_text = np.array([ids[name] for name in names])
+    examples = dict(zip(classes, np.bincount(id_of_text, counts).astype(int).tolist(), strict=True))
+    kind = "binary" if len(classes) == 2 else "multiclass"
+    return (
+        id_of_text[codes],
+        TargetSpec(kind, tuple(classes), 1 if kind == "binary" else len(classes)),
+        examples,
+    )
+
+
+def _with_positive(
+    labels: np.ndarray, target: TargetSpec, settings: TableSettings
+) -> tuple[np.ndarray, TargetSpec, list[Fault]]:
+    """Return the labels and their meaning with the class `data.positive` as number 1, or what is wrong with its name."""
+    if target.kind != "binary":
+        what = f"{len(target.classes)} classes" if target.classes else "numbers, which are no classes"
+        message = (
+            f"one of two classes is the positive one; column {settings.target} has {what}. Leave it out."
+        )
+        return labels, target, [("positive", message)]
+    spelled = _column_names.spellings(settings.positive)
+    positive = next((name for name in target.classes if name in spelled), None)
+    if positive is None:
+        try:
+            positive = _column_names.resolve(settings.positive, target.classes)
+        except ValueError as error:
+            return labels, target, [("positive", str(error))]
+    if positive is None:
+        listed = " and ".join(map(repr, target.classes))
+        message = f"the target has no class {spelled[0]!r}. Its classes are {listed}."
+        return labels, target, [("positive", message)]
+    if positive == target.classes[1]:
+        return labels, target, []
+    return 1 - labels, TargetSpec("binary", target.classes[::-1]), []
