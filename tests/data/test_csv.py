@@ -14,6 +14,7 @@ from trainrun.data._csv_file import sniff_delimiter
 from trainrun.data._csv_source import SMALL
 from trainrun.data.csv import describe
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
 from trainrun.registry.construct import construct
 
 HEADER = "age,city,income,buys"
@@ -534,12 +535,28 @@ def test_a_line_end_within_quotes_is_kept_wherever_it_stands(write):
 @pytest.mark.parametrize("task", ["auto", "regression"])
 @pytest.mark.parametrize("later", ["", "NA", "nan", " 7.5 "])
 def test_numbers_are_those_that_python_reads_to_the_last_bit(write, task, later):
-    texts = [
-        repr(v)
-        for v in np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-30, 30).repeat(4)[:200]
-    ]
+    values = np.random.default_rng(0).normal(size=200) * 10.0 ** np.linspace(-30, 30, 200)
+    texts = [repr(value) for value in values.tolist()]
     path = write("x,y\n" + "".join(f"{i},{text}\n" for i, text in enumerate([*texts, later])))
     data = load(path, "y", task=task, missing="drop", validation=0, test=0)
     expected = [float(text) for text in [*texts, later] if text.strip() not in ("", "NA", "nan")]
     assert data.train.y[:, 0].tolist() == expected
     assert data.preprocessing["missing"] == ({} if later == " 7.5 " else {"y": 1})
+
+
+@pytest.mark.parametrize("name", ["2019_01", "yes", "1e5", "0x10", "1.0", "007", "2019-01-02", "inf"])
+def test_a_column_is_found_as_typed_on_the_command_line(write, name):
+    path = write(f"{name},null,y\n" + "".join(f"{i % 2},{i},{i % 3}\n" for i in range(60)))
+    for typed in (
+        f"data.target={name}",
+        f"data.features=[{name},null]",
+        f"data.exclude=[{name}]",
+        f"data.categorical=[{name}]",
+    ):
+        words = ["data=csv", f"data.path={path}", *([] if "target" in typed else ["data.target=y"]), typed]
+        config, problems = preflight.overrides([*words, "tracking=none"])
+        assert not problems and config is not None, problems
+    _, problems = preflight.overrides(["data=csv", f"data.path={path}", "data.target=null"])
+    assert "data.target='\"null\"'" in str(problems[0])
+    _, problems = preflight.overrides(["data=csv", f"data.path={path}", f"data.target=[{name}]"])
+    assert "data.target: expected text" in str(problems[0])

@@ -9,7 +9,8 @@ from typing import Any
 
 from trainrun.errors import did_you_mean
 
-TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+# In YAML, besides true and false.
+TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 INTEGER = re.compile(r"[+-]?(0|[1-9](_?[0-9])*)")
 FLOAT = re.compile(r"[+-]?([0-9_]*\.[0-9_]*|[0-9_.]+e[+-]?[0-9_]+|inf|nan)")
 # Columns that a message lists.
@@ -35,7 +36,7 @@ def resolve(value: Any, header: Sequence[str]) -> str | None:
     if len(typed) > 1:
         raise ValueError(
             f"{' and '.join(map(repr, typed))} are both read as {value!r} when typed without quotes. "
-            f"Quote the one that is meant: {quoted(typed[0])}"
+            f"Quote the one that is meant: {quoted(typed[0])}."
         )
     typed = typed or [name for name in header if any(_same(value, v) for v in _yaml_values(name))]
     return typed[0] if len(typed) == 1 else None
@@ -66,7 +67,7 @@ def spellings(value: Any) -> list[str]:
     if value is None:
         return ["null"]
     if isinstance(value, bool):
-        return [word for word, truth in TRUTH.items() if truth is value]
+        return [str(value).lower(), *(word for word, truth in TRUTH.items() if truth is value)]
     if isinstance(value, float):
         return [repr(value), f"{value:g}"]
     return [str(value)]
@@ -91,8 +92,8 @@ def _override_values(text: str) -> Iterator[Any]:
     word = text.lower()
     if word == "null":
         yield None
-    elif word in TRUTH:
-        yield TRUTH[word]
+    elif word in ("true", "false"):
+        yield word == "true"
     elif INTEGER.fullmatch(word):
         yield int(word)
     elif FLOAT.fullmatch(word):
@@ -104,6 +105,8 @@ def _yaml_values(text: str) -> Iterator[Any]:
     word = text.lower().replace("_", "")
     if word == "~":
         yield None
+    if word in TRUTH:
+        yield TRUTH[word]
     for base in (0, 8, 10):
         try:
             yield int(word, base)

@@ -112,7 +112,11 @@ class TableSettings:
             return str(value) if name is None else name
 
         if self.target is None:
-            null = f" For a column of that name: {_column_names.quoted('null')}." if "null" in names else ""
+            null = (
+                f" For a column of that name: data.target={_column_names.quoted('null')}."
+                if "null" in names
+                else ""
+            )
             has = _column_names.listed(header)
             faults.append(("target", f"expected the column to predict, got null. The file has {has}.{null}"))
         target = None if self.target is None else column("target", self.target)

@@ -10,7 +10,7 @@ from trainrun.data._csv_source import CsvSource
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.util.arguments import Decay
+from trainrun.util.arguments import Decay, Name
 
 # Of the files that are taken from a folder.
 ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".tsv", ".tsv.gz")
@@ -21,17 +21,17 @@ NAMED = 10
 def csv(
     *,
     path: str | None = None,
-    target: str | None = None,
-    positive: str | None = None,
-    features: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    categorical: Sequence[str] | None = None,
+    target: Name | None = None,
+    positive: Name | None = None,
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    categorical: Sequence[Name] | None = None,
     missing: str = "error",
     task: str = "auto",
-    na_values: Sequence[str] | None = None,
+    na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    weight: str | None = None,
+    weight: Name | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -89,17 +89,17 @@ def csv(
 def describe(
     *,
     path: str | None = None,
-    target: str | None = None,
-    positive: str | None = None,
-    features: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    categorical: Sequence[str] | None = None,
+    target: Name | None = None,
+    positive: Name | None = None,
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    categorical: Sequence[Name] | None = None,
     missing: str = "error",
     task: str = "auto",
-    na_values: Sequence[str] | None = None,
+    na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    weight: str | None = None,
+    weight: Name | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,

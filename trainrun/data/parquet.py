@@ -9,21 +9,21 @@ from trainrun.data import _arrow_source, _table_dataset
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.util.arguments import Decay
+from trainrun.util.arguments import Decay, Name
 
 
 def parquet(
     *,
     path: str | None = None,
-    target: str | None = None,
-    positive: str | None = None,
-    features: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    categorical: Sequence[str] | None = None,
+    target: Name | None = None,
+    positive: Name | None = None,
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    categorical: Sequence[Name] | None = None,
     missing: str = "error",
     task: str = "auto",
-    na_values: Sequence[str] | None = None,
-    weight: str | None = None,
+    na_values: Sequence[Name] | None = None,
+    weight: Name | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -63,15 +63,15 @@ def parquet(
 def describe(
     *,
     path: str | None = None,
-    target: str | None = None,
-    positive: str | None = None,
-    features: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    categorical: Sequence[str] | None = None,
+    target: Name | None = None,
+    positive: Name | None = None,
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    categorical: Sequence[Name] | None = None,
     missing: str = "error",
     task: str = "auto",
-    na_values: Sequence[str] | None = None,
-    weight: str | None = None,
+    na_values: Sequence[Name] | None = None,
+    weight: Name | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,

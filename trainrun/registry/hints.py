@@ -93,6 +93,7 @@ def described(hint: Any) -> str:
             "length": "length of training",
             "duration": "duration",
             "path": "path in the run's directory",
+            "name": "list of text" if takes(hint)[1] else "text",
         }[form.name]
     return expects(hint) if not any(base is Any for base, _ in map(_parts, alternatives(hint))) else ""
 

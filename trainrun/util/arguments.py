@@ -49,10 +49,10 @@ class Form:
     """A text that stands for something else.
 
     Args:
-        name: ``length`` (of training), ``duration`` or ``path`` (of a file in the run's directory).
+        name: ``length`` (of training), ``duration``, ``path`` (of a file in the run's directory) or ``name``.
     """
 
-    name: Literal["length", "duration", "path"]
+    name: Literal["length", "duration", "path", "name"]
 
 
 # A number of steps, or `3epochs`, `0.5run`, `50%`; the component receives it in steps.
@@ -61,6 +61,8 @@ TrainingLength = Annotated[Any, Form("length")]
 Duration = Annotated[Any, Form("duration")]
 # A file or folder in the run's directory; the component receives the whole path.
 RunPath = Annotated[Any, Form("path")]
+# A text of the user's own data, as a column's name; one such as 2019_01 or yes arrives as the number or truth value it is read as.
+Name = Annotated[Any, Form("name")]
 
 Positive = Annotated[float, Range(above=0)]
 NotNegative = Annotated[float, Range(0)]

@@ -153,7 +153,7 @@ def _argument_problems(
             hint = Any
         reference, form = hints.mark(hint, Reference), hints.mark(hint, Form)
         if (reference or form) and value is not None:
-            if fault := _one_or_list(hint, value, reference):
+            if fault := _one_or_list(hint, value, reference, form):
                 yield Problem(where, fault)
                 continue
             places = (
@@ -172,11 +172,13 @@ def _argument_problems(
             yield Problem(where, fault)
 
 
-def _one_or_list(hint: Any, value: Any, reference: Reference | None) -> str | None:
+def _one_or_list(hint: Any, value: Any, reference: Reference | None, form: Form | None) -> str | None:
     """Return what is wrong with one value where a list is expected, or the reverse."""
     takes_one, takes_list = hints.takes(hint)
     if isinstance(value, list) and not takes_list and reference:
         return f"expected one {reference.group}, got a list of {len(value)}. Name one of them."
+    if isinstance(value, list) and not takes_list and form and form.name == "name":
+        return f"expected text, got {hints.shown(value)}."
     if not isinstance(value, list) and not takes_one:
         example = "{name: Dense, units: 64}" if reference and reference.group == "layer" else value
         return f"expected a list, got {value!r}. Write [{example}]."
@@ -207,8 +209,14 @@ def _unread(read: Callable[[Any], Any]) -> Callable[[Any], str | None]:
     return fault
 
 
+def _no_text(value: Any) -> str | None:
+    """Return what is wrong with a text of the user's data, or None; a number or truth value may be read from one."""
+    return f"expected text, got {hints.shown(value)}." if isinstance(value, list | Mapping) else None
+
+
 FORMS: Mapping[str, Callable[[Any], str | None]] = {
     "length": _unread(parse_length),
     "duration": _unread(seconds),
     "path": _outside,
+    "name": _no_text,
 }
