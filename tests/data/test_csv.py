@@ -558,5 +558,7 @@ def test_a_column_is_found_as_typed_on_the_command_line(write, name):
         assert not problems and config is not None, problems
     _, problems = preflight.overrides(["data=csv", f"data.path={path}", "data.target=null"])
     assert "data.target='\"null\"'" in str(problems[0])
+    _, problems = preflight.overrides(["data=csv", f"data.path={path}", "data.target=no", "data.weight=99"])
+    assert "quotes: '\"99\"'" in str(problems[1]) and "quotes" not in str(problems[0])
     _, problems = preflight.overrides(["data=csv", f"data.path={path}", f"data.target=[{name}]"])
     assert "data.target: expected text" in str(problems[0])

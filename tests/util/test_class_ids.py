@@ -18,6 +18,8 @@ from trainrun.util import class_ids
         (2, ("honest", "fraud"), None),
         ("Fraud", ("honest", "fraud"), None),
         (-1, ("honest", "fraud"), None),
+        (True, ("false", "true"), 1),
+        (False, ("yes", "no"), 1),
     ],
 )
 def test_a_key_is_a_name_else_an_id(label, names, expected):

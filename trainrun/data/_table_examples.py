@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from trainrun.data import _column_names, _columns, _table, _table_problems
+from trainrun.data import _columns, _table, _table_problems
 from trainrun.data._split import class_problem, share_problems
 from trainrun.data._table import Table
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import TargetSpec
+from trainrun.util import typed_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,11 +173,11 @@ def _with_positive(
             f"one of two classes is the positive one; column {settings.target} has {what}. Leave it out."
         )
         return labels, target, [("positive", message)]
-    spelled = _column_names.spellings(settings.positive)
+    spelled = typed_names.spellings(settings.positive)
     positive = next((name for name in target.classes if name in spelled), None)
     if positive is None:
         try:
-            positive = _column_names.resolve(settings.positive, target.classes)
+            positive = typed_names.resolve(settings.positive, target.classes)
         except ValueError as error:
             return labels, target, [("positive", str(error))]
     if positive is None:

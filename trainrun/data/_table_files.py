@@ -6,8 +6,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.data import _column_names
-from trainrun.data._table_settings import Fault
+from trainrun.data._table_settings import Fault, listed
 from trainrun.util import paths
 
 # So many files with other columns are named.
@@ -74,8 +73,8 @@ def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> li
     for file, header in zip(files[1:], headers[1:], strict=True):
         lacking, more = [c for c in headers[0] if c not in set(header)], [c for c in header if c not in first]
         if lacking or more:
-            parts = [f"lacks {_column_names.listed(lacking)}"] if lacking else []
-            parts += [f"also has {_column_names.listed(more)}"] if more else []
+            parts = [f"lacks {listed(lacking)}"] if lacking else []
+            parts += [f"also has {listed(more)}"] if more else []
             message = f"{file} has other columns than {files[0]}: it {' and '.join(parts)}. Files of one table have the same columns."
             faults.append(("path", message))
     return faults[:NAMED]

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data import _column_names
 from trainrun.data._columns import MISSING, POLICIES, TASKS, number
 from trainrun.errors import did_you_mean
+from trainrun.util import typed_names
 
 Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
+
+
+# Columns that a message lists.
+LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class TableSettings:
     def missing_words(self) -> frozenset[str]:
         """The texts, in lower case, that stand for a missing value."""
         values = MISSING if self.na_values is None else self.na_values
-        words = (word for value in values for word in _column_names.spellings(value))
+        words = (word for value in values for word in typed_names.spellings(value))
         return frozenset({"", *(word.strip().lower() for word in words)})
 
     @functools.cached_property
@@ -103,21 +107,21 @@ class TableSettings:
             if isinstance(value, str) and value in names:
                 return value
             try:
-                name = _column_names.resolve(value, header)
+                name = typed_names.resolve(value, header)
             except ValueError as error:
                 faults.append((key, str(error)))
                 return str(value)
             if name is None:
-                faults.append((key, _column_names.unknown(value, header)))
+                faults.append((key, _unknown(value, header)))
             return str(value) if name is None else name
 
         if self.target is None:
             null = (
-                f" For a column of that name: data.target={_column_names.quoted('null')}."
+                f" For a column of that name: data.target={typed_names.quoted('null')}."
                 if "null" in names
                 else ""
             )
-            has = _column_names.listed(header)
+            has = listed(header)
             faults.append(("target", f"expected the column to predict, got null. The file has {has}.{null}"))
         target = None if self.target is None else column("target", self.target)
         lists = {
@@ -142,3 +146,20 @@ class TableSettings:
         if target is not None and target in (lists["exclude"] or ()):
             faults.append(("exclude", f"{target!r} is the target. Take it out of data.exclude."))
         return dataclasses.replace(self, target=target, weight=weight, inputs=inputs, **lists), faults
+
+
+def listed(header: Sequence[str]) -> str:
+    """Return the first names of a header, and how many more there are."""
+    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
+    return ", ".join(header[:LISTED]) + more
+
+
+def _unknown(value: Any, header: Sequence[str]) -> str:
+    """Return the message for a value that names no column."""
+    text = typed_names.spellings(value)[0]
+    near = did_you_mean(text, header)
+    looks = (
+        "" if isinstance(value, str) else " A name that looks like a number or a truth value needs quotes: "
+    )
+    hint = f"{looks}{typed_names.quoted(text)}." if looks else ""
+    return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"

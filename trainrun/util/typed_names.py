@@ -1,4 +1,4 @@
-"""Column names as typed: `data.target=2019_01` arrives as the number 201901, `yes` as true; here the column is found again."""
+"""Names of the user's data as typed: a column `2019_01` arrives as the number 201901, `yes` as true; here it is found again."""
 
 from __future__ import annotations
 
@@ -7,59 +7,40 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainrun.errors import did_you_mean
-
 # In YAML, besides true and false.
 TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 INTEGER = re.compile(r"[+-]?(0|[1-9](_?[0-9])*)")
 FLOAT = re.compile(r"[+-]?([0-9_]*\.[0-9_]*|[0-9_.]+e[+-]?[0-9_]+|inf|nan)")
-# Columns that a message lists.
-LISTED = 20
 
 
-def resolve(value: Any, header: Sequence[str]) -> str | None:
-    """Return the column that a value names, or None.
+def resolve(value: Any, names: Sequence[str]) -> str | None:
+    """Return the name that a value stands for, or None.
 
     Args:
         value: as the command line or a YAML file hands it over: a text, or what it took the text for.
-        header: the names of the columns.
+        names: the names that there are.
 
     Raises:
-        ValueError: several columns are read as that value.
+        ValueError: several names are read as that value.
     """
     if isinstance(value, str):
-        if value in header:
+        if value in names:
             return value
-        alike = [name for name in header if _normal(name) == _normal(value)]
+        alike = [name for name in names if _normal(name) == _normal(value)]
         return alike[0] if len(alike) == 1 else None
-    typed = [name for name in header if any(_same(value, v) for v in _override_values(name))]
+    typed = [name for name in names if any(_same(value, v) for v in _override_values(name))]
     if len(typed) > 1:
         raise ValueError(
             f"{' and '.join(map(repr, typed))} are both read as {value!r} when typed without quotes. "
             f"Quote the one that is meant: {quoted(typed[0])}."
         )
-    typed = typed or [name for name in header if any(_same(value, v) for v in _yaml_values(name))]
+    typed = typed or [name for name in names if any(_same(value, v) for v in _yaml_values(name))]
     return typed[0] if len(typed) == 1 else None
 
 
 def quoted(name: str) -> str:
     """Return a name as the command line takes it for text, whatever it looks like."""
     return f"""'"{name}"'"""
-
-
-def unknown(value: Any, header: Sequence[str]) -> str:
-    """Return the message for a value that names no column."""
-    hint = ""
-    if not isinstance(value, str):
-        hint = f" A name that looks like a number or a truth value needs quotes: {quoted(_text(value))}."
-    near = did_you_mean(_text(value), header)
-    return f"the file has no column {_text(value)!r}.{near} It has {listed(header)}.{hint}"
-
-
-def listed(header: Sequence[str]) -> str:
-    """Return the first names of a header, and how many more there are."""
-    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
-    return ", ".join(header[:LISTED]) + more
 
 
 def spellings(value: Any) -> list[str]:
@@ -71,10 +52,6 @@ def spellings(value: Any) -> list[str]:
     if isinstance(value, float):
         return [repr(value), f"{value:g}"]
     return [str(value)]
-
-
-def _text(value: Any) -> str:
-    return spellings(value)[0]
 
 
 def _normal(name: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from trainrun.data._column_names import quoted, resolve, unknown
+from trainrun.util.typed_names import quoted, resolve
 
 # Those that are read as a number, a truth value or null, and some that are not.
 NAMES = [
@@ -54,8 +54,3 @@ def test_what_two_columns_may_mean_is_asked_for_in_quotes():
 
 def test_composed_and_decomposed_accents_are_one_name():
     assert resolve("prénom", ["pre\u0301nom"]) == "pre\u0301nom"
-
-
-def test_an_unknown_name_that_was_no_text_gets_the_advice_to_quote():
-    assert "quotes: '\"true\"'" in unknown(True, ["a", "b"])
-    assert "quotes" not in unknown("c", ["a", "b"])
