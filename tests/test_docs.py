@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import csv, parquet
 
 from trainrun.cli import main
 from trainrun.commands import _verbs
@@ -56,7 +57,10 @@ RUNS = list(
 @pytest.fixture(autouse=True)
 def reader_folder(inside, monkeypatch):
     rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i * 1.5}" for i in range(100))
-    (inside / "houses.csv").write_text(f"rooms,city,price\n{rows}\n")
+    (inside / "parts").mkdir()
+    for name in ("houses.csv", "parts/a.csv"):
+        (inside / name).write_text(f"rooms,city,price\n{rows}\n")
+    parquet.write_table(csv.read_csv(inside / "houses.csv"), inside / "houses.parquet")
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)

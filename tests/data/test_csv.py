@@ -347,7 +347,12 @@ def test_the_delimiter_is_the_one_that_gives_rows_of_one_length(text, delimiter)
 
 @pytest.mark.parametrize(
     ("encoding", "options"),
-    [("utf-16", {}), ("utf-16-le", {"encoding": "utf-16-le"}), ("cp1252", {"encoding": "latin-1"})],
+    [
+        ("utf-16", {}),
+        ("utf-32", {}),
+        ("utf-16-le", {"encoding": "utf-16-le"}),
+        ("cp1252", {"encoding": "latin-1"}),
+    ],
 )
 def test_other_encodings(write, encoding, options):
     text = people().replace("Rome", "Köln")

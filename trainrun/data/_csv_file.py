@@ -24,7 +24,7 @@ SAMPLE, SAMPLE_ROWS = 100_000, 20
 FIRST_ROWS = 5
 DELIMITERS = (",", ";", "\t", "|")
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}  # by a file's first bytes
-BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 UTF_8 = "utf-8-sig"
 # What most files are written in that are not UTF-8: Western European Windows.
 OTHER_ENCODING = "cp1252"
@@ -97,7 +97,8 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
     except OSError as error:
         return None, [("path", f"{path} cannot be unpacked: {error}. Is it complete?")]
     if encoding is None:
-        file = dataclasses.replace(file, encoding=BYTE_ORDER_MARKS.get(start[:2], UTF_8))
+        marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), UTF_8)
+        file = dataclasses.replace(file, encoding=marked)
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         return None, [("path", f"{path} is no text file. {_no_text(start)}")]
     text = start.decode(file.encoding, "replace")
