@@ -13,7 +13,7 @@ import tensorflow as tf
 import trainrun
 from trainrun.inspect import profiling
 from trainrun.inspect.profiling import Profile
-from trainrun.model.cost import STEP, Cost
+from trainrun.model.cost import FORWARD_PASSES_PER_STEP, Cost
 from trainrun.run import builders
 
 QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.limit=320", "trainer.epochs=3", "metric=none",
@@ -109,7 +109,9 @@ def test_computation_is_that_of_a_step_written_by_hand(inside):
     # The machine is shared: within a factor of five it is the same thing that is measured; a step of another kind, or
     # one that waits for its input, is off by more.
     assert 0.2 < found / min(times) < 5
-    assert Cost.of(model, 256).flops * STEP * 256 / found > 1e9, "slower than any processor of this century"
+    assert Cost.of(model, 256).flops * FORWARD_PASSES_PER_STEP * 256 / found > 1e9, (
+        "slower than any processor of this century"
+    )
 
 
 @pytest.mark.parametrize("trainer", ["fit", "custom", "train_on_batch"])

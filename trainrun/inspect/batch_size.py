@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.model.cost import STEP, Cost, scaled
+from trainrun.model.cost import FORWARD_PASSES_PER_STEP, Cost, scaled
 from trainrun.trainer.job import Job
 from trainrun.util import machine
 
@@ -117,7 +117,7 @@ def speed(job: Job, trainer: Any, limit: int | None, parts: int = 1) -> float:
 def short(job: Job, cost: Cost) -> Job:
     """Return the job of a trial: a few steps, without validation."""
     plan = job.plan
-    affordable = int(OPERATIONS / max(cost.flops * STEP * plan.batch_size, 1))
+    affordable = int(OPERATIONS / max(cost.flops * FORWARD_PASSES_PER_STEP * plan.batch_size, 1))
     steps = min(plan.steps_per_epoch, MAX_STEPS, max(affordable, MIN_STEPS))
     examples = min(plan.examples, steps * plan.batch_size)
     return replace(

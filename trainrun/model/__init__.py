@@ -1,5 +1,5 @@
-"""Models, one a file, and what is known of any model: its cost, its variables, how it is saved.
+"""Model builders, one a file, and properties of any model: its cost, its variables, the kind of its output, saving.
 
-In come input and target specs and numbers from the config; out comes a built, uncompiled `keras.Model`. A file is a
-component exactly if conf/model/ has its YAML. Begin with `mlp.py`.
+The input is the specs of the data's inputs and target, and arguments from the config; the output is a built, uncompiled
+`keras.Model`. A file is a component exactly if conf/model/ has its YAML. Begin with `mlp.py`.
 """

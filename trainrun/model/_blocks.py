@@ -1,4 +1,4 @@
-"""What several models are made of: hidden layers with norm and dropout, and the head."""
+"""Building blocks of the models: dense and convolution blocks with normalization and dropout, and the output layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from trainrun.model._weights import Weights
 
 
 def check_activation(name: str | None, key: str = "model.activation") -> None:
-    """Raise a `UserError` unless Keras knows the activation."""
+    """Check the name of an activation.
+
+    Args:
+        name: as in `keras.activations`; None is allowed.
+        key: the config's key, for the message.
+
+    Raises:
+        UserError: Keras has no activation of that name.
+    """
     known = [
         k
         for k, v in vars(keras.activations).items()
@@ -29,12 +37,12 @@ def check_activation(name: str | None, key: str = "model.activation") -> None:
         )
 
 
-def listed(sizes: int | list[int]) -> list[int]:
-    """Return one size or several as a list."""
+def as_list(sizes: int | list[int]) -> list[int]:
+    """Return one size, or several, as a list."""
     return [sizes] if isinstance(sizes, int) else list(sizes)
 
 
-def hidden(
+def dense_block(
     x: Any,
     units: int,
     weights: Weights,
@@ -44,7 +52,20 @@ def hidden(
     dropout: float = 0.0,
     name: str | None = None,
 ) -> Any:
-    """Return a dense layer's output: dense, norm if asked for, activation, dropout if any."""
+    """Apply a dense layer, batch normalization (optional), an activation and dropout (optional).
+
+    Args:
+        x: `[batch, ..., d]`.
+        units: width of the dense layer.
+        weights: initializers, penalties and constraint of its weights.
+        activation: after the normalization.
+        batch_norm: normalize before the activation; the dense layer then has no bias.
+        dropout: fraction of the outputs set to 0 during training, in [0, 1).
+        name: of the dense layer.
+
+    Returns:
+        `[batch, ..., units]`.
+    """
     dense = layers.Dense(
         units,
         activation=None if batch_norm else activation,
@@ -52,10 +73,17 @@ def hidden(
         name=name,
         **weights.dense(activity=not batch_norm, bias=not batch_norm),
     )
-    return _finished(dense(x), weights, activation, batch_norm, dropout)
+    return _normalize_activate_drop(dense(x), weights, activation, batch_norm, dropout)
 
 
-def convolution(
+def dense_stack(x: Any, units: int | list[int], weights: Weights, *, name: str, **block: Any) -> Any:
+    """Apply one `dense_block` for each width in `units`, named ``<name>_1``, ``<name>_2`` …; further arguments are its."""
+    for i, width in enumerate(as_list(units)):
+        x = dense_block(x, width, weights, name=f"{name}_{i + 1}", **block)
+    return x
+
+
+def conv_block(
     x: Any,
     filters: int,
     weights: Weights,
@@ -68,9 +96,22 @@ def convolution(
     activity: bool = True,
     name: str | None = None,
 ) -> Any:
-    """Return a convolution's output, padded to the image's size: convolution, norm, activation, dropout.
+    """Apply a 2D convolution with padding ``same``, batch normalization (optional), activation and dropout (optional).
 
-    `activity` false leaves its outputs out of the activity penalty.
+    Args:
+        x: `[batch, height, width, channels]`.
+        filters: number of output channels.
+        weights: initializers, penalties and constraint of its weights.
+        kernel_size: height and width of the kernel, in pixels.
+        strides: step of the kernel in both directions, in pixels.
+        activation: after the normalization; None: none.
+        batch_norm: normalize before the activation; the convolution then has no bias.
+        dropout: fraction of the outputs set to 0 during training, in [0, 1).
+        activity: whether the activity penalty includes its outputs.
+        name: of the convolution.
+
+    Returns:
+        `[batch, ⌈height / strides⌉, ⌈width / strides⌉, filters]`.
     """
     conv = layers.Conv2D(
         filters,
@@ -82,43 +123,41 @@ def convolution(
         name=name,
         **weights.conv(activity=activity and not batch_norm, bias=not batch_norm),
     )
-    return _finished(conv(x), weights, activation, batch_norm, dropout, activity)
+    return _normalize_activate_drop(conv(x), weights, activation, batch_norm, dropout, activity)
 
 
-def _finished(
+def _normalize_activate_drop(
     x: Any, weights: Weights, activation: str | None, batch_norm: bool, dropout: float, activity: bool = True
 ) -> Any:
     if batch_norm:
-        x = normalized(x)
+        # Synchronized over replicas, or two devices would not train as one does. Momentum 0.9, not Keras' 0.99: in a short
+        # run, the moving averages used in validation would still be near their initial values.
+        x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
         if activation is not None:
             penalty = weights.activity_regularizer if activity else None
             x = layers.Activation(activation, activity_regularizer=penalty)(x)
     return layers.Dropout(dropout)(x) if dropout else x
 
 
-def normalized(x: Any) -> Any:
-    """Return the batch's values with mean 0 and deviation 1 by channel.
-
-    The moments are taken over the batch of all replicas, or two devices would not train as one does. The running
-    ones forget within tens of steps: with Keras' 0.99, short runs would validate with moments still near their start.
-    """
-    return layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
-
-
 def output_dtype() -> str:
-    """Return the type of a model's output: exact enough for a loss, also where the layers before it are not."""
+    """Return the dtype of a model's output: float64 under that policy, else float32, also in mixed precision."""
     return "float64" if keras.config.dtype_policy().compute_dtype == "float64" else "float32"
 
 
-def head(x: Any, target: TargetSpec, activation: str | None, weights: Weights, activity: bool = False) -> Any:
-    """Return the model's output, `[batch, *target.shape, outputs]`, in float32 (float64 if all is) whatever the precision before it.
+def output_layer(
+    x: Any, target: TargetSpec, activation: str | None, weights: Weights, activity: bool = False
+) -> Any:
+    """Apply the dense output layer.
 
     Args:
         x: `[batch, d]`.
-        target: how many outputs; with a shape, one label for each of its places.
-        activation: of the last layer, None for logits, scores and real numbers.
-        weights: of the layer.
-        activity: penalize its outputs: for models without a hidden layer.
+        target: number of outputs; if it has a shape, each of its positions has outputs of its own.
+        activation: of the outputs; None for logits, scores and real numbers.
+        weights: initializers, penalties and constraint of its weights.
+        activity: whether the activity penalty includes the outputs: for models without a hidden layer.
+
+    Returns:
+        `[batch, *target.shape, outputs]`, of `output_dtype()`.
     """
     arguments = {"dtype": output_dtype(), **weights.dense(activity=activity)}
     if not target.shape:

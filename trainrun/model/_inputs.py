@@ -1,4 +1,4 @@
-"""The model's inputs by what the data has, and their way into flat, sequence and image models."""
+"""Input tensors of a model for the kinds of input that the data has, and their encoding for flat and sequence models."""
 
 from __future__ import annotations
 
@@ -13,53 +13,68 @@ from trainrun.data.dataset import InputSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model._weights import Weights
 
-# A column with more values than this is embedded, not one-hot encoded.
-ONE_HOT_UP_TO = 20
+# A categorical column with more values than this is embedded instead of one-hot encoded.
+MAX_ONE_HOT_VALUES = 20
 Pair = tuple[InputSpec, Any]
 
 
-def open_inputs(inputs: Sequence[InputSpec]) -> tuple[Any, list[Pair]]:
-    """Return what `keras.Model` takes as inputs, and each spec with its tensor.
+def input_tensors(inputs: Sequence[InputSpec]) -> tuple[Any, list[Pair]]:
+    """Create the input tensors of a model.
 
-    One input is an array, several are a dict by name, as in `Split.x`.
+    Returns:
+        `(inputs, pairs)`: the argument `inputs` of `keras.Model`, as in `Split.x` (a tensor, or a dict by name if there are
+        several), and each spec with its tensor.
     """
     tensors = {s.name: keras.Input(s.shape, dtype=s.dtype, name=s.name) for s in inputs}
     pairs = [(s, tensors[s.name]) for s in inputs]
     return (pairs[0][1] if len(pairs) == 1 else tensors), pairs
 
 
-def only(pairs: Sequence[Pair], kind: str, model: str, instead: str) -> Pair:
-    """Return the one input, which must be of a kind.
+def single_input(pairs: Sequence[Pair], kind: str, model: str, instead: str) -> Pair:
+    """Return the only input.
+
+    Args:
+        pairs: from `input_tensors`.
+        kind: the kind of input that the model takes.
+        model: the model's name, for the message.
+        instead: an override that takes other inputs, for the message.
 
     Raises:
-        UserError: there are others, or it is of another kind.
+        UserError: the data has several inputs, or one of another kind.
     """
     if len(pairs) == 1 and pairs[0][0].kind == kind:
         return pairs[0]
-    found = " and ".join(f"{s.kind} {list(s.shape)}" for s, _ in pairs)
+    present = " and ".join(f"{s.kind} {list(s.shape)}" for s, _ in pairs)
     raise UserError(
-        Problem("model", f"model={model} takes one {kind} input; the data has {found}. Try {instead}.")
+        Problem("model", f"model={model} takes one {kind} input; the data has {present}. Try {instead}.")
     )
 
 
 def embedding_size(values: int) -> int:
-    """Return the usual width of the embedding of a column with so many values: 1.6 · values^0.56, at most 50."""
+    """Return the default width of the embedding of a column with so many values: `min(50, ⌈1.6 · values^0.56⌉)`.
+
+    Reference:
+        `emb_sz_rule` of fastai's tabular models, here rounded up and with a smaller maximum.
+    """
     return min(50, math.ceil(1.6 * values**0.56))
 
 
-def flat(
+def flatten_inputs(
     pairs: Sequence[Pair], *, embedding: int | None = None, one_hot: bool = False, embed: bool = False
 ) -> Any:
-    """Return all inputs side by side, `[batch, d]`.
+    """Concatenate all inputs to vectors.
 
-    Images are flattened; categorical codes become one-hot, or embedded where a column has many values; tokens are
-    embedded and averaged, which forgets their order.
+    Images are flattened. Categorical columns are one-hot encoded, or embedded if they have many values. Tokens are
+    embedded and averaged over the sequence, which discards their order.
 
     Args:
-        pairs: from `open_inputs`.
-        embedding: width of the tokens' embedding; None: by the vocabulary.
-        one_hot: never embed: of tokens, the share of each is taken. For linear models.
-        embed: embed every categorical column, however few its values.
+        pairs: from `input_tensors`.
+        embedding: width of the tokens' embedding; None: `embedding_size` of the vocabulary.
+        one_hot: never embed; tokens become the frequency of each token. For linear models.
+        embed: embed every categorical column, whatever its number of values.
+
+    Returns:
+        `[batch, d]`.
     """
     parts = []
     for spec, tensor in pairs:
@@ -68,48 +83,55 @@ def flat(
         elif spec.kind == "image":
             parts.append(layers.Flatten()(tensor))
         elif spec.kind == "categorical":
-            parts += columns(spec, tensor, one_hot, embed)
+            parts += encode_columns(spec, tensor, one_hot, embed)
         elif one_hot:
             parts.append(ops.mean(ops.one_hot(tensor, spec.cardinalities[0]), axis=1))
         else:
             width = embedding or embedding_size(spec.cardinalities[0])
             embedded = layers.Embedding(spec.cardinalities[0], width, name=f"{spec.name}_embedding")(tensor)
             parts.append(layers.GlobalAveragePooling1D(name=f"{spec.name}_mean")(embedded))
-    flattened = [p if len(p.shape) == 2 else layers.Flatten()(p) for p in parts]
-    return flattened[0] if len(flattened) == 1 else layers.Concatenate()(flattened)
+    vectors = [p if len(p.shape) == 2 else layers.Flatten()(p) for p in parts]
+    return vectors[0] if len(vectors) == 1 else layers.Concatenate()(vectors)
 
 
-def columns(spec: InputSpec, tensor: Any, one_hot: bool = False, embed: bool = False) -> list[Any]:
-    """Return each categorical column as one-hot or embedded, `[batch, width]`.
+def encode_columns(spec: InputSpec, tensor: Any, one_hot: bool = False, embed: bool = False) -> list[Any]:
+    """Encode each categorical column, one-hot or by an embedding.
 
     Args:
-        spec, tensor: codes `[batch, columns]`.
+        spec: of the columns.
+        tensor: category codes, `[batch, columns]`.
         one_hot: never embed.
         embed: always embed.
+
+    Returns:
+        A tensor `[batch, width]` for each column.
     """
-    found = []
+    encoded = []
     for i, values in enumerate(spec.cardinalities):
         codes = tensor[:, i]
-        if one_hot or (values <= ONE_HOT_UP_TO and not embed):
-            found.append(ops.one_hot(codes, values))
+        if one_hot or (values <= MAX_ONE_HOT_VALUES and not embed):
+            encoded.append(ops.one_hot(codes, values))
         else:
-            found.append(
+            encoded.append(
                 layers.Embedding(values, embedding_size(values), name=f"{spec.name}_{i}_embedding")(codes)
             )
-    return found
+    return encoded
 
 
-def sequence(pairs: Sequence[Pair], width: int, weights: Weights, mask_zero: bool = False) -> Any:
-    """Return all inputs as one sequence, `[batch, steps, width]`.
+def sequence_inputs(pairs: Sequence[Pair], width: int, weights: Weights, mask_zero: bool = False) -> Any:
+    """Concatenate all inputs to one sequence.
 
-    A token is a step, a categorical column is a step (each with its own embedding), an image's row is a step, a
-    number is a step; several inputs follow each other.
+    The steps are tokens, categorical columns (each with an embedding of its own), rows of images, or single numbers;
+    several inputs follow each other.
 
     Args:
-        pairs: from `open_inputs`.
+        pairs: from `input_tensors`.
         width: of each step.
-        weights: of the dense layers that bring numbers and rows to `width`.
-        mask_zero: token 0 is padding, to be skipped; only where tokens are the only input.
+        weights: initializers, penalties and constraint of the dense layers that project numbers and rows to `width`.
+        mask_zero: treat token 0 as padding and mask it; only if tokens are the only input.
+
+    Returns:
+        `[batch, steps, width]`.
     """
     parts = []
     for spec, tensor in pairs:
@@ -118,7 +140,7 @@ def sequence(pairs: Sequence[Pair], width: int, weights: Weights, mask_zero: boo
             name = f"{spec.name}_embedding"
             parts.append(layers.Embedding(spec.cardinalities[0], width, mask_zero=masked, name=name)(tensor))
         elif spec.kind == "categorical":
-            # One table for all columns: each column's codes begin where the last column's end.
+            # One embedding table for all columns: the codes of a column are offset by the values of those before it.
             starts = [sum(spec.cardinalities[:i]) for i in range(len(spec.cardinalities))]
             table = layers.Embedding(sum(spec.cardinalities), width, name=f"{spec.name}_embedding")
             parts.append(table(tensor + ops.convert_to_tensor([starts], dtype="int32")))

@@ -1,4 +1,4 @@
-"""How a model's weights begin, what is added to the loss for them, and what they may not exceed."""
+"""Initializers, penalties and constraints of the models' weights."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from trainrun.errors import Problem, UserError
 
 
 class Weights:
-    """The shared weight arguments of the models, dealt out layer by layer.
+    """The weight arguments that all models share, as keyword arguments for each layer.
 
-    A Keras initializer gives the same numbers each time it is called, so one object in several layers would
-    start them alike. Each layer therefore gets a copy of its own: the first as it is, the next ones with seeds
-    derived from it, so that a seeded initializer starts the same model every time. Without a seed, each copy draws
-    one from the run's.
+    A seeded Keras initializer returns the same values at each call, so that layers which share one would start alike. Each
+    layer therefore gets a copy: the first with the seed itself, the next ones with seeds derived from it. Without a seed, each
+    copy draws one from the run's.
 
     Args:
-        initializer: of the kernels; a name or a Keras initializer, None for the layer's own.
-        regularizer: penalty on the kernels.
-        bias_regularizer: penalty on the biases.
-        activity_regularizer: penalty on the outputs of the hidden layers, or of the head where there is none
-            hidden; Keras divides it by the batch's size.
-        constraint: on the kernels, after each step.
+        initializer: of the kernels; a name or a Keras initializer; None: the layer's own. Default ``glorot_uniform``.
+        regularizer: penalty on the kernels; default None.
+        bias_regularizer: penalty on the biases; default None.
+        activity_regularizer: penalty on the outputs of the hidden layers, or of the output layer if there are none; Keras
+            divides it by the batch size. Default None.
+        constraint: on the kernels, applied after each step; default None.
     """
 
     def __init__(
@@ -41,24 +40,24 @@ class Weights:
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.activity_regularizer = keras.regularizers.get(activity_regularizer)
         self.constraint = keras.constraints.get(constraint)
-        self.dealt = 0
+        self._copies = 0
 
     def next_initializer(self) -> Callable[..., Any] | None:
-        """Return a copy of the initializer for one more kernel."""
+        """Return a copy of the initializer for one more kernel; None: the layer's own."""
         if not isinstance(self.initializer, keras.initializers.Initializer):
             return self.initializer
         config = self.initializer.get_config()
         if isinstance(config.get("seed"), int):
-            config["seed"] = derived_seed(config["seed"], self.dealt)
-        self.dealt += 1
+            config["seed"] = derived_seed(config["seed"], self._copies)
+        self._copies += 1
         return type(self.initializer).from_config(config)
 
     def dense(self, activity: bool = True, bias: bool = True) -> dict[str, Any]:
-        """Return the arguments of one dense layer.
+        """Return the keyword arguments of one dense layer.
 
         Args:
-            activity: whether its outputs are penalized: true of a layer that ends with its activation.
-            bias: whether the layer has one.
+            activity: whether its outputs are penalized; only if the activation is part of the layer.
+            bias: whether the layer has a bias.
         """
         return {
             "kernel_initializer": self.next_initializer() or "glorot_uniform",
@@ -69,7 +68,7 @@ class Weights:
         }
 
     def conv(self, activity: bool = True, bias: bool = True) -> dict[str, Any]:
-        """Return the arguments of one convolution, as `dense`.
+        """Return the keyword arguments of one convolution; see `dense`.
 
         Raises:
             UserError: the regularizer takes matrices only.
@@ -78,14 +77,14 @@ class Weights:
             raise UserError(
                 Problem(
                     "model.regularizer",
-                    "orthogonal_regularizer takes matrices, and this model has convolutions, whose kernels have four "
-                    "axes. Try l2, or model=mlp.",
+                    "orthogonal_regularizer takes matrices; the kernels of this model's convolutions or attention layers "
+                    "have more axes. Try l2, or model=mlp.",
                 )
             )
         return self.dense(activity, bias)
 
     def recurrent(self) -> dict[str, Any]:
-        """Return the arguments of one recurrent layer; the penalty holds for its recurrent kernel too."""
+        """Return the keyword arguments of one recurrent layer; its recurrent kernel has the same penalty and constraint."""
         return {
             **self.dense(),
             "recurrent_regularizer": self.regularizer,
@@ -94,7 +93,7 @@ class Weights:
 
 
 def derived_seed(seed: int, index: int) -> int:
-    """Return the seed of copy number `index`: the first keeps its own."""
+    """Return the seed of copy `index`: `seed` for index 0, else a hash of both below 2^31."""
     return (
         seed if index == 0 else int(np.random.SeedSequence([seed % 2**32, index]).generate_state(1)[0] >> 1)
     )

@@ -1,4 +1,4 @@
-"""A small convolutional network for images: convolutions and pooling, then one dense layer."""
+"""A small convolutional network for images: convolutions with max pooling, then one dense layer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import keras
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import check_activation, convolution, hidden, listed
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import only, open_inputs
+from trainrun.model._blocks import as_list, check_activation, conv_block, dense_block, output_layer
+from trainrun.model._inputs import input_tensors, single_input
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
@@ -22,7 +21,7 @@ def cnn(
     *,
     filters: Sizes = (16, 32),
     kernel_size: Count = 3,
-    units: Sizes = 64,
+    units: Count = 64,
     activation: str = "relu",
     dropout: Decay = 0.0,
     batch_norm: bool = False,
@@ -32,30 +31,30 @@ def cnn(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return convolutions, each followed by 2x2 pooling as long as the image is large enough, then a dense layer.
+    """Build a network of convolutions, each followed by 2x2 max pooling while the image is large enough, and a dense layer.
 
     Args:
-        inputs, target: of the data; one image.
-        head: activation of the last layer.
-        filters: of each convolution.
-        kernel_size: height and width of the convolutions, in pixels.
-        units: width of the dense layer.
-        activation: of all but the last layer.
-        dropout: share of the dense layer's outputs set to 0 while training.
-        batch_norm: normalize before each activation.
-        initializer, regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the hidden layers' outputs.
+        inputs, target: specs of the data; one image `[height, width, channels]`.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        filters: number of filters of each convolution; default (16, 32).
+        kernel_size: height and width of the convolutions, in pixels; default 3.
+        units: width of the dense layer; default 64.
+        activation: of the hidden layers, a name of `keras.activations`; default ``relu``.
+        dropout: fraction of the dense layer's outputs set to 0 during training, in [0, 1); default 0.
+        batch_norm: add batch normalization before each activation; default False.
+        initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the hidden layers' outputs, per example; default None.
 
     Raises:
-        UserError: the data is no single image.
+        UserError: the activation is unknown, or the data is not a single image.
     """
     check_activation(activation)
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    _, x = only(pairs, "image", "cnn", "model=mlp")
-    for i, count in enumerate(listed(filters)):
-        x = convolution(
+    tensors, pairs = input_tensors(inputs)
+    _, x = single_input(pairs, "image", "cnn", "model=mlp")
+    for i, count in enumerate(as_list(filters)):
+        x = conv_block(
             x,
             count,
             weights,
@@ -67,7 +66,7 @@ def cnn(
         if min(x.shape[1:3]) >= 2:
             x = layers.MaxPooling2D(2, name=f"pool_{i + 1}")(x)
     x = layers.Flatten(name="flat")(x)
-    x = hidden(
+    x = dense_block(
         x, units, weights, activation=activation, batch_norm=batch_norm, dropout=dropout, name="hidden"
     )
-    return keras.Model(opened, add_head(x, target, head, weights), name="cnn")
+    return keras.Model(tensors, output_layer(x, target, head, weights), name="cnn")

@@ -1,8 +1,8 @@
-"""What a model costs before it has run: parameters, floating-point operations, bytes.
+"""Estimated cost of a model before training: parameters, floating-point operations, bytes.
 
-Counted from the layers' shapes, in about 10 ms. TensorFlow's own profiler counts a traced graph, which
-takes from 0.05 s for a small MLP to 2 s for MobileNetV2, and leaves out what stands in loops, as in an LSTM; the
-tests hold the two against each other where both know.
+Computed from the shapes of the layers in about 10 ms. TensorFlow's profiler counts the operations of a traced graph, which
+takes from 0.05 s for a small MLP to 2 s for MobileNetV2, and omits the operations in loops, such as an LSTM's. The tests
+compare both where both have a result.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import keras
 
 from trainrun.compat import keras_model_private
 
-# Layers that give a tensor another shape and compute nothing.
+# Layers that change a tensor's shape without computing anything.
 VIEWS = ("InputLayer", "Reshape", "Flatten", "Permute", "ExpandDims")
-# A gradient by weights and one by inputs for each product of the forward pass: a step is three forward passes.
-STEP = 3
-_slots: dict[tuple[type, str], float] = {}
+# The backward pass computes a gradient with respect to weights and one with respect to inputs for each product.
+FORWARD_PASSES_PER_STEP = 3
+_slots: dict[tuple[type, str], float] = {}  # result of `slots` by class and config
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Cost:
     """The cost of a model.
 
     Args:
-        parameters: weights, trainable or not.
-        flops: of the forward pass for one example; a product and a sum are two.
-        weights, gradients, optimizer: bytes.
-        activations: bytes of what a step keeps for the gradient, over its whole batch.
-        batch_size: of that step.
+        parameters: number of weights, trainable or not.
+        flops: floating-point operations of the forward pass for one example; a multiplication and an addition are two.
+        weights, gradients, optimizer: memory in bytes.
+        activations: memory in bytes of the tensors that a step stores for the backward pass, for the whole batch.
+        batch_size: examples per step.
     """
 
     parameters: int
@@ -47,8 +47,8 @@ class Cost:
     def of(cls, model: keras.Model, batch_size: int) -> Cost:
         """Return the cost of a compiled model at a batch size.
 
-        A dimension that the model leaves open counts as 1. Of memory, it is an estimate: what TensorFlow needs
-        for itself, for the data and for the inner workings of a kernel comes on top.
+        An unknown dimension counts as 1. The memory is a lower estimate, without TensorFlow's own memory, the data and the
+        workspace of kernels.
         """
         calls = list(_calls(model))
         trainable = sum(_bytes(v) for v in model.trainable_variables)
@@ -59,13 +59,13 @@ class Cost:
             weights=sum(_bytes(v) for v in model.variables),
             gradients=trainable,
             optimizer=round(trainable * slots(model.optimizer)) if model.optimizer is not None else 0,
-            activations=batch_size * sum(_kept(*call) for call in calls),
+            activations=batch_size * sum(_activation_bytes(*call) for call in calls),
             batch_size=batch_size,
         )
 
     @property
     def memory(self) -> int:
-        """Bytes in all."""
+        """Memory in bytes, in total."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
     def line(self) -> str:
@@ -73,14 +73,14 @@ class Cost:
         state = self.gradients + self.optimizer
         return (
             f"{self.parameters:,} parameters; {scaled(self.flops)}FLOPs an example forward, about "
-            f"{scaled(self.flops * STEP * self.batch_size)}FLOPs a step of {self.batch_size:,} with gradients; "
+            f"{scaled(self.flops * FORWARD_PASSES_PER_STEP * self.batch_size)}FLOPs a step of {self.batch_size:,} with gradients; "
             f"about {scaled(self.memory)}B of memory: weights {scaled(self.weights)}B, gradients and optimizer "
             f"{scaled(state)}B, activations {scaled(self.activations)}B"
         )
 
 
 def scaled(number: float) -> str:
-    """Write a number with a unit's prefix: 950, 12.3 k, 1.2 M; a unit follows at once."""
+    """Format a number with an SI prefix, ready for a unit: ``950 ``, ``12.3 k``, ``1.2 M``."""
     for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             return (
@@ -90,36 +90,36 @@ def scaled(number: float) -> str:
 
 
 def slots(optimizer: keras.optimizers.Optimizer) -> float:
-    """Return how many numbers an optimizer keeps for each trainable weight: 0 for SGD, 2 for Adam.
+    """Return the number of optimizer variables per trainable weight: 0 for SGD, 2 for Adam.
 
-    Counted on a copy that is built for one small variable, because building the optimizer itself is the
-    trainer's affair. 2, as many as Adam's, where an optimizer cannot be copied.
+    Measured on a copy that is built for one small variable, because the trainer must build the optimizer itself. An
+    optimizer that cannot be copied counts as 2.
     """
     try:
         config = optimizer.get_config()
-        key = type(optimizer), repr(_kind(config))  # a sweep asks for each trial
+        key = type(optimizer), repr(_structure(config))  # cached: a sweep calls this for each trial
         if key in _slots:
             return _slots[key]
         copy = type(optimizer).from_config(config)
         probe = keras.Variable([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], name="probe")
         copy.build([probe])
-    except Exception:  # a plug-in's optimizer may do as it likes; this is an estimate
+    except Exception:  # a plug-in's optimizer may raise anything; this is an estimate
         return 2.0
-    found = _slots[key] = sum(math.prod(v.shape) for v in copy.variables if len(v.shape)) / 6
-    return found
+    count = _slots[key] = sum(math.prod(v.shape) for v in copy.variables if len(v.shape)) / 6
+    return count
 
 
-def _kind(config: Any) -> Any:
-    """Return an optimizer's config without what makes no slot: of numbers it matters at most whether they are 0."""
+def _structure(config: Any) -> Any:
+    """Return the part of an optimizer's config that determines its variables; of a number, whether it is 0."""
     if isinstance(config, Mapping):
-        return {k: _kind(v) for k, v in config.items() if k not in ("learning_rate", "name")}
+        return {k: _structure(v) for k, v in config.items() if k not in ("learning_rate", "name")}
     if isinstance(config, list | tuple):
-        return [_kind(v) for v in config]
+        return [_structure(v) for v in config]
     return bool(config) if isinstance(config, float) else config
 
 
 def _calls(model: Any) -> Iterator[tuple[Any, list, list]]:
-    """Yield (layer, input shapes, output shapes) of each call of a layer in a functional model, batch left out."""
+    """Yield (layer, input shapes, output shapes) for each call of a layer in a functional model; shapes without batch."""
     for node in keras_model_private.graph_nodes(model):
         if isinstance(node.operation, keras.Model):
             yield from _calls(node.operation)
@@ -136,7 +136,7 @@ def _shape(tensor: Any) -> tuple[int, ...]:
 
 
 def _flops(layer: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> int:
-    """Return the operations of one example: each kernel at each position, each vector of weights likewise."""
+    """Return a layer's operations for one example: each kernel and each bias is applied at each position."""
     kind = type(layer).__name__
     weights = [v for v in getattr(layer, "weights", ()) if v.name != "embeddings" and "seed" not in v.name]
     if not weights or not outputs:
@@ -146,41 +146,41 @@ def _flops(layer: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, .
         positions = inputs[0][0]
     kernel_positions = positions
     if inputs and kind.endswith("Transpose"):
-        # It is stepped over the input, and adds its bias to the output.
+        # A transposed convolution applies its kernel at each position of the input, its bias at each of the output.
         kernel_positions = math.prod(inputs[0][:-1])
-    found = sum(2 * math.prod(v.shape) * kernel_positions for v in weights if len(v.shape) > 1)
-    found += sum(math.prod(v.shape) * positions for v in weights if len(v.shape) == 1)
+    flops = sum(2 * math.prod(v.shape) * kernel_positions for v in weights if len(v.shape) > 1)
+    flops += sum(math.prod(v.shape) * positions for v in weights if len(v.shape) == 1)
     if isinstance(layer, keras.layers.MultiHeadAttention):
         queries, keys = inputs[0][0], inputs[min(1, len(inputs) - 1)][0]
-        found += 2 * queries * keys * layer.num_heads * (layer.key_dim + layer.value_dim)
-    return found
+        flops += 2 * queries * keys * layer.num_heads * (layer.key_dim + layer.value_dim)
+    return flops
 
 
-def _kept(layer: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> int:
-    """Return the bytes of one example that a layer keeps for the gradient."""
+def _activation_bytes(layer: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> int:
+    """Return the bytes that a layer stores for the backward pass of one example."""
     if type(layer).__name__ in VIEWS:
         return 0
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     tensors = 1 if activation == "linear" else 2  # before and after the activation
     numbers = tensors * sum(math.prod(shape) for shape in outputs)
     if inputs and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
-        # The gates and the state of every time step.
+        # Gates and state of each time step.
         recurrent = [v.shape for v in layer.weights if v.name == "recurrent_kernel"]
         numbers += inputs[0][0] * sum(sum(shape) for shape in recurrent)
     if inputs and isinstance(layer, keras.layers.MultiHeadAttention):
         queries, keys = inputs[0][0], inputs[min(1, len(inputs) - 1)][0]
-        # Scores before and after the softmax; queries, keys and values.
+        # Attention scores before and after the softmax; queries, keys and values.
         numbers += layer.num_heads * (
             2 * queries * keys + (queries + keys) * layer.key_dim + keys * layer.value_dim
         )
-    return numbers * _width(getattr(layer, "compute_dtype", None) or keras.config.floatx())
+    return numbers * _bytes_per_number(getattr(layer, "compute_dtype", None) or keras.config.floatx())
 
 
 def _bytes(variable: Any) -> int:
-    return math.prod(variable.shape) * _width(str(variable.dtype))
+    return math.prod(variable.shape) * _bytes_per_number(str(variable.dtype))
 
 
-def _width(dtype: str) -> int:
+def _bytes_per_number(dtype: str) -> int:
     widths: Mapping[str, int] = {
         "float64": 8,
         "int64": 8,

@@ -1,4 +1,4 @@
-"""A model that was saved before: a .keras file, loaded in safe mode."""
+"""A saved model: a `.keras` file, loaded in safe mode."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import paths
 from trainrun.util.declarations import declare
 
-# Our files whose layers a saved model may hold; Keras finds a class only once its file is imported.
+# Layers of trainrun, and the modules that register them with Keras; imported when a file contains one.
 OWN_LAYERS = {"Parabola": "trainrun.model.quadratic"}
 KEY = "model.path"
-# Classes whose configs hold code, or have a file's code run.
-CODE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer")
-# How Keras writes values that JSON does not have.
-VALUES = (
+# Classes whose configs contain code, or which run the code of another file.
+CODE_CLASSES = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer")
+# Class names that Keras uses for values which JSON cannot represent.
+VALUE_CLASSES = (
     "__keras_tensor__",
     "__tensor__",
     "__numpy__",
@@ -32,8 +32,8 @@ VALUES = (
     "__slice__",
     "__tuple__",
 )
-# The modules whose classes a model is made of, and the names that it may take from `keras` itself.
-MODULES = tuple(
+# Modules whose classes a model may consist of, and the names that it may use from `keras` itself.
+ALLOWED_MODULES = tuple(
     f"{package}.{part}"
     for package in ("keras", "keras.src")
     for part in (
@@ -41,9 +41,16 @@ MODULES = tuple(
         "random", "ops",
     )
 )  # fmt: skip
-ROOT = ("Model", "Sequential", "Functional", "DTypePolicy", "FloatDTypePolicy", "QuantizedDTypePolicy")
-LARGEST_CONFIG = 50_000_000
-DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
+ALLOWED_NAMES = (
+    "Model",
+    "Sequential",
+    "Functional",
+    "DTypePolicy",
+    "FloatDTypePolicy",
+    "QuantizedDTypePolicy",
+)
+MAX_CONFIG_BYTES = 50_000_000
+READ_ERRORS = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
 @declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True, states_output=True)
@@ -56,37 +63,37 @@ def file(
     trainable: bool = True,
     output: str | None = None,
 ) -> keras.Model:
-    """Return the model in a file, held against the data; it keeps its own head.
+    """Load a model from a file and check its inputs and outputs against the data; it keeps its output layer.
 
-    Nothing in the file is run as code: layers that hold Python code are refused.
+    No code in the file is run: layers that contain Python code are refused.
 
     Args:
-        inputs, target: of the data.
-        head: not read; the file's last layer stands.
+        inputs, target: specs of the data.
+        head: not used.
         path: the .keras file.
-        trainable: False: keep all weights as they are.
-        output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``. None: read from its graph, else
-            from what it predicts. The run reads it, not this function.
+        trainable: False freezes all weights; default True.
+        output: what the model predicts for classes: ``probabilities``, ``logits`` or ``scores``; default None: inferred
+            from its graph, else from its predictions. Used by the run, not by this function.
 
     Raises:
-        UserError: there is no such file, it is no model, holds code, or does not fit the data.
+        UserError: there is no such file, it is not a model, contains code, or does not fit the data.
     """
-    where = _checked(path)
+    file_path = _checked(path)
     try:
-        model = keras.saving.load_model(where, compile=False, safe_mode=True)
+        model = keras.saving.load_model(file_path, compile=False, safe_mode=True)
     except Exception as error:
-        raise _fault(
-            f"{where} cannot be loaded: {_first_line(error)} Save it anew with model.save, under a Keras no newer than this one."
+        raise _error(
+            f"{file_path} cannot be loaded: {_first_line(error)} Save it anew with model.save, under a Keras no newer than this one."
         ) from error
     if not isinstance(model, keras.Model):
-        raise _fault(f"{where} holds a {type(model).__name__}, not a model.")
-    if problems := [*_input_problems(model, inputs, where), *_output_problems(model, target, where)]:
+        raise _error(f"{file_path} holds a {type(model).__name__}, not a model.")
+    if problems := [*_input_problems(model, inputs, file_path), *_output_problems(model, target, file_path)]:
         raise UserError(problems)
     model.trainable = trainable
     return model
 
 
-def _fault(message: str) -> UserError:
+def _error(message: str) -> UserError:
     return UserError(Problem(KEY, message))
 
 
@@ -96,88 +103,100 @@ def _first_line(error: Exception) -> str:
 
 
 def _checked(path: str | None) -> Path:
-    """Return the path of a file that looks like a model without code in it."""
-    fault = paths.fault(path, ".keras", "model.path=outputs/runs/…/model.keras")
-    where = paths.expanded(path or "")
-    if fault is not None:
-        inside = where / "model.keras"
-        raise _fault(fault.replace("Name one file in it.", f"Try {inside}.") if inside.exists() else fault)
-    if where.suffix != ".keras":
-        raise _fault(
-            f"expected a file ending in .keras, got {where.name}. Load it in Python and save it with model.save('model.keras')."
+    """Return the path of the file.
+
+    Raises:
+        UserError: the file is not a Keras model, or its config names code or classes that are not allowed.
+    """
+    problem = paths.fault(path, ".keras", "model.path=outputs/runs/…/model.keras")
+    file_path = paths.expanded(path or "")
+    if problem is not None:
+        inside = file_path / "model.keras"
+        raise _error(
+            problem.replace("Name one file in it.", f"Try {inside}.") if inside.exists() else problem
+        )
+    if file_path.suffix != ".keras":
+        raise _error(
+            f"expected a file ending in .keras, got {file_path.name}. Load it in Python and save it with model.save('model.keras')."
         )
     try:
-        config = _config(where)
-        nodes = list(_nodes(config.get("config")))
-    except (*DAMAGED, KeyError, RecursionError) as error:
-        raise _fault(
-            f"{where} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
+        config = _read_config(file_path)
+        nodes = list(
+            _nodes(config.get("config"))
+        )  # without `compile_config`: the run compiles the model itself
+    except (*READ_ERRORS, KeyError, RecursionError) as error:
+        raise _error(
+            f"{file_path} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
         ) from error
-    # How it was compiled is not read: losses and optimizers are this run's.
     for node in nodes:
         if node.get("class_name") in OWN_LAYERS:
             importlib.import_module(OWN_LAYERS[node["class_name"]])
-    if code := sorted({_called(n) for n in nodes if n.get("class_name") in CODE}):
-        # A lambda stands within its layer, which has a name.
+    if code := sorted({_layer_name(n) for n in nodes if n.get("class_name") in CODE_CLASSES}):
+        # Name the layer that contains a lambda, not the lambda, which has no name.
         code = [name for name in code if not name.startswith("function")] or code
-        raise _fault(
-            f"{where} holds Python code in the {' and the '.join(code)}, which is not run. "
+        raise _error(
+            f"{file_path} holds Python code in the {' and the '.join(code)}, which is not run. "
             "Replace it by a layer of Keras or by a registered layer of a plug-in, and save the model anew."
         )
-    if unknown := sorted({_named(n) for n in nodes if not _known(n)}):
-        raise _fault(
-            f"{where} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded; nothing else "
-            "is imported. Name the file that registers it: plugins=[./my_layers.py]."
+    if unknown := sorted({_import_path(n) for n in nodes if not _is_allowed(n)}):
+        raise _error(
+            f"{file_path} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded; nothing "
+            "else is imported. Name the file that registers it: plugins=[./my_layers.py]."
         )
-    return where
+    return file_path
 
 
-def _config(where: Path) -> dict[str, Any]:
-    """Return what a .keras file says of its model; a file that would not fit into memory is not unpacked."""
-    with zipfile.ZipFile(where) as archive:
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return the config of the model in a .keras file.
+
+    Raises:
+        ValueError: the file would not fit into memory when unpacked, or has no config.
+    """
+    with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         if (too_large := paths.room(unpacked)) is not None:
             raise ValueError(f"unpacked, {too_large}")
-        if archive.getinfo("config.json").file_size > LARGEST_CONFIG:
-            raise ValueError(f"its config.json has more than {LARGEST_CONFIG:,} bytes")
+        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            raise ValueError(f"its config.json has more than {MAX_CONFIG_BYTES:,} bytes")
         config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
         raise ValueError("its config.json holds no model")
     return config
 
 
-def _called(node: dict[str, Any]) -> str:
-    inside = node.get("config")
+def _layer_name(node: dict[str, Any]) -> str:
+    """Return class and name of a node's layer, for a message."""
+    config = node.get("config")
     if node["class_name"] == "__lambda__":
         return "function (lambda)"
-    return f"{node['class_name']} layer {inside.get('name', '?') if isinstance(inside, dict) else '?'}"
+    return f"{node['class_name']} layer {config.get('name', '?') if isinstance(config, dict) else '?'}"
 
 
-def _named(node: dict[str, Any]) -> str:
-    """Return what a node would have Keras build, as Python would import it."""
-    inside = node.get("config") if node["class_name"] == "function" else node["class_name"]
-    return f"{node['module']}.{inside}" if node.get("module") else str(inside)
+def _import_path(node: dict[str, Any]) -> str:
+    """Return the dotted path of the object that Keras would build for a node."""
+    name = node.get("config") if node["class_name"] == "function" else node["class_name"]
+    return f"{node['module']}.{name}" if node.get("module") else str(name)
 
 
-def _known(node: dict[str, Any]) -> bool:
-    """Return whether a node names a registered object, or a part of a model that is Keras' own.
+def _is_allowed(node: dict[str, Any]) -> bool:
+    """Return whether a node names a registered object, or an object of Keras that models consist of.
 
-    Keras itself follows any name of its own packages, its tools for files and downloads among them, but for a list
-    of exceptions; here the list is of what models are made of.
+    Keras itself imports any name of its own packages except for a list of exclusions, so also its tools for files and
+    downloads; this is a list of inclusions instead.
     """
     name, module, registered = str(node["class_name"]), node.get("module"), node.get("registered_name")
     if name.startswith("__"):
-        return name in VALUES
+        return name in VALUE_CLASSES
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return True
     if module is None:
-        # Keras looks such a name up among its initializers, activations … only.
+        # Keras looks up such a name among its initializers, activations … only.
         return "module" not in node and not registered
     if module == "builtins":
         return name == "function"  # an activation, by name
     if module == "keras":
-        return name in ROOT
-    return isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in MODULES)
+        return name in ALLOWED_NAMES
+    return isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in ALLOWED_MODULES)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -192,39 +211,42 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(value)
 
 
-def _fits(got: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
-    return len(got) == len(wanted) and all(g is None or g == w for g, w in zip(got, wanted, strict=True))
+def _fits(shape: tuple[int | None, ...], expected: tuple[int, ...]) -> bool:
+    """Return whether a model's shape, in which None is any size, is the expected one."""
+    return len(shape) == len(expected) and all(
+        s is None or s == e for s, e in zip(shape, expected, strict=True)
+    )
 
 
-def _input_problems(model: keras.Model, inputs: tuple[InputSpec, ...], where: Path) -> Iterator[Problem]:
+def _input_problems(model: keras.Model, inputs: tuple[InputSpec, ...], path: Path) -> Iterator[Problem]:
     if len(model.inputs) != len(inputs):
         yield Problem(
             KEY,
-            f"{where} takes {len(model.inputs)} inputs; the data has {len(inputs)} ({', '.join(s.name for s in inputs)}).",
+            f"{path} takes {len(model.inputs)} inputs; the data has {len(inputs)} ({', '.join(s.name for s in inputs)}).",
         )
         return
     by_name = {t.name: t for t in model.inputs}
     for position, spec in enumerate(inputs):
         if len(inputs) > 1 and spec.name not in by_name:
-            yield Problem(KEY, f"{where} has no input {spec.name}; it has {', '.join(by_name)}.")
+            yield Problem(KEY, f"{path} has no input {spec.name}; it has {', '.join(by_name)}.")
             continue
         tensor = by_name[spec.name] if len(inputs) > 1 else model.inputs[position]
         if not _fits(tuple(tensor.shape[1:]), spec.shape):
             yield Problem(
                 KEY,
-                f"{where} takes {spec.name} of shape {list(tensor.shape[1:])}; the data has {spec.kind} {list(spec.shape)}.",
+                f"{path} takes {spec.name} of shape {list(tensor.shape[1:])}; the data has {spec.kind} {list(spec.shape)}.",
             )
 
 
-def _output_problems(model: keras.Model, target: TargetSpec, where: Path) -> Iterator[Problem]:
-    wanted = (*target.shape, target.outputs)
+def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iterator[Problem]:
+    expected = (*target.shape, target.outputs)
     if target.kind == "none":
         return
     if len(model.outputs) != 1:
-        yield Problem(KEY, f"{where} has {len(model.outputs)} outputs; one is expected.")
-    elif not _fits(tuple(model.outputs[0].shape[1:]), wanted):
+        yield Problem(KEY, f"{path} has {len(model.outputs)} outputs; one is expected.")
+    elif not _fits(tuple(model.outputs[0].shape[1:]), expected):
         means = f"{len(target.classes)} classes" if target.classes else f"{target.outputs} numbers to predict"
         yield Problem(
             KEY,
-            f"{where} gives {list(model.outputs[0].shape[1:])} for an example; the data needs {list(wanted)} ({means}).",
+            f"{path} gives {list(model.outputs[0].shape[1:])} for an example; the data needs {list(expected)} ({means}).",
         )

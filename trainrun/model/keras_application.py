@@ -1,4 +1,4 @@
-"""An image network of `keras.applications` with a head for the data at hand."""
+"""An image network of `keras.applications` with an output layer for the data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import only, open_inputs
+from trainrun.model._blocks import output_layer
+from trainrun.model._inputs import input_tensors, single_input
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer
 from trainrun.util.declarations import declare
 
-# The smallest height and width that a network takes.
-LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
-# The kinds of kernels that the layers of these networks have.
+# Smallest height and width of the input, in pixels, where it is not 32.
+MINIMUM_SIZE = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+# Prefixes of the kernel arguments (`kernel_regularizer`, `depthwise_regularizer` …) in the layers of these networks.
 KERNELS = ("kernel", "depthwise", "pointwise")
 
 
@@ -41,27 +41,27 @@ def keras_application(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return the network without its own top, the mean over the image, and a head.
+    """Build the network without its classification layer, then global average pooling and an output layer.
 
-    Images are taken to be in [0, 1]. They are resized where they are smaller than the network's least size, one
-    channel becomes three equal ones, and the network's own `preprocess_input` follows.
+    Images must have values in [0, 1]. Images smaller than the network's minimum size are resized, a single channel is
+    repeated three times, and the network's own `preprocess_input` is applied.
 
     Args:
-        inputs, target: of the data; one image.
-        head: activation of the last layer.
-        application: a function of `keras.applications`.
-        weights: None for random ones, ``imagenet`` (a download), or a weights file.
-        size: height and width to which images are resized; None: as they are, or the network's least.
-        trainable: False: only the head learns.
-        dropout: share of the pooled features set to 0 while training.
-        options: further arguments of the function, such as `alpha`.
-        initializer: of the kernels; None: the network's own.
-        regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the pooled features.
+        inputs, target: specs of the data; one image `[height, width, channels]`.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        application: name of a function of `keras.applications`; default ``MobileNetV2``.
+        weights: ``imagenet`` (downloaded), a weights file, or None, the default: random.
+        size: height and width to which images are resized, in pixels; default None: unchanged, or the network's minimum.
+        trainable: False trains the output layer only; default True.
+        dropout: fraction of the pooled features set to 0 during training, in [0, 1); default 0.
+        options: further arguments of the function, such as `alpha`; default None.
+        initializer: of the kernels; default None: the network's own.
+        regularizer, constraint: of the kernels; default None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the pooled features, per example; default None.
 
     Raises:
-        UserError: there is no such network, it refuses its arguments, or the data is no single image.
+        UserError: there is no such network, it refuses its arguments, or the data is not a single image.
     """
     known = [k for k, v in vars(keras.applications).items() if k[0].isupper() and callable(v)]
     if application not in known:
@@ -72,9 +72,9 @@ def keras_application(
             )
         )
     own = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    spec, x = only(pairs, "image", "keras_application", "model=mlp")
-    height, width = (size or max(side, LEAST.get(application, 32)) for side in spec.shape[:2])
+    tensors, pairs = input_tensors(inputs)
+    spec, x = single_input(pairs, "image", "keras_application", "model=mlp")
+    height, width = (size or max(side, MINIMUM_SIZE.get(application, 32)) for side in spec.shape[:2])
     if (height, width) != spec.shape[:2]:
         x = layers.Resizing(height, width, name="resize")(x)
     if spec.shape[2] == 1:
@@ -90,15 +90,15 @@ def keras_application(
             Problem("model.application", f"{application} refused: {str(error).splitlines()[0]}")
         ) from error
     if any(v is not None for v in (own.initializer, own.regularizer, own.bias_regularizer, own.constraint)):
-        base = _with(own, base, keep=weights is not None)
+        base = _with_arguments(own, base, keep_weights=weights is not None)
     base.trainable = trainable
     x = layers.GlobalAveragePooling2D(name="mean", activity_regularizer=own.activity_regularizer)(base(x))
     x = layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(opened, add_head(x, target, head, own), name="keras_application")
+    return keras.Model(tensors, output_layer(x, target, head, own), name="keras_application")
 
 
-def _with(own: Weights, base: keras.Model, keep: bool) -> keras.Model:
-    """Return the network with our initializer, regularizers and constraint in each layer that has kernels."""
+def _with_arguments(own: Weights, base: keras.Model, keep_weights: bool) -> keras.Model:
+    """Return a copy of the network with the initializer, regularizers and constraint in each layer that has kernels."""
 
     def clone(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
@@ -114,6 +114,6 @@ def _with(own: Weights, base: keras.Model, keep: bool) -> keras.Model:
         return type(layer).from_config(config)
 
     cloned = keras.models.clone_model(base, clone_function=clone)
-    if keep:
+    if keep_weights:
         cloned.set_weights(base.get_weights())
     return cloned

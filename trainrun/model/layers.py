@@ -1,4 +1,4 @@
-"""A network written in YAML: a list of Keras layers."""
+"""A sequential network defined in YAML: a list of Keras layers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import keras
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model import output_kind
-from trainrun.model._blocks import head as final
-from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._blocks import output_layer
+from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
 from trainrun.util.declarations import declare
 
@@ -30,30 +30,30 @@ def layers(
     add_head: bool | None = None,
     output: str | None = None,
 ) -> keras.Model:
-    """Return the layers one after another.
+    """Build a sequential network.
 
-    A single input goes in as it is (an image as an image, tokens as ids for an `Embedding`); tokens or categories
-    without an `Embedding` first, and several inputs, go in side by side, as numbers.
+    A single input is passed unchanged (an image as an image, tokens as ids for an `Embedding`). Several inputs, and tokens
+    or categories where the first layer is not an `Embedding`, are encoded and concatenated to vectors.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the head, where one is added.
-        layers: Keras layers, built.
-        add_head: add a last dense layer of the size that the data needs. None: unless the list's output has
-            that shape already and ends with no activation, softmax, sigmoid or softplus.
-        output: what the last layer gives: ``probabilities``, ``logits`` or ``scores``. None: read from the layer. The run
-            reads it, not this function.
+        inputs, target: specs of the data.
+        head: activation of the output layer, if one is added.
+        layers: the layers, as Keras objects.
+        add_head: add a dense output layer of the size that the data requires. Default None: unless the last layer's
+            output has that shape and its activation is none, softmax, sigmoid or softplus.
+        output: what the model predicts for classes: ``probabilities``, ``logits`` or ``scores``; default None: inferred
+            from the graph. Used by the run, not by this function.
 
     Raises:
-        UserError: a layer cannot take what the one before it gives, or the list does not end as the data needs.
+        UserError: a layer does not accept the output of the one before it, or the last output has the wrong shape.
     """
     if add_head not in (True, False, None):
         raise UserError(Problem("model.add_head", f"expected true, false or null, got {add_head!r}."))
-    opened, pairs = open_inputs(inputs)
+    tensors, pairs = input_tensors(inputs)
     spec, x = pairs[0]
     embeds = bool(layers) and isinstance(layers[0], keras.layers.Embedding)
     if len(pairs) > 1 or (spec.kind in ("tokens", "categorical") and not embeds):
-        x = flat(pairs)
+        x = flatten_inputs(pairs)
     for i, layer in enumerate(layers):
         before = x.shape
         try:
@@ -73,35 +73,38 @@ def layers(
                     f"{type(layer).__name__} gives several outputs; a list of layers passes one on.",
                 )
             )
-    wanted = (*target.shape, target.outputs)
-    fits = tuple(x.shape[1:]) == wanted
-    ends = bool(layers) and _is_output(layers[-1], x)
-    if add_head or (add_head is None and not (fits and ends)):
-        x = final(x if len(x.shape) == 2 else keras.layers.Flatten(name="flat")(x), target, head, Weights())
+    expected = (*target.shape, target.outputs)
+    fits = tuple(x.shape[1:]) == expected
+    is_output = bool(layers) and _is_output(layers[-1], x)
+    if add_head or (add_head is None and not (fits and is_output)):
+        x = output_layer(
+            x if len(x.shape) == 2 else keras.layers.Flatten(name="flat")(x), target, head, Weights()
+        )
     elif not fits and target.kind != "none":
         raise UserError(
             Problem(
                 "model.layers",
-                f"the list ends with {_shown(x.shape)}; the data needs {_shown((None, *wanted))}. Set model.add_head=true, or change the last layer.",
+                f"the list ends with {_shown(x.shape)}; the data needs {_shown((None, *expected))}. Set model.add_head=true, or change the last layer.",
             )
         )
-    return keras.Model(opened, x, name="layers")
+    return keras.Model(tensors, x, name="layers")
 
 
 def _is_output(last: keras.Layer, output: keras.KerasTensor) -> bool:
-    """Return whether the list means its last layer to be the output."""
+    """Return whether the last layer is meant as the output layer, by its activation."""
     activation = getattr(getattr(last, "activation", None), "__name__", None)
     return activation in ("linear", "softplus") or output_kind.is_probabilities(output) is True
 
 
 def _shown(shape: Sequence[int | None]) -> str:
+    """Return a tensor's shape as text, ``[batch, 8, ?]``."""
     return "[" + ", ".join(["batch", *("?" if s is None else str(s) for s in shape[1:])]) + "]"
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of a layer's error as a sentence, without colours."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
-    # What a layer raises, Keras puts below a line that names the layer.
+    # Keras puts the layer's own message below a line that names the layer.
     lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     text = lines[0] if lines else type(error).__name__
-    # Keras' own advice begins with the layer's path; what follows the colon is the fault.
     return text if text.endswith((".", "!")) else text + "."

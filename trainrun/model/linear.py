@@ -1,12 +1,12 @@
-"""Linear and logistic regression: one layer, no hidden one. The baseline to beat."""
+"""Linear and logistic regression: an output layer without hidden layers. A baseline."""
 
 from __future__ import annotations
 
 import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._blocks import output_layer
+from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Initializer, Regularizer
 from trainrun.util.declarations import declare
@@ -28,19 +28,21 @@ def linear(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return `activation(x W + b)` over all inputs side by side.
+    """Build `activation(x W + b)` over all inputs, concatenated to `x`.
 
-    Categorical columns are one-hot; of tokens the share of each is taken.
+    Categorical columns are one-hot encoded; of tokens, `x` has the frequency of each.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the layer.
-        initializer, regularizer, constraint: of the kernel.
-        bias_regularizer: of the bias.
-        activity_regularizer: of the output.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        initializer, regularizer, constraint: of the kernel W; defaults Glorot uniform, None, None.
+        bias_regularizer: of the bias b; default None.
+        activity_regularizer: of the output, per example; default None.
     """
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
+    tensors, pairs = input_tensors(inputs)
     return keras.Model(
-        opened, add_head(flat(pairs, one_hot=True), target, head, weights, activity=True), name="linear"
+        tensors,
+        output_layer(flatten_inputs(pairs, one_hot=True), target, head, weights, activity=True),
+        name="linear",
     )

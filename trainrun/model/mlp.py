@@ -1,13 +1,12 @@
-"""A multi-layer perceptron: dense layers one after another. Takes every kind of input."""
+"""A multi-layer perceptron: a stack of dense layers. Takes every kind of input."""
 
 from __future__ import annotations
 
 import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import check_activation, hidden, listed
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._blocks import as_list, check_activation, dense_stack, output_layer
+from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
@@ -34,32 +33,30 @@ def mlp(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return dense layers over all inputs side by side.
+    """Build a stack of dense layers over all inputs, concatenated to vectors.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the last layer.
-        units: width of each hidden layer; empty: none.
-        activation: of the hidden layers.
-        dropout: share of each hidden layer's outputs set to 0 while training.
-        batch_norm: normalize before each activation.
-        embedding: width of the tokens' embedding; None: by the vocabulary.
-        initializer, regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the hidden layers' outputs.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        units: width of each hidden layer, an empty list for none; default (64, 32).
+        activation: of the hidden layers, a name of `keras.activations`; default ``relu``.
+        dropout: fraction of each hidden layer's outputs set to 0 during training, in [0, 1); default 0.
+        batch_norm: add batch normalization before each activation; default False.
+        embedding: width of the tokens' embedding; default None: by the size of the vocabulary.
+        initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the hidden layers' outputs, per example; default None.
+
+    Raises:
+        UserError: the activation is unknown.
     """
     check_activation(activation)
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    x = flat(pairs, embedding=embedding)
-    for i, width in enumerate(listed(units)):
-        x = hidden(
-            x,
-            width,
-            weights,
-            activation=activation,
-            batch_norm=batch_norm,
-            dropout=dropout,
-            name=f"hidden_{i + 1}",
-        )
-    return keras.Model(opened, add_head(x, target, head, weights, activity=not listed(units)), name="mlp")
+    tensors, pairs = input_tensors(inputs)
+    x = flatten_inputs(pairs, embedding=embedding)
+    x = dense_stack(
+        x, units, weights, activation=activation, batch_norm=batch_norm, dropout=dropout, name="hidden"
+    )
+    return keras.Model(
+        tensors, output_layer(x, target, head, weights, activity=not as_list(units)), name="mlp"
+    )

@@ -1,4 +1,4 @@
-"""What a model's output is, probabilities or numbers before them, by the graph that makes it."""
+"""Whether a model outputs probabilities or logits, inferred from its graph."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ import keras
 
 from trainrun.compat import keras_model_private
 
-# Functions whose values lie in [0, 1]: names of activations, of layers and of operations.
-TO_PROBABILITIES = ("sigmoid", "softmax", "hard_sigmoid", "sparsemax", "sparse_sigmoid", "hardsigmoid")
-# Layers and operations that hand on the values that they get, as far as that goes.
-PASS_ON = ("activation", "reshape", "flatten", "permute", "transpose", "squeeze", "expanddims", "cast", "dropout", "identity")  # fmt: skip
+# Activations, layers and operations (by name, in lower case) whose values are in [0, 1].
+PROBABILITY_FUNCTIONS = ("sigmoid", "softmax", "hard_sigmoid", "sparsemax", "sparse_sigmoid", "hardsigmoid")
+# Layers and operations that keep the values of their input, in another shape or dtype.
+VALUE_PRESERVING = ("activation", "reshape", "flatten", "permute", "transpose", "squeeze", "expanddims", "cast", "dropout", "identity")  # fmt: skip
 
 
 def is_probabilities(output: Any) -> bool | None:
-    """Return whether a symbolic output holds probabilities; None where the graph does not tell.
+    """Return whether a model's output consists of probabilities.
 
     Args:
         output: a model's output, a `KerasTensor`.
+
+    Returns:
+        True for probabilities; False for logits or other values of a layer; None if the graph does not determine it.
     """
-    made = keras_model_private.made_by(output)
-    if made is None:
+    history = keras_model_private.made_by(output)
+    if history is None:
         return None
-    operation, index, inputs = made
+    operation, index, inputs = history
     if isinstance(operation, keras.Model):
-        # Of a subclassed model, whose `call` is Python, there is no graph.
+        # A subclassed model, whose `call` is Python code, has no graph.
         inner = getattr(operation, "outputs", None)
         return is_probabilities(inner[index]) if inner else None
     if isinstance(operation, keras.layers.TimeDistributed):
@@ -34,10 +37,10 @@ def is_probabilities(output: Any) -> bool | None:
     if not type(operation).__module__.startswith("keras."):
         return None
     activation = getattr(getattr(operation, "activation", None), "__name__", None)
-    if kind in TO_PROBABILITIES or activation in TO_PROBABILITIES:
+    if kind in PROBABILITY_FUNCTIONS or activation in PROBABILITY_FUNCTIONS:
         return True
     if kind == "average":
         return all(is_probabilities(tensor) for tensor in inputs)
-    if kind in PASS_ON and activation in (None, "linear") and len(inputs) == 1:
+    if kind in VALUE_PRESERVING and activation in (None, "linear") and len(inputs) == 1:
         return is_probabilities(inputs[0])
     return False if isinstance(operation, keras.layers.Layer) and activation is not None else None

@@ -1,4 +1,4 @@
-"""f(x) = a x² + b x + c with x as the only weight: minimisation as training, for a look at what an optimizer does."""
+"""f(x) = a x² + b x + c with x as the only weight: shows how an optimizer minimizes a function."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import keras
 from keras import ops
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._inputs import open_inputs
+from trainrun.model._inputs import input_tensors
 from trainrun.util.declarations import declare
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class Parabola(keras.layers.Layer):
-    """Gives `a x² + b x + c` for its one weight x, once for each example; the input's values do not matter.
+    """Compute `a x² + b x + c` of the layer's only weight x, for each example; the values of the input are not used.
 
     Args:
-        a, b, c: the coefficients.
-        start: x at the beginning.
+        a, b, c: the coefficients; defaults 1, -2, 1.
+        start: initial value of x; default 0.
+
+    Call:
+        The input has the shape `[batch, ...]`, the output `[batch, 1]`.
 
     Example:
         >>> float(Parabola(1.0, -2.0, 1.0, start=3.0)([[0.0]])[0, 0])
@@ -54,16 +57,16 @@ def quadratic(
     c: float = 1.0,
     start: float = 0.0,
 ) -> keras.Model:
-    """Return a model whose output is f(x), `[batch, 1]`; its minimum is at x = -b / 2a.
+    """Build a model whose output is f(x), `[batch, 1]`; its minimum is at x = -b / 2a.
 
     Args:
-        inputs: of the data; `data=none` gives a placeholder.
-        target: not read.
-        head: not read; the output is f(x) itself.
-        a, b, c: the coefficients; a above 0, or there is no minimum.
-        start: x at the beginning.
+        inputs: specs of the data; `data=none` has a placeholder.
+        target: not used.
+        head: not used; the output is f(x) itself.
+        a, b, c: the coefficients, with a > 0 for a minimum; defaults 1, -2, 1.
+        start: initial value of x; default 0.
     """
-    opened, pairs = open_inputs(inputs)
+    tensors, pairs = input_tensors(inputs)
     return keras.Model(
-        opened, Parabola(a, b, c, start, dtype="float32", name="parabola")(pairs[0][1]), name="quadratic"
+        tensors, Parabola(a, b, c, start, dtype="float32", name="parabola")(pairs[0][1]), name="quadratic"
     )

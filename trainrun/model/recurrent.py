@@ -1,4 +1,4 @@
-"""An embedding and recurrent layers, for what comes in an order."""
+"""An embedding and a stack of recurrent layers, for sequences."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.model._blocks import head as add_head
-from trainrun.model._blocks import listed
-from trainrun.model._inputs import open_inputs, sequence
+from trainrun.model._blocks import as_list, output_layer
+from trainrun.model._inputs import input_tensors, sequence_inputs
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
 
-KINDS = {"lstm": layers.LSTM, "gru": layers.GRU, "simple": layers.SimpleRNN}
+LAYERS = {"lstm": layers.LSTM, "gru": layers.GRU, "simple": layers.SimpleRNN}
 
 
 @declare(
@@ -38,34 +37,37 @@ def recurrent(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return recurrent layers one upon another; the last one's last state goes to the head.
+    """Build a stack of recurrent layers; the last state of the last one is the input of the output layer.
 
-    Tokens are steps; so are an image's rows, and a table's columns.
+    The steps of the sequence are tokens, an image's rows, or a table's columns.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the last layer.
-        kind: ``lstm``, ``gru`` or ``simple``.
-        units: width of each recurrent layer.
-        embedding: width of each step as it goes in.
-        bidirectional: read from both ends; doubles the width.
-        mask_zero: token 0 is padding, to be skipped.
-        dropout: share of each layer's outputs set to 0 while training.
-        initializer: of the input kernels; the recurrent kernels begin orthogonal.
-        regularizer, constraint: of the input and the recurrent kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the recurrent layers' outputs.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        kind: ``lstm``, ``gru`` or ``simple``; default ``lstm``.
+        units: width of each recurrent layer; default (32,).
+        embedding: width of each step of the input sequence; default 16.
+        bidirectional: read the sequence in both directions, which doubles the width; default False.
+        mask_zero: treat token 0 as padding and skip it; default False.
+        dropout: fraction of each layer's outputs set to 0 during training, in [0, 1); default 0.
+        initializer: of the input kernels; default Glorot uniform. The recurrent kernels are orthogonal.
+        regularizer, constraint: of the input and recurrent kernels; default None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the recurrent layers' outputs, per example; default None.
+
+    Raises:
+        UserError: `kind` is unknown, or `units` is empty.
 
     Reference:
-        Hochreiter and Schmidhuber, Long short-term memory, 1997; Cho et al., Learning phrase representations
-        using RNN encoder-decoder, 2014 (GRU).
+        Hochreiter and Schmidhuber 1997, Long Short-Term Memory, Neural Computation 9(8);
+        Cho et al. 2014, https://arxiv.org/abs/1406.1078 (GRU)
     """
-    widths = listed(units)
-    if kind not in KINDS:
+    widths = as_list(units)
+    if kind not in LAYERS:
         raise UserError(
             Problem(
                 "model.kind",
-                f"expected one of {', '.join(KINDS)}, got {kind!r}.{did_you_mean(str(kind), KINDS)}",
+                f"expected one of {', '.join(LAYERS)}, got {kind!r}.{did_you_mean(str(kind), LAYERS)}",
             )
         )
     if not widths:
@@ -73,22 +75,24 @@ def recurrent(
             Problem("model.units", "expected the width of at least one recurrent layer, got an empty list.")
         )
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    x = sequence(pairs, embedding, weights, mask_zero=mask_zero)
+    tensors, pairs = input_tensors(inputs)
+    x = sequence_inputs(pairs, embedding, weights, mask_zero=mask_zero)
     for i, width in enumerate(widths):
         layer = _layer(kind, width, i, len(widths), weights)
         if bidirectional:
-            # Both are made here: Keras would copy the one, seed and all, and both would begin alike.
-            back = _layer(kind, width, i, len(widths), weights, go_backwards=True)
-            layer = layers.Bidirectional(layer, backward_layer=back, name=f"both_{i + 1}")
+            # Both directions are created here: Keras would copy the first with its seed, and both would start alike.
+            backward = _layer(kind, width, i, len(widths), weights, go_backwards=True)
+            layer = layers.Bidirectional(layer, backward_layer=backward, name=f"both_{i + 1}")
         x = layer(x)
         x = layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(opened, add_head(x, target, head, weights), name="recurrent")
+    return keras.Model(tensors, output_layer(x, target, head, weights), name="recurrent")
 
 
 def _layer(
     kind: str, width: int, i: int, count: int, weights: Weights, go_backwards: bool = False
 ) -> keras.Layer:
     name = f"{kind}_{i + 1}" + ("_back" if go_backwards else "")
-    more = weights.recurrent()
-    return KINDS[kind](width, return_sequences=i + 1 < count, go_backwards=go_backwards, name=name, **more)
+    arguments = weights.recurrent()
+    return LAYERS[kind](
+        width, return_sequences=i + 1 < count, go_backwards=go_backwards, name=name, **arguments
+    )

@@ -1,4 +1,4 @@
-"""A residual network for small images: shortcuts around pairs of convolutions."""
+"""A residual network for small images: shortcut connections around pairs of convolutions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import keras
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import check_activation, convolution, listed
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import only, open_inputs
+from trainrun.model._blocks import as_list, check_activation, conv_block, output_layer
+from trainrun.model._inputs import input_tensors, single_input
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
@@ -33,32 +32,33 @@ def resnet_small(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return a convolution, stages of residual blocks, and the mean over the image.
+    """Build a convolution, stages of residual blocks, and global average pooling.
 
     Args:
-        inputs, target: of the data; one image.
-        head: activation of the last layer.
-        filters: of each stage; every stage but the first halves the image, as long as there is something to halve.
-        blocks: residual blocks in each stage.
-        activation: of all but the last layer.
-        dropout: share of the pooled features set to 0 while training.
-        batch_norm: normalize before each activation.
-        initializer, regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of each block's output.
+        inputs, target: specs of the data; one image `[height, width, channels]`.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        filters: number of filters of each stage; default (16, 32, 64). Every stage after the first halves the image, down
+            to one pixel.
+        blocks: number of residual blocks per stage; default 1.
+        activation: of the hidden layers, a name of `keras.activations`; default ``relu``.
+        dropout: fraction of the pooled features set to 0 during training, in [0, 1); default 0.
+        batch_norm: add batch normalization before each activation; default True.
+        initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of each block's output, per example; default None.
 
     Raises:
-        UserError: the data is no single image.
+        UserError: the activation is unknown, or the data is not a single image.
 
     Reference:
-        He et al., Deep residual learning for image recognition, 2016.
+        He et al. 2016, Deep Residual Learning for Image Recognition, https://arxiv.org/abs/1512.03385
     """
     check_activation(activation)
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    _, x = only(pairs, "image", "resnet_small", "model=mlp")
-    x = convolution(x, listed(filters)[0], weights, activation=activation, batch_norm=batch_norm, name="stem")
-    for stage, count in enumerate(listed(filters)):
+    tensors, pairs = input_tensors(inputs)
+    _, x = single_input(pairs, "image", "resnet_small", "model=mlp")
+    x = conv_block(x, as_list(filters)[0], weights, activation=activation, batch_norm=batch_norm, name="stem")
+    for stage, count in enumerate(as_list(filters)):
         for block in range(blocks):
             strides = 2 if stage and not block and min(x.shape[1:3]) >= 2 else 1
             x = _block(
@@ -66,29 +66,28 @@ def resnet_small(
             )
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     x = layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(opened, add_head(x, target, head, weights), name="resnet_small")
+    return keras.Model(tensors, output_layer(x, target, head, weights), name="resnet_small")
 
 
 def _block(
     x: Any, filters: int, strides: int, weights: Weights, activation: str, batch_norm: bool, name: str
 ) -> Any:
+    """Apply a residual block: `activation(convolutions(x) + shortcut(x))`."""
     shortcut = x
-    inner = {"batch_norm": batch_norm}
     if strides > 1 or x.shape[-1] != filters:
-        shortcut = convolution(
+        shortcut = conv_block(
             x,
             filters,
             weights,
             kernel_size=1,
             strides=strides,
             activation=None,
+            batch_norm=batch_norm,
             activity=False,
             name=f"{name}_shortcut",
-            **inner,
         )
-    x = convolution(
-        x, filters, weights, strides=strides, activation=activation, activity=False, name=f"{name}_1", **inner
-    )
-    x = convolution(x, filters, weights, activation=None, activity=False, name=f"{name}_2", **inner)
+    common = {"batch_norm": batch_norm, "activity": False}
+    x = conv_block(x, filters, weights, strides=strides, activation=activation, name=f"{name}_1", **common)
+    x = conv_block(x, filters, weights, activation=None, name=f"{name}_2", **common)
     x = layers.Add(name=f"{name}_sum")([x, shortcut])
     return layers.Activation(activation, activity_regularizer=weights.activity_regularizer, name=name)(x)

@@ -1,4 +1,4 @@
-"""A model into its file: whole or not at all, and without asking for the same names again and again."""
+"""Saving a model to a `.keras` file, atomically."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from trainrun.compat import keras_private
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a model to a `.keras` file; what was there stays until all of it is written."""
+    """Write a model to a `.keras` file; a file that exists stays intact until the new one is complete.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     keras_private.cache_attributes_that_saving_skips()
-    new = path.with_name(f".{path.name}")  # not `paths.whole`: Keras wants the ending
+    temporary = path.with_name(f".{path.name}")  # not `paths.whole`: Keras requires the suffix .keras
     try:
-        model.save(new)
-        os.replace(new, path)
+        model.save(temporary)
+        os.replace(temporary, path)
     finally:
-        new.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

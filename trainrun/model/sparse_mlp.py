@@ -1,4 +1,4 @@
-"""A perceptron whose hidden units are mostly silent: the sum of their outputs is added to the loss."""
+"""A multi-layer perceptron with sparse hidden activations: an activity penalty on them is added to the loss."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import keras
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import check_activation, hidden, listed
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._blocks import as_list, check_activation, dense_block, output_layer
+from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, NotNegative, Regularizer, Sizes
 from trainrun.util.declarations import declare
@@ -35,30 +34,33 @@ def sparse_mlp(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return dense layers, each followed by a layer that adds `(l1 Σ|h| + l2 Σh²) / batch` to the loss.
+    """Build a stack of dense layers, each followed by Keras' `ActivityRegularization`.
 
-    That layer is Keras' `ActivityRegularization`, which calls `add_loss` and passes its input on. The penalty is an
-    example's, averaged over the batch, so it does not grow with the batch's size.
+    That layer returns its input h and adds `(l1 Σ|h| + l2 Σh²) / batch size` to the loss: the penalty of one example,
+    averaged over the batch.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the last layer.
-        units: width of each hidden layer.
-        activation: of the hidden layers.
-        l1: factor of the outputs' absolute values: many outputs become 0.
-        l2: factor of their squares: no output becomes large.
-        dropout: share of each hidden layer's outputs set to 0 while training, after the penalty.
-        embedding: width of the tokens' embedding; None: by the vocabulary.
-        initializer, regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: a further penalty on the hidden layers' outputs.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        units: width of each hidden layer; default (64,).
+        activation: of the hidden layers, a name of `keras.activations`; default ``relu``.
+        l1: factor of Σ|h|, which drives outputs to 0; default 0.001.
+        l2: factor of Σh², which keeps outputs small; default 0.
+        dropout: fraction of each hidden layer's outputs set to 0 during training, after the penalty, in [0, 1); default 0.
+        embedding: width of the tokens' embedding; default None: by the size of the vocabulary.
+        initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: a further penalty on the hidden layers' outputs, per example; default None.
+
+    Raises:
+        UserError: the activation is unknown.
     """
     check_activation(activation)
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    x = flat(pairs, embedding=embedding)
-    for i, width in enumerate(listed(units)):
-        x = hidden(x, width, weights, activation=activation, name=f"hidden_{i + 1}")
+    tensors, pairs = input_tensors(inputs)
+    x = flatten_inputs(pairs, embedding=embedding)
+    for i, width in enumerate(as_list(units)):
+        x = dense_block(x, width, weights, activation=activation, name=f"hidden_{i + 1}")
         x = layers.ActivityRegularization(l1=l1, l2=l2, name=f"sparse_{i + 1}")(x)
         x = layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(opened, add_head(x, target, head, weights), name="sparse_mlp")
+    return keras.Model(tensors, output_layer(x, target, head, weights), name="sparse_mlp")

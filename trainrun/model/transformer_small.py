@@ -1,4 +1,4 @@
-"""A small transformer encoder: self-attention over the steps of a sequence."""
+"""A small Transformer encoder: self-attention over the steps of a sequence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from keras import layers, ops
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.model._blocks import check_activation
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import open_inputs, sequence
+from trainrun.model._blocks import check_activation, output_layer
+from trainrun.model._inputs import input_tensors, sequence_inputs
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer
 from trainrun.util.declarations import declare
@@ -39,63 +38,64 @@ def transformer_small(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return an encoder with learnt positions and norm before each sublayer; the mean over the steps goes to the head.
+    """Build a pre-norm Transformer encoder with learned position embeddings, and average pooling over the steps.
 
-    Tokens are steps; so are an image's rows, and a table's columns.
+    The steps of the sequence are tokens, an image's rows, or a table's columns.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the last layer.
-        width: of each step; a multiple of `heads`.
-        heads: attention heads.
-        depth: blocks of attention and perceptron.
-        feed_forward: width of each block's perceptron.
-        activation: of the perceptrons.
-        mask_zero: token 0 is padding, to be skipped.
-        dropout: share of each sublayer's outputs set to 0 while training.
-        initializer: of the dense and the attention's kernels.
-        regularizer, constraint: of the dense and the attention's kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the perceptrons' hidden outputs.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        width: of each step, a multiple of `heads`; default 32.
+        heads: number of attention heads; default 4.
+        depth: number of encoder blocks; default 2.
+        feed_forward: width of the hidden layer of each block's feed-forward network; default 64.
+        activation: of the feed-forward networks, a name of `keras.activations`; default ``gelu``.
+        mask_zero: treat token 0 as padding: not attended to and not pooled; default False.
+        dropout: fraction of each sublayer's outputs set to 0 during training, in [0, 1); default 0.
+        initializer, regularizer, constraint: of the kernels of dense and attention layers; defaults Glorot uniform,
+            None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the feed-forward networks' hidden outputs, per example; default None.
 
     Raises:
-        UserError: the width is no multiple of the heads.
+        UserError: the activation is unknown, or the width is not a multiple of `heads`.
 
     Reference:
-        Vaswani et al., Attention is all you need, 2017; Xiong et al., On layer normalization in the transformer
-        architecture, 2020.
+        Vaswani et al. 2017, Attention Is All You Need, https://arxiv.org/abs/1706.03762;
+        Xiong et al. 2020, On Layer Normalization in the Transformer Architecture, https://arxiv.org/abs/2002.04745
     """
     check_activation(activation)
     if width % heads:
         raise UserError(Problem("model.width", f"expected a multiple of model.heads={heads}, got {width}."))
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
     if weights.regularizer is not None:
-        # An attention's kernels have three axes, as a convolution's have four.
-        weights.conv()
-    opened, pairs = open_inputs(inputs)
-    x = sequence(pairs, width, weights)
-    counted = ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
-    x = layers.Add(name="with_positions")([x, layers.Embedding(x.shape[1], width, name="positions")(counted)])
+        weights.conv()  # refuses a regularizer for matrices: the kernels of an attention layer have three axes
+    tensors, pairs = input_tensors(inputs)
+    x = sequence_inputs(pairs, width, weights)
+    positions = ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
+    embedded = layers.Embedding(x.shape[1], width, name="positions")(positions)
+    x = layers.Add(name="with_positions")([x, embedded])
     masked = mask_zero and len(pairs) == 1 and pairs[0][0].kind == "tokens"
-    real = ops.not_equal(pairs[0][1], 0) if masked else None
+    mask = ops.not_equal(pairs[0][1], 0) if masked else None
     for i in range(1, depth + 1):
-        x = layers.Add(name=f"block_{i}_attended")([x, _attention(x, real, heads, dropout, weights, i)])
+        x = layers.Add(name=f"block_{i}_attended")([x, _attention(x, mask, heads, dropout, weights, i)])
         y = layers.LayerNormalization(name=f"block_{i}_norm_2")(x)
         y = layers.Dense(feed_forward, activation=activation, name=f"block_{i}_widen", **weights.dense())(y)
         y = layers.Dense(width, name=f"block_{i}_narrow", **weights.dense(activity=False))(y)
         y = layers.Dropout(dropout)(y) if dropout else y
         x = layers.Add(name=f"block_{i}")([x, y])
     x = layers.LayerNormalization(name="norm")(x)
-    if real is None:
+    if mask is None:
         x = layers.GlobalAveragePooling1D(name="mean")(x)
     else:
-        # An example that is all padding gives 0, not 0 / 0.
-        share = ops.cast(real, x.dtype)
-        x = ops.sum(x * share[:, :, None], axis=1) / ops.maximum(ops.sum(share, axis=1, keepdims=True), 1)
-    return keras.Model(opened, add_head(x, target, head, weights), name="transformer_small")
+        # The maximum with 1: an example of padding only has the mean 0, not 0 / 0.
+        weight = ops.cast(mask, x.dtype)
+        x = ops.sum(x * weight[:, :, None], axis=1) / ops.maximum(ops.sum(weight, axis=1, keepdims=True), 1)
+    return keras.Model(tensors, output_layer(x, target, head, weights), name="transformer_small")
 
 
-def _attention(x: Any, real: Any, heads: int, dropout: float, weights: Weights, i: int) -> Any:
+def _attention(x: Any, mask: Any, heads: int, dropout: float, weights: Weights, i: int) -> Any:
+    """Apply layer normalization, self-attention and dropout; `mask` `[batch, steps]` is False for padding, or None."""
     y = layers.LayerNormalization(name=f"block_{i}_norm_1")(x)
     attention = layers.MultiHeadAttention(
         heads,
@@ -104,12 +104,12 @@ def _attention(x: Any, real: Any, heads: int, dropout: float, weights: Weights, 
         name=f"block_{i}_attention",
         **weights.dense(activity=False),
     )
-    y = attention(y, y, attention_mask=None if real is None else real[:, None, :])
+    y = attention(y, y, attention_mask=None if mask is None else mask[:, None, :])
     if (
         isinstance(getattr(weights.initializer, "seed", None), int)
         and weights.initializer.get_config()["seed"] is not None
     ):
-        # Keras gives all four projections the one seed, and query and key would begin alike.
+        # Keras uses one seed for all four projections; query and key would start alike.
         for dense in (attention.key_dense, attention.value_dense, attention.output_dense):
             dense.kernel.assign(weights.next_initializer()(dense.kernel.shape))
     return layers.Dropout(dropout)(y) if dropout else y

@@ -1,4 +1,4 @@
-"""A model's variables by what they are for."""
+"""A model's variables, grouped by purpose."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from trainrun.compat import keras_private
 
 
 def number(variable: Any) -> Any:
-    """Return the value of a variable of one number, also of one that several replicas share."""
-    # As fast as it gets: called several times an epoch for each of many trials.
+    """Return the value of a scalar variable, mirrored or not, as a Python number."""
+    # Not `float(variable)`, which is slower; called several times per epoch for each of many trials.
     return variable.numpy().item()
 
 
 def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
-    """Return the variables of a compiled model by purpose.
+    """Return the variables of a compiled model, grouped by purpose.
 
     Returns:
-        ``weights``, ``optimizer`` (empty before it is built), ``metrics``, and ``generators``: Keras' global seed.
+        Lists under ``weights``, ``optimizer`` (empty before it is built), ``metrics`` and ``generators`` (the state of
+        Keras' global seed generator).
     """
     optimizer = model.optimizer
     generator = keras_private.global_seed_generator().state

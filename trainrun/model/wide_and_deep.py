@@ -1,4 +1,4 @@
-"""A linear part beside a perceptron over embeddings: for tables with categories."""
+"""A linear model and a multi-layer perceptron with embeddings, trained jointly: for tables with categorical columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import keras
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.model._blocks import check_activation, hidden, listed
-from trainrun.model._blocks import head as add_head
-from trainrun.model._inputs import flat, open_inputs
+from trainrun.model._blocks import as_list, check_activation, dense_stack, output_layer
+from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
 from trainrun.util.arguments import Constraint, Decay, Initializer, Regularizer, Sizes
 from trainrun.util.declarations import declare
@@ -33,41 +32,37 @@ def wide_and_deep(
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
 ) -> keras.Model:
-    """Return `activation(wide V + deep(embedded) W + b)`.
+    """Build `activation(wide V + deep(embedded) W + b)`.
 
-    The wide part sees numbers as they are and categories one-hot; the deep part sees numbers and embeddings. One
-    head over both side by side is the sum of two linear layers.
+    The wide part has numbers and one-hot encoded categories, the deep part has numbers and embeddings. One output layer
+    over the concatenation of both is the sum of two linear layers.
 
     Args:
-        inputs, target: of the data.
-        head: activation of the last layer.
-        units: width of each hidden layer of the deep part.
-        activation: of the hidden layers.
-        dropout: share of each hidden layer's outputs set to 0 while training.
-        batch_norm: normalize before each activation.
-        initializer, regularizer, constraint: of the kernels.
-        bias_regularizer: of the biases.
-        activity_regularizer: of the hidden layers' outputs.
+        inputs, target: specs of the data.
+        head: activation of the output layer; None for logits, scores and real numbers.
+        units: width of each hidden layer of the deep part; default (64, 32).
+        activation: of the hidden layers, a name of `keras.activations`; default ``relu``.
+        dropout: fraction of each hidden layer's outputs set to 0 during training, in [0, 1); default 0.
+        batch_norm: add batch normalization before each activation; default False.
+        initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
+        bias_regularizer: of the biases; default None.
+        activity_regularizer: of the hidden layers' outputs, per example; default None.
+
+    Raises:
+        UserError: the activation is unknown.
 
     Reference:
-        Cheng et al., Wide & deep learning for recommender systems, 2016.
+        Cheng et al. 2016, Wide & Deep Learning for Recommender Systems, https://arxiv.org/abs/1606.07792
     """
     check_activation(activation)
     weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
-    opened, pairs = open_inputs(inputs)
-    wide = flat(pairs, one_hot=True)
-    x = flat(pairs, embed=True)
-    for i, width in enumerate(listed(units)):
-        x = hidden(
-            x,
-            width,
-            weights,
-            activation=activation,
-            batch_norm=batch_norm,
-            dropout=dropout,
-            name=f"deep_{i + 1}",
-        )
+    tensors, pairs = input_tensors(inputs)
+    wide = flatten_inputs(pairs, one_hot=True)
+    x = flatten_inputs(pairs, embed=True)
+    x = dense_stack(
+        x, units, weights, activation=activation, batch_norm=batch_norm, dropout=dropout, name="deep"
+    )
     both = layers.Concatenate(name="wide_and_deep")([wide, x])
     return keras.Model(
-        opened, add_head(both, target, head, weights, activity=not listed(units)), name="wide_and_deep"
+        tensors, output_layer(both, target, head, weights, activity=not as_list(units)), name="wide_and_deep"
     )

@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
-from trainrun.model.cost import STEP
+from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.step._accumulate import fraction, reduction
 from trainrun.trainer.executor import (
     ONE_THREAD,
@@ -199,7 +199,7 @@ class Pass:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
             return False
-        return self._flops * STEP * self.batch_size < ONE_THREAD_FLOPS
+        return self._flops * FORWARD_PASSES_PER_STEP * self.batch_size < ONE_THREAD_FLOPS
 
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""
