@@ -85,7 +85,7 @@ def test_refuses_an_optimizer_that_cannot_switch():
 
 def test_refuses_a_metric_that_is_not_logged():
     callback = SwitchOnPlateau("val_auc")
-    with pytest.raises(ValueError, match="val_auc, which is not logged; there are loss"):
+    with pytest.raises(ValueError, match="val_auc, which is not logged; logged are loss"):
         callback.on_epoch_end(0, {"loss": 1.0})
 
 

@@ -1,5 +1,5 @@
-"""Callbacks of our own, one a file; Keras' own need only their YAML in conf/callback/.
+"""trainrun's own callbacks, one a file; Keras' callbacks need only their YAML in conf/callback/.
 
-In come their arguments and what Keras calls them with; out go entries in the logs, or a stop of the training. A file is
-a component exactly if conf/callback/ has its YAML. Begin with `time_limit.py`.
+The input is arguments from the config and the calls of Keras' hooks; the output is entries in the logs, or the end of
+training. A file is a component exactly if conf/callback/ has its YAML. Begin with `time_limit.py`.
 """

@@ -1,4 +1,4 @@
-"""Which way a monitored value is better, for callbacks with `mode="auto"`."""
+"""The direction (`min` or `max`) of a monitored metric, for callbacks with `mode="auto"`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ def checked(mode: str) -> str:
     """Return the mode.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not auto, min or max.
     """
     if mode not in MODES:
-        raise ValueError(f"mode is auto, min or max; got {mode!r}.")
+        raise ValueError(f"mode: expected auto, min or max, got {mode!r}.")
     return mode
 
 
 def sign(model: Any, monitor: str, mode: str, callback: str) -> float:
-    """Return 1 where more is better and -1 where less is.
+    """Return 1.0 if a higher value is better and -1.0 if a lower one is.
 
     Args:
-        model: compiled; its metrics say which way they are better.
-        monitor: the name in the logs, such as ``val_accuracy``.
+        model: compiled; its metrics declare their direction.
+        monitor: name of the metric in the logs, such as ``val_accuracy``.
         mode: ``min``, ``max``, or ``auto``: as the metric declares.
-        callback: whose mode it is, for the message.
+        callback: name of the callback, for the message.
 
     Raises:
         ValueError: `mode` is ``auto``, and the metric declares no direction.

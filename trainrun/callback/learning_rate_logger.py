@@ -1,4 +1,4 @@
-"""The learning rate that was used, among the metrics."""
+"""The learning rate as a column of the logs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from trainrun.util.declarations import declare
 @declare(reads_weights=False, changes_only_variables=True)
 @keras.saving.register_keras_serializable("trainrun")
 class LearningRateLogger(keras.callbacks.Callback):
-    """Add `learning_rate` to the logs: the rate of the last update, for a schedule as for a number.
+    """Add `learning_rate` to the logs of each epoch: the learning rate of the last update, with a schedule as with a number.
 
-    It stands before the callbacks that read the logs, and before those that change the rate at an epoch's end.
+    A run puts it before the callbacks that read the logs, and before those that change the rate at the end of an epoch.
 
     Args:
-        per_step: also add it to the logs of each step; costs a look at the optimizer each time.
+        per_step: also add it to the logs of each step; default False. The callback is then called after every step.
 
     Example:
         >>> history = model.fit(x, y, callbacks=[LearningRateLogger()])
@@ -32,7 +32,7 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     @property
     def coarse(self) -> bool:
-        """Whether it is content with being called after several steps at once."""
+        """Whether one call after several steps is sufficient."""
         return not self.per_step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -52,10 +52,10 @@ class LearningRateLogger(keras.callbacks.Callback):
 
 
 def last_rate(optimizer: Any) -> float:
-    """Return the learning rate of an optimizer's last update; before the first, that of the first.
+    """Return the learning rate of an optimizer's last update; before the first update, that of the first.
 
-    An optimizer that wraps others (`inners`, of which `phase` is in charge, or Keras' `inner_optimizer`) has
-    the rate of the one that worked.
+    Of an optimizer that wraps others (`inners`, of which `phase` is the active one, or Keras' `inner_optimizer`), it is the
+    rate of the wrapped optimizer that made the update.
 
     Args:
         optimizer: a built Keras optimizer.
@@ -66,11 +66,11 @@ def last_rate(optimizer: Any) -> float:
         return last_rate(inners[0 if phase is None else int(_number(phase))])
     rate = keras_optimizer_private.rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        # After an update the counter stands at the next one, and so does `optimizer.learning_rate`.
+        # After an update, the counter and `optimizer.learning_rate` are those of the next update.
         return float(rate(max(int(_number(keras_optimizer_private.step_counter(optimizer))) - 1, 0)))
     return float(_number(optimizer.learning_rate))
 
 
 def _number(variable: Any) -> Any:
-    # Not float(…): a variable that several replicas share has no such conversion.
+    # Not `float(variable)`, which a mirrored variable does not support.
     return variable.numpy().item() if hasattr(variable, "numpy") else variable

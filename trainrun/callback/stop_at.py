@@ -1,4 +1,4 @@
-"""An end by merit."""
+"""Early stopping at a target value of a metric."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from trainrun.util.declarations import declare
 @declare(reads_weights=False, changes_only_variables=True)
 @keras.saving.register_keras_serializable("trainrun")
 class StopAt(keras.callbacks.Callback):
-    """Stop at the end of the epoch in which a metric is good enough.
+    """Stop training at the end of the epoch in which a metric reaches a target value.
 
     Args:
-        monitor: the metric's name in the logs, such as ``val_accuracy``.
-        value: good enough: at least this (`max`), or at most this (`min`).
-        mode: ``min``, ``max``, or ``auto``: as the metric declares.
+        monitor: name of the metric in the logs; default ``val_loss``.
+        value: the target value, in the metric's unit: training stops at this value or a better one. Default 0.1.
+        mode: ``min`` (stop at or below the value), ``max`` (at or above), or ``auto``, the default: as the metric declares.
 
     Raises:
-        ValueError: `mode` is none of these, or (at the first epoch's end) is ``auto`` for a metric that declares nothing.
+        ValueError: `mode` is none of these, or it is ``auto`` and the metric declares no direction (raised at the end of the
+            first epoch).
     """
 
     def __init__(self, monitor: str = "val_loss", value: float = 0.1, mode: Mode = "auto"):
@@ -33,7 +34,7 @@ class StopAt(keras.callbacks.Callback):
         self.monitor = monitor
         self.value = value
         self.mode = _monitor.checked(mode)
-        self._seen = False
+        self._seen = False  # whether `monitor` was logged; the name is part of checkpoints
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         current = (logs or {}).get(self.monitor)
@@ -47,9 +48,9 @@ class StopAt(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if not self._seen:
-            there = ", ".join(logs or {})
             warnings.warn(
-                f"stop_at watched {self.monitor!r}, which never came; there is {there}.", stacklevel=2
+                f"stop_at monitors {self.monitor}, which was never logged; logged were {', '.join(logs or {})}.",
+                stacklevel=2,
             )
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hands over to the second optimizer of `adam_then_sgd` when a metric stops improving."""
+"""Switch `adam_then_sgd` to its second optimizer when a metric stops improving."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trainrun.util.arguments import Index, Mode, NotNegative
 
 @keras.saving.register_keras_serializable("trainrun")
 class SwitchOnPlateau(keras.callbacks.Callback):
-    """Calls the optimizer's `switch()` once `monitor` has not improved for `patience` epochs.
+    """Call the optimizer's `switch()` once `monitor` has not improved for `patience` epochs.
 
     Args:
-        monitor: the metric to watch, as it is named in the logs; default `val_loss`.
+        monitor: name of the metric in the logs; default ``val_loss``.
         min_delta: smallest change that counts as an improvement, at least 0; default 0.
         patience: number of epochs without improvement before the switch, at least 1; default 5.
-        mode: `min`, `max`, or `auto`: as the metric declares; default `auto`.
+        mode: ``min``, ``max``, or ``auto``, the default: as the metric declares.
 
     Raises:
         ValueError: an argument is out of range, the optimizer has no `switch()`, `monitor` is not logged, or `mode` is
@@ -55,8 +55,8 @@ class SwitchOnPlateau(keras.callbacks.Callback):
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if not hasattr(optimizer, "switch"):
             raise ValueError(
-                f"switch_on_plateau needs an optimizer that can switch; {type(optimizer).__name__} cannot. "
-                "Take optimizer=adam_then_sgd optimizer.switch_at=null."
+                f"switch_on_plateau needs an optimizer with a method `switch`; {type(optimizer).__name__} has none. "
+                "Set optimizer=adam_then_sgd optimizer.switch_at=null."
             )
         return optimizer
 
@@ -70,7 +70,7 @@ class SwitchOnPlateau(keras.callbacks.Callback):
         logs = logs or {}
         if self.monitor not in logs:
             raise ValueError(
-                f"switch_on_plateau watches {self.monitor}, which is not logged; there are {', '.join(logs)}."
+                f"switch_on_plateau monitors {self.monitor}, which is not logged; logged are {', '.join(logs)}."
             )
         sign = _monitor.sign(self.model, self.monitor, self.mode, "switch_on_plateau")
         value = sign * float(logs[self.monitor])
@@ -83,7 +83,6 @@ class SwitchOnPlateau(keras.callbacks.Callback):
             self.switched_epoch = epoch
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments."""
         return {
             "monitor": self.monitor,
             "min_delta": self.min_delta,

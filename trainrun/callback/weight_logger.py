@@ -1,4 +1,4 @@
-"""Single weights among the metrics."""
+"""Scalar weights as columns of the logs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from trainrun.util.declarations import declare
 
 @declare(adds_columns=True)
 class WeightLogger(keras.callbacks.Callback):
-    """Add every weight that is a single number to the logs of each epoch, by its name.
+    """Add every scalar weight to the logs of each epoch, under its name.
 
-    For models whose weights mean something by themselves: `model=quadratic`'s x, the slope of a line.
+    For models with interpretable weights, such as the x of `model=quadratic`.
     """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,5 +1,5 @@
-"""Losses of our own, one a file; Keras' own need only their YAML in conf/loss/.
+"""trainrun's own losses, one a file; Keras' losses need only their YAML in conf/loss/.
 
-In come numbers from the config; out comes a `keras.losses.Loss`. A file is a component exactly if conf/loss/ has its
-YAML. Begin with `focal.py`.
+The input is arguments from the config; the output is a `keras.losses.Loss`. A file is a component exactly if conf/loss/
+has its YAML. Begin with `focal.py`.
 """

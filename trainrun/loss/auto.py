@@ -1,8 +1,8 @@
-"""Which loss is the usual one for a task. Not a loss itself: the builder asks it and builds what it names."""
+"""`loss=auto`: the default loss for the data's target. The builder replaces `auto` by the loss that it names."""
 
 from __future__ import annotations
 
-USUAL = {
+DEFAULT_LOSSES = {
     "binary": "binary_crossentropy",
     "multiclass": "sparse_categorical_crossentropy",
     "multilabel": "binary_crossentropy",
@@ -12,16 +12,15 @@ USUAL = {
 
 
 def auto(task: str, target: str, /) -> str:
-    """Return the name of the loss option that one would take without a reason for another.
+    """Return the name of the default loss.
 
     Args:
-        task: ``classification``, ``regression``, ``segmentation`` or ``minimization``; it does not matter
-            here.
+        task: ``classification``, ``regression``, ``segmentation`` or ``minimization``; not used.
         target: the kind of target: ``binary``, ``multiclass``, ``multilabel``, ``real`` or ``none``.
 
     Raises:
-        ValueError: there is no such kind of target.
+        ValueError: `target` is none of these.
     """
-    if target not in USUAL:
-        raise ValueError(f"expected a kind of target out of {', '.join(USUAL)}, got {target!r}")
-    return USUAL[target]
+    if target not in DEFAULT_LOSSES:
+        raise ValueError(f"target: expected one of {', '.join(DEFAULT_LOSSES)}, got {target!r}")
+    return DEFAULT_LOSSES[target]

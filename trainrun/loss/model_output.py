@@ -1,4 +1,4 @@
-"""The model's output as the loss, for tasks that minimize a function instead of fitting labels."""
+"""The model's output as the loss, for minimizing a function without labels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from trainrun.util.declarations import declare
 
 
 def model_output(y_true: Any, y_pred: Any) -> Any:
-    """Return the model's output, averaged over all axes but the first.
+    """Return the model's output, averaged over all axes except the first.
 
     Args:
-        y_true: not read.
+        y_true: not used.
         y_pred: the model's output, shape `[batch, ...]`.
 
     Returns:
@@ -28,11 +28,11 @@ def model_output(y_true: Any, y_pred: Any) -> Any:
 @declare(targets="none", labels="any", predictions="any")
 @keras.saving.register_keras_serializable("trainrun")
 class ModelOutput(keras.losses.Loss):
-    """Minimize what the model computes: `loss = mean(y_pred)`.
+    """Loss that is the model's output: `loss = mean(y_pred)`.
 
     Args:
-        reduction: how the batch's values become one number.
-        dtype: the dtype of the computation.
+        reduction: ``sum_over_batch_size`` (the default), ``sum``, ``none`` or ``mean_with_sample_weight``.
+        dtype: dtype of the computation; default None: Keras' floatx.
 
     Example:
         >>> float(ModelOutput()([0.0, 0.0], [[1.0], [3.0]]))

@@ -1,5 +1,5 @@
-"""Metrics of our own, one a file; Keras' own need only their YAML in conf/metric/.
+"""trainrun's own metrics, one a file; Keras' metrics need only their YAML in conf/metric/.
 
-In come numbers from the config; out comes a `keras.metrics.Metric`. A file is a component exactly if conf/metric/ has
-its YAML. Begin with `mean_pred.py`.
+The input is arguments from the config; the output is a `keras.metrics.Metric`. A file is a component exactly if
+conf/metric/ has its YAML. Begin with `mean_pred.py`.
 """

@@ -1,4 +1,4 @@
-"""Accuracy by the form of the labels: binary, class ids or one-hot."""
+"""Accuracy for binary, class-id and one-hot labels."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from trainrun.util.declarations import declare
 
 
 def accuracy(y_true: Any, y_pred: Any, labels: str | None = None) -> Any:
-    """Return for each label whether it was predicted right, 1.0 or 0.0.
+    """Return 1.0 for each correct prediction and 0.0 for each wrong one.
 
     Args:
-        y_true: the labels, in the form that `labels` says.
+        y_true: labels, in the form that `labels` names.
         y_pred: probabilities, `[batch, ..., outputs]`.
-        labels: ``binary``: 0/1, right if on the same side of 0.5; ``ids``: class ids `[batch, ...]`;
-            ``one_hot``: `[batch, ..., classes]`. None: told from the shapes, as Keras does for the string
-            "accuracy".
+        labels: ``binary``: labels 0 and 1, threshold 0.5; ``ids``: class ids `[batch, ...]`; ``one_hot``:
+            `[batch, ..., classes]`. Default None: inferred from the shapes, as Keras does for the string "accuracy".
 
     Returns:
         `[batch, ...]`.
 
     Raises:
-        ValueError: `labels` is none of these words.
+        ValueError: `labels` is none of these.
     """
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    labels = labels or form_of(y_true, y_pred)
+    labels = labels or infer_form(y_true, y_pred)
     if labels == "binary":
         if len(y_true.shape) == len(y_pred.shape) - 1:
             y_true = ops.expand_dims(y_true, -1)
@@ -39,8 +38,8 @@ def accuracy(y_true: Any, y_pred: Any, labels: str | None = None) -> Any:
     raise ValueError(f"labels={labels!r}: expected binary, ids or one_hot, the form of y_true.")
 
 
-def form_of(y_true: Any, y_pred: Any) -> str:
-    """Return the form of the labels, told from the shapes alone."""
+def infer_form(y_true: Any, y_pred: Any) -> str:
+    """Return the form of the labels, ``binary``, ``ids`` or ``one_hot``, inferred from the shapes."""
     if len(y_pred.shape) < 2 or y_pred.shape[-1] == 1:
         return "binary"
     same_rank = len(y_true.shape) == len(y_pred.shape)
@@ -55,12 +54,15 @@ def form_of(y_true: Any, y_pred: Any) -> str:
 )
 @keras.saving.register_keras_serializable("trainrun")
 class Accuracy(keras.metrics.MeanMetricWrapper):
-    """How often the answer is right, over the epoch.
+    """Fraction of correct predictions over the epoch.
 
     Args:
-        labels: ``binary``, ``ids`` or ``one_hot``: the form of `y_true`. The run fills it in by the loss;
-            None tells it from the shapes (several labels at once look like one-hot then: say ``binary``).
-        dtype: the dtype of the computation.
+        labels: the form of `y_true`: ``binary``, ``ids`` or ``one_hot``; a run sets it by the loss. Default None: inferred
+            from the shapes, which cannot distinguish multi-label from one-hot targets; pass ``binary`` for these.
+        dtype: dtype of the computation; default None: Keras' floatx.
+
+    Raises:
+        ValueError: `labels` is none of these.
 
     Example:
         >>> Accuracy(labels="ids")([1, 0], [[0.2, 0.8], [0.3, 0.7]])

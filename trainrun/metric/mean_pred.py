@@ -11,15 +11,15 @@ from trainrun.util.declarations import declare
 
 
 def mean_pred(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-    """Return the mean of one batch's predictions.
+    """Compute the mean prediction of one batch.
 
     Args:
-        y_true: not read.
+        y_true: not used.
         y_pred: predictions, shape `[batch, ...]`.
-        sample_weight: None, or one weight an example, `[batch]`.
+        sample_weight: one weight per example, `[batch]`; default None.
 
     Returns:
-        A scalar in the predictions' unit; 0.0 if all weights are 0.
+        A scalar in the unit of the predictions; 0.0 if all weights are 0.
 
     Example:
         >>> model.compile(loss="mse", metrics=[mean_pred])  # the mean over the epoch's batches
@@ -29,25 +29,25 @@ def mean_pred(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     if sample_weight is None:
         return ops.mean(y_pred)
     weight = ops.reshape(ops.cast(sample_weight, y_pred.dtype), [-1])
-    each = ops.mean(y_pred, axis=tuple(range(1, len(y_pred.shape)))) if len(y_pred.shape) > 1 else y_pred
-    return ops.divide_no_nan(ops.sum(weight * each), ops.sum(weight))
+    means = ops.mean(y_pred, axis=tuple(range(1, len(y_pred.shape)))) if len(y_pred.shape) > 1 else y_pred
+    return ops.divide_no_nan(ops.sum(weight * means), ops.sum(weight))
 
 
 @declare(labels="any", predictions="any")
 @keras.saving.register_keras_serializable("trainrun")
 class MeanPred(keras.metrics.Mean):
-    """Mean over the batches of each batch's mean prediction.
+    """Mean of `mean_pred` over the batches of an epoch.
 
-    It differs from the epoch's mean prediction (`metric=mean`) where the last batch is smaller than the
-    others or batches' weights differ: every batch counts alike.
+    All batches have the same weight, so it differs from the mean prediction of the epoch (`metric=mean`) if the last batch
+    is smaller, or the sums of the sample weights differ.
 
     Args:
-        dtype: the dtype of sum and result.
+        dtype: dtype of sum and result; default None: Keras' floatx.
     """
 
     def __init__(self, name: str = "mean_pred", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add one batch; `sample_weight` weighs examples inside it, batches count alike."""
+        """Add one batch; `sample_weight` weights the examples within it, all batches have the same weight."""
         super().update_state(mean_pred(y_true, y_pred, sample_weight))

@@ -1,4 +1,4 @@
-"""Top-k accuracy by the form of the labels: class ids or one-hot."""
+"""Top-k accuracy for class-id and one-hot labels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainrun.util.declarations import declare
 
 
 def top_k_accuracy(y_true: Any, y_pred: Any, k: Count = 5, labels: str | None = None) -> Any:
-    """Return for each label whether it is among the `k` highest predictions, 1.0 or 0.0.
+    """Return 1.0 for each label that is among the `k` highest predictions, else 0.0.
 
     Args:
         y_true: class ids `[batch, ...]` or one-hot `[batch, ..., classes]`.
         y_pred: a score for each class, `[batch, ..., classes]`.
-        k: how many guesses are allowed.
-        labels: ``ids`` or ``one_hot``; None: told from the shapes.
+        k: number of predictions that count; default 5.
+        labels: ``ids`` or ``one_hot``; default None: inferred from the shapes.
 
     Returns:
         `[batch, ...]`.
@@ -29,7 +29,7 @@ def top_k_accuracy(y_true: Any, y_pred: Any, k: Count = 5, labels: str | None = 
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     if labels is None:
         labels = "one_hot" if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] != 1 else "ids"
-    # Keras would fail in the graph, far from the cause, for fewer classes than guesses.
+    # With fewer than k classes, Keras would fail in the graph, far from the cause.
     k = min(k, y_pred.shape[-1])
     if labels == "ids":
         return keras.metrics.sparse_top_k_categorical_accuracy(y_true, y_pred, k=k)
@@ -41,13 +41,16 @@ def top_k_accuracy(y_true: Any, y_pred: Any, k: Count = 5, labels: str | None = 
 @declare(targets="multiclass", labels=("ids", "one_hot"), predictions="any", direction="max")
 @keras.saving.register_keras_serializable("trainrun")
 class TopKAccuracy(keras.metrics.MeanMetricWrapper):
-    """How often the right class is among the `k` most probable ones, over the epoch.
+    """Fraction of labels that are among the `k` highest predictions, over the epoch.
 
     Args:
-        k: how many guesses are allowed; with no more classes than that the answer is always right.
-        labels: ``ids`` or ``one_hot``: the form of `y_true`. The run fills it in by the loss; None tells it
-            from the shapes.
-        dtype: the dtype of the computation.
+        k: number of predictions that count, at least 1; default 5. With k classes or fewer, the result is 1.
+        labels: the form of `y_true`: ``ids`` or ``one_hot``; a run sets it by the loss. Default None: inferred from the
+            shapes.
+        dtype: dtype of the computation; default None: Keras' floatx.
+
+    Raises:
+        ValueError: `labels` is neither, or `k` is below 1.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
         if labels not in (None, "ids", "one_hot"):
             raise ValueError(f"labels={labels!r}: expected ids or one_hot, the form of y_true.")
         if k < 1:
-            raise ValueError(f"k={k}: expected at least one guess.")
+            raise ValueError(f"k={k}: expected at least 1.")
         super().__init__(top_k_accuracy, name=name, dtype=dtype, k=k, labels=labels)
         self.k = k
         self.labels = labels

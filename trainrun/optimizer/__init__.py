@@ -1,5 +1,5 @@
-"""Optimizers of our own, one a file; Keras' own need only their YAML in conf/optimizer/.
+"""trainrun's own optimizers, one a file; Keras' optimizers need only their YAML in conf/optimizer/.
 
-In come numbers from the config; out comes a `keras.optimizers.Optimizer` that saves its whole state and works in
-graphs, eagerly and over replicas. Begin with `radam.py`; those that wrap others stand on `_shared.py`.
+The input is arguments from the config; the output is a `keras.optimizers.Optimizer` that saves its complete state and works in
+graphs, eagerly and on several replicas. Begin with `radam.py`; optimizers that wrap others derive from `_shared.Wrapper`.
 """

@@ -1,4 +1,4 @@
-"""What our optimizers share: sparse gradients done right, and the wrapping of other optimizers."""
+"""Base classes of the optimizers: summed sparse gradients, and wrappers of other optimizers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from trainrun.compat import keras_optimizer_private, tensorflow_private
 
-# Arguments of every Keras optimizer beside its learning rate, in the order of Keras' own signatures.
-SHARED = (
+# Arguments of every Keras optimizer besides its learning rate, in the order of Keras' signatures.
+SHARED_ARGUMENTS = (
     "weight_decay",
     "clipnorm",
     "clipvalue",
@@ -22,8 +22,8 @@ SHARED = (
     "loss_scale_factor",
     "gradient_accumulation_steps",
 )
-# Names that YAMLs use and Keras does not know.
-SHORT = {
+# Names of options in conf/optimizer/ that Keras does not know.
+ALIASES = {
     "sgdm": lambda: keras.optimizers.SGD(momentum=0.9),
     "nag": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
 }
@@ -32,12 +32,15 @@ SHORT = {
 def totals(gradient: tf.IndexedSlices) -> tuple[Any, Any, Any]:
     """Sum the rows of a sparse gradient that have the same index.
 
-    Not by `tf.unique`: all shapes here are known before it runs, which XLA needs. It compiles `tf.unique` too, but
-    a result that goes through it twice keeps rows that are not there (TensorFlow 2.21).
+    All shapes are static, as XLA requires. (Not `tf.unique`: XLA compiles it, but applied twice it returns rows that do not
+    exist, in TensorFlow 2.21.)
+
+    Args:
+        gradient: indices `[n]` with repetitions, values `[n, ...]`.
 
     Returns:
-        `(indices, values, first)`: the indices, sorted; for each of them the sum of all rows of that index, so
-        that equal indices have equal values; and whether it is the first of its index.
+        `(indices, values, first)`: the indices, sorted, `[n]`; for each of them the sum of all rows with that index,
+        `[n, ...]`, so that equal indices have equal values; and whether it is the first of its index, `[n]`.
     """
     order = tf.argsort(gradient.indices, stable=True)
     indices = tf.gather(gradient.indices, order)
@@ -48,9 +51,9 @@ def totals(gradient: tf.IndexedSlices) -> tuple[Any, Any, Any]:
 
 
 def deduplicated(gradient: Any) -> Any:
-    """Return a sparse gradient whose rows of one index are summed into the first of them, the others zero.
+    """Return a sparse gradient in which the first row of each index is the sum of its rows, and the others are zero.
 
-    A dense gradient comes back as it is.
+    A dense gradient is returned unchanged.
     """
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
@@ -60,17 +63,17 @@ def deduplicated(gradient: Any) -> Any:
 
 
 def densified(gradient: Any, variable: Any) -> Any:
-    """Return a sparse gradient as a tensor of its variable's shape; rows of one index are summed."""
+    """Return a gradient as a dense tensor of its variable's shape; rows of one index are summed."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
 
 
 class Optimizer(keras.optimizers.Optimizer):
-    """A Keras optimizer whose sparse gradients (`tf.IndexedSlices`) are summed before anything else.
+    """A Keras optimizer that sums the rows of sparse gradients (`tf.IndexedSlices`) before any other operation.
 
-    Keras 3.15 clips and squares the rows that a batch uses twice before it sums them, so that an embedding's
-    second moment differs from the dense one, and fails on `loss_scale_factor` with a sparse gradient.
+    Keras 3.15 clips and squares rows of the same index before it sums them, so that the second moment of an embedding
+    differs from that of the dense gradient, and it fails with `loss_scale_factor` and a sparse gradient.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -84,12 +87,12 @@ class Optimizer(keras.optimizers.Optimizer):
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
         self._remember_sparse(grads, variables)
         if self.loss_scale_factor is not None:
-            # Keras unscales with `/`, which IndexedSlices do not have.
+            # Keras unscales with `/`, which IndexedSlices do not support.
             grads = [densified(g, v) for g, v in zip(grads, variables, strict=True)]
         super().apply(grads, trainable_variables)
 
     def _remember_sparse(self, grads: list[Any], variables: list[Any]) -> None:
-        """Keep which variables had sparse gradients, for where only their dense sum arrives."""
+        """Record which variables have sparse gradients, for updates that receive only the dense sum."""
         self._sparse_keys.update(
             self._var_key(v) for g, v in zip(grads, variables, strict=True) if isinstance(g, tf.IndexedSlices)
         )
@@ -104,14 +107,14 @@ class Optimizer(keras.optimizers.Optimizer):
 
 
 class Wrapper(Optimizer):
-    """An optimizer that leaves the steps to others, its `inners`, and whose learning rate is theirs.
+    """An optimizer that delegates updates to wrapped optimizers (`inners`) and has their learning rate.
 
-    The shared arguments act on the whole and belong to the wrapper; a wrapped optimizer may have its own
-    clipping and weight decay.
+    The shared arguments apply to the whole update and are arguments of the wrapper; a wrapped optimizer may also have
+    clipping and weight decay of its own.
     """
 
     def __init__(self, name: str | None = None, **shared: Any):
-        # No rate of its own: Keras asks this method each step.
+        # A callable instead of a rate of its own: Keras calls it at each step.
         super().__init__(learning_rate=self._current_rate, name=name, **shared)
 
     def _current_rate(self) -> Any:
@@ -123,32 +126,36 @@ class Wrapper(Optimizer):
         raise NotImplementedError
 
     def _wrap(self, identifier: Any, role: str) -> keras.optimizers.Optimizer:
-        """Return the optimizer that `identifier` stands for, ready to work inside this one.
+        """Return the optimizer to wrap.
+
+        Args:
+            identifier: an optimizer, a name, or a serialized config.
+            role: the argument's name, for messages.
 
         Raises:
-            ValueError: it has an argument that belongs to the wrapper.
+            ValueError: the optimizer has an argument that must be the wrapper's.
         """
-        short = SHORT.get(identifier) if isinstance(identifier, str) else None
-        optimizer = short() if short else keras.optimizers.get(identifier)
+        alias = ALIASES.get(identifier) if isinstance(identifier, str) else None
+        optimizer = alias() if alias else keras.optimizers.get(identifier)
         for argument in ("use_ema", "loss_scale_factor"):
             if getattr(optimizer, argument):
                 raise ValueError(
-                    f"{role} has {argument}={getattr(optimizer, argument)}, which acts on the whole update. "
-                    f"Give {argument} to {type(self).__name__} instead."
+                    f"{role} has {argument}={getattr(optimizer, argument)}, which applies to the whole update. "
+                    f"Pass {argument} to {type(self).__name__} instead."
                 )
         if optimizer.gradient_accumulation_steps not in (None, self.gradient_accumulation_steps):
             raise ValueError(
                 f"{role} has gradient_accumulation_steps={optimizer.gradient_accumulation_steps}; "
-                f"give it to {type(self).__name__} instead, which accumulates for all."
+                f"pass it to {type(self).__name__} instead, which accumulates for all."
             )
-        # Its counter then counts batches and its `iterations` updates, as in every Keras optimizer.
+        # Its step counter then counts batches, and its `iterations` updates, as in every Keras optimizer.
         optimizer.gradient_accumulation_steps = self.gradient_accumulation_steps
         return optimizer
 
     def build(self, variables: list[Any]) -> None:
         super().build(variables)
         for inner in self.inners:
-            # The wrapper accumulates; without this the inner would hold a second set of accumulators.
+            # The wrapper accumulates: without this, the inner optimizer would create accumulators of its own.
             steps, inner.gradient_accumulation_steps = inner.gradient_accumulation_steps, None
             inner.build(variables)
             inner.gradient_accumulation_steps = steps
@@ -160,10 +167,10 @@ class Wrapper(Optimizer):
                 inner._remember_sparse(grads, variables)
 
     def _step_with(self, inner: keras.optimizers.Optimizer, grads: list[Any], variables: list[Any]) -> None:
-        """Let `inner` clip, decay and update; its counter is the caller's business."""
+        """Clip, decay and update as `inner` does; the caller increments its step counter."""
         grads = keras_optimizer_private.clip(inner, grads)
         if not isinstance(inner, Optimizer):
-            # Keras squares a sparse gradient's rows before it sums those that two replicas share.
+            # Keras squares the rows of a sparse gradient before it sums those of two replicas.
             grads = [densified(g, v) for g, v in zip(grads, variables, strict=True)]
         keras_optimizer_private.decay_and_update(inner, grads, variables)
 
@@ -172,7 +179,14 @@ class Wrapper(Optimizer):
         return [*self._variables, *(v for inner in self.inners for v in inner.variables)]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Set the whole state, the wrapped optimizers' included, from arrays in the order of `variables`."""
+        """Set the state, including that of the wrapped optimizers.
+
+        Args:
+            weights: arrays, in the order of `variables`.
+
+        Raises:
+            ValueError: the optimizer is not built, or the number or a shape of the arrays differs.
+        """
         if not self.built:
             raise ValueError(
                 "Build the optimizer before set_weights: optimizer.build(model.trainable_variables)."
@@ -190,7 +204,7 @@ class Wrapper(Optimizer):
             variable.assign(weight)
 
     def save_own_variables(self, store: Any) -> None:
-        # Keras' saving walks into the wrapped optimizers by itself; writing them here would write them twice.
+        # Without the wrapped optimizers, which Keras' saving visits separately.
         for i, variable in enumerate(self._variables):
             store[str(i)] = variable.numpy()
 
@@ -204,7 +218,7 @@ class Wrapper(Optimizer):
             variable.assign(store[str(i)])
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **{k: getattr(self, k) for k in SHARED}}
+        return {"name": self.name, **{k: getattr(self, k) for k in SHARED_ARGUMENTS}}
 
 
 def branch(
@@ -213,18 +227,18 @@ def branch(
     when_false: Callable[[list[Any]], None],
     grads: list[Any],
 ) -> None:
-    """Update by one of two functions of the gradients, in graph, eager and distributed code.
+    """Apply one of two updates, in graph, eager and distributed code.
 
-    A strategy that merges replicas by `merge_call` allows none inside a `tf.cond` of one replica, so there
-    the choice is made once for all replicas, as `keras.optimizers.LossScaleOptimizer` does.
+    A strategy that merges replicas by `merge_call` does not allow it inside a replica's `tf.cond`. There, the condition is
+    evaluated once for all replicas, as in `keras.optimizers.LossScaleOptimizer`.
 
     Args:
-        predicate: gives a scalar boolean, the same on each replica.
-        when_true, when_false: take the replica's gradients.
+        predicate: returns a scalar boolean tensor, the same on each replica.
+        when_true, when_false: the updates; their argument is the replica's gradients.
         grads: the gradients.
     """
     if tensorflow_private.branches_may_differ_by_replica():
-        tf.cond(predicate(), lambda: _done(when_true, grads), lambda: _done(when_false, grads))
+        tf.cond(predicate(), lambda: _branch_of(when_true, grads), lambda: _branch_of(when_false, grads))
         return
 
     def across(distribution: tf.distribute.Strategy, grads: list[Any]) -> None:
@@ -237,7 +251,7 @@ def branch(
     tf.distribute.get_replica_context().merge_call(across, args=(grads,))
 
 
-def _done(update: Callable[[list[Any]], None], grads: list[Any]) -> tf.Tensor:
-    # Summing over replicas wants all its gradients from one graph, here that of the tf.cond's branch.
+def _branch_of(update: Callable[[list[Any]], None], grads: list[Any]) -> tf.Tensor:
+    # The sum over replicas requires all gradients to be in one graph, here that of the branch.
     update([tf.nest.map_structure(tf.identity, g, expand_composites=True) for g in grads])
-    return tf.constant(0)  # tf.cond wants the same kind of result from both branches.
+    return tf.constant(0)  # tf.cond requires results of equal structure.

@@ -1,4 +1,4 @@
-"""One optimizer first, another from some step on."""
+"""Two optimizers in sequence: the first until a given step, then the second."""
 
 from __future__ import annotations
 
@@ -13,54 +13,53 @@ from trainrun.util.arguments import Count, NotNegative, Positive, Range, Referen
 
 
 class _Continued(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that goes on where the optimizer before left off.
+    """The second optimizer's part of a schedule: its steps are offset by those of the first optimizer.
 
     Args:
         schedule: the schedule of the whole run.
-        before: the optimizer whose steps came first.
+        first: the first optimizer.
     """
 
     def __init__(
-        self, schedule: keras.optimizers.schedules.LearningRateSchedule, before: keras.optimizers.Optimizer
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, first: keras.optimizers.Optimizer
     ):
         self.schedule = schedule
-        self.before = before
+        self.first = first
 
     def __call__(self, step: Any) -> Any:
-        return self.schedule(step + keras_optimizer_private.step_counter(self.before))
+        return self.schedule(step + keras_optimizer_private.step_counter(self.first))
 
     def get_config(self) -> dict[str, Any]:
-        return {}  # It lives only inside AdamThenSGD, which saves the schedule of the whole run instead.
+        return {}  # AdamThenSGD saves the schedule of the whole run instead.
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class AdamThenSGD(Wrapper):
-    """Trains with one optimizer first and refines with another.
+    """Train with one optimizer, then with another one.
 
-    `phase` is 0 while `first` moves the weights and 1 when `second` does; it is part of the saved state, as
-    are both optimizers' slots. It becomes 1 after `switch_at` batches, or when `switch()` is called (the
-    callback `switch_on_plateau` does), and never goes back. `second` begins with fresh slots and a step count
-    of zero.
+    The variable `phase` is 0 while `first` makes the updates and 1 while `second` does. It becomes 1 after `switch_at`
+    batches, or by `switch()`, which the callback `switch_on_plateau` calls, and stays 1. `second` starts with new slot
+    variables and at step 0. `phase` and the slots of both optimizers are part of the saved state.
 
-    `learning_rate` is that of the optimizer in charge and can be read and set here.
+    `learning_rate` is that of the active optimizer; it can be read and set.
 
     Args:
-        first: the optimizer to begin with: an object, Keras' name of one, `sgdm`, `nag`, or a serialized
-            config. It may have its own clipping and weight decay; the other shared arguments belong here.
-            Default `adam`.
-        second: the optimizer to end with, likewise; default `sgdm`, SGD with momentum 0.9.
-        switch_at: number of batches before the switch, at least 0; None, the default: only `switch()` does.
-        learning_rate: step size of both, a float or a `LearningRateSchedule` of the whole run's batches;
-            None, the default: each its own.
+        first: the first optimizer: an object, a name that Keras knows, ``sgdm``, ``nag``, or a serialized config; default
+            ``adam``. It may have clipping and weight decay of its own; the other shared arguments belong to this class.
+        second: the second optimizer, likewise; default ``sgdm``, SGD with momentum 0.9.
+        switch_at: number of batches before the switch, at least 0; default None: only `switch()` switches.
+        learning_rate: learning rate of both, a float or a `LearningRateSchedule` over the batches of the whole run; default
+            None: each optimizer's own.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: `switch_at` is no number of batches, or one of the two has an argument that belongs here.
+        ValueError: `switch_at` is not a number of batches, or one of the optimizers has an argument that belongs to this
+            class.
 
     Reference:
         Keskar and Socher 2017, Improving Generalization Performance by Switching from Adam to SGD,
-        https://arxiv.org/abs/1712.07628 (they find the moment of the switch by projection; here it is given)
+        https://arxiv.org/abs/1712.07628 (the paper determines the switch from the gradients; here it is an argument)
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class AdamThenSGD(Wrapper):
         ):
             raise ValueError(
                 f"switch_at must be a whole number of batches, at least 0, or None; got {switch_at!r}. "
-                "Lengths such as 0.5run are for YAML and the command line, which know the run."
+                "Lengths such as 0.5run are converted to batches in YAML files and on the command line only."
             )
         self.switch_at = switch_at
         self.phase = self.add_variable((), dtype="int", aggregation="only_first_replica", name="phase")
@@ -112,9 +111,8 @@ class AdamThenSGD(Wrapper):
 
     @property
     def learning_rate(self) -> Any:
-        """That of the optimizer in charge: reading gives its value now, setting a number changes it.
-
-        Setting a schedule sets it for both.
+        """The current learning rate of the active optimizer. Setting a number sets that of the active optimizer,
+        setting a schedule that of both.
         """
         return ops.where(ops.equal(self.phase, 0), self.first.learning_rate, self.second.learning_rate)
 
@@ -132,7 +130,7 @@ class AdamThenSGD(Wrapper):
         self.second.learning_rate = learning_rate
 
     def switch(self) -> None:
-        """Hand over to `second`, from the next update on."""
+        """Make `second` the active optimizer, from the next update on."""
         self.phase.assign(1)
 
     def build(self, variables: list[Any]) -> None:
@@ -144,10 +142,10 @@ class AdamThenSGD(Wrapper):
         if not grads:
             return
         if self.switch_at is not None:
-            due = ops.cast(ops.greater_equal(self._iterations, self.switch_at), self.phase.dtype)
-            self.phase.assign(ops.maximum(self.phase, due))
+            reached = ops.cast(ops.greater_equal(self._iterations, self.switch_at), self.phase.dtype)
+            self.phase.assign(ops.maximum(self.phase, reached))
         super().apply(grads, trainable_variables)
-        # Each counts the batches it was in charge of: bias corrections begin anew.
+        # Each counts only the batches of its own phase, so that the bias correction of `second` starts at step 0.
         keras_optimizer_private.step_counter(self.first).assign_add(1 - self.phase)
         keras_optimizer_private.step_counter(self.second).assign_add(ops.convert_to_tensor(self.phase))
 
@@ -165,7 +163,7 @@ class AdamThenSGD(Wrapper):
         first, second = map(keras.saving.serialize_keras_object, self.inners)
         shared = isinstance(keras_optimizer_private.rate(self.second), _Continued)
         if shared:
-            # Overruled by learning_rate below, but it has to be something that can be rebuilt.
+            # Overridden by `learning_rate` below, but it must be deserializable.
             second["config"]["learning_rate"] = first["config"]["learning_rate"]
         return {
             **super().get_config(),

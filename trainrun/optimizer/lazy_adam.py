@@ -1,4 +1,4 @@
-"""Adam that touches only the rows of an embedding that the batch used."""
+"""Adam that updates only those rows of an embedding that the batch uses."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def update(
     beta_2: Decay,
     epsilon: Positive | None,
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Return the parameter, or some rows of it, and its slots after one step of Adam.
+    """Return a parameter, or rows of it, and its slots after one step of Adam; see `LazyAdam` for the formula.
 
     Args:
-        param, gradient: of one shape and dtype.
-        slots: first and second moment.
-        step: number of this update, from 1.
+        param, gradient: of equal shape and dtype.
+        slots: first and second moment, of the same shape.
+        learning_rate, beta_1, beta_2, epsilon: see `LazyAdam`.
+        step: number of the update, from 1.
     """
     m, v = slots
     dtype = param.dtype
@@ -43,29 +44,29 @@ def update(
 
 @keras.saving.register_keras_serializable("trainrun")
 class LazyAdam(Optimizer):
-    """Adam whose moments and weights move only in the rows that a sparse gradient has.
+    """Adam that updates moments and weights only in the rows that a sparse gradient contains.
 
-    For a dense gradient it is Adam:
+    With a dense gradient it is Adam:
     `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `w ← w − lr · √(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε)`.
-    For a sparse one (`tf.IndexedSlices`, as `Embedding` gives), the gradients of one row are summed, then
-    these three lines hold for the rows that are there; all others, moments included, stay as they were.
-    `t` counts all updates, not those of a row. This is cheaper than Adam for a large vocabulary, and differs
-    from it: Adam's moments decay in absent rows too, and go on moving them.
+    With a sparse gradient (`tf.IndexedSlices`, as of an `Embedding`), the gradients of each row are summed, and these formulas
+    are applied to the rows that occur in it. The other rows and their moments stay unchanged. `t` is the number of updates,
+    not of those of a row. This is cheaper than Adam for a large vocabulary, and the result differs: in Adam, the moments of
+    absent rows decay and move their weights.
 
-    `weight_decay` acts on all rows. Where only the dense sum of a sparse gradient is known
-    (`gradient_accumulation_steps`, `loss_scale_factor`), a row counts as absent if its gradient is all zero.
+    `weight_decay` applies to all rows. If only the dense sum of a sparse gradient is available
+    (`gradient_accumulation_steps`, `loss_scale_factor`), a row whose gradient is zero counts as absent.
 
     Args:
-        learning_rate: step size, a float or a `LearningRateSchedule`; default 0.001.
-        beta_1: decay of the first moment, in [0, 1); default 0.9.
-        beta_2: decay of the second moment, in [0, 1); default 0.999.
+        learning_rate: a float or a `LearningRateSchedule`; default 0.001.
+        beta_1: decay rate of the first moment, in [0, 1); default 0.9.
+        beta_2: decay rate of the second moment, in [0, 1); default 0.999.
         epsilon: added to `√v`, as in `keras.optimizers.Adam`; default 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
     Reference:
         Kingma and Ba 2015, Adam: A Method for Stochastic Optimization, https://arxiv.org/abs/1412.6980;
-        the lazy variant is that of TensorFlow 1's `tf.contrib.opt.LazyAdamOptimizer`.
+        the lazy variant is that of `tf.contrib.opt.LazyAdamOptimizer` in TensorFlow 1.
     """
 
     def __init__(
@@ -110,10 +111,10 @@ class LazyAdam(Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
-        kept = [variable, self._means[index], self._squares[index]]
-        old = [ops.convert_to_tensor(k) for k in kept]
+        variables = [variable, self._means[index], self._squares[index]]
+        old = [ops.convert_to_tensor(v) for v in variables]
         if isinstance(gradient, tf.IndexedSlices):
-            # A row that occurs twice is computed twice, to the same values: writing both is harmless.
+            # A row that occurs twice is computed and assigned twice, with equal values.
             rows, values, _ = totals(gradient)
             new = self._updated([tf.gather(o, rows) for o in old], values, learning_rate)
             new = [tf.IndexedSlices(n, rows) for n in new]
@@ -123,8 +124,8 @@ class LazyAdam(Optimizer):
                 axes = list(range(1, len(variable.shape)))
                 present = ops.any(ops.not_equal(gradient, 0), axis=axes, keepdims=True)
                 new = [ops.where(present, n, o) for n, o in zip(new, old, strict=True)]
-        for variable_or_slot, value in zip(kept, new, strict=True):
-            self.assign(variable_or_slot, value)
+        for target, value in zip(variables, new, strict=True):
+            self.assign(target, value)
 
     def _updated(self, old: list[Any], gradient: Any, learning_rate: Any) -> list[Any]:
         param, m, v = old

@@ -1,4 +1,4 @@
-"""Lookahead: slow weights that follow another optimizer's fast ones."""
+"""Lookahead: slow weights that follow the fast weights of another optimizer."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ from trainrun.util.arguments import Count, NotNegative, Positive, Range, Referen
 
 
 def synchronize(fast: Any, slow: Any, slow_step_size: Annotated[float, Range(above=0, high=1)]) -> Any:
-    """Return the weights that fast and slow ones both take at a synchronization: `slow + α (fast − slow)`."""
+    """Return the value of fast and slow weights after a synchronization: `slow + α (fast − slow)`."""
     return slow + slow_step_size * (fast - slow)
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class Lookahead(Wrapper):
-    """Wraps an optimizer: every `sync_period` updates its weights are drawn back towards slow ones.
+    """Wrap an optimizer: every `sync_period` updates, its weights are interpolated with slow weights.
 
-    With `φ` the slow weights, `θ` the fast ones that `inner` moves, `k = sync_period` and
-    `α = slow_step_size`: `φ₀ = θ₀`; after each k-th update `φ ← φ + α (θ − φ)` and `θ ← φ`.
-    The slow weights begin as the weights before the first update. The model holds the fast ones, which equal
-    the slow ones after every k-th update. The inner optimizer's own state is left as it is.
+    With `φ` the slow weights, `θ` the fast weights that `inner` updates, `k = sync_period` and `α = slow_step_size`:
+    `φ₀ = θ₀`; after each k-th update `φ ← φ + α (θ − φ)` and `θ ← φ`. The slow weights are initialized before the first
+    update. The model holds the fast weights, which equal the slow ones after every k-th update. The state of the inner
+    optimizer is not reset at a synchronization.
 
-    `learning_rate` is the inner optimizer's and can be read and set here.
+    `learning_rate` is that of the inner optimizer; it can be read and set.
 
     Args:
-        inner: the optimizer to wrap: an object, Keras' name of one, `sgdm`, `nag`, or a serialized config. It
-            may have its own clipping and weight decay; the other shared arguments belong here. Default `adam`.
-        sync_period: number of updates between synchronizations (the paper's k), at least 1; default 6.
-        slow_step_size: the paper's α, in (0, 1]; default 0.5.
-        learning_rate: step size of the inner optimizer, a float or a `LearningRateSchedule`; None, the
-            default: its own.
+        inner: the optimizer to wrap: an object, a name that Keras knows, ``sgdm``, ``nag``, or a serialized config; default
+            ``adam``. It may have clipping and weight decay of its own; the other shared arguments belong to this class.
+        sync_period: number of updates between synchronizations (k in the paper), at least 1; default 6.
+        slow_step_size: interpolation factor (α in the paper), in (0, 1]; default 0.5.
+        learning_rate: learning rate of the inner optimizer, a float or a `LearningRateSchedule`; default None: its own.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: `sync_period` or `slow_step_size` is out of range, or `inner` has what belongs here.
+        ValueError: `sync_period` or `slow_step_size` is out of range, or `inner` has an argument that belongs to this class.
 
     Reference:
         Zhang et al. 2019, Lookahead Optimizer: k steps forward, 1 step back, algorithm 1,
@@ -93,7 +92,7 @@ class Lookahead(Wrapper):
 
     @property
     def learning_rate(self) -> Any:
-        """The inner optimizer's: reading gives its value now, setting changes it."""
+        """The current learning rate of the inner optimizer."""
         return self.inner.learning_rate
 
     @learning_rate.setter
@@ -112,8 +111,8 @@ class Lookahead(Wrapper):
             return
         if not self.built:
             self.build(list(trainable_variables))
-        # Taken before the first update and not in build, so that weights loaded in between count.
-        self._where(ops.equal(self._iterations, 0), self._begin, self._trainable_variables)
+        # At the first update, not in `build`: weights may be loaded in between.
+        self._if(ops.equal(self._iterations, 0), self._initialize_slow, self._trainable_variables)
         super().apply(grads, trainable_variables)
         keras_optimizer_private.step_counter(self.inner).assign_add(1)
 
@@ -121,40 +120,41 @@ class Lookahead(Wrapper):
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
     ) -> None:
         self._step_with(self.inner, grads, trainable_variables)
-        due = ops.equal((self.iterations + 1) % self.sync_period, 0)
-        self._where(due, self._synchronize, trainable_variables)
+        is_due = ops.equal((self.iterations + 1) % self.sync_period, 0)
+        self._if(is_due, self._synchronize, trainable_variables)
 
-    def _begin(self, variable: Any) -> None:
+    def _initialize_slow(self, variable: Any) -> None:
         self.assign(self._slow[self._get_variable_index(variable)], variable)
 
     def _synchronize(self, variable: Any) -> None:
         slow = self._slow[self._get_variable_index(variable)]
-        fast, held = ops.convert_to_tensor(variable), ops.convert_to_tensor(slow)
-        weights = synchronize(fast, held, self.slow_step_size)
+        weights = synchronize(
+            ops.convert_to_tensor(variable), ops.convert_to_tensor(slow), self.slow_step_size
+        )
         self.assign(slow, weights)
         self.assign(variable, weights)
 
-    def _where(self, due: Any, act: Callable[[Any], None], variables: list[Any]) -> None:
-        """Do something to each copy of each variable, if `due`."""
+    def _if(self, predicate: Any, action: Callable[[Any], None], variables: list[Any]) -> None:
+        """Apply an action to each replica's copy of each variable if the predicate, a boolean tensor, is true."""
 
-        def one(variable: Any, due: Any) -> None:
-            def yes() -> tf.Tensor:
-                act(variable)
+        def apply_to(variable: Any, predicate: Any) -> None:
+            def when_true() -> tf.Tensor:
+                action(variable)
                 return tf.constant(0)
 
-            tf.cond(due, yes, lambda: tf.constant(0))
+            tf.cond(predicate, when_true, lambda: tf.constant(0))
 
-        if keras_private.in_stateless_scope():  # where no variable is written, nor is any on a device
+        if keras_private.in_stateless_scope():  # variables are neither written nor placed on devices
             for variable in variables:
-                one(variable, due)
+                apply_to(variable, predicate)
             return
 
-        def everywhere(distribution: tf.distribute.Strategy, due: Any) -> None:
+        def on_all_replicas(distribution: tf.distribute.Strategy, predicate: Any) -> None:
             for variable in variables:
-                held = variable.value if isinstance(variable, keras.Variable) else variable
-                distribution.extended.update(held, one, args=(due,), group=False)
+                value = variable.value if isinstance(variable, keras.Variable) else variable
+                distribution.extended.update(value, apply_to, args=(predicate,), group=False)
 
-        tensorflow_private.merge_call_if_needed(everywhere, self._distribution_strategy, due)
+        tensorflow_private.merge_call_if_needed(on_all_replicas, self._distribution_strategy, predicate)
 
     def get_config(self) -> dict[str, Any]:
         inner = keras.saving.serialize_keras_object(self.inner)

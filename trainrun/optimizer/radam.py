@@ -1,4 +1,4 @@
-"""Rectified Adam."""
+"""RAdam: Adam with a rectified adaptive learning rate."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, 
 
 
 def rectification(step: Any, beta_2: Decay, rho_threshold: float) -> tuple[Any, Any]:
-    """Return whether the variance is tractable at `step` and the factor r_t that makes up for it.
+    """Return whether the variance of the adaptive learning rate is tractable at a step, and the rectification r_t.
 
     Args:
         step: number of the update, from 1.
-        beta_2: decay of the second moment.
-        rho_threshold: length of the approximated average above which the variance counts as tractable.
+        beta_2: decay rate of the second moment.
+        rho_threshold: the variance is tractable while ρ_t, the length of the approximated moving average, exceeds it.
 
     Returns:
-        `(tractable, factor)`: a boolean, and a float64 that is 1 where it is not tractable.
+        `(tractable, factor)`: a boolean scalar, and r_t as a float64 scalar, 1 where the variance is not tractable.
     """
-    # float64 (and no ops.cast, which would pass beta_2 through float32): rho_t is a difference of two numbers near 2000, and 3.9975 (step 4) must not pass for 4.
+    # float64, because ρ_t is the difference of two numbers near 2000, and 3.9975 (at step 4) must not become 4. Not `ops.cast`,
+    # which would convert beta_2 to float32 first.
     step = ops.cast(step, "float64")
-    rho_end = 2.0 / (1.0 - beta_2) - 1.0
+    rho_inf = 2.0 / (1.0 - beta_2) - 1.0
     power = ops.power(ops.convert_to_tensor(beta_2, "float64"), step)
-    rho = rho_end - 2.0 * step * power / (1.0 - power)
+    rho = rho_inf - 2.0 * step * power / (1.0 - power)
     tractable = rho > rho_threshold
-    safe = ops.where(tractable, rho, ops.convert_to_tensor(rho_end, "float64"))
-    factor = ops.sqrt((safe - 4.0) * (safe - 2.0) * rho_end / ((rho_end - 4.0) * (rho_end - 2.0) * safe))
+    rho = ops.where(tractable, rho, ops.convert_to_tensor(rho_inf, "float64"))  # no root of a negative number
+    factor = ops.sqrt((rho - 4.0) * (rho - 2.0) * rho_inf / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho))
     return tractable, factor
 
 
@@ -45,12 +46,13 @@ def update(
     epsilon: Positive | None,
     rho_threshold: float,
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Return the parameter and its slots after one step of RAdam; see `RAdam` for the formula.
+    """Return a parameter and its slots after one step of RAdam; see `RAdam` for the formula.
 
     Args:
-        param, gradient: of one shape and dtype.
-        slots: first and second moment.
-        step: number of this update, from 1.
+        param, gradient: of equal shape and dtype.
+        slots: first and second moment, of the same shape.
+        learning_rate, beta_1, beta_2, epsilon, rho_threshold: see `RAdam`.
+        step: number of the update, from 1.
     """
     m, v = slots
     dtype = param.dtype
@@ -69,30 +71,28 @@ def update(
 
 @keras.saving.register_keras_serializable("trainrun")
 class RAdam(Optimizer):
-    """Adam that warms itself up, by rectifying the variance of its adaptive rate.
+    """Adam with a rectified variance of the adaptive learning rate, which replaces a warm-up.
 
-    With `m`, `v` Adam's moments, `t` the step from 1, `ρ∞ = 2/(1−β₂) − 1` and
-    `ρ_t = ρ∞ − 2t β₂ᵗ / (1−β₂ᵗ)`:
+    With `m`, `v` the moments of Adam, `t` the step from 1, `ρ∞ = 2/(1−β₂) − 1` and `ρ_t = ρ∞ − 2t β₂ᵗ / (1−β₂ᵗ)`:
 
-    - while `ρ_t ≤ rho_threshold`: `w ← w − lr · m/(1−β₁ᵗ)`, plain momentum;
+    - while `ρ_t ≤ rho_threshold`: `w ← w − lr · m/(1−β₁ᵗ)`, SGD with momentum;
     - then: `w ← w − lr · r_t · m/(1−β₁ᵗ) · √(1−β₂ᵗ) / (√v + ε)`,
       `r_t = √[(ρ_t−4)(ρ_t−2) ρ∞ / ((ρ∞−4)(ρ∞−2) ρ_t)]`.
 
-    The paper's threshold is `ρ_t > 4`. The authors' code and PyTorch take 5. For β₂ = 0.999 that is
-    adaptive steps from the fifth update on, or from the sixth. The paper has no ε; it stands here where
-    `keras.optimizers.Adam` has it.
+    The threshold is 4 in the paper and 5 in the authors' code and in PyTorch: for β₂ = 0.999, updates are adaptive from the
+    fifth, or from the sixth one on. The paper has no ε; here it is added as in `keras.optimizers.Adam`.
 
     Args:
-        learning_rate: step size, a float or a `LearningRateSchedule`; default 0.001.
-        beta_1: decay of the first moment, in [0, 1); default 0.9.
-        beta_2: decay of the second moment, in (0.6, 1) so that ρ∞ is above 4; default 0.999.
+        learning_rate: a float or a `LearningRateSchedule`; default 0.001.
+        beta_1: decay rate of the first moment, in [0, 1); default 0.9.
+        beta_2: decay rate of the second moment, in (0.6, 1), so that ρ∞ exceeds 4; default 0.999.
         epsilon: added to `√v`; default 1e-7.
-        rho_threshold: adaptive steps begin when ρ_t exceeds it, at least 4; default 4.
+        rho_threshold: updates are adaptive while ρ_t exceeds it; at least 4; default 4.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: `rho_threshold` is below 4 (r_t would be no real number), or `beta_2` is too small for it.
+        ValueError: `rho_threshold` is below 4 (r_t would not be real), or `beta_2` is outside (0.6, 1).
 
     Reference:
         Liu et al. 2020, On the Variance of the Adaptive Learning Rate and Beyond, algorithm 2,
@@ -132,7 +132,7 @@ class RAdam(Optimizer):
         )
         if rho_threshold < 4:
             raise ValueError(
-                f"rho_threshold must be at least 4, or r_t is no real number; got {rho_threshold}."
+                f"rho_threshold must be at least 4, or r_t is not a real number; got {rho_threshold}."
             )
         if not 0.6 < beta_2 < 1:
             raise ValueError(f"beta_2 must lie in (0.6, 1), or r_t is undefined; got {beta_2}.")

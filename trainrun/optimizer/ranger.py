@@ -10,27 +10,26 @@ from trainrun.optimizer.lookahead import Lookahead
 from trainrun.optimizer.radam import RAdam
 from trainrun.util.arguments import Count, Decay, NotNegative, Positive, Range, Share
 
-OF_RADAM = ("beta_1", "beta_2", "epsilon", "rho_threshold")
+RADAM_ARGUMENTS = ("beta_1", "beta_2", "epsilon", "rho_threshold")
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class Ranger(Lookahead):
-    """Lookahead whose fast weights are moved by RAdam: see `Lookahead` and `RAdam` for the formulas.
+    """Lookahead around RAdam; see `Lookahead` and `RAdam` for the formulas.
 
     Args:
-        learning_rate: step size of RAdam, a float or a `LearningRateSchedule`; default 0.001.
+        learning_rate: learning rate of RAdam, a float or a `LearningRateSchedule`; default 0.001.
         beta_1, beta_2, epsilon, rho_threshold: as in `RAdam`; defaults 0.9, 0.999, 1e-7, 4.
-        sync_period: number of updates between synchronizations, at least 1; default 6.
-        slow_step_size: how far the slow weights go towards the fast ones, in (0, 1]; default 0.5.
+        sync_period, slow_step_size: as in `Lookahead`; defaults 6, 0.5.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: an argument is out of the range that `Lookahead` or `RAdam` gives.
+        ValueError: an argument is outside the range that `Lookahead` or `RAdam` documents.
 
     Reference:
         Liu et al. 2020, https://arxiv.org/abs/1908.03265; Zhang et al. 2019, https://arxiv.org/abs/1907.08610;
-        joined by L. Wright, https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer
+        combined by L. Wright, https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer
     """
 
     def __init__(
@@ -72,4 +71,4 @@ class Ranger(Lookahead):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["inner"]
-        return {**config, **{k: getattr(self.inner, k) for k in OF_RADAM}}
+        return {**config, **{k: getattr(self.inner, k) for k in RADAM_ARGUMENTS}}

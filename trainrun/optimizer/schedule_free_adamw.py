@@ -1,4 +1,4 @@
-"""Schedule-Free AdamW, by the paper's formula."""
+"""Schedule-Free AdamW, with the paper's formulas."""
 
 from __future__ import annotations
 
@@ -24,62 +24,62 @@ def update(
     warmup_steps: TrainingLength,
     weight_decay: float,
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Return the parameter `y` and its slots after one step; see `ScheduleFreeAdamW` for the formula.
+    """Return a parameter `y` and its slots after one step; see `ScheduleFreeAdamW` for the formulas.
 
     Args:
-        param, gradient: of one shape and dtype.
-        slots: the stepping sequence `z` and the second moment `v`.
-        step: number of this update, from 1.
+        param, gradient: of equal shape and dtype.
+        slots: the sequence `z` and the second moment `v`, of the same shape.
+        learning_rate, beta_1, beta_2, epsilon, warmup_steps, weight_decay: see `ScheduleFreeAdamW`.
+        step: number of the update, from 1.
     """
     z, v = slots
     dtype = param.dtype
     step = ops.cast(step, dtype)
-    # Taken at the first step and not in build, so that weights loaded in between count.
+    # At the first step, not in `build`: weights may be loaded in between.
     z = ops.where(ops.equal(step, 1), param, z)
-    warm = ops.minimum(step / warmup_steps, 1.0) if warmup_steps else ops.ones_like(step)
+    warmup = ops.minimum(step / warmup_steps, 1.0) if warmup_steps else ops.ones_like(step)
     v = v + (ops.square(gradient) - v) * (1 - beta_2)
     correction = 1 - ops.power(ops.cast(beta_2, dtype), step)
     direction = gradient / (ops.sqrt(v / correction) + epsilon) + weight_decay * param
     x = (param - (1 - beta_1) * z) / beta_1
-    z = z - learning_rate * warm * direction
-    share = ops.square(warm) / _total_weight(step, warmup_steps)
-    x = x + share * (z - x)
+    z = z - learning_rate * warmup * direction
+    c = ops.square(warmup) / _total_weight(step, warmup_steps)
+    x = x + c * (z - x)
     return z + beta_1 * (x - z), (z, v)
 
 
 def _total_weight(step: Any, warmup_steps: TrainingLength) -> Any:
-    """Return the sum over the steps so far of the squared warm-up factor, in closed form."""
+    """Return the sum of the squared warm-up factors of all steps until now, in closed form."""
     if not warmup_steps:
         return step
-    rising = ops.minimum(step, warmup_steps)
-    return rising * (rising + 1) * (2 * rising + 1) / (6 * warmup_steps**2) + step - rising
+    n = ops.minimum(step, warmup_steps)
+    return n * (n + 1) * (2 * n + 1) / (6 * warmup_steps**2) + step - n
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class ScheduleFreeAdamW(Optimizer):
-    """AdamW that averages its own path instead of lowering its rate.
+    """AdamW that averages the iterates instead of following a learning-rate schedule.
 
-    With `γ_t = lr · min(1, t/warmup_steps)`, `t` the step from 1, and the gradient `g` taken at `y`:
+    With `γ_t = lr · min(1, t/warmup_steps)`, `t` the step from 1, and `g` the gradient at `y`:
 
     - `v ← β₂v + (1−β₂)g²`
     - `z ← z − γ_t · (g / (√(v/(1−β₂ᵗ)) + ε) + λ y)`
     - `x ← (1−c) x + c z`, `c = γ_t² / Σ_{i≤t} γ_i²`
     - `y ← (1−β₁) z + β₁ x`
 
-    The bias correction stands under the root, as in Keras; the paper has it in `γ`, where it weighs the average too.
-    The model holds `y`, of which `x` is the average that the paper evaluates; `z` is a slot.
+    The bias correction is under the root, as in Keras; in the paper it is a factor of `γ`, and so also affects the weights of
+    the average. The model holds `y`; the paper evaluates the average `x`. `z` is a slot.
 
-    `keras.optimizers.ScheduleFreeAdamW` means the same, but under TensorFlow (Keras 3.15) it works out `x`
-    with the new `z` instead of the old one, and decays `y` without `z`; hence this class. Keras' arguments and
-    defaults are kept.
+    `keras.optimizers.ScheduleFreeAdamW` implements the same algorithm, but under TensorFlow (Keras 3.15) it computes `x` with
+    the new `z` instead of the old one, and applies weight decay to `y` without `z`. Arguments and defaults are those of Keras.
 
     Args:
-        learning_rate: step size, a float or a `LearningRateSchedule`; default 0.0025.
-        beta_1: how near the average the gradient is taken, in (0, 1]; default 0.9.
-        beta_2: decay of the second moment, in [0, 1); default 0.999.
+        learning_rate: a float or a `LearningRateSchedule`; default 0.0025.
+        beta_1: weight of `x` in `y`, in (0, 1]; default 0.9.
+        beta_2: decay rate of the second moment, in [0, 1); default 0.999.
         epsilon: added to the root; default 1e-8.
-        warmup_steps: number of steps over which the rate rises from zero, at least 0; default 0.
-        weight_decay: the λ above; None, the default: 0.
+        warmup_steps: number of steps in which the learning rate increases from zero, at least 0; default 0.
+        weight_decay: λ in the formulas; default None: 0.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `keras.optimizers.Optimizer`.
 
@@ -137,7 +137,7 @@ class ScheduleFreeAdamW(Optimizer):
         self._steppers, self._squares = self.add_optimizer_variables(variables, ["stepper", "velocity"])
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:
-        """Do nothing: the decay is part of the update."""
+        """Do nothing: weight decay is part of the update."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)

@@ -1,4 +1,4 @@
-"""A rate that does not change."""
+"""A constant learning rate."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainrun.util.arguments import Positive
 
 @keras.saving.register_keras_serializable("trainrun")
 class Constant(keras.optimizers.schedules.LearningRateSchedule):
-    """The same rate at every step.
+    """A constant learning rate, as a schedule.
 
-    An optimizer with a plain number as its rate does the same and lets callbacks change it; this class is for
-    places that want a schedule.
+    A number as an optimizer's `learning_rate` has the same effect, and callbacks can change it; use this class where a
+    schedule is required.
 
     Args:
-        initial_learning_rate: the rate.
+        initial_learning_rate: the learning rate at every step.
     """
 
     def __init__(self, initial_learning_rate: Positive | None):

@@ -1,4 +1,4 @@
-"""A linear warm-up."""
+"""Linear warm-up of the learning rate."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from trainrun.util.arguments import Positive, TrainingLength
 
 @keras.saving.register_keras_serializable("trainrun")
 class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises in a straight line, then holds.
+    """Increase the learning rate linearly, then keep it constant.
 
-    `lr(step) = learning_rate · (f + (1 − f) · min(step / warmup_steps, 1))` with `f = start_factor`, so that
-    step `warmup_steps` is the first at the full rate; with `warmup_steps` 0, that is the first step.
-    For a warm-up that is followed by a decay take `cosine_decay` with `warmup_target`.
+    `lr(step) = learning_rate · (f + (1 − f) · min(step / warmup_steps, 1))` with `f = start_factor`. Steps are counted from 0;
+    step `warmup_steps` is the first with the full rate. For a warm-up followed by a decay, use `cosine_decay` with
+    `warmup_target`.
 
     Args:
-        learning_rate: the rate after the warm-up.
-        warmup_steps: number of steps to rise over, at least 0.
-        start_factor: share of the rate at step 0, in [0, 1]; default 0.1. 0 wastes the first step.
+        learning_rate: the learning rate after the warm-up.
+        warmup_steps: length of the warm-up in steps, at least 0.
+        start_factor: the learning rate at step 0 as a fraction of `learning_rate`, in [0, 1]; default 0.1. With 0, the first
+            step changes nothing.
 
     Raises:
         ValueError: `warmup_steps` is negative or `start_factor` outside [0, 1].
@@ -40,10 +41,10 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
         self.start_factor = start_factor
 
     def __call__(self, step: Any) -> Any:
-        # An integer minimum first: float32 cannot hold every step of a very long run.
-        done = ops.cast(ops.minimum(step, self.warmup_steps), "float32")
-        share = done / self.warmup_steps if self.warmup_steps else ops.ones_like(done)
-        return self.learning_rate * (self.start_factor + (1.0 - self.start_factor) * share)
+        # The minimum of integers: float32 cannot represent every step of a very long run.
+        step = ops.cast(ops.minimum(step, self.warmup_steps), "float32")
+        progress = step / self.warmup_steps if self.warmup_steps else ops.ones_like(step)
+        return self.learning_rate * (self.start_factor + (1.0 - self.start_factor) * progress)
 
     def get_config(self) -> dict[str, Any]:
         return {

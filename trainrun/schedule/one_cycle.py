@@ -1,4 +1,4 @@
-"""The one-cycle schedule."""
+"""The one-cycle learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from trainrun.util.arguments import Positive, TrainingLength
 
 @keras.saving.register_keras_serializable("trainrun")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises to a high rate and falls far below its start, once.
+    """Increase the learning rate to a maximum, then decrease it far below the initial one, once.
 
-    With `first = max_learning_rate / div_factor` and `last = first / final_div_factor`, the rate goes
-    `first → max → last`; the peak is at step `pct_start · total_steps − 1` and the end at `total_steps − 1`.
-    With `three_phase` it goes `first → max → first → last`, the middle fall ending at
-    `2 · pct_start · total_steps − 2`. Between `a` and `b`, a share `p` of the way, the rate is
-    `b + (a − b)/2 · (1 + cos πp)`, or `a + (b − a) p` if linear. From the end on it stays at `last`.
-    These are the formulas of PyTorch's `OneCycleLR`; the momentum, which that one cycles too, stays as it is.
+    With `first = max_learning_rate / div_factor` and `last = first / final_div_factor`, the learning rate goes
+    `first → max → last`: the maximum is at step `pct_start · total_steps − 1`, the end at `total_steps − 1`. With
+    `three_phase` it goes `first → max → first → last`, where the second phase ends at `2 · pct_start · total_steps − 2`.
+    Within a phase from `a` to `b`, at a fraction `p` of its length, the learning rate is `b + (a − b)/2 · (1 + cos πp)`, or
+    `a + (b − a) p` with ``linear``. After the end it stays at `last`. These are the formulas of PyTorch's `OneCycleLR`,
+    without its momentum cycle.
 
     Args:
-        max_learning_rate: the rate at the peak.
-        total_steps: number of steps of the cycle, at least 2.
-        pct_start: share of the cycle spent rising, in (0, 1), at most 0.5 with `three_phase`; default 0.3.
-        anneal_strategy: `cos` or `linear`; default `cos`.
-        div_factor: peak over first rate; default 25.
-        final_div_factor: first rate over last; default 1e4.
-        three_phase: fall as long as it rose, then far down; default False.
+        max_learning_rate: the maximum learning rate.
+        total_steps: length of the cycle in steps, at least 2.
+        pct_start: fraction of the cycle in which the rate increases, in (0, 1), with `three_phase` in (0, 0.5]; default
+            0.3.
+        anneal_strategy: ``cos`` or ``linear``; default ``cos``.
+        div_factor: maximum divided by the initial learning rate, above 0; default 25.
+        final_div_factor: initial divided by the final learning rate, above 0; default 1e4.
+        three_phase: decrease to the initial rate symmetrically before the final phase; default False.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -68,28 +69,28 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         self.three_phase = three_phase
 
     def _phases(self) -> list[tuple[float, float, float]]:
-        """Each phase's last step, the rate it begins with and the rate it ends with."""
-        top = self.max_learning_rate
-        first = top / self.div_factor
+        """Return for each phase its last step, its initial and its final learning rate."""
+        maximum = self.max_learning_rate
+        first = maximum / self.div_factor
         last = first / self.final_div_factor
         peak = self.pct_start * self.total_steps - 1
         end = self.total_steps - 1
         if self.three_phase:
-            return [(peak, first, top), (2 * peak, top, first), (end, first, last)]
-        return [(peak, first, top), (end, top, last)]
+            return [(peak, first, maximum), (2 * peak, maximum, first), (end, first, last)]
+        return [(peak, first, maximum), (end, maximum, last)]
 
     def __call__(self, step: Any) -> Any:
         step = ops.cast(ops.minimum(step, self.total_steps - 1), "float32")
         rate = None
-        begin = 0.0
+        start = 0.0
         for end, before, after in self._phases():
-            share = ops.clip((step - begin) / max(end - begin, 1e-9), 0.0, 1.0)
+            progress = ops.clip((step - start) / max(end - start, 1e-9), 0.0, 1.0)
             if self.anneal_strategy == "cos":
-                here = after + (before - after) / 2 * (1 + ops.cos(math.pi * share))
+                phase_rate = after + (before - after) / 2 * (1 + ops.cos(math.pi * progress))
             else:
-                here = before + (after - before) * share
-            rate = here if rate is None else ops.where(step <= begin, rate, here)
-            begin = max(end, 0.0)
+                phase_rate = before + (after - before) * progress
+            rate = phase_rate if rate is None else ops.where(step <= start, rate, phase_rate)
+            start = max(end, 0.0)
         return rate
 
     def get_config(self) -> dict[str, Any]:

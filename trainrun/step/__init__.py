@@ -1,5 +1,5 @@
-"""One training step of `trainer=custom`, for those who want to write their own.
+"""The training step of `trainer=custom`, which a plug-in can replace.
 
-In come model, batch and the batch's share; out come the loss and the predictions, the weights updated. Begin with
-`default.py`.
+The input is a compiled model, a batch and the batch's share of the loss; the step updates the weights and returns the loss and
+the predictions. Begin with `default.py`.
 """

@@ -1,4 +1,4 @@
-"""One step on a batch that is too large for the memory: its gradient in parts, its update once."""
+"""Gradient accumulation: the gradient of a batch that is too large for the memory, computed in parts for one update."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from trainrun.compat import keras_model_private
 
 
 class Accumulate:
-    """The default step in `parts`: each part's forward and backward pass after the other, then one update.
+    """The default step with gradient accumulation: forward and backward passes of the parts in sequence, then one update.
 
-    The loss and its gradient are those of the whole batch. What a layer draws or averages over a batch is not:
-    dropout draws for each part, batch normalization averages over each part.
+    Loss and gradient are those of the whole batch, except for layers that depend on the batch: dropout draws a mask per part,
+    batch normalization averages over each part.
 
     Args:
-        parts: how many; the memory for activations is that of one part.
+        parts: number of parts; the activations of one part are in memory at a time.
 
     Raises:
-        ValueError: (at the first step) the loss is no sum over examples.
+        ValueError: (at the first step) the loss is not a sum over examples.
     """
 
     def __init__(self, parts: int):
@@ -29,22 +29,22 @@ class Accumulate:
     def __call__(
         self, model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
     ) -> tuple[tf.Tensor, Any]:
-        """Take the step; arguments and result are those of the default step."""
+        """Take one step; arguments and results are those of `trainrun.step.default`."""
         if (reason := refusal(model)) is not None:
             raise ValueError(reason)
         variables = model.trainable_weights
         size = tf.shape(y)[0]
-        parts = tf.minimum(self.parts, size)  # a last batch may have fewer examples
+        parts = tf.minimum(self.parts, size)  # the last batch may have fewer examples
 
         def body(i: tf.Tensor, total: tf.Tensor, sums: list, outputs: tf.TensorArray) -> tuple:
             part = slice(i * size // parts, (i + 1) * size // parts)
-            mine = tf.nest.map_structure(lambda a: a[part], x)
-            its_weight = None if weight is None else weight[part]
-            of_whole = fraction(model, size, weight, part.stop - part.start, its_weight)
+            part_x = tf.nest.map_structure(lambda a: a[part], x)
+            part_weight = None if weight is None else weight[part]
+            part_share = fraction(model, size, weight, part.stop - part.start, part_weight)
             with tf.GradientTape() as tape:
-                y_pred = model(mine, training=True)
-                loss = model.compute_loss(mine, y[part], y_pred, its_weight, training=True)
-                loss = loss * share * tf.cast(of_whole, loss.dtype)
+                y_pred = model(part_x, training=True)
+                loss = model.compute_loss(part_x, y[part], y_pred, part_weight, training=True)
+                loss = loss * share * tf.cast(part_share, loss.dtype)
                 scaled = model.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             sums = [s + tf.convert_to_tensor(g) for s, g in zip(sums, gradients, strict=True)]
@@ -57,7 +57,7 @@ class Accumulate:
             [tf.zeros(v.shape, v.dtype) for v in variables],
             tf.TensorArray(spec.dtype, parts, infer_shape=False, element_shape=[None, *spec.shape[1:]]),
         )
-        # One part at a time: run side by side, they would need the memory of the whole batch.
+        # One part at a time: parallel iterations would need the memory of the whole batch.
         _, loss, gradients, outputs = tf.while_loop(
             lambda i, *_: i < parts, body, start, parallel_iterations=1
         )
@@ -66,12 +66,15 @@ class Accumulate:
 
 
 def fraction(model: keras.Model, size: Any, weight: Any, part_size: Any, part_weight: Any) -> tf.Tensor:
-    """Return what a part's loss counts for in the loss of the whole, by the loss's reduction.
+    """Return the weight of a part's loss in the loss of the whole batch, by the loss's reduction.
 
     Args:
         model: compiled.
-        size, part_size: examples.
-        weight, part_weight: their weights, or None.
+        size, part_size: number of examples of the batch and of the part.
+        weight, part_weight: their sample weights, `[size]` and `[part_size]`, or None.
+
+    Returns:
+        A scalar; the weights of all parts sum to 1, or are 1 each for the reduction ``sum``.
     """
     if reduction(model) == "mean_with_sample_weight" and weight is not None:
         return tf.math.divide_no_nan(tf.reduce_sum(part_weight), tf.reduce_sum(weight))
@@ -81,18 +84,18 @@ def fraction(model: keras.Model, size: Any, weight: Any, part_size: Any, part_we
 
 
 def reduction(model: keras.Model) -> str:
-    """Return how the model's loss is summed up over examples; that of a plain function is Keras' default."""
+    """Return the reduction of the model's loss over examples; a plain function has Keras' default."""
     return getattr(model.loss, "reduction", None) or "sum_over_batch_size"
 
 
 def refusal(model: keras.Model) -> str | None:
-    """Return why a model's batches cannot be taken in parts, or None if they can."""
-    # `registry.construct` marks a loss that declares it: no sum over parts of a batch gives its value.
+    """Return the reason why a model's batches cannot be split into parts, or None if they can."""
+    # Set by `registry.construct` for a loss that declares it: its value is not a sum over parts of a batch.
     if getattr(model.loss, "whole_batch", False):
         name = getattr(model.loss, "__name__", type(model.loss).__name__)
         return (
             f"trainer.accumulate needs a loss that is a sum over examples; {name} is one "
-            "number for the whole batch. Set trainer.accumulate=1, or take another loss."
+            "number for the whole batch. Set trainer.accumulate=1, or choose another loss."
         )
     if reduction(model) == "sum" and model.losses:
         return (
@@ -103,13 +106,13 @@ def refusal(model: keras.Model) -> str | None:
 
 
 def divide(model: keras.Model, parts: int) -> None:
-    """Let Keras' own loops take each batch in so many parts; for a model on one device.
+    """Make Keras' own loops split each batch into parts; for a model on one device.
 
-    `train_step` is replaced on the instance, so that the model stays a plain Keras model and saves as one.
+    `train_step` is replaced on the instance, not in a subclass, so that the model is saved as a plain Keras model.
 
     Args:
         model: compiled, with Keras' own `train_step`; changed in place.
-        parts: see `Accumulate`.
+        parts: number of parts; see `Accumulate`.
     """
     step = Accumulate(parts)
 

@@ -1,4 +1,4 @@
-"""One step of training: forward, loss, gradient, update. What `trainer=custom` repeats, and what one replaces."""
+"""The default training step: forward pass, loss, gradient, update."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ import tensorflow as tf
 def default(
     model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
 ) -> tuple[tf.Tensor, Any]:
-    """Move the weights along the gradient of loss plus penalties.
+    """Update the weights by the gradient of the loss and the penalties.
 
-    The trainer compiles it, repeats it, feeds it and measures what it returns; a step of one's own takes and
-    returns the same (docs/custom_step.md).
+    `trainer=custom` compiles and repeats it. A custom step has the same arguments and results (docs/custom_step.md).
 
     Args:
-        model: compiled: `model.compute_loss` holds the loss and the penalties, `model.optimizer` the update.
-        x: the inputs of a batch, a tensor `[batch, …]` or a dict of such.
-        y: its labels, `[batch, …]`, in the form that the loss wants.
-        weight: `[batch]`, or None.
-        share: what the loss counts for: 1.0, except where several replicas share a batch; then each gradient is
-            that of its share, and applying them adds them up.
+        model: compiled; `model.compute_loss` computes loss and penalties, `model.optimizer` makes the update.
+        x: the inputs of a batch, a tensor `[batch, …]` or a dict of tensors.
+        y: the labels, `[batch, …]`, in the form that the loss requires.
+        weight: sample weights, `[batch]`, or None.
+        share: weight of the loss: 1.0, or, if several replicas share a batch, the replica's share, because the optimizer sums
+            the gradients of all replicas.
 
     Returns:
-        `(loss, y_pred)`: a scalar that includes `share`, and the outputs that the metrics read.
+        `(loss, y_pred)`: the loss times `share`, a scalar, and the outputs for the metrics.
     """
     with tf.GradientTape() as tape:
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, y, y_pred, weight, training=True) * share
-        scaled = model.optimizer.scale_loss(loss)  # mixed_float16: keeps small gradients from becoming zero
+        scaled = model.optimizer.scale_loss(loss)  # mixed_float16: small gradients would become zero
     gradients = tape.gradient(scaled, model.trainable_weights)
     model.optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
     return loss, y_pred
