@@ -118,7 +118,7 @@ def stopped(monkeypatch):
 def few_held(monkeypatch):
     """Have every split be larger than what TensorFlow holds, so that it is read in blocks."""
     for module in (pipeline, compiled_epoch):
-        monkeypatch.setattr(module, "HELD", 0)
+        monkeypatch.setattr(module, "MAX_HELD_BYTES", 0)
     monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 700)
 
 

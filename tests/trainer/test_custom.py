@@ -41,7 +41,7 @@ def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, 
     from trainrun.trainer import compiled_epoch
 
     held = train("custom", *SMALL, "trainer.epochs=3")
-    monkeypatch.setattr(compiled_epoch, "HELD", 0)
+    monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
     monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)  # two steps or so
     agree([held, train("custom", *SMALL, "trainer.epochs=3")])
 

@@ -44,7 +44,7 @@ def test_a_view_trains_as_its_array(train, deterministic, tmp_path, monkeypatch,
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
     held = trained("data.stratify=true")
     for module in (pipeline, compiled_epoch):
-        monkeypatch.setattr(module, "HELD", 0)
+        monkeypatch.setattr(module, "MAX_HELD_BYTES", 0)
     streamed = trained("data.validation=0.2")
     assert isinstance(whole.job.train.x, np.ndarray)
     for other in (held, streamed):
@@ -62,7 +62,7 @@ def test_batches_hold_the_bits_of_whole_arrays(train, tmp_path, monkeypatch, hel
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
     path = path_of(tmp_path, "numeric")
     job = train("custom", "data=npz", f"data.path={path}", "model=linear", "trainer.batch_size=16").job
-    monkeypatch.setattr(pipeline, "HELD", held)
+    monkeypatch.setattr(pipeline, "MAX_HELD_BYTES", held)
     x, order = np.asarray(job.train.x), pipeline.order(job.plan, len(job.train), 0)
     got = [batch[0].numpy() for batch in pipeline.Feed(job.train, job.plan).dataset()]
     assert [len(b) for b in got] == [16] * (len(x) // 16) + [len(x) % 16] * (len(x) % 16 > 0)

@@ -10,7 +10,7 @@ from trainrun.commands.ls import GROUPS, _announce_plugins, named
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import declaration_reader, hints, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
-from trainrun.ui import console
+from trainrun.ui import console, folding
 from trainrun.util.declarations import Declaration
 
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
             console.note(f"{group}={name} is short for {group}={option.name}")
         for file in reversed(option.lineage()):  # its own keys first, then those that its defaults bring in
             console.say(f"{file.path}", style="bold")
-            console.say(file.text.rstrip(), style="")
+            console.say(folding.fold_yaml(file.text.rstrip(), console.columns()))
     if component is not None:
         _show_component(component)
     return 0
@@ -45,7 +45,7 @@ def _show_sampler(name: str) -> int:
     if name not in samplers.SAMPLERS:
         hint = did_you_mean(name, samplers.SAMPLERS)
         raise UserError(f"sampler: there is no option {name!r}.{hint} `trainrun ls sampler` lists them.")
-    console.say(samplers.MEANING[name])
+    console.say(folding.fold(samplers.MEANING[name], "", console.columns()))
     console.say(f"It is chosen by hydra/sweeper=optuna hydra.sweeper.sampler={name}.")
     for key in samplers.SAMPLERS[name]:
         console.say(f"Its setting: hydra.sweeper.{key}; `trainrun show sweeper/optuna` describes it.")
@@ -74,7 +74,7 @@ def _show_component(component: lookup.Component) -> None:
     if signature is None:
         return
     if signature.doc:
-        console.say(signature.doc)
+        console.say(folding.fold_docstring(signature.doc, console.columns()))
     demands = described(declaration_reader.read(component))
     if demands:
         console.say()

@@ -32,7 +32,7 @@ from trainrun.registry import declaration_reader
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
-from trainrun.trainer.pipeline import HELD, Feed, batches, gather, order
+from trainrun.trainer.pipeline import MAX_HELD_BYTES, Feed, batches, gather, order
 from trainrun.ui import console
 
 FOLDER, FILE = "profile", "profile.json"
@@ -192,7 +192,9 @@ def feeding(job: Job, trainer: str) -> float:
                 )
 
         return _seconds(take, most)
-    held = Indexed.fits(job) if declared.keras_fit else sum(a.nbytes for a in split.arrays()) <= HELD
+    held = (
+        Indexed.fits(job) if declared.keras_fit else sum(a.nbytes for a in split.arrays()) <= MAX_HELD_BYTES
+    )
     if declared.input == "gathered" and held:
         read, size, order_of_epoch = gather(split), plan.batch_size, tf.constant(indices)
 

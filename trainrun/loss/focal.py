@@ -57,7 +57,7 @@ def focal(
         ValueError: `y_true` does not have the shape of `y_pred`.
 
     Reference:
-        Lin, Goyal, Girshick, He, Dollár 2017: Focal Loss for Dense Object Detection, arXiv:1708.02002.
+        Lin et al. 2017, Focal Loss for Dense Object Detection, https://arxiv.org/abs/1708.02002
 
     Example:
         >>> focal([[1.0], [0.0]], [[0.9], [0.2]])  # 0.75 * 0.1^2 * -log 0.9, 0.25 * 0.2^2 * -log 0.8
@@ -149,7 +149,7 @@ class Focal(keras.losses.Loss):
         ValueError: `gamma` is below 0, or `alpha` or `label_smoothing` outside [0, 1].
 
     Reference:
-        Lin, Goyal, Girshick, He, Dollár 2017: Focal Loss for Dense Object Detection, arXiv:1708.02002.
+        Lin et al. 2017, Focal Loss for Dense Object Detection, https://arxiv.org/abs/1708.02002
     """
 
     def __init__(

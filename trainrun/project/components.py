@@ -1,4 +1,4 @@
-"""Your own components: each is a function or class with @trainrun.register, and a YAML in conf/ for its arguments."""
+"""Components of your own: functions and classes with @trainrun.register; YAML files in conf/ have their arguments."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 @trainrun.register("loss", "lopsided", targets="real", labels="real", predictions="real")
 @keras.saving.register_keras_serializable("mine")
 class Lopsided(keras.losses.Loss):
-    """Squared error that counts predictions above the truth `over` times as much."""
+    """Squared error in which predictions above the target have `over` times the weight."""
 
     def __init__(
         self, over: float = 3.0, name: str = "lopsided", reduction: str = "sum_over_batch_size", dtype=None
@@ -29,7 +29,7 @@ class Lopsided(keras.losses.Loss):
 
 @trainrun.register("data", "waves")
 def waves(examples: int = 600, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """A noisy wave over one number; read your own files here instead."""
+    """A noisy sine wave; replace it by code that reads your own files."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-3, 3, (examples, 1)).astype("float32")
     y = (np.sin(2 * x) + noise * rng.standard_normal(x.shape)).astype("float32")

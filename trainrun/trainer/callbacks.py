@@ -40,13 +40,13 @@ class Callbacks(keras.callbacks.CallbackList):
         tables = [c for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)]
         if self.job.start is not None:
             for table in tables:
-                # Otherwise it would start an empty file.
+                # Otherwise it would truncate the file.
                 table.append = True
                 _cut(Path(table.filename), table.sep, self.first_epoch)
         super().on_train_begin(logs)
         if self.job.start is not None:
             self._restore()
-            # `fit` reads it next. (Keras' BackupAndRestore may have set another one.)
+            # `fit` reads it next; Keras' BackupAndRestore may have set another value.
             keras_model_private.set_initial_epoch(self.model, self.first_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -68,17 +68,17 @@ class Callbacks(keras.callbacks.CallbackList):
         return self._epoch == self.first_epoch and step < self.first_step
 
     def _restore(self) -> None:
-        headed = {c: c.append_header for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)}
+        headers = {c: c.append_header for c in self.callbacks if isinstance(c, keras.callbacks.CSVLogger)}
         self.job.start.restore(self.job.model, self.callbacks)
-        for table, header in headed.items():
-            table.append, table.append_header = True, header  # of the present file, not of the saved state
+        for table, header in headers.items():
+            table.append, table.append_header = True, header  # of the existing file, not of the saved state
 
 
 def _cut(path: Path, separator: str, epoch: int) -> None:
-    """Remove the rows of this epoch and later ones from a CSVLogger's file: they are written again."""
+    """Remove the rows of an epoch and of later ones from a CSVLogger's file, because they are written again."""
     if not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [t for t in lines if not (n := t.split(separator)[0].strip()).isdigit() or int(n) < epoch]
-    if len(kept) < len(lines):
-        path.write_text("".join(kept), encoding="utf-8")
+    earlier = [t for t in lines if not (n := t.split(separator)[0].strip()).isdigit() or int(n) < epoch]
+    if len(earlier) < len(lines):
+        path.write_text("".join(earlier), encoding="utf-8")

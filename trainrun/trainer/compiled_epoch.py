@@ -26,10 +26,10 @@ from trainrun.trainer.executor import (
     scope,
 )
 from trainrun.trainer.job import Job
-from trainrun.trainer.pipeline import HELD, whole
+from trainrun.trainer.pipeline import MAX_HELD_BYTES, whole
 from trainrun.trainer.steps_per_call import Pace
 
-# A split larger than `HELD` is sent to the device in blocks of so many bytes.
+# Block size in which a split larger than `MAX_HELD_BYTES` is sent to the device.
 BLOCK_BYTES = 16 * 2**20
 
 Step = Callable[[keras.Model, Any, tf.Tensor, "tf.Tensor | None", Any], tuple[tf.Tensor, Any]]
@@ -39,17 +39,17 @@ class Pass:
     """Steps over a split, in the order of the indices that it is called with.
 
     The order is an argument, computed by numpy from (seed, epoch); the compiled code draws nothing and keeps no state. One
-    `tf.while_loop` gathers each batch, takes the step and updates the metrics. Its bounds come from the indices, so that one
-    trace serves any number of steps, the smaller last batch of an epoch included.
+    `tf.while_loop` gathers each batch, takes the step and updates the metrics. Its bounds depend on the indices, so that one
+    trace is sufficient for any number of steps, including the smaller last batch of an epoch.
 
-    Savings on the digits MLP at batch 32 (2 cores): Keras' `fit` takes 3.0 ms a step, of which the kernels take 0.3. The rest
-    is one call of a compiled function, one batch from an iterator and the callbacks' logs per step; here once per call.
+    On the digits MLP with batch size 32 (2 cores), a step of Keras' `fit` takes 3.0 ms, of which 0.3 ms are the kernels. The rest
+    is one call of a compiled function, one batch from an iterator and the callbacks' logs per step; here it is per call.
 
     Args:
         job: its model is compiled, and built under its strategy; its plan has the examples per step over all replicas.
         step: the training step; see `trainrun.step.default`.
         split: the examples.
-        reusable: the pass will be used for other splits, too (`renew`), without compiling it again.
+        reusable: the pass will also be used for other splits (`renew`), without being compiled again.
     """
 
     def __init__(self, job: Job, step: Step, split: Split, reusable: bool = False):
@@ -64,13 +64,13 @@ class Pass:
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         self.held = None
         size = sum(a.nbytes for a in split.arrays())
-        if size <= HELD:
+        if size <= MAX_HELD_BYTES:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 hold = exchangeable if reusable and may_renew() else whole
                 self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
         if model.jit_compile and not self.replicated:
-            # The step alone, as Keras does it: XLA compiles once for each shape of a batch.
+            # The step alone, as in Keras: XLA compiles once for each shape of a batch.
             self.step = tf.function(step, autograph=False, jit_compile=True)
         self.traced = False  # TensorFlow's profiler must see its kernels
         self._executor: str | None = None
@@ -80,10 +80,11 @@ class Pass:
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
         """Return whether a split is small enough to be held in memory for a model on one device."""
-        return not is_replicated(model.distribute_strategy) and sum(a.nbytes for a in split.arrays()) <= HELD
+        size = sum(a.nbytes for a in split.arrays())
+        return not is_replicated(model.distribute_strategy) and size <= MAX_HELD_BYTES
 
     def renew(self, split: Split) -> bool:
-        """Use another split from now on; return False if that is impossible, because its arrays are of another kind."""
+        """Use another split from now on; return False if its arrays have other shapes or dtypes."""
         arrays = (split.x, split.y, split.weight)
         if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
             return False
@@ -124,7 +125,7 @@ class Pass:
     def _sent(
         self, order: np.ndarray, steps: int, pace: Pace, first: int
     ) -> Iterator[tuple[int, int, Callable]]:
-        """As `calls`, for a split that stays in the host's memory or on disk; the next block is read during a call."""
+        """Yield the calls for a split in the host's memory or on disk; the next block is read during each call."""
         parts, at = [], first
         while at < steps:
             count = min(self.block, pace.fixed or self.block, steps - at)
@@ -139,12 +140,12 @@ class Pass:
             return len(part), tf.nest.map_structure(lambda a: None if a is None else whole(a), arrays)
 
         with ThreadPoolExecutor(1) as reader:
-            coming: Future | None = None
-            for (start, stop), after in itertools.zip_longest(parts, parts[1:]):
-                n, data = (coming or reader.submit(read, start, stop)).result()
-                coming = reader.submit(read, *after) if after else None
-                here = np.arange(n, dtype="int64")
-                yield start, stop - 1, lambda n=here, data=data: self.call(n, data, pace)
+            pending: Future | None = None
+            for (start, stop), following in itertools.zip_longest(parts, parts[1:]):
+                n, data = (pending or reader.submit(read, start, stop)).result()
+                pending = reader.submit(read, *following) if following else None
+                indices = np.arange(n, dtype="int64")
+                yield start, stop - 1, lambda i=indices, data=data: self.call(i, data, pace)
 
     def _compile(self) -> tuple[Any, Callable[[np.ndarray, tuple], dict]]:
         """Return a pass as a `tf.function`, not traced yet, and a function that calls it."""
@@ -154,7 +155,7 @@ class Pass:
             # Captured, not passed: arguments are copied to the function's device at each call.
             held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
             return held, lambda i, _: held(i)
-        # No None in a signature: where there are no weights, the tuple is shorter.
+        # A signature cannot contain None: without sample weights, the tuple is shorter.
         arrays = (self.split.x, self.split.y, self.split.weight)[: self.parts]
         spec = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays)
         sent = tf.function(
@@ -175,7 +176,7 @@ class Pass:
         return logs
 
     def _prepare(self) -> None:
-        """Choose the executor of the pass and compile it for that."""
+        """Choose the executor and compile the pass for it."""
         self._executor = ONE_THREAD if self._is_short() else THREAD_POOL
         if self.model.run_eagerly:
             self._prepared = self._run
@@ -204,13 +205,13 @@ class Pass:
     def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics."""
         size = tf.shape(index)[0]
-        body = self._on_replicas if self.replicated else self._on_one
+        step = self._on_replicas if self.replicated else self._on_one
 
-        def one(at: tf.Tensor) -> list[tf.Tensor]:
-            body(index[at : at + self.batch_size], data)
+        def body(at: tf.Tensor) -> list[tf.Tensor]:
+            step(index[at : at + self.batch_size], data)
             return [at + self.batch_size]
 
-        tf.while_loop(lambda at: at < size, one, [tf.constant(0)], parallel_iterations=1)
+        tf.while_loop(lambda at: at < size, body, [tf.constant(0)], parallel_iterations=1)
         return self.model.get_metrics_result()
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
@@ -230,21 +231,21 @@ class Pass:
         def replica() -> None:
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             start, stop = number * size // replicas, (number + 1) * size // replicas
-            # A replica without an example of a small last batch takes one with share 0: it must take part in the sum of
-            # the gradients, and an empty batch has no mean.
+            # A replica without an example of a small last batch takes one with share 0: it must take part in the sum of the
+            # gradients, and the mean of an empty batch is undefined.
             with tf.device("cpu:0"):
                 x, y, weight = gathered(data, index[start : tf.maximum(stop, start + 1)])
-            its_weights = None if weights is None else weights[start:stop]
+            part_weights = None if weights is None else weights[start:stop]
             if reduction(model) == "sum":
                 share = tf.constant(1.0)
             else:
-                # Keras divides each replica's loss by the number of replicas, as if their parts of the batch were equal.
-                share = replicas * fraction(model, size, weights, stop - start, its_weights)
-            # For the model's own metrics (`data_loss`, `penalty`), in which the example with share 0 must not count.
+                # Keras divides the loss of each replica by the number of replicas, as if their parts were equal.
+                share = replicas * fraction(model, size, weights, stop - start, part_weights)
+            # For the metrics `data_loss` and `penalty`, in which an example with share 0 must not count.
             self._state.examples_of_replica = stop - start
             loss, y_pred = self.step(model, x, y, weight, share)
             self._state.examples_of_replica = None
-            # Summed over the replicas: (loss of the whole) · size, and size.
+            # The sums over the replicas are (loss of the whole batch) · size, and size.
             keras_model_private.count_loss(model, loss * replicas, tf.cast(size, loss.dtype) / replicas)
 
             def measure() -> tf.Tensor:

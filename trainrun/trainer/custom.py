@@ -1,4 +1,4 @@
-"""Training by our own compiled loop: GradientTape and apply_gradients, up to an epoch per call."""
+"""Training by a compiled loop of GradientTape and apply_gradients, up to an epoch per call."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class Custom:
     """Repeat a compiled step, with as few returns to Python as callbacks, progress bar and Ctrl-C allow.
 
     Args:
-        validation_freq: validate every so many epochs.
-        step: the training step; None: `trainrun.step.default`.
-        accumulate: compute the gradient of each batch in so many parts, to need less memory; the update is the same.
-        steps_per_execution: steps per compiled call; ``auto``: those of about 0.2 seconds, by measurement.
+        validation_freq: epochs from one validation to the next; default 1.
+        step: the training step; default None: `trainrun.step.default`.
+        accumulate: number of parts in which the gradient of each batch is computed, to need less memory; the update is that of
+            the whole batch. Default 1.
+        steps_per_execution: steps per compiled call; default ``auto``: those of about 0.2 seconds, by measurement.
 
     Raises:
         ValueError: `accumulate` together with a custom step.
@@ -69,7 +70,7 @@ class Custom:
         """Train `job.model` in place.
 
         Returns:
-            The history: name -> one value an epoch.
+            The history: metric name -> one value per epoch.
         """
         model, plan = job.model, job.plan
         build(job)
@@ -88,11 +89,11 @@ class Custom:
         measuring = pass_cache.shared(
             job, "validation", partial(Pass, job, evaluate, job.validation), job.validation
         )
-        everything = np.arange(len(job.validation), dtype="int64")
+        indices = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
 
         def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
-            calls = measuring.calls(everything, test_pace)
+            calls = measuring.calls(indices, test_pace)
             return self._run(calls, callback_list.on_test_batch_begin, callback_list.on_test_batch_end)
 
         return loop(job, callbacks, train, validate, self.validation_freq)
@@ -103,7 +104,7 @@ class Custom:
         stride = call_interval(callbacks) if hooks is TRAIN else None
         if self.steps_per_execution != "auto":
             return Pace(int(self.steps_per_execution), stride)
-        # Workers must return to Python after the same step, or one would wait forever for the other: not by the clock.
+        # A fixed number, not by measured time: workers must return to Python after the same step, or they would deadlock.
         return Pace(STEPS_OF_WORKERS if workers(job.model) > 1 else None, stride)
 
     def _run(
@@ -144,8 +145,8 @@ def summed(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]
     """Return a compiled function that sums a value over the replicas; it is used after each compiled call."""
 
     @tf.function(autograph=False)
-    def together(votes: tf.Tensor) -> tf.Tensor:
-        each = strategy.run(lambda value: value, args=(votes,))
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
+    def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+        values = strategy.run(lambda v: v, args=(value,))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
-    return together
+    return sum_over_replicas

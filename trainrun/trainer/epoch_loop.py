@@ -31,11 +31,11 @@ def loop(
         callbacks: in their order; their hooks are called as by `fit`.
         train: trains one epoch; takes its number, its first step and the callbacks, returns the logs.
         validate: evaluates the validation data; None: there is none.
-        validation_freq: validate every so many epochs.
+        validation_freq: epochs from one validation to the next.
         reset: resets the metrics before each pass; None: a compiled function.
 
     Returns:
-        The history: name -> one value an epoch.
+        The history: metric name -> one value per epoch.
     """
     model, plan = job.model, job.plan
     callback_list = Callbacks(job, callbacks)
@@ -63,34 +63,34 @@ def loop(
         callback_list.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    # With use_ema, this is where the averaged weights become the model's.
+    # With use_ema, this copies the averaged weights to the model.
     model.optimizer.finalize_variable_values(model.trainable_weights)
     callback_list.on_train_end(logs)
     return numbers(model.history)
 
 
 def _resetting(job: Job) -> Callable[[], None]:
-    """Return the compiled `reset_metrics`, which is kept beside the model for the next trial of a sweep."""
+    """Return the compiled `reset_metrics`, which is cached in the job's state for the next trial of a sweep."""
     variables = job.model.metrics_variables
-    known = job.state.reset[0] if job.state.reset is not None else ()
-    if len(known) != len(variables) or any(a is not b for a, b in zip(known, variables, strict=True)):
+    cached = job.state.reset[0] if job.state.reset is not None else ()
+    if len(cached) != len(variables) or any(a is not b for a, b in zip(cached, variables, strict=True)):
         job.state.reset = variables, tf.function(job.model.reset_metrics, autograph=False)
     return job.state.reset[1]
 
 
 def _plain(value: Any) -> Any:
-    """Return a metric as a plain number, as `fit` does: history and checkpoints keep it."""
+    """Return a metric as a Python number, as `fit` does, for history and checkpoints."""
     try:
         return float(value)
     except (TypeError, ValueError):
-        return value  # the metric of a plug-in may have any result
+        return value  # a plug-in's metric can have any result
 
 
 def build(job: Job) -> None:
-    """Create the variables of model, optimizer and metrics before any code is compiled that uses them.
+    """Create the variables of model, optimizer and metrics before code that uses them is compiled.
 
-    Keras' `fit` leaves this to its first step if it can. The building of the optimizer is then part of the compiled step and
-    repeated at each one: Keras' ScheduleFreeAdamW (3.15) restarts each time.
+    Keras' `fit` may do so in its first step. Building the optimizer is then part of the compiled step and repeated at each one,
+    so that Keras' ScheduleFreeAdamW (3.15) restarts at each step.
     """
     model = job.model
     if job.state.built:
@@ -103,9 +103,9 @@ def build(job: Job) -> None:
 
 
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:
-    """Have loss and metrics create their variables by an update with one example and a prediction of zeros.
+    """Create the variables of loss and metrics by an update with one example and a prediction of zeros.
 
-    Keras traces three graphs to create them, 0.1 s for a small model; it still does so where this does not work.
+    Keras traces three graphs for this, which takes 0.1 s for a small model; it does so later if this update fails.
     """
     overridden = type(model).compute_metrics is not keras.Model.compute_metrics
     outputs = getattr(model, "outputs", None) or []
@@ -120,7 +120,7 @@ def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:
         if counts is not None:
             counts.update_state(y, zeros, weight)
             counts.reset_state()
-    except Exception:  # `build_for` raises it again if something is wrong
+    except Exception:  # `build_for` repeats it, and raises the error
         for part in (counts, loss):
             if part is not None:
                 part.built = False

@@ -19,8 +19,8 @@ from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, 
 from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
-# Without a measurement, more batches per call might delay the bar and Ctrl-C too long.
-LONGEST_EXECUTION = 64
+# Maximum number of batches per call without a measurement: more could delay progress bar and Ctrl-C too long.
+MAX_UNMEASURED_STEPS = 64
 
 
 @declare(
@@ -36,9 +36,9 @@ class Fit:
     """Keras' `fit`, with batches whose order is a function of (seed, epoch, step).
 
     Args:
-        validation_freq: validate every so many epochs.
-        steps_per_execution: batches per compiled call; ``auto``: those of about 0.2 seconds, by a short
-            measurement, and at most an epoch.
+        validation_freq: epochs from one validation to the next; default 1.
+        steps_per_execution: batches per compiled call; default ``auto``: those of about 0.2 seconds, by a short measurement, and
+            at most an epoch.
     """
 
     def __init__(self, validation_freq: Count = 1, steps_per_execution: Count | Literal["auto"] = "auto"):
@@ -49,7 +49,7 @@ class Fit:
         """Train `job.model` in place.
 
         Returns:
-            The history: name -> one value an epoch.
+            The history: metric name -> one value per epoch.
         """
         build(job)
         model, plan = job.model, job.plan
@@ -71,7 +71,7 @@ class Fit:
             validation_data=validation,
             validation_freq=self.validation_freq,
             callbacks=Callbacks(job, [feed, *callbacks]),
-            shuffle=False,  # the data is shuffled already; Keras would warn that it cannot
+            shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
             verbose=0,
         )
         return numbers(history)
@@ -91,10 +91,10 @@ class Fit:
         count = (
             int(self.steps_per_execution)
             if not auto
-            else min(steps, LONGEST_EXECUTION if feed is None else feed.longest())
+            else min(steps, MAX_UNMEASURED_STEPS if feed is None else feed.longest())
         )
         if (interval := call_interval(callbacks)) is not None:
-            # All calls have one length, which must divide the interval.
+            # All calls have the same length, which must divide the interval.
             count = max(n for n in range(1, min(count, interval) + 1) if interval % n == 0)
         # A call must begin at the step where the run is resumed; with indices, a call may be a partial one.
         return count if feed is not None else math.gcd(job.position()[1], count)

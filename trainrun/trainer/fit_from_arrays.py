@@ -17,14 +17,14 @@ from trainrun.trainer.pass_cache import cached, shared
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import CALL_S, Pace
 
-# A training step takes about three times a test step: forward, and twice that backward.
-BACKWARD = 3.0
-# The element of our own datasets, by which the iterator of an epoch is recognized; no split consists of single integers.
-MARK = tf.TensorSpec([], tf.int64)
+# Duration of a training step relative to a test step: a forward pass, and a backward pass of twice its cost.
+TRAINING_COST = 3.0
+# Element of the datasets that `Indexed` returns, by which their iterators are recognized; no split has scalar integers.
+STEP_NUMBER = tf.TensorSpec([], tf.int64)
 
 
 class StepByModel(Pass):
-    """A pass whose step is the model's own `train_step` or `test_step`, which update the metrics, too."""
+    """A pass whose step is the model's own `train_step` or `test_step`, which also updates the metrics."""
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
         self.step(gathered(data, index))
@@ -59,27 +59,29 @@ class Indexed(keras.callbacks.Callback):
         self.training = training(job)
         measured = job.train if job.validation is None else job.validation
         self.measuring = measuring(job, measured)
-        self.everything = np.arange(len(measured), dtype="int64")
+        self.test_order = np.arange(len(measured), dtype="int64")
         model.make_test_function(force=True)
         self._keras, model.test_function = model.test_function, None
         self._at = self._done = 0
-        self._order = self.everything
+        self._order = self.test_order
         self._first_epoch, self._first_step = job.position()
 
     @staticmethod
     def fits(job: Job) -> bool:
-        """Return whether the job can be trained in this way; else Keras' own functions must do it."""
+        """Return whether the job can be trained in this way; otherwise Keras' own functions are used."""
         model = job.model
-        probe = Pass.fits(model, job.train) and (job.validation is None or Pass.fits(model, job.validation))
-        return probe and not model.run_eagerly and not model.jit_compile
+        in_memory = Pass.fits(model, job.train) and (
+            job.validation is None or Pass.fits(model, job.validation)
+        )
+        return in_memory and not model.run_eagerly and not model.jit_compile
 
     def longest(self) -> int:
         """Return the number of training steps of about `CALL_S` seconds, estimated from two test steps."""
-        indices, pace = self.everything[: 2 * self.job.plan.batch_size], Pace()
+        indices, pace = self.test_order[: 2 * self.job.plan.batch_size], Pace()
         for _ in range(2):  # the first compiles
             self.measuring.call(indices, self.measuring.held, pace)
         self.job.model.reset_metrics()
-        return max(1, int(CALL_S / (BACKWARD * pace.seconds)))
+        return max(1, int(CALL_S / (TRAINING_COST * pace.seconds)))
 
     def dataset(self) -> tf.data.Dataset:
         """Return a dataset that gives Keras the number of steps."""
@@ -89,7 +91,7 @@ class Indexed(keras.callbacks.Callback):
         """Return a dataset that gives Keras the number of validation steps."""
         if self.job.validation is None:
             return None
-        return tf.data.Dataset.range(-(-len(self.everything) // self.job.plan.batch_size))
+        return tf.data.Dataset.range(-(-len(self.test_order) // self.job.plan.batch_size))
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.model.train_function = self._function(self.training, None)
@@ -97,18 +99,18 @@ class Indexed(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._order, self._at = order(self.job.plan, len(self.job.train), epoch), 0
-        # In an epoch that is resumed in its middle Keras counts all steps; those that were done are skipped.
+        # Keras counts all steps of an epoch that is resumed in its middle; those that were done are skipped.
         self._done = self._first_step * self.job.plan.batch_size if epoch == self._first_epoch else 0
 
     def on_test_begin(self, logs: Any = None) -> None:
-        self._order, self._at, self._done = self.everything, 0, 0
+        self._order, self._at, self._done = self.test_order, 0, 0
 
     def on_train_end(self, logs: Any = None) -> None:
         self.model.train_function = self.model.test_function = None
 
     def _function(self, steps: Pass, otherwise: Callable | None) -> Callable[[Any], dict]:
         def call(iterator: Any) -> dict:
-            if otherwise is not None and getattr(iterator, "element_spec", None) != MARK:
+            if otherwise is not None and getattr(iterator, "element_spec", None) != STEP_NUMBER:
                 return otherwise(iterator)  # a callback evaluates its own data
             size = self.model.steps_per_execution * self.job.plan.batch_size
             part, self._at = self._order[max(self._at, self._done) : self._at + size], self._at + size

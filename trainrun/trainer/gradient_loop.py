@@ -1,4 +1,4 @@
-"""Gradient descent on the whole training data until the gradient vanishes, in one compiled graph."""
+"""Gradient descent on the whole training set until the gradient vanishes, in one compiled graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainrun.util.arguments import Count, NotNegative
 
 
 def objective(job: Job) -> tf.Tensor:
-    """Return loss plus penalties over the whole training data, a scalar."""
+    """Return the loss with penalties on the whole training set, a scalar."""
     model, split = job.model, job.train
     x = tf.nest.map_structure(tf.convert_to_tensor, split.x)
     weight = None if split.weight is None else tf.convert_to_tensor(split.weight)
@@ -49,33 +49,33 @@ def report(
 
 
 class GradientLoop:
-    """Step until every partial derivative is below `tolerance`, in one `tf.while_loop`.
+    """Take optimizer steps until every partial derivative is below `tolerance`, in one `tf.while_loop`.
 
     Args:
-        tolerance: stop when max |∂loss/∂w| is below it.
-        max_steps: give up after so many steps.
+        tolerance: the loop ends when max |∂loss/∂w| is below it, at least 0; default 1e-5.
+        max_steps: maximum number of steps; default 100,000.
     """
 
     def __init__(self, tolerance: NotNegative = 1e-5, max_steps: Count = 100_000):
         self.tolerance, self.max_steps = tolerance, max_steps
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
-        """Train in place; the history has one entry: the loss, the last gradient and the number of steps."""
+        """Train `job.model` in place; the history has one entry with the loss, max |∂loss/∂w| and the number of steps."""
         job.model.optimizer.build(job.model.trainable_variables)
 
         @tf.function(jit_compile=False)
         def run() -> tuple[tf.Tensor, tf.Tensor]:
-            def steep(step: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-                return tf.logical_and(slope >= self.tolerance, step < self.max_steps)
+            def condition(step: tf.Tensor, maximum: tf.Tensor) -> tf.Tensor:
+                return tf.logical_and(maximum >= self.tolerance, step < self.max_steps)
 
-            def body(step: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def body(step: tf.Tensor, maximum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 _, gradients = descend(job)
                 return step + 1, tf.reduce_max(
-                    [tf.cast(tf.reduce_max(tf.abs(g)), slope.dtype) for g in gradients]
+                    [tf.cast(tf.reduce_max(tf.abs(g)), maximum.dtype) for g in gradients]
                 )
 
             start = (tf.constant(0), tf.constant(float("inf"), keras.config.floatx()))
-            return tf.while_loop(steep, body, start)
+            return tf.while_loop(condition, body, start)
 
-        steps, slope = run()
-        return report(job, callbacks, int(steps), {"gradient": float(slope)})
+        steps, maximum = run()
+        return report(job, callbacks, int(steps), {"gradient": float(maximum)})

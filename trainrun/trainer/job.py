@@ -25,7 +25,7 @@ class Plan:
         steps_per_epoch: steps in one epoch; the last batch may be partial.
         examples: training examples seen in one epoch.
         seed: of the order; the batch of (epoch, step) depends on nothing else.
-        shuffle: False keeps the data's own order.
+        shuffle: False keeps the order of the data.
     """
 
     epochs: int
@@ -40,7 +40,7 @@ class Plan:
         return self.epochs * self.steps_per_epoch
 
     def lengths(self) -> dict[str, int]:
-        """Return the run-time values that components may take: `total_steps`, `steps_per_epoch`, `epochs`."""
+        """Return the run-time values that components can have as arguments: `total_steps`, `steps_per_epoch`, `epochs`."""
         return {
             "total_steps": self.total_steps,
             "steps_per_epoch": self.steps_per_epoch,

@@ -14,7 +14,7 @@ from trainrun.trainer.steps_per_call import Pace
 
 
 def measure(job: Job, split: Split) -> dict[str, float]:
-    """Return the loss and metrics of a job's model on a split, as Keras' `evaluate`, but without tracing again each time.
+    """Return loss and metrics of a job's model on a split, as Keras' `evaluate`, but without tracing at each call.
 
     Args:
         job: with a compiled model on one device.

@@ -1,4 +1,4 @@
-"""A fixed number of optimizer steps on the whole training data."""
+"""A fixed number of optimizer steps on the whole training set."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from trainrun.util.arguments import Count
 
 
 class Minimize:
-    """Take `steps` steps of the optimizer, compiled into one graph.
+    """Take a fixed number of optimizer steps, compiled into one graph.
 
-    Keras 3 optimizers have no `minimize`; this is what it did: gradients of the loss, applied, so many times.
+    It replaces the method `minimize`, which optimizers of Keras 3 do not have: compute the gradients of the loss and apply them,
+    `steps` times.
 
     Args:
-        steps: how many.
+        steps: number of steps; default 200.
     """
 
     def __init__(self, steps: Count = 200):
         self.steps = steps
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
-        """Train in place; the history has one entry."""
+        """Train `job.model` in place; the history has one entry."""
         job.model.optimizer.build(job.model.trainable_variables)
 
         @tf.function

@@ -18,7 +18,7 @@ class ModelState:
     """The one object beside a model, which follows the model from job to job.
 
     Args:
-        shared: trials of a sweep use the model one after another, with its compiled functions.
+        shared: whether the trials of a sweep use the model one after another, with its compiled functions.
         built: the variables of model, optimizer and metrics exist.
         passes: compiled passes by name.
         reset: the compiled `reset_metrics`, and the variables that it resets.

@@ -1,4 +1,4 @@
-"""Cache of the compiled passes of a model, so that another evaluation or the next trial of a sweep needs no tracing."""
+"""Cache of the compiled passes of a model, for further evaluations and for the next trial of a sweep."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def cached(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass
         split: the examples.
     """
     passes = job.state.passes
-    known = passes.get(name)
-    if known is None or known.batch_size != job.plan.batch_size or not known.renew(split):
-        known = passes[name] = make(reusable=True)
-    return known
+    steps = passes.get(name)
+    if steps is None or steps.batch_size != job.plan.batch_size or not steps.renew(split):
+        steps = passes[name] = make(reusable=True)
+    return steps
 
 
 def shared(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass:

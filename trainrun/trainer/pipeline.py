@@ -14,8 +14,8 @@ from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.job import Plan
 
-# TensorFlow holds a split of up to so many bytes as a whole; a larger one is read batch by batch.
-HELD = 512 * 2**20
+# Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
+MAX_HELD_BYTES = 512 * 2**20
 
 
 def order(plan: Plan, examples: int, epoch: int) -> np.ndarray:
@@ -39,7 +39,7 @@ class Feed(keras.callbacks.Callback):
     Args:
         split: the training examples.
         plan: batch size, steps, seed.
-        position: the epoch and the step to begin with; for earlier steps of that epoch, next to nothing is read.
+        position: the epoch and the step to begin with; of earlier steps of that epoch, one example per replica is read.
         replicas: number of replicas that share a batch.
     """
 
@@ -85,13 +85,13 @@ class Feed(keras.callbacks.Callback):
     def dataset(self) -> tf.data.Dataset:
         """Return the batches `(x, y)` or `(x, y, weight)` of the current epoch."""
         steps, read = self.plan.steps_per_epoch, gather(self.split)
-        size, few = tf.constant(self.plan.batch_size, tf.int64), tf.constant(self.replicas, tf.int64)
+        size, replicas = tf.constant(self.plan.batch_size, tf.int64), tf.constant(self.replicas, tf.int64)
 
-        # One map for slicing and gathering: each stage costs some ten microseconds a batch.
+        # One map for slicing and gathering: each stage costs about ten microseconds per batch.
         def batch(step: tf.Tensor) -> Any:
-            # Keras needs the same number of elements in the first epoch; skipped ones have one example per replica.
-            some = tf.where(step < self.first, few, size) if self.first_step else size
-            return read(self.indices[step * size : step * size + some])
+            # Keras needs as many elements in the resumed epoch; skipped ones have one example per replica.
+            count = tf.where(step < self.first, replicas, size) if self.first_step else size
+            return read(self.indices[step * size : step * size + count])
 
         return _options(tf.data.Dataset.range(steps).map(batch), steps)
 
@@ -101,8 +101,8 @@ def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Data
 
     Args:
         split: the examples.
-        batch_size: examples a batch.
-        again: the dataset is used epoch after epoch, so that holding a lazy array in memory pays.
+        batch_size: examples per batch.
+        again: whether the dataset is used in several epochs, so that lazy arrays should be held in memory.
     """
     n = len(split)
     indices = tf.data.Dataset.range(n).batch(batch_size).map(gather(split, again))
@@ -112,43 +112,43 @@ def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Data
 def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
     """Return a function from indices `[batch]` to `(x, y)` or `(x, y, weight)`.
 
-    The graph holds a small split. Of a large one, numpy gathers the examples of each batch, so that they are in memory once, or
-    not at all if they lie in a mapped file.
+    A split of at most `MAX_HELD_BYTES` is part of the graph. Of a larger one, numpy gathers the examples of each batch, so that
+    they are in memory once, or not at all if they are in a mapped file.
 
     Args:
         split: the examples.
-        views: hold lazy arrays, too, which are not in memory yet.
+        views: also hold lazy arrays, which are not in memory yet.
     """
     arrays = (split.x, split.y) + (() if split.weight is None else (split.weight,))
     flat = tf.nest.flatten(arrays)
-    may = views or not any(isinstance(a, View) for a in flat)
-    if may and sum(a.nbytes for a in flat if a is not None) <= HELD:
+    can_hold = views or not any(isinstance(a, View) for a in flat)
+    if can_hold and sum(a.nbytes for a in flat if a is not None) <= MAX_HELD_BYTES:
         with tf.device("cpu:0"):
             held = tf.nest.map_structure(whole, arrays)
         return lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held)
 
     def read(index: tf.Tensor) -> Any:
-        got = tf.numpy_function(lambda i: [a[i] for a in flat], [index], [a.dtype for a in flat])
-        for tensor, array in zip(got, flat, strict=True):
+        tensors = tf.numpy_function(lambda i: [a[i] for a in flat], [index], [a.dtype for a in flat])
+        for tensor, array in zip(tensors, flat, strict=True):
             tensor.set_shape([None, *array.shape[1:]])
-        return tf.nest.pack_sequence_as(arrays, got)
+        return tf.nest.pack_sequence_as(arrays, tensors)
 
     return read
 
 
 def whole(array: np.ndarray | View) -> tf.Tensor:
-    """Return an array as a tensor; a lazy array is computed, and in memory only once.
+    """Return an array as a tensor; a lazy array is computed without a second copy in memory.
 
-    `tf.constant` copies its argument. The values of a lazy array have no other owner, so that their memory can become the
-    tensor's (DLPack), if it begins at a multiple of 64 as TensorFlow requires.
+    `tf.constant` copies its argument. The values of a lazy array have no other owner, so that the tensor can use their memory
+    (by DLPack), if its address is a multiple of 64 as TensorFlow requires.
     """
     if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
         return tf.constant(np.asarray(array))
-    room = np.empty(array.nbytes + 64, "uint8")
-    start = -room.ctypes.data % 64
-    made = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    array.read_into(made)
-    return tf.experimental.dlpack.from_dlpack(made.__dlpack__())
+    buffer = np.empty(array.nbytes + 64, "uint8")
+    start = -buffer.ctypes.data % 64
+    values = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    array.read_into(values)
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
 def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tuple]:
@@ -161,7 +161,7 @@ def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tupl
 def _options(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
-    # The arrays are in memory: sharding by file makes no sense, and a thread pool does not pay.
+    # The arrays are in memory: sharding by file is impossible, and a thread pool is not faster.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return (
         dataset.apply(tf.data.experimental.assert_cardinality(steps))

@@ -1,4 +1,4 @@
-"""The compiled program that trials of one process share, if they differ in values of variables only.
+"""The compiled program that the trials of a process share if they differ in values of variables only.
 
 Building a model takes 0.1 s, tracing and compiling its steps 1 s. So the model of a trial is built as usual, from its own seed;
 then the values of its variables are copied into the model of the trial before, whose steps are compiled. Everything else must
@@ -19,8 +19,8 @@ from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
-# Entries of configs that variables or their shapes cover.
-IGNORED = ("seed", "learning_rate", "build_config")
+# Keys of configs whose values are in variables, or determine only the shapes of variables.
+IGNORED_KEYS = ("seed", "learning_rate", "build_config")
 
 
 class ProgramCache:
@@ -156,7 +156,7 @@ class _Fingerprint:
             return {
                 str(k): self._layers.get(v) if k == "name" else self._plain(v)
                 for k, v in value.items()
-                if k not in IGNORED
+                if k not in IGNORED_KEYS
             }
         if isinstance(value, list | tuple):
             if len(value) == 3 and isinstance(value[0], str) and value[0] in self._layers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Checkpoints do not contain that counter, and nothing resets it: a resumed process starts a new one, and a trial that shares a
 # compiled program continues the counter of another trial. These are all of TensorFlow's stateful operations with an attribute
-# `seed`, except those that training does not use unless asked to (a test lists them).
+# `seed`, except those that ordinary training does not use (a test lists them).
 RANDOM_OPERATIONS = frozenset(
     {
         "AllCandidateSampler",

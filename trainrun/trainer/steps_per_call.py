@@ -9,8 +9,8 @@ import keras
 
 from trainrun.compat import keras_callback_private
 
-# Seconds of a compiled call; between two calls the bar moves, and Ctrl-C and time limits take effect. A call costs about half
-# a millisecond, a quarter of a percent of this.
+# Target duration of a compiled call, in seconds. The progress bar, Ctrl-C and time limits take effect between calls. The overhead
+# of a call is about half a millisecond, 0.25% of this.
 CALL_S = 0.2
 # The hooks of training steps, and those of validation.
 TRAIN = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -48,15 +48,15 @@ class Pace:
         return min(max(1, int(CALL_S / self.seconds)), left)
 
     def took(self, seconds: float) -> None:
-        """Take the duration of a step in the last call."""
+        """Record the duration of a step in the last call."""
         self.seconds = max(seconds, 1e-9)
 
 
 def wants_steps(callbacks: Iterable[keras.callbacks.Callback], hooks: tuple[str, ...] = TRAIN) -> bool:
     """Return whether a callback must be called after each single step.
 
-    A callback that overrides a hook of the steps must be, unless it sets `coarse = True` (a call after several steps will do)
-    or is a callback of Keras that needs the hook only if it saves or traces within an epoch.
+    This is the case if it overrides a hook of the steps, unless it sets `coarse = True` (one call after several steps is
+    sufficient) or is a callback of Keras that uses the hook only to save or trace within an epoch.
     """
     return any(_wants(callback, hooks) for callback in callbacks)
 

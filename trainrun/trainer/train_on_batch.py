@@ -1,4 +1,4 @@
-"""Training by a plain Python loop over batches, to step through in a debugger."""
+"""Training by a plain Python loop over batches, for use in a debugger."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from trainrun.util.declarations import declare
 
 @declare(takes_steps=True, calls_train_step=True, vectorizes=True, input="python")
 class TrainOnBatch:
-    """Keras' own step on one numpy batch after another.
+    """Apply Keras' own training step to one numpy batch after another.
 
     With `trainer.run_eagerly=true` nothing is compiled, and breakpoints in a layer, a loss or a metric stop at each batch.
 
     Args:
-        validation_freq: validate every so many epochs.
+        validation_freq: epochs from one validation to the next; default 1.
     """
 
     def __init__(self, validation_freq: Count = 1):
@@ -31,7 +31,7 @@ class TrainOnBatch:
         """Train `job.model` in place.
 
         Returns:
-            The history: name -> one value an epoch.
+            The history: metric name -> one value per epoch.
         """
         model, plan = job.model, job.plan
         model.steps_per_execution = 1

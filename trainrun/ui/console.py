@@ -48,9 +48,9 @@ def width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 20)
 
 
-def _columns() -> int | None:
-    """Return the columns that messages are folded to; None: standard error is no terminal."""
-    return width() if is_terminal(sys.stderr) else None
+def columns(stream: TextIO | None = None) -> int | None:
+    """Return the columns of the terminal that standard output (or `stream`) is, to fold text to; None: it is none."""
+    return width() if is_terminal(stream) else None
 
 
 def height() -> int:
@@ -168,13 +168,13 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning to standard error."""
     log(f"warning: {text}")
-    _emit(sys.stderr, [("warning: ", "yellow"), (folding.fold(text, "warning: ", _columns()), "")])
+    _emit(sys.stderr, [("warning: ", "yellow"), (folding.fold(text, "warning: ", columns(sys.stderr)), "")])
 
 
 def error(text: str) -> None:
     """Print an error to standard error."""
     log(f"error: {text}")
-    _emit(sys.stderr, [("error: ", "bold red"), (folding.fold(text, "error: ", _columns()), "")])
+    _emit(sys.stderr, [("error: ", "bold red"), (folding.fold(text, "error: ", columns(sys.stderr)), "")])
 
 
 def problems(found: Iterable[Any], title: str = "") -> None:
@@ -194,7 +194,7 @@ def problems(found: Iterable[Any], title: str = "") -> None:
         parts += [
             (mark, "red"),
             (name, "bold"),
-            (folding.fold(str(message), mark + name, _columns()) + "\n", ""),
+            (folding.fold(str(message), mark + name, columns(sys.stderr)) + "\n", ""),
         ]
     text = "".join(t for t, _ in parts).rstrip("\n")
     log(text)
