@@ -149,10 +149,12 @@ def sniff_delimiter(sample: str) -> str:
 
     def fields(delimiter: str) -> tuple[bool, int]:
         try:
-            rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            rows = list(itertools.islice((row for row in reader if row), SAMPLE_ROWS))
         except csv.Error:
             return False, 1
-        widths = [len(row) for row in rows[: min(SAMPLE_ROWS, max(1, len(rows) - 1))]]
+        # The sample may end within its last row.
+        widths = [len(row) for row in (rows if len(rows) in (1, SAMPLE_ROWS) else rows[:-1])]
         width = widths[0] if widths else 1
         return width > 1 and len(set(widths)) == 1, width
 
