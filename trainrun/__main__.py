@@ -10,9 +10,15 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # Hides TensorFlow's start-up lines; TF_CPP_MIN_LOG_LEVEL=0 trainrun … shows them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from trainrun.ui import streams
+
+    streams.open_closed_ones()
     from trainrun.cli import main as run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        streams.flush(stream)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     from trainrun.config import plugins
     from trainrun.hydra_bridge import registration
     from trainrun.run import runner
+    from trainrun.util import grants
 
+    overrides, _ = grants.of_command_line(overrides)
     config = compose(overrides)
     if (config["seeds"] or 1) > 1:
         first, second = config["seed"], config["seed"] + 1

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Sequence
 
 from trainrun import __version__
 from trainrun.commands import _verbs
 from trainrun.errors import TrainingError, UserError, did_you_mean
+from trainrun.util import grants
 from trainrun.util.interrupt import Interrupted
 
 MAX_PROBLEMS = 40  # printed; mending the first ones often mends the others
@@ -48,14 +48,17 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.error("interrupted")
         return 130
-    except BrokenPipeError:
-        # `trainrun ls | head`: the reader has left; Python would complain once more while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _dispatch(argv: list[str]) -> int:
     verbs = _verbs.names()
+    argv, confirmed = grants.of_command_line(argv)
+    if confirmed:
+        from trainrun.ui import console
+
+        console.note(f"credentials may go to {', '.join(confirmed)} (remembered in {grants.file()})")
+        if not argv:
+            return 0
     if argv and argv[0] in verbs:
         return importlib.import_module(_verbs.module(argv[0])).main(argv[1:])
     if _wants_help(argv):

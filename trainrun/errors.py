@@ -21,16 +21,20 @@ _PATH_LIKE = re.compile(r"(?<=[a-z]:/)[^\s/?#:]*:[^\s/?#]*@")
 _LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
 
 
-def readable(text: str) -> str:
-    """Return a text as it may be shown: secrets hidden, unseen characters as escapes, very long words cut.
+def printable(text: str) -> str:
+    """Return a text as it may be printed: secrets hidden, unseen characters as escapes, which JSON reads back.
 
     Example:
-        >>> readable("name\x1b[2J")
-        'name\\\\x1b[2J'
+        >>> printable("name\x1b[2J token=abc")
+        'name\\\\x1b[2J token=***'
     """
     text = _PATH_LIKE.sub(f"{redaction.HIDDEN}@", redaction.text(text))
-    text = _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", text)
-    return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+    return UNSEEN.sub(lambda m: f"\\x{ord(m[0]):02x}" if m[0] < " " else f"\\u{ord(m[0]):04x}", text)
+
+
+def readable(text: str) -> str:
+    """Return a text as `printable` does, very long words cut."""
+    return _LONG.sub(lambda m: f"{m[0][:60]}…({len(m[0]):,} characters)", printable(text))
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -13,12 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.tracking import trackers
-from trainrun.util import machine, redaction, subprocesses
+from trainrun.util import git, machine, redaction
 
 FILE = "environment.txt"
 # Packages that a result may depend on, for summary.json.
 VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "hydra-core", "scikit-learn", *trackers.names())
-_VARIABLES = ("CUDA_", "TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "NVIDIA_", "PYTHONHASHSEED", "SLURM_JOB_ID")
+# Variables that a result, or its speed, may depend on, by name: any other may hold a secret.
+VARIABLES = (
+    "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "MKL_DYNAMIC", "MKL_NUM_THREADS",
+    "NCCL_DEBUG", "NVIDIA_TF32_OVERRIDE", "NVIDIA_VISIBLE_DEVICES", "OMP_DYNAMIC", "OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND",
+    "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "SLURM_JOB_ID", "TF_CONFIG", "TF_CPP_MIN_LOG_LEVEL", "TF_CUDNN_DETERMINISTIC",
+    "TF_CUDNN_USE_AUTOTUNE", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR",
+    "TF_GPU_THREAD_COUNT", "TF_GPU_THREAD_MODE", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_USE_LEGACY_KERAS",
+    "TF_XLA_FLAGS", "XLA_FLAGS",
+)  # fmt: skip
 DIFF_LIMIT = 1_000_000  # characters
 
 
@@ -38,26 +45,27 @@ def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
 
 def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
     """Return `{commit, dirty}` of the checkout that a folder (by default the working directory) is in, or None."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    # Untracked files do not count: the outputs of runs are such.
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit.strip(), "dirty": bool((changed or "").strip())}
+    with git.checkout(folder) as checkout:
+        if checkout is None:
+            return None
+        # Untracked files do not count: the outputs of runs are such.
+        changed = checkout.changed()
+        return {"commit": checkout.commit, "dirty": None if changed is None else bool(changed)}
 
 
 def git_diff(folder: str | Path | None = None) -> str:
-    """Return the changes since the commit, with passwords in addresses hidden; empty outside a checkout."""
-    text = redaction.text(_git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff") or "")
+    """Return the changes since the commit, secrets hidden; empty outside a checkout."""
+    with git.checkout(folder) as checkout:
+        text = redaction.text(checkout.diff()) if checkout is not None else ""
     return text if len(text) <= DIFF_LIMIT else text[:DIFF_LIMIT] + "\n… (cut here: the diff is larger)\n"
 
 
-def describe(devices: Sequence[str] = (), git: Mapping[str, Any] | None = None) -> str:
+def describe(devices: Sequence[str] = (), state: Mapping[str, Any] | None = None) -> str:
     """Return the text of `environment.txt`.
 
     Args:
         devices: of the run, a line each.
-        git: state of the checkout, as returned by `git_state`.
+        state: state of the checkout, as returned by `git_state`.
     """
     lines = [
         f"python    {sys.version.split()[0]} ({platform.python_implementation()})",
@@ -65,21 +73,23 @@ def describe(devices: Sequence[str] = (), git: Mapping[str, Any] | None = None) 
         f"cpu       {_processor()}, {machine.cores()} cores to use",
         f"memory    {machine.total_memory() / 2**30:.1f} GiB",
         *(f"device    {d}" for d in devices),
-        f"git       {git['commit']}{' with changes, below' if git['dirty'] else ''}"
-        if git
+        f"git       {state['commit']}{' with changes, below' if state['dirty'] else ''}"
+        if state
         else "git       none",
         "",
-        *_section("Variables", (f"{k}={redaction.text(v)}" for k, v in _variables())),
+        *_section(
+            "Variables", (redaction.word(f"{k}={os.environ[k]}") for k in VARIABLES if k in os.environ)
+        ),
         *_section("Packages", packages()),
     ]
-    if git and git["dirty"]:
+    if state and state["dirty"]:
         lines += _section("Changes since the commit", git_diff().splitlines())
     return "\n".join(lines).rstrip() + "\n"
 
 
-def write(run_dir: Path, devices: Sequence[str], git: Mapping[str, Any] | None) -> None:
+def write(run_dir: Path, devices: Sequence[str], state: Mapping[str, Any] | None) -> None:
     """Write `environment.txt`; see `describe`."""
-    (run_dir / FILE).write_text(describe(devices, git), encoding="utf-8", errors="replace")
+    (run_dir / FILE).write_text(describe(devices, state), encoding="utf-8", errors="replace")
 
 
 @functools.cache
@@ -92,20 +102,6 @@ def packages() -> list[str]:
 def _section(title: str, lines: Any) -> list[str]:
     lines = list(lines)
     return [title, "-" * len(title), *lines, ""] if lines else []
-
-
-def _variables() -> list[tuple[str, str]]:
-    return [(k, v) for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)]
-
-
-def _git(folder: str | Path | None, *arguments: str) -> str | None:
-    # Without locks, which would disturb the user's own git.
-    environment = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        done = subprocesses.run(["git", *arguments], 10, environment, cwd=folder or os.getcwd())
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _processor() -> str:

@@ -87,7 +87,7 @@ def render(
     return _template().render(
         title=title,
         status=summary["status"],
-        overrides=[redaction.text(o) for o in summary["overrides"]],
+        overrides=redaction.words(summary["overrides"]),
         facts=facts,
         columns=[result_table.COLUMNS[i] for i in kept],
         rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],

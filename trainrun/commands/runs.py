@@ -97,7 +97,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
                 str(trial.epochs),
                 "" if value is None else f"{value:.4f}",
                 duration(trial.seconds) if trial.seconds else "",
-                redaction.text(" ".join(trial.varied or trial.overrides)) or "default",
+                " ".join(redaction.words(trial.varied or trial.overrides)) or "default",
                 _short(trial.reason) if trial.reason else "",
             ]
         )

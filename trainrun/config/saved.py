@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from trainrun.config import check, moved_keys, plugins, schema
+from trainrun.config import check, moved_keys, plugins, schema, tracker_settings
 from trainrun.errors import Problem, UserError
-from trainrun.util import yaml_file
+from trainrun.registry.followed_keys import walk
+from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
 
@@ -44,6 +45,12 @@ def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
         raise UserError(problems)
     plugins.load(config["plugins"])
     return config
+
+
+def hidden(config: dict[str, Any]) -> list[str]:
+    """Return the keys whose values are secrets, which no file of the run has; those of trackers are restored otherwise."""
+    rest = {key: node for key, node in config.items() if key != tracker_settings.GROUP}
+    return [key for key, value in walk(rest, "") if value == redaction.HIDDEN]
 
 
 def load_plain(run_dir: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
-from trainrun.util import paths, redaction
+from trainrun.util import paths
 from trainrun.util.interrupt import StopRequest
 
 FILE = "autopsy.json"
@@ -121,7 +121,7 @@ def search(
     except Unknown as reason:
         report["unknown"] = str(reason)
     except Exception as error:  # must not hide the failure of the run
-        console.log(redaction.text("".join(traceback.format_exception(error))))
+        console.log("".join(traceback.format_exception(error)))
         report["unknown"] = f"the search ended with {user_traceback.short_message(error).splitlines()[0]}"
     report["seconds"] = round(time.monotonic() - begin, 2)
     report["message"] = readable(nan_report.message(failure, report, None if together else run_dir))

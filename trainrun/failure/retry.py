@@ -23,7 +23,6 @@ from trainrun.registry import declaration_reader
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
 from trainrun.ui import console
-from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.util.interrupt import StopRequest
@@ -242,7 +241,7 @@ class Attempts:
         if entry["failure"] == classification.DISK_FULL:
             record.repair_journal()
         if answer.error is not error:  # else the record logs it
-            console.log(redaction.text("".join(traceback.format_exception(error))))
+            console.log("".join(traceback.format_exception(error)))
         self._write(entry, record)
 
     def _write(self, entry: dict[str, Any], record: Record) -> None:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from trainrun.errors import TrainingError
 from trainrun.ui import console
-from trainrun.util import redaction
 
 MAX_FRAMES = 5  # the innermost ones
 MAX_LINES = 3  # of a message that TensorFlow or Keras has wrapped
@@ -103,7 +102,7 @@ def training_error(error: BaseException, run_dir: Path) -> TrainingError:
 
     The whole traceback is written to the run's log.
     """
-    console.log(redaction.text("".join(traceback.format_exception(error))))
+    console.log("".join(traceback.format_exception(error)))
     frames = user_frames(error)
     where = f"{frames[-1].file}, line {frames[-1].line}: " if frames else ""
     path = "".join(f"  {frame}\n" for frame in frames)

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from trainrun.config.safety import LONGEST
+from trainrun.util import grants, redaction
 
-_SECRET = re.compile(
-    r"(^|_)(pass(word|wd|phrase)?|pw|secrets?|tokens?|keys?|credentials?|pat|auth|cookies?|private)(_|$)|apikey|password|_pwd$",
-    re.IGNORECASE,
-)
 # So many times a config's interpolations are looked up.
 LOOKUPS = 3_000
 
 
 def environment(key: str, *default: Any) -> str | None:
-    """Return an environment variable for ``${oc.env:NAME}``, unless its name says that it is a secret.
+    """Return an environment variable for ``${oc.env:NAME}``, if configs may read it.
 
     A config's values are printed, recorded and sent to the tracking server that the config names.
 
     Raises:
-        ValueError: the name sounds like a secret's.
+        ValueError: configs may not read it.
     """
     from omegaconf.resolvers import oc
 
-    if _SECRET.search(str(key)):
+    if redaction.is_secret(str(key)):
         raise ValueError(
             f"${{oc.env:{key}}} sounds like a secret, and a config's values are recorded. Trackers read their credentials from "
             "the environment by themselves: docs/security.md names the variables."
+        )
+    if not grants.readable(str(key)) and str(key) in os.environ:
+        raise ValueError(
+            f"${{oc.env:{key}}}: a config may not read this variable unasked, because its values are recorded and sent to the "
+            f"tracker. Allow it on the command line: --env {key}. docs/security.md names those that are always allowed."
         )
     return oc.env(key, *default)
 

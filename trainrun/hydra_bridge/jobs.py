@@ -55,8 +55,8 @@ class Task:
                 return self._run(config, hydra, overrides)
             except Exception as error:
                 raise _JobError from error
-        varied = " ".join(o for o in overrides if o not in self.overrides)
-        trial = redaction.text(f"[{hydra.job.num}] {varied}")
+        varied = " ".join(redaction.words([o for o in overrides if o not in self.overrides]))
+        trial = f"[{hydra.job.num}] {varied}"
         console.say(f"\n{trial}", style="bold")
         try:
             return self._run(config, hydra, overrides)

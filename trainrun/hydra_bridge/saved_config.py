@@ -32,27 +32,35 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Args:
         run_dir: the run's directory.
-        overrides: of keys that are `CHANGEABLE`.
+        overrides: of keys that are `CHANGEABLE`, or whose value is a secret, which no file has.
 
     Raises:
         UserError: there is no config, it is of a newer trainrun, an override is not possible, or something that the
             config names is not there any more.
     """
     config = saved.load_plain(run_dir)
-    refused = {text: list(_refused(text)) for text in overrides}
+    changeable = [*CHANGEABLE, *saved.hidden(config)]
+    refused = {text: list(_refused(text, changeable)) for text in overrides}
     problems = [p for reasons in refused.values() for p in reasons]
     problems += _change(config, [text for text, reasons in refused.items() if not reasons])
+    problems += [
+        Problem(
+            key,
+            f"its value is a secret, which is in no file. Give it again: trainrun resume {run_dir} {key}=…",
+        )
+        for key in saved.hidden(config)
+    ]
     return saved.checked(config, problems)
 
 
-def _refused(text: str) -> Iterator[Problem]:
+def _refused(text: str, changeable: Sequence[str]) -> Iterator[Problem]:
     if moved := moved_keys.typed([text]):
         yield from moved
         return
     key = text.split("=", 1)[0]
     if "=" not in text or key.startswith(("+", "~")):
         yield Problem(text, f"expected key=value, of these keys: {', '.join(CHANGEABLE)}.")
-    elif not any(key == k or key.startswith(f"{k}.") for k in CHANGEABLE):
+    elif not any(key == k or key.startswith(f"{k}.") for k in changeable):
         yield Problem(
             key,
             "a run goes on as it began; another value makes another run. "

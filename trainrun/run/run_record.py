@@ -78,9 +78,9 @@ class RunRecord:
             job.dataset.digest(),
         )
         devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
-        environment.write(run_dir, devices, git=self.git)
+        environment.write(run_dir, devices, self.git)
         disk_space.reserve(run_dir)
-        name = config["name"] or " ".join(overrides) or "default"
+        name = config["name"] or " ".join(redaction.words(overrides)) or "default"
         if (run_dir.parent / find.SWEEP).exists():
             # Trials share the sweep's name, and all but the end of a long line of overrides.
             name = f"{run_dir.name} {name}"
@@ -98,7 +98,7 @@ class RunRecord:
             run_id=self.run_dir.name,
             config=self.config,
             overrides=self.overrides,
-            command=shlex.join(command),
+            command=shlex.join(redaction.words(command)),
             dataset={"name": self.job.dataset.name, "digest": self.digest},
             versions=self.versions,
             git=self.git,

@@ -63,7 +63,7 @@ class Parent:
             run_id=sweep_dir.name,
             config=dict(swept),
             overrides=list(settings["command"][1:]),
-            command=shlex.join(settings["command"]),
+            command=shlex.join(redaction.words(settings["command"])),
             versions=environment.versions(),
             git=environment.git_state(),
             tags={"trainrun.sweep": sweep_dir.name},
@@ -133,11 +133,11 @@ class Parent:
             for o in goals.of(self.settings, self._over)
         )
         if self._best is not None:
-            words = ["trainrun", *leaderboard.alone(self._best.overrides)]
+            words = ["trainrun", *redaction.words(leaderboard.alone(self._best.overrides))]
             tags |= {
                 "trainrun.best": self._best.number,
                 "trainrun.best.value": self._best.value(objective.name),
-                "trainrun.best.setting": " ".join(self._best.varied or self._best.overrides),
+                "trainrun.best.setting": " ".join(redaction.words(self._best.varied or self._best.overrides)),
                 "trainrun.best.command": shlex.join(words),
             }
         self._book.journal.write("tags", tags=redaction.tree(tags))

@@ -70,7 +70,7 @@ def build(
     return {
         "run_id": run_id,
         "status": status,
-        "overrides": [redaction.text(o) for o in overrides],
+        "overrides": redaction.words(overrides),
         "metrics": dict(metrics or {}),
         "best": {k: dict(v) for k, v in (best or {}).items()},
         "epochs": epochs,

@@ -1,5 +1,9 @@
 """The only module that prints: rich on a terminal, plain lines elsewhere, and a plain copy for run.log.
 
+What is printed may come from elsewhere, such as a run that was received: secrets are hidden and control characters escaped here,
+for every verb. A stream that cannot be written to (a terminal that is gone, a full disk, a closed descriptor) is given up;
+nothing is raised, and run.log still gets everything.
+
 Results and progress go to standard output, warnings and errors to standard error. Only warnings and errors are folded
 to the terminal's width, and only between words, so that a path can be copied whole. rich is imported by the first line that needs it.
 """
@@ -18,7 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from trainrun.errors import printable
 from trainrun.ui import folding, tables
+from trainrun.ui.streams import flush, tolerant
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -36,10 +42,10 @@ _rich: dict[tuple[int, str], Console] = {}
 def is_terminal(stream: TextIO | None = None) -> bool:
     """Return whether standard output (or `stream`) is a terminal that can redraw a line, and shows more than ASCII."""
     stream = stream or sys.stdout
-    unicode = (stream.encoding or "utf-8").lower().startswith("utf")
     try:
+        unicode = (stream.encoding or "utf-8").lower().startswith("utf")
         return stream.isatty() and unicode and os.environ.get("TERM") != "dumb"
-    except ValueError:  # a closed stream
+    except (AttributeError, ValueError):  # there is no such stream, or it is closed
         return False
 
 
@@ -105,8 +111,9 @@ def log(text: str) -> None:
     with _lock:
         if (file := _current_log()) is not None:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            with contextlib.suppress(OSError):  # a full disk: the terminal matters more than the copy
-                for line in str(text).splitlines() or [""]:
+            # A full disk, or a file that is closed: the terminal matters more than the copy.
+            with contextlib.suppress(OSError, ValueError):
+                for line in printable(str(text)).splitlines() or [""]:
                     file.write(f"{stamp}  {line}\n" if line else "\n")
                 file.flush()
 
@@ -145,19 +152,25 @@ def hushed() -> Iterator[None]:
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
         yield
         return
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile("w+", errors="replace") as caught:
+    with contextlib.ExitStack() as stack:
+        try:
+            saved = os.dup(2)
+            stack.callback(os.close, saved)
+            caught = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        except OSError:  # standard error is closed, or there is no room for a temporary file
+            yield
+            return
+        flush(sys.stderr)
         os.dup2(caught.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            flush(sys.stderr)
             os.dup2(saved, 2)
-            os.close(saved)
-            caught.seek(0)
-            for line in caught:
-                log(line.rstrip())
+            with contextlib.suppress(OSError):
+                caught.seek(0)
+                for line in caught:
+                    log(line.rstrip())
 
 
 def note(text: str) -> None:
@@ -217,7 +230,10 @@ def table(
         rows: cells; None is shown as an empty one.
         marked: indices of rows to make stand out.
     """
-    cells = [["" if c is None else str(c) for c in row] for row in rows]
+    title, cells = (
+        printable(title),
+        [["" if c is None else printable(str(c)) for c in row] for row in rows],
+    )
     plain = tables.plain(columns, cells)
     log("\n".join([title, plain] if title else [plain]))
     if _quiet:
@@ -225,7 +241,7 @@ def table(
     if title:
         _emit(sys.stdout, [(title, "bold")])
     if is_terminal():
-        with _lock:
+        with _lock, tolerant(sys.stdout):
             _terminal(sys.stdout).print(tables.styled(columns, cells, set(marked)), crop=False)
     else:
         _emit(sys.stdout, [(plain, "")])
@@ -242,7 +258,7 @@ def live(renderable: RenderableType | None) -> None:
         return
     from trainrun.ui.live_region import LiveRegion
 
-    with _lock:
+    with _lock, tolerant(sys.stdout):
         if _region is not None and _region.stream is not sys.stdout:
             _region = None
         if renderable is None and _region is not None:
@@ -254,28 +270,22 @@ def live(renderable: RenderableType | None) -> None:
             _region.show(renderable)
 
 
-def _emit(stream: TextIO, parts: Sequence[tuple[str, str]]) -> None:
+def _emit(stream: TextIO | None, parts: Sequence[tuple[str, str]]) -> None:
     """Write the parts and a line end; on a terminal above what is redrawn in place."""
-    with _lock:
-        try:
-            if is_terminal(stream):
-                from rich.text import Text
+    parts = [(printable(str(text)), style) for text, style in parts]
+    with _lock, tolerant(stream):
+        if stream is None:
+            return
+        if is_terminal(stream):
+            from rich.text import Text
 
-                _terminal(stream).print(Text.assemble(*parts, no_wrap=True), soft_wrap=True)
-            else:
-                _write(stream, "".join(text for text, _ in parts) + "\n")
-            stream.flush()
-        except BrokenPipeError:
-            # `trainrun ls | head`: the reader has seen enough. A closed stdout must not end in a traceback.
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-
-
-def _write(stream: TextIO, text: str) -> None:
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, errors="replace").decode(encoding))
+            _terminal(stream).print(Text.assemble(*parts, no_wrap=True), soft_wrap=True)
+        else:
+            encoding = stream.encoding or "utf-8"
+            line = "".join(text for text, _ in parts) + "\n"
+            # Characters that the locale does not have are replaced by question marks.
+            stream.write(line.encode(encoding, errors="replace").decode(encoding))
+        stream.flush()
 
 
 def _terminal(stream: TextIO) -> Console:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.constrain import Constrain
 from rich.control import Control
 from rich.live import Live
-from rich.segment import ControlType
+from rich.segment import ControlType, Segment
+
+from trainrun.errors import printable
 
 # Columns for the ^C that a terminal writes behind the last line, which must not begin a line of its own.
 MARGIN = 4
+
+
+class _Printable:
+    """What is shown, with secrets hidden and control characters escaped."""
+
+    def __init__(self, renderable: RenderableType):
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self._renderable, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 class LiveRegion:
@@ -32,7 +45,7 @@ class LiveRegion:
     def show(self, renderable: RenderableType) -> None:
         """Draw something in place of what is shown; it is cut at the terminal's size."""
         self._erase_folded_rows()
-        constrained = Constrain(renderable, self.console.width - MARGIN)
+        constrained = Constrain(_Printable(renderable), self.console.width - MARGIN)
         lines = self.console.render_lines(constrained, pad=False)[: self.console.height]
         self._columns = [sum(segment.cell_length for segment in line) for line in lines]
         if not self._live.is_started:

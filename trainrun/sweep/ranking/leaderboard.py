@@ -42,9 +42,9 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
                     *("" if v is None else repr(v) for v in [value, *map(trial.value, further)]),
                     *["yes" if trial in best else ""] * bool(further),
                     f"{trial.seconds:.2f}",
-                    redaction.text(" ".join(trial.overrides)),
+                    " ".join(redaction.words(trial.overrides)),
                     *(repr(trial.metrics[n]) if n in trial.metrics else "" for n in names),
-                    (trial.reason or "").partition("\n")[0],
+                    redaction.text((trial.reason or "").partition("\n")[0]),
                 ]
             )
     if seed_replicates.replicated(trials):
@@ -64,7 +64,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
                 str(i),
                 str(t.number),
                 *(_figure(t.value(o.name)) for o in objective.all),
-                redaction.text(" ".join(t.varied or t.overrides)),
+                " ".join(redaction.words(t.varied or t.overrides)),
             ]
             for i, t in enumerate(ranked[:SHOWN], 1)
         ]
@@ -98,7 +98,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
     if ranked and objective.others:
         console.pieces([("front       ", "dim"), (f"trainrun best {os.path.relpath(sweep_dir)}", "green")])
     elif ranked:
-        best = redaction.text(shlex.join(alone(ranked[0].overrides)))
+        best = shlex.join(redaction.words(alone(ranked[0].overrides)))
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
 
 

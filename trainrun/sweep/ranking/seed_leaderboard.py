@@ -61,7 +61,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
 
 def _about(setting: Setting) -> list[str]:
     numbers = " ".join(str(t.number) for t in setting.trials)
-    return [numbers, redaction.text(" ".join(setting.overrides)), setting.note or _why(setting)]
+    return [numbers, " ".join(redaction.words(setting.overrides)), setting.note or _why(setting)]
 
 
 def _why(setting: Setting) -> str:
@@ -99,7 +99,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
                 *(f"{statistics.fmean(setting.values(o.name)):.4g}" for o in objective.others),
                 str(len(values)),
                 number_ranges([t.number for t in setting.trials]),
-                redaction.text(" ".join(setting.varied)) or "default",
+                " ".join(redaction.words(setting.varied)) or "default",
             ]
         )
     if rows:

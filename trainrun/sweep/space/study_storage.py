@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainrun.errors import UserError
-from trainrun.util import redaction
+from trainrun.errors import Problem, UserError
+from trainrun.util import grants, redaction
 
 if TYPE_CHECKING:
     import optuna
@@ -41,6 +41,8 @@ def open_storage(address: str | None, sweep_dir: Path) -> optuna.storages.BaseSt
         raise UserError(
             "hydra.sweeper.storage holds a password, which is nowhere written down. Begin a new sweep."
         )
+    if (withheld := grants.withheld(address)) is not None:
+        raise UserError(Problem("hydra.sweeper.storage", withheld))
     return storages.RDBStorage(address)
 
 

@@ -122,12 +122,12 @@ def _bar(completed: float, width: int, style: str) -> ProgressBar:
 
 def setting(trial: Trial) -> str:
     """Return what the sweep varies of a trial."""
-    return redaction.text(" ".join(trial.varied or trial.overrides)) or "default"
+    return " ".join(redaction.words(trial.varied or trial.overrides)) or "default"
 
 
 def brief(trial: Trial) -> str:
     """Return a trial's setting by the last words of its keys, for narrow terminals."""
-    words = redaction.text(" ".join(trial.varied or trial.overrides)).split(" ")
+    words = redaction.words(trial.varied or trial.overrides)
     return (
         " ".join(
             w.partition("=")[0].rpartition(".")[2] + "=" + w.partition("=")[2] if "=" in w else w

@@ -146,7 +146,7 @@ def _row(follow: FollowedRun) -> Text:
         parts += [(f"  {key} ", "dim"), (f"{trial.metrics[key]:.4g}", "")]
     if follow.started is not None:
         parts.append((f"  {duration(max(time.time() - follow.started, 0.0))}", "dim"))
-    parts.append((f"  {redaction.text(' '.join(trial.overrides)) or 'default'}", "dim"))
+    parts.append((f"  {' '.join(redaction.words(trial.overrides)) or 'default'}", "dim"))
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 

@@ -22,12 +22,23 @@ from typing import Any
 from trainrun.tracking import trackers
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Target
-from trainrun.util import subprocesses
+from trainrun.util import grants, subprocesses
 
 FAILING_TIMEOUT_S = 5.0  # to wait for a server that is known not to answer
 # What trackers and their stores read of the environment, besides variables that begin with the tracker's name: a delivery
 # process that was started with others is no good.
-FAMILIES = ("AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "HTTP_", "HTTPS_", "NO_PROXY", "REQUESTS_", "PG")
+FAMILIES = (
+    grants.ADDRESSES,
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "DATABRICKS_",
+    "HTTP_",
+    "HTTPS_",
+    "NO_PROXY",
+    "REQUESTS_",
+    "PG",
+)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from trainrun.tracking.delivery import errors, state
 from trainrun.tracking.delivery.errors import Deleted
 from trainrun.tracking.delivery.replay import Backoff, Follower
 from trainrun.tracking.delivery.state import Cursor, Lock, Target
+from trainrun.util import grants
 
 LOCK_TIMEOUT_S = 40.0  # a delivery process of a run that has ended needs no longer
 
@@ -106,34 +107,36 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
     moved = tracker.moved()
     if not named and cursor.next >= total and not cursor.left and not moved:
         return Synced("", 0)
-    lost: list[str] = []
+    withheld = grants.withheld(target.uri)
+    lost = [withheld] if withheld else []
     make.prepare()
     follower = Follower(cursor, tracker, lost.append)
     backoff, until = Backoff(), time.monotonic() + timeout
     error: Exception | None = None
-    while True:
-        try:
-            if named or moved:
-                follower.verify()  # a server may have lost what it had
-            follower.retry_left()
-            follower.pass_on()
-        except Deleted:
-            if not named:
-                text = f"{run_dir}: {tracker.title} run {cursor.run_id} was deleted there; it stays so."
-                return Synced(text, 0)
-            cursor.forget()
-            follower.tracker.close()
-            follower = Follower(cursor, make(cursor), lost.append)
-        except Exception as fault:
-            error = fault
-            backoff.failed()
-            if tracker.kind(fault) != errors.PASSING or time.monotonic() + backoff.remaining > until:
+    with grants.credentials(target.uri):
+        while True:
+            try:
+                if named or moved:
+                    follower.verify()  # a server may have lost what it had
+                follower.retry_left()
+                follower.pass_on()
+            except Deleted:
+                if not named:
+                    text = f"{run_dir}: {tracker.title} run {cursor.run_id} was deleted there; it stays so."
+                    return Synced(text, 0)
+                cursor.forget()
+                follower.tracker.close()
+                follower = Follower(cursor, make(cursor), lost.append)
+            except Exception as fault:
+                error = fault
+                backoff.failed()
+                if tracker.kind(fault) != errors.PASSING or time.monotonic() + backoff.remaining > until:
+                    break
+                time.sleep(backoff.remaining)
+            else:
+                error = None
                 break
-            time.sleep(backoff.remaining)
-        else:
-            error = None
-            break
-    follower.tracker.close()
+        follower.tracker.close()
     return _summary(run_dir, follower, lost, error)
 
 

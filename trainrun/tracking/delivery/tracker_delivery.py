@@ -12,7 +12,7 @@ from trainrun.tracking.delivery.errors import Deleted
 from trainrun.tracking.delivery.replay import Backoff, Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.ui import console
-from trainrun.util import imports, redaction
+from trainrun.util import grants, imports
 
 if TYPE_CHECKING:
     from trainrun.tracking.delivery.delivery import Delivery
@@ -75,7 +75,13 @@ class TrackerDelivery:
             Exception: it could not be delivered; see `failed`.
         """
         if self.follower is None:
+            self._warn_once(f"withheld {self.target.uri}", grants.withheld(self.target.uri))
             prepare(self.target.tracker)
+        with grants.credentials(self.target.uri):
+            self._work()
+
+    def _work(self) -> None:
+        if self.follower is None:
             cursor = Cursor(self.run.run_dir, self.target)
             # A delivery process before this one may have made runs that it could not write down any more.
             tracker = self.tracker(cursor, since=self.run.service.began)
@@ -94,19 +100,24 @@ class TrackerDelivery:
         """Record an error, and try again later."""
         self.backoff.failed()
         if self.backoff.failures == 1:
-            console.log(redaction.text("".join(traceback.format_exception(error))))
+            console.log("".join(traceback.format_exception(error)))
         tracker = self.follower.tracker if self.follower is not None else None
         kind = errors.kind(error) if tracker is None else tracker.kind(error)
         # One failure may be a server that is just being started again, or a database that others are writing to.
         if self.backoff.failures < 2 and kind == errors.PASSING:
             return
         reason = errors.reason(error) if tracker is None else tracker.reason(error)
-        if self.target.uri not in self.run.service.warned:
-            self.run.service.warned.add(self.target.uri)
-            self.run.warn(
-                f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything."
-            )
+        self._warn_once(
+            self.target.uri,
+            f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything.",
+        )
         self._report(failing=reason)
+
+    def _warn_once(self, key: str, text: str | None) -> None:
+        """Warn of something once for all runs."""
+        if text is not None and key not in self.run.service.warned:
+            self.run.service.warned.add(key)
+            self.run.warn(text)
 
     def finish(self) -> None:
         """Leave it at that: everything is delivered, or can no longer be."""

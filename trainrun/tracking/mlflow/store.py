@@ -122,7 +122,7 @@ class _ToLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(Exception):
-            console.log(redaction.text(f"{record.name}: {record.getMessage()}"))
+            console.log(f"{record.name}: {record.getMessage()}")
 
 
 def import_quietly() -> None:

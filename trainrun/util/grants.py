@@ -1,0 +1,196 @@
+"""What only the user may allow, and no YAML, run or sweep from elsewhere: who gets credentials, what configs read of the environment.
+
+The command line allows it for this process and its children, by two variables of the environment that are ours; `--trust URI` is
+remembered for the user, in a file. docs/security.md has the rules.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from trainrun.errors import Problem, UserError
+from trainrun.util import paths, redaction
+
+ADDRESSES, NAMES = "TRAINRUN_TRUSTED", "TRAINRUN_READABLE"  # separated by blanks
+# Variables that a config may read, besides those that begin with TRAINRUN_: what a run on another machine differs in.
+READABLE = frozenset(
+    {
+        "HOME", "USER", "LOGNAME", "HOSTNAME", "PWD", "TMPDIR", "TEMP", "TMP", "SCRATCH", "DATA", "DATA_DIR", "DATA_PATH", "DATA_ROOT",
+        "DATASETS", "DATASET_DIR", "OUTPUT_DIR", "RANK", "LOCAL_RANK", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "PYTHONHASHSEED", "PBS_JOBID", "LSB_JOBID", "SLURM_ARRAY_JOB_ID",
+        "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK", "SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_LOCALID", "SLURM_NNODES", "SLURM_NODEID",
+        "SLURM_NTASKS", "SLURM_PROCID", "SLURM_SUBMIT_DIR", "SLURM_TMPDIR",
+    }
+)  # fmt: skip
+# Variables that credentials are read from, besides those whose name is a secret's.
+_FAMILIES = ("MLFLOW_TRACKING_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "PG", "MYSQL_")
+_HARMLESS = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_INSECURE_TLS")
+_LOCAL = re.compile(
+    r"sqlite(\+\w+)?|file|databricks", re.IGNORECASE
+)  # databricks: the user's own profile names the host
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
+_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?")
+_INTERPOLATION = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)")
+
+
+def of_command_line(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take note of what a command line allows: the addresses and variables in it, `--env NAME` and `--trust URI`.
+
+    Args:
+        argv: the words after `trainrun`.
+
+    Returns:
+        The words without these flags, and the addresses that were confirmed by `--trust`.
+
+    Raises:
+        UserError: a flag lacks its value, or it is no address or name.
+    """
+    rest, confirmed, names, words = [], [], [], iter(argv)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag not in ("--trust", "--env"):
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        if flag == "--env":
+            names += [name for name in value.split(",") if name]
+            if not re.fullmatch(r"\w+(,\w+)*", value):
+                raise UserError(
+                    Problem(
+                        "--env", f"expected names of variables, as in --env DATA_DIR,SITE, got {value!r}."
+                    )
+                )
+        elif (place := origin(value)) is None:
+            raise UserError(
+                Problem(
+                    "--trust",
+                    f"expected an address, as in --trust https://mlflow.example.org, got {value!r}.",
+                )
+            )
+        else:
+            confirmed.append(place)
+    typed = [origin(address) for word in rest for address in _ADDRESS.findall(word)]
+    _allow(ADDRESSES, [*confirmed, *filter(None, typed)])
+    _allow(NAMES, [*names, *(name for word in rest for name in _INTERPOLATION.findall(word))])
+    for place in confirmed:
+        _remember(place)
+    return rest, confirmed
+
+
+def readable(name: str) -> bool:
+    """Return whether a config may read a variable of the environment; one that sounds like a secret never."""
+    allowed = name in READABLE or name.startswith("TRAINRUN_") or name in os.environ.get(NAMES, "").split()
+    return allowed and not redaction.is_secret(name)
+
+
+def origin(uri: str) -> str | None:
+    """Return what an address stands for: scheme, host and port of a web address, all but user and password of another.
+
+    None: it is no address, or programs may read it in different ways.
+
+    Example:
+        >>> origin("https://me:pw@Host:5000/x"), origin("postgresql://u:p/w@db/x?host=y")
+        ('https://host:5000', 'postgresql://db/x?host=y')
+    """
+    scheme, separator, rest = uri.partition("://")
+    if (
+        not separator
+        or not rest
+        or not re.fullmatch(r"[A-Za-z][\w+.-]*", scheme)
+        or re.search(r"[\s\\\x00-\x1f]", uri)
+    ):
+        return None
+    if scheme.lower() not in ("http", "https"):
+        # As SQLAlchemy reads it, and with its query, which may name another host.
+        return f"{scheme.lower()}://" + re.sub(r"^[^:/]*(:[^@]*)?@", "", rest)
+    try:
+        place = urlsplit(uri).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return None
+    return f"{scheme.lower()}://{place}" if _HOST.fullmatch(place) else None
+
+
+def trusted(uri: str) -> bool:
+    """Return whether credentials may go to an address: the command line or the environment names it, or it was confirmed."""
+    place, named = origin(uri), os.environ.get(ADDRESSES, "").split()
+    if "://" not in uri or _LOCAL.fullmatch(uri.partition("://")[0]):
+        return True
+    variables = [origin(v) for k, v in os.environ.items() if k.endswith("_TRACKING_URI")]
+    return place is not None and place in (*named, *variables, *_remembered())
+
+
+@contextmanager
+def credentials(uri: str) -> Iterator[None]:
+    """Inside the `with`, withhold the user's credentials from an address that is not `trusted`.
+
+    Variables of the environment, and files of the home folder (`~/.mlflow/credentials`, `~/.netrc`), which libraries read at each
+    request. Not for several threads.
+    """
+    if trusted(uri):
+        yield
+        return
+    before = dict(os.environ)
+    for name in [n for n in before if _is_credential(n)]:
+        del os.environ[name]
+    os.environ |= {"HOME": os.devnull, "NETRC": os.devnull}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def withheld(uri: str) -> str | None:
+    """Return a line for the user if credentials of the environment do not go to an address; None: nothing is withheld."""
+    if trusted(uri):
+        return None
+    names = [
+        n
+        for n in sorted(os.environ)
+        if _is_credential(n) and n.startswith(("MLFLOW_TRACKING_", "PG", "MYSQL_"))
+    ]
+    if not names:
+        return None
+    return (
+        f"{', '.join(names)} of the environment: not sent to {redaction.text(uri)}, which neither the command line nor "
+        f"the environment names. To confirm it for good: trainrun --trust {origin(uri)}"
+    )
+
+
+def file() -> Path:
+    """Return the user's file of confirmed addresses, one a line."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or paths.expanded("~/.config")
+    return Path(folder) / "trainrun" / "trusted"
+
+
+def _is_credential(name: str) -> bool:
+    return name not in _HARMLESS and (name.startswith(_FAMILIES) or redaction.is_secret(name))
+
+
+def _allow(variable: str, values: Sequence[str]) -> None:
+    if values:
+        os.environ[variable] = " ".join(dict.fromkeys([*os.environ.get(variable, "").split(), *values]))
+
+
+def _remembered() -> list[str]:
+    try:
+        return file().read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _remember(place: str) -> None:
+    path = file()
+    if place in _remembered():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(path, "a", encoding="utf-8") as opened:
+            opened.write(f"{place}\n")
+    except OSError as error:
+        raise UserError(Problem("--trust", f"{path} cannot be written: {error.strerror}.")) from None
