@@ -13,6 +13,7 @@ from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
 from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan
 from trainrun.hydra_bridge.sweep_plan import Plan
+from trainrun.ui.counter import counted
 
 
 def overrides(
@@ -64,7 +65,7 @@ def sweep(
         planned_for(planned)
     hydra = [o for o in typed if override_text.is_hydra(o)]
     with compose_cache.kept():
-        for point in planned.points:
+        for point in counted(planned.points, "checking points"):
             for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
                 problems.setdefault(problem, " ".join(point))
     if planned.fault is not None and not problems:

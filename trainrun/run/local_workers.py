@@ -173,13 +173,13 @@ class _Worker:
             report = json.loads(pipe.read() or "{}")
         if report.get("problems"):
             return UserError([Problem(key, message) for key, message in report["problems"]])
-        if code - 128 in (signal.SIGINT, signal.SIGTERM):
+        if code - 128 in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             stop = Interrupted(code - 128)
             stop.saved = workers[0].folder
             return stop
         name = f"worker {self.index + 1} of {len(workers)}"
         if code < 0:
-            by_request = -code in (signal.SIGINT, signal.SIGTERM)
+            by_request = -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             return (TrainingError if by_request else WorkerLost)(
                 f"{name} was killed by {signal.Signals(-code).name}; the others have stopped. "
                 f"The checkpoints are in {workers[0].folder}; its log is {self.folder / 'run.log'}"

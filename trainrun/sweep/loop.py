@@ -21,6 +21,7 @@ from trainrun.sweep.trial import Objective, Trial
 from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
+from trainrun.util.interrupt import stopping_signals
 
 POLL_INTERVAL_S = 0.2  # to wait for a trial's end before the table is drawn again
 
@@ -159,7 +160,7 @@ class _Stopping(threading.Event):
 
 @contextmanager
 def _stoppable(engine: Engine) -> Iterator[_Stopping]:
-    """Pass the first SIGINT or SIGTERM on to the trials, which save their state and exit; the second kills them."""
+    """Pass the first signal to stop on to the trials, which save their state and exit; the second kills them."""
     stopping = _Stopping()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
@@ -167,7 +168,8 @@ def _stoppable(engine: Engine) -> Iterator[_Stopping]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
-            engine.kill()
+            if number != signal.SIGHUP:  # both the terminal and the shell send it
+                engine.kill()
             return
         stopping.signal = number
         stopping.set()
@@ -179,7 +181,7 @@ def _stoppable(engine: Engine) -> Iterator[_Stopping]:
             ["running trials are checkpointing and will exit; press Ctrl-C again to kill them"],
         ).start()
 
-    saved = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    saved = {s: signal.signal(s, stop) for s in stopping_signals()}
     try:
         yield stopping
     except BaseException:

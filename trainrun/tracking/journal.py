@@ -30,6 +30,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FLOAT = "$float"
+# Fields that are read, and their types: a journal may be received, and its readers look no closer.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "seq": int, "time": (int, float), "run_id": str, "name": (str, int, float), "run_dir": str, "host": str, "pid": int, "cwd": str, "command": str,
+    "config": dict, "params": dict, "overrides": list, "tags": dict, "dataset": dict, "versions": dict, "git": dict, "plugins": dict,
+    "tracking": (dict, list), "resumed_from": (dict, str), "epoch": int, "step": int, "metrics": dict, "path": str, "bytes": int,
+    "model": dict, "event": str, "status": str, "reason": str, "log": list, "sweep": dict, "trial": int,
+}  # fmt: skip
+EVENT_FIELDS = ("seq", "time", "event")
+LARGEST = 2**63
 END = 8192  # bytes at the end of a journal, in which its newest records are looked for
 
 
@@ -170,12 +179,39 @@ class Tail:
 
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """Return the record that a line holds, or None if it holds none."""
+    """Return the record that a line holds, or None if it holds none: no JSON, or a field of another type than `FIELDS` says."""
     try:
         value = decode(line.decode())
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("kind"), str) else None
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return None
+    if b"\\ud" in line.lower():  # halves of characters, which no file takes
+        value = _whole_characters(value)
+    # An event's own fields are whatever it is about.
+    checked = EVENT_FIELDS if value["kind"] == "event" else value
+    return value if all(_fits(name, value.get(name)) for name in checked) else None
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Return whether a field has the type that readers rely on; a field that is null counts as absent."""
+    if value is None or name not in FIELDS:
+        return True
+    if isinstance(value, bool) or not isinstance(value, FIELDS[name]):
+        return False
+    if isinstance(value, int | float):
+        return abs(value) < LARGEST or isinstance(value, float)
+    return name != "metrics" or all(
+        isinstance(v, float) or (isinstance(v, int) and abs(v) < LARGEST) for v in value.values()
+    )
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
+    return [_whole_characters(v) for v in value] if isinstance(value, list) else value
 
 
 def encode(record: Mapping[str, Any]) -> str:

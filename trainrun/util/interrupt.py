@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end a run in order: what was recorded stays, the status is the truth."""
+"""SIGTERM, SIGINT and SIGHUP end a run in order: what was recorded stays, the status is the truth."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from pathlib import Path
 from types import FrameType
 
 GRACE = 30.0  # seconds for the step in progress and the checkpoint
+
+
+def stopping_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run: SIGHUP, of a terminal that goes away, unless it is ignored, as by `nohup`."""
+    hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hung_up)
 
 
 class Interrupted(BaseException):
@@ -96,7 +102,7 @@ class StopRequest:
             self._watch(self.pending)
 
         self.pending, self._grace = None, grace
-        numbers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, *(getattr(signal, n) for n in further)))
+        numbers = dict.fromkeys((*stopping_signals(), *(getattr(signal, n) for n in further)))
         before = {s: signal.signal(s, stop) for s in numbers}
         try:
             yield

@@ -1,17 +1,32 @@
-"""Child processes: a module in a new Python, a function in a fork of a server that has TensorFlow, or another program."""
+"""Child processes: a module in a new Python, a function in a fork of a server that has TensorFlow, or another program.
+
+Every Python starts with a safe path: a file of the project that is named like a library (`random.py`) is not imported in its place.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import select
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+from trainrun.compat import forkserver_private
+
 PRELOAD = "trainrun.sweep.launchers.preload"  # what the fork server imports
+UNKNOWN = 255  # what multiprocessing says if the fork server has died; a process may end with it, too
+# Signals to all processes of a job, as by `timeout` and `scancel`, do not end the fork server: it ends after the last process that it
+# serves. Blocked, not ignored: its processes lose none that comes before they unblock them.
+BLOCKED = (signal.SIGTERM, signal.SIGHUP)
+LONGEST_SOCKET_FOLDER = 60
 _ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -37,37 +52,129 @@ def start(
     Raises:
         OSError: it cannot be started.
     """
-    folders = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")]), *(p or os.getcwd() for p in path)]
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)), **(environment or {})},
+        env={**os.environ, "PYTHONPATH": _python_path(path), **(environment or {})},
         start_new_session=own_session,
         **{"stdin": subprocess.DEVNULL, **options},
     )
 
 
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Have Python processes that are started inside the `with`, by whatever library, not import from the working directory."""
+    with _variables(PYTHONSAFEPATH="1"):
+        yield
+
+
 def fork_server() -> Any:
-    """Return multiprocessing's context whose processes are forked from a server that has TensorFlow; start that server."""
+    """Return multiprocessing's context whose processes are forked from a server that has TensorFlow; start that server.
+
+    One that has died is replaced by another.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])
-    forkserver.ensure_running()
+    with safe_path(), _variables(PYTHONPATH=_python_path()), _short_temporary_folder():
+        forkserver.ensure_running()
     return context
 
 
-def fork(
-    target: Callable[..., None], *args: Any, environment: Mapping[str, str] | None = None
-) -> multiprocessing.Process:
+def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str] | None = None) -> Forked:
     """Start a process that has imported TensorFlow, with the environment, search path and working directory of this one.
+
+    It has a session of its own.
 
     Args:
         target: a function of a module, which may end the process by itself.
         args: that it is called with.
         environment: variables in addition.
+
+    Raises:
+        OSError: it cannot be started.
     """
     variables = {**os.environ, **(environment or {})}
-    process = fork_server().Process(target=_forked, args=(target, args, variables, sys.path, os.getcwd()))
-    process.start()
-    return process
+    for last in (False, False, True):
+        process = fork_server().Process(target=_forked, args=(target, args, variables, sys.path, os.getcwd()))
+        try:
+            process.start()
+            break
+        except (OSError, EOFError) as error:  # the server has died just now: the next call starts another
+            if last:
+                raise OSError(f"the fork server ends again and again ({error!r})") from error
+    return Forked(process)
+
+
+class Forked:
+    """A forked process, whether or not the fork server still lives.
+
+    When that is killed, multiprocessing says of all its processes that they ended with exit code 255, and they live on. So whether
+    one lives is asked of the kernel.
+
+    Args:
+        process: started.
+    """
+
+    def __init__(self, process: multiprocessing.Process):
+        self._process, self.pid = process, process.pid
+        self._descriptor: int | None = None
+        with contextlib.suppress(OSError, AttributeError):  # it has ended already, or this is no Linux
+            self._descriptor = os.pidfd_open(self.pid)
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    @property
+    def sentinel(self) -> int:
+        """What `multiprocessing.connection.wait` takes: it is ready when the process has ended."""
+        return self._process.sentinel if self._descriptor is None else self._descriptor
+
+    @property
+    def exitcode(self) -> int | None:
+        """None while it lives; minus the signal that killed it; `UNKNOWN` also where the fork server, which knew it, has died."""
+        if self._descriptor is not None:
+            if not select.select([self._descriptor], [], [], 0)[0]:
+                return None
+            self._process.join(5.0)  # the server hears of it a moment later
+            return UNKNOWN if self._process.exitcode is None else self._process.exitcode
+        return self._process.exitcode
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has ended, at most so many seconds."""
+        if self._descriptor is None:
+            self._process.join(timeout)
+        else:
+            select.select([self._descriptor], [], [], timeout)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, and not its children."""
+        if self.exitcode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it with its children, those with a session of their own, too, as long as they are its children."""
+        children = descendants(self.pid) if self.exitcode is None else []
+        self.signal(signal.SIGKILL)
+        self.kill_group()
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """Kill what it has left behind in its session, when it has ended."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs."""
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def _forked(
@@ -78,12 +185,54 @@ def _forked(
     cwd: str,
 ) -> None:
     os.setsid()  # Ctrl-C in the terminal is for the sweep, which passes it on once
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    forkserver_private.let_go()
     # The server may have been started by another sweep.
     os.environ.clear()
     os.environ.update(variables)
-    sys.path[:0] = [p for p in path if p not in sys.path]
+    sys.path[:] = [*path, *(p for p in sys.path if p not in path)]
     os.chdir(cwd)
     target(*args)
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Have multiprocessing place its socket where the path is short enough: the kernel takes 107 characters."""
+    candidates = [
+        tempfile.gettempdir(),
+        os.environ.get("XDG_RUNTIME_DIR", ""),
+        "/tmp",
+        "/var/tmp",
+        "/dev/shm",
+    ]
+    usable = (
+        p for p in candidates if p and len(os.fsencode(p)) <= LONGEST_SOCKET_FOLDER and os.access(p, os.W_OK)
+    )
+    before = tempfile.tempdir
+    tempfile.tempdir = next(usable, before)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _python_path(further: Sequence[str] = ()) -> str:
+    folders = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")]), *(p or os.getcwd() for p in further)]
+    return os.pathsep.join(dict.fromkeys(folders))
+
+
+@contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def run(

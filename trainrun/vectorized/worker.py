@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,6 +140,7 @@ class GroupProcess:
     def close_dead(self) -> tuple[list[Trial], list[tuple[Trial, Mapping[str, Any] | None]]]:
         """After the end of the process, return its stopped trials, and those to begin or continue separately."""
         why, lost, self.slots = died(self._process.exitcode), self.slots, []
+        self._process.kill_group()
         self._pipe.close()
         over, left = [], []
         for slot in lost:
@@ -156,8 +155,7 @@ class GroupProcess:
 
     def kill(self) -> None:
         """Kill the process."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     def release(self) -> None:
         """Tell the process that no more trials come."""
@@ -169,6 +167,7 @@ class GroupProcess:
         if self._process.exitcode is None:
             self.kill()
             self._process.join()
+        self._process.kill_group()
         self._pipe.close()
 
     def _send(self, message: TrialTask | Answer | Stop | None) -> None:

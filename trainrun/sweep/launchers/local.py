@@ -126,12 +126,12 @@ class Pool:
         for worker in self._busy:
             if (trial is None or worker.trial is trial) and worker.stop_by is None:
                 worker.stop_by, worker.reason = time.monotonic() + self.grace + KILL_DELAY_S, reason
-                worker.signal(signal.SIGTERM)
+                worker.process.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill all trials."""
         for worker in self._workers:
-            worker.signal(signal.SIGKILL)
+            worker.process.kill()
 
     def close(self) -> None:
         """End the processes that wait for another trial. The fork server ends with this process."""
@@ -144,7 +144,7 @@ class Pool:
         if self.trial_timeout and worker.stop_by is None and worker.seconds > self.trial_timeout:
             self.stop(worker.trial, f"it took longer than sweep.trial_timeout={self.trial_timeout:g} s")
         if worker.stop_by is not None and now > worker.stop_by:
-            worker.signal(signal.SIGKILL)
+            worker.process.kill()
 
     def _settle(self, worker: LocalWorker) -> Trial:
         worker.receive(self.on_epoch, self.answers)
@@ -168,4 +168,6 @@ def died(code: int) -> str:
         return "its process was killed (SIGKILL), by a user or for lack of memory"
     if code < 0:
         return f"its process crashed ({signal.Signals(-code).name})"
+    if code == subprocesses.UNKNOWN:
+        return "its process ended, with exit code 255 or, as the fork server was killed, too, with one that is not known"
     return f"its process ended by itself with exit code {code}"

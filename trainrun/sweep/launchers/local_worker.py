@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +40,7 @@ class LocalWorker:
 
     def __init__(self, share: Share, key: str | None):
         self.share, self.key, self.served = share, key, 0
-        self.process: multiprocessing.Process | None = None
+        self.process: subprocesses.Forked | None = None
         self.pipe: Connection | None = None
         self.trial: Trial | None = None
         self._clear()
@@ -111,19 +109,15 @@ class LocalWorker:
         """Whether its trial has ended."""
         return self.process.exitcode is not None or self.stays
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
-
     def retire(self) -> None:
         """End the process; no trial runs in it."""
         if self.process.exitcode is None:
             with contextlib.suppress(OSError):
                 self.pipe.send(None)
             self.process.join(1.0)
-            self.signal(signal.SIGKILL)
+            self.process.kill()
             self.process.join()
+        self.process.kill_group()
         self.pipe.close()
 
 

@@ -4,16 +4,22 @@ Imported, and nothing run: a process that is forked after TensorFlow has begun t
 ask for devices, build a layer, or draw a number.
 """
 
+import contextlib
 import os
+import signal
 
 from trainrun.ui import console
-from trainrun.util import imports
+from trainrun.util import imports, subprocesses
 
+with contextlib.suppress(OSError):
+    os.setsid()  # signals of the terminal and to the process group are not for the server
+signal.pthread_sigmask(signal.SIG_BLOCK, subprocesses.BLOCKED)  # before TensorFlow starts threads
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with console.hushed(), imports.collector_paused("tensorflow"):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401
+    import psutil  # noqa: F401
     import sklearn.datasets  # noqa: F401
     import tensorflow  # noqa: F401
 

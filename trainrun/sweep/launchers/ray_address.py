@@ -73,7 +73,7 @@ def fault(address: str | None) -> str | None:
 def _tried(where: str) -> str | None:
     """Return why Ray cannot join the cluster at an address that answers."""
     try:
-        done = subprocesses.run([sys.executable, "-c", _PROBE, where], LIMIT, start_new_session=True)
+        done = subprocesses.run([sys.executable, "-P", "-c", _PROBE, where], LIMIT, start_new_session=True)
     except subprocess.TimeoutExpired as late:
         output = (late.stderr or b"").decode("utf-8", "replace") if isinstance(late.stderr, bytes) else ""
         return (

@@ -25,6 +25,7 @@ from trainrun.sweep.launchers.file_channel import POLL_INTERVAL_S, SILENCE_S, Sw
 from trainrun.sweep.launchers.protocol import ClusterTask, Ended, Epoch, Stop
 from trainrun.sweep.launchers.resources import Resources, Share
 from trainrun.sweep.trial import Trial
+from trainrun.util import subprocesses
 
 FOLDER = "submitit"  # in the sweep's directory: what is submitted, and the jobs' own output
 QUEUED = 256  # n_jobs=auto: so many are handed to Slurm at once
@@ -136,7 +137,11 @@ class Submitit(ClusterEngine):
         if not self._pending:
             return
         jobs, self._pending = self._pending, []
-        with _sigint_ignored(), self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext():
+        with (
+            _sigint_ignored(),
+            subprocesses.safe_path(),
+            self._executor.batch() if len(jobs) > 1 else contextlib.nullcontext(),
+        ):
             handles = [self._executor.submit(Task(job.task)) for job in jobs]
         for job, handle in zip(jobs, handles, strict=True):
             job.handle = handle

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from trainrun.run.context import RunContext, SharedCaches
 from trainrun.sweep.launchers.pipe_channel import PipeChannel
 from trainrun.sweep.launchers.protocol import Begun, Ended, Epoch, TrialTask
+from trainrun.util import subprocesses
 
 if TYPE_CHECKING:
     from trainrun.checkpoint.resume_point import Resume
@@ -50,6 +51,9 @@ def main(task: TrialTask, pipe: Connection) -> None:
         running.clear()
         channel.say(replace(ended, stays=stays))
         if not stays or (task := channel.tasks.get()) is None:
+            for child in subprocesses.descendants(os.getpid()):  # those with a session of their own, too
+                with contextlib.suppress(OSError):
+                    os.kill(child, signal.SIGKILL)
             # At once: on the way out of Python, threads of libraries would be waited for.
             os._exit(code)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,13 +60,15 @@ class Study:
         self._open: dict[int, optuna.Trial] = {}  # those that run
         self._reported: dict[int, int] = {}  # their last epochs
         self._closed = False
-        self._study = optuna.create_study(
-            storage=study_storage.open_storage(spec.get("storage"), sweep_dir),
-            study_name=spec.get("study_name") or self._sweep,
-            directions=["maximize" if o.maximize else "minimize" for o in objectives],
-            load_if_exists=True,
-        )
-        self._recall(recorded, list(done))
+        self._one_message = partial(study_storage.one_message, spec.get("storage"), sweep_dir)
+        with self._one_message(opening=True):
+            self._study = optuna.create_study(
+                storage=study_storage.open_storage(spec.get("storage"), sweep_dir),
+                study_name=spec.get("study_name") or self._sweep,
+                directions=["maximize" if o.maximize else "minimize" for o in objectives],
+                load_if_exists=True,
+            )
+            self._recall(recorded, list(done))
         self.total: int | None = len(self._waiting) + len(self._again) + max(0, count - self._asked)
 
     def take(self) -> Point | None:
@@ -74,7 +77,10 @@ class Study:
             return self._waiting.popleft()
         if self._again:
             return self._again.popleft()
-        return None if self._closed or self._asked >= self._count else self._ask()
+        if self._closed or self._asked >= self._count:
+            return None
+        with self._one_message():
+            return self._ask()
 
     @property
     def left(self) -> bool:
@@ -89,10 +95,15 @@ class Study:
         name = self._names[0] or ("val_loss" if "val_loss" in metrics else "loss")
         if name in metrics and epoch > self._reported.get(trial.number, 0):
             self._reported[trial.number] = epoch
-            optuna_trial.report(float(metrics[name]), epoch)
+            with self._one_message():
+                optuna_trial.report(float(metrics[name]), epoch)
 
     def ended(self, trial: Trial) -> None:
         """Tell the study what a trial has come to; one that failed, or came to no number, has failed."""
+        with self._one_message():
+            self._tell(trial)
+
+    def _tell(self, trial: Trial) -> None:
         optuna_trial = self._open.pop(trial.number, None)
         self._reported.pop(trial.number, None)
         if optuna_trial is None:
@@ -189,7 +200,7 @@ class Study:
             self._open[match] = self._taken_up(one)
             self._reported[match] = max(one.intermediate_values, default=0)
             if match in ended:  # it has ended, and the study was not told
-                self.ended(ended[match])
+                self._tell(ended[match])
         self._asked = len([t for t in own_trials if not t.user_attrs[POINT].get("again")])
         for number in points:  # what the study does not know: its file is gone, or they came by another way
             self._asked += 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.util import grants, redaction
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ def open_storage(address: str | None, sweep_dir: Path) -> optuna.storages.BaseSt
     Args:
         address: of a database, as SQLAlchemy has it; None: a file in the sweep's directory.
         sweep_dir: exists.
+
+    Raises:
+        UserError: the database's password is nowhere, or its address gets no credentials.
     """
     from optuna import storages
     from optuna.storages import journal
@@ -44,6 +49,40 @@ def open_storage(address: str | None, sweep_dir: Path) -> optuna.storages.BaseSt
     if (withheld := grants.withheld(address)) is not None:
         raise UserError(Problem("hydra.sweeper.storage", withheld))
     return storages.RDBStorage(address)
+
+
+@contextmanager
+def one_message(address: str | None, sweep_dir: Path, opening: bool = False) -> Iterator[None]:
+    """Inside the `with`, turn what Optuna raises for a storage that is locked, gone or damaged into one message.
+
+    Args:
+        address, sweep_dir: see `open_storage`.
+        opening: whether the study is being read, when damage is noticed.
+
+    Raises:
+        UserError: while it is opened, with the way out.
+        TrainingError: later; the sweep ends, and can go on.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    damage = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) if opening else ()
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, *damage) as error:
+        reason = (str(error.__cause__ or error).splitlines() or [""])[0] or type(error).__name__
+        again = f"trainrun resume {sweep_dir}"
+        if address is None:
+            message = (
+                f"{path(sweep_dir)} is damaged: Optuna cannot read it ({reason}). Move it away; then {again} goes on from the "
+                "sweep's own record."
+            )
+        else:
+            message = (
+                f"hydra.sweeper.storage={redaction.text(address)}: Optuna cannot use this database ({reason}). Is it damaged, or "
+                f"locked by another process? When it is free: {again}"
+            )
+        raise (UserError if opening else TrainingError)(message) from error
 
 
 def _mend(file: Path) -> None:
