@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -187,3 +188,86 @@ def test_threads_may_have_logs_of_their_own(tmp_path, capsys):
     for name, line in {"one": "from one", "other": "from other", "process": "from the process"}.items():
         text = (tmp_path / name).read_text()
         assert text.count("from") == 1 and line in text
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
+
+
+@pytest.mark.parametrize("where", ["terminal", "file"])
+def test_control_characters_are_escaped_by_every_way_to_print(where, terminal, capsys, log, monkeypatch):
+    stream = terminal(200) if where == "terminal" else None
+    console.say(HOSTILE)
+    console.note(HOSTILE)
+    console.warn(HOSTILE)
+    console.error(HOSTILE)
+    console.pieces([("a", "bold"), (HOSTILE, "")])
+    console.problems([Problem(HOSTILE, HOSTILE)])
+    console.table(HOSTILE, ["a"], [[HOSTILE]], marked=[0])
+    console.live(Text(HOSTILE))
+    console.live(None)
+    captured = capsys.readouterr()
+    printed = stream.getvalue() if stream else captured.out + captured.err
+    for text in (printed, log.read_text(encoding="utf-8")):
+        assert "\x1b]0;" not in text and "\x1b[2J" not in text and "\x07" not in text
+        assert "\u202e" not in text and "\x9b" not in text
+        assert "\\x1b]0;owned" in text
+
+
+class Gone(io.StringIO):
+    """A stream that fails as one does whose terminal is gone, whose disk is full, or that is closed."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "EIO"), OSError(28, "ENOSPC"), BrokenPipeError(), ValueError("closed")]
+)
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_stream_that_fails_raises_nothing_and_the_log_has_it(error, tty, monkeypatch, log):
+    stream = Gone(error)
+    stream.isatty = lambda: tty
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    console.say("first")
+    console.live(Text("live"))
+    console.table("", ["a"], [["cell"]])
+    console.warn("second")
+    console.live(None)
+    assert logged(log) == ["first", "a", "cell", "warning: second"]
+
+
+def test_streams_that_do_not_exist_raise_nothing(monkeypatch, log):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with console.hushed():
+        console.say("first")
+    console.error("second")
+    assert logged(log) == ["first", "error: second"]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("> /dev/full", 0), ("> /dev/full 2>&1", 0), (">&-", 0), ("<&- >&- 2>&-", 0), ("| head -1", 0)],
+)
+def test_a_command_line_survives_its_streams(redirection, code, tmp_path):
+    """From the outside: no traceback, and the exit code of what was done."""
+    command = f"{sys.executable} -m trainrun ls loss {redirection}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_letters_that_the_locale_lacks_are_replaced(tmp_path):
+    program = "from trainrun.ui import console; console.say('épée'); console.warn('é')"
+    env = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "?p?e\n")

@@ -47,3 +47,73 @@ def test_another_program_gives_its_output_as_it_is_and_ends_in_time():
     assert (done.stdout, done.stderr, done.returncode) == ("a\r\n\ufffd", "", 3)
     with pytest.raises(subprocess.TimeoutExpired):
         subprocesses.run([sys.executable, "-c", "import time; time.sleep(60)"], 0.2)
+
+
+# In a process of its own: it kills fork servers.
+FORKS = """
+import os, signal, sys, time
+import psutil
+from trainrun.util import subprocesses
+
+def wait_for(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+
+def sleeping(number):
+    return [p for p in psutil.process_iter(["cmdline"]) if f"sleep {number}" in " ".join(p.info["cmdline"] or [])]
+
+first = subprocesses.fork(time.sleep, 1000)
+server = psutil.Process(psutil.Process(first.pid).ppid())
+assert os.getsid(server.pid) == server.pid, "signals to the group reach the server"
+server.terminate()  # as scancel does to all processes
+second = subprocesses.fork(os._exit, 7)
+second.join(60)
+assert second.exitcode == 7 and server.is_running(), second.exitcode
+server.kill()
+wait_for(lambda: not server.is_running() or server.status() == "zombie")
+assert first.exitcode is None, "it lives, whatever its server does"
+third = subprocesses.fork(os._exit, 8)  # by another server
+third.join(60)
+assert third.exitcode == 8
+first.signal(signal.SIGTERM)
+first.join(60)
+assert first.exitcode == subprocesses.UNKNOWN
+tree = subprocesses.fork(os.system, f"setsid sleep {sys.argv[1]}1 & sleep {sys.argv[1]}2")
+wait_for(lambda: sleeping(f"{sys.argv[1]}1") and sleeping(f"{sys.argv[1]}2"))
+tree.kill()
+tree.join(60)
+assert tree.exitcode == -signal.SIGKILL
+leaves = subprocesses.fork(os.system, f"sleep {sys.argv[1]}3 &")
+leaves.join(60)
+leaves.kill_group()
+wait_for(lambda: not sleeping(sys.argv[1]))
+print("held")
+"""
+
+
+@pytest.mark.slow
+def test_forks_survive_their_server_and_end_with_their_children(inside):
+    """In a folder whose files are named like modules of Python, with a temporary folder whose name is too long for a socket."""
+    for name in (
+        "random",
+        "types",
+        "signal",
+        "struct",
+        "select",
+        "socket",
+        "selectors",
+        "ast",
+        "token",
+        "numpy",
+        "keras",
+        "json",
+    ):
+        (inside / f"{name}.py").write_text("raise SystemExit('a file of the project was imported')\n")
+    folder = inside / ("long" * 30)
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", FORKS, f"{os.getpid()}0"], env={**os.environ, "TMPDIR": str(folder)}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import sqlite3
 
 import optuna
 import pytest
 from sweeping import begun, lives, only_sweep, rows_of, trainrun, wait_for
 
 from trainrun.cli import main
+from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.hydra_bridge.batch_sweep import outline
 from trainrun.sweep.ranking import pareto
 from trainrun.sweep.space import samplers, study_storage
 from trainrun.sweep.space.optuna_study import Study
 from trainrun.sweep.trial import Objective, Trial
+from trainrun.util import grants
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false"]
 # One weight x, f(x) = x² - 2x + 1 from x = 0 by plain gradient descent: after n steps x - 1 = -(1 - 2r)^n, so that the
@@ -343,3 +347,34 @@ def test_invalid_point_is_one_failed_trial(inside, capsys):
     ]
     assert code == (1 if bad else 0) and "Traceback" not in said.out + said.err
     assert {n for n, r in rows.items() if r["status"] == "FAILED"} == {*bad} and len(rows) == 6
+
+
+def test_a_damaged_study_is_one_message_with_the_way_out(tmp_path):
+    driver = Driver(tmp_path, "tpe", trials=6)
+    for _ in range(3):
+        driver.end(driver.begin())
+    file = study_storage.path(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    for damage in (b"{not json}\n", b"\xff\n", b'{"op_code": 4}\n', b"[]\n"):
+        file.write_bytes(b"".join([*lines[:3], damage, *lines[3:]]))
+        with pytest.raises(UserError, match=r"study\.journal is damaged.*trainrun resume"):
+            Driver(tmp_path, "tpe", trials=6)
+
+
+def test_a_locked_database_is_one_message(tmp_path):
+    address = f"sqlite:///{tmp_path}/study.db?timeout=0.1"
+    spec = {"sampler": "random", "seed": 5, "storage": address}
+    space, _ = sweep_grammar.read(SPACE)
+    study = Study(space, spec, "loss", "minimize", 5, outline, tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrainingError, match=r"cannot use this database.*locked.*trainrun resume"):
+            study.take()
+    assert study.take() is not None
+
+
+def test_a_database_that_only_a_file_names_gets_no_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "s3cret")
+    monkeypatch.setenv(grants.ADDRESSES, "")
+    with pytest.raises(UserError, match=r"PGPASSWORD.*--trust postgresql://stranger/db"):
+        study_storage.open_storage("postgresql://stranger/db", tmp_path)
