@@ -22,8 +22,10 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: with every problem found; nothing was written.
     """
     from trainrun.hydra_bridge import preflight
+    from trainrun.util import grants
 
-    config, problems = preflight.overrides(list(overrides))
+    with grants.of_command_line(overrides):
+        config, problems = preflight.overrides(list(overrides))
     if problems:
         raise UserError(problems)
     return config
@@ -49,7 +51,6 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     from trainrun.run import runner
     from trainrun.util import grants
 
-    overrides, _ = grants.of_command_line(overrides)
     config = compose(overrides)
     if (config["seeds"] or 1) > 1:
         first, second = config["seed"], config["seed"] + 1
@@ -67,7 +68,8 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
     folder.mkdir(parents=True, exist_ok=True)
-    return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
+    with grants.of_command_line(overrides):
+        return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
 
 
 def build(group: str, option: str | None = None, /, form: str = "class", **arguments: Any) -> Any:

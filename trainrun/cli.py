@@ -51,14 +51,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    verbs = _verbs.names()
-    argv, confirmed = grants.of_command_line(argv)
-    if confirmed:
-        from trainrun.ui import console
+    with grants.of_command_line(argv) as (rest, confirmed):
+        if confirmed:
+            from trainrun.ui import console
 
-        console.note(f"credentials may go to {', '.join(confirmed)} (remembered in {grants.file()})")
-        if not argv:
-            return 0
+            console.note(f"credentials may go to {', '.join(confirmed)} (remembered in {grants.file()})")
+            if not rest:
+                return 0
+        return _by_verb(rest)
+
+
+def _by_verb(argv: list[str]) -> int:
+    verbs = _verbs.names()
     if argv and argv[0] in verbs:
         return importlib.import_module(_verbs.module(argv[0])).main(argv[1:])
     if _wants_help(argv):

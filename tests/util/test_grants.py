@@ -49,9 +49,10 @@ def test_an_address_that_no_one_typed_gets_no_credentials():
     ],
 )
 def test_an_address_of_the_command_line_gets_them(word):
-    grants.of_command_line(["data=iris", word])
-    assert seen("http://mine:5000/api") == ALL
-    assert seen("http://mine:5001") == seen("https://mine:5000") == NONE
+    with grants.of_command_line(["data=iris", word]):
+        assert seen("http://mine:5000/api") == ALL
+        assert seen("http://mine:5001") == seen("https://mine:5000") == NONE
+    assert seen("http://mine:5000/api") == NONE
 
 
 def test_the_address_of_the_environment_gets_them(monkeypatch):
@@ -59,12 +60,9 @@ def test_the_address_of_the_environment_gets_them(monkeypatch):
     assert seen("https://mine/x") == ALL and seen("https://mine.evil/x") == NONE
 
 
-def test_a_confirmed_address_is_remembered_for_the_user(monkeypatch):
-    assert grants.of_command_line(["--trust", "https://mine", "data=iris"]) == (
-        ["data=iris"],
-        ["https://mine"],
-    )
-    monkeypatch.setenv(grants.ADDRESSES, "")
+def test_a_confirmed_address_is_remembered_for_the_user():
+    with grants.of_command_line(["--trust", "https://mine", "data=iris"]) as words:
+        assert words == (["data=iris"], ["https://mine"])
     assert seen("https://mine") == ALL
     assert grants.file().read_text() == "https://mine\n"
 
@@ -77,8 +75,8 @@ def test_a_confirmed_address_is_remembered_for_the_user(monkeypatch):
     ],
 )  # fmt: skip
 def test_no_spelling_makes_one_address_of_another(uri):
-    grants.of_command_line(["tracking.uri=http://mine", "x=postgresql://mine/db", "y=http://mine:80"])
-    assert seen(uri) == NONE
+    with grants.of_command_line(["tracking.uri=http://mine", "x=postgresql://mine/db", "y=http://mine:80"]):
+        assert seen(uri) == NONE
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///a.db", "mlflow.db", "./runs", "file:///x"])
@@ -88,15 +86,15 @@ def test_nothing_is_withheld_from_files(uri):
 
 def test_variables_are_readable_by_a_list_that_the_command_line_extends():
     assert grants.readable("HOME") and grants.readable("TRAINRUN_SITE") and not grants.readable("SITE")
-    assert grants.of_command_line(["--env", "SITE,LAB", "name=${oc.env:ROOM}"])[0] == ["name=${oc.env:ROOM}"]
-    assert all(map(grants.readable, ("SITE", "LAB", "ROOM")))
-    grants.of_command_line(["--env=MY_TOKEN"])
-    assert not grants.readable("MY_TOKEN") and not grants.readable("TRAINRUN_PASSWORD")
+    with grants.of_command_line(["--env", "SITE,LAB", "name=${oc.env:ROOM}"]) as (rest, _):
+        assert rest == ["name=${oc.env:ROOM}"] and all(map(grants.readable, ("SITE", "LAB", "ROOM")))
+    with grants.of_command_line(["--env=MY_TOKEN"]):
+        assert not grants.readable("MY_TOKEN") and not grants.readable("TRAINRUN_PASSWORD")
 
 
 @pytest.mark.parametrize(
     "argv", [["--trust"], ["--trust", "mine"], ["--env"], ["--env=", "a=b"], ["--env", "a-b"]]
 )
 def test_flags_without_a_value_are_errors(argv):
-    with pytest.raises(UserError, match="expected"):
-        grants.of_command_line(argv)
+    with pytest.raises(UserError, match="expected"), grants.of_command_line(argv):
+        pass

@@ -38,14 +38,15 @@ _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?")
 _INTERPOLATION = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)")
 
 
-def of_command_line(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take note of what a command line allows: the addresses and variables in it, `--env NAME` and `--trust URI`.
+@contextmanager
+def of_command_line(argv: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Inside the `with`, allow what a command line allows: the addresses and variables in it, `--env NAME` and `--trust URI`.
 
     Args:
         argv: the words after `trainrun`.
 
-    Returns:
-        The words without these flags, and the addresses that were confirmed by `--trust`.
+    Yields:
+        The words without these flags, and the addresses that were confirmed by `--trust`, which are remembered.
 
     Raises:
         UserError: a flag lacks its value, or it is no address or name.
@@ -74,12 +75,22 @@ def of_command_line(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             )
         else:
             confirmed.append(place)
-    typed = [origin(address) for word in rest for address in _ADDRESS.findall(word)]
-    _allow(ADDRESSES, [*confirmed, *filter(None, typed)])
-    _allow(NAMES, [*names, *(name for word in rest for name in _INTERPOLATION.findall(word))])
+    typed = [place for word in rest for address in _ADDRESS.findall(word) if (place := origin(address))]
+    names += [name for word in rest for name in _INTERPOLATION.findall(word)]
     for place in confirmed:
         _remember(place)
-    return rest, confirmed
+    before = {variable: os.environ.get(variable) for variable in (ADDRESSES, NAMES)}
+    for variable, values in ((ADDRESSES, [*confirmed, *typed]), (NAMES, names)):
+        if values:
+            os.environ[variable] = " ".join([*(before[variable] or "").split(), *values])
+    try:
+        yield rest, confirmed
+    finally:
+        for variable, value in before.items():
+            if value is not None:
+                os.environ[variable] = value
+            else:
+                os.environ.pop(variable, None)
 
 
 def readable(name: str) -> bool:
@@ -170,11 +181,6 @@ def file() -> Path:
 
 def _is_credential(name: str) -> bool:
     return name not in _HARMLESS and (name.startswith(_FAMILIES) or redaction.is_secret(name))
-
-
-def _allow(variable: str, values: Sequence[str]) -> None:
-    if values:
-        os.environ[variable] = " ".join(dict.fromkeys([*os.environ.get(variable, "").split(), *values]))
 
 
 def _remembered() -> list[str]:
