@@ -238,3 +238,68 @@ def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, 
 
     monkeypatch.chdir(tmp_path)
     attack()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small model's file."""
+    import keras
+
+    path = tmp_path_factory.mktemp("model") / "m.keras"
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(3, activation="relu"),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    keras.Sequential(layers).save(path)
+    return path
+
+
+def test_received_models_are_loaded_or_refused(model, isolated, tmp_path, monkeypatch):
+    """Only the description is altered: nothing else in the file says what is to be built."""
+    import keras
+
+    from trainrun.data.dataset import InputSpec, TargetSpec
+    from trainrun.model.file import file
+
+    with zipfile.ZipFile(model) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(entries["config.json"])
+    inputs, target = (InputSpec("x", "numeric", (4,)),), TargetSpec("multiclass", ("a", "b", "c"), 3)
+    monkeypatch.chdir(tmp_path)
+
+    @settings(max_examples=30 * MORE, **FUZZ)
+    @given(st.data())
+    def attack(data):
+        path = tmp_path / "altered.keras"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in entries.items():
+                text = json.dumps(altered(data.draw, config)).encode() if name == "config.json" else content
+                archive.writestr(name, text)
+        try:
+            loaded = file(inputs, target, None, path=str(path))
+        except UserError as error:
+            assert "altered.keras" in str(error)
+        else:
+            assert isinstance(loaded, keras.Model)
+        assert isolated == [] and [p.name for p in tmp_path.iterdir()] == ["altered.keras"]
+
+    attack()
+
+
+@pytest.mark.parametrize("units", [10**12, 2**40])
+def test_a_received_model_cannot_ask_for_more_memory_than_its_weights_have(units, model, tmp_path):
+    from trainrun.model.file import file
+
+    path = tmp_path / "large.keras"
+    with zipfile.ZipFile(model) as archive, zipfile.ZipFile(path, "w") as large:
+        for name in archive.namelist():
+            content = archive.read(name)
+            large.writestr(
+                name,
+                content.replace(b'"units": 3', f'"units": {units}'.encode())
+                if name == "config.json"
+                else content,
+            )
+    with pytest.raises(UserError, match=f"{units:,} units"):
+        file((), None, None, path=str(path))

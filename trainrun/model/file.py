@@ -49,6 +49,8 @@ ALLOWED_NAMES = (
     "FloatDTypePolicy",
     "QuantizedDTypePolicy",
 )
+# Arguments of layers that have at least so many weights: Keras creates them before it reads those of the file.
+SIZES = ("units", "filters", "output_dim")
 MAX_CONFIG_BYTES = 50_000_000
 READ_ERRORS = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
@@ -120,10 +122,13 @@ def _checked(path: str | None) -> Path:
             f"expected a file ending in .keras, got {file_path.name}. Load it in Python and save it with model.save('model.keras')."
         )
     try:
-        config = _read_config(file_path)
-        nodes = list(
-            _nodes(config.get("config"))
-        )  # without `compile_config`: the run compiles the model itself
+        config, unpacked_bytes = _read_config(file_path)
+        # Without `compile_config`: the run compiles the model itself.
+        nodes = list(_nodes(config.get("config")))
+        if too_large := [n for n in map(_size, nodes) if n > unpacked_bytes]:
+            raise ValueError(
+                f"a layer has {too_large[0]:,} units, and the whole file has {unpacked_bytes:,} bytes"
+            )
     except (*READ_ERRORS, KeyError, RecursionError) as error:
         raise _error(
             f"{file_path} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
@@ -146,8 +151,15 @@ def _checked(path: str | None) -> Path:
     return file_path
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    """Return the config of the model in a .keras file.
+def _size(node: dict[str, Any]) -> int:
+    """Return a lower bound of the number of a layer's weights."""
+    inside = node.get("config")
+    sizes = [inside.get(key) for key in SIZES] if isinstance(inside, dict) else []
+    return max((n for n in sizes if isinstance(n, int)), default=0)
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the config of the model in a .keras file, and the size of the whole file in bytes, unpacked.
 
     Raises:
         ValueError: the file would not fit into memory when unpacked, or has no config.
@@ -161,7 +173,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
         raise ValueError("its config.json holds no model")
-    return config
+    return config, unpacked
 
 
 def _layer_name(node: dict[str, Any]) -> str:
