@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import socket
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from trainrun.cli import main
 from trainrun.config import schema
+from trainrun.errors import UserError
 from trainrun.run import runner
 from trainrun.tracking import summary
 
