@@ -239,6 +239,8 @@ def test_a_stream_that_fails_raises_nothing_and_the_log_has_it(error, tty, monke
     console.table("", ["a"], [["cell"]])
     console.warn("second")
     console.live(None)
+    sys.stdout.close()
+    sys.stderr.close()
     assert logged(log) == ["first", "a", "cell", "warning: second"]
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from trainrun.errors import printable
 from trainrun.ui import folding, tables
-from trainrun.ui.streams import flush, tolerant
+from trainrun.ui.streams import flush, is_terminal, tolerant
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,16 +37,6 @@ _log: TextIO | None = None
 _thread = threading.local()  # `log`: of a thread that has one of its own
 _region: LiveRegion | None = None  # what is redrawn in place at the bottom of the terminal
 _rich: dict[tuple[int, str], Console] = {}
-
-
-def is_terminal(stream: TextIO | None = None) -> bool:
-    """Return whether standard output (or `stream`) is a terminal that can redraw a line, and shows more than ASCII."""
-    stream = stream or sys.stdout
-    try:
-        unicode = (stream.encoding or "utf-8").lower().startswith("utf")
-        return stream.isatty() and unicode and os.environ.get("TERM") != "dumb"
-    except (AttributeError, ValueError):  # there is no such stream, or it is closed
-        return False
 
 
 def width() -> int:

@@ -57,3 +57,13 @@ def flush(stream: TextIO | None) -> None:
     with tolerant(stream):
         if stream is not None:
             stream.flush()
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Return whether standard output (or `stream`) is a terminal that can redraw a line, and shows more than ASCII."""
+    stream = stream or sys.stdout
+    try:
+        unicode = (stream.encoding or "utf-8").lower().startswith("utf")
+        return stream.isatty() and unicode and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # there is no such stream, or it is closed
+        return False
