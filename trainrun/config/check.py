@@ -1,4 +1,4 @@
-"""Preflight: everything that is wrong with a config, before TensorFlow loads and before a run directory exists."""
+"""Preflight: all problems of a config, before TensorFlow loads and before a run directory exists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import plugins, safety, tracker_settings
+from trainrun.config import named_components, plugins, safety, tracker_settings
 from trainrun.config.rules import checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import sweep as sweep_rules
@@ -33,7 +33,7 @@ TOP = (
 
 
 def problems(config: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with a resolved config: names, arguments, ranges, combinations, the data's own faults."""
+    """Return the problems of a resolved config: names, arguments, ranges, combinations, the data's own."""
     faults = [
         *_root(config),
         *checkpoint.problems(config),
@@ -41,7 +41,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         *failure.problems(config),
         *tracker_settings.problems(config["tracking"]),
     ]
-    for group, key, spec in components(config):
+    for group, key, spec in [(g, *node) for g in lookup.KERAS for node in named_components.nodes(config, g)]:
         if isinstance(spec, Mapping):
             faults += component_rules.problems(group, key, spec)
         else:
@@ -61,22 +61,6 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     if whole and not any(p.key.endswith(".name") for p in faults):
         faults += combinations.problems(config, described)
     return list(dict.fromkeys(faults))
-
-
-def components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield (group, key, spec) of every component that a config names at its top."""
-    for group in (*lookup.KERAS,):
-        node = config.get(group)
-        if group == tracker_settings.GROUP:
-            yield from tracker_settings.components(node)
-        elif group in option_files.SEVERAL:
-            if not isinstance(node, Mapping):
-                yield group, group, node
-                continue
-            for name, spec in node.items():
-                yield group, f"{group}.{name}", spec
-        elif group in config:
-            yield group, group, node
 
 
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -109,7 +93,7 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def describe(config: Mapping[str, Any]) -> Description:
-    """Return what the dataset says of itself before it is loaded; empty for a plug-in's, which only loading tells."""
+    """Return the dataset's description before it is loaded; empty for a plug-in's dataset, which has none."""
     spec = config.get("data")
     if not isinstance(spec, Mapping) or spec.get("name") not in lookup.own_names("data"):
         return Description()
@@ -119,5 +103,5 @@ def describe(config: Mapping[str, Any]) -> Description:
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
     except (TypeError, ValueError, OverflowError, OSError) as error:
-        refused = f"data={spec['name']} cannot take these arguments: {error}. `trainrun show data/{spec['name']}` tells them."
+        refused = f"data={spec['name']} cannot take these arguments: {error}. `trainrun show data/{spec['name']}` lists them."
         return Description(problems=(("name", refused),))

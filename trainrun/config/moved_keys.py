@@ -1,4 +1,4 @@
-"""Keys that have moved: an error with the new key for who types the old one, and a translation of what was recorded."""
+"""Keys that have moved: an error that names the new key, and a translation of recorded configs and overrides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def renamed(key: str) -> str | None:
 
 
 def current(key: str) -> str:
-    """Return a recorded key as it is today."""
+    """Return today's name of a recorded key."""
     return renamed(key) or key
 
 
@@ -48,25 +48,25 @@ def _problem(text: str) -> Problem | None:
 
 
 def written(key: str) -> str | None:
-    """Return what to say of a key of a YAML that has moved, or None."""
+    """Return the message for a key of a YAML file that has moved, or None."""
     new = renamed(key)
     return None if new is None else f"it has moved. Write {new} instead."
 
 
 def translated(text: str) -> list[str]:
-    """Return an override as it is typed today: the same one, or what takes its place."""
-    found = _TYPED.fullmatch(text)
-    if found is None:
+    """Return an override in today's keys: itself, or those that replace it."""
+    override = _TYPED.fullmatch(text)
+    if override is None:
         return [text]
-    rest = found["rest"] or ""
-    if found["key"] == PRUNER and rest:
+    rest = override["rest"] or ""
+    if override["key"] == PRUNER and rest:
         return _pruner(rest[1:].strip())
-    new = renamed(found["key"])
-    return [text] if new is None else [f"{found['sign']}{new}{rest}"]
+    new = renamed(override["key"])
+    return [text] if new is None else [f"{override['sign']}{new}{rest}"]
 
 
 def _pruner(value: str) -> list[str]:
-    """Return `sweep.pruner=asha`, or `{name: asha, reduction_factor: 4}`, as overrides of today."""
+    """Return `sweep.pruner=asha`, or `{name: asha, reduction_factor: 4}`, as overrides in today's keys."""
     if not value.startswith("{"):
         name = value.strip("'\"")
         return [f"{schema.PRUNERS}={'none' if name in ('null', '') else name}"]
@@ -77,12 +77,12 @@ def _pruner(value: str) -> list[str]:
 
 
 def overrides(recorded: Sequence[str]) -> list[str]:
-    """Return recorded overrides as they are typed today."""
+    """Return recorded overrides in today's keys."""
     return [current for text in recorded for current in translated(text)]
 
 
 def tree(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config of a recorded run, or a YAML of the root, with its keys where they are today.
+    """Return the config of a recorded run, or a YAML of the root, in today's keys.
 
     Args:
         recorded: plain values; other keys stay as they are.
@@ -109,12 +109,12 @@ def tree(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_current(conf: Path) -> bool:
-    """Tell whether a copy of our own conf/ has the groups of today; a sweep keeps one."""
+    """Return whether a copy of trainrun's conf/, as a sweep keeps one, has today's groups."""
     return (conf / schema.PRUNERS).is_dir()
 
 
 def pruner(recorded: Any) -> Any:
-    """Return a recorded pruner as a mapping with all of its settings; what is none stays as it is."""
+    """Return a recorded pruner as a mapping with all of its settings; a value that names no pruner is returned unchanged."""
     spec = {"name": recorded or "none"} if recorded is None or isinstance(recorded, str) else recorded
     option = (
         option_files.packaged(schema.PRUNERS).get(spec.get("name", "")) if isinstance(spec, Mapping) else None

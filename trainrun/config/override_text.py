@@ -1,4 +1,4 @@
-"""Overrides as they are typed: which key one sets, and what it concerns."""
+"""Overrides as typed: the key of one, and whether it concerns the sweep, the seed or Hydra."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ _ABOUT = ("sweep", "seeds")
 
 
 def key(override: str) -> str:
-    """Return what an override sets."""
+    """Return the key that an override sets."""
     return override.partition("=")[0].lstrip("+~").strip()
 
 
 def is_about_the_sweep(override: str) -> bool:
-    """Tell whether an override concerns the sweep only, and is no part of what a trial is."""
+    """Return whether an override concerns the sweep only, not its trials."""
     return key(override).replace("/", ".").partition(".")[0] in _ABOUT
 
 
 def is_seed(override: str) -> bool:
-    """Tell whether an override sets the seed: all else the same, trials are replicates of one setting."""
+    """Return whether an override sets the seed; trials that differ in the seed only are replicates of one setting."""
     return key(override) == "seed"
 
 
 def is_hydra(override: str) -> bool:
-    """Tell whether an override is for Hydra itself."""
+    """Return whether an override is for Hydra itself."""
     return override.lstrip("+~").startswith(("hydra.", "hydra/"))

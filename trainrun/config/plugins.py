@@ -35,7 +35,7 @@ def early(overrides: Sequence[str]) -> list[str]:
             try:
                 tree = yaml_file.load(primary) if folder != option_files.package_conf() else {}
             except UserError:
-                tree = {}  # told when it is composed
+                tree = {}  # composing it reports the error
             if isinstance(tree.get("plugins"), list):
                 named += [p for p in tree["plugins"] if isinstance(p, str)]
             break
@@ -47,38 +47,38 @@ def early(overrides: Sequence[str]) -> list[str]:
 
 
 def announce(plugins: Iterable[str]) -> list[Problem]:
-    """Make the components of the plug-ins known by name, from their source alone.
+    """Register the components of the plug-ins by name, from their source alone.
 
     Returns:
-        What is wrong with them: a file that is missing, a syntax error, a group that does not exist.
+        The problems: a missing file, a syntax error, a group that does not exist.
     """
-    found: list[Problem] = []
+    problems: list[Problem] = []
     places: dict[tuple[str, str], tuple[Path, int, str]] = {}
     for plugin in plugins:
         path = _locate(plugin)
         if path is None:
-            found.append(Problem("plugins", _missing(plugin)))
+            problems.append(Problem("plugins", _missing(plugin)))
             continue
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
-            found.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
+            problems.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
             continue
         except (RecursionError, MemoryError):
-            found.append(Problem("plugins", f"{plugin} is nested too deeply to be read."))
+            problems.append(Problem("plugins", f"{plugin} is nested too deeply to be read."))
             continue
         except SyntaxError as error:
             place = f"{plugin}, line {error.lineno}" if error.lineno else plugin
-            found.append(Problem("plugins", f"{place}: this is not Python: {error.msg}."))
+            problems.append(Problem("plugins", f"{place}: this is not Python: {error.msg}."))
             continue
         except (UnicodeDecodeError, ValueError) as error:
-            found.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
+            problems.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
             continue
         if not _is_meant(path):
-            found.append(
+            problems.append(
                 Problem(
                     "plugins",
-                    f"{plugin} registers nothing, so it is not imported. A plug-in decorates what is yours with "
+                    f"{plugin} registers nothing, so it is not imported. A plug-in decorates its components with "
                     '@trainrun.register("loss", "my_loss").',
                 )
             )
@@ -88,22 +88,22 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             place = f"{plugin}, line {call.lineno}"
             if group not in lookup.KERAS:
                 text = f"register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
-                found.append(Problem("plugins", f"{place}: {text}"))
+                problems.append(Problem("plugins", f"{place}: {text}"))
                 continue
             if fault := lookup.name_fault(group, name):
-                found.append(Problem("plugins", f"{place}: {fault}"))
+                problems.append(Problem("plugins", f"{place}: {fault}"))
                 continue
             first = places.setdefault((group, name), (path, call.lineno, place))
             if first[:2] != (path, call.lineno):
                 text = (
                     f"register({group!r}, {name!r}): {first[2]} registers this name, too. Rename one of them."
                 )
-                found.append(Problem("plugins", f"{place}: {text}"))
+                problems.append(Problem("plugins", f"{place}: {text}"))
                 continue
             try:
                 declared = registration.declared(tree)
             except ValueError as error:
-                found.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
+                problems.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
                 continue
             source = path if registration.defined else None
             component = lookup.Component(
@@ -116,12 +116,12 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 declared,
             )
             lookup.announce(component)
-    return found
+    return problems
 
 
 def entry_points() -> list[str]:
-    """Return the modules that installed packages offer under `trainrun.plugins`."""
-    import importlib.metadata  # 8 ms that a config without faults does not pay
+    """Return the modules that installed packages declare under the entry-point group `trainrun.plugins`."""
+    import importlib.metadata  # takes 8 ms; needed for a config with faults only
 
     return sorted({point.module for point in importlib.metadata.entry_points(group=ENTRY_POINTS)})
 
@@ -151,7 +151,7 @@ def load(plugins: Iterable[str]) -> None:
         except (
             Exception,
             SystemExit,
-        ) as error:  # a script that ends by sys.exit would end us, as if all were well
+        ) as error:  # sys.exit in a script would end this process with its status, 0
             sys.modules.pop(name, None)
             problems.append(
                 Problem(
@@ -170,7 +170,7 @@ def sources(plugins: Iterable[str]) -> dict[str, Path]:
 
 def digests(plugins: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of each plug-in's source; of a package, of all its modules."""
-    found = {}
+    hashes = {}
     for plugin, path in sources(plugins).items():
         files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
         total = hashlib.sha256()
@@ -180,8 +180,8 @@ def digests(plugins: Iterable[str]) -> dict[str, str]:
             except OSError:
                 continue
             total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
-        found[plugin] = total.hexdigest()
-    return found
+        hashes[plugin] = total.hexdigest()
+    return hashes
 
 
 def _where(error: BaseException, path: Path | None) -> str:
@@ -193,9 +193,9 @@ def _where(error: BaseException, path: Path | None) -> str:
 
 
 def _is_meant(path: Path) -> bool:
-    """Return whether a module was written as a plug-in: a config that names any other is not obeyed.
+    """Return whether a module is a plug-in: its source, or that of its package, mentions trainrun or registers with Keras.
 
-    Its source, or that of another file of its package, speaks of trainrun or registers with Keras.
+    No other module is imported because a config names it.
     """
     files = sorted(path.parent.rglob("*.py"))[:500] if path.name == "__init__.py" else [path]
     return any(

@@ -1,4 +1,4 @@
-"""The config of a run that was, from its directory: to go on with it, to run it again, to use its model."""
+"""The recorded config of a run: to resume it, to reproduce it, to use its model."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def load(run_dir: Path) -> dict[str, Any]:
         run_dir: the run's directory.
 
     Raises:
-        UserError: there is no config, it is of a newer trainrun, or something that the config names is not there any more.
+        UserError: there is no config, it is of a newer trainrun, or something that the config names is missing.
     """
     config = load_plain(run_dir)
     return checked(config, [])
 
 
 def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """Return a config that was read from a run's directory, its plug-ins loaded.
+    """Return a recorded config, checked, with its plug-ins loaded.
 
     Args:
         config: as `load_plain` returns it.
-        problems: found already.
+        problems: of the overrides, for one report.
 
     Raises:
-        UserError: with `problems` and all that is found here.
+        UserError: there are problems, `problems` included.
     """
     problems = [*problems, *plugins.announce(config.get("plugins") or [])]
     if not problems:
@@ -54,7 +54,7 @@ def hidden(config: dict[str, Any]) -> list[str]:
 
 
 def load_plain(run_dir: Path) -> dict[str, Any]:
-    """Return a run's config as it stands in its directory.
+    """Return a run's config in today's keys, neither checked nor resolved further.
 
     Raises:
         UserError: there is none, or it is of a newer trainrun.
@@ -65,12 +65,12 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         config = yaml_file.load(path)
     except FileNotFoundError:
         raise UserError(
-            f"{path} is not there: {path.parent} is no run's directory, or half of it is gone."
+            f"there is no {path}: {path.parent} is not a run's directory, or is incomplete."
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(config, dict):
-        raise UserError(f"{path} holds no config but {type(config).__name__}.")
+        raise UserError(f"{path}: expected keys with values, got {type(config).__name__}.")
     config = moved_keys.tree(config)
     plain = schema.plain()
     unknown = [k for k in config if k not in plain]
@@ -84,9 +84,9 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
     ]
     if missing:
         raise UserError(
-            [Problem(f"{path}: {k}", "expected a group's settings; the file is not whole.") for k in missing]
+            [Problem(f"{path}: {k}", "expected a group's settings; the file is incomplete.") for k in missing]
         )
     if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
-        config["sweep"]["snapshot"] = "note"  # of an older version
-    # What an older version did not know yet.
+        config["sweep"]["snapshot"] = "note"  # an older version had `copy`
+    # Keys that an older version did not have take their defaults.
     return {**plain, **config}

@@ -13,7 +13,7 @@ from trainrun.registry import option_files
 
 @dataclass
 class Artifacts:
-    """What a run leaves behind besides its record."""
+    """Files that a run writes besides its record."""
 
     model: bool = MISSING
     plots: bool = MISSING
@@ -23,7 +23,7 @@ class Artifacts:
 
 @dataclass
 class Tune:
-    """Settings that are found by trials before the run: `auto`, or null for what the config says."""
+    """Settings measured before the run: `auto`, or null for the config's value."""
 
     batch_size: str | None = MISSING
     learning_rate: str | None = MISSING
@@ -35,7 +35,7 @@ class Tune:
 
 @dataclass
 class Checkpoint:
-    """When a run's state is saved, and which signals save it and stop."""
+    """When checkpoints are written, and which signals write one and stop the run."""
 
     every: str = MISSING
     keep: int = MISSING
@@ -45,7 +45,7 @@ class Checkpoint:
 
 @dataclass
 class Sweep:
-    """What a sweep tries, how its trials are ranked, and which are stopped early. `Any`: a text, a list or keys."""
+    """A sweep's trials, their ranking and pruning. `Any`: a text, a list or keys."""
 
     objective: Any = MISSING
     direction: Any = MISSING
@@ -63,7 +63,7 @@ class Sweep:
 
 @dataclass
 class Failure:
-    """What a run does when training breaks off."""
+    """How a run reacts when training fails."""
 
     out_of_memory: str = MISSING
     non_finite: str = MISSING

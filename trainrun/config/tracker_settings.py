@@ -8,7 +8,7 @@ An option of the group nests under a name of its own, so that `tracking=[a,b]` t
       interval: 1.0
 
 With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.a.uri=…`. So may its name, as in runs
-that were recorded when there was but one: ``{name: a, uri: …}``.
+recorded when trainrun had one tracker: ``{name: a, uri: …}``.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ def trackers(node: Any) -> dict[str, dict[str, Any]]:
     return nested
 
 
-def components(node: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield (group, key, settings) of each place where settings stand, for the preflight."""
+def components(node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (key, settings) of each place where settings stand, for the preflight."""
     if not isinstance(node, Mapping):
-        yield GROUP, GROUP, node
+        yield GROUP, node
         return
     nested, top = _parts(node)
     for key, settings in nested.items():
-        yield GROUP, f"{GROUP}.{key}", settings
+        yield f"{GROUP}.{key}", settings
     shared = {key: node[key] for key in SHARED if key in node}
     name = top.get("name") or (next(iter(nested.values()))["name"] if len(nested) == 1 else NONE)
-    yield GROUP, GROUP, {"name": name, **shared, **(top if "name" in top or len(nested) == 1 else {})}
+    yield GROUP, {"name": name, **shared, **(top if "name" in top or len(nested) == 1 else {})}
 
 
 def problems(node: Any) -> Iterator[Problem]:
-    """Yield libraries that are not installed, and what stands at the top but is no tracker's, or one of several's."""
+    """Yield a problem for each library that is not installed, and for each key at the top that belongs to no or to several trackers."""
     for settings in trackers(node).values():
         library = settings["name"]  # by convention, a tracker bears its library's name
         known = library in option_files.packaged(GROUP)

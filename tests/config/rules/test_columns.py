@@ -77,7 +77,7 @@ def test_an_objective_that_no_trial_has_is_refused():
     (problem,) = problems("data=iris", "metric=f1", "sweep.objective=val_accuracy")
     assert problem.startswith("sweep.objective: this run has no metric val_accuracy.")
     (problem,) = problems("data=iris", "metric=f1", "sweep.objective=test_f1", "data.test=0")
-    assert "test_f1 is measured on data.test, which is 0" in problem
+    assert "test_f1 needs test data, and data.test is 0" in problem
 
 
 def test_a_short_name_stops_training_by_the_column_that_it_means(tmp_path, monkeypatch):

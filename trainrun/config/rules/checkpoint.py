@@ -1,4 +1,4 @@
-"""What `checkpoint` may say, told before TensorFlow loads."""
+"""Rules of the settings of `checkpoint`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from trainrun.errors import Problem, did_you_mean
 from trainrun.util.interval import Interval
 
-# Those that no handler can be set for, and the one that the interpreter's faults use.
-UNHEARD = ("SIGKILL", "SIGSTOP", "SIGSEGV", "SIGCHLD")
+# Signals that take no handler, and those that the interpreter and its child processes use.
+RESERVED = ("SIGKILL", "SIGSTOP", "SIGSEGV", "SIGCHLD")
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with the settings of the checkpoints."""
+    """Yield the problems of the settings of checkpoints."""
     node = config.get("checkpoint") or {}
     try:
         Interval.parse(node.get("every"))
@@ -26,7 +26,7 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     grace = node.get("grace", 1.0)
     if not isinstance(grace, int | float) or isinstance(grace, bool) or not 0 < grace < float("inf"):
         yield Problem("checkpoint.grace", f"expected seconds, more than zero, got {grace!r}.")
-    known = [s.name for s in signal.Signals if s.name not in UNHEARD]
+    known = [s.name for s in signal.Signals if s.name not in RESERVED]
     for name in node.get("signals") or []:
         if name not in known:
             yield Problem(

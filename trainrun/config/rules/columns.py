@@ -6,16 +6,18 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainrun.config import named_components
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, log_columns, lookup, option_files
 from trainrun.registry.direction import SPLITS
 
+OBJECTIVE = "sweep.objective"
 # Groups whose plug-ins may log columns of their own.
 MAY_LOG = ("model", "trainer", "step", "metric", "callback", "loss")
 # The component whose `filepath` names columns in braces, and what it fills in besides.
 FILE_OF_EPOCH, COUNTERS = "ModelCheckpoint", ("epoch", "batch")
-# The key of the data that gives the size of the part on which a column is measured.
+# Prefix of a column -> the key of the data that gives the size of the part on which it is measured.
 PARTS = {"val_": "validation", "test_": "test"}
 
 
@@ -24,40 +26,40 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     metrics = log_columns.of_metrics(config.get("metric") or {}, data.task, data.target)
     if metrics is None or _logs_more(config):
         return
-    for name, spec in (config.get("callback") or {}).items():
-        if not isinstance(spec, Mapping):
-            continue
+    for key, name in _named(config):
+        yield from _unknown(key, name, metrics, SPLITS if key == OBJECTIVE else ("val_",))
+
+
+def held_out_parts(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Yield each column of a part of the data (`val_`, `test_`) that has no examples."""
+    for key, name in _named(config):
+        for prefix, part in PARTS.items():
+            if name.startswith(prefix) and (config.get("data") or {}).get(part) == 0:
+                text = f"{name} needs {part} data, and data.{part} is 0. Try data.{part}=0.2, or {name.removeprefix(prefix)} instead."
+                yield Problem(key, text)
+
+
+def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (key, column) of each place in a config that names a logged column."""
+    for key, _, spec in named_components.chosen(config, "callback"):
         if isinstance(monitor := spec.get("monitor"), str):
-            yield from _unknown(f"callback.{name}.monitor", monitor, metrics, ("val_",))
-        if spec.get("name") == FILE_OF_EPOCH and isinstance(pattern := spec.get("filepath"), str):
-            for column in _fields(pattern):
-                if column not in COUNTERS:
-                    yield from _unknown(f"callback.{name}.filepath", column, metrics, ("val_",))
+            yield f"{key}.monitor", monitor
+        if spec["name"] == FILE_OF_EPOCH and isinstance(pattern := spec.get("filepath"), str):
+            yield from ((f"{key}.filepath", column) for column in _fields(pattern) if column not in COUNTERS)
     objective = (config.get("sweep") or {}).get("objective")
     for name in objective if isinstance(objective, list) else [objective]:
-        if not isinstance(name, str):
-            continue
-        yield from _unknown("sweep.objective", name, metrics, SPLITS)
-        part = next((p for split, p in PARTS.items() if name.startswith(split)), None)
-        if part is not None and (config.get("data") or {}).get(part) == 0:
-            yield Problem(
-                "sweep.objective", f"{name} is measured on data.{part}, which is 0. Try data.{part}=0.2."
-            )
+        if isinstance(name, str):
+            yield OBJECTIVE, name
 
 
 def _logs_more(config: Mapping[str, Any]) -> bool:
     """Return whether some component may log columns that the config does not name."""
-    for group in MAY_LOG:
-        node = config.get(group) or {}
-        for spec in node.values() if group in option_files.SEVERAL else [node]:
-            name = spec.get("name") if isinstance(spec, Mapping) else None
-            if not isinstance(name, str):
-                continue
-            if lookup.is_plugin(group, name) or getattr(
-                declaration_reader.of(group, name), "adds_columns", False
-            ):
-                return True
-    return False
+    return any(
+        lookup.is_plugin(group, spec["name"])
+        or getattr(declaration_reader.of(group, spec["name"]), "adds_columns", False)
+        for group in MAY_LOG
+        for _, _, spec in named_components.chosen(config, group)
+    )
 
 
 def _unknown(key: str, name: str, metrics: tuple[str, ...], splits: tuple[str, ...]) -> Iterator[Problem]:

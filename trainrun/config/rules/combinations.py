@@ -1,14 +1,15 @@
-"""What does not go together: loss, metrics, model and task; schedules and callbacks; sizes. One function a rule."""
+"""Rules of settings that do not go together: loss, metrics, model and task; schedules and callbacks; sizes. One function a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainrun.config.named_components import chosen
 from trainrun.config.rules import columns, hardware, tuning
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
-from trainrun.registry import declaration_reader, direction, lookup, option_files, requirements
+from trainrun.registry import declaration_reader, direction, lookup, requirements
 from trainrun.util import class_ids
 
 NEEDS = {
@@ -48,26 +49,14 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
 
     Args:
         config: the resolved config.
-        data: what is known of the data; a rule that needs more than that stays silent, and the builder, which
-            then knows, calls these rules again.
+        data: what is known of the data. A rule that needs more yields nothing; the builder calls the rules again
+            with the loaded data.
     """
     rules = (
-        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, validation_missing, monitored_directions,
-        ema, boundaries, columns.problems, requirements.problems, hardware.problems, tuning.problems,
+        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, monitored_directions,
+        ema, boundaries, columns.held_out_parts, columns.problems, requirements.problems, hardware.problems, tuning.problems,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
-
-
-def named(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield (key, name of option or component, node) of each component of a group, `auto` and `none` left out."""
-    node = config.get(group) or {}
-    nodes = node.items() if group in option_files.SEVERAL else [(group, node)]
-    for name, spec in nodes:
-        if not isinstance(spec, Mapping) or spec.get("name") in ("auto", "none", None):
-            continue
-        key = f"{group}.{name}" if group in option_files.SEVERAL else group
-        option = option_files.by_component(group, str(spec["name"]), key)
-        yield key, option.name if option else str(spec["name"]), spec
 
 
 def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -76,7 +65,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         return
     source = f"data={config['data']['name']}"
     for group in ("loss", "metric", "model"):
-        for key, name, spec in named(config, group):
+        for key, name, spec in chosen(config, group):
             declared = declaration_reader.of(group, spec["name"])
             if getattr(declared, "labels", ()) == ("sequence",) and data.target != "none":
                 text = f"{group}={name} needs a sequence of labels for each example; {source} has one label for each."
@@ -89,13 +78,13 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             way_out = INSTEAD.get(group, {}).get(data.target)
             shown = f"{group}={name}"
             needs = " or ".join(dict.fromkeys(NEEDS[f] for f in fits))
-            advice = f" Try {way_out}." if way_out else f" `trainrun ls {group}` tells what each is for."
+            advice = f" Try {way_out}." if way_out else f" `trainrun ls {group}` says what each is for."
             yield Problem(key, f"{shown} needs {needs}; {source} is {IS[data.target]}.{advice}")
 
 
 def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """The model takes the kinds of input that the data has."""
-    for key, name, spec in named(config, "model"):
+    for key, name, spec in chosen(config, "model"):
         takes = declaration_reader.of("model", spec["name"]).inputs
         refused = [kind for kind in data.inputs or () if takes and kind not in takes]
         if refused:
@@ -107,7 +96,7 @@ def inputs(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def has_schedule(config: Mapping[str, Any]) -> bool:
-    """Return whether a schedule sets the learning rate; `schedule=constant` leaves it to the optimizer."""
+    """Return whether a schedule sets the learning rate; with `schedule=constant` the optimizer does."""
     return (config.get("schedule") or {}).get("name") not in (None, "constant", "none")
 
 
@@ -115,7 +104,7 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
     """A schedule and a callback cannot both set the learning rate."""
     if not has_schedule(config):
         return
-    for key, name, spec in named(config, "callback"):
+    for key, name, spec in chosen(config, "callback"):
         if declaration_reader.of("callback", spec["name"]).sets_learning_rate:
             yield Problem(
                 key,
@@ -125,7 +114,7 @@ def rate_set_twice(config: Mapping[str, Any], data: Description) -> Iterator[Pro
 
 
 def rate_to_start_from(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """A schedule moves a rate that is known: an optimizer that wraps others may leave it to them."""
+    """A schedule needs a rate to start from, which an optimizer that wraps others may leave to them."""
     schedule, optimizer = config.get("schedule") or {}, config.get("optimizer") or {}
     if not has_schedule(config) or schedule.get("initial_learning_rate", 1) is not None:
         return
@@ -147,13 +136,13 @@ def nesterov(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def clipping(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Keras takes one way of clipping."""
+    """Keras clips gradients in one way at a time."""
     optimizer = config.get("optimizer") or {}
-    given = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(k) is not None]
-    if len(given) > 1:
+    kinds = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(k) is not None]
+    if len(kinds) > 1:
         yield Problem(
-            f"optimizer.{given[0]}",
-            f"only one way of clipping at a time; {' and '.join(given)} are set. Set the others to null.",
+            f"optimizer.{kinds[0]}",
+            f"only one way of clipping at a time; {' and '.join(kinds)} are set. Set the others to null.",
         )
 
 
@@ -173,18 +162,18 @@ def batch_size(config: Mapping[str, Any], data: Description) -> Iterator[Problem
 
 
 def classes(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """What counts classes counts those of the data."""
+    """The number of classes of a loss, a metric or a last layer is that of the data."""
     if data.classes is None or data.target not in ("binary", "multiclass"):
         return
     source = f"data={config['data']['name']} has {data.classes} classes"
-    for key, _, spec in [*named(config, "metric"), *named(config, "loss")]:
+    for key, _, spec in [*chosen(config, "metric"), *chosen(config, "loss")]:
         count = spec.get("num_classes")
         if isinstance(count, int) and count != data.classes:
             yield Problem(
                 f"{key}.num_classes",
                 f"expected {data.classes} ({source}), got {count}. Leave it null and the data fills it in.",
             )
-    for key, _, spec in named(config, "loss"):
+    for key, _, spec in chosen(config, "loss"):
         alpha = spec.get("alpha")
         if isinstance(alpha, list) and data.target == "multiclass" and len(alpha) != data.classes:
             yield Problem(f"{key}.alpha", f"expected {data.classes} weights ({source}), got {len(alpha)}.")
@@ -197,11 +186,11 @@ def classes(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         and layers
     ):
         last = layers[-1] if isinstance(layers[-1], Mapping) else {}
-        wanted = 1 if data.target == "binary" else data.classes
-        if isinstance(last.get("units"), int) and last["units"] != wanted:
+        units = 1 if data.target == "binary" else data.classes
+        if isinstance(last.get("units"), int) and last["units"] != units:
             yield Problem(
                 f"model.layers[{len(layers) - 1}].units",
-                f"expected {wanted} units in the last layer ({source}), got {last['units']}. Or set model.add_head=true, which adds the head.",
+                f"expected {units} units in the last layer ({source}), got {last['units']}. Or set model.add_head=true, which adds the head.",
             )
 
 
@@ -224,35 +213,22 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
             yield Problem(key, f"expected a weight of at least 0 for class {label}, got {weight!r}.")
-        # Of data that only loading tells, the builder holds the keys against the names.
+        # If only loading the data tells the class names, the builder checks the keys.
         if (
             data.classes
             and class_ids.of(label, data.class_names or [str(i) for i in range(data.classes)]) is None
         ):
             near = did_you_mean(str(label), data.class_names)
-            named_too = f" or names ({', '.join(data.class_names[:20])})" if data.class_names else ""
+            or_names = f" or names ({', '.join(data.class_names[:20])})" if data.class_names else ""
             yield Problem(
-                key, f"expected class ids (0 to {data.classes - 1}){named_too} as keys, got {label!r}.{near}"
-            )
-
-
-def validation_missing(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """A callback that watches val_loss needs validation data."""
-    if (config.get("data") or {}).get("validation") != 0:
-        return
-    for key, _, spec in named(config, "callback"):
-        monitor = spec.get("monitor")
-        if isinstance(monitor, str) and monitor.startswith("val_"):
-            yield Problem(
-                f"{key}.monitor",
-                f"{monitor} needs validation data, and data.validation is 0. Try data.validation=0.2, or {key}.monitor={monitor[4:]}.",
+                key, f"expected class ids (0 to {data.classes - 1}){or_names} as keys, got {label!r}.{near}"
             )
 
 
 def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """A callback with `mode: auto` monitors something that declares which way it is better."""
+    """A callback with `mode: auto` monitors a column whose direction is declared."""
     metrics = config.get("metric") or {}
-    for key, _, spec in named(config, "callback"):
+    for key, _, spec in chosen(config, "callback"):
         monitor = spec.get("monitor")
         if (
             spec.get("mode") != "auto"
@@ -268,7 +244,7 @@ def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Swapping in averaged weights needs an optimizer that averages."""
     if (config.get("optimizer") or {}).get("use_ema"):
         return
-    for key, _, spec in named(config, "callback"):
+    for key, _, spec in chosen(config, "callback"):
         if declaration_reader.of("callback", spec["name"]).needs_averaged_weights:
             yield Problem(
                 key,

@@ -1,4 +1,4 @@
-"""Components of a config: their names, their arguments, and what these name in turn, held against their signatures."""
+"""Rules of one component: its name, and its arguments against its signature, components that these name included."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
 
 
 def problems(group: str, key: str, spec: Any) -> list[Problem]:
-    """Return what is wrong with one component: its name, its arguments, and what they name in turn."""
+    """Return the problems of one component: its name, its arguments, and the components that they name."""
     if not isinstance(spec, Mapping):
         if isinstance(spec, str):
             spec = {"name": spec}
@@ -102,11 +102,11 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
 def _settings_problems(
     group: str, key: str, spec: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Hold the run's own settings against those of our options: Hydra takes any key that a YAML brings along.
+    """Yield the keys of a run's own settings that no option of trainrun has: Hydra takes any key that a YAML has.
 
     Args:
         group, key, spec: of the node.
-        parameters: what its component takes besides.
+        parameters: further arguments, of its component.
     """
     ours = [o for o in option_files.packaged(group).values() if not o.alias_of]
     named = [o for o in ours if o.arguments.get("name", o.name) == spec["name"]]
@@ -138,7 +138,7 @@ def _argument_problems(
 
     Args:
         group, key, spec: of the component's node.
-        parameters: its arguments, as far as its source tells.
+        parameters: its arguments, as far as its source declares them.
         defaults: of its option, else of its signature.
     """
     for argument, value in spec.items():
@@ -173,7 +173,7 @@ def _argument_problems(
 
 
 def _one_or_list(hint: Any, value: Any, reference: Reference | None, form: Form | None) -> str | None:
-    """Return what is wrong with one value where a list is expected, or the reverse."""
+    """Return the message for one value where a list is expected, or the reverse; else None."""
     takes_one, takes_list = hints.takes(hint)
     if isinstance(value, list) and not takes_list and reference:
         return f"expected one {reference.group}, got a list of {len(value)}. Name one of them."
@@ -186,7 +186,7 @@ def _one_or_list(hint: Any, value: Any, reference: Reference | None, form: Form 
 
 
 def _outside(value: Any) -> str | None:
-    """A callback's file lies in the run's directory, where it cannot overwrite anything of another run."""
+    """Return the message for a path outside the run's directory, where a callback could overwrite files of other runs."""
     path = Path(str(value))
     inside = not (
         path.is_absolute() or ".." in path.parts or str(value).startswith("~") or "://" in str(value)

@@ -1,4 +1,4 @@
-"""What `failure` may say, told before TensorFlow loads."""
+"""Rules of the settings of `failure`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNTS = ("rollbacks", "retries")
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with the answers to failures."""
+    """Yield the problems of the settings of failures."""
     node = config.get("failure") or {}
     for key, known in CHOICES.items():
         value = node.get(key, known[0])
@@ -47,7 +47,7 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     if several and node.get("non_finite") == "rollback":
         yield Problem(
             "failure.non_finite",
-            f"rollback is one process' decision; with hardware={hardware['name']} all would have to make it together. "
+            f"rollback is decided by one process; with hardware={hardware['name']} all would have to decide alike. "
             "Set failure.non_finite=stop, and go on with `trainrun resume` at a lower optimizer.learning_rate.",
         )
 

@@ -1,4 +1,4 @@
-"""What does not go together with several devices or several workers, told before TensorFlow loads."""
+"""Rules of a run on several devices or several workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSIDE_A_CONDITION = ("gradient_accumulation_steps", "ema_overwrite_frequency")
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Yield what does not fit the devices; `combinations` holds every config against it."""
+    """Yield the settings that do not fit the devices."""
     hardware = config.get("hardware")
     if not isinstance(hardware, Mapping) or not isinstance(config.get("trainer"), Mapping):
         return
@@ -36,7 +36,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def several(hardware: Mapping[str, Any]) -> bool:
-    """Tell whether a batch may be divided; where only the machine can tell, assume so."""
+    """Return whether a batch may be divided; True where only the machine can tell."""
     declared = declaration_reader.of("hardware", hardware.get("name"))
     return declared.several_devices and (declared.several_processes or count(hardware) != 1)
 
@@ -71,11 +71,11 @@ def _workers(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator
             "MultiWorkerMirroredStrategy (keras issue 20585). Take trainer=custom.",
         )
     if hardware.get("local_workers") is not None:
-        given = [k for k in ("workers", "index") if hardware.get(k) is not None]
-        if given:
+        keys = [k for k in ("workers", "index") if hardware.get(k) is not None]
+        if keys:
             yield Problem(
                 "hardware.local_workers",
-                f"starts the workers itself, and hardware.{given[0]} names them. Set one of them to null.",
+                f"starts the workers itself, and hardware.{keys[0]} names them. Set one of them to null.",
             )
         return
     port = hardware.get("port")
@@ -108,12 +108,12 @@ def _batch(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[P
         yield Problem(
             "trainer.batch_size",
             f"expected at least one example for each of {replicas} replicas, got {size} for all of them. "
-            "For so many each: hardware.scale_batch=per_replica.",
+            "To count them for each replica, set hardware.scale_batch=per_replica.",
         )
 
 
 def _last_batch(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Yield what is wrong where Keras' fit would give a replica a batch of no example: some layers refuse it."""
+    """Yield a problem if Keras' fit would give a replica a batch without an example, which some layers refuse."""
     trainer, hardware = config["trainer"], config["hardware"]
     size, limit, replicas = trainer.get("batch_size"), trainer.get("limit"), count(hardware)
     keras_fit = declaration_reader.of("trainer", trainer.get("name")).keras_fit

@@ -1,4 +1,4 @@
-"""What trainrun's own settings may be, by their full key; components declare their arguments themselves."""
+"""Type hints of trainrun's own settings, by their full key; components declare their arguments themselves."""
 
 from __future__ import annotations
 

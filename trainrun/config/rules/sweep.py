@@ -1,4 +1,4 @@
-"""What `sweep` may say, told before TensorFlow loads."""
+"""Rules of the settings of `sweep`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from trainrun.registry import option_files
 
 DIRECTIONS = ("auto", "minimize", "maximize")
 WORDS = {"reuse": ("auto", "never"), "pictures": ("auto", "best", "all")}
-# The least that settings of pruners may be, which are whole numbers.
-LEAST = {
+# Minimum of each setting of a pruner that is a whole number.
+MINIMUM = {
     "min_epochs": 1,
     "reduction_factor": 2,
     "min_early_stopping_rate": 0,
@@ -26,7 +26,7 @@ LEAST = {
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with the settings of sweeps."""
+    """Yield the problems of the settings of sweeps."""
     node = config.get("sweep") or {}
     yield from _ranking(node, config.get("metric") or {})
     for key, value in [
@@ -53,19 +53,19 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _pruner(node)
 
 
-def twice_seeded(given: Sequence[str]) -> Iterator[Problem]:
+def twice_seeded(overrides: Sequence[str]) -> Iterator[Problem]:
     """Yield a problem if a sweep's command line both varies the seed and asks for several seeds."""
-    said = {o.partition("=")[0].lstrip("+"): o for o in given}
-    seeds = said.get("seeds")
-    if seeds and "seed" in said and re.search(r"[,(]", said["seed"].partition("=")[2]):
+    by_key = {o.partition("=")[0].lstrip("+"): o for o in overrides}
+    seeds, seed = by_key.get("seeds"), by_key.get("seed")
+    if seeds and seed and re.search(r"[,(]", seed.partition("=")[2]):
         yield Problem(
             "seeds",
-            f"{seeds} gives each setting seeds of its own, and {said['seed']} varies them. Leave one out.",
+            f"{seeds} gives each setting seeds of its own, and {seed} varies them. Leave one out.",
         )
 
 
 def counted(points: int, seeds: int | None) -> str:
-    """Return how many trials a sweep has, in words."""
+    """Return the number of a sweep's trials as a phrase."""
     if not seeds:
         return "1 run" if points == 1 else f"{points} runs"
     return f"{points} setting{'s' * (points != 1)} x {seeds} seeds = {points * seeds} runs"
@@ -77,7 +77,7 @@ def _ranking(node: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[Pr
     directions = direction if isinstance(direction, list) else [direction or "auto"]
     for name in names:
         if not isinstance(name, str):
-            yield Problem("sweep.objective", f"expected the name of a metric, as val_auc, got {name!r}.")
+            yield Problem("sweep.objective", f"expected the name of a metric, such as val_auc, got {name!r}.")
     for word in directions:
         if word not in DIRECTIONS:
             yield Problem(
@@ -113,7 +113,7 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
     for key in settings.keys() - spec.keys():
         yield Problem(
             f"sweep.pruner.{key}",
-            f"it is not there. `defaults: [{name}, _self_]` brings in the settings that an option does not name.",
+            f"the key is missing. `defaults: [{name}, _self_]` brings in the settings that an option does not name.",
         )
     for key, value in spec.items():
         if key == "name":
@@ -123,17 +123,21 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
                 f"sweep.pruner.{key}",
                 f"no such setting of {name}.{did_you_mean(key, settings)} It takes {', '.join(settings)}.",
             )
-        elif key in LEAST and value != settings[key] and not (isinstance(value, int) and value >= LEAST[key]):
+        elif (
+            key in MINIMUM
+            and value != settings[key]
+            and not (isinstance(value, int) and value >= MINIMUM[key])
+        ):
             yield Problem(
-                f"sweep.pruner.{key}", f"expected a whole number, at least {LEAST[key]}, got {value!r}."
+                f"sweep.pruner.{key}", f"expected a whole number, at least {MINIMUM[key]}, got {value!r}."
             )
-        elif key not in LEAST and value is not None and not isinstance(value, int | float):
+        elif key not in MINIMUM and value is not None and not isinstance(value, int | float):
             yield Problem(f"sweep.pruner.{key}", f"expected a number, got {value!r}.")
     if name == "threshold" and spec.get("lower") is None and spec.get("upper") is None:
         yield Problem("sweep.pruner", f"threshold needs a bound: {PRUNERS}=threshold sweep.pruner.upper=2.0.")
     objective = node.get("objective")
     if isinstance(objective, list) and len(objective) > 1:
-        yield Problem("sweep.pruner", "trials are given up by one objective only; there are several.")
+        yield Problem("sweep.pruner", "trials are pruned by one objective only; there are several.")
     elif isinstance(objective, str) and objective.startswith("test_"):
         yield Problem(
             "sweep.pruner",

@@ -1,4 +1,4 @@
-"""What does not go together with `tune` and `profile`, told before TensorFlow loads."""
+"""Rules of `tune` and `profile`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CONSTANT = (None, "constant", "none")
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Yield what keeps a trial from its work; `combinations` holds every config against it."""
+    """Yield the settings under which a value cannot be tuned, or a run not be profiled."""
     tune = config.get("tune") or {}
-    asked = [f"tune.{key}" for key in ("batch_size", "learning_rate") if tune.get(key) == "auto"]
+    requested = [f"tune.{key}" for key in ("batch_size", "learning_rate") if tune.get(key) == "auto"]
     if config.get("profile") is True:
-        asked.append("profile")
-    for key in asked:
+        requested.append("profile")
+    for key in requested:
         yield from _where(config, key)
-    if "tune.learning_rate" in asked:
+    if "tune.learning_rate" in requested:
         yield from _rate(config)
     yield from _ends(tune.get("rates"), "tune.rates", equal=False)
     yield from _ends(config.get("profile_steps"), "profile_steps", equal=True)
@@ -70,7 +70,7 @@ def _rate(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _ends(value: Any, key: str, equal: bool) -> Iterator[Problem]:
-    """Yield what is wrong with a pair of ends."""
+    """Yield a problem if a value is no pair of a first and a last number."""
     if value is None:
         return
     numbers = isinstance(value, list) and all(isinstance(v, int | float) for v in value)

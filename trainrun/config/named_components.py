@@ -1,0 +1,34 @@
+"""The components that a config names: where their nodes stand, group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainrun.config import tracker_settings
+from trainrun.registry import option_files
+
+
+def nodes(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, Any]]:
+    """Yield (key, value) of each place where a component of a group stands, whatever value it has.
+
+    Args:
+        config: as plain values.
+        group: such as `loss`.
+    """
+    node = config.get(group)
+    if group == tracker_settings.GROUP:
+        yield from tracker_settings.components(node)
+    elif group in option_files.SEVERAL and isinstance(node, Mapping):
+        yield from ((f"{group}.{name}", spec) for name, spec in node.items())
+    elif group in config:
+        yield group, node
+
+
+def chosen(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield (key, name of the option or component, node) of each component of a group, `auto` and `none` left out."""
+    for key, spec in nodes(config, group):
+        if isinstance(spec, Mapping) and spec.get("name") not in ("auto", "none", None):
+            name = str(spec["name"])
+            option = option_files.by_component(group, name, key)
+            yield key, option.name if option else name, spec
