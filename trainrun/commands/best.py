@@ -28,9 +28,9 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     from trainrun.sweep import sweep_record
+    from trainrun.sweep.objective import Objective
     from trainrun.sweep.ranking import best as winning
     from trainrun.sweep.ranking import leaderboard
-    from trainrun.sweep.trial import Objective
     from trainrun.tracking import find
 
     sweep_dir = find.sweep(options.sweep)

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.space.trial_source import Point, Points
-from trainrun.sweep.trial import WAITING, Objective, Trial
+from trainrun.sweep.trial import WAITING, Trial
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
-    from trainrun.sweep.loop import Ended
+    from trainrun.sweep.loop import SweepResult
 
 
 def outline(number: int, overrides: Sequence[str]) -> Trial:
@@ -20,7 +21,7 @@ def outline(number: int, overrides: Sequence[str]) -> Trial:
     return Trial(number, list(overrides), list(overrides), Path(), {})
 
 
-def run(launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path) -> Ended:
+def run(launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path) -> SweepResult:
     """Run the points batch by batch; `points` learns how each trial has ended before the next batch is made."""
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
@@ -51,4 +52,4 @@ def run(launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_d
         table = leaderboard.write(sweep_dir, trials, objective)
         book.end(None, None, [table, *sweep_plots.write(sweep_dir, trials, settings)])
     leaderboard.show(sweep_dir, trials, objective, points.total)
-    return loop.Ended(sweep_dir, trials, objective)
+    return loop.SweepResult(sweep_dir, trials, objective)

@@ -11,7 +11,7 @@ from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolat
 from trainrun.ui import console
 
 if TYPE_CHECKING:
-    from trainrun.sweep.loop import Ended
+    from trainrun.sweep.loop import SweepResult
 
 
 class _JobError(BaseException):
@@ -30,16 +30,16 @@ class Task:
     Args:
         command: as typed, for the records.
         overrides: those among it.
-        multirun: whether each call is a trial of a sweep, by a launcher that is not ours (`basic`).
+        multirun: whether each call is a trial of a sweep, by a launcher that is not trainrun's (`basic`).
 
     Attributes:
-        ended: what a sweep by our launchers or sweepers gave.
+        result: of a sweep by trainrun's launchers or sweepers, else None.
         failed_trials: the overrides and the reason of each trial that failed here.
     """
 
     def __init__(self, command: Sequence[str], overrides: Sequence[str], multirun: bool):
         self.command, self.overrides, self.multirun = command, overrides, multirun
-        self.ended: Ended | None = None
+        self.result: SweepResult | None = None
         self.failed_trials: list[tuple[str, str]] = []
 
     def __call__(self, config: Any) -> Any:
@@ -111,8 +111,8 @@ def run(argv: Sequence[str], flags: Any) -> int:
         for folder in existing:  # a run that never began removes its directory, but not the user's
             folder.mkdir(parents=True, exist_ok=True)
         raise
-    if task.ended is not None:
-        return task.ended.exit_code  # the ranking and the failures have been printed
+    if task.result is not None:
+        return task.result.exit_code  # the ranking and the failures have been printed
     if task.failed_trials:
         console.table("Failed", ["trial", "reason"], task.failed_trials)
     return int(bool(task.failed_trials))

@@ -19,7 +19,7 @@ from trainrun.errors import Problem, UserError
 if TYPE_CHECKING:
     from trainrun.hydra_bridge.jobs import Task
     from trainrun.sweep.launchers.interface import Engine
-    from trainrun.sweep.loop import Ended
+    from trainrun.sweep.loop import SweepResult
     from trainrun.sweep.space.trial_source import Points
     from trainrun.sweep.trial import Trial
 
@@ -83,7 +83,7 @@ class SweepLauncher(Launcher):
             for t in ended.trials
         ]
 
-    def run(self, points: Points, known: Sequence[tuple[int, list[str]]], checked: bool) -> Ended:
+    def run(self, points: Points, known: Sequence[tuple[int, list[str]]], checked: bool) -> SweepResult:
         """Run points; returns when all have ended.
 
         Args:
@@ -109,8 +109,8 @@ class SweepLauncher(Launcher):
             points = seeds.of(settings, points, self.trial, sweep_dir)
         with sweep_record.held(sweep_dir):
             engine = self.engine(settings, points.total or sys.maxsize)
-            ended = self._task.ended = loop.run(sweep_dir, points, settings, engine)
-        return ended
+            self._task.result = loop.run(sweep_dir, points, settings, engine)
+        return self._task.result
 
     def trial(self, number: int, overrides: Sequence[str]) -> Trial:
         """Compose a point, make its directory, and check it if the preflight has not.

@@ -31,7 +31,9 @@ from trainrun.ui import console
 PATIENCE = 15.0
 
 
-def go_on(sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False) -> loop.Ended:
+def go_on(
+    sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False
+) -> loop.SweepResult:
     """Go on with a sweep.
 
     Args:
@@ -120,7 +122,7 @@ def _run(
     trials: Sequence[Trial],
     new: Sequence[list[str]],
     command: Sequence[str],
-) -> loop.Ended:
+) -> loop.SweepResult:
     from trainrun.sweep.launchers import factory
 
     again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * request.retry, *["PRUNED"] * request.unprune]
@@ -200,7 +202,7 @@ def _never() -> Trial:
     raise AssertionError("a setting is no trial: its seeds are")
 
 
-def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.Ended:
+def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.SweepResult:
     failed = sum(t.status == "FAILED" for t in done)
     pruned = sum(t.status == "PRUNED" for t in done)
     counts = [f", {n} of them {word}" for n, word in ((failed, "failed"), (pruned, "pruned")) if n]
@@ -210,7 +212,7 @@ def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.Ended:
         console.say(f"To try those again: trainrun resume {name} retry=failed")
     if pruned:
         console.say(f"To bring the pruned ones to their end: trainrun resume {name} continue=pruned")
-    return loop.Ended(sweep_dir, [t for t in done if t.status == "FINISHED"])
+    return loop.SweepResult(sweep_dir, [t for t in done if t.status == "FINISHED"])
 
 
 def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:

@@ -69,7 +69,7 @@ class _Sweeper(Sweeper):
         if ours:
             self.launcher.run(points, getattr(points, "known", ()), checked=self.checked)
         else:
-            self._task.ended = batch_sweep.run(self.launcher, points, settings, sweep_dir)
+            self._task.result = batch_sweep.run(self.launcher, points, settings, sweep_dir)
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
         return sweep_sources.points(settings, compose, sweep_dir, self.context.config_loader)

@@ -15,9 +15,10 @@ from typing import Any
 from trainrun.errors import UserError
 from trainrun.sweep import snapshot, sweep_journal, trial_delivery
 from trainrun.sweep.launchers.interface import Engine
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
@@ -27,7 +28,7 @@ POLL_INTERVAL_S = 0.2  # to wait for a trial's end before the table is drawn aga
 
 
 @dataclass
-class Ended:
+class SweepResult:
     """The result of a sweep.
 
     Args:
@@ -56,7 +57,7 @@ def run(
     settings: Mapping[str, Any],
     engine: Engine,
     done: Sequence[Trial] = (),
-) -> Ended:
+) -> SweepResult:
     """Run the points of a sweep; a trial that fails does not stop the others.
 
     Args:
@@ -73,7 +74,7 @@ def run(
     judge = pruning.of(settings, done)
     if settings.get("seeds") or "seed" in settings.get("varying", ()):
         seed_replicates.prepare()
-    ended, begun = Ended(sweep_dir, [*done]), []
+    result, begun = SweepResult(sweep_dir, [*done]), []
 
     def on_epoch(trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
         trial.epochs = epoch
@@ -119,15 +120,15 @@ def run(
                 points.close()
             board.look(engine.running)
         board.close()
-        ended.signal = stopping.signal
-        ended.trials = sorted([*ended.trials, *begun], key=lambda t: t.number)
-        ended.objective = Objective.of(settings["objective"], settings["direction"], ended.trials)
-        table = leaderboard.write(sweep_dir, ended.trials, ended.objective)
-        with best_plots.of_the_best(best.of(ended.trials, ended.objective)):
-            drawn = sweep_plots.write(sweep_dir, ended.trials, settings)
-        book.end(ended.signal, hopeless, [table, *drawn])
-    leaderboard.show(sweep_dir, ended.trials, ended.objective, total)
-    return ended
+        result.signal = stopping.signal
+        result.trials = sorted([*result.trials, *begun], key=lambda t: t.number)
+        result.objective = Objective.of(settings["objective"], settings["direction"], result.trials)
+        table = leaderboard.write(sweep_dir, result.trials, result.objective)
+        with best_plots.of_the_best(best.of(result.trials, result.objective)):
+            drawn = sweep_plots.write(sweep_dir, result.trials, settings)
+        book.end(result.signal, hopeless, [table, *drawn])
+    leaderboard.show(sweep_dir, result.trials, result.objective, total)
+    return result
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

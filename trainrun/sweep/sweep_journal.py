@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.sweep import objective as goals
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery.handover import not_sent
 from trainrun.tracking.record import Recorder

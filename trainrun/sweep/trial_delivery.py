@@ -15,10 +15,10 @@ from trainrun.tracking import status
 from trainrun.tracking.delivery import client, handover
 from trainrun.tracking.settings import TrackingSettings
 from trainrun.ui import console
-from trainrun.util.durations import said
+from trainrun.util.durations import text as duration
 
 SHARE = 0.2  # of a sweep's time that its end may wait for its delivery
-MANY = 20  # trials under way for which a line is said
+MANY = 20  # trials under way from which on a line announces the wait
 
 
 class Delivery:
@@ -88,7 +88,7 @@ class Delivery:
         waiting = [d for d in (*self._under_way, *self._followed) if d.is_dir()]
         if len(waiting) >= MANY:
             console.note(
-                f"sending the last {len(waiting)} trials to the tracking server (at most {said(most)})"
+                f"sending the last {len(waiting)} trials to the tracking server (at most {duration(most)})"
             )
 
         def left(run_dir: Path) -> float:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 JOURNAL_ONLY = TrackingSettings()
 
 
-class Ended(NamedTuple):
-    """What became of the record.
+class DeliveryResult(NamedTuple):
+    """The state of delivery when the record is closed.
 
     Args:
         identity: `{tracking_uri, experiment_id, run_id}` at a tracker, or None.
@@ -84,7 +84,7 @@ class Recorder:
         self.delivery: Handover | None = None
         if settings.targets and delivers:
             self.delivery = Handover(self.run_dir.absolute(), settings, warn)
-        self._ended: Ended | None = None
+        self._ended: DeliveryResult | None = None
 
     def start(
         self,
@@ -191,7 +191,9 @@ class Recorder:
         """
         return self.delivery.identity(timeout) if self.delivery is not None else None
 
-    def end(self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any) -> Ended:
+    def end(
+        self, status: str, reason: str | None = None, timeout: float | None = None, **more: Any
+    ) -> DeliveryResult:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
 
         Args:
@@ -210,7 +212,7 @@ class Recorder:
         if self.delivery is not None:
             identity, undelivered = self.delivery.finish(self.journal.last + 1, timeout)
         self.journal.close()
-        self._ended = Ended(identity, undelivered)
+        self._ended = DeliveryResult(identity, undelivered)
         # A run that went well has its last page, on which this stands, too.
         if undelivered and status != "FINISHED":
             self.warn(not_sent(undelivered, self.run_dir))

@@ -33,8 +33,8 @@ def seconds(limit: str | float) -> float:
     return total
 
 
-def said(seconds: float) -> str:
-    """Write a duration: 0.4s, 12s, 3m05s, 1h02m."""
+def text(seconds: float) -> str:
+    """Return a duration as text: 0.4s, 12s, 3m05s, 1h02m."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     seconds = round(seconds)

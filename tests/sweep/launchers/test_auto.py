@@ -91,7 +91,7 @@ def given(inside, monkeypatch, capsys):
     def begin(sweep_dir, points, settings, engine, done=()):
         begun.append((settings["launcher"]["name"], engine.how))
         engine.close()
-        return loop.Ended(sweep_dir)
+        return loop.SweepResult(sweep_dir)
 
     monkeypatch.setattr(loop, "run", begin)
 

@@ -16,10 +16,11 @@ from trainrun.cli import main
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.hydra_bridge.batch_sweep import outline
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import pareto
 from trainrun.sweep.space import samplers, study_storage
 from trainrun.sweep.space.optuna_study import Study
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.util import grants
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false"]

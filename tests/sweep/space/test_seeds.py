@@ -15,12 +15,13 @@ from sweeping import QUIET, only_sweep
 
 from trainrun.cli import main
 from trainrun.sweep import sweep_record
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_leaderboard, seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
 from trainrun.sweep.ranking.judge import Judge
 from trainrun.sweep.space.seeds import Seeded
 from trainrun.sweep.space.trial_source import Listed, Point
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 
 LOSS = Objective("val_loss", False)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots, sweep_plots
 from trainrun.tracking.journal import Journal
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import pareto, seed_replicates
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 
 
 def of(trials: Sequence[Trial], objective: Objective) -> list[Trial]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun.config import override_text
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import pareto, seed_leaderboard, seed_replicates
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.ui import console
 from trainrun.util import paths, redaction
 

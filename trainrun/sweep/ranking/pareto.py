@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainrun.sweep.trial import Objective, Trial
+    from trainrun.sweep.objective import Objective
+    from trainrun.sweep.trial import Trial
 
 
 def front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:

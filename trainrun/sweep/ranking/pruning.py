@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.first_seed import FirstSeed
 from trainrun.sweep.ranking.judge import Judge
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.tracking import journal, status
 
 if TYPE_CHECKING:

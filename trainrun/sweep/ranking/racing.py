@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.space.trial_source import Point
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 
 # A setting is out when it would look as bad as this with this probability if it were as good as the best one. It is asked
 # again after every seed, and the best one is the best partly by luck: hence stricter than the usual 0.05.

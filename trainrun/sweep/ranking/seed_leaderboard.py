@@ -9,9 +9,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.seed_replicates import Setting
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.ui import console
 from trainrun.util import paths, redaction
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainrun.config.override_text import is_seed
-from trainrun.sweep.trial import RUNNING, WAITING, Objective, Trial
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.trial import RUNNING, WAITING, Trial
 
 CONFIDENCE = 0.95  # of the intervals
 DISTINGUISHED = 0.05  # a p-value below it: two settings differ

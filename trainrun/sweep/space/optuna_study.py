@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.compat import optuna_private
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.space import optuna_distributions, samplers, study_storage
 from trainrun.sweep.space.search_space import Chosen, Space, bare
 from trainrun.sweep.space.trial_source import Compose, Point
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 
 if TYPE_CHECKING:
     import optuna

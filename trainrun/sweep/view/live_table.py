@@ -17,7 +17,7 @@ from trainrun.sweep.launchers.interface import APART
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import trial_table
 from trainrun.ui import console
-from trainrun.util.durations import said as duration
+from trainrun.util.durations import text as duration
 
 REFRESH_INTERVAL_S = 0.2  # of the table on a terminal
 LINE_INTERVAL_S = 10.0  # between two plain status lines; longer in a long sweep

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.trial import Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from trainrun.errors import UserError
 from trainrun.sweep import objective as goals
 from trainrun.sweep import sweep_record
-from trainrun.sweep.trial import RUNNING, Objective, Trial
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import find
 
 

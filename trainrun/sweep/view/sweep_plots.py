@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.sweep import objective as goals
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking.pareto import front
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots
 from trainrun.sweep.view.marginal_plots import BLUE, GREY, ORANGE, RED, WIDE
 from trainrun.tracking import journal, status

@@ -13,7 +13,7 @@ from rich.text import Text
 from trainrun.sweep import objective
 from trainrun.sweep.trial import Trial
 from trainrun.util import redaction
-from trainrun.util.durations import said as duration
+from trainrun.util.durations import text as duration
 
 if TYPE_CHECKING:
     from trainrun.sweep.view.live_table import Board

@@ -19,7 +19,7 @@ from trainrun.tracking import find, status
 from trainrun.tracking.delivery import sweep_summary
 from trainrun.ui import console
 from trainrun.util import redaction
-from trainrun.util.durations import said as duration
+from trainrun.util.durations import text as duration
 
 POLL_INTERVAL_S = 0.5
 SEARCH_INTERVAL_S = 3.0  # for runs and sweeps that have begun meanwhile
