@@ -80,7 +80,7 @@ def _by_verb(argv: list[str]) -> int:
     from trainrun.commands import _completion
     from trainrun.hydra_bridge import main as bridge
 
-    return bridge.train(argv, _completion.words)
+    return bridge.train(argv, _completion.write)
 
 
 def _wants_help(argv: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What a shell may complete besides Hydra's groups and keys: the verbs, and the words behind them."""
+"""Shell completion of verbs and their arguments; Hydra completes groups and keys."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ def _options(group: str) -> Iterable[str]:
     return samplers.SAMPLERS if group == "sampler" else option_files.options(group)
 
 
-# Group -> what `ls` and `show` call it: the last part of its name.
+# Group -> its name in `ls` and `show`: the last part of the whole name.
 _SHORT = {group: group.rpartition("/")[2] for group in GROUPS}
 
 
-def words(line: str) -> None:
+def write(line: str) -> None:
     """Write the words that may stand at the end of a command line, one a line, as completion scripts read them.
 
     Args:
         line: as typed so far, the program's name included.
     """
-    found = candidates(line)
-    if found:
-        sys.stdout.write("\n".join(found) + "\n")
+    if words := candidates(line):
+        sys.stdout.write("\n".join(words) + "\n")
 
 
 def candidates(line: str) -> list[str]:
-    """Return the words; empty where only Hydra knows any."""
+    """Return the words that may stand there; empty for what Hydra completes."""
     typed = line.split(" ")
     if len(typed) <= 2:
         return [verb for verb in _verbs.names() if verb.startswith(typed[-1] if len(typed) == 2 else "")]

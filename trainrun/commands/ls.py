@@ -41,7 +41,7 @@ GROUPS = {
 }
 
 
-def named(word: str) -> str:
+def group_named(word: str) -> str:
     """Return the group that a word means: its whole name, or the last part of it, as in ``ls pruner``.
 
     Raises:
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="trainrun ls", description="List the option groups, or the options of one group.")
     parser.add_argument("group", nargs="?", help="one of " + ", ".join(GROUPS))
     group = parser.parse_args(argv).group
-    _announce_plugins()
+    announce_plugins()
     if group is None:
         rows = [[name, str(_count(name)), meaning] for name, meaning in GROUPS.items()]
         console.table("", ["group", "options", "description"], rows)
@@ -68,11 +68,16 @@ def main(argv: Sequence[str]) -> int:
             "`trainrun ls GROUP` lists the options of a group; `trainrun show GROUP/NAME` describes one."
         )
         return 0
-    console.table("", ["name", "use when", "from"], rows_of(named(group)))
+    console.table("", ["name", "use when", "from"], rows_of(group_named(group)))
     return 0
 
 
-def _announce_plugins() -> None:
+def announce_plugins() -> None:
+    """Register the components of the plug-ins of the project and of installed packages, without importing them.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
     names = [*plugins.early([]), *plugins.entry_points()]
     if names:
         problems = plugins.announce(names)
@@ -81,7 +86,7 @@ def _announce_plugins() -> None:
 
 
 def _count(group: str) -> int:
-    # The layers' meanings are read from Keras' source, which takes a third of a second: not for a count.
+    # Reading the layers' docstrings from Keras' source takes a third of a second; a count does not need them.
     return len(lookup.names(group)) if group == "layer" else len(rows_of(group))
 
 
@@ -89,7 +94,7 @@ def rows_of(group: str) -> list[list[str]]:
     """Return (name with its aliases, meaning, origin) of every option of a group."""
     if group == "layer":
         layers = [lookup.find("layer", name) for name in lookup.names("layer")]
-        return sorted([layer.name, registry_summary(layer), layer.origin] for layer in layers)
+        return sorted([layer.name, _first_line(layer), layer.origin] for layer in layers)
     if group == "sampler":
         return [[name, meaning, "optuna"] for name, meaning in samplers.MEANING.items()]
     options = option_files.options(group)
@@ -106,12 +111,12 @@ def rows_of(group: str) -> list[list[str]]:
     for name in lookup.names(group) if group in lookup.KERAS else ():
         component = lookup.find(group, name)
         if component.origin.startswith("plug-in") and name not in options:
-            rows.append([name, registry_summary(component), component.origin])
+            rows.append([name, _first_line(component), component.origin])
     return sorted(rows)
 
 
-def registry_summary(component: lookup.Component) -> str:
-    """Return the first line of a component's docstring."""
+def _first_line(component: lookup.Component) -> str:
+    """Return the first line of a component's docstring, or an empty text."""
     from trainrun.registry import signatures
 
     signature = signatures.read(component)

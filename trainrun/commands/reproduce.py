@@ -73,14 +73,14 @@ def again(
         UserError: the config or something that it names is missing, or the data is different.
         TrainingError: training failed.
     """
-    from trainrun.config import saved as config_again
+    from trainrun.config import saved
     from trainrun.hydra_bridge import registration
 
     here = Path.cwd()
     if start.get("cwd") and Path(start["cwd"]).is_dir():
         os.chdir(start["cwd"])
     try:
-        config = config_again.load(run_dir)
+        config = saved.load(run_dir)
         warnings = list(differing(run_dir, start, before, config["plugins"]))
         for sentence in warnings:
             console.warn(sentence)
@@ -116,9 +116,9 @@ def differing(
         yield f"the commit has changed: {_commit(was)} then, {_commit(now)} now"
     elif was and _lines(_recorded(run_dir)[1]) != _lines(environment.git_diff() if now["dirty"] else ""):
         yield f"the changes since commit {_commit(was)} have changed ({environment.FILE} has the earlier ones)"
-    from trainrun.config import plugins as plugs
+    from trainrun.config.plugins import digests
 
-    then, today = start.get("plugins"), plugs.digests(plugins)
+    then, today = start.get("plugins"), digests(plugins)
     if plugins and then is None:
         yield "the plug-ins of the run were not recorded"
     for name in plugins if then is not None else ():

@@ -12,7 +12,7 @@ from trainrun.errors import UserError
 from trainrun.tracking import find, listing
 from trainrun.ui import console
 from trainrun.util import redaction
-from trainrun.util.durations import said as duration
+from trainrun.util.durations import text as duration
 
 COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
 REASON = 60  # maximum characters of a failure reason in the table

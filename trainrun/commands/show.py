@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from trainrun.commands._parser import Parser
-from trainrun.commands.ls import GROUPS, _announce_plugins, named
+from trainrun.commands.ls import GROUPS, announce_plugins, group_named
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import declaration_reader, hints, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
@@ -20,10 +20,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
     what = parser.parse_args(argv).what
     group, slash, name = what.replace("=", "/", 1).rpartition("/")
-    _announce_plugins()
+    announce_plugins()
     if not slash or not name or not group:
         raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(what, GROUPS)}")
-    group = named(group)
+    group = group_named(group)
     if group == "sampler":
         return _show_sampler(name)
     typed = option_files.options(group).get(name)
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     if option is not None:
         if typed is not option:
             console.note(f"{group}={name} is short for {group}={option.name}")
-        for file in reversed(option.lineage()):  # its own keys first, then those that its defaults bring in
+        for file in reversed(option.lineage()):  # its own keys first, then those of its defaults
             console.say(f"{file.path}", style="bold")
             console.say(folding.fold_yaml(file.text.rstrip(), console.columns()))
     if component is not None:
@@ -88,7 +88,7 @@ def _show_component(component: lookup.Component) -> None:
 
 
 def described(declared: Declaration) -> list[list[str]]:
-    """Return a row for each thing that a component declares and that is no default of its group."""
+    """Return a row for each declared value that is not the default of its group."""
     rows = []
     for field in dataclasses.fields(declared):
         value = getattr(declared, field.name)

@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     config, problems = preflight.overrides([*own, *kill_and_resume.FORCED], *where)
     if problems:
         raise UserError(problems)
-    _of_the_clock(config)
+    _refuse_clocked(config)
     plugins.load(config["plugins"])
     folder = _folder(options.keep)
     keep = options.keep is not None
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     return 0 if equal else 1
 
 
-def _of_the_clock(config: Mapping[str, Any]) -> None:
+def _refuse_clocked(config: Mapping[str, Any]) -> None:
     """Raise a UserError for settings whose effect depends on measured times: no two runs with them are equal."""
     clocked = [f"tune.{k}" for k in ("batch_size", "learning_rate") if config["tune"].get(k) == "auto"]
     if config["trainer"].get("max_time") is not None:
@@ -121,7 +121,7 @@ def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill
         )
         count = kills - left
 
-        def tell(kill: kill_and_resume.Kill) -> None:
+        def report_kill(kill: kill_and_resume.Kill) -> None:
             nonlocal count
             count += 1
             during = ", while a checkpoint was written" if kill.writing else ""
@@ -130,7 +130,7 @@ def _run(trial: kill_and_resume.Trial, kills: int) -> list[tuple[Path, list[kill
             )
 
         name = "killed" if not runs else f"killed_{len(runs) + 1}"
-        runs.append(trial.killed(left, name, tell))
+        runs.append(trial.killed(left, name, report_kill))
         left -= len(runs[-1][1])
     if left == kills:
         raise TrainingError(

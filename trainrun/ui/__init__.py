@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: lines, tables, problems, progress. Only `console.py` prints.
+"""Terminal output: lines, tables, problems, progress. Only `console.py` prints.
 
 In come texts and numbers; out go lines, to the terminal and the run's log. Begin with `console.py`.
 """

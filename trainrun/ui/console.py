@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _lock = threading.RLock()
 _quiet = False
 _log: TextIO | None = None
-_thread = threading.local()  # `log`: of a thread that has one of its own
+_thread = threading.local()  # `log`: the log of a thread that has its own
 _region: LiveRegion | None = None  # what is redrawn in place at the bottom of the terminal
 _rich: dict[tuple[int, str], Console] = {}
 
@@ -65,7 +65,7 @@ def attach(path: str | Path, this_thread: bool = False) -> None:
 
     Args:
         path: the run's `run.log`.
-        this_thread: only what this thread prints: others of the process have logs of their own.
+        this_thread: only what this thread prints; other threads of the process have their own logs.
     """
     global _log
     with _lock:
@@ -79,7 +79,7 @@ def attach(path: str | Path, this_thread: bool = False) -> None:
 
 
 def detach() -> None:
-    """Stop copying to the file of `attach`, and take away what `live` shows."""
+    """Stop copying to the file of `attach`, and remove the live region."""
     global _log
     with _lock:
         live(None)
@@ -97,11 +97,11 @@ def _current_log() -> TextIO | None:
 
 
 def log(text: str) -> None:
-    """Write to run.log only: what a person looks for afterwards, not while it runs."""
+    """Write to run.log only: details for reading after the run."""
     with _lock:
         if (file := _current_log()) is not None:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            # A full disk, or a file that is closed: the terminal matters more than the copy.
+            # A full disk or a closed file must not stop the output to the terminal.
             with contextlib.suppress(OSError, ValueError):
                 for line in printable(str(text)).splitlines() or [""]:
                     file.write(f"{stamp}  {line}\n" if line else "\n")
@@ -109,7 +109,7 @@ def log(text: str) -> None:
 
 
 def say(text: str = "", style: str = "") -> None:
-    """Print a line, as it is, to standard output.
+    """Print a line to standard output.
 
     Args:
         text: may hold several lines; not marked up.
@@ -136,7 +136,7 @@ def pieces(parts: Sequence[tuple[str, str]], logged: str | None = None) -> None:
 def hushed() -> Iterator[None]:
     """Send what libraries write to standard error inside the `with` to run.log instead.
 
-    TensorFlow's C++ part writes a dozen lines while it is imported, before any setting of its log level counts.
+    TensorFlow's C++ part writes a dozen lines while it is imported, before any setting of its log level takes effect.
     With TF_CPP_MIN_LOG_LEVEL below 3 in the environment everything is shown.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
@@ -164,7 +164,7 @@ def hushed() -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Print a line of lesser weight."""
+    """Print a dimmed line, for secondary information."""
     say(text, "dim")
 
 
@@ -180,20 +180,20 @@ def error(text: str) -> None:
     _emit(sys.stderr, [("error: ", "bold red"), (folding.fold(text, "error: ", columns(sys.stderr)), "")])
 
 
-def problems(found: Iterable[Any], title: str = "") -> None:
-    """Print everything that is wrong with the user's input to standard error, one item each.
+def problems(listed: Iterable[Any], title: str = "") -> None:
+    """Print the problems of the user's input to standard error, one item each.
 
     Args:
-        found: `errors.Problem` objects (`key`, `message`) or strings.
+        listed: `errors.Problem` objects (`key`, `message`) or strings.
         title: the line above the list.
     """
-    found = list(found)
+    listed = list(listed)
     parts: list[tuple[str, str]] = []
     if title:
         parts += [(title, "bold red"), ("\n", "")]
-    for problem in found:
+    for problem in listed:
         key, message = getattr(problem, "key", ""), getattr(problem, "message", str(problem))
-        mark, name = "  • " if title or len(found) > 1 else "error: ", f"{key}: " if key else ""
+        mark, name = "  • " if title or len(listed) > 1 else "error: ", f"{key}: " if key else ""
         parts += [
             (mark, "red"),
             (name, "bold"),
@@ -241,7 +241,7 @@ def live(renderable: RenderableType | None) -> None:
     """Show something at the bottom of the terminal, below everything that is printed, or update it. Not logged.
 
     Args:
-        renderable: of rich; cut at the terminal's size. None: take it away.
+        renderable: of rich; cut at the terminal's size. None: remove what is shown.
     """
     global _region
     if _quiet or not is_terminal():
@@ -261,7 +261,7 @@ def live(renderable: RenderableType | None) -> None:
 
 
 def _emit(stream: TextIO | None, parts: Sequence[tuple[str, str]]) -> None:
-    """Write the parts and a line end; on a terminal above what is redrawn in place."""
+    """Write the parts and a line end; on a terminal above the live region."""
     parts = [(printable(str(text)), style) for text, style in parts]
     with _lock, tolerant(stream):
         if stream is None:
@@ -279,7 +279,7 @@ def _emit(stream: TextIO | None, parts: Sequence[tuple[str, str]]) -> None:
 
 
 def _terminal(stream: TextIO) -> Console:
-    """Return rich's console of a terminal, of the size that the terminal has now."""
+    """Return rich's console of a terminal, with the terminal's current size."""
     from rich.console import Console, ConsoleDimensions
 
     key = (id(stream), os.environ.get("NO_COLOR", ""))

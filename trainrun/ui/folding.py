@@ -13,7 +13,7 @@ def fold(text: str, lead: str, columns: int | None) -> str:
 
     Args:
         text: may hold several lines.
-        lead: what stands before it on its first line; not returned.
+        lead: text before it on its first line; not returned.
         columns: of the terminal; None: lines are not folded.
     """
     first, *rest = text.splitlines() or [""]

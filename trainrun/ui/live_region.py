@@ -1,4 +1,4 @@
-"""What is redrawn in place at the bottom of a terminal, by `rich.live`."""
+"""A region at the bottom of a terminal that is redrawn in place, by `rich.live`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LiveRegion:
     """The lines at the bottom of a terminal.
 
     Args:
-        console: of the terminal; what it prints goes above the region.
+        console: of the terminal; lines that it prints appear above the region.
     """
 
     def __init__(self, console: Console):
@@ -43,7 +43,7 @@ class LiveRegion:
         )  # fmt: skip
 
     def show(self, renderable: RenderableType) -> None:
-        """Draw something in place of what is shown; it is cut at the terminal's size."""
+        """Replace the region's content, cut at the terminal's size."""
         self._erase_folded_rows()
         constrained = Constrain(_Printable(renderable), self.console.width - MARGIN)
         lines = self.console.render_lines(constrained, pad=False)[: self.console.height]
@@ -53,12 +53,12 @@ class LiveRegion:
         self._live.update(constrained, refresh=True)
 
     def close(self) -> None:
-        """Take it away."""
+        """Remove the region."""
         self._erase_folded_rows()
         self._live.stop()
 
     def _erase_folded_rows(self) -> None:
-        """Erase the rows that a terminal has added by folding lines, since it was made narrower: rich counts lines only."""
+        """Erase the rows that a narrowed terminal has added by folding lines; rich counts unfolded lines only."""
         added = sum(max(-(-columns // self.console.width), 1) - 1 for columns in self._columns)
         added = min(added, self.console.height - 1)
         self._columns = []

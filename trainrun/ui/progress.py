@@ -1,4 +1,4 @@
-"""What one sees while a model trains: a bar that moves, and a line for each epoch that stays."""
+"""Progress of training: a bar, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.text import Text
 
 from trainrun.ui import console
 from trainrun.util.declarations import declare
-from trainrun.util.durations import said as duration
+from trainrun.util.durations import text as duration
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 PATIENCE = 10.0  # seconds between two lines within an epoch where no bar can be drawn
-SETTLED = 3.0  # seconds after which the pace is taken for that of the run
-WORTH = 20.0  # seconds left that are worth a line of their own
-# Each of these stands in for its words in headings of more than twelve letters.
+SETTLED = 3.0  # seconds of training before the remaining time is estimated
+WORTH = 20.0  # minimum of seconds left for a line that says so
+# Abbreviations in headings of more than twelve letters.
 _BRIEF = {
     "learning_rate": "lr",
     "root_mean_squared_error": "rmse",
@@ -36,21 +36,21 @@ _BRIEF = {
 
 @declare(reads_weights=False)
 class Progress(keras.callbacks.Callback):
-    """Show the epochs go by; the runner puts it in, last of the callbacks, so that it sees all their logs.
+    """Show the progress of training. The runner adds it as the last callback, so that it sees the logs of all others.
 
     On a terminal, a bar is redrawn at most ten times a second and each epoch leaves one line. Elsewhere there
-    is one line an epoch, in long epochs one about every ten seconds, and once, how long it will take in all.
+    is one line an epoch, in long epochs one about every ten seconds, and once an estimate of the remaining time.
 
     Args:
-        epochs: the epoch to arrive at.
+        epochs: number of the last epoch.
         steps_per_epoch: batches an epoch, or None if unknown.
         batch_size: examples a batch.
         examples: training examples an epoch; None: steps times batch size.
         clock: for tests; monotonic seconds.
     """
 
-    transient = True  # nothing of it is kept in a checkpoint
-    coarse = True  # content with being called after several steps at once
+    transient = True  # its state is not part of a checkpoint
+    coarse = True  # may be called once after several steps
 
     def __init__(
         self,
@@ -69,14 +69,14 @@ class Progress(keras.callbacks.Callback):
         self._headings: list[str] = []
         self._epoch = 0
         self._step = 0
-        self._said = 0.0
+        self._printed = 0.0
         self._drawn = -math.inf
         self._began = 0.0
         self._epoch_began = 0.0
         self._first_epoch: int | None = None
         self._trained: float | None = None  # seconds of this epoch before its validation
         self._logs: Mapping[str, Any] = {}
-        self._warm: tuple[float, int] | None = None  # when the first call came back, and the steps it took
+        self._warm: tuple[float, int] | None = None  # when the first call returned, and its number of steps
         self._estimated = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -89,7 +89,7 @@ class Progress(keras.callbacks.Callback):
         if self._first_epoch is None:
             self._first_epoch = epoch
         self._epoch, self._step, self._logs, self._trained = epoch, 0, {}, None
-        self._epoch_began = self._said = self.clock()
+        self._epoch_began = self._printed = self.clock()
         self._draw("the first step is being compiled" if epoch == self._first_epoch else "")
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -102,9 +102,9 @@ class Progress(keras.callbacks.Callback):
         self._logs = logs or {}
         if console.is_terminal():
             self._draw()
-        elif now - self._said >= PATIENCE:
-            self._said = now
-            self._estimated = True  # the line says it
+        elif now - self._printed >= PATIENCE:
+            self._printed = now
+            self._estimated = True  # this line has the estimate
             console.say("  " + self._within())
         self._drawn = now
 
@@ -124,7 +124,7 @@ class Progress(keras.callbacks.Callback):
             "time": duration(seconds),
         }
         if list(shown) != self._headings:
-            # Printed again when a metric comes or goes, as validation does with validation_freq=2.
+            # Print the headings again when the columns change, as with validation_freq=2.
             self._headings = list(shown)
             self._line({k: k for k in shown}, "bold")
         self._line(shown)
@@ -135,7 +135,7 @@ class Progress(keras.callbacks.Callback):
         console.live(None)
 
     def close(self) -> None:
-        """Take the bar away, after an exception or an interruption."""
+        """Remove the bar, after an exception or an interruption."""
         console.live(None)
 
     def _seen(self) -> int:
@@ -153,7 +153,7 @@ class Progress(keras.callbacks.Callback):
         return "  ".join([*parts, f"{duration(left)} left"] if left is not None else parts)
 
     def _estimate(self) -> None:
-        """Say once how long it will take, where no bar shows it."""
+        """Print the estimate of the remaining time once, where no bar shows it."""
         if self._estimated or console.is_terminal() or self._warm is None:
             return
         if self.clock() - self._warm[0] < SETTLED:
@@ -199,7 +199,7 @@ class Progress(keras.callbacks.Callback):
         console.live(grid)
 
     def _line(self, cells: Mapping[str, str], style: str = "") -> None:
-        """Print an epoch's line; a terminal that is too narrow leaves out what matters least."""
+        """Print an epoch's line; on a narrow terminal the least important columns are left out."""
         sizes = {k: max(len(k), 2 * len(str(self.epochs)) + 1 if k == "epoch" else 9) for k in cells}
         sizes |= {k: 7 for k in ("ex/s", "time") if k in sizes}
         kept = list(cells)
@@ -207,7 +207,7 @@ class Progress(keras.callbacks.Callback):
             losses = ("epoch", "loss", "val_loss")
             validated = [k for k in cells if k.startswith("val_") and k not in losses]
             others = [k for k in cells if k not in losses and k not in validated and k not in ("lr", "time")]
-            # The first to go stands first.
+            # Left out in this order.
             for name in [
                 "ex/s",
                 *reversed([k for k in others if k != "ex/s"]),
@@ -224,19 +224,19 @@ class Progress(keras.callbacks.Callback):
 
 
 def short(name: str) -> str:
-    """Return a metric's heading; long names of Keras' become the field's usual short ones."""
+    """Return a metric's heading; long Keras names are abbreviated."""
     for long, brief in _BRIEF.items():
         name = name.replace(long, brief) if len(name) > 12 else name
     return name
 
 
 def show(name: str, value: Any) -> str:
-    """Write a metric's value; of a learning rate, what counts is its first digits."""
+    """Return a metric's value as text; a learning rate with three significant digits."""
     return f"{float(value):.3g}" if name == "learning_rate" else number(value)
 
 
 def _ordered(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """Order as one reads: loss, val_loss, each metric beside its validation, and the learning rate last."""
+    """Return the logs in display order: loss, val_loss, each metric with its validation value, the learning rate last."""
     names = [k for k in logs if not k.startswith("val_") and k != "learning_rate"]
     names.sort(key=lambda k: k != "loss")
     order = [k for n in names for k in (n, f"val_{n}") if k in logs]
@@ -245,7 +245,7 @@ def _ordered(logs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(value: Any) -> str:
-    """Write a metric in at most nine characters."""
+    """Return a number as text of at most nine characters."""
     value = float(value)
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
@@ -257,7 +257,7 @@ def number(value: Any) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Write examples a second: 950, 12.3k, 1.2M."""
+    """Return examples a second as text: 950, 12.3k, 1.2M."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if per_second >= size:
             return f"{per_second / size:.1f}{unit}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """Return a table as lines, as wide as need be.
+    """Return a table as lines of plain text, as wide as its cells.
 
     Args:
         columns: headings; without a line for them if all are empty. A column whose cells are all numbers, or empty, is
@@ -43,11 +43,11 @@ def styled(columns: Sequence[str], cells: Sequence[Sequence[str]], marked: Conta
     widest = sizes.index(max(sizes)) if sizes else 0
     for i, column in enumerate(columns):
         # Never folded within a word: a path stays whole.
-        least = max(
+        min_width = max(
             [len(word) for text in [column, *(r[i] for r in cells)] for word in text.split()], default=0
         )
         justify = "right" if _numeric(cells, i) else "left"
-        table.add_column(Text(column), justify=justify, no_wrap=i != widest, min_width=least)
+        table.add_column(Text(column), justify=justify, no_wrap=i != widest, min_width=min_width)
     for i, row in enumerate(cells):
         table.add_row(*map(Text, row), style="bold green" if i in marked else "")
     return table

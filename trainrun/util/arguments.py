@@ -1,4 +1,4 @@
-"""Annotations by which a component declares the values that an argument may have: `gamma: Annotated[float, Range(0)]`.
+"""Annotations that declare the values of a component's argument: `gamma: Annotated[float, Range(0)]`.
 
 Python's own annotations count as well: `int`, `float`, `bool`, `str`, `list[int]`, `Literal["sum", "mean"]`, `float | None`.
 `registry.signatures` reads them from the source without importing it; `registry.keras` has them for Keras' classes.
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an argument may have; of a list, each of its numbers.
+    """The allowed numbers of an argument; of a list, of each of its numbers.
 
     Args:
         low, high: smallest and largest value.
@@ -46,7 +46,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Form:
-    """A text that stands for something else.
+    """A text in a notation of its own.
 
     Args:
         name: ``length`` (of training), ``duration``, ``path`` (of a file in the run's directory) or ``name``.

@@ -1,4 +1,4 @@
-"""Which class a key of `trainer.class_weight` names: by the class's name, or by its id."""
+"""Class ids of the keys of `trainer.class_weight`, which are names or ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainrun.util import typed_names
 def of(label: Any, names: Sequence[str]) -> int | None:
     """Return the id of the class that a label names, or None if there is none.
 
-    A name comes before an id: of classes named 1, 2 and 3, whose ids are 0, 1 and 2, `1` is the first.
+    Names take precedence: of classes named 1, 2 and 3, whose ids are 0, 1 and 2, `1` is the first.
 
     Args:
         label: a class's name, also one that arrives as what it was read as (true), or an id as a number or its digits.

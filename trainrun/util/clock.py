@@ -1,4 +1,4 @@
-"""Where a run's seconds went."""
+"""Seconds of a run by phase."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Add up seconds by name.
+    """Sum of seconds by name.
 
     Example:
         >>> clock = Clock()

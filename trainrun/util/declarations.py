@@ -1,9 +1,8 @@
-"""What a component declares about itself: the data it demands, and what it can do.
+"""Declarations of components: the data that one demands, and its capabilities.
 
-Our own components declare by the decorator `declare`, a plug-in by arguments of `trainrun.register`, Keras' classes in
+Components of trainrun declare by the decorator `declare`, a plug-in by arguments of `trainrun.register`, Keras' classes in
 the tables of `trainrun/registry/keras/`. `registry.declaration_reader` reads them from the source, without importing anything,
-so they are literals. One frozen dataclass a group; every default is the safe one, which a component gets that declares
-nothing.
+so they are literals. One frozen dataclass a group; every default is the safe one, for components that declare nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def _word(known: tuple[str, ...], default: str | None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What a component of any group may declare.
+    """The declaration of a component of any group.
 
     Args:
         packages: modules that must be installed.
@@ -46,11 +45,11 @@ class Declaration:
 
 @dataclass(frozen=True, kw_only=True)
 class LossDeclaration(Declaration):
-    """What a loss demands.
+    """The declaration of a loss.
 
     Args:
         targets: the kinds of target that it fits; empty: any.
-        labels: the form of `y_true`, the author's favourite first; the builder converts. ``ids`` (int, `[batch]`),
+        labels: the form of `y_true`, the preferred one first; the builder converts. ``ids`` (int, `[batch]`),
             ``one_hot`` (`[batch, classes]`), ``binary`` (0/1, `[batch, 1]`), ``real`` (`[batch, outputs]`), ``sequence``
             (several ids an example), ``any``; empty: as they are.
         predictions: what it reads: ``probabilities``, ``logits`` (it has `from_logits`), ``scores`` (raw margins, as
@@ -68,7 +67,7 @@ class LossDeclaration(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricDeclaration(Declaration):
-    """What a metric demands, and which way it is better.
+    """The declaration of a metric.
 
     Args:
         targets, labels, predictions: as a loss's.
@@ -90,7 +89,7 @@ class MetricDeclaration(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDeclaration(Declaration):
-    """What a model takes.
+    """The declaration of a model.
 
     Args:
         targets: as a loss's.
@@ -98,7 +97,7 @@ class ModelDeclaration(Declaration):
         trained: its weights were trained before: a real target comes out in its own unit.
         output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``; None: read from its graph, else
             from what it predicts.
-        states_output: its argument `output` says that instead.
+        states_output: its argument `output` states it instead.
         dense_layers: it has dense layers only, so that one graph is known to train many of its trials faster.
     """
 
@@ -112,7 +111,7 @@ class ModelDeclaration(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class CallbackDeclaration(Declaration):
-    """What a callback reads and changes.
+    """The declaration of a callback.
 
     Args:
         reads_weights: it reads variables of the model besides the optimizer's counters and learning rate.
@@ -133,7 +132,7 @@ class CallbackDeclaration(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerDeclaration(Declaration):
-    """What a trainer can do.
+    """The declaration of a trainer.
 
     Args:
         takes_steps: it takes steps on batches, one by one; else the whole data in one compiled call.
@@ -161,10 +160,10 @@ class TrainerDeclaration(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class HardwareDeclaration(Declaration):
-    """What a choice of devices means.
+    """The declaration of a choice of devices.
 
     Args:
-        several_devices: a batch may be divided; `trainrun.config.rules.hardware.count` may still tell that it is not.
+        several_devices: a batch may be divided; `trainrun.config.rules.hardware.count` may still find that it is not.
         several_processes: it is one of several processes that train together.
         compiles_steps: XLA compiles a step that its devices share.
         shares_program: trials on it may share a compiled program.
@@ -195,7 +194,7 @@ def kind(group: str) -> type[Declaration]:
 
 
 def declare(**arguments: Any) -> Callable[[Thing], Thing]:
-    """Declare what the decorated class or function demands and can do; see the dataclass of its group.
+    """Declare demands and capabilities of the decorated class or function; see the dataclass of its group.
 
     Args:
         arguments: literals; they are read from the source as well, without importing it.
@@ -213,12 +212,12 @@ def declare(**arguments: Any) -> Callable[[Thing], Thing]:
 
 
 def faults(group: str, arguments: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the arguments of a declaration, a sentence each."""
+    """Return the problems of a declaration's arguments, a sentence each."""
     known = {f.name: f for f in dataclasses.fields(kind(group))}
-    found = []
+    problems = []
     for name, value in arguments.items():
         if name not in known:
-            found.append(f"a {group} declares {', '.join(known)}; there is no {name}.")
+            problems.append(f"a {group} declares {', '.join(known)}; there is no {name}.")
             continue
         words = known[name].metadata.get("words")
         if known[name].metadata.get("several"):
@@ -232,8 +231,8 @@ def faults(group: str, arguments: Mapping[str, Any]) -> list[str]:
                 if words is None and not known[name].metadata
                 else " or ".join(words or ("names",))
             )
-            found.append(f"{name}: expected {expected}, got {value!r}.")
-    return found
+            problems.append(f"{name}: expected {expected}, got {value!r}.")
+    return problems
 
 
 def made(group: str, arguments: Mapping[str, Any]) -> Declaration:

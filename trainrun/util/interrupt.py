@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP end a run in order: what was recorded stays, the status is the truth."""
+"""Orderly stop of a run by SIGTERM, SIGINT and SIGHUP: the state is saved and the status recorded."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Interrupted(BaseException):
     """A signal asked the run to stop.
 
     Args:
-        signum: which one; the exit code is 128 + it.
+        signum: its number; the exit code is 128 + it.
 
     Attributes:
         saved: the directory of the run, once its state is saved.
-        status: what the run's record says then.
+        status: the run's final status.
     """
 
     status = "KILLED"
@@ -39,7 +39,7 @@ class Interrupted(BaseException):
 
 
 class Pruned(Interrupted):
-    """The sweep gives the trial up, as not promising; its state is saved, so that it can be continued.
+    """The sweep has pruned the trial; its state is saved, so that it can be continued.
 
     Args:
         reason: why.
@@ -56,8 +56,7 @@ class StopRequest:
     """The request to stop one run, by a signal or by its sweep.
 
     Attributes:
-        pending: what to raise if the run has been asked to stop, else None. Poll only between steps, when the training
-            state is consistent.
+        pending: the request to stop, or None. Poll only between steps, when the training state is consistent.
 
     Args:
         note, error: print a line to the user.
@@ -74,18 +73,18 @@ class StopRequest:
         self._grace = GRACE
 
     def ask(self, stop: Interrupted) -> None:
-        """Have the run stop at its next poll, as a signal would; the first request counts."""
+        """Request a stop at the run's next poll, as a signal does; later requests are ignored."""
         self.pending = self.pending or stop
 
     @contextmanager
     def on_signals(self, further: Sequence[str] = (), grace: float = GRACE) -> Iterator[None]:
         """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once.
 
-        Only the main thread may set handlers: a run in another thread has none of its own.
+        Only the main thread may set handlers; in another thread nothing is done.
 
         Args:
-            further: names of other signals that mean the same, such as ``SIGUSR1``, by which Slurm and others say that
-                a job's time is nearly over.
+            further: names of other signals to treat alike, such as ``SIGUSR1``, which Slurm sends before a job's
+                time limit.
             grace: seconds that `between_steps` may take; then the process ends whatever it is doing.
         """
         if threading.current_thread() is not threading.main_thread():
@@ -95,7 +94,7 @@ class StopRequest:
         def stop(signum: int, frame: FrameType | None) -> None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             if self.pending is not None and not self._between_steps:
-                return  # it is on its way already
+                return  # it has been raised already
             self.ask(Interrupted(signum))
             if not self._between_steps:
                 raise self.pending
@@ -113,7 +112,7 @@ class StopRequest:
 
     @contextmanager
     def between_steps(self) -> Iterator[None]:
-        """Inside the `with`, a signal waits until `pending` is polled, which is to be after each step."""
+        """Inside the `with`, a signal sets `pending` and raises nothing; poll it after each step."""
         self._between_steps = True
         try:
             yield
@@ -123,8 +122,8 @@ class StopRequest:
             raise self.pending
 
     def _watch(self, stop: Interrupted) -> None:
-        """End the process if it has not ended itself in time: a step that hangs polls nothing, and a thread does."""
-        # Printed by a thread, too: a handler may have come in the middle of a print, whose lock is held.
+        """End the process, from a thread, if it has not stopped in time: a step that hangs polls nothing."""
+        # Printed by a thread, too: the handler may have interrupted a print that holds the console's lock.
         for seconds, function in ((0.0, self._announce), (self._grace, self._too_late)):
             timer = threading.Timer(seconds, function, (stop, self._grace))
             timer.daemon = True

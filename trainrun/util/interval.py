@@ -1,4 +1,4 @@
-"""How often a checkpoint is written, as people write it: auto, 2epochs, 0.25epochs, 500steps, 30s."""
+"""Intervals between checkpoints: auto, 2epochs, 0.25epochs, 500steps, 30s."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainrun.util.durations import seconds as duration
 
 @dataclass(frozen=True)
 class Interval:
-    """How often.
+    """An interval between checkpoints.
 
     Args:
         epochs, steps, seconds: one of them; none: `auto`, which keeps the cost below `SHARE`.
@@ -31,11 +31,11 @@ class Interval:
         word = str(text if text is not None else "auto").strip().lower()
         if word == "auto":
             return cls()
-        if (found := re.fullmatch(r"(\d{1,9})\s*steps?", word)) and int(found[1]) > 0:
-            return cls(steps=int(found[1]))
+        if (match := re.fullmatch(r"(\d{1,9})\s*steps?", word)) and int(match[1]) > 0:
+            return cls(steps=int(match[1]))
         # No finer than a thousandth: the parts of an epoch are to be counted in steps.
-        if (found := re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*epochs?", word)) and Fraction(found[1]) > 0:
-            return cls(epochs=Fraction(found[1]))
+        if (match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*epochs?", word)) and Fraction(match[1]) > 0:
+            return cls(epochs=Fraction(match[1]))
         try:
             seconds = 0.0 if word.isdigit() else duration(word)
         except ValueError:
@@ -45,7 +45,7 @@ class Interval:
         return cls(seconds=seconds)
 
     def stride(self, steps: int) -> int | None:
-        """Return the steps from one place within an epoch to the next where one may be due; None: anywhere or nowhere.
+        """Return the steps from one place within an epoch to the next where one may be due; None: after any step, or after none.
 
         Parts of an epoch are whole numbers of steps, counted from its beginning; the last part takes what is left.
 
@@ -57,7 +57,7 @@ class Interval:
         return steps // self.epochs.denominator or None
 
     def is_due(self, epoch: int, step: int, steps: int) -> bool:
-        """Tell whether one counted in epochs is due there.
+        """Return whether an interval counted in epochs is due at a position.
 
         Args:
             epoch: epochs done.

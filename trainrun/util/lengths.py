@@ -1,6 +1,6 @@
 """Lengths of training: `1000`, `3epochs`, `0.5run` or `50%`, and what each is in steps.
 
-A step is one batch. Everything that a config gives as a length becomes steps here and nowhere else.
+A step is one batch.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def parse(value: str | float) -> Length:
     Raises:
         ValueError: it is none of these; the message gives examples.
     """
-    found = None if isinstance(value, bool) else _TEXT.fullmatch(str(value))
-    if not found:
+    match = None if isinstance(value, bool) else _TEXT.fullmatch(str(value))
+    if not match:
         raise ValueError(f"expected a length, {EXAMPLES}; got {value!r}.")
-    amount, unit = float(found[1]), UNITS[(found[2] or "").removesuffix("s")]
-    if found[2] == "%":
+    amount, unit = float(match[1]), UNITS[(match[2] or "").removesuffix("s")]
+    if match[2] == "%":
         amount /= 100
     if unit == "steps" and amount != int(amount):
         raise ValueError(f"{value!r} is no whole number of steps, and says no other unit; {EXAMPLES}.")

@@ -1,4 +1,4 @@
-"""What this machine, or the container that we run in, has: cores and memory."""
+"""Cores and memory of this machine, or of the container that this process runs in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the bytes of memory that this process may still take.
 
     Args:
-        cgroup: folder of the container's limits, of which psutil does not know.
+        cgroup: folder of the container's limits, which psutil does not read.
     """
     available = psutil.virtual_memory().available
     try:
@@ -42,7 +42,7 @@ def resident_memory() -> int:
 
 
 def _file_cache(cgroup: Path) -> int:
-    """Return the bytes of cached files, which the kernel gives back when the memory is needed."""
+    """Return the bytes of cached files, which the kernel frees when memory is needed."""
     try:
         lines = (cgroup / "memory.stat").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))

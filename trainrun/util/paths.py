@@ -1,4 +1,4 @@
-"""Paths as typed: expanded, checked with one sentence on what is wrong, and written whole."""
+"""Paths as typed: expanded, checked with a message, and written atomically."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from trainrun.errors import did_you_mean
 
 
 def expanded(path: str | Path) -> Path:
-    """Return the path with `~` filled in; where that is not possible, as it stands."""
+    """Return the path with `~` expanded; unchanged if there is no such user."""
     try:
         return Path(str(path)).expanduser()
-    except RuntimeError:  # ~nobody: no such user
+    except RuntimeError:
         return Path(str(path))
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a file beside `path` to write; it gets that name at the end, so that a reader sees the old or the new one.
+    """Yield a temporary path beside `path` to write to; it replaces `path` at the end, so that readers see the old or the new file.
 
     After an exception `path` is as it was, and nothing is left beside it.
     """
@@ -35,7 +35,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def fault(path: str | Path | None, ending: str, example: str) -> str | None:
-    """Say what keeps a path from being a file that can be read, or None.
+    """Return why a path is no file that can be read, or None.
 
     Args:
         path: as typed.
@@ -56,12 +56,12 @@ def fault(path: str | Path | None, ending: str, example: str) -> str | None:
             )
         except OSError:
             near = []
-        found = (
+        hint = (
             f" In that folder: {', '.join(near[:5])}."
             if near
             else " A relative path starts at the folder that trainrun is called in."
         )
-        return f"there is no file {where}.{did_you_mean(where.name, near) or found}"
+        return f"there is no file {where}.{did_you_mean(where.name, near) or hint}"
     except (OSError, ValueError) as error:  # too long a name, a loop of links, a NUL, no permission
         return f"{where} cannot be opened: {getattr(error, 'strerror', None) or error}. Name another file."
     if stat.S_ISDIR(status.st_mode):
@@ -78,14 +78,14 @@ def fault(path: str | Path | None, ending: str, example: str) -> str | None:
 
 
 def room(needed: int) -> str | None:
-    """Say that so many bytes do not fit into this machine's memory, or None."""
+    """Return a message if so many bytes do not fit into this machine's memory, else None."""
     try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not told by this system
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not known on this system
         return None
-    if needed <= there:
+    if needed <= total:
         return None
-    return f"it takes {_size(needed)} in memory, and this machine has {_size(there)}"
+    return f"it takes {_size(needed)} in memory, and this machine has {_size(total)}"
 
 
 def _size(count: int) -> str:

@@ -1,7 +1,7 @@
-"""A YAML file from somewhere, read with care: how large it may be, and grow, is settled before anything is built.
+"""YAML files, read safely: size, depth and growth by aliases are checked before any object is built.
 
-Aliases let a few lines name one another until they stand for billions, or for themselves; a thousand opening
-brackets exhaust the stack of the parser. So the file is first read as a stream of events, which does neither.
+A few lines of nested aliases can stand for billions of values, or for themselves, and a thousand opening brackets exhaust
+the parser's stack. So the file is first read as a stream of events, in constant memory.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import yaml
 
 from trainrun.errors import Problem, UserError
 
-# Far above any config, far below what hurts.
+# Limits far above any config.
 BYTES = 1_000_000
 NODES = 50_000
 DEPTH = 60
 SCALAR = 100_000
-# By libyaml where PyYAML has it: several times as fast, and the same text.
+# libyaml if PyYAML has it: several times as fast, with the same output.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def parse(content: str) -> Any:
-    """Return the content of a YAML text of ours; a file from elsewhere is read by `load`.
+    """Return the content of a trusted YAML text; `load` reads files of users.
 
     Raises:
         yaml.YAMLError: it is no YAML.
@@ -37,7 +37,7 @@ def dump(tree: Any) -> str:
 
 
 def text(path: Path) -> str:
-    """Return what a YAML file says, once it is known to be fit for reading.
+    """Return the text of a YAML file within the limits.
 
     Raises:
         UserError: it is no text, no YAML, no mapping, too large or too deep, or its aliases make it so.
@@ -73,19 +73,19 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def problem(path: Path | str, error: yaml.YAMLError) -> Problem:
-    """Tell an error of PyYAML in one line, with file and line."""
+    """Return an error of PyYAML as a one-line problem with file and line."""
     mark = getattr(error, "problem_mark", None)
     what = (
         getattr(error, "problem", None) or getattr(error, "context", None) or getattr(error, "reason", None)
     )
     place = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
     return Problem(
-        place, f"this is not YAML: {what or _short(error)}. Mend that line, or leave the file out."
+        place, f"this is not YAML: {what or _short(error)}. Correct that line, or leave the file out."
     )
 
 
 def _measure(path: Path, content: str) -> None:
-    """Count what the file would become with every alias written out; refuse what grows too much."""
+    """Count the values with every alias expanded; raise a UserError above the limits."""
     opened: list[
         tuple[str | None, int]
     ] = []  # of each collection that is not closed: its anchor, the total before it
