@@ -1,7 +1,7 @@
-"""The bad-input table: how many cases of hostile and mistaken input there are, and how many end as promised.
+"""Invalid input: how many cases of mistaken and hostile input end as promised.
 
-Promised is exit code 2 (1 where training had begun), one readable message that names what was wrong and the way out, no
-traceback, nothing half-made, nothing of another run touched. It takes about two minutes.
+Promised are exit code 2 (1 where training had begun), one readable message that names the fault and the way out, no
+traceback, no partial files, and no change to other runs.
 
     python benchmarks/bad_input.py [--json [FILE]]
 """
@@ -26,7 +26,7 @@ def main() -> int:
     """Run every case and count; name those that are not as promised."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     results_file.add_option(parser, __file__)
-    options = parser.parse_args()
+    arguments = parser.parse_args()
     kept = 0
     for bad in CASES:
         with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def main() -> int:
             print(f"{bad.id}: {'; '.join(broken[:-2])}")
     print(f"cases {len(CASES)}, as promised {kept}")
     goal = results_file.goal(f"cases as promised, of {len(CASES)}", kept, len(CASES), at_least=True)
-    results_file.write(options.json, "python benchmarks/bad_input.py", [], [goal])
+    results_file.write(arguments.json, "python benchmarks/bad_input.py", [], [goal])
     return int(kept < len(CASES))
 
 

@@ -1,10 +1,9 @@
-"""What checkpoints cost: taking the state, writing it, and what of it a training notices.
+"""Cost of checkpoints: time to capture the state, to write it, and the effect on training.
 
-Three models: the digits MLP (0.1 MB of state), the small ResNet (1 MB) and a wide MLP (100 MB). `take` is the time in
-which training stands still; `write` the time of the file (to the disk, fsync included), which another thread takes.
-`each epoch` is the training with a checkpoint after each epoch over the one with none, `auto` with the interval that
-is taken where nothing is said, both in one process, interleaved, medians; and the first again with writing in the
-same thread, for comparison.
+Three models: the digits MLP, the small ResNet, and a wide MLP with 100 MB of state. `capture` is the time for which training is
+interrupted; `write` is the time of the file, fsync included, in another thread. The ratios are those of whole trainings to one
+without checkpoints, in one process, interleaved, medians: with the default interval (`auto`), with a checkpoint after each epoch,
+and with that checkpoint written in the training thread.
 
     python benchmarks/checkpoint_cost.py [--quick] [--repeats 5]
 """
@@ -21,6 +20,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import options
 import results_file
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,8 +32,8 @@ MODELS = {
 }
 
 
-class Here:
-    """Stands where the checkpoint has its thread: the work is done at once."""
+class SameThread:
+    """An executor in place of the checkpoint's thread, which does the work at once."""
 
     def submit(self, work: Any) -> Future:
         done: Future = Future()
@@ -61,7 +61,7 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
     assert not problems, problems
     data = builders.dataset(config)
 
-    def train(every: str | None, here: bool = False) -> float:
+    def train(every: str | None, same_thread: bool = False) -> float:
         job = builders.job(config, data, tf.distribute.get_strategy())
         callbacks = []
         if every:
@@ -69,8 +69,8 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
             saved = writer.Checkpoint(folder, every=every, plan=plan)
             saved.callbacks = [saved]
             callbacks = [saved]
-            if here:
-                saved.on_train_begin = lambda logs=None: setattr(saved, "_writer", Here())
+            if same_thread:
+                saved.on_train_begin = lambda logs=None: setattr(saved, "_writer", SameThread())
         begun = []
 
         class Begin(keras.callbacks.Callback):
@@ -91,51 +91,49 @@ def measure(overrides: list[str], epochs: int, repeats: int, folder: Path) -> di
         taken = time.perf_counter()
         file.write(folder / "x" / file.LAST, arrays, {**about, "plan": {}}, keep=2)
         takes, writes = [*takes, taken - start], [*writes, time.perf_counter() - taken]
-    times: dict[str, list[float]] = {"none": [], "each": [], "auto": [], "here": []}
+    times: dict[str, list[float]] = {"none": [], "each": [], "auto": [], "same_thread": []}
     for _ in range(repeats):
         times["none"].append(train(None))
         times["auto"].append(train("auto"))
         times["each"].append(train("1epochs"))
-        times["here"].append(train("1epochs", here=True))
-    middle = {name: statistics.median(found) for name, found in times.items()}
+        times["same_thread"].append(train("1epochs", same_thread=True))
+    middle = {name: statistics.median(seconds) for name, seconds in times.items()}
     return {
         "size": sum(a.nbytes for a in arrays.values()),
         "take": statistics.median(takes[1:]),
         "write": statistics.median(writes[1:]),
         "epoch": middle["none"] / (epochs - 1),
-        **{name: middle[name] / middle["none"] for name in ("auto", "each", "here")},
+        **{name: middle[name] / middle["none"] for name in ("auto", "each", "same_thread")},
     }
 
 
 def main() -> int:
-    """Print a line a model."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=5)
+    """Print a line for each model; return 1 if the goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=options.at_least(1), default=5)
     parser.add_argument("--quick", action="store_true", help="one repeat, without the goal")
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(f"{'model':<14} {'state':>9} {'take':>9} {'write':>9} {'epoch':>9}   training, none = 1.00")
     print(f"{'':<54}   {'auto':>6} {'each epoch':>11} {'same thread':>12}")
     worst, rows = 0.0, []
     with tempfile.TemporaryDirectory() as temporary:
         for name, (overrides, epochs) in MODELS.items():
-            found = measure(overrides, epochs, 1 if given.quick else given.repeats, Path(temporary))
-            worst = max(worst, found["auto"])
+            costs = measure(overrides, epochs, 1 if arguments.quick else arguments.repeats, Path(temporary))
+            worst = max(worst, costs["auto"])
             rows.append(
                 [
                     name,
-                    found["size"] / 1e6,
-                    found["take"] * 1e3,
-                    found["write"] * 1e3,
-                    found["epoch"] * 1e3,
-                    *(found[k] for k in ("auto", "each", "here")),
+                    costs["size"] / 1e6,
+                    costs["take"] * 1e3,
+                    costs["write"] * 1e3,
+                    costs["epoch"] * 1e3,
+                    *(costs[k] for k in ("auto", "each", "same_thread")),
                 ]
             )
             print(
-                f"{name:<14} {found['size'] / 1e6:>6.1f} MB {found['take'] * 1e3:>6.1f} ms {found['write'] * 1e3:>6.1f} ms "
-                f"{found['epoch'] * 1e3:>6.0f} ms   {found['auto']:>6.2f} {found['each']:>11.2f} {found['here']:>12.2f}",
+                f"{name:<14} {costs['size'] / 1e6:>6.1f} MB {costs['take'] * 1e3:>6.1f} ms {costs['write'] * 1e3:>6.1f} ms "
+                f"{costs['epoch'] * 1e3:>6.0f} ms   {costs['auto']:>6.2f} {costs['each']:>11.2f} {costs['here']:>12.2f}",
                 flush=True,
             )
     reached = worst <= GOAL
@@ -151,14 +149,14 @@ def main() -> int:
         "each epoch, same thread",
     ]
     goal = results_file.goal("training with checkpoint.every=auto, worst model", worst, GOAL, at_least=False)
-    repeats = 1 if given.quick else given.repeats
+    repeats = 1 if arguments.quick else arguments.repeats
     results_file.write(
-        given.json,
+        arguments.json,
         "python benchmarks/checkpoint_cost.py",
         [results_file.table(columns, rows, f"Medians of {repeats} repeats")],
         [goal],
     )
-    return 0 if reached or given.quick else 1
+    return 0 if reached or arguments.quick else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""How long one waits for the command line: each of trainrun's light commands against the smallest Hydra program.
+"""Start of the command line: trainrun's light commands compared with the smallest Hydra program.
 
-The peer is a Hydra program of three lines with one YAML of one key, run with `--cfg job`. Repeats are interleaved,
-the medians are compared. Where the time goes: most of it is Python's start (0.02 s) and `import hydra` with
-OmegaConf and ANTLR (0.13 s); what trainrun adds is some fifteen YAML files read by PyYAML, and the checks.
+The peer is a Hydra program of three lines with one YAML of one key, run with `--cfg job`. Repeats are interleaved, the medians
+are compared.
 
     python benchmarks/cli_startup.py [--repeats 15]
 """
@@ -18,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import options
 import results_file
 
 GOAL = 1.5
@@ -53,11 +53,11 @@ def seconds(command: list[str], folder: Path) -> float:
 
 def main() -> int:
     """Print a line a command: median seconds and the ratio to the peer."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=options.at_least(1), default=15)
     results_file.add_option(parser, __file__)
-    options = parser.parse_args()
-    repeats = options.repeats
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "peer.py").write_text(PEER)
@@ -78,7 +78,7 @@ def main() -> int:
     worst = max(v / base for k, v in medians.items())
     print(f"worst ratio {worst:.2f}: goal {'reached' if worst <= GOAL else 'missed'}")
     results_file.write(
-        options.json,
+        arguments.json,
         "python benchmarks/cli_startup.py",
         [
             results_file.table(

@@ -1,9 +1,8 @@
-"""Large files: time to the first batch, examples a second, and memory, for a CSV and an npz.
+"""Large files: time to the first batch, examples per second, and memory, for a CSV and an npz.
 
-Each way runs in a process of its own, which reports the most memory of its own (RssAnon of /proc, looked at a hundred
-times a second) above what it had after the imports. Pages of a mapped file are not counted: they are the system's cache,
-which gives them up when somebody needs the memory. (`ru_maxrss` would count them, and begins, in a child process, at what its
-parent had.)
+Each way runs in a process of its own, which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
+second) above that after the imports. Pages of a mapped file are not counted: they are cache, which the kernel frees when memory is
+needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.)
 The peers are what a user would write: `pandas.read_csv` into arrays, `numpy.load` into memory, then `model.fit`.
 
     python benchmarks/input_speed.py [--quick]
@@ -76,8 +75,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the size")
     results_file.add_option(parser, __file__)
-    options = parser.parse_args()
-    scale, measured = 50 if options.quick else 1, []
+    arguments = parser.parse_args()
+    scale, measured = 50 if arguments.quick else 1, []
     random = np.random.RandomState(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -112,7 +111,7 @@ def main() -> int:
                       f"{got['memory']:8,.0f} MB over import", flush=True)  # fmt: skip
     columns = ["input", "way", "first batch (s)", "examples/s", "memory (MB)"]
     results_file.write(
-        options.json, "python benchmarks/input_speed.py", [results_file.table(columns, measured)]
+        arguments.json, "python benchmarks/input_speed.py", [results_file.table(columns, measured)]
     )
     return 0
 

@@ -1,8 +1,8 @@
-"""Runs that are killed by SIGKILL at random moments and resumed, against runs that are not: equal to the bit?
+"""Runs that are killed by SIGKILL at random moments and resumed: do they end with the bits of an uninterrupted run?
 
-Each row is a config, run whole once and then killed as often as its share says, by the code of `trainrun
-verify-resume`: within steps, between epochs, while a checkpoint is written, while what follows training is saved. Each
-kill costs a start of the program, some 8 seconds; a hundred take half an hour.
+Each row is a config, run once without kills and then killed as often as its share says, by the code of `trainrun
+verify-resume`: within steps, between epochs, while a checkpoint is written, while results are saved after training. Each kill costs
+a start of the program.
 
     python benchmarks/kill_resume.py [--kills 100] [--quick] [--seed 0]
 """
@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import options
 import results_file
 
 from trainrun.errors import TrainingError, UserError
@@ -66,15 +67,15 @@ def row(trainer: str, overrides: list[str], kills: int, folder: Path, seed: int)
     try:
         trial.reference()
         while struck < kills:
-            run_dir, found = trial.killed(kills - struck, f"killed_{struck}")
-            if not found:
-                return struck, equal, "it was over before a kill could strike"
-            struck += len(found)
+            run_dir, done = trial.killed(kills - struck, f"killed_{struck}")
+            if not done:
+                return struck, equal, "the run ended before it could be killed"
+            struck += len(done)
             if differing := differences.compare(trial.whole, run_dir):
                 return struck, equal, str(differing[0])
-            equal += len(found)
+            equal += len(done)
     except (TrainingError, UserError) as error:
-        # Whatever does not come to its end is no equal run.
+        # A run that fails is not an equal run.
         return max(struck, 1), equal, str(error).splitlines()[-1]
     return struck, equal, ""
 
@@ -84,29 +85,29 @@ def _epochs(overrides: list[str]) -> int:
 
 
 def main() -> int:
-    """Print a line a row, and what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    """Print a line for each row and the sum; return 1 if a run differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--kills", type=options.at_least(1), default=100, help="in all, over the rows (default: 100)"
     )
-    parser.add_argument("--kills", type=int, default=100, help="in all, over the rows (default: 100)")
     parser.add_argument("--quick", action="store_true", help="four rows of one kill, for CI")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--keep", help="an empty folder in which the runs stay")
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    rows = [r for r in ROWS if r[3]] if given.quick else ROWS
-    kills = len(rows) if given.quick else given.kills
+    arguments = parser.parse_args()
+    rows = [r for r in ROWS if r[3]] if arguments.quick else ROWS
+    kills = len(rows) if arguments.quick else arguments.kills
     began, total, good, measured = time.monotonic(), 0, 0, []
     print(f"{'trainer':<15} {'feature':<30} {'kills':>5} {'equal':>5}")
     with tempfile.TemporaryDirectory(prefix="trainrun-kills-") as temporary:
-        root = Path(given.keep).absolute() if given.keep else Path(temporary)
+        root = Path(arguments.keep).absolute() if arguments.keep else Path(temporary)
         root.mkdir(parents=True, exist_ok=True)
-        os.chdir(temporary)  # a config in the working directory has no say
+        os.chdir(temporary)  # without a config in the working directory
         for i, (trainer, feature, overrides, _) in enumerate(rows):
             share = kills * (i + 1) // len(rows) - kills * i // len(rows)
             if not share:
                 continue
-            struck, equal, wrong = row(trainer, overrides, share, root / str(i), given.seed + i)
+            struck, equal, wrong = row(trainer, overrides, share, root / str(i), arguments.seed + i)
             total, good = total + struck, good + equal
             measured.append([trainer, feature, struck, equal])
             print(f"{trainer:<15} {feature:<30} {struck:>5} {equal:>5}  {wrong}".rstrip(), flush=True)
@@ -115,8 +116,8 @@ def main() -> int:
         f"{good} of {total} kills led to the same bits, in {(time.monotonic() - began) / 60:.0f} min: {reached}"
     )
     results_file.write(
-        given.json,
-        f"python benchmarks/kill_resume.py --kills {kills}" + (" --quick" if given.quick else ""),
+        arguments.json,
+        f"python benchmarks/kill_resume.py --kills {kills}" + (" --quick" if arguments.quick else ""),
         [results_file.table(["trainer", "feature", "kills", "equal to the bit"], measured)],
         [results_file.goal(f"kills that led to the same bits, of {total}", good, total, at_least=True)],
     )

@@ -1,13 +1,8 @@
-"""What a metric costs a batch: our KS against the form that is commonly published, and against Keras' AUC.
+"""The ks metric: time per sample, compared with the commonly published form and with Keras' AUC.
 
-That form keeps one counter a bin and adds to one of them for each sample, in a loop over the batch: each addition is a
-read, a slice and an assignment, one after another. Ours sorts the batch into bins and adds once: `segment_sum`. Both
-are compiled, both count the same, which is asserted. Keras' AUC does its own such trick, on 200 thresholds.
-
-The loop makes its counts within one compiled call. So do ours where they are part of a step, an epoch long: that is
-what the goals are held against, `BATCHES` batches in one call. Called from Python for each batch, ours is seen to take
-some five times as long: 0.2 ms of each call are TensorFlow's price of a call, whatever it does; a call of an empty
-function stands beside it. The rest, 3 to 4 ns a sample, is a handful of kernels that each go once over the batch.
+The published form adds to one counter per sample, in a loop over the batch. `metric=ks` sorts the batch into bins and adds once
+(`segment_sum`). Both are compiled and count the same, which is asserted. The goals hold for `BATCHES` updates in one compiled call,
+as in a compiled epoch; calls from Python for each batch are reported beside them, with a call of an empty function.
 
     python benchmarks/metrics_speed.py [--quick]
 """
@@ -84,8 +79,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     results_file.add_option(parser, __file__)
-    options = parser.parse_args()
-    repeats = 3 if options.quick else 15
+    arguments = parser.parse_args()
+    repeats = 3 if arguments.quick else 15
     random = np.random.RandomState(0)
     y = tf.constant((random.rand(BATCH, 1) < 0.3).astype("float32"))
     p = tf.constant(np.clip(random.rand(BATCH, 1) * 0.7 + 0.3 * y.numpy(), 0, 0.999999).astype("float32"))
@@ -127,7 +122,7 @@ def main() -> int:
         ["times as fast as Keras' AUC", against_auc, by_call[1]],
     ]
     results_file.write(
-        options.json,
+        arguments.json,
         "python benchmarks/metrics_speed.py",
         [
             results_file.table(

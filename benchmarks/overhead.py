@@ -1,13 +1,10 @@
-"""What the program costs beside the training itself: journal, MLflow, checkpoints, progress; and how long until it begins.
+"""Overhead of a run: journal, MLflow, checkpoints and progress compared with training alone; and the time until training begins.
 
-The peer is the same trainer, job and epochs with no callback at all, in the same process, repeats interleaved. The
-start is the time from the command to the beginning of training, less that of `python -c "import tensorflow"`: both
-run as processes of their own. (Compiling the first step comes after that, and is the same for any program.)
+The peer is the same trainer, job and epochs without callbacks, in the same process, repeats interleaved. The start is the time
+from the command to the beginning of training, less that of `python -c "import tensorflow, keras"`, both as processes of their own.
+(The first step is compiled after that.)
 
-Where the time goes (2 cores, an epoch of 78 ms): a checkpoint's capture 0.7 ms where one is due, the learning rate 0.6, the line on the
-screen 0.3, the journal's record 0.3. MLflow has a process of its own, at a nice value of 10.
-
-    python benchmarks/overhead.py [--quick] [--epochs 200]
+    python benchmarks/overhead.py [--quick] [--epochs 1000] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import options
 import results_file
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -93,11 +91,11 @@ def main() -> int:
     """Print the two figures beside their goals."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="short runs, one repeat")
-    parser.add_argument("--epochs", type=int, default=1000, help="a minute or so of training")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=options.at_least(1), default=1000, help="a minute or so of training")
+    parser.add_argument("--repeats", type=options.at_least(1), default=3)
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    epochs, repeats = (60, 1) if given.quick else (given.epochs, given.repeats)
+    arguments = parser.parse_args()
+    epochs, repeats = (60, 1) if arguments.quick else (arguments.epochs, arguments.repeats)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         imports, begins = start_up(repeats)
@@ -115,7 +113,7 @@ def main() -> int:
         ["from the command to training (s)", begins],
     ]
     results_file.write(
-        given.json,
+        arguments.json,
         f"python benchmarks/overhead.py --epochs {epochs} --repeats {repeats}",
         [results_file.table(["quantity", "value"], rows, f"Medians of {repeats} repeats, {epochs} epochs")],
         [

@@ -23,7 +23,7 @@ class Section:
     """A section of the page.
 
     Args:
-        name: of the result file and, where there is one, of the script.
+        name: of the script and its result file.
         heading: of the section; other pages link to it.
         text: what is compared, and how.
     """
@@ -95,7 +95,7 @@ SECTIONS = [
         "vectorized_auto",
         "When seeds are vectorized automatically",
         "Seconds of whole commands, `trainrun seeds=N model=mlp` with `hydra/launcher=local` and `vectorized`: the basis of the rule in "
-        "`trainrun/vectorized/heuristics.py`. Timed by hand; there is no script.",
+        "`trainrun/vectorized/heuristics.py`.",
     ),
     Section(
         "sweep_scale",
@@ -111,7 +111,7 @@ SECTIONS = [
         "racing",
         "Racing over seeds",
         "Simulated sweeps of ten settings with five seeds, whose means differ twice as much as seeds do: how many trials racing saves, and "
-        "how often it eliminates the best setting. A simulation made when racing was written; there is no script.",
+        "how often it eliminates the best setting.",
     ),
     Section(
         "kill_resume",

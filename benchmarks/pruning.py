@@ -1,12 +1,11 @@
-"""What pruning saves, and what it costs: 60 trials with ASHA, and without.
+"""Pruning: what 60 trials with ASHA save, and what they lose, compared with no pruner.
 
-The same 60 points (learning rates from 1e-5 to 1, five dropout rates) of the digits MLP, 27 epochs each, once to their
-ends, once with `sweep/pruner=asha`. Printed: the epochs that were trained, as a share; the seconds, as a share; the best
-validation loss of each, and the place that ASHA's winner has in the whole sweep's ranking. (ASHA: Li and others, 2020; by Optuna's
-SuccessiveHalvingPruner. Asynchronous halving gives up what comes later and is worse than what is there; so how much is
-saved depends on the order, which is shuffled here, once for both.)
+The same 60 points (learning rates from 1e-5 to 1, five dropout rates) of the digits MLP, 27 epochs each, once without a pruner and
+once with `sweep/pruner=asha`. Printed are the share of epochs trained, the share of time, the best validation loss of each, and
+the rank of ASHA's winner in the whole sweep. (ASHA: Li and others, 2020; by Optuna's SuccessiveHalvingPruner. How much is saved
+depends on the order of the trials, which is shuffled once for both.)
 
-    python benchmarks/pruning.py [--quick] [--repeats 1]
+    python benchmarks/pruning.py [--quick]
 """
 
 from __future__ import annotations
@@ -53,21 +52,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="12 trials of 9 epochs")
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    n, epochs = (6, 9) if given.quick else (12, 27)
+    arguments = parser.parse_args()
+    n, epochs = (6, 9) if arguments.quick else (12, 27)
     rates = [round(10 ** (-5 + 5 * i / (n - 1)), 7) for i in range(n)]
-    points = [(r, d) for r in rates for d in ((0.0, 0.3) if given.quick else (0.0, 0.1, 0.2, 0.35, 0.5))]
+    points = [(r, d) for r in rates for d in ((0.0, 0.3) if arguments.quick else (0.0, 0.1, 0.2, 0.35, 0.5))]
     random.Random(0).shuffle(points)
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as name:
         for way, extra in PRUNERS.items():
             seconds, rows = sweep(Path(name) / way, points, epochs, extra)
-            found[way] = (seconds, rows)
+            results[way] = (seconds, rows)
             trained, best = sum(r["epochs"] for r in rows), rows[0]
             pruned = sum(r["status"] == "PRUNED" for r in rows)
             print(f"  {way:<6}{len(rows)} trials, {pruned} pruned, {trained} epochs, {seconds:6.1f} s, "
                   f"best val_loss {float(best['val_loss']):.4f} (trial {best['trial']})", flush=True)  # fmt: skip
-    (slow, whole), (fast, some) = found["none"], found["asha"]
+    (slow, whole), (fast, some) = results["none"], results["asha"]
     share = sum(r["epochs"] for r in some) / sum(r["epochs"] for r in whole)
     place = 1 + [r["trial"] for r in whole].index(some[0]["trial"])
     print(f"asha: {share:.0%} of the epochs, {fast / slow:.0%} of the time; its winner is number {place} of {len(whole)}, "
@@ -81,7 +80,7 @@ def main() -> int:
     ]
     table = results_file.table(["quantity", "value"], rows, "ASHA, compared with no pruner; one run")
     results_file.write(
-        given.json, "python benchmarks/pruning.py" + (" --quick" if given.quick else ""), [table]
+        arguments.json, "python benchmarks/pruning.py" + (" --quick" if arguments.quick else ""), [table]
     )
     return 0
 

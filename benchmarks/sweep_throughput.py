@@ -1,7 +1,7 @@
-"""Trials a minute of a small sweep: `trainrun -m` against what people write otherwise.
+"""Trials per minute of a small sweep: `trainrun -m` compared with a shell loop and other tools.
 
-The work is the same everywhere: the digits MLP (64-32, 6,570 parameters), 10 epochs, batch 32, Adam, the same number of
-training and validation examples, a grid of learning rates and seeds; two trials at once wherever the tool can.
+The work is the same everywhere: the digits MLP (64-32), 10 epochs, batch 32, Adam, the same number of training and validation
+examples, a grid of learning rates and seeds; two trials at once wherever the tool can.
 
     shell       for …; do python train.py …; done       the plain Keras script, one process after another
     shell2      the same, two side by side (xargs -P 2)
@@ -11,14 +11,8 @@ training and validation examples, a grid of learning rates and seeds; two trials
     kerastuner  KerasTuner's GridSearch, in one process
     trainrun    `trainrun -m …` as it comes: MLflow on SQLite, journal, checkpoints, model, report for each trial
 
-Each runs in a process of its own, from its start to its end, repeats interleaved; the medians count. A tool that is not
-installed is left out and named. The mean validation accuracy of all trials must agree within 0.02.
-
-Where the time goes: a plain script imports TensorFlow (4 to 8 s here) for each trial, trains for 3 s, most of it Keras'
-Python between the steps, and nothing shares anything. `trainrun` imports once, forks; its steps are compiled (see
-training_speed.py); trials that differ in learning rate or seed share the compiled program (`sweep.reuse`), and the
-pictures of short trials are drawn for the best only (`sweep.pictures`). What is left is the import and the preparation of
-the sweep, and for each trial a quarter of a second: building the model, 10 epochs, saving and measuring it.
+Each runs in a process of its own, from its start to its end, repeats interleaved; medians are compared. A tool that is not
+installed is left out and named. The mean validation accuracies must agree within 0.02.
 
     python benchmarks/sweep_throughput.py [--quick] [--trials 24] [--repeats 3] [--only trainrun,basic]
 """
@@ -37,6 +31,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import options
 import results_file
 
 GOAL = 12.0
@@ -86,10 +81,10 @@ def one(config):
     tune.report({"accuracy": train.train(config["rate"], config["seed"])})
 ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False,
          _node_ip_address="127.0.0.1", runtime_env={"env_vars": {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}})
-found = tune.Tuner(tune.with_resources(one, {"cpu": 1}),
+results = tune.Tuner(tune.with_resources(one, {"cpu": 1}),
     param_space={"rate": tune.grid_search(rates), "seed": tune.grid_search(seeds)},
     run_config=tune.RunConfig(storage_path=here + "/ray", verbose=0)).fit()
-for result in found:
+for result in results:
     print("ACC", result.metrics["accuracy"])
 """
 TUNER = """
@@ -131,7 +126,7 @@ def grid(trials: int) -> tuple[list[float], list[int]]:
 
 
 def missing(way: str) -> bool:
-    """Tell whether a tool is not installed."""
+    """Return whether a tool is not installed."""
     try:
         return any(importlib.util.find_spec(name) is None for name in NEEDS.get(way, []))
     except ModuleNotFoundError:
@@ -142,8 +137,8 @@ def run(way: str, folder: Path, rates: list[float], seeds: list[int]) -> tuple[f
     """Run all trials in one way; return the seconds and the accuracies."""
     folder.mkdir()
     (folder / "train.py").write_text(TRAIN)
-    found = folder / "found.txt"
-    (folder / "app.py").write_text(HYDRA % found)
+    accuracies_file = folder / "accuracies.txt"
+    (folder / "app.py").write_text(HYDRA % accuracies_file)
     python, points = sys.executable, [(r, s) for r in rates for s in seeds]
     lists = [str(folder), json.dumps(rates), json.dumps(seeds)]
     lines = " ".join(f"'{r} {s}'" for r, s in points)
@@ -168,8 +163,8 @@ def run(way: str, folder: Path, rates: list[float], seeds: list[int]) -> tuple[f
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"},
     )
     seconds = time.perf_counter() - begin
-    said = done.stdout + (found.read_text() if found.exists() else "")
-    accuracies = [float(line.split()[1]) for line in said.splitlines() if line.startswith("ACC")]
+    output = done.stdout + (accuracies_file.read_text() if accuracies_file.exists() else "")
+    accuracies = [float(line.split()[1]) for line in output.splitlines() if line.startswith("ACC")]
     if way == "trainrun":
         for table in folder.glob("outputs/sweeps/*/leaderboard.csv"):
             accuracies = [float(row["val_accuracy"]) for row in csv.DictReader(table.open())]
@@ -179,26 +174,28 @@ def run(way: str, folder: Path, rates: list[float], seeds: list[int]) -> tuple[f
 
 
 def main() -> int:
-    """Print a line for each way."""
+    """Print a line for each way; return 1 if the accuracies differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="4 trials, one repeat, shell and trainrun only")
-    parser.add_argument("--trials", type=int, default=24)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", default="shell,shell2,basic,joblib,tune,kerastuner,trainrun")
+    parser.add_argument("--trials", type=options.at_least(2), default=24)
+    parser.add_argument("--repeats", type=options.at_least(1), default=3)
+    parser.add_argument("--only", type=options.names(NAMES), default=[*NAMES])
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    ways = given.only.split(",")
-    if given.quick:
-        given.trials, given.repeats, ways = 4, 1, ["shell", "trainrun"]
+    arguments = parser.parse_args()
+    ways = [*arguments.only]
+    if arguments.quick:
+        arguments.trials, arguments.repeats, ways = 4, 1, ["shell", "trainrun"]
     for way in [w for w in ways if missing(w)]:
         print(f"{way}: not installed here, left out")
         ways.remove(way)
-    rates, seeds = grid(given.trials)
+    if not ways:
+        parser.error("none of these tools is installed")
+    rates, seeds = grid(arguments.trials)
     trials = len(rates) * len(seeds)
     took: dict[str, list[float]] = {w: [] for w in ways}
     right: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
-        for i in range(given.repeats):
+        for i in range(arguments.repeats):
             for way in ways:
                 seconds, accuracies = run(way, Path(name) / f"{way}{i}", rates, seeds)
                 took[way].append(seconds)
@@ -206,7 +203,7 @@ def main() -> int:
                 print(f"  {i + 1}: {way:<11}{seconds:7.1f} s", file=sys.stderr, flush=True)
     paces = {w: trials / statistics.median(s) * 60 for w, s in took.items()}
     base = paces.get("shell") or next(iter(paces.values()))
-    print(f"{trials} trials, 2 at once, medians of {given.repeats}")
+    print(f"{trials} trials, 2 at once, medians of {arguments.repeats}")
     for way in ways:
         print(
             f"  {way:<11}{paces[way]:7.1f} trials a minute   {paces[way] / base:5.1f} x   accuracy {right[way]:.3f}"
@@ -220,18 +217,18 @@ def main() -> int:
         "accuracy",
     ]
     results_file.write(
-        given.json,
-        f"python benchmarks/sweep_throughput.py --trials {trials} --repeats {given.repeats}",
+        arguments.json,
+        f"python benchmarks/sweep_throughput.py --trials {trials} --repeats {arguments.repeats}",
         [
             results_file.table(
-                columns, rows, f"{trials} trials, medians of {given.repeats} interleaved repeats"
+                columns, rows, f"{trials} trials, medians of {arguments.repeats} interleaved repeats"
             )
         ],
         [results_file.goal("trainrun, times the shell loop", ratio, GOAL, at_least=True)] if ratio else [],
     )
     first = right[ways[0]]
     if any(abs(a - first) > CLOSE for a in right.values()):
-        print("they did not come to the same: accuracies differ")
+        print("the accuracies differ")
         return 1
     if ratio is not None:
         ahead = all(paces["trainrun"] >= p for p in paces.values())

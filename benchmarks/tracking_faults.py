@@ -1,16 +1,13 @@
-"""What a tracking server can do to a run: nothing. Per fault: records written, delivered, lost, doubled; and the slowdown.
+"""Faults of a tracking server: per fault, records written, delivered, lost and duplicated, and the slowdown of the training.
 
-Each fault meets a training run of its own, a real `mlflow server` on SQLite behind a proxy (or on PostgreSQL, where it
-is installed), while it trains; where the fault lasts until the run's end, `trainrun sync` delivers the rest once it is
-over. Then every value of every epoch is looked for in MLflow, with its step and time. The slowdown is that of the
-training loop against tracking=none: the same job in the same process, by turns (without, with, with, without: so that what
-the machine does in the meantime cancels). Two trainings of which neither is tracked differ by some 4 % here (the row `control`
-compares nothing with nothing), and the server's own work on the same two cores, half a millisecond for each value, is in it,
-though it gets only the time that nobody else wants. So what is ours is told beside it: `delivery` is the processor time that the
-delivery process takes while the training runs, as a share of the training's seconds; the import of MLflow, two seconds
-once for a process, is not in it.
+Each fault meets a training run of its own, with a real `mlflow server` on SQLite behind a proxy (or on PostgreSQL, where it is
+installed); where the fault lasts until the run's end, `trainrun sync` delivers the rest afterwards. Then every value of every epoch
+is looked up in MLflow, with its step and time. The slowdown is that of the training loop compared with tracking=none: the same job in
+the same process, in turns (without, with, with, without), so that drifts of the machine cancel. Two trainings without tracking
+differ as the row `control` does, and the server's own work on the same cores is part of the slowdown. `delivery` is the
+processor time of the delivery process during training, as a share of the training's seconds, without its import of MLflow.
 
-    python benchmarks/tracking_faults.py [--quick] [--epochs N] [--repeats N]
+    python benchmarks/tracking_faults.py [--quick] [--epochs N] [--repeats N] [--only WORD,WORD]
 """
 
 from __future__ import annotations
@@ -33,6 +30,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import options
 import results_file
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -50,10 +48,10 @@ spec = importlib.util.spec_from_file_location(
 servers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(servers)
 
-# A training process: it says when it begins, and trains the same job by turns with and without tracking.
+# A training process: it prints when each training begins, and trains the same job in turns with and without tracking.
 TRAINER = """
 import json, os, sys, time
-told = json.loads(sys.argv[1])
+task = json.loads(sys.argv[1])
 import psutil
 import tensorflow as tf
 import trainrun
@@ -64,13 +62,13 @@ from trainrun.tracking.settings import TrackingSettings
 from pathlib import Path
 
 def composed(epochs):
-    config, problems = preflight.overrides([*told["settings"], f"trainer.epochs={epochs}"])
+    config, problems = preflight.overrides([*task["settings"], f"trainer.epochs={epochs}"])
     assert not problems, problems
     return config
 
 strategy = tf.distribute.get_strategy()
 
-# The process that delivers, and the seconds of a processor that it has taken.
+# The delivery process, and the seconds of processor time that it has used.
 def processor(recorder):
     pid = recorder.delivery and recorder.delivery.courier.process_id
     if not pid or not psutil.pid_exists(pid):
@@ -91,16 +89,16 @@ def train(settings, run_dir, name, config):
         job.model.save(run_dir / "model.keras")
         recorder.model("model.keras", job.dataset.inputs, [*job.model.output_shape[1:]])
     print("trained", flush=True)
-    ended = recorder.end("FINISHED")
+    recorder.end("FINISHED")
     print("seconds", name, seconds, share, flush=True)
 
-folder = Path(told["folder"])
-given = told["tracking"]
-for i, epochs in enumerate(told["epochs"]):  # the first of several is for warming up, and counts for the records only
+folder = Path(task["folder"])
+target = task["tracking"]
+for i, epochs in enumerate(task["epochs"]):  # the first of several is for warming up, and counts for the records only
     for name in ("none", "mlflow") if i % 2 == 0 else ("mlflow", "none"):
         run_dir = folder / f"{name}{i}"
         run_dir.mkdir(parents=True)
-        settings = {"name": name, **given} if name == "mlflow" and given else {"name": "none"}
+        settings = {"name": name, **target} if name == "mlflow" and target else {"name": "none"}
         train(settings, run_dir, name, composed(epochs))
 print("over", flush=True)
 """
@@ -168,7 +166,7 @@ FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] 
 
 
 def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: list[int]) -> dict[str, Any]:
-    """Have a fault happen to training runs; return what became of their records, and the slowdown.
+    """Cause a fault during training runs; return the counts of their records, and the slowdown.
 
     Args:
         name: of the fault.
@@ -182,14 +180,14 @@ def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: 
     proxy(None)(stage)
     if before is not None:
         before(stage)
-    told = {
+    task = {
         "settings": settings,
         "epochs": epochs[-1:] if "training process" in kills else epochs,
         "folder": str(folder),
         "tracking": None if name == CONTROL else {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAINER, json.dumps(told)],
+        [sys.executable, "-c", TRAINER, json.dumps(task)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -223,13 +221,13 @@ def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: 
         capture_output=True,
         cwd=folder,
     )
-    written, there, lost, doubled = (0, 0, 0, 0) if name == CONTROL else count(stage, runs)
+    written, delivered, lost, doubled = (0, 0, 0, 0) if name == CONTROL else count(stage, runs)
     # The first of each is for warming up.
     without, with_it = seconds["none"][1:], seconds["mlflow"][1:]
     turns = [sum(with_it[i : i + 2]) / sum(without[i : i + 2]) - 1 for i in range(0, len(without) - 1, 2)]
     return {
         "written": written,
-        "in MLflow": there,
+        "in MLflow": delivered,
         "lost": lost,
         "doubled": doubled,
         "slowdown": statistics.mean(turns) if turns else None,
@@ -248,10 +246,10 @@ def _disturb(
     delivery: set[int],
 ) -> None:
     time.sleep(4.0 if kills or during else 1.0)
-    delivery |= (found := _children(trainer.pid))
+    delivery |= (children := _children(trainer.pid))
     with contextlib.suppress(ProcessLookupError):
         if kills.startswith("delivery"):
-            for pid in found:
+            for pid in children:
                 os.kill(pid, signal.SIGKILL)
         elif kills.startswith("training"):
             trainer.kill()
@@ -261,13 +259,13 @@ def _disturb(
 
 def _children(pid: int) -> set[int]:
     """Return the delivery processes of a training process."""
-    found = set()
+    children = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if b"trainrun.tracking.delivery.service" in (folder / "cmdline").read_bytes():
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found |= {int(folder.name)} if parent == pid else set()
-    return found
+                children |= {int(folder.name)} if parent == pid else set()
+    return children
 
 
 def _wait_for(processes: set[int]) -> None:
@@ -278,7 +276,7 @@ def _wait_for(processes: set[int]) -> None:
 
 
 def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
-    """Hold MLflow against the journals; return values written, found, lost and doubled.
+    """Compare MLflow with the journals; return values written, delivered, lost and doubled.
 
     A parameter, an end and a model count as a value each, a second run of the same directory as all of its own.
     """
@@ -289,7 +287,7 @@ def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
     client = MlflowClient(stage.server.uri)
     experiments = [e.experiment_id for e in client.search_experiments()]
     written: Counter = Counter()
-    there: Counter = Counter()
+    delivered: Counter = Counter()
     for run_dir in runs:
         records = journal.read(run_dir / "journal.jsonl").records
         for record in records:
@@ -305,49 +303,60 @@ def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
             for name in run.data.metrics:
                 for m in client.get_metric_history(run.info.run_id, name):
                     if name != "step":
-                        there[run_dir.name, name, m.step, m.value, m.timestamp] += 1
+                        delivered[run_dir.name, name, m.step, m.value, m.timestamp] += 1
             for name in run.data.params:
-                there[run_dir.name, "param", name] += 1
-            there[run_dir.name, "end", run.info.status] += 1
+                delivered[run_dir.name, "param", name] += 1
+            delivered[run_dir.name, "end", run.info.status] += 1
             models = run.outputs.model_outputs if run.outputs else []
             if models:
-                there[run_dir.name, "model"] += len(models)
-    lost = sum((written - there).values())
-    doubled = sum((there - written).values())
-    return sum(written.values()), sum(there.values()) - doubled, lost, doubled
+                delivered[run_dir.name, "model"] += len(models)
+    lost = sum((written - delivered).values())
+    doubled = sum((delivered - written).values())
+    return sum(written.values()), sum(delivered.values()) - doubled, lost, doubled
 
 
 def verdict(good: bool) -> str:
-    """Return a word."""
+    """Return the goal's state as a word."""
     return "reached" if good else "missed"
 
 
 def main() -> int:
-    """Print a row a fault, and whether the goals are reached."""
+    """Print a row for each fault, and whether the goals are reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two short runs of each: no slowdown")
-    parser.add_argument("--epochs", type=int, default=40, help="some twenty seconds of training")
-    parser.add_argument("--repeats", type=int, default=1, help="of four runs; 0: no slowdown is measured")
-    parser.add_argument("--only", help="faults whose names hold one of these words: a,b")
+    parser.add_argument(
+        "--epochs", type=options.at_least(1), default=40, help="some twenty seconds of training"
+    )
+    parser.add_argument(
+        "--repeats", type=options.at_least(0), default=1, help="of four runs; 0: no slowdown is measured"
+    )
+    parser.add_argument(
+        "--only",
+        type=options.names(FAULTS, parts=True),
+        default=[*FAULTS],
+        help="faults whose names hold one of these words: a,b",
+    )
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    settings = [*SETTINGS, "callback=none", *([] if given.quick else [LARGE])]
-    warm = [min(given.epochs, WARM)] if given.repeats else [given.epochs]
-    epochs = [SHORT, SHORT] if given.quick else warm + [given.epochs] * 2 * given.repeats
+    arguments = parser.parse_args()
+    settings = [*SETTINGS, "callback=none", *([] if arguments.quick else [LARGE])]
+    warm = [min(arguments.epochs, WARM)] if arguments.repeats else [arguments.epochs]
+    epochs = [SHORT, SHORT] if arguments.quick else warm + [arguments.epochs] * 2 * arguments.repeats
+    unmeasured = {CONTROL} if len(epochs) <= 2 else set()  # it measures nothing but the slowdown
+    if arguments.store == "postgres":
+        unmeasured.add("loses the run")
+    names = [name for name in arguments.only if name not in unmeasured]
+    if not names:
+        parser.error(f"with these options, nothing is measured of {', '.join(arguments.only)}")
     rows, database = [], None
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         os.chdir(folder)
         stack.callback(os.chdir, "/")
-        if given.store == "postgres":
+        if arguments.store == "postgres":
             database = servers.Postgres(servers.postgres_programs()).create()
             stack.callback(database.remove)
         stage = Stage(Path(folder), database)
         stack.callback(stage.close)
-        names = [n for n in FAULTS if given.only is None or any(word in n for word in given.only.split(","))]
-        names = [n for n in names if len(epochs) > 2 or n != CONTROL]
-        if database is not None:
-            names = [n for n in names if n != "loses the run"]
         print(
             f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}{'delivery':>10}  (training)"
         )
@@ -385,13 +394,13 @@ def main() -> int:
         ],
     )
     goals = [results_file.goal("records lost or duplicated", lost + doubled, 0, at_least=False)]
-    told = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
-    if told:
-        slow = [r["slowdown"] for r in told]
+    slowed = [r for r, name in zip(rows, names, strict=True) if r["slowdown"] is not None and name != CONTROL]
+    if slowed:
+        slow = [r["slowdown"] for r in slowed]
         mean, error = statistics.mean(slow), 0.0
         if len(slow) > 1:
             error = statistics.stdev(slow) / len(slow) ** 0.5
-        most = max(r["share"] or 0.0 for r in told)
+        most = max(r["share"] or 0.0 for r in slowed)
         goals.append(
             results_file.goal(
                 f"slowdown, mean of {len(slow)} faults (%)", mean * 100, GOAL_SLOWDOWN * 100, at_least=False
@@ -401,9 +410,9 @@ def main() -> int:
               f"worst: {verdict(max(slow) <= GOAL_SLOWDOWN)} (goal {GOAL_SLOWDOWN:.0%}); the delivery takes at most {most:.1%} of a processor")  # fmt: skip
     print(f"lost {lost}, doubled {doubled} (goal 0 and 0): {verdict(not lost and not doubled)}")
     results_file.write(
-        given.json,
-        f"python benchmarks/tracking_faults.py --epochs {given.epochs} --repeats {given.repeats}"
-        + (" --quick" if given.quick else ""),
+        arguments.json,
+        f"python benchmarks/tracking_faults.py --epochs {arguments.epochs} --repeats {arguments.repeats}"
+        + (" --quick" if arguments.quick else ""),
         [table],
         goals,
     )

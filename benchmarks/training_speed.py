@@ -1,19 +1,13 @@
-"""Examples a second of our trainers against the plain Keras script: arrays and `model.fit`, Keras' defaults.
+"""Examples per second of `trainer=fit` and `trainer=custom` compared with the plain Keras script: arrays and `model.fit`, defaults.
 
-Both train the same compiled model on the same data without validation, metrics included. After a warm-up that compiles,
-the repeats are interleaved, and the medians of an epoch's seconds are compared. The first epoch, which compiles,
-stands apart. At the end both must have learnt the same: the losses of the last epoch may differ by a quarter, because
-Keras shuffles by another generator.
+All train the same compiled model on the same data without validation, metrics included. After a warm-up that compiles, the
+repeats are interleaved, and the medians of an epoch's seconds are compared. The first epoch, which compiles, stands apart. At the end
+the losses of the last epoch may differ by a quarter, because Keras shuffles by another generator. The column `bare` is the compiled
+step on one constant batch, the limit of the machine.
 
-Where the time goes, digits MLP at batch 32 on 2 cores: of the 2 ms a step that plain `fit` takes, its kernels are
-0.15 ms. The rest is Python: a batch out of the iterator, one call of a compiled function, the callbacks' logs.
-`custom` leaves Python once an epoch and runs short kernels on one thread (trainer/_executor.py); what remains are the
-kernels, some 400 of one or two microseconds, most of them the optimizer's. On compute-bound models all three come to
-the same, the time of the kernels: the column `bare` is the compiled step on one constant batch, the limit here.
-
-Where `lightning` (or `pytorch_lightning`) and `torch` can be imported, PyTorch Lightning trains the digits MLP too: same
-layers, first weights' distribution, optimizer, batches and epochs, on the CPU; loss and accuracy logged an epoch; no
-logger, checkpoint, progress bar or summary.
+Where `lightning` (or `pytorch_lightning`) and `torch` can be imported, PyTorch Lightning trains the digits MLP too: same layers,
+distribution of the first weights, optimizer, batches and epochs, on the CPU; loss and accuracy logged per epoch; no logger,
+checkpoint, progress bar or summary.
 
     python benchmarks/training_speed.py [--quick] [--models mlp,cnn] [--epochs 8]
 """
@@ -35,6 +29,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import options
 import results_file
 import tensorflow as tf
 
@@ -130,8 +125,8 @@ def by_lightning(package: str, batch: int, epochs: int) -> tuple[list[float], fl
     """Train the digits MLP by PyTorch Lightning; return each epoch's seconds and the last loss."""
     import torch
 
-    # Torch's threads spin while they wait; beside TensorFlow's in one process, on 2 cores, they are in each other's way
-    # (1.5 s an epoch, 0.06 with one thread). So small a model gains nothing from the second.
+    # Torch's threads spin while they wait, and slow TensorFlow's and each other down in one process. So small a model gains
+    # nothing from a second thread.
     torch.set_num_threads(1)
     pl = importlib.import_module("lightning.pytorch" if package == "lightning" else package)
     for name in ("lightning.pytorch", "pytorch_lightning", "lightning.fabric"):
@@ -191,24 +186,24 @@ def by_lightning(package: str, batch: int, epochs: int) -> tuple[list[float], fl
 
 
 def main() -> int:
-    """Print a line a model and batch size; return 1 if the losses do not agree."""
+    """Print a line for each model and batch size; return 1 if the losses do not agree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="mlp at batch 32 only, two repeats")
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--batches", default="32,256")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--models", type=options.names(MODELS), default=[*MODELS])
+    parser.add_argument("--batches", type=options.numbers(1), default=[32, 256])
+    parser.add_argument("--epochs", type=options.at_least(4), default=8, help="the first three are a warm-up")
+    parser.add_argument("--repeats", type=options.at_least(1), default=3)
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    names, sizes = given.models.split(","), [int(b) for b in given.batches.split(",")]
-    if given.quick:
-        names, sizes, given.repeats = ["mlp"], [32], 2
+    arguments = parser.parse_args()
+    names, sizes = arguments.models, arguments.batches
+    if arguments.quick:
+        names, sizes, arguments.repeats = ["mlp"], [32], 2
     examples, failed = 1079, []
     rows: list[list[Any]] = []
     peers: list[list[Any]] = []
     goals: list[dict[str, Any]] = []
     print(
-        f"medians of an epoch, {given.repeats} interleaved repeats of {given.epochs} epochs; ratios to plain Keras fit"
+        f"medians of an epoch, {arguments.repeats} interleaved repeats of {arguments.epochs} epochs; ratios to plain Keras fit"
     )
     print(
         f"{'model':<13}{'batch':>6}{'plain ex/s':>12}{'fit':>7}{'custom':>8}{'bare':>7}   first epoch: plain, fit, custom"
@@ -220,12 +215,12 @@ def main() -> int:
             package = has_lightning() if name == "mlp" else None
             if package is not None:
                 epochs["lightning"] = []
-            for _ in range(given.repeats):
+            for _ in range(arguments.repeats):
                 for way, took in epochs.items():
                     if way == "lightning":
-                        seconds, loss[way] = by_lightning(package, batch, given.epochs)
+                        seconds, loss[way] = by_lightning(package, batch, arguments.epochs)
                     else:
-                        seconds, loss[way] = run(way, MODELS[name], batch, given.epochs)
+                        seconds, loss[way] = run(way, MODELS[name], batch, arguments.epochs)
                     first.setdefault(way, seconds[0])
                     took += seconds[3:]
             median = {way: statistics.median(took) for way, took in epochs.items()}
@@ -274,12 +269,12 @@ def main() -> int:
                 if way != "lightning" and ratio[way] < goal:
                     print(f"   {way}: {ratio[way]:.2f}, goal {goal} missed")
     tables = [results_file.table(["model", "batch", "plain examples/s", "fit / plain", "custom / plain", "bare / plain", "first epoch: plain (s)", "fit (s)", "custom (s)"], rows,
-                                 f"Medians of an epoch, {given.repeats} interleaved repeats of {given.epochs} epochs")]  # fmt: skip
+                                 f"Medians of an epoch, {arguments.repeats} interleaved repeats of {arguments.epochs} epochs")]  # fmt: skip
     if peers:
         tables.append(results_file.table(["batch", "examples/s", "Lightning / plain", "fit / Lightning", "custom / Lightning", "first epoch (s)"], peers,
                                          "PyTorch Lightning on the digits MLP"))  # fmt: skip
     results_file.write(
-        given.json, f"python benchmarks/training_speed.py --epochs {given.epochs}", tables, goals
+        arguments.json, f"python benchmarks/training_speed.py --epochs {arguments.epochs}", tables, goals
     )
     if has_lightning() is None:
         print("PyTorch Lightning: not compared; `lightning` or `torch` is not installed")

@@ -1,23 +1,15 @@
-"""Trials a minute of a sweep over numbers: `hydra/launcher=vectorized` against one process after another, and `local`.
+"""Trials per minute of a sweep over numbers: `hydra/launcher=vectorized` compared with `local` and with one process after another.
 
 The work: the digits MLP (64-32) or a small CNN (8 filters), batch 32, Adam, K points of a grid of learning rates and seeds,
 each seed with a split of its own.
 
-    shell       for …; do python train.py …; done       the plain Keras script; timed over a few trials, told for each
+    shell       for …; do python train.py …; done       the plain Keras script; timed over a few trials, reported for each
     tune        Ray Tune, a class that is reused (`reuse_actors`), one CPU each; only up to K = 16
     local       `trainrun -m … hydra/launcher=local`
     vectorized  the same with hydra/launcher=vectorized
 
-Each runs in a process of its own, from its start to its end, repeats interleaved; the medians count. The validation
-losses of `vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest that
-the process which trains has held.
-
-Where the time goes at K = 64, MLP, 10 epochs (12 to 13 s in all): 3.5 s until the first trial begins, TensorFlow's import beside
-the preflight; then two processes of 32 trials each build their models, trace the graph and hold it to a step of two trials, 2,
-train 10 epochs, 1.5, save and record, 1; then the rest is sent to MLflow and the sweep's pictures are drawn, 4. Most of both cores is
-busy. `local` has the same before and after: so the goal of 3 times `local` is for trials that train longer (2.5 with 100 epochs, 3.9 with
-300). An epoch of 64 trials takes 0.07 s, of which 0.05 are the graph's. (XLA over the whole pass was tried, K = 20, beside other
-work: 0.12 to 0.19 s an epoch against 0.09 to 0.12, and 9 s to compile.)
+Each runs in a process of its own, from its start to its end, repeats interleaved; medians are compared. The validation losses of
+`vectorized` and `local` are compared trial by trial, the mean accuracies of all. `memory` is the largest of one process.
 
     python benchmarks/vectorized_sweep.py [--quick] [--trials 4,16,64,256] [--models mlp,cnn] [--epochs 10,100,300]
         [--repeats 3] [--only shell,local,vectorized]
@@ -39,11 +31,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import options
 import results_file
 
 GOAL_SHELL, GOAL_LOCAL, GOAL_AT = 25.0, 3.0, 64
 FEW = 4  # trials that the shell loop is timed over
-TUNED = 16  # trials that Ray Tune is given at most
+TUNED = 16  # trials that Ray Tune is arguments at most
 CLOSE, SAME = 0.03, 1e-3
 
 TRAIN = """
@@ -95,9 +88,9 @@ class One(tune.Trainable):
         return True
 ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False, _node_ip_address="127.0.0.1",
          runtime_env={"env_vars": {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}})
-found = tune.Tuner(tune.with_resources(One, {"cpu": 1}), param_space={"point": tune.grid_search(points)},
+results = tune.Tuner(tune.with_resources(One, {"cpu": 1}), param_space={"point": tune.grid_search(points)},
     tune_config=tune.TuneConfig(reuse_actors=True), run_config=tune.RunConfig(storage_path=here + "/ray", verbose=0)).fit()
-for result in found:
+for result in results:
     print("ACC", result.metrics["accuracy"])
 """
 NAMES = {"shell": "shell loop", "tune": "Ray Tune", "local": "local", "vectorized": "vectorized"}
@@ -111,7 +104,7 @@ def grid(trials: int) -> tuple[list[float], list[int]]:
 
 
 class Watch(threading.Thread):
-    """Notes the largest memory of the processes below one, each by itself, in bytes."""
+    """Record the largest memory of a process and its descendants, each by itself, in bytes."""
 
     def __init__(self, pid: int):
         super().__init__(daemon=True)
@@ -160,15 +153,15 @@ def run(
     }
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     begin = time.perf_counter()
-    with open(folder / "said.txt", "w+") as said, open(folder / "errors.txt", "w+") as errors:
-        process = subprocess.Popen(commands[way], cwd=folder, stdout=said, stderr=errors, env=environment)
+    with open(folder / "output.txt", "w+") as output, open(folder / "errors.txt", "w+") as errors:
+        process = subprocess.Popen(commands[way], cwd=folder, stdout=output, stderr=errors, env=environment)
         watch = Watch(process.pid)
         watch.start()
         code = process.wait()
         seconds = time.perf_counter() - begin
         watch.over = True
-        said.seek(0), errors.seek(0)
-        lines, wrong = said.read().splitlines(), errors.read()
+        output.seek(0), errors.seek(0)
+        lines, wrong = output.read().splitlines(), errors.read()
     accuracies = [float(line.split()[1]) for line in lines if line.startswith("ACC")]
     losses: dict[str, float] = {}
     for table in folder.glob("outputs/sweeps/*/leaderboard.csv"):
@@ -184,28 +177,32 @@ def main() -> int:
     """Print a table for each model and number of trials."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="8 trials of the MLP, one repeat")
-    parser.add_argument("--trials", default="4,16,64,256")
-    parser.add_argument("--models", default="mlp,cnn")
+    parser.add_argument("--trials", type=options.numbers(1), default=[4, 16, 64, 256])
+    parser.add_argument("--models", type=options.names(MODELS), default=[*MODELS])
     parser.add_argument(
-        "--epochs", default="10,100,300", help="of each trial; of all but 64 trials the first counts"
+        "--epochs",
+        type=options.numbers(1),
+        default=[10, 100, 300],
+        help="of each trial; the first for other numbers of trials than 64",
     )
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", default="shell,tune,local,vectorized")
+    parser.add_argument("--repeats", type=options.at_least(1), default=3)
+    parser.add_argument("--only", type=options.names(NAMES), default=[*NAMES])
     results_file.add_option(parser, __file__)
-    given = parser.parse_args()
-    if given.quick:
-        given.trials, given.models, given.epochs, given.repeats = "8", "mlp", "10", 1
-        given.only = "shell,local,vectorized"
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.trials, arguments.models, arguments.epochs, arguments.repeats = [8], ["mlp"], [10], 1
+        arguments.only = ["shell", "local", "vectorized"]
     missed = 0
     rows: list[list[Any]] = []
     goals: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
-        for model in given.models.split(","):
-            for trials in map(int, given.trials.split(",")):
-                each = [*map(int, given.epochs.split(","))]
-                for epochs in each if trials == GOAL_AT else each[:1]:
-                    ways = given.only.split(",")
-                    missed += compare(Path(name), model, trials, epochs, ways, given.repeats, rows, goals)
+        for model in arguments.models:
+            for trials in arguments.trials:
+                for epochs in arguments.epochs if trials == GOAL_AT else arguments.epochs[:1]:
+                    ways = arguments.only
+                    missed += compare(Path(name), model, trials, epochs, ways, arguments.repeats, rows, goals)
+    lists = {"trials": arguments.trials, "models": arguments.models, "epochs": arguments.epochs}
+    listed = " ".join(f"--{k} {','.join(map(str, v))}" for k, v in lists.items())
     columns = [
         "model",
         "trials",
@@ -215,9 +212,9 @@ def main() -> int:
         "vectorized / local",
     ]
     results_file.write(
-        given.json,
-        f"python benchmarks/vectorized_sweep.py --trials {given.trials} --models {given.models} --epochs {given.epochs} --repeats {given.repeats}",
-        [results_file.table(columns, rows, f"Medians of {given.repeats} interleaved repeats")],
+        arguments.json,
+        f"python benchmarks/vectorized_sweep.py {listed} --repeats {arguments.repeats}",
+        [results_file.table(columns, rows, f"Medians of {arguments.repeats} interleaved repeats")],
         goals,
     )
     return min(missed, 1)
@@ -267,7 +264,7 @@ def compare(
     rows.append([model, trials, epochs, *(paces.get(w) for w in NAMES), *over])
     missed = 0
     if any(abs(a - b) > CLOSE for a in right.values() for b in right.values()):
-        print("they did not come to the same: accuracies differ")
+        print("the accuracies differ")
         missed += 1
     if {"local", "vectorized"} <= set(ways):
         off = [abs(losses["vectorized"][k] - v) / abs(v) for k, v in losses["local"].items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import sys
@@ -40,7 +41,7 @@ def test_page_is_generated_from_the_result_files(page):
 def test_every_result_file_and_every_script_has_a_section(page):
     sections = {s.name for s in page.SECTIONS}
     assert {p.stem for p in (BENCHMARKS / "results").glob("*.json")} <= sections
-    assert {p.stem for p in BENCHMARKS.glob("*.py")} - {"page", "results_file"} <= sections
+    assert {p.stem for p in BENCHMARKS.glob("*.py")} - {"page", "results_file", "options"} <= sections
 
 
 def test_missing_result_is_named_as_not_measured(page, tmp_path):
@@ -75,3 +76,22 @@ def test_numbers_of_a_column_have_the_same_decimals(page, results_file, tmp_path
 def test_no_result_names_a_path_of_the_machine():
     for path in (BENCHMARKS / "results").glob("*.json"):
         assert not any(word in path.read_text() for word in ("/home", "/work", "/tmp", "/root")), path.name
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "names"),
+    [
+        (False, "shell,local", ["shell", "local"]),
+        (False, "loc", None),
+        (True, "loc,sh", ["local", "shell"]),
+        (True, "local,nothing", None),
+        (True, "", None),
+    ],
+)
+def test_names_on_the_command_line_are_those_of_the_benchmark(parts, text, names, monkeypatch):
+    read = module("options", monkeypatch).names(["shell", "local"], parts)
+    if names is None:
+        with pytest.raises(argparse.ArgumentTypeError, match="expected some of shell, local"):
+            read(text)
+    else:
+        assert read(text) == names

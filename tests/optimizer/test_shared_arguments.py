@@ -68,7 +68,7 @@ def plainly(name, sparse=False):
     return path
 
 
-def same(left, right):
+def assert_close(left, right):
     np.testing.assert_allclose(left, right, rtol=3e-5, atol=3e-6)
 
 
@@ -77,7 +77,7 @@ def same(left, right):
 def test_graph_and_xla_give_what_eager_gives(name, jit):
     # Of both kinds in one function: the kernel's gradient is dense, the table's sparse.
     compiled = train(build(name), PLAIN, True, wrap=lambda f: tf.function(f, jit_compile=jit))
-    same(compiled, plainly(name, True))
+    assert_close(compiled, plainly(name, True))
 
 
 @ours
@@ -97,42 +97,42 @@ def test_clipping_is_that_of_the_summed_gradients(name, argument, sparse):
         return [g * min(1.0, limit / n) for g, n in zip(pair, norms, strict=True)]
 
     given = train(build(name, **{argument: limit}), PLAIN, sparse)
-    same(given, train(build(name), [clipped(pair) for pair in PLAIN], sparse))
+    assert_close(given, train(build(name), [clipped(pair) for pair in PLAIN], sparse))
 
 
 @ours
 def test_weight_decay_takes_its_share_before_the_step(name):
     step = plainly(name)[:1] - np.concatenate([KERNEL.ravel(), TABLE.ravel()])
     decayed = np.concatenate([KERNEL.ravel(), TABLE.ravel()]) * (1 - 0.02 * 0.5)
-    same(train(build(name, weight_decay=0.5), PLAIN[:1]), decayed + step)
+    assert_close(train(build(name, weight_decay=0.5), PLAIN[:1]), decayed + step)
 
 
 @ours
 def test_ema_averages_the_weights_and_replaces_them_at_the_end(name):
     optimizer = build(name, use_ema=True, ema_momentum=0.7)
     path = train(optimizer, PLAIN)
-    same(path, plainly(name))
+    assert_close(path, plainly(name))
     average = path[0]
     for weights in path[1:]:
         average = 0.7 * average + 0.3 * weights
     variables = optimizer._trainable_variables
     optimizer.finalize_variable_values(variables)
-    same(np.concatenate([v.numpy().ravel() for v in variables]), average)
+    assert_close(np.concatenate([v.numpy().ravel() for v in variables]), average)
 
 
 @ours
 def test_ema_overwrites_the_weights_at_its_frequency(name):
     path = train(build(name, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=2), PLAIN[:2])
     free = plainly(name)[:2]
-    same(path[0], free[0])
-    same(path[1], 0.7 * free[0] + 0.3 * free[1])
+    assert_close(path[0], free[0])
+    assert_close(path[1], 0.7 * free[0] + 0.3 * free[1])
 
 
 @ours
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_loss_scale_factor_is_taken_off_again(name, sparse):
     scaled = [[8 * g for g in pair] for pair in PLAIN]
-    same(train(build(name, loss_scale_factor=8.0), scaled, sparse), plainly(name, sparse))
+    assert_close(train(build(name, loss_scale_factor=8.0), scaled, sparse), plainly(name, sparse))
 
 
 @ours
@@ -143,7 +143,7 @@ def test_accumulated_gradients_make_one_update_of_their_mean(name, sparse):
     accumulated = train(build(name, gradient_accumulation_steps=2, **arguments), PLAIN, sparse)[1::2]
     means = [[(a + b) / 2 for a, b in zip(PLAIN[i], PLAIN[i + 1], strict=True)] for i in (0, 2, 4)]
     arguments = {"switch_at": 2} if name == "adam_then_sgd" else {}
-    same(accumulated, train(build(name, **arguments), means, sparse))
+    assert_close(accumulated, train(build(name, **arguments), means, sparse))
 
 
 @ours
@@ -162,7 +162,7 @@ def test_a_schedule_is_the_rate_of_each_step(name):
         for optimizer in inners:
             optimizer.learning_rate = rates[step]
 
-    same(path, train(by_hand, PLAIN, each=set_rate))
+    assert_close(path, train(by_hand, PLAIN, each=set_rate))
 
 
 @ours
@@ -172,7 +172,7 @@ def test_loss_scaling_unscales_and_skips_what_is_not_finite(name, sparse):
     gradients = [[16 * g for g in pair] for pair in PLAIN[:3]]
     broken = [np.full_like(g, np.inf) for g in PLAIN[0]]
     path = train(scaled, [*gradients, broken], sparse, wrap=tf.function)
-    same(path[:3], plainly(name, sparse)[:3])
+    assert_close(path[:3], plainly(name, sparse)[:3])
     np.testing.assert_array_equal(path[3], path[2])
     assert int(scaled.inner_optimizer._iterations) == 3
     assert float(scaled.dynamic_scale) == 8.0
