@@ -13,7 +13,7 @@ from trainrun.registry import literals
 from trainrun.util import arguments
 from trainrun.util.arguments import Form, Range, Reference
 
-# A name in an annotation -> its meaning. A name that is not here, and no alias of its file, allows everything.
+# A name in an annotation -> its meaning. Other names that are not aliases in their file allow everything.
 NAMES: Mapping[str, Any] = {
     "Annotated": Annotated, "Literal": Literal, "Optional": typing.Optional, "Union": Union, "Any": Any,
     "float": float, "int": int, "bool": bool, "str": str, "list": list, "List": list, "tuple": tuple, "Tuple": tuple,

@@ -1,4 +1,4 @@
-"""Type hints of arguments: whether a value fits one, and what it expects, in words."""
+"""Type hints of arguments: whether a value fits one, and the expected values as a phrase."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WORDS = {
 
 
 def of_default(value: Any, keras: bool) -> Any:
-    """Return the hint of an argument without an annotation, by its default.
+    """Return the hint of an argument without an annotation, from its default.
 
     Args:
         value: the default.
-        keras: of a class of Keras, where an argument with a number as its default often takes several.
+        keras: it is an argument of a Keras class, which often takes several numbers where one is the default.
     """
     if isinstance(value, bool):
         return bool
@@ -36,7 +36,7 @@ def of_default(value: Any, keras: bool) -> Any:
 
 
 def alternatives(hint: Any) -> list[Any]:
-    """Return the members of a union; a hint that is none is its own only member."""
+    """Return the members of a union; of another hint, the hint itself."""
     if get_origin(hint) in (Union, types.UnionType):
         return [inside for member in get_args(hint) for inside in alternatives(member)]
     if get_origin(hint) is Annotated:
@@ -49,8 +49,8 @@ def mark(hint: Any, kind: type[Mark]) -> Mark | None:
     """Return the first annotation of a kind (`Reference`, `Form`) in a hint, or None."""
     for base, marks in map(_parts, alternatives(hint)):
         inside = (mark(a, kind) for a in get_args(base) if _is_list(base))
-        if found := next(filter(None, (*(m for m in marks if isinstance(m, kind)), *inside)), None):
-            return found
+        if first := next(filter(None, (*(m for m in marks if isinstance(m, kind)), *inside)), None):
+            return first
     return None
 
 
@@ -61,7 +61,7 @@ def takes(hint: Any) -> tuple[bool, bool]:
 
 
 def allows(hint: Any, value: Any) -> bool:
-    """Return whether a value of a config fits a hint; a type that a config cannot hold allows everything."""
+    """Return whether a value of a config fits a hint; types that a config cannot hold allow everything."""
     return any(_fits(*_parts(member), value) for member in alternatives(hint))
 
 
@@ -85,7 +85,7 @@ def expects(hint: Any) -> str:
 
 
 def described(hint: Any) -> str:
-    """Return what a hint says of an argument, for a table: `expects`, the group of a reference; empty for anything."""
+    """Return the allowed values for a table: `expects`, or the group of a reference; empty if everything is allowed."""
     if (reference := mark(hint, Reference)) is not None:
         return f"{'list of ' if takes(hint)[1] else ''}{reference.group}"
     if (form := mark(hint, Form)) is not None:
@@ -99,7 +99,7 @@ def described(hint: Any) -> str:
 
 
 def violation(hint: Any, value: Any, default: Any) -> str | None:
-    """Return what is wrong with a value, or None. The default itself is always right."""
+    """Return the message for a value that does not fit, or None. The default itself always fits."""
     if (value == default and type(value) is type(default)) or allows(hint, value):
         return None
     way_out = f" Write [{value}]." if not takes(hint)[0] and isinstance(value, str | int | float) else ""
@@ -107,7 +107,7 @@ def violation(hint: Any, value: Any, default: Any) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value as one types it."""
+    """Return a value as it is typed in a config."""
     if value is None:
         return "null"
     if isinstance(value, bool):
