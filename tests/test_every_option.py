@@ -181,7 +181,7 @@ def test_weights_options(group, inside):
     # Those left out are for square matrices, for layers of their own.
     names = [name for name in names if name not in ("identity", "stft", "orthogonal_regularizer")]
     assert len(names) > 2
-    with compose_cache.kept():
+    with compose_cache.enabled():
         for name in names:
             config = trainrun.compose([*FAST, "data=iris", "metric=none", f"model.{group}={name}"])
             job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())

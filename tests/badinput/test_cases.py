@@ -12,7 +12,7 @@ from trainrun.hydra_bridge import compose_cache
 @pytest.fixture(scope="module", autouse=True)
 def composed_once():
     """Each choice of options is composed by the first case that names it: that is most of what a case costs."""
-    with compose_cache.kept():
+    with compose_cache.enabled():
         yield
 
 

@@ -66,7 +66,7 @@ def mutated(draw) -> str:
 @pytest.fixture(scope="module")
 def composed_once():
     """Each choice of options is composed once: for tests that write no config files."""
-    with compose_cache.kept():
+    with compose_cache.enabled():
         yield
 
 

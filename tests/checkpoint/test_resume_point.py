@@ -244,7 +244,7 @@ def test_overrides_that_change_the_training_are_refused_all_at_once(copied, caps
     )
     said = capsys.readouterr().err
     for key in ("optimizer", "seed", "model.units"):
-        assert f"{key}: a run goes on as it began" in said
+        assert f"{key}: a resumed run keeps its settings" in said
     assert "hardware.precison: no such key in this run's config. Did you mean precision?" in said
     assert main(["resume", "one", "trainer.epochs=2"]) == 2
     assert "expected at least 3, as in the run so far, got 2" in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_compiled_parts_build_and_count():
 
 def test_compiled_metrics_come_back_as_given():
     weighted = keras.metrics.MeanSquaredError()
-    assert private.compiled_metrics_as_given(compiled(weighted_metrics=[weighted])) == (["mae"], [weighted])
+    assert private.metric_arguments(compiled(weighted_metrics=[weighted])) == (["mae"], [weighted])
 
 
 def test_build_for_creates_the_variables_of_metrics_and_optimizer():

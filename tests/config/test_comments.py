@@ -39,7 +39,7 @@ def built(config):
             [[type(m).__name__, {k: v for k, v in m.get_config().items() if k != "metric"}] for m in metrics]]
 
 found = {"conf": str(lookup.package_conf())}
-with compose_cache.kept():
+with compose_cache.enabled():
     for data in ("breast_cancer", "iris", "diabetes"):
         given = [f"data={data}", "trainer.limit=40", "trainer.batch_size=8", "tracking=none"]
         metrics = [m for m in options("metric") if m not in ("none", "pearson_correlation", "concordance_correlation")]

@@ -60,7 +60,7 @@ def test_a_point_that_hydra_refuses_is_refused(master):
 def test_the_preflight_finds_the_same_inside_and_outside():
     points = [*POINTS[:6], ["optimizer=sgd", "optimizer.momentm=1"], ["optimizer=sgd", "trainer.epochs=-1"]]
     outside = [preflight.overrides(p, multirun=True) for p in points]
-    with compose_cache.kept():
+    with compose_cache.enabled():
         for _ in range(2):
             assert [preflight.overrides(p, multirun=True) for p in points] == outside
 
@@ -69,7 +69,7 @@ def test_files_are_read_again_after_it(inside):
     (inside / "conf" / "optimizer").mkdir(parents=True)
     mine = inside / "conf" / "optimizer" / "mine.yaml"
     mine.write_text("name: SGD\nlearning_rate: 0.5\n")
-    with compose_cache.kept():
+    with compose_cache.enabled():
         assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
         mine.write_text("name: SGD\nlearning_rate: 0.25\n")
         assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
@@ -84,7 +84,7 @@ def test_the_cache_forgets_the_oldest_configs():
     def config(number):
         return compose_cache.of(number, lambda: made.append(number) or DictConfig({"number": number}))
 
-    with compose_cache.kept():
+    with compose_cache.enabled():
         for number in range(compose_cache.LIMIT + 1):
             config(number)
         assert config(compose_cache.LIMIT).number == compose_cache.LIMIT and config(1).number == 1

@@ -53,7 +53,7 @@ def settings(lines, at):
 
 @pytest.fixture(scope="module", autouse=True)
 def configs_are_composed_once():
-    with compose_cache.kept():
+    with compose_cache.enabled():
         yield
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def file_source() -> type:
     """Return Hydra's source of configs with the scheme ``file``, to be extended.
 
-    For: refusing configs that leave their folder, and files that are not fit to be read.
+    For: refusing configs outside of their folder, and files beyond the limits of `yaml_file`.
     Public API: `ConfigSource` is public, its implementation for folders is not. Checked: Hydra 1.3.8.
     """
     from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -30,7 +30,7 @@ def replace_file_source(source: type) -> None:
     """Have Hydra read folders by another class.
 
     For: see `file_source`. Public API: `Plugins.register` keeps the source that is registered for a scheme.
-    Checked: Hydra 1.3.8. Missing: ImportError; if the registry were ignored, unfit files would be read: tested.
+    Checked: Hydra 1.3.8. Missing: ImportError; if the registry were ignored, files would be read without limits: tested.
 
     Args:
         source: derived from `file_source()`.
@@ -43,7 +43,7 @@ def replace_file_source(source: type) -> None:
 def application() -> Any:
     """Return the Hydra that `hydra.initialize_config_dir` has set up: it composes, runs, sweeps, shows and completes.
 
-    For: running Hydra with arguments of ours, and getting its exceptions.
+    For: running Hydra with given arguments, and catching its exceptions.
     Public API: `hydra.main` reads `sys.argv`, prints errors and exits. Checked: Hydra 1.3.8.
     """
     from hydra.core.global_hydra import GlobalHydra
@@ -54,7 +54,7 @@ def application() -> Any:
 def header(text: str) -> dict[str, str | None]:
     """Return the header (`# @package …`) of a config file's first characters.
 
-    For: configs that are read by our own loader. Public API: only with Hydra's own reading of the file.
+    For: configs that `FileConfigSource` reads. Public API: only with Hydra's own reading of the file.
     Checked: Hydra 1.3.8.
     """
     from hydra.plugins.config_source import ConfigSource
@@ -65,7 +65,7 @@ def header(text: str) -> dict[str, str | None]:
 def flag_parser() -> argparse.ArgumentParser:
     """Return the parser of Hydra's own flags (`-m`, `--cfg`, …); the words that are no flags are `overrides`.
 
-    For: knowing before Hydra runs what it is asked for. Public API: `hydra.main` parses `sys.argv` itself.
+    For: reading the flags before Hydra runs. Public API: `hydra.main` parses `sys.argv` itself.
     Checked: Hydra 1.3.8.
     """
     from hydra._internal.utils import get_args_parser
@@ -74,9 +74,9 @@ def flag_parser() -> argparse.ArgumentParser:
 
 
 def apply_overrides(overrides: Sequence[Any], config: DictConfig) -> None:
-    """Put values into a composed config, as composing with them would.
+    """Set values in a composed config, as composing with them does.
 
-    For: the points of a sweep that differ in values only; composing each anew takes Hydra 0.1 s.
+    For: the points of a sweep that differ in values only; composing each from its files is slow.
     Public API: `hydra.compose` composes everything. Checked: Hydra 1.3.8.
 
     Args:
@@ -108,7 +108,7 @@ def override_dirname(overrides: Sequence[Any], form: Any) -> str:
 
 
 def value_as_typed(value: Any) -> str:
-    """Return a value as one types it behind ``key=``, quoted where needed.
+    """Return a value as it is typed behind ``key=``, quoted where needed.
 
     For: search spaces in YAML files, which become overrides.
     Public API: `Override.get_value_element_as_str` wants an override that was parsed. Checked: Hydra 1.3.8.

@@ -1,6 +1,6 @@
 """Private attributes of Keras' callbacks: overridden hooks, tracing, the direction of a comparison.
 
-Checked with Keras 3.15.1; what happens without a name stands in each function.
+Checked with Keras 3.15.1. Each function says what happens if the name is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
 
     For: taking many steps in one compiled call where no callback listens to single steps.
     Public API: none; comparing with the base class' function fails for callbacks that delegate.
-    Checked: Keras 3.15.1. Missing: every hook counts as overridden; training is slower, and right.
+    Checked: Keras 3.15.1. Missing: every hook counts as overridden; training is slower, with the same results.
 
     Args:
         callback: any.
@@ -35,7 +35,7 @@ def traces_steps(callback: keras.callbacks.TensorBoard) -> bool:
 
 
 def decide_direction(callback: Any) -> None:
-    """Have a callback that monitors a metric decide now whether less or more is better.
+    """Make a callback that monitors a metric decide now whether less or more is better.
 
     For: a resumed run, before the saved `best` and `min_delta` are put back; deciding turns the sign of `min_delta`.
     Public API: Keras decides at the first epoch's end. Checked: Keras 3.15.1. Missing: AttributeError on resuming.

@@ -1,7 +1,7 @@
 """Keras' metadata of whether a metric is better when it is larger or smaller: the attribute `_direction`.
 
-Checked with Keras 3.15.1: ``up``, ``down``, or no such attribute. `tests/metric/test_direction.py` compares it with our table.
-Without it, callbacks of Keras with `mode="auto"` ask for a mode.
+Checked with Keras 3.15.1: ``up``, ``down``, or no such attribute. `tests/metric/test_direction.py` compares it with trainrun's table.
+Without it, Keras' callbacks with `mode="auto"` ask for a mode.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DIRECTIONS = {"up": "max", "down": "min"}
 def direction(metric: Any) -> str | None:
     """Return ``min``, ``max``, or None if the metric has no direction.
 
-    For: our callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
+    For: trainrun's callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
     """
     return DIRECTIONS.get(getattr(metric, ATTRIBUTE, None))
 
@@ -23,7 +23,7 @@ def direction(metric: Any) -> str | None:
 def set_direction(metric: Any, direction: str) -> None:
     """Set the direction of a metric.
 
-    For: metrics of ours and of plug-ins, whose declared direction Keras' EarlyStopping and ReduceLROnPlateau shall read.
+    For: metrics of trainrun and of plug-ins: Keras' EarlyStopping and ReduceLROnPlateau read their declared direction.
     Public API: none. Checked: Keras 3.15.1. Missing: these callbacks ask for a mode.
 
     Args:
@@ -34,7 +34,7 @@ def set_direction(metric: Any, direction: str) -> None:
 
 
 def copy_direction(metric: Any, onto: Any) -> None:
-    """Give a wrapper the direction of the metric inside, if it has one.
+    """Copy the direction of the metric inside to its wrapper, if it has one.
 
     For and public API: see `set_direction`. Checked: Keras 3.15.1. Missing: nothing is copied.
 
@@ -49,7 +49,7 @@ def copy_direction(metric: Any, onto: Any) -> None:
 def direction_of_monitored(model: Any, monitor: str) -> str | None:
     """Return the direction of a monitored value of a model, as Keras' own callbacks determine it.
 
-    For: our callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
+    For: trainrun's callbacks with `mode="auto"`. Public API: none. Checked: Keras 3.15.1. Missing: None.
 
     Args:
         model: compiled.

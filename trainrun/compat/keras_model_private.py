@@ -64,10 +64,10 @@ def compiled_parts(model: keras.Model) -> tuple[Any, Any]:
     return model._compile_metrics, model._compile_loss
 
 
-def compiled_metrics_as_given(model: keras.Model) -> tuple[Any, Any]:
-    """Return `metrics` and `weighted_metrics` as they were handed to `compile`.
+def metric_arguments(model: keras.Model) -> tuple[Any, Any]:
+    """Return the arguments `metrics` and `weighted_metrics` of `compile`.
 
-    For: comparing two jobs by what their compiled programs are made of.
+    For: comparing the compiled programs of two jobs.
     Public API: `model.get_compile_config` serializes them, which custom objects need not support.
     Checked: Keras 3.15.1. Missing: AttributeError, or (None, None) if only the attributes of the container are gone.
     """

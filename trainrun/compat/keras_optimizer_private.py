@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rate(optimizer: Any) -> Any:
-    """Return what an optimizer holds as its learning rate: a variable, a schedule or a callable; None if it has none.
+    """Return an optimizer's learning rate as it is stored: a variable, a schedule or a callable; None if it has none.
 
     For: telling a schedule from a number, and the rate of the last update from that of the next.
     Public API: `optimizer.learning_rate` computes the schedule's present value.
@@ -37,7 +37,7 @@ def step_counter(optimizer: Any) -> Any:
 def trained_variables(optimizer: Any) -> Sequence[Any]:
     """Return the model's variables that an optimizer was built for.
 
-    For: taking their names out of the names of the optimizer's own variables.
+    For: removing their names from those of the optimizer's own variables.
     Public API: `optimizer.variables` are the optimizer's own only.
     Checked: Keras 3.15.1. Missing: AttributeError when an optimizer's state is read.
     """
@@ -45,7 +45,7 @@ def trained_variables(optimizer: Any) -> Sequence[Any]:
 
 
 def clip(optimizer: Any, gradients: Sequence[Any]) -> list[Any]:
-    """Return the gradients clipped as the optimizer's arguments say.
+    """Return the gradients clipped by the optimizer's arguments.
 
     For: an optimizer that is wrapped, whose `apply` would also count, accumulate and average.
     Public API: only `apply` clips. Checked: Keras 3.15.1. Missing: AttributeError at the first step.
@@ -71,6 +71,6 @@ def replace_clipping(optimizer: keras.Optimizer, wrap: Callable[[Any], Any]) -> 
 
     Args:
         optimizer: changed in place.
-        wrap: takes the bound method, returns what stands in its place.
+        wrap: takes the bound method, returns its replacement.
     """
     optimizer._clip_gradients = wrap(optimizer._clip_gradients)

@@ -173,7 +173,10 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
 
 @contextmanager
 def _watched(model: keras.Model, look: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Call `look` with each layer and its output as soon as that is computed; inner layers come before outer ones."""
+    """Call `look` with each layer and its output as soon as that is computed; inner layers come before outer ones.
+
+    Keras has no hook for a layer's output, so `call` is replaced on the instances; the model is one of the search's own.
+    """
     layers = list(keras_model_private.all_layers(model, include_self=False))
     changed = []
     for layer in layers:

@@ -1,6 +1,6 @@
 """`hydra/launcher=auto`, the default: the seeds of one setting in one graph where that pays, else each trial in a process.
 
-A grid over numbers is not given to the graph unasked: its trials would not be, to the bit, what each is alone.
+A grid over numbers is not trained in one graph by default: its trials would not be bit-identical to separate runs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 class AutoLauncher(SweepLauncher):
     """Runs the points of a sweep as `hydra/launcher=vectorized` where that pays, else as `hydra/launcher=local`.
 
-    The choice goes into the sweep's settings: resuming the sweep takes the same. With `n_jobs` or `per_gpu` it is `local`.
+    The choice is recorded in the sweep's settings, so that a resumed sweep keeps it. With `n_jobs` or `per_gpu` it is `local`.
     """
 
     _why: str | None = None
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
-        """Return the settings with the launcher that the trials are given to."""
+        """Return the settings with the chosen launcher."""
         local = {**settings, "launcher": {**settings["launcher"], "name": "local"}}
-        # Points that are made one by one depend on the results of those before them.
+        # Points that are drawn one by one depend on the results of earlier trials.
         if settings["launcher"] != launcher_settings.complete({"name": "auto"}) or not known:
             return local
         from trainrun.sweep.launchers.resources import Resources
@@ -47,14 +47,14 @@ class AutoLauncher(SweepLauncher):
         return {**settings, "launcher": launcher_settings.complete({"name": "vectorized"})}
 
     def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
-        """Return what runs the trials; it says why it does."""
+        """Return the engine that runs the trials; its description gives the reason for the choice."""
         engine = super().engine(settings, trials)
         if self._why is not None:
             engine.how = f"{engine.how}: {self._why}"
         return engine
 
     def _composed(self, overrides: Sequence[str]) -> dict[str, Any] | None:
-        """Return the config of a point, no directory made; None if it cannot be composed: that trial fails in its turn."""
+        """Return the config of a point, without making a directory; None if it cannot be composed: that trial fails when it begins."""
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 

@@ -1,4 +1,4 @@
-"""Our sweepers with a launcher that is not ours, as Hydra's `basic`: it is handed a batch, and returns when all of it has ended."""
+"""trainrun's sweepers with a launcher of another package, such as Hydra's `basic`, which runs a batch and returns at its end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def outline(number: int, overrides: Sequence[str]) -> Trial:
-    """Return a point that is not composed: the launcher does that."""
+    """Return the trial of a point without its config, which the launcher composes."""
     return Trial(number, list(overrides), list(overrides), Path(), {})
 
 
 def run(launcher: Launcher, points: Points, settings: Mapping[str, Any], sweep_dir: Path) -> SweepResult:
-    """Run the points batch by batch; `points` learns how each trial has ended before the next batch is made."""
+    """Run the points batch by batch; `points` gets the results of a batch before the next one is drawn."""
     from trainrun.sweep import loop, sweep_journal, sweep_record
     from trainrun.sweep.ranking import leaderboard
     from trainrun.sweep.view import sweep_plots

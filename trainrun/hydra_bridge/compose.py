@@ -1,6 +1,6 @@
-"""The line between Hydra and us: Hydra set up with our search path, and its flags read.
+"""Hydra set up with trainrun's search path, and its flags parsed.
 
-Hydra is imported by the functions, not by this module: `ls`, `show` and `--help` do without it.
+Hydra is imported by the functions, not by this module: `ls`, `show` and `--help` do not need it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CONFIG_NAME = "config"
 
 @contextmanager
 def application(config_path: str | None = None) -> Iterator[Any]:
-    """Yield Hydra itself, with our search path: it composes, runs, sweeps and shows; `config_loader` knows all options.
+    """Yield Hydra's application object with trainrun's search path: it composes, runs, sweeps and shows.
 
     Not by `hydra.main` (Hydra 1.3.8): that reads `sys.argv`, takes a relative `-cp` from the folder of the calling Python
     file, prints errors as text of its own and exits, and returns nothing.
 
     Args:
-        config_path: Hydra's flag ``-cp``, from the working directory; None: our own conf/.
+        config_path: Hydra's flag ``-cp``, from the working directory; None: trainrun's conf/.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -49,7 +49,7 @@ def compose(
 
     Args:
         overrides: as typed on the command line.
-        config_name, config_path: Hydra's flags ``-cn`` and ``-cp``; None: ours.
+        config_name, config_path: Hydra's flags ``-cn`` and ``-cp``; None: the defaults.
 
     Raises:
         Exception: whatever Hydra or OmegaConf raise; `override_errors.examine` turns it into problems.
@@ -79,12 +79,12 @@ def arguments(argv: Sequence[str]) -> Any:
             "--experimental-rerun reads a pickle, which can run any code; trainrun never does. A run's config.yaml has "
             "its whole config."
         )
-    asked = {
+    modes = {
         "--run": flags.run, "--multirun": flags.multirun, "--cfg": flags.cfg,
         "--info": flags.info, "--shell-completion": flags.shell_completion,
     }  # fmt: skip
-    if len(asked := [flag for flag, value in asked.items() if value]) > 1:
-        refuse(f"{' and '.join(asked)} cannot be combined")
+    if len(chosen := [flag for flag, value in modes.items() if value]) > 1:
+        refuse(f"{' and '.join(chosen)} cannot be combined")
     if flags.resolve and not flags.cfg:
         refuse("--resolve goes with --cfg")
     return flags

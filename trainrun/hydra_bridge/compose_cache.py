@@ -1,7 +1,7 @@
-"""Configs of a sweep's points: Hydra composes each choice of options once; a point's values are put into a copy of it.
+"""Cache of composed configs: Hydra composes each choice of options once; a point's values are set in a copy of it.
 
-Composing takes Hydra 0.1 s, of which nine tenths go into the list of defaults and the files it names: the same for all
-points that differ in values only.
+Nine tenths of composing go into the list of defaults and its files, which are the same for all points that differ in values
+only.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 LIMIT = 32  # configs in one cache: half a megabyte each
 Cache = dict[Hashable, Any]
 T = TypeVar("T")
-# The cache of the block `kept`; none outside of one, and in other threads.
+# The cache of the block `enabled`; None outside of one, and in other threads.
 _current: ContextVar[Cache | None] = ContextVar("composed configs", default=None)
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """Keep what is composed inside, for `of`; files that change meanwhile are not read again."""
+def enabled() -> Iterator[None]:
+    """Cache the results of `of` inside the `with`; files that change meanwhile are not read again."""
     cache = _current.get()
     token = _current.set({} if cache is None else cache)
     try:
@@ -36,15 +36,15 @@ def kept() -> Iterator[None]:
 
 
 def of(key: Hashable, make: Callable[[], T]) -> T:
-    """Return what `make` composes, or reads; inside `kept` a copy of what it has made for the same key."""
+    """Return the result of `make`; inside `enabled`, a copy of the cached result for the key."""
     cache = _current.get()
     return make() if cache is None else _copy(cache, key, make)
 
 
 class Composer:
-    """Composes the points of a sweep as `load_sweep_config` of Hydra 1.3.8 does, which composes each from its files (0.1 s).
+    """Composes the points of a sweep as `load_sweep_config` of Hydra 1.3.8 does, which composes each from its files.
 
-    Here only the choices of options are; the values are put into a copy. tests/hydra_bridge/test_compose_cache.py compares.
+    Here only the choices of options are composed from files; the values are set in a copy. tests/hydra_bridge/test_compose_cache.py compares.
 
     Args:
         loader: Hydra's config loader.
@@ -54,7 +54,7 @@ class Composer:
     def __init__(self, loader: Any, master: DictConfig):
         self._loader, self._master = loader, master
         self._cache: Cache = {}
-        # Whether a key names a folder of options, for which Hydra looks through all sources.
+        # Key -> whether it names a group of options, for which Hydra searches all sources.
         self._groups: dict[str, bool] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
@@ -68,7 +68,7 @@ class Composer:
 
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         if any(o.is_sweep_override() for o in parsed):
-            return self._loader.load_sweep_config(self._master, list(overrides))  # which refuses it
+            return self._loader.load_sweep_config(self._master, list(overrides))  # which raises
         values = [o for o in parsed if not self._chooses(o)]
         chosen = [str(o.input_line) for o in parsed if self._chooses(o)]
         config = _copy(
@@ -79,12 +79,12 @@ class Composer:
         config.hydra.job.override_dirname = hydra_private.override_dirname(
             [o for o in parsed if not o.is_hydra_override()], config.hydra.job.config.override_dirname
         )
-        # Also what the copy's own interpolations have left there: a point's directory is found from its own values.
+        # Resolvers' cached values come from the sweep's config; those of the copied config belong to another point.
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
         return config
 
     def _chooses(self, override: Any) -> bool:
-        """Tell whether an override decides which files are composed, or is for Hydra itself."""
+        """Return whether an override decides which files are composed, or is for Hydra itself."""
         if override.is_hydra_override() or override.is_delete() or override.package is not None:
             return True
         name = override.key_or_group
@@ -94,9 +94,9 @@ class Composer:
 
 
 def look_up_in(config: DictConfig) -> None:
-    """Have ``${hydra:…}`` found in this config from now on.
+    """Have ``${hydra:…}`` resolved in this config from now on.
 
-    `HydraConfig.set_config` of Hydra 1.3.8 copies the node `hydra` (5 ms); a point's config belongs to it, so no copy is needed.
+    `HydraConfig.set_config` of Hydra 1.3.8 copies the node `hydra`; a point's config is not shared, so no copy is needed.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -106,7 +106,7 @@ def look_up_in(config: DictConfig) -> None:
 def _copy(cache: Cache, key: Hashable, make: Callable[[], T]) -> T:
     if key not in cache:
         if len(cache) >= LIMIT:
-            # The oldest: points come in an order in which the last choice changes first.
+            # Drop the oldest: points come in an order in which the last choice changes first.
             cache.pop(next(iter(cache)))
         cache[key] = make()
     return copy.deepcopy(cache[key])

@@ -1,6 +1,6 @@
-"""How Hydra reads a folder of YAML files here: each file inside of that folder, and fit to be read (`yaml_file`).
+"""Hydra's source of config folders, restricted to files inside the folder and within the limits of `yaml_file`.
 
-Importing this module imports Hydra: only `registration.prepare` does.
+This module imports Hydra; only `registration.prepare` imports it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trainrun.util import yaml_file
 
 
 class FileConfigSource(hydra_private.file_source()):
-    """Hydra's source of the scheme ``file``, for files that may come from elsewhere.
+    """Hydra's source of the scheme ``file``, for files that are not trusted.
 
     Hydra 1.3.8 opens whatever path a list of defaults names, `../..` included, and has no hook before it parses a file; nor
     one for reading a sweep's copies. So its source is replaced; tests/badinput and tests/sweep/test_snapshot.py.
@@ -30,7 +30,7 @@ class FileConfigSource(hydra_private.file_source()):
 
     @property
     def path(self) -> str:
-        """The folder: while a sweep runs, the copy that it has taken of it."""
+        """The folder; while a sweep runs, the sweep's copy of it."""
         return str(folder_copies.of(Path(self._path)))
 
     @path.setter
@@ -41,7 +41,7 @@ class FileConfigSource(hydra_private.file_source()):
         """Return the config at a path relative to this folder.
 
         Raises:
-            UserError: the path leaves the folder, or the file is not fit.
+            UserError: the path leaves the folder, or the file is beyond the limits.
         """
         folder = os.path.normpath(self.path)
         path = Path(os.path.normpath(os.path.join(folder, self._normalize_file_name(config_path))))
@@ -56,7 +56,7 @@ class FileConfigSource(hydra_private.file_source()):
             result = super().load_config(config_path)
         else:
             result = self._read(path)
-        # No YAML may name a `_target_`; that of a launcher or a sweeper of ours is added here.
+        # No YAML may name a `_target_`; that of trainrun's launchers and sweepers is added here.
         target = own_plugins.TARGETS.get(config_path.removesuffix(".yaml"))
         if target is not None and isinstance(result.config, DictConfig) and "_target_" not in result.config:
             result.config["_target_"] = target
@@ -75,7 +75,7 @@ class FileConfigSource(hydra_private.file_source()):
             raise UserError(Problem(str(path), f"it holds a value that cannot be read: {first}.")) from error
         primary = path.parent == Path(os.path.normpath(self.path))
         if folder_copies.is_copy(Path(self.path)) and (primary or header["package"] == "_global_"):
-            # Of a sweep that may have begun before a key moved.
+            # The sweep may have begun before a key moved.
             config = OmegaConf.create(moved_keys.tree(OmegaConf.to_container(config, resolve=False)))
         return ConfigResult(
             config=config,

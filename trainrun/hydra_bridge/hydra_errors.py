@@ -12,11 +12,11 @@ _SPACES = re.compile(r"\s+")
 
 
 def unparsable(text: str, error: Exception) -> str:
-    """Say why an override cannot be read, and how to write it."""
+    """Return why an override cannot be parsed, and how to write it."""
     key, _, value = text.partition("=")
     strange = sorted({letter for letter in text if not letter.isascii() and letter.isprintable()})
     if strange and (not key.isascii() or "=" not in text or re.fullmatch(r"\w+", value)):
-        # They look like others: an o of another alphabet, an equals sign of full width.
+        # Letters that look like ASCII ones: an o of another alphabet, a full-width equals sign.
         named = ", ".join(f"{s!r} is {unicodedata.name(s, 'of no name')}" for s in strange[:3])
         return f"{named}; a key, or an option's name, has plain letters. Type it anew. A text goes into quotes: '{key}=\"…\"'."
     if "=" not in text or not key:
@@ -25,7 +25,7 @@ def unparsable(text: str, error: Exception) -> str:
         return "it is nested too deeply. No value needs that."
     cause = error.__cause__ or error
     lines = str(cause).splitlines()
-    # ANTLR goes on with all that it would have liked better.
+    # ANTLR's messages end in a list of all tokens that it expected.
     reason = (
         "it cannot be read"
         if not lines or "Exception" in lines[0] or lines[0] == "None"
@@ -36,7 +36,7 @@ def unparsable(text: str, error: Exception) -> str:
 
 
 def from_hydra(error: Exception) -> Problem:
-    """Tell an error of Hydra, OmegaConf or PyYAML in one line, without its internals."""
+    """Return an error of Hydra, OmegaConf or PyYAML as a one-line problem without internals."""
     import yaml
 
     from trainrun.config import moved_keys, schema
@@ -56,9 +56,9 @@ def from_hydra(error: Exception) -> Problem:
         return Problem(key, "its interpolations lead back to themselves. Write out the value of one of them.")
     if isinstance(cause, OSError) and cause.strerror:  # Hydra's own for a missing config is an OSError too
         return Problem(
-            str(cause.filename or key), f"{cause.strerror}. Choose another place, or mend that one."
+            str(cause.filename or key), f"{cause.strerror}. Choose another place, or repair that one."
         )
-    if inside := re.search(r"full_key: (\S+)", str(cause)):  # Hydra passes the text on, not the exception
+    if inside := re.search(r"full_key: (\S+)", str(cause)):  # Hydra keeps the text, not the exception
         key = key or inside[1]
     if moved := moved_keys.written(key):
         place = re.match(r"In '[^']*': ", str(cause))

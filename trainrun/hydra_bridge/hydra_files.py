@@ -1,4 +1,4 @@
-"""What Hydra would write of a job, `.hydra/*.yaml` and `multirun.yaml`, without the secrets that it holds."""
+"""Hydra's records of a job, `.hydra/*.yaml` and `multirun.yaml`, written without secrets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(tree: Mapping[str, Any], run_dir: Path) -> None:
 
 
 def unresolved(node: Any) -> dict[str, Any]:
-    """Return a node of a config as dicts and lists, its interpolations as they are written."""
+    """Return a node of a config as dicts and lists, interpolations unresolved."""
     from omegaconf import OmegaConf
 
     return OmegaConf.to_container(node, resolve=False, enum_to_str=True)
@@ -47,7 +47,7 @@ def write_multirun(config: Any, sweep_dir: Path) -> None:
 
 
 def hide_secrets_in_multirun(sweep_dir: Path) -> None:
-    """Write anew, without its secrets, the `multirun.yaml` of a sweeper that is not ours.
+    """Hide the secrets in the `multirun.yaml` of a sweeper of another package.
 
     Hydra's `BasicSweeper` (1.3.8) saves the config as it is, passwords of a tracking address included, and has no switch.
     """

@@ -1,8 +1,8 @@
-"""What Hydra's own node may hold.
+"""Rules of Hydra's own node in a config.
 
 Hydra builds whatever a `_target_` in its own node names, adds packages to its search path by importing them, hands a
 logging config to `logging.config.dictConfig`, which calls whatever it names, and sets environment variables. A
-trainrun config is data: here all of that is held to what Hydra and the installed plug-ins offer themselves.
+trainrun config is data: only what Hydra and the installed plug-ins offer themselves is allowed.
 docs/security.md has the rules.
 """
 
@@ -42,7 +42,7 @@ _NAME = re.compile(r"[\w.-]+")
 
 
 def search_path(overrides: Sequence[str], config_name: str | None, config_path: str | None) -> list[Problem]:
-    """Return what would lead Hydra to other folders or packages; to be asked before Hydra composes anything."""
+    """Return a problem for each setting that leads Hydra to other folders or packages; call it before Hydra composes."""
     message = "it would have Hydra read folders, and import packages, of a config's choice. Name a folder by --config-dir DIR."
     problems = [
         Problem("hydra.searchpath", message)
@@ -62,12 +62,12 @@ def search_path(overrides: Sequence[str], config_name: str | None, config_path: 
 
 
 def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool = False) -> list[Problem]:
-    """Return what Hydra's own node may not hold.
+    """Return the problems of Hydra's own node.
 
     Args:
         config: as composed, with the node `hydra`, interpolations not resolved.
         overrides: as typed.
-        multirun: whether a sweep was asked for.
+        multirun: whether it is a sweep.
     """
     from omegaconf import OmegaConf
 
@@ -124,7 +124,7 @@ def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Pr
 
 
 def _launcher(config: DictConfig) -> Sequence[Problem]:
-    """Check the settings of a launcher of ours before Hydra makes the sweep's directory."""
+    """Check the settings of trainrun's launchers before Hydra makes the sweep's directory."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -139,12 +139,12 @@ def _launcher(config: DictConfig) -> Sequence[Problem]:
 
 @functools.lru_cache(maxsize=16)
 def _launcher_problems(name: str, settings: str) -> tuple[Problem, ...]:
-    """Check settings once, and not for each point of a sweep: a cluster may have to be called."""
+    """Check settings once, not for each point of a sweep: the check may call a cluster."""
     return tuple(launcher_settings.problems(name, json.loads(settings)))
 
 
 def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
-    """Let Hydra's own logging options pass, unchanged: a handler may be any class, and write to any file."""
+    """Yield a problem for a logging config that is not one of Hydra's options: its handlers may be any class and write any file."""
     choices = (hydra.get("runtime") or {}).get("choices") or {}
     for part in ("job_logging", "hydra_logging"):
         chosen = str(choices.get(f"hydra/{part}"))
@@ -152,14 +152,14 @@ def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
         if own is None or own != hydra.get(part):
             yield Problem(
                 f"hydra.{part}",
-                "a logging config can call any class and write any file, so that only Hydra's own are taken, as they "
-                f"are: hydra/{part}=none, disabled or default. What a run prints is in its run.log.",
+                "a logging config can call any class and write any file, so that only Hydra's own are allowed, "
+                f"unchanged: hydra/{part}=none, disabled or default. What a run prints is in its run.log.",
             )
 
 
 @functools.cache
 def _logging_of_hydra(part: str, chosen: str) -> Any:
-    """Return what an option that Hydra brings along says; None: it has no such option."""
+    """Return the content of one of Hydra's options; None if there is none of this name."""
     import hydra
     from omegaconf import OmegaConf
 
@@ -189,7 +189,7 @@ def _names(hydra: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "hydra.job.chdir",
             "trainrun stays in the folder that it is called in: conf/, plug-ins and data are found from there. Leave it "
-            "false; what a run writes is in its directory all the same.",
+            "false; a run writes into its own directory anyway.",
         )
 
 
@@ -200,20 +200,18 @@ def _plain(name: str) -> bool:
 def _mode(hydra: Mapping[str, Any], multirun: bool) -> Iterator[Problem]:
     mode = getattr(hydra.get("mode"), "name", hydra.get("mode"))
     if mode is not None and str(mode) != ("MULTIRUN" if multirun else "RUN"):
-        yield Problem(
-            "hydra.mode", f"got {mode}; a sweep is asked for by -m, and by nothing else. Leave it null."
-        )
+        yield Problem("hydra.mode", f"got {mode}; only -m starts a sweep. Leave it null.")
 
 
 def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
-    """A run begins in a folder of its own, which can be made."""
+    """Yield a problem if the run's directory is not empty or cannot be made."""
     from omegaconf.errors import OmegaConfBaseException
 
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     try:
         folder = Path(str((config.hydra.sweep if multirun else config.hydra.run).dir)).absolute()
     except OmegaConfBaseException:
-        return  # it names what only the running job knows; the job looks at its folder itself
+        return  # it depends on the running job, which checks its folder itself
     if unseen := UNSEEN.search(str(folder)):
         yield Problem(key, f"the folder's name holds the character U+{ord(unseen[0]):04X}. Take it out.")
         return
@@ -227,7 +225,7 @@ def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
     if not above.is_dir():
         yield Problem(
             key,
-            f"{above} is no folder, and {folder} cannot be made in it. Move it away, or name another place.",
+            f"{above} is no folder, and {folder} cannot be made in it. Move it, or name another place.",
         )
     elif not os.access(above, os.W_OK):
         yield Problem(

@@ -1,4 +1,4 @@
-"""Interpolations of a config: which environment variables they may read, and how far they may grow."""
+"""Limits of a config's interpolations: the environment variables that they may read, and their number and size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from trainrun.config.safety import LONGEST
 from trainrun.util import grants, redaction
 
-# So many times a config's interpolations are looked up.
+# Maximum number of look-ups of one config.
 LOOKUPS = 3_000
 
 
@@ -41,8 +41,8 @@ def environment(key: str, *default: Any) -> str | None:
 def bounded() -> Iterator[None]:
     """Bound the look-ups of interpolations inside the `with`; beyond, a ValueError is raised.
 
-    OmegaConf 2.3 resolves interpolations that name one another as often as they multiply, for ever and in any memory. It has
-    no limit, so its method is replaced meanwhile; tests/badinput has such configs.
+    OmegaConf 2.3 resolves interpolations that multiply one another without a limit of time or memory, so its method is replaced
+    meanwhile; tests/badinput has such configs.
     """
     from omegaconf.base import Container
 
@@ -53,12 +53,12 @@ def bounded() -> Iterator[None]:
         count += 1
         if count > LOOKUPS:
             raise ValueError(
-                f"its interpolations lead to more than {LOOKUPS:,} look-ups. Write out what is meant"
+                f"its interpolations lead to more than {LOOKUPS:,} look-ups. Write the values out"
             )
         value = resolve(self, *args, **kwargs)
         if isinstance(value, str) and len(value) > LONGEST:
             raise ValueError(
-                f"its interpolations make a text of {len(value):,} characters. Write out what is meant"
+                f"its interpolations make a text of {len(value):,} characters. Write the values out"
             )
         return value
 
@@ -82,5 +82,5 @@ def plain(config: Any) -> dict[str, Any]:
         )
 
     with bounded():
-        # Key by key: a copy without Hydra's node would take as long as composing.
+        # Key by key: copying the config without Hydra's node takes as long as composing.
         return {str(key): value(key) for key in config if key != "hydra"}

@@ -1,4 +1,4 @@
-"""Run one job, or a sweep, by Hydra: its job function is `runner.run`, its errors are kept for our own messages."""
+"""Run one job, or a sweep, by Hydra: its job function is `runner.run`; its errors become messages of trainrun."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class _JobError(BaseException):
 class Task:
     """Hydra's job function.
 
-    Hydra hands it to launchers and sweepers too; ours train in processes of their own and leave the result of the sweep
-    here, because Hydra 1.3.8 passes none from a launcher to the caller of `multirun`.
+    Hydra hands it to launchers and sweepers too; those of trainrun train in processes of their own and store the result of the
+    sweep here, because Hydra 1.3.8 passes none from a launcher to the caller of `multirun`.
 
     Args:
         command: as typed, for the records.
-        overrides: those among it.
+        overrides: its overrides.
         multirun: whether each call is a trial of a sweep, by a launcher that is not trainrun's (`basic`).
 
     Attributes:
@@ -80,7 +80,7 @@ class Task:
         plain = interpolations.plain(config)
         if self.multirun:
             hydra_files.hide_secrets_in_multirun(Path(hydra.sweep.dir))
-            # A sweeper of another package may make points that the preflight has not checked.
+            # A sweeper of another package may draw points that the preflight has not checked.
             plugins.load(plain["plugins"])
             if problems := check.problems(plain):
                 runner.discard(run_dir)

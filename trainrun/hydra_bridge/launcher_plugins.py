@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 class SweepLauncher(Launcher):
     """Composes points, and hands them to the sweep loop with an engine that runs them.
 
-    `launchers.factory` makes the engine of the settings. Our sweepers call `run`, others `launch`.
+    `launchers.factory` makes the engine of the settings. trainrun's sweepers call `run`, others `launch`.
     """
 
     def __init__(self, **settings: Any) -> None:
         """Accept the settings of `conf/hydra/launcher/`; `sweep_settings.settings` reads them from the config."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: Task, config: DictConfig) -> None:
-        """Take what Hydra hands over.
+        """Store the arguments; Hydra calls this before anything else.
 
         Args:
-            task_function: is not called, since each trial has a process of its own; it gets the result of the sweep.
+            task_function: gets the result of the sweep; not called, since each trial has a process of its own.
         """
         from trainrun.hydra_bridge.compose_cache import Composer
 
@@ -45,7 +45,7 @@ class SweepLauncher(Launcher):
         self._composer = Composer(hydra_context.config_loader, config)
 
     def settled(self, settings: dict[str, Any], known: Sequence[tuple[int, Sequence[str]]]) -> dict[str, Any]:
-        """Return the settings of the sweep, what is left open in them decided.
+        """Return the settings of the sweep with open choices decided.
 
         Args:
             settings: see `sweep_settings.settings`.
@@ -54,11 +54,11 @@ class SweepLauncher(Launcher):
         return settings
 
     def engine(self, settings: Mapping[str, Any], trials: int) -> Engine:
-        """Return what runs the trials.
+        """Return the engine that runs the trials.
 
         Args:
             settings: see `sweep_settings.settings`.
-            trials: there will be at most.
+            trials: their maximum number.
         """
         from trainrun.sweep.launchers import factory
 
@@ -77,17 +77,17 @@ class SweepLauncher(Launcher):
         hydra_files.hide_secrets_in_multirun(Path(str(self.config.hydra.sweep.dir)))
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
         points = Listed(Point(n, partial(self.trial, n, o), overrides=o) for n, o in numbered)
-        ended = self.run(points, [(n, own(o)) for n, o in numbered], checked=False)
+        result = self.run(points, [(n, own(o)) for n, o in numbered], checked=False)
         return [
             JobReturn(overrides=t.overrides, _return_value=dict(t.metrics), status=JobStatus.COMPLETED)
-            for t in ended.trials
+            for t in result.trials
         ]
 
     def run(self, points: Points, known: Sequence[tuple[int, list[str]]], checked: bool) -> SweepResult:
         """Run points; returns when all have ended.
 
         Args:
-            points: where they come from.
+            points: their source.
             known: the number and overrides of those that are known before the first begins.
             checked: whether the preflight has checked every point; else each is checked before it begins.
         """
@@ -134,11 +134,11 @@ class SweepLauncher(Launcher):
         if not self._checked and (problems := check.problems(config)):
             runner.discard(run_dir)
             raise UserError(problems)
-        mine = own(overrides)
-        return Trial(number, mine, sweep_record.varied(mine, self.settings["varying"]), run_dir, config)
+        typed = own(overrides)
+        return Trial(number, typed, sweep_record.varied(typed, self.settings["varying"]), run_dir, config)
 
     def _compose(self, number: int, overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
-        """Return a point's config and directory; what Hydra would write there is written."""
+        """Return a point's config and directory, with Hydra's records written."""
         from trainrun.hydra_bridge import compose_cache, hydra_files, interpolations
 
         config = self._composer(overrides)

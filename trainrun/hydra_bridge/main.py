@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def train(argv: list[str], complete: Callable[[str], None]) -> int:
-    """Do what the overrides and Hydra's flags ask for.
+    """Run the command that the overrides and Hydra's flags describe.
 
     Args:
-        argv: the words after `trainrun`; none is a verb.
+        argv: the words after `trainrun`, without a verb.
         complete: prints the verbs and words that fit a command line that is being typed.
 
     Returns:
         The exit code.
 
     Raises:
-        UserError: everything that is wrong, before anything begins.
+        UserError: all problems of the command line and the config, before anything begins.
     """
     from trainrun.hydra_bridge import compose
     from trainrun.registry import option_files
@@ -90,7 +90,7 @@ def _sweep_to_resume(overrides: list[str]) -> str | None:
 def _resume(sweep: str, argv: list[str], flags: Any) -> int:
     """Resume a sweep, and run what the command line names beyond its points.
 
-    Hydra is not asked: it would begin a new sweep, in a directory of its own.
+    Without Hydra, which would begin a new sweep in another directory.
     """
     from trainrun.hydra_bridge import sweep_resume
     from trainrun.tracking import find

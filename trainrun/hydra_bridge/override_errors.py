@@ -1,7 +1,7 @@
-"""Why a config does not compose: every fault of the overrides at once, each with the way out.
+"""Problems of a config that does not compose: all of them at once, each with a way out.
 
-Hydra stops at the first fault. Here each override is tried by itself: first the choices of options, then the
-values against the config that the good choices give.
+Hydra stops at the first one. Here each override is tried by itself: first the choices of options, then the
+values in the config composed of the valid choices.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def examine(
     config_path: str | None = None,
     multirun: bool = False,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Compose one run's config, and say everything that keeps it from being whole.
+    """Compose one run's config, and return all problems of the overrides.
 
-    The options are composed by Hydra; the values are then put in one by one, as Hydra itself does it, so that a
-    faulty one hides none of the others. A test holds the result to Hydra's own.
+    Hydra composes the options; the values are then set one by one, as Hydra does, so that an invalid one hides none of the
+    others. A test compares the result with Hydra's.
 
     Args:
         overrides: one run's overrides (a sweep's point, not its commas).
-        config_name, config_path: as given to `compose`.
+        config_name, config_path: see `compose.compose`.
         multirun: whether they are a point of a sweep.
 
     Returns:
-        The resolved config as far as the good overrides give it (None: not even that), and the problems.
+        The resolved config of the valid overrides (None if they do not compose), and the problems.
     """
     unsafe = hydra_node_rules.search_path(overrides, config_name, config_path)
     if unsafe:
@@ -115,11 +115,11 @@ def _valued(
     overrides: Sequence[str],
     multirun: bool,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Put the values into the composed config, one by one, and resolve it; `problems` grows."""
+    """Set the values in the composed config, one by one, and resolve it; problems are added to `problems`."""
     broken = {p.key for p in problems}
     for _, override in values:
         if override.key_or_group.split(".")[0] in broken:
-            continue  # its option is not known, so neither are its keys
+            continue  # of an unknown option, whose keys are unknown
         fault = override_values.apply(config, override, groups)
         if fault is not None:
             problems.append(fault)
@@ -146,13 +146,13 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
     """Return every group of the search path and its options, `hydra/launcher` and the like included."""
     import hydra
 
-    registration.prepare()  # Hydra's own options and ours, hydra/launcher=basic and the like, are stored by it
+    registration.prepare()  # it stores options such as hydra/launcher=basic
     folders = [folder for _, folder in option_files.search_path()]
     if config_path:
         folders.append(Path(config_path).absolute())
     folders.append(Path(hydra.__file__).parent / "conf")
-    # Not by the config loader's `get_group_options`: Hydra 1.3.8 opens every file of a group to read its header (measured:
-    # 0.1 s for all groups here, and seconds there). Kept for the points of a sweep.
+    # Not by the config loader's `get_group_options`: Hydra 1.3.8 opens every file of a group to read its header, which takes
+    # seconds for all groups. Cached for the points of a sweep.
     options: dict[str, set[str]] = compose_cache.of(("options", *folders), lambda: _files(folders))
     from hydra.core.config_store import ConfigStore
 
@@ -163,7 +163,7 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
             elif group:
                 options.setdefault(group, set()).add(name.removesuffix(".yaml"))
 
-    stored(ConfigStore.instance().repo, "")  # plug-ins' components and Hydra's own
+    stored(ConfigStore.instance().repo, "")  # components of plug-ins, and Hydra's own
     return {group: sorted(names) for group, names in options.items()}
 
 
@@ -179,7 +179,7 @@ def _files(folders: Sequence[Path]) -> dict[str, set[str]]:
 
 
 def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
-    """Say which of the chosen options do not exist."""
+    """Return a problem for each chosen option that does not exist."""
     if value is None and group in ("experiment", "debug"):
         return []
     shown = [name for name in known if not name.startswith("_")]
@@ -187,7 +187,7 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
         hint = f"{group}=none" if "none" in known else f"one of {', '.join(known[:12])}"
         return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
     several = isinstance(value, list) and len(value) != 1 and group not in option_files.SEVERAL
-    if several and value:  # Hydra would merge the options into something that is neither
+    if several and value:  # Hydra would merge the options into one
         names = ",".join(map(_text, value))
         return [Problem(group, f"expected one option, got a list. For a run with each: -m {group}={names}.")]
     if several or isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""Overrides read by Hydra's own grammar. All of this room parses by `parse`.
+"""Overrides parsed by Hydra's own grammar. This package parses them by `parse` only.
 
-`config.override_text` needs no Hydra: which key an override sets, and whether it concerns the sweep or Hydra.
+`config.override_text` needs no Hydra: the key of an override, and whether it concerns the sweep or Hydra.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ def parse(text: str, loader: Any = None) -> Any:
 
     Args:
         text: as typed.
-        loader: Hydra's config loader, which knows the options that a glob means.
+        loader: Hydra's config loader, which expands globs.
 
     Raises:
-        UserError: it is no override; the problem's key is the text.
+        UserError: it is not an override; the problem's key is the text.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -30,7 +30,7 @@ def parse(text: str, loader: Any = None) -> Any:
         # `parse_overrides`, because `parse_override` (Hydra 1.3.8) forgets the loader.
         override = OverridesParser.create(config_loader=loader).parse_overrides([text])[0]
     except (HydraException, ValueError, RecursionError) as error:
-        # Hydra lets pass: ValueError for a number of thousands of digits, RecursionError for hundreds of brackets.
+        # Not caught by Hydra: ValueError for a number of thousands of digits, RecursionError for hundreds of brackets.
         raise UserError(Problem(text, hydra_errors.unparsable(text, error))) from error
     if not override.key_or_group:
         raise UserError(Problem(text, hydra_errors.unparsable(text, ValueError("no key"))))
@@ -46,19 +46,19 @@ def parse_or_none(text: Any) -> Any:
 
 
 def swept(override: str) -> bool:
-    """Return whether an override has several values, as those that a sweep varies."""
+    """Return whether an override has several values for a sweep."""
     return parse(override).is_sweep_override()
 
 
 def identity(overrides: Sequence[str]) -> frozenset[Any]:
-    """Return the same value for the same point, whatever the order and spelling of its overrides: ``1e-3`` is ``0.001``."""
+    """Return a key that is equal for equal points, in any order and spelling of their overrides: ``1e-3`` is ``0.001``."""
     return frozenset(
         (override_text.key(o), value(o)) for o in overrides if not override_text.is_about_the_sweep(o)
     )
 
 
 def value(override: str) -> Any:
-    """Return an override's value, so that two spellings of it are equal."""
+    """Return an override's value in a form that is equal for two spellings of it."""
     try:
         parsed = parse(override)
     except UserError:

@@ -1,4 +1,4 @@
-"""One override put into a composed config, and the message if it does not fit."""
+"""Set one override in a composed config, or return the message why it does not fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
 
-# Parts of Hydra's node that take any key; `hydra_node_rules` checks what may stand there.
+# Parts of Hydra's node that take any key; `hydra_node_rules` checks their content.
 _HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
 
 
@@ -58,7 +58,7 @@ def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
             try:
                 node = omegaconf_private.child(node, part)
             except OmegaConfBaseException:
-                return None  # it hangs on what only a running job knows
+                return None  # it depends on the running job
         elif isinstance(node, DictConfig) and path and not OmegaConf.is_struct(node):
             return None  # the schema leaves it open (`tracking`); the preflight knows its keys
         else:

@@ -51,8 +51,8 @@ def sweep(
 
     Args:
         typed: overrides.
-        config_name, config_path: as given to `compose.compose`.
-        planned_for: called when the sweep as a whole is sound, before its points are looked at.
+        config_name, config_path: see `compose.compose`.
+        planned_for: called if the sweep as a whole has no problems, before its points are checked.
 
     Returns:
         The plan, and all problems, each once.
@@ -64,7 +64,7 @@ def sweep(
     if planned.launcher is not None and not problems:
         planned_for(planned)
     hydra = [o for o in typed if override_text.is_hydra(o)]
-    with compose_cache.kept():
+    with compose_cache.enabled():
         for point in counted(planned.points, "checking points"):
             for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
                 problems.setdefault(problem, " ".join(point))

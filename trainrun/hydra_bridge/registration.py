@@ -1,4 +1,4 @@
-"""What is registered with Hydra, once a process: resolvers, schema, search path, launchers and sweepers."""
+"""Registration with Hydra, once per process: resolvers, schema, search path, launchers and sweepers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def unique(_: str = "") -> str:
 
 
 def prepare() -> None:
-    """Register what is ours with Hydra: resolvers, schema, search path, plug-ins, and the components announced so far."""
+    """Register resolvers, schema, search path and plug-ins with Hydra, and the components announced so far."""
     _register()
     _offer_components()
 
 
 def option_of(component: lookup.Component) -> dict[str, Any] | None:
-    """Return the option that a plug-in's component is by itself, its arguments read off its signature.
+    """Return the option of a plug-in's component without a YAML, with the arguments of its signature.
 
     Returns:
-        The content of a YAML; None where a project has one of this name, which goes first.
+        The content of a YAML; None if the project has one of this name, which takes precedence.
     """
     if component.name in option_files.options(component.group):
         return None
@@ -53,7 +53,7 @@ def _offer_components() -> None:
         if (values := option_of(component)) is not None:
             store.store(group=component.group, name=component.name, node=values, provider=component.origin)
             continue
-        # It has a YAML in this folder and had none in the folder of an earlier run. Hydra 1.3.8 merges a stored option with
+        # It has a YAML in this folder, and had none in the folder of an earlier run in this process. Hydra 1.3.8 merges a stored option with
         # a file of its name and warns that this is deprecated, and ConfigStore has no way to remove one.
         options = store.repo.get(component.group, {})
         stored = options.get(f"{component.name}.yaml")
@@ -73,13 +73,13 @@ def _register() -> None:
     from trainrun.hydra_bridge import folder_source
 
     OmegaConf.register_new_resolver("oc.env", interpolations.environment, replace=True)
-    # Hydra 1.3.8 names a run's folder by the second: four starts within one share it (measured). This adds random characters,
-    # cached per config and argument, so that every look at hydra.run.dir sees the same name.
+    # Hydra 1.3.8 names a run's folder by the second: four starts within one share it. This adds random characters,
+    # cached per config and argument, so that hydra.run.dir always resolves to the same name.
     OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
     ConfigStore.instance().store(name="schema", node=schema.typed(), provider="trainrun")
 
     class Nearest(SearchPathPlugin):
-        """The folders of `option_files.search_path`, the project's before ours."""
+        """The folders of `option_files.search_path`, the project's before trainrun's."""
 
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             main = SearchPathQuery(provider="main", path=None)
@@ -95,7 +95,7 @@ def _register() -> None:
 
 
 def _register_launchers_and_sweepers() -> None:
-    """Make our launchers and sweepers known to Hydra; their options are files of conf/hydra/."""
+    """Register trainrun's launchers and sweepers with Hydra; their options are files of conf/hydra/."""
     import sys
     import types
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""The config of a recorded run with overrides of what may change when it goes on."""
+"""The config of a recorded run with overrides of the keys that may change when it is resumed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from trainrun.config import moved_keys, saved, tracker_settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import override_grammar, preflight
 
-# What may be different when a run is resumed: its length, its devices, and what is recorded of it. Any other change would
-# make it another run.
+# Keys that may change when a run is resumed: its length, its devices and its records. Any other change makes another run.
 CHANGEABLE = (
     "trainer.epochs",
     "trainer.max_time",
@@ -36,7 +35,7 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         UserError: there is no config, it is of a newer trainrun, an override is not possible, or something that the
-            config names is not there any more.
+            config names is missing.
     """
     config = saved.load_plain(run_dir)
     changeable = [*CHANGEABLE, *saved.hidden(config)]
@@ -63,18 +62,18 @@ def _refused(text: str, changeable: Sequence[str]) -> Iterator[Problem]:
     elif not any(key == k or key.startswith(f"{k}.") for k in changeable):
         yield Problem(
             key,
-            "a run goes on as it began; another value makes another run. "
+            "a resumed run keeps its settings; another value makes another run. "
             f"These may be different: {', '.join(CHANGEABLE)}. To train anew: trainrun {text}",
         )
 
 
 def _change(config: dict[str, Any], typed: Sequence[str]) -> list[Problem]:
-    """Put the overrides into the config; return what is wrong with them."""
+    """Set the overrides in the config; return their problems."""
     problems: list[Problem] = []
     chosen = {text.split("=", 1)[0] for text in typed} & {*CHOICES}
     own = [text for text in typed if text.split("=", 1)[0].split(".")[0] in chosen]
     if own:
-        # Another option: its own defaults, and the keys that are set now.
+        # Another option: its own defaults, then the overrides.
         tree, faults = preflight.overrides(own)
         problems += [p for p in faults if p.key.split(".")[0] in chosen]
         if tree is not None:

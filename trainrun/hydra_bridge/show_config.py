@@ -19,17 +19,17 @@ _COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
 
 
 def show(flags: Any, complete: Callable[[str], None]) -> int:
-    """Have Hydra show what the flags ask for; errors in our words.
+    """Have Hydra answer the flags; its errors become messages of trainrun.
 
     Args:
         flags: as `compose.arguments` reads them.
-        complete: prints our own words that fit the command line that is being typed.
+        complete: prints the verbs and words that fit the command line that is being typed.
 
     Returns:
         The exit code.
 
     Raises:
-        UserError: the config does not compose, or Hydra's own node holds what it may not.
+        UserError: the config does not compose, or Hydra's own node breaks a rule.
     """
     if flags.shell_completion:
         return _complete(flags, complete)
@@ -42,7 +42,7 @@ def show(flags: Any, complete: Callable[[str], None]) -> int:
         or flags.config_path
         or any(map(override_text.is_hydra, overrides))
     ):
-        # Hydra sets its logging up before it shows a config, and a logging config can call anything.
+        # Hydra configures logging before it shows a config, and a logging config can call anything.
         _, problems = override_errors.examine(overrides, *where)
         if problems := [p for p in problems if p.key.startswith("hydra")]:
             raise UserError(problems)
@@ -64,11 +64,11 @@ def show(flags: Any, complete: Callable[[str], None]) -> int:
 
 
 def _complete(flags: Any, complete: Callable[[str], None]) -> int:
-    """Install completion in a shell, or answer it: our words, then Hydra's groups and keys."""
-    asked = "".join(flags.overrides)
-    if not _COMPLETION.fullmatch(asked):
-        raise UserError(f"-sc: expected install=bash, zsh or fish, got {asked!r}.")
-    if asked.startswith("query"):
+    """Install completion in a shell, or answer it: trainrun's words, then Hydra's groups and keys."""
+    action = "".join(flags.overrides)
+    if not _COMPLETION.fullmatch(action):
+        raise UserError(f"-sc: expected install=bash, zsh or fish, got {action!r}.")
+    if action.startswith("query"):
         complete(os.environ.get("COMP_LINE", ""))
     if problems := hydra_node_rules.search_path([], flags.config_name, flags.config_path):
         raise UserError(problems)

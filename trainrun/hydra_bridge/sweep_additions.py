@@ -1,8 +1,8 @@
-"""What is typed when a sweep is resumed: which trials again, how many at once, and further points.
+"""Arguments of a resumed sweep: which trials to repeat, how many at once, and further points.
 
 Further points come from the sweep's own command line with something changed in it (`trainrun resume SWEEP
-optimizer.learning_rate=1e-3,1e-5`), or from a whole one (`trainrun -m … sweep.resume=SWEEP`); those that the sweep has
-already are not new, in whatever order their overrides stand.
+optimizer.learning_rate=1e-3,1e-5`), or from a whole one (`trainrun -m … sweep.resume=SWEEP`); points that the sweep has
+already are not new, in any order of their overrides.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import override_grammar
 
 AGAIN = {"retry": "failed", "continue": "pruned"}
-# Of a sweeper that draws its points, the space must stay what it was; this may change.
+# Keys that may change with a sweeper that draws its points; the space must stay the same.
 EXTENDS = ("sweep.trials", "sweep.max_failures", "sweep.trial_timeout")
 
 
 @dataclass
 class Request:
-    """What was typed.
+    """The arguments, parsed.
 
     Args:
         jobs: trials at once; None: as the sweep began.
-        retry: try those again that have failed.
-        unprune: bring those to their end that were pruned.
+        retry: repeat the failed trials.
+        unprune: continue the pruned trials.
         overrides: of further points, or of the sweep's settings.
-        whole: whether `overrides` is a command line of its own, not what changes in the sweep's.
+        whole: whether `overrides` is a command line of its own, not changes of the sweep's.
     """
 
     jobs: int | str | None = None
@@ -40,10 +40,10 @@ class Request:
 
 
 def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] | None = None) -> Request:
-    """Return what the words behind `trainrun resume SWEEP` say, or those of ``trainrun -m … sweep.resume=SWEEP``.
+    """Parse the words behind `trainrun resume SWEEP`, or those of ``trainrun -m … sweep.resume=SWEEP``.
 
     Raises:
-        UserError: one of them is neither an option nor an override, or is Hydra's and not what the sweep began with.
+        UserError: one of them is neither an option nor an override, or changes Hydra's own node.
     """
     request, problems = Request(whole=whole), []
     for text in words:
@@ -66,12 +66,12 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
                     text, "expected retry=failed, continue=pruned, n_jobs=4, or key=value of further points."
                 )
             )
-        elif override_text.key(text).startswith(("hydra.", "hydra/")):
+        elif override_text.is_hydra(text):
             if text not in (settings or {}).get("hydra", ()):
                 problems.append(
                     Problem(
                         override_text.key(text),
-                        "a sweep goes on with the launcher, the sweeper and the folder that it began with.",
+                        "a resumed sweep keeps its launcher, its sweeper and its folder.",
                     )
                 )
         elif moved := moved_keys.typed([text]):
@@ -84,12 +84,10 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
 
 
 def command(request: Request, settings: Mapping[str, Any]) -> list[str]:
-    """Return the command line that the sweep has from now on: its own with the changes, or the new one."""
+    """Return the sweep's new command line: its own with the changes, or the whole new one."""
     own = settings.get("overrides")
     if own is None:
-        raise UserError(
-            "the sweep was begun by an older trainrun, which did not write its command line down."
-        )
+        raise UserError("the sweep was begun by an older trainrun, which did not record its command line.")
     if request.whole:
         return list(request.overrides)
     changed = {override_text.key(o): o for o in request.overrides}
@@ -98,7 +96,7 @@ def command(request: Request, settings: Mapping[str, Any]) -> list[str]:
 
 
 def differs(line: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
-    """Return the keys in which a command line says something else than the sweep's own."""
+    """Return the keys in which a command line differs from the sweep's own."""
     changed, recorded = (
         {override_text.key(o): override_grammar.value(o) for o in overrides}
         for overrides in (line, settings["overrides"])
@@ -114,10 +112,10 @@ def points(
     Args:
         line: the command line.
         settings: see `sweep_settings.settings`.
-        existing: overrides of the points there are.
+        existing: overrides of the sweep's points.
 
     Raises:
-        UserError: everything that is wrong with them, before any of them begins.
+        UserError: all problems of the points, before any of them begins.
     """
     from trainrun.hydra_bridge import compose_cache, preflight, sweep_plan
 
@@ -130,7 +128,7 @@ def points(
     planned = sweep_plan.of([*hydra, *line], name, path)
     known = {override_grammar.identity(o) for o in existing}
     new, problems = [], dict.fromkeys(planned.problems)
-    with compose_cache.kept():
+    with compose_cache.enabled():
         for point in planned.points:
             if (one := override_grammar.identity(point)) in known:
                 continue

@@ -1,4 +1,4 @@
-"""From what is typed, and from `sweep.space` in YAML, to a space: Hydra's grammar, conditions, keys that vary together."""
+"""Search spaces from overrides and from `sweep.space`: Hydra's grammar, conditions, keys that vary together."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from trainrun.sweep.space import conditions
 from trainrun.sweep.space.search_space import Choices, Condition, Dimension, Interval, Space, bare
 
 TAGS = ("log",)
-# Of a key in `sweep.space`.
+# Keys of an entry of `sweep.space`.
 ENTRY = ("space", "when")
-# What all trials of a sweep have in common; several objectives are a list.
+# Keys that all trials of a sweep have in common; several objectives are a list.
 COMMON = ("seeds", "plugins", "sweep", "hydra")
 
 
 @dataclass
 class _Reading:
-    """What has been read so far.
+    """The state of reading.
 
     Args:
-        loader: Hydra's config loader, which knows the options that a glob means.
+        loader: Hydra's config loader, which expands globs.
     """
 
     loader: Any
@@ -39,7 +39,7 @@ class _Reading:
         self.problems.append(Problem(key, message))
 
     def parse(self, text: str, place: str) -> Any:
-        """Return an override as Hydra's parser reads it, or None: it is none, and `problems` says why."""
+        """Return an override as Hydra's parser reads it, or None with the reason in `problems`."""
         try:
             return override_grammar.parse(text, self.loader)
         except UserError as error:
@@ -53,13 +53,13 @@ def read(
     zipped: Sequence[Any] | None = None,
     loader: Any = None,
 ) -> tuple[Space, list[Problem]]:
-    """Return what a sweep varies, and everything that is wrong with how it is written.
+    """Return the search space of a sweep, and the problems of its notation.
 
     Args:
         overrides: as typed, without those of Hydra's own node.
-        space: `sweep.space` of the config; what is typed comes before it.
+        space: `sweep.space` of the config; overrides take precedence.
         zipped: `sweep.zip` of the config: keys, or several lists of them.
-        loader: Hydra's config loader, which knows the options that a glob means.
+        loader: Hydra's config loader, which expands globs.
     """
     reading = _Reading(loader)
     for text in overrides:
@@ -86,7 +86,7 @@ def _typed(reading: _Reading, text: str) -> None:
     if override is None:
         return
     key = override.get_key_element()
-    if key in reading.order:  # of two the later is meant
+    if key in reading.order:  # the later one counts
         reading.order.remove(key)
         reading.fixed.pop(key, None)
         reading.dimensions.pop(key, None)
@@ -124,7 +124,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
     reading.order.append(key)
     if override.is_sweep_override():
         return _swept(reading, key, override, when, where)
-    if when:  # one value only, and that not always
+    if when:  # one value, under a condition
         reading.dimensions[key] = Choices((key,), ((text.partition("=")[2],),), when)
     else:
         reading.fixed[key] = text
@@ -133,7 +133,7 @@ def _entry(reading: _Reading, key: str, entry: Any) -> None:
 
 
 def _swept(reading: _Reading, key: str, override: Any, when: tuple[Condition, ...], where: str) -> None:
-    """Read a key's values, or say what is wrong with them."""
+    """Read a key's values, or record their problem."""
     if bare(key).partition(".")[0].partition("/")[0] in COMMON:
         values = str(override.input_line).partition("=")[2]
         several = (
@@ -151,7 +151,7 @@ def _swept(reading: _Reading, key: str, override: Any, when: tuple[Condition, ..
         return _interval(reading, key, value, when, where)
     try:
         values = tuple((text,) for text in override.sweep_string_iterator())
-    except Exception as error:  # a step of zero, a glob of what is no group
+    except Exception as error:  # a step of zero, a glob of an unknown group
         return reading.fault(where, f"its values cannot be counted: {str(error).splitlines()[0]}.")
     if not values:
         return reading.fault(where, f"there is no value in {str(override.input_line).partition('=')[2]}.")
@@ -190,12 +190,12 @@ def _interval(reading: _Reading, key: str, value: Any, when: tuple[Condition, ..
 
 
 def _text(value: Any) -> str:
-    """Return a value of a YAML file as one types it."""
+    """Return a value of a YAML file as it is typed in an override."""
     return hydra_private.value_as_typed(value)
 
 
 def _zip(reading: _Reading, zipped: Sequence[Any]) -> None:
-    """Make one dimension of keys that vary together."""
+    """Combine keys that vary together into one dimension."""
     groups = [zipped] if zipped and not any(isinstance(g, list | tuple) for g in zipped) else zipped
     taken: set[str] = set()
     for group in groups:
@@ -230,7 +230,7 @@ def _zip(reading: _Reading, zipped: Sequence[Any]) -> None:
 
 
 def _members(reading: _Reading, group: Any, taken: Iterable[str]) -> list[str] | None:
-    """Return the key elements that one list of `sweep.zip` names; None if it is not sound."""
+    """Return the key elements that one list of `sweep.zip` names; None if it has problems."""
     names = [bare(str(n)) for n in group] if isinstance(group, list | tuple) else []
     example = "Write sweep.zip=[model.units,model.dropout], or a list of such lists."
     if len(names) < 2 or len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""A sweep before its first trial: what it varies, which points a preflight looks at, how many trials there will be."""
+"""A sweep before its first trial: its search space, the points that the preflight checks, the number of trials."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from trainrun.sweep.space.search_space import Space
 
 @dataclass
 class Plan:
-    """What is known of a sweep before it begins.
+    """The plan of a sweep.
 
     Args:
-        points: overrides of those that are to be composed and checked: all of a grid; of random and optuna each choice,
+        points: overrides of the points to compose and check: all of a grid; of random and optuna each choice,
             both ends of each interval, every condition.
-        total: trials there will be, at most.
-        problems: what is wrong with what the sweep says of itself.
-        fault: why Hydra does not compose the sweep's own config; the points' problems, if there are any, say it better.
-        launcher: the option of `hydra/launcher`; None: its config is not whole.
+        total: maximum number of trials.
+        problems: of the sweep's own settings.
+        fault: why Hydra does not compose the sweep's own config; problems of the points, if any, are reported instead.
+        launcher: the option of `hydra/launcher`; None if the config does not compose.
         seeds: for each setting, or None.
     """
 
@@ -37,7 +37,7 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
 
     Args:
         typed: overrides, those of Hydra's own node included.
-        config_name, config_path: as given to `compose.compose`.
+        config_name, config_path: see `compose.compose`.
     """
     from trainrun.config import override_text, plugins
     from trainrun.hydra_bridge import (
@@ -54,7 +54,7 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
     with compose.application(config_path) as hydra:
         loader = hydra.config_loader
         settings, fault = _settings(typed, own, config_name, loader)
-        # What installed packages offer is looked up only when something is missing, as in `preflight.overrides`.
+        # Installed packages' plug-ins are looked up only when something is missing, as in `preflight.overrides`.
         if fault is not None and (offered := plugins.entry_points()):
             plugins.announce([*plugins.early(typed), *offered])
             registration.prepare()
@@ -72,7 +72,7 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
 def _settings(
     typed: Sequence[str], own: Sequence[str], config_name: str | None, loader: Any
 ) -> tuple[dict[str, Any], Exception | None]:
-    """Return what the config says of the sweep, as `sweep_settings.settings`; and why there is none."""
+    """Return the sweep's settings as `sweep_settings.settings` does, and the exception if they do not compose."""
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 

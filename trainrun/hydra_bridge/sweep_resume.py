@@ -1,4 +1,4 @@
-"""A sweep that goes on: finished trials stay, interrupted ones continue from their checkpoints, the others begin."""
+"""Resume a sweep: finished trials stay, interrupted ones continue from their checkpoints, the others begin."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
 from trainrun.sweep.trial import WAITING, Trial
 from trainrun.ui import console
 
-# Seconds for trials to notice that their sweep is gone, and to save themselves.
-PATIENCE = 15.0
+# Seconds for the trials of a killed sweep to save their state and exit.
+SETTLE_TIMEOUT_S = 15.0
 
 
 def go_on(
     sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False
 ) -> loop.SweepResult:
-    """Go on with a sweep.
+    """Resume a sweep.
 
     Args:
         sweep_dir: its directory.
@@ -43,7 +43,7 @@ def go_on(
         whole: whether the overrides are a whole command line, as behind ``-m``.
 
     Raises:
-        UserError: something else was given, a new point is not sound, or the sweep runs.
+        UserError: an argument is invalid, a new point has problems, or the sweep runs.
     """
     sweep_dir = sweep_dir.absolute()
     with sweep_record.held(sweep_dir):
@@ -53,15 +53,15 @@ def go_on(
         if Path(record["cwd"]).is_dir():
             os.chdir(record["cwd"])
         trials = _settled(sweep_dir)
-        # What is new is composed of the sweep's copies, as what was there: points of one sweep differ by their overrides only.
+        # New points are composed from the sweep's copies, as the earlier ones: points of a sweep differ by their overrides only.
         with snapshot.of(sweep_dir, settings).used():
             settings, new = _extended(settings, request, trials)
             return _run(sweep_dir, settings, request, trials, new, command)
 
 
 def _settled(sweep_dir: Path) -> list[Trial]:
-    """Return the trials, once none of them runs: those of a sweep that was killed notice it, and save themselves."""
-    until, announced = time.monotonic() + PATIENCE, False
+    """Return the trials once none of them runs; those of a killed sweep save their state and exit by themselves."""
+    until, announced = time.monotonic() + SETTLE_TIMEOUT_S, False
     while True:
         trials = [*sweep_record.trials(sweep_dir)]
         running = [t for t in trials if t.status == "RUNNING"]
@@ -72,7 +72,7 @@ def _settled(sweep_dir: Path) -> list[Trial]:
                 f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
             )
         if not announced:
-            console.note("its last trials are still saving themselves")
+            console.note("its last trials are still saving their state")
         announced = True
         time.sleep(0.2)
 
@@ -80,7 +80,7 @@ def _settled(sweep_dir: Path) -> list[Trial]:
 def _extended(
     settings: dict[str, Any], request: Request, trials: Sequence[Trial]
 ) -> tuple[dict[str, Any], list[list[str]]]:
-    """Return the settings with what is different now, and the overrides of new points."""
+    """Return the settings with the changes, and the overrides of new points."""
     if not request.overrides:
         return settings, []
     line = sweep_additions.command(request, settings)
@@ -93,8 +93,8 @@ def _extended(
             [
                 Problem(
                     k,
-                    f"hydra/sweeper={settings['sweeper']['name']} goes on in the space that it has. What may change is "
-                    f"{', '.join(sweep_additions.EXTENDS)}; for another space begin another sweep.",
+                    f"hydra/sweeper={settings['sweeper']['name']} keeps its search space. These may change: "
+                    f"{', '.join(sweep_additions.EXTENDS)}. For another space, start another sweep.",
                 )
                 for k in other
             ]
@@ -111,7 +111,7 @@ def _extended(
     own = {k: v for k, v in sweep.items() if k not in ("resume", "snapshot", "space", "zip")}
     varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
     varying |= {k for k in changed if not override_text.is_about_the_sweep(k)}
-    # Its own command line stays the one that it was begun with: what is added next is added to that.
+    # The recorded command line stays: later additions extend that one, too.
     return {**settings, **own, "varying": frozenset(varying)}, new
 
 
@@ -143,7 +143,7 @@ def _run(
     console.note(", ".join(parts))
     settings = {**settings, "command": list(command)}
     engine = factory.of(settings, points.total or 2**31, request.jobs)
-    with compose_cache.kept():
+    with compose_cache.enabled():
         return loop.run(sweep_dir, points, settings, engine, done)
 
 
@@ -154,14 +154,14 @@ def _points(
     again: Sequence[tuple[Trial, Point]],
     new: Sequence[list[str]],
 ) -> Points:
-    """Return what is left of a sweep: trials to go on with, points that never began, new ones."""
+    """Return the remaining points of a sweep: trials to continue, points that never began, new ones."""
     from trainrun.sweep.space import seeds
 
     begin = partial(_begin, sweep_dir, settings)
     waiting = [t for t, _ in again]
     if settings.get("seeds"):
         settled = seed_replicates.group([*done, *waiting])
-        # The source of the settings counts one trial each, numbered by itself.
+        # The source of the settings counts one trial for each setting, with numbers of its own.
         ended = [
             s.together(i) for i, s in enumerate(settled) if not any(t is w for w in waiting for t in s.trials)
         ]
@@ -191,7 +191,7 @@ def _drawn(
     waiting: Sequence[Point],
     existing: Sequence[tuple[int, list[str]]] | None = None,
 ) -> Points | None:
-    """Return the source of a sweep that draws its points; None: it has a list of them."""
+    """Return the source of a sweep that draws its points; None for a list of points."""
     if (settings.get("sweeper") or {}).get("name") not in sweep_sources.DRAWING:
         return None
     with compose.application() as hydra:
@@ -209,9 +209,9 @@ def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.SweepResult:
     console.say(f"{sweep_dir.name} is finished: {len(done)} trials{''.join(counts)}")
     name = os.path.relpath(sweep_dir)
     if failed:
-        console.say(f"To try those again: trainrun resume {name} retry=failed")
+        console.say(f"To repeat them: trainrun resume {name} retry=failed")
     if pruned:
-        console.say(f"To bring the pruned ones to their end: trainrun resume {name} continue=pruned")
+        console.say(f"To continue the pruned ones: trainrun resume {name} continue=pruned")
     return loop.SweepResult(sweep_dir, [t for t in done if t.status == "FINISHED"])
 
 
@@ -231,14 +231,14 @@ def _config(trial: Trial) -> Trial:
 
 
 def _begin(sweep_dir: Path, settings: Mapping[str, Any], number: int, overrides: Sequence[str]) -> Trial:
-    """Begin a new point; its directory must not be there."""
-    own = [o for o in overrides if not override_text.key(o).startswith(("hydra.", "hydra/"))]
+    """Begin a new point; its directory must not exist."""
+    own = [o for o in overrides if not override_text.is_hydra(o)]
     varied = sweep_record.varied(own, settings["varying"])
     return _fresh(Trial(number, own, varied, sweep_dir / str(number), {}), settings)
 
 
 def _fresh(trial: Trial, settings: Mapping[str, Any]) -> Trial:
-    """Compose a point that never began; what a process left that was killed before its first record is removed."""
+    """Compose a point that never began; leftovers of a process that was killed before its first record are removed."""
     import shutil
 
     from trainrun.tracking import trackers

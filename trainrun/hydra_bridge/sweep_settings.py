@@ -1,4 +1,4 @@
-"""What a sweep began with: its settings, as plain values."""
+"""The settings of a sweep, as plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainrun.sweep.launchers import launcher_settings
 
 
 def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
-    """Return what a sweep's own process needs of the config, as plain values.
+    """Return the settings that a sweep's own process needs, as plain values.
 
     Args:
         config: the sweep's own, with the node `hydra`.
@@ -51,9 +51,9 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
 
 
 def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the config says of sweeps, as the sweep loop takes it: no pruner is None, no direction ``auto``.
+    """Return the settings of sweeps for the sweep loop: without a pruner None, a direction in place of ``auto``.
 
-    The direction is recorded outright: who reads it later may not have the plug-in that declares the metric.
+    The resolved direction is recorded, since a later process may lack the plug-in that declares the metric.
 
     Args:
         node: the resolved node `sweep`.
@@ -71,7 +71,7 @@ def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, A
 
 
 def _launcher(hydra: Any) -> dict[str, Any]:
-    """Return the launcher's name and settings: what goes on with the sweep takes the same."""
+    """Return the launcher's name and settings, which a resumed sweep keeps."""
     from omegaconf import OmegaConf
 
     node = OmegaConf.to_container(hydra.launcher, resolve=True)
@@ -91,6 +91,6 @@ def _where(hydra: Any) -> dict[str, Any]:
 
 
 def _texts(overrides: Sequence[Any]) -> dict[str, str]:
-    """Return what is varied as it was typed: key -> values."""
+    """Return the varied overrides as typed: key -> values."""
     typed = (str(o).partition("=") for o in overrides if override_grammar.swept(str(o)))
     return {key.lstrip("+"): values for key, _, values in typed}

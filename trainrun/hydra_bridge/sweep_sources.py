@@ -1,4 +1,4 @@
-"""Where a sweep's points come from: a grid, random draws or Optuna's study, over the space that its settings describe."""
+"""Sources of a sweep's points: a grid, random draws or Optuna's study, over the search space of its settings."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from trainrun.sweep.trial import Trial
 
 GRID, RANDOM, OPTUNA = "grid", "random", "optuna"
-DRAWING = (RANDOM, OPTUNA)  # those that need to be told how many trials
+DRAWING = (RANDOM, OPTUNA)  # those that need a number of trials
 OURS = (GRID, RANDOM, OPTUNA)
 GROUP = "hydra/sweeper"
-# Settings that are whole numbers, or null for what the comment in the YAML says; and texts.
+# Settings that are whole numbers or null, and settings that are texts.
 COUNTS = ("seed", "n_startup_trials", "population_size", "batch_size")
 TEXTS = ("storage", "study_name")
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """Return what goes into `sweep.json`, so that `points` can make the sweep's points again.
+    """Return the sweeper's settings for `sweep.json`, from which `points` recreates the sweep's points.
 
     Args:
-        config: as Hydra has it, with the node `hydra`.
+        config: the sweep's own, with the node `hydra`.
     """
     from omegaconf import OmegaConf
 
@@ -44,11 +44,11 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 def space(sweep: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
-    """Return what a sweep varies, and what is wrong with it.
+    """Return the search space of a sweep, and its problems.
 
     Args:
         sweep: see `sweep_settings.settings`.
-        loader: Hydra's config loader: it knows the options that a glob means.
+        loader: Hydra's config loader, which expands globs.
     """
     from trainrun.hydra_bridge import sweep_grammar
 
@@ -60,7 +60,7 @@ def space(sweep: Mapping[str, Any], loader: Any) -> tuple[Space, list[Problem]]:
 
 
 def params(config: Config) -> dict[str, Any]:
-    """Return what `hydra.sweeper.params` varies, as Hydra's own sweeper has it."""
+    """Return the search space in `hydra.sweeper.params`, where Hydra's own sweeper has it."""
     from omegaconf import DictConfig, OmegaConf
 
     search_space = OmegaConf.select(config, "hydra.sweeper.params")
@@ -76,16 +76,16 @@ def points(
     waiting: Sequence[Point] = (),
     existing: Sequence[tuple[int, list[str]]] | None = None,
 ) -> Points | None:
-    """Return where a sweep's points come from; None: it has a list of them.
+    """Return the source of a sweep's points; None for a list of points.
 
     Args:
         settings: see `sweep_settings.settings`.
         compose: makes a trial of a point.
-        sweep_dir: exists; what an earlier attempt has left there is taken up.
-        loader: Hydra's config loader, which knows the options that a glob means.
+        sweep_dir: exists; records of an earlier attempt there are continued.
+        loader: Hydra's config loader, which expands globs.
         done: trials of earlier attempts that stay as they are.
         waiting: points of earlier attempts that are to be run again first.
-        existing: number and overrides of the points there are; None: as the sweep has recorded them.
+        existing: number and overrides of the sweep's points; None: as recorded.
     """
     from trainrun.sweep import sweep_record
 
@@ -119,11 +119,11 @@ def points(
 
 
 def problems(sweep: Mapping[str, Any], search_space: Space) -> Iterator[Problem]:
-    """Yield what is wrong with a sweep as a whole.
+    """Yield the problems of a sweep as a whole.
 
     Args:
         sweep: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
-        search_space: what it varies.
+        search_space: of the sweep.
     """
     from trainrun.sweep.space import samplers
 
@@ -156,7 +156,9 @@ def problems(sweep: Mapping[str, Any], search_space: Space) -> Iterator[Problem]
             )
         return
     if trials is None:
-        yield Problem("sweep.trials", f"hydra/sweeper={name} needs to know how many. Write sweep.trials=20.")
+        yield Problem(
+            "sweep.trials", f"hydra/sweeper={name} needs a number of trials. Write sweep.trials=20."
+        )
     if not search_space.dimensions:
         yield Problem(
             "sweep.space",
@@ -168,11 +170,11 @@ def problems(sweep: Mapping[str, Any], search_space: Space) -> Iterator[Problem]
 
 
 def _settings_problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with the settings of a sweeper of ours by themselves; its YAML has its keys."""
+    """Yield the problems of the settings of one of trainrun's sweepers; its YAML has its keys."""
     name = spec["name"]
     known = option_files.packaged(GROUP)[name].values
     for key, value in spec.items():
-        # `seed` is filled in, and `overrides` is what was typed.
+        # `settings` adds `seed` and `overrides`.
         if key in ("name", "overrides") or (key == "seed" and key not in known):
             continue
         where = f"hydra.sweeper.{key}"

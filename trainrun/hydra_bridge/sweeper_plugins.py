@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Sweeper(Sweeper):
-    """What our sweepers have in common: Hydra's side.
+    """Base class of trainrun's sweepers.
 
     Attributes:
         checked: whether the preflight has checked every point.
@@ -33,7 +33,7 @@ class _Sweeper(Sweeper):
         """Accept the settings of `conf/hydra/sweeper/`; `sweep_sources.settings` reads them from the config."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: Task, config: DictConfig) -> None:
-        """Take what Hydra hands over, and make the launcher."""
+        """Store the arguments and make the launcher; Hydra calls this before anything else."""
         from hydra.core.plugins import Plugins
 
         self.config, self.context, self._task = config, hydra_context, task_function
@@ -42,7 +42,7 @@ class _Sweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the sweep: point by point where the launcher is ours, else in batches; the task gets the result.
+        """Run the sweep: point by point with trainrun's launchers, else in batches; the task gets the result.
 
         Args:
             arguments: as typed, without those of Hydra's own node.
@@ -50,8 +50,8 @@ class _Sweeper(Sweeper):
         from trainrun.hydra_bridge import batch_sweep, hydra_files, sweep_settings
         from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 
-        ours = isinstance(self.launcher, SweepLauncher)
-        if self.config.seeds and not ours:
+        own_launcher = isinstance(self.launcher, SweepLauncher)
+        if self.config.seeds and not own_launcher:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise UserError(
                 Problem(
@@ -64,9 +64,9 @@ class _Sweeper(Sweeper):
         sweep_dir.mkdir(parents=True, exist_ok=True)
         hydra_files.write_multirun(self.config, sweep_dir)
         settings = sweep_settings.settings(self.config, self._task.command)
-        compose = self.launcher.trial if ours else batch_sweep.outline
+        compose = self.launcher.trial if own_launcher else batch_sweep.outline
         points = self._source(settings, compose, sweep_dir)
-        if ours:
+        if own_launcher:
             self.launcher.run(points, getattr(points, "known", ()), checked=self.checked)
         else:
             self._task.result = batch_sweep.run(self.launcher, points, settings, sweep_dir)
@@ -76,22 +76,22 @@ class _Sweeper(Sweeper):
 
 
 class GridSweeper(_Sweeper):
-    """Tries every combination of the values."""
+    """Runs every combination of the values."""
 
     checked = True
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
         from trainrun.sweep.space.trial_source import Numbered
 
-        found, faults = sweep_sources.space(settings, self.context.config_loader)
+        search_space, faults = sweep_sources.space(settings, self.context.config_loader)
         if faults:
             raise UserError(faults)
-        return Numbered([*enumerate(map(found.overrides, found.grid()))], compose)
+        return Numbered([*enumerate(map(search_space.overrides, search_space.grid()))], compose)
 
 
 class RandomSweeper(_Sweeper):
-    """Tries points at random."""
+    """Runs random points."""
 
 
 class OptunaSweeper(_Sweeper):
-    """Tries what Optuna suggests after each trial."""
+    """Runs the points that Optuna suggests after each trial."""

@@ -27,6 +27,7 @@ def report(model: keras.Model, replica_count: int, examples_of_replica: Callable
     penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
     for metric in (penalty, data_loss):
         keras_metric_private.set_direction(metric, "min")
+    # Keras lists metrics that are attributes of a model in `model.metrics`, which it logs and resets.
     model.trainrun_metrics = [data_loss, penalty]
 
     def compute_loss(

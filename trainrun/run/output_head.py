@@ -1,4 +1,4 @@
-"""The model's last layer: the activation that the loss demands, and the meaning of its output."""
+"""The model's last layer: the activation that the loss needs, and the meaning of its output."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from trainrun.ui import console
 from trainrun.util.declarations import LossDeclaration
 
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
-# Examples whose predictions are looked at where the model's graph does not tell what they are.
-LOOKED_AT = 64
+# Number of examples whose predictions are examined if the model's graph does not show what they are.
+EXAMINED = 64
 
 
 def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
@@ -29,7 +29,7 @@ def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
 
 
 def activation(demands: LossDeclaration, spec: Mapping[str, Any], data: Dataset) -> str | None:
-    """Return the activation of the last layer, which the predictions that the loss reads decide."""
+    """Return the activation of the last layer, by the predictions that the loss reads."""
     if data.target.kind in ("real", "none"):
         return "softplus" if "positive" in demands.predictions else None
     if demands.predictions == ("scores",) or spec.get("from_logits") is True:
@@ -44,9 +44,9 @@ def meaning(
     demands: LossDeclaration,
     data: Dataset,
 ) -> str:
-    """Return what the model's output means: a model from a file, a plug-in or YAML has its own head.
+    """Return the meaning of the model's output; models from files, plug-ins and YAML have their own heads.
 
-    A declared meaning counts first, then the graph. Where neither tells, the predictions for the first examples decide, and a
+    A declared meaning takes precedence, then the graph. Without either, the predictions for the first examples decide, and a
     note says so.
 
     Args:
@@ -88,15 +88,15 @@ def meaning(
             )
         )
     if (output == "probabilities") != (activation(demands, loss, data) is not None):
-        # The loss does not get what it asked of the head, so the model has one of its own.
+        # The output differs from that of trainrun's head, so the model has its own.
         _check(output, spec, loss, demands)
     return output
 
 
 def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
     """Return whether predictions lie in [0, 1] and, for one class of several, sum to 1."""
-    x = data.train.take(np.arange(min(LOOKED_AT, len(data.train)))).x
-    # A call may move states that are no weights (a seed, a running mean): the run must begin as without it.
+    x = data.train.take(np.arange(min(EXAMINED, len(data.train)))).x
+    # A call may change state that is not trained (a seed, a running mean); it is restored for the run.
     states = [(v, v.numpy()) for v in model.variables if not v.trainable]
     predicted = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
     for variable, value in states:
@@ -108,7 +108,7 @@ def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
 
 
 def _check(output: str, spec: Mapping[str, Any], loss: Mapping[str, Any], demands: LossDeclaration) -> None:
-    """Refuse a loss that reads something else than the model gives.
+    """Raise an error for a loss that does not read the model's output.
 
     Raises:
         UserError: with the ways out.
@@ -136,7 +136,7 @@ def _check(output: str, spec: Mapping[str, Any], loss: Mapping[str, Any], demand
 
 
 def to_probabilities(output: str, data: Dataset) -> str:
-    """Return the activation that makes probabilities of the model's output, ``identity`` where it gives them."""
+    """Return the activation that turns the model's output into probabilities, ``identity`` if it is probabilities."""
     return ACTIVATION.get(data.target.kind, "identity") if output in ("logits", "scores") else "identity"
 
 

@@ -1,6 +1,6 @@
-"""A real target is learnt in deviations from its mean, and measured and predicted in its own unit.
+"""Standardized real targets: trained as deviations from their mean, measured and predicted in their own unit.
 
-Any optimizer at its usual rate then fits a target of any size, and an error still reads in euros or millimetres.
+An optimizer at its usual rate then fits a target of any size, and errors are in the target's unit.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import Dataset
 from trainrun.util.declarations import MetricDeclaration
 
-# The name of the last layer of a saved model, which takes its output to the unit of the target.
+# Name of the last layer of a saved model, which converts its output to the target's unit.
 UNIT_LAYER = "unit"
 
 
 class Unit:
     """The affine map between a target in its own unit and in deviations from its mean, in float64.
 
-    float32 knows seven digits: around 1.6e9 its numbers lie 128 apart, so the mean comes off before the cast.
+    float32 has seven digits: around 1.6e9 its numbers are 128 apart, so the mean is subtracted before the cast.
 
     Args:
         mean, scale: of the training targets, one number an output.
@@ -35,7 +35,7 @@ class Unit:
 
     @classmethod
     def of(cls, data: Dataset) -> Unit | None:
-        """Return the unit that the dataset recorded under `preprocessing["standardize_target"]`, if it did."""
+        """Return the unit recorded by the dataset under `preprocessing["standardize_target"]`, or None."""
         fitted = data.preprocessing.get("standardize_target")
         return cls(fitted["mean"], fitted["std"]) if fitted else None
 
@@ -51,9 +51,9 @@ class Unit:
         """Return the metric, measuring in the target's unit.
 
         Args:
-            metric: as it measures targets and predictions in their own unit.
-            declared: where its invariances allow, the mean is left out, since 5000.4 - 5000.3 in float32 has lost the
-                digits that 0.4 - 0.3 has, and so is the size, since the square of 1e37 is infinity.
+            metric: for targets and predictions in their own unit.
+            declared: its invariances. Where they allow, the mean is not added, since 5000.4 - 5000.3 has fewer digits in
+                float32 than 0.4 - 0.3, and the scale is divided by its maximum, since the square of 1e37 is infinite.
         """
         shift, mean, scale = declared.shift_invariance, self.mean, self.scale
         if shift == "each" or (shift == "common" and mean.size == 1):
@@ -65,7 +65,7 @@ class Unit:
     def model(self, model: keras.Model) -> keras.Model:
         """Return a model over the same weights whose output is in the target's unit, float64.
 
-        A layer that took the output to deviations (`deviations`) is merged with the one that takes it back.
+        A layer that converts the output to deviations (`deviations`) is merged with the one that converts it back.
         """
         scale, offset, output = self.scale, self.mean, model.outputs[0]
         if (last := _rescaling(model)) is not None:
@@ -74,10 +74,10 @@ class Unit:
         return _rescaled(model, output, scale, offset)
 
     def deviations(self, model: keras.Model) -> keras.Model:
-        """Return a model over the same weights whose output is in deviations, of one whose output is in the unit.
+        """Return a model over the same weights whose output is in deviations, from one whose output is in the unit.
 
-        The model may have been saved by a run on other data: the layer that took its output to that data's unit is
-        merged with the one that takes it to these deviations.
+        The model may have been saved by a run on other data: the layer that converts its output to that data's unit is
+        merged with the one that converts it to these deviations.
         """
         scale, offset, output = np.ones_like(self.scale), np.zeros_like(self.mean), model.outputs[0]
         if (last := _rescaling(model)) is not None:
@@ -86,7 +86,7 @@ class Unit:
 
 
 def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
-    """Return the layer that changes the output's unit, if the model ends in one of ours."""
+    """Return the layer that converts the output's unit, if the model ends in one."""
     last = model.layers[-1]
     return last if isinstance(last, keras.layers.Rescaling) and last.name == UNIT_LAYER else None
 
@@ -94,18 +94,18 @@ def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
 def _rescaled(model: keras.Model, output: Any, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
     """Return the model up to `output`, times a scale, plus an offset."""
     if not np.allclose(scale, 1, rtol=1e-12, atol=0) or not np.allclose(offset, 0, rtol=0, atol=1e-12):
-        # Arrays: TensorFlow makes float32 of plain numbers, whatever the layer's dtype.
+        # As arrays: TensorFlow converts plain numbers to float32, whatever the layer's dtype.
         output = keras.layers.Rescaling(scale, offset, dtype="float64", name=UNIT_LAYER)(output)
     return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name)
 
 
 @keras.saving.register_keras_serializable("trainrun")
 class InUnits(keras.metrics.Metric):
-    """A metric that is given standardized targets and predictions and measures in the target's own unit.
+    """A metric over standardized targets and predictions that measures in the target's own unit.
 
     Args:
         metric: the metric inside; its name and dtype are this one's.
-        mean, scale: one number an output: measured are deviations · scale + mean.
+        mean, scale: one number for each output; the metric inside gets deviations · scale + mean.
     """
 
     def __init__(

@@ -236,7 +236,7 @@ def _figures(content: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Return the values that are numbers; the names, which thousands of trials have in common, are kept once."""
+    """Return the values that are numbers. Names are interned: each trial's JSON has its own copies of them."""
     return {sys.intern(k): v for k, v in values.items() if isinstance(v, int | float)}
 
 

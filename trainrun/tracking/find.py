@@ -1,4 +1,4 @@
-"""A run's directory by what a person calls it: its path, its id, the id that a tracker gave it, or `last`."""
+"""The directory of a run or sweep by its path, its id, its id at a tracker, or `last`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
 
 
 def sweep_named(word: str, outputs: str | Path = OUTPUTS) -> Path | None:
-    """Return the sweep of that path, or of that name below `outputs`; None if it is none."""
+    """Return the sweep of that path, or of that name below `outputs`; None if there is none."""
     folders = (Path(word), Path(outputs, "sweeps", word))
     return next((f for f in folders if word and os.path.isfile(f / SWEEP)), None)
 
@@ -103,18 +103,18 @@ def trials(sweep_dir: Path) -> list[Path]:
 
 
 def sweep_of(run_dir: str | Path) -> Path | None:
-    """Return the directory of the sweep whose trial a run is; None: of none, or of one without a record of its own."""
+    """Return the directory of the sweep that a run belongs to; None if there is none, or it has no journal."""
     folder = Path(run_dir).absolute().parent
     return folder if (folder / SWEEP).is_file() and (folder / JOURNAL).is_file() else None
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a directory is a run's; a sweep has a journal, too, and is none."""
+    """Return whether a directory is a run's; a sweep's has a journal, too, but is not a run's."""
     return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)
 
 
 def _began(run_dir: Path) -> tuple[float, str]:
-    """Return when the run's newest attempt began; a journal without a beginning comes first of all."""
+    """Return the time of the run's first record and its name; a journal without a start record sorts first."""
     with open(run_dir / JOURNAL, "rb") as file:
         line = file.readline(10_000_000)
     try:
@@ -124,11 +124,11 @@ def _began(run_dir: Path) -> tuple[float, str]:
 
 
 def _tracker_ids(run_dir: Path) -> set[str]:
-    """Return the ids that trackers gave a run: one for each place that it was sent to."""
+    """Return a run's ids at its trackers."""
     entries = state.read(run_dir)
     if entries:
         return {entry["run_id"] for entry in entries if entry.get("run_id")}
-    # A run of before there was such a file has it in its journal.
+    # Runs of older versions have it in the journal.
     with open(run_dir / JOURNAL, "rb") as file:
         records = [journal.record(line) or {} for line in file if b'"tracking"' in line]
     return {r.get("run_id") for r in records if r.get("event") == "tracking"} - {None}

@@ -1,4 +1,4 @@
-"""A run's history from its journal: each epoch once, as the attempt that counts has trained it."""
+"""A run's history from its journal: each epoch once, from the newest attempt that trained it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ METRICS = ("epoch", "batch", "metrics")
 def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the run that the records describe, superseded ones left out.
 
-    A resumed run does some epochs again: a later attempt's stand in the place of an earlier one's.
+    A resumed run repeats some epochs; those of the later attempt replace those of the earlier one.
 
     Returns:
         ``start`` (the first start record, or {}), ``attempts`` (all of them), ``end`` (the end record, or None
@@ -65,10 +65,10 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
-    """Tell whether a record lies behind the point that a later attempt began from.
+    """Return whether a record lies behind the point from which a later attempt resumed.
 
     Args:
-        record: of an earlier attempt; one of `METRICS`, others never are.
+        record: of an earlier attempt; only those of `METRICS` can be superseded.
         resumed_from: of the later attempt's start record: ``{"epoch": epochs done, "updates": steps in all, …}``.
     """
     if record["kind"] not in METRICS or not isinstance(resumed_from, Mapping):
@@ -80,14 +80,14 @@ def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
 
 
 class Once:
-    """Passes each value of a metric on once, in journal order: what an earlier attempt has recorded stays.
+    """Filter that passes each value of a metric once, in journal order: values of earlier attempts stay.
 
-    A tracking server keeps what it was sent; a second value for the same step would stand beside the first.
+    A tracking server keeps all values that it receives, a second one for the same step included.
     """
 
     def __init__(self) -> None:
         self.attempt = 0  # 1 for the first resumed one
-        self.differing: list[str] = []  # of this attempt: what was recorded before, and is another number now
+        self.differing: list[str] = []  # values of this attempt that differ from the recorded ones
         self._before: dict[tuple[bool, str, int], float] = {}
 
     def begin(self, start: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:

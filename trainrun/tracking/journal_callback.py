@@ -14,10 +14,10 @@ from trainrun.util.declarations import declare
 
 @declare(reads_weights=False)
 class JournalCallback(keras.callbacks.Callback):
-    """Write a record after each epoch, and if asked after every so many steps.
+    """Write a record after each epoch and, with `every_steps`, within epochs.
 
     Args:
-        journal: where to.
+        journal: of the run.
         every_steps: steps between two ``batch`` records; None: none.
     """
 
@@ -29,7 +29,7 @@ class JournalCallback(keras.callbacks.Callback):
         self._base = 0  # updates done before this epoch
         self._written = 0
         if every_steps:
-            # Only where it is asked for: a call per batch would be a cost.
+            # Only with `every_steps`: a call after each batch costs time.
             self.on_train_batch_end = self._on_train_batch_end
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -55,7 +55,7 @@ class JournalCallback(keras.callbacks.Callback):
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return Keras' logs as plain numbers; what is none is left out."""
+    """Return Keras' logs as plain numbers; other values are left out."""
     values = {}
     for name, value in (logs or {}).items():
         try:

@@ -1,4 +1,4 @@
-"""The runs of a folder at a glance: hundreds within a second, because an ended run is not read whole."""
+"""The list of the runs below a folder; fast for hundreds of runs, because only the end of an ended run's journal is read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Listed(NamedTuple):
         epochs: done.
         metric, value: the best of the validation loss, else of the training loss; or None.
         overrides: as typed.
-        unsent: records that its trackers do not have; None: it was to go to none.
+        unsent: records that its trackers do not have; None: it has no tracker.
         mlflow_run_id: the id that a tracker gave it, or None.
-        trials: of a sweep: status -> how many; None: it is a run.
-        total: of a sweep: trials there are to be; None: not known.
+        trials: of a sweep: status -> number of trials; None for a run.
+        total: of a sweep: planned trials; None: not known.
     """
 
     run: str
@@ -53,33 +53,33 @@ class Listing(NamedTuple):
 
 
 def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) -> Listing:
-    """Return the newest runs below a folder, a sweep being one.
+    """Return the newest runs below a folder; a sweep counts as one.
 
-    Every run that says RUNNING and whose process is gone is marked KILLED, also beyond the limit.
+    Every run with status RUNNING whose process is gone is marked KILLED, beyond the limit too.
 
     Args:
         outputs: the folder.
-        limit: how many; None: all.
-        unfold: list each trial of a sweep, too.
+        limit: their number; None: all.
+        unfold: list the trials of sweeps, too.
     """
-    everyone = []
+    entries = []
     sweeps = set(find.sweeps(outputs))
     for sweep_dir in sweeps:
         sweep = sweep_summary.fold(sweep_dir)
-        everyone.append((sweep.started, str(sweep_dir), sweep_dir, sweep))
+        entries.append((sweep.started, str(sweep_dir), sweep_dir, sweep))
     for run_dir in find.run_dirs(outputs):
         if run_dir.parent in sweeps and not unfold:
             continue
         head = journal.first(run_dir / status.JOURNAL)
         status.settle(run_dir)
         began = head.get("time") if head.get("kind") == "start" else None
-        everyone.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
-    everyone.sort(key=lambda entry: entry[:2], reverse=True)
+        entries.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
+    entries.sort(key=lambda entry: entry[:2], reverse=True)
     shown = [
         _folded(run_dir, head) if isinstance(head, sweep_summary.Folded) else listed(run_dir, head)
-        for _, _, run_dir, head in everyone[:limit]
+        for _, _, run_dir, head in entries[:limit]
     ]
-    return Listing(shown, len(everyone))
+    return Listing(shown, len(entries))
 
 
 def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
@@ -113,7 +113,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         best = summary.best_epochs(past["history"], (past["start"].get("config") or {}).get("metric"))
     metric = summary.monitored({"best": best})
     value = best[metric].get("value") if metric else None
-    wanted = len(trackers.recorded(head))
+    targets = len(trackers.recorded(head))
     sent = state.latest(run_dir)
     deleted = bool(sent) and all(e.get("deleted") for e in sent)
     return Listed(
@@ -126,7 +126,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         metric=metric,
         value=value if isinstance(value, int | float) and math.isfinite(value) else None,
         overrides=[str(word) for word in head.get("overrides") or []],
-        unsent=state.unsent_of(run_dir, wanted, now.records) if (wanted or sent) and not deleted else None,
+        unsent=state.unsent_of(run_dir, targets, now.records) if (targets or sent) and not deleted else None,
         mlflow_run_id=state.run_id(run_dir),
     )
 

@@ -213,7 +213,7 @@ class Recorder:
             identity, undelivered = self.delivery.finish(self.journal.last + 1, timeout)
         self.journal.close()
         self._ended = DeliveryResult(identity, undelivered)
-        # A run that went well has its last page, on which this stands, too.
+        # The final output of a finished run includes this line.
         if undelivered and status != "FINISHED":
             self.warn(not_sent(undelivered, self.run_dir))
         return self._ended

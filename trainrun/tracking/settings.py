@@ -13,7 +13,7 @@ from trainrun.tracking.delivery.state import Target
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """What the config's `tracking` node says.
+    """The settings in the config's `tracking` node.
 
     Args:
         targets: one for each tracker; empty: the journal is the only record.

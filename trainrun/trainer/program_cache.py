@@ -124,7 +124,7 @@ class _Fingerprint:
             [(tuple(v.shape), str(v.dtype)) for v in model.variables],
             self._part(model.optimizer),
             self._part(model.loss),
-            [self._part(metrics) for metrics in keras_model_private.compiled_metrics_as_given(model)],
+            [self._part(metrics) for metrics in keras_model_private.metric_arguments(model)],
         )
 
     def __eq__(self, other: object) -> bool:

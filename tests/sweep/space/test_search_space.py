@@ -224,7 +224,7 @@ RATE = "optimizer.learning_rate=tag(log, interval(1e-4,1e-1))"
     ("argv", "words"),
     [
         ([RATE], ["hydra/sweeper=grid", "hydra/sweeper=random sweep.trials=20"]),
-        (["hydra/sweeper=random", RATE], ["sweep.trials: hydra/sweeper=random needs to know how many"]),
+        (["hydra/sweeper=random", RATE], ["sweep.trials: hydra/sweeper=random needs a number of trials"]),
         (["hydra/sweeper=optuna", "sweep.trials=3"], ["nothing is varied"]),
         (["hydra/sweeper=optuna", "sweep.trials=0", RATE], ["sweep.trials: expected a whole number"]),
         (["sweep.trials=3", "optimizer=adam,sgd"], ["grid runs every point"]),

@@ -85,9 +85,9 @@ def history(trials: Sequence[Trial], objective: Objective) -> Figure:
     size = marginal_plots.marker_size(len(finished))
     axes.scatter(*zip(*finished, strict=True), s=size, color=BLUE, alpha=0.65, linewidths=0, label="finished",
                  zorder=3)  # fmt: skip
-    given_up = [(t.number, v) for t in trials if t.status == "PRUNED" and (v := _reached(t, objective)) is not None]  # fmt: skip
-    if given_up:
-        axes.scatter(*zip(*given_up, strict=True), s=size, facecolors="none", edgecolors=GREY, linewidths=0.9,
+    pruned = [(t.number, v) for t in trials if t.status == "PRUNED" and (v := _reached(t, objective)) is not None]  # fmt: skip
+    if pruned:
+        axes.scatter(*zip(*pruned, strict=True), s=size, facecolors="none", edgecolors=GREY, linewidths=0.9,
                      label="pruned, where it was", zorder=2)  # fmt: skip
     best, steps = None, []
     for number, value in finished:
@@ -102,7 +102,7 @@ def history(trials: Sequence[Trial], objective: Objective) -> Figure:
     if failed:
         axes.plot(failed, [0.015] * len(failed), "x", color=RED, ms=5, mew=1.3, clip_on=False, label="failed",
                   transform=axes.get_xaxis_transform(), zorder=5)  # fmt: skip
-    _scale(axes, [v for _, v in (*finished, *given_up)])
+    _scale(axes, [v for _, v in (*finished, *pruned)])
     axes.set(xlabel="trial", ylabel=objective.name)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(

@@ -142,9 +142,9 @@ class Courier:
         """Report that the user waits for a run's delivery."""
         self._send({"hurry": str(run_dir)})
 
-    def give_up(self, run_dir: Path) -> None:
-        """Report that the user waits no longer."""
-        self._send({"given_up": str(run_dir)})
+    def release(self, run_dir: Path) -> None:
+        """Report that the user no longer waits for the run."""
+        self._send({"released": str(run_dir)})
 
     def identity(self, run_dir: Path, timeout: float) -> dict[str, str] | None:
         """Return `{tracking_uri, experiment_id, run_id}`, waiting at most `timeout` seconds for it."""

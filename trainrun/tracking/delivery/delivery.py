@@ -33,14 +33,14 @@ class Delivery:
         self.lock = Lock(self.run_dir)
         self.held = False
         self.waited_for = False  # by the user
-        self.over = False  # the run has ended, by the training process' word
+        self.over = False  # the training process has reported the end of the run
         self.finished = False
-        self.given_up = False  # the user waits no longer
+        self.released = False  # the user no longer waits
         self._settled = False
         self._taking = threading.RLock()
         targets = [Target(**target) for target in message["targets"]]
         deliveries = [TrackerDelivery(self, i, target) for i, target in enumerate(targets)]
-        # Files before servers: a request that hangs holds back what comes after it, for as long as it takes.
+        # Files before servers: a request that hangs delays those after it.
         self.deliveries = sorted(deliveries, key=lambda d: d.tracker.identifies)
 
     @property
@@ -55,8 +55,8 @@ class Delivery:
             delivery.hurry()
 
     def relax(self) -> None:
-        """Take the time that it needs: the user waits no longer."""
-        self.given_up = True
+        """Retry at longer intervals: the user no longer waits."""
+        self.released = True
         for delivery in self.deliveries:
             delivery.backoff.relax()
 

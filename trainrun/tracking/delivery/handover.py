@@ -67,7 +67,7 @@ class Handover:
         self.courier.finish(self.run_dir, self._left if limit is None else limit)
         undelivered = sum(client.unsent(self.run_dir, target, total) for target in self.settings.targets)
         if undelivered:
-            self.courier.give_up(self.run_dir)
+            self.courier.release(self.run_dir)
         return self.courier.identity(self.run_dir, 0.0), undelivered
 
 

@@ -77,7 +77,7 @@ class Service:
             if (closed or gone) and not self.runs:
                 return
             if gone and (
-                time.monotonic() >= self._last_moment or all(j.given_up for j in self.runs.values())
+                time.monotonic() >= self._last_moment or all(j.released for j in self.runs.values())
             ):
                 return
 
@@ -122,7 +122,7 @@ class Service:
             run.end()
         elif (run := self.runs.get(message.get("hurry", ""))) is not None:
             run.hurry()
-        elif (run := self.runs.get(message.get("given_up", ""))) is not None:
+        elif (run := self.runs.get(message.get("released", ""))) is not None:
             run.relax()
 
     def _hear(self) -> None:
