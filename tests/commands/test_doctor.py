@@ -70,9 +70,9 @@ def test_a_tracker_that_answers(clean):
 
 
 def test_a_plug_in_that_does_not_load_is_a_fault(clean):
-    clean.setattr("trainrun.config.plugins.early", lambda given: ["./not_there.py"])
-    found = [f for f in machine_checks.plug_ins() if "not_there" in f.text]
-    assert [f.level for f in found] == [doctor.FAULT]
+    clean.setattr("trainrun.config.plugins.early", lambda overrides: ["./not_there.py"])
+    findings = [f for f in machine_checks.plug_ins() if "not_there" in f.text]
+    assert [f.level for f in findings] == [doctor.FAULT]
 
 
 def test_a_check_that_fails_is_a_finding_itself():

@@ -51,10 +51,10 @@ def again(capsys, *argv):
 
 
 def test_the_same_bits_again_in_a_directory_of_its_own(inside, trained, first, capsys):
-    code, found = again(capsys, "last")
-    assert code == 0 and found["agree"] and found["weights_equal"] and found["warnings"] == []
-    assert set(found["digits"].values()) == {EXACT} and set(found["digits"]) == set(trained[1])
-    assert found["again"] != str(first)
+    code, comparison = again(capsys, "last")
+    assert code == 0 and comparison["agree"] and comparison["weights_equal"] and comparison["warnings"] == []
+    assert set(comparison["digits"].values()) == {EXACT} and set(comparison["digits"]) == set(trained[1])
+    assert comparison["again"] != str(first)
     assert len(list((inside / "outputs" / "runs").iterdir())) == 2
 
 
@@ -68,17 +68,19 @@ def test_changes_since_the_run_are_listed_and_the_result_decides(inside, capsys)
     summary["git"] = {"commit": "0" * 40, "dirty": False}
     summary["metrics"]["test_loss"] *= 1.001
     path.write_text(json.dumps(summary))
-    code, found = again(capsys, str(run.run_dir))
-    assert code == 1 and not found["agree"] and found["digits"]["test_loss"] in (2, 3)
-    assert found["weights_equal"]
-    said = " | ".join(found["warnings"])
-    assert "plug-in ./mine.py has changed" in said
-    assert "package versions have changed: numpy 1.0 →" in said
-    assert "the commit has changed: 000000000000 then" in said
+    code, comparison = again(capsys, str(run.run_dir))
+    assert code == 1 and not comparison["agree"] and comparison["digits"]["test_loss"] in (2, 3)
+    assert comparison["weights_equal"]
+    output = " | ".join(comparison["warnings"])
+    assert "plug-in ./mine.py has changed" in output
+    assert "package versions have changed: numpy 1.0 →" in output
+    assert "the commit has changed: 000000000000 then" in output
     # In words, as many digits as are asked for; named by its directory's name.
     assert main(["reproduce", run.run_dir.name, "--digits", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "weights: bit-identical" in said and "agrees: every final metric to 2 significant digits" in said
+    output = capsys.readouterr().out
+    assert (
+        "weights: bit-identical" in output and "agrees: every final metric to 2 significant digits" in output
+    )
 
 
 def test_other_data_is_refused_and_nothing_is_left(inside, capsys):
@@ -119,5 +121,5 @@ def test_digits(a, b, digits):
 
 
 def test_a_metric_that_is_gone_does_not_agree():
-    found = compare({"metrics": {"loss": 1.0, "auc": 1.0}}, {"metrics": {"loss": 1.0}})
-    assert not found["agree"] and found["digits"] == {"loss": EXACT, "auc": 0}
+    comparison = compare({"metrics": {"loss": 1.0, "auc": 1.0}}, {"metrics": {"loss": 1.0}})
+    assert not comparison["agree"] and comparison["digits"] == {"loss": EXACT, "auc": 0}

@@ -51,13 +51,13 @@ def test_table_lists_the_status_of_each_run_newest_first(inside, capsys):
     make(inside, 2, end="FAILED", delivered=3)
     make(inside, 3, tracking=False)
     killed = make(inside, 4, end=None)
-    found = listed(capsys)
-    assert [r["run"][-1] for r in found] == ["4", "3", "2", "1"]
-    assert [r["status"] for r in found] == ["KILLED", "FINISHED", "FAILED", "FINISHED"]
-    assert [r["unsent"] for r in found] == [5, None, 2, 0]
-    assert [r["epochs"] for r in found] == [3, 3, 3, 3]
-    assert all((r["metric"], r["value"]) == ("loss", 1 / 3) for r in found)
-    assert found[2]["reason"] == "why" and found[2]["overrides"] == ["seed=2"]
+    rows = listed(capsys)
+    assert [r["run"][-1] for r in rows] == ["4", "3", "2", "1"]
+    assert [r["status"] for r in rows] == ["KILLED", "FINISHED", "FAILED", "FINISHED"]
+    assert [r["unsent"] for r in rows] == [5, None, 2, 0]
+    assert [r["epochs"] for r in rows] == [3, 3, 3, 3]
+    assert all((r["metric"], r["value"]) == ("loss", 1 / 3) for r in rows)
+    assert rows[2]["reason"] == "why" and rows[2]["overrides"] == ["seed=2"]
     assert journal.read(killed / "journal.jsonl").records[-1]["status"] == "KILLED"
     assert summary.read(killed)["status"] == "KILLED"
 
@@ -99,8 +99,8 @@ def test_a_damaged_run_is_listed_and_hides_no_other(inside, capsys, damage):
     make(inside, 1)
     bad = make(inside, 2)
     (bad / "journal.jsonl").write_text(damage)
-    found = {r["run"][-1]: r["status"] for r in listed(capsys)}
-    assert found["1"] == "FINISHED" and found["2"] in ("UNKNOWN", "KILLED", "FINISHED")
+    rows = {r["run"][-1]: r["status"] for r in listed(capsys)}
+    assert rows["1"] == "FINISHED" and rows["2"] in ("UNKNOWN", "KILLED", "FINISHED")
 
 
 def measured(*argv):
@@ -128,12 +128,12 @@ def make_sweep(folder, ends, total=None, own=True, alive=False):
     """Write a sweep's directory: of each trial, its end and its validation loss."""
     sweep = folder / "outputs" / "sweeps" / "a_sweep"
     sweep.mkdir(parents=True)
-    told = {
+    record = {
         "format": 1, "started": 1.0, "cwd": str(folder),
         "settings": {"varying": ["seed"], "objective": None, "direction": "auto", "seeds": None},
         "points": [[i, [f"seed={i}"]] for i in range(total or len(ends))],
     }  # fmt: skip
-    (sweep / "sweep.json").write_text(json.dumps(told))
+    (sweep / "sweep.json").write_text(json.dumps(record))
     who = liveness.identity() if alive else {"host": platform.node(), "pid": 2**22 + 1}
     if own:
         book = Journal(sweep / "journal.jsonl")
@@ -181,9 +181,9 @@ def finish_trial(book, run_dir, end, loss):
 def test_a_sweep_is_one_row_with_counts_and_its_best(inside, capsys):
     make(inside, 1)
     make_sweep(inside, ["FINISHED", "FAILED", "PRUNED", "FINISHED"], total=6)
-    found = {r["run"]: r for r in listed(capsys)}
-    assert len(found) == 2
-    sweep = found["a_sweep"]
+    rows = {r["run"]: r for r in listed(capsys)}
+    assert len(rows) == 2
+    sweep = rows["a_sweep"]
     assert sweep["status"] == "FINISHED" and sweep["trials"] == {"FINISHED": 2, "FAILED": 1, "PRUNED": 1}
     assert (sweep["metric"], sweep["value"], sweep["total"]) == ("val_loss", 0.7, 6)
     assert main(["runs"]) == 0

@@ -108,16 +108,16 @@ def test_unreachable_server_is_reported_within_the_timeout(offline, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["sync", "nonsense"], "no run 'nonsense'"),
         (["sync", "--all", "last"], "do not name single runs with it"),
         (["sync", "last", "--outputs", "nowhere"], "no run below nowhere/"),
     ],
 )
-def test_invalid_arguments_are_refused(argv, said, offline, capsys):
+def test_invalid_arguments_are_refused(argv, message, offline, capsys):
     assert main(argv) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_damaged_run_does_not_keep_back_the_others(offline, store, capsys):

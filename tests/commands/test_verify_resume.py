@@ -125,15 +125,15 @@ def test_lost_state_is_reported_with_its_place_and_cause(component, plugin, monk
     stop_and_go_on(overrides, 2, monkeypatch)
     capsys.readouterr()
     assert verify_resume.report(whole, 4, [(Path("killed").absolute(), [])]) is False
-    said = capsys.readouterr().out
-    assert CAUSES[component] in said
+    output = capsys.readouterr().out
+    assert CAUSES[component] in output
     # A step acts at once; the callback at the end of epoch 3, so that only epoch 4 is another.
     epoch, at = (4, "18 (the end of epoch 3); equal at step 15") if "callback" in component else (
         3, "15 (epoch 3, step 3); equal at step 12",
     )  # fmt: skip
-    assert f"loss of epoch {epoch}: " in said and f"loss of epoch {epoch - 1}: " not in said
-    assert f"first seen at step {at}" in said
-    assert ("learning_rate" if "callback" in component else "weights: hidden_1/kernel") in said
+    assert f"loss of epoch {epoch}: " in output and f"loss of epoch {epoch - 1}: " not in output
+    assert f"first seen at step {at}" in output
+    assert ("learning_rate" if "callback" in component else "weights: hidden_1/kernel") in output
 
 
 DROPPING = [*BASE, "model.dropout=0.3"]

@@ -54,9 +54,9 @@ def test_every_use_documents_purpose_reason_and_version(path):
     )
     for function in tree.body:
         if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
-            said = of_file + (ast.get_docstring(function) or "")
+            documentation = of_file + (ast.get_docstring(function) or "")
             for words in (("For",), ("ublic API",), ("hecked",), ("issing", "Without")):
-                assert any(word in said for word in words), f"{function.name}: {words[0]}"
+                assert any(word in documentation for word in words), f"{function.name}: {words[0]}"
 
 
 @pytest.mark.parametrize("path", COMPAT, ids=lambda p: p.name)

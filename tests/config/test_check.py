@@ -112,8 +112,8 @@ def split(text: str) -> list[str]:
 @pytest.mark.parametrize("text", WRONG)
 def test_names_the_key_and_the_way_out(text, inside):
     key, words = WRONG[text]
-    found = faults(*split(text))
-    assert [p for p in found if p.key == key and words in p.message], found
+    problems = faults(*split(text))
+    assert [p for p in problems if p.key == key and words in p.message], problems
     assert not list(inside.iterdir()), "left something behind"
 
 
@@ -147,14 +147,14 @@ FINE = [
 
 @pytest.mark.parametrize("text", FINE)
 def test_finds_nothing_wrong_with_a_good_config_and_reads_it_as_hydra_does(text, inside):
-    given = split(text) if text else []
-    config, found = preflight.overrides(given)
-    assert found == []
-    assert config == interpolations.plain(compose.compose(given))
+    overrides = split(text) if text else []
+    config, problems = preflight.overrides(overrides)
+    assert problems == []
+    assert config == interpolations.plain(compose.compose(overrides))
 
 
 def test_finds_all_problems_at_once(inside):
-    found = faults(
+    problems = faults(
         "optimizr=adam",
         "loss=focl",
         "trainer.epochs=0",
@@ -163,7 +163,7 @@ def test_finds_all_problems_at_once(inside):
         "data=diabetes",
         "metric=auc",
     )
-    assert {p.key for p in found} >= {
+    assert {p.key for p in problems} >= {
         "optimizr",
         "loss",
         "trainer.epochs",
@@ -174,17 +174,19 @@ def test_finds_all_problems_at_once(inside):
 
 
 def test_every_point_of_a_sweep_is_checked_and_each_problem_reported_once(inside):
-    plan, found = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
+    plan, problems = preflight.sweep(["optimizer=adam,sgd", "trainer.epochs=1,0", "loss=auto,focl"])
     assert plan.total == 8
-    assert [p.key for p in found].count("trainer.epochs") == 1
-    assert any("Did you mean focal?" in p.message for p in found)
+    assert [p.key for p in problems].count("trainer.epochs") == 1
+    assert any("Did you mean focal?" in p.message for p in problems)
 
 
 def test_broken_yaml_is_named_by_file_and_line(inside):
     (inside / "conf" / "loss").mkdir(parents=True)
     (inside / "conf" / "loss" / "mine.yaml").write_text("# Mine.\nname: [unclosed\n")
-    found = faults("loss=mine")
-    assert any("mine.yaml" in str(p) and "line" in str(p) and "not YAML" in p.message for p in found), found
+    problems = faults("loss=mine")
+    assert any("mine.yaml" in str(p) and "line" in str(p) and "not YAML" in p.message for p in problems), (
+        problems
+    )
 
 
 def test_a_project_option_hides_ours_of_the_same_name(inside):
@@ -192,8 +194,8 @@ def test_a_project_option_hides_ours_of_the_same_name(inside):
     (inside / "conf" / "optimizer" / "adam.yaml").write_text(
         "# Mine.\nname: Adam\nlearning_rate: 0.5 # fast\n"
     )
-    config, found = preflight.overrides([])
-    assert found == []
+    config, problems = preflight.overrides([])
+    assert problems == []
     assert config["optimizer"] == {"name": "Adam", "learning_rate": 0.5}
 
 
@@ -201,11 +203,11 @@ def test_a_project_config_sets_its_own_defaults(inside):
     ours = (option_files.package_conf() / "config.yaml").read_text(encoding="utf-8")
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text(ours.replace("data: digits", "data: iris") + "seed: 5\n")
-    config, found = preflight.overrides([])
-    assert found == []
+    config, problems = preflight.overrides([])
+    assert problems == []
     assert (config["data"]["name"], config["seed"], config["model"]["name"]) == ("iris", 5, "mlp")
-    config, found = preflight.overrides(["experiment=digits_cnn"])
-    assert (found, config["data"]["name"]) == ([], "digits"), (
+    config, problems = preflight.overrides(["experiment=digits_cnn"])
+    assert (problems, config["data"]["name"]) == ([], "digits"), (
         "an experiment stands over the project's defaults"
     )
 
@@ -213,6 +215,6 @@ def test_a_project_config_sets_its_own_defaults(inside):
 def test_project_config_without_a_group_is_refused_by_name(inside):
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text("defaults:\n  - trainrun\n  - data: iris\n  - _self_\n")
-    _, found = preflight.overrides([])
-    assert any("model" in str(p) for p in found), found
-    assert len(found) < 12 and all(p.message for p in found)
+    _, problems = preflight.overrides([])
+    assert any("model" in str(p) for p in problems), problems
+    assert len(problems) < 12 and all(p.message for p in problems)

@@ -61,7 +61,7 @@ def test_keys_of_today_stay_as_they_are(typed):
 
 
 @pytest.mark.parametrize(
-    ("content", "key", "said"),
+    ("content", "key", "message"),
     [
         ({"on_failure": {"lost": "stop"}}, "on_failure", "Write failure instead"),
         ({"objective": "val_auc"}, "objective", "Write sweep.objective instead"),
@@ -69,14 +69,14 @@ def test_keys_of_today_stay_as_they_are(typed):
         ({"sweep": {"pruner": "asha"}}, "sweep.pruner", "`- override /sweep/pruner: NAME`"),
     ],
 )
-def test_an_old_key_in_a_projects_yaml_answers_with_the_new_one(content, key, said, inside):
+def test_an_old_key_in_a_projects_yaml_answers_with_the_new_one(content, key, message, inside):
     tree = {"defaults": ["trainrun", {"data": "iris"}, {"model": "mlp"}, {"loss": "auto"}, {"optimizer": "adam"},
                          {"schedule": "constant"}, {"trainer": "fit"}, {"hardware": "auto"}, {"tracking": "none"},
                          "_self_"], **content}  # fmt: skip
     (inside / "conf").mkdir()
     (inside / "conf" / "config.yaml").write_text(yaml.dump(tree))
     _, problems = preflight.overrides([])
-    assert [p.key for p in problems] == [key] and said in problems[0].message
+    assert [p.key for p in problems] == [key] and message in problems[0].message
 
 
 def test_a_run_recorded_before_has_its_settings_under_the_new_keys(tmp_path):

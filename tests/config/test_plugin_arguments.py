@@ -21,8 +21,8 @@ def check(inside):
 
     def checked(source, *overrides, name="mine"):
         (inside / f"{name}.py").write_text("import trainrun\n" + source)
-        config, found = preflight.overrides([f"plugins=[./{name}.py]", *overrides])
-        return config, [f"{p.key}: {p.message}" for p in found]
+        config, problems = preflight.overrides([f"plugins=[./{name}.py]", *overrides])
+        return config, [f"{p.key}: {p.message}" for p in problems]
 
     return checked
 
@@ -63,8 +63,8 @@ class Twice(keras.layers.Layer):
     ],
 )
 def test_no_range_and_no_reference_goes_by_the_name_of_an_argument(check, arguments, override):
-    _, found = check(loss(arguments), "loss=plugged", f"loss.{override}")
-    assert found == []
+    _, problems = check(loss(arguments), "loss=plugged", f"loss.{override}")
+    assert problems == []
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_what_a_signature_declares_is_checked(check, arguments, override, messag
         "import keras\nfrom typing import Annotated, Literal\nfrom trainrun import Range, Reference\n"
         "TOP = 2 * 5\nShare = Annotated[float, Range(0, below=1)]\n"
     )
-    _, found = check(loss(arguments, before=before), "loss=plugged", f"loss.{override}")
-    assert len(found) == 1 and message in found[0], found
+    _, problems = check(loss(arguments, before=before), "loss=plugged", f"loss.{override}")
+    assert len(problems) == 1 and message in problems[0], problems
 
 
 def test_a_default_that_is_no_literal_is_evaluated_or_left_to_python(check):
@@ -112,8 +112,8 @@ def test_a_default_that_is_no_literal_is_evaluated_or_left_to_python(check):
         "@trainrun.register('loss', 'plugged')\nclass Plugged:\n"
         "    def __init__(self, a=1 / 3, b=TOP, c=math.pi, d=made()):\n        self.values = (a, b, c, d)\n"
     )
-    config, found = check(source, "loss=plugged")
-    assert found == []
+    config, problems = check(source, "loss=plugged")
+    assert problems == []
     assert config["loss"] == {
         "name": "plugged",
         "a": 1 / 3,
@@ -139,8 +139,8 @@ def test_a_declared_reference_arrives_built(check):
         "    def __init__(self, inner=3, penalty: Annotated[Any, trainrun.Reference('regularizer')] = 'l2'):\n"
         "        self.inner, self.penalty = inner, penalty\n"
     )
-    config, found = check(source, "loss=plugged", "loss.inner=5")
-    assert found == []
+    config, problems = check(source, "loss=plugged", "loss.inner=5")
+    assert problems == []
     plugins.load(["./mine.py"])
     built = construct.construct("loss", config["loss"], complete=True)
     assert built.inner == 5 and isinstance(built.penalty, keras.regularizers.L2)
@@ -148,16 +148,16 @@ def test_a_declared_reference_arrives_built(check):
 
 def test_a_function_beside_a_class_of_nearly_the_same_name_has_its_own_arguments(check):
     source = "class PlugGed:\n    def __init__(self, width): ...\n" + loss("power=2.0")
-    config, found = check(source, "loss=plugged")
-    assert found == [] and config["loss"] == {"name": "plugged", "power": 2.0}
+    config, problems = check(source, "loss=plugged")
+    assert problems == [] and config["loss"] == {"name": "plugged", "power": 2.0}
 
 
 def test_a_registration_by_call_is_known_before_the_import(check):
     source = "def error(y_true, y_pred, power: int = 2):\n    return y_pred\ntrainrun.register('loss', 'called')(error)\n"
-    config, found = check(source, "loss=called", "loss.power=3")
-    assert found == [] and config["loss"] == {"name": "called", "power": 3}
-    _, found = check(source, "loss=called", "loss.power=0.5")
-    assert found == ["loss.power: expected a whole number, got 0.5."]
+    config, problems = check(source, "loss=called", "loss.power=3")
+    assert problems == [] and config["loss"] == {"name": "called", "power": 3}
+    _, problems = check(source, "loss=called", "loss.power=0.5")
+    assert problems == ["loss.power: expected a whole number, got 0.5."]
 
 
 @pytest.mark.parametrize(
@@ -168,27 +168,27 @@ def test_an_optimizer_without_its_own_rate_has_that_of_its_base(check, body):
         "import keras\n@trainrun.register('optimizer', 'plain')\n"
         f"class Plain(keras.optimizers.SGD):\n    {body}\n"
     )
-    config, found = check(source, "optimizer=plain", "schedule=cosine_decay")
-    assert found == []
+    config, problems = check(source, "optimizer=plain", "schedule=cosine_decay")
+    assert problems == []
     assert config["optimizer"]["learning_rate"] == config["schedule"]["initial_learning_rate"] == 0.01
-    _, found = check(source, "optimizer=plain", "optimizer.learning_rate=-1")
-    assert "optimizer.learning_rate: expected a number above 0, got -1." in found
+    _, problems = check(source, "optimizer=plain", "optimizer.learning_rate=-1")
+    assert "optimizer.learning_rate: expected a number above 0, got -1." in problems
 
 
 @pytest.mark.parametrize(
     "name, owner", [("huber", "conf/loss/huber.yaml"), ("Huber", "losses.py"), ("focal", "focal.yaml")]
 )
 def test_a_name_that_trainrun_or_keras_uses_is_refused(check, name, owner):
-    _, found = check(loss("a=1", name=name), f"loss={name}")
-    assert "./mine.py, line 3" in found[0] and owner in found[0], found
-    assert f"Choose another one, such as my_{name.lower()}." in found[0]
+    _, problems = check(loss("a=1", name=name), f"loss={name}")
+    assert "./mine.py, line 3" in problems[0] and owner in problems[0], problems
+    assert f"Choose another one, such as my_{name.lower()}." in problems[0]
 
 
 def test_two_plugins_with_one_name_are_refused(inside):
     for name in ("one", "two"):
         (inside / f"{name}.py").write_text("import trainrun\n" + loss("a=1"))
-    _, found = preflight.overrides(["plugins=[./one.py,./two.py]", "loss=plugged"])
-    assert [p.message for p in found] == [
+    _, problems = preflight.overrides(["plugins=[./one.py,./two.py]", "loss=plugged"])
+    assert [p.message for p in problems] == [
         "./two.py, line 3: register('loss', 'plugged'): ./one.py, line 3 registers this name, too. Rename one of them."
     ]
 
@@ -203,10 +203,10 @@ def test_a_trainer_plugin_may_have_arguments_of_its_own(check):
         "@trainrun.register('trainer', 'mine')\nclass Mine:\n    def __init__(self, momentum=1.5, validation_freq=1): ...\n"
         "    def train(self, job, callbacks): ...\n"
     )
-    _, found = check(source, "trainer=mine", "trainer.momentum=2.5")
-    assert found == []
-    _, found = check(source, "trainer=mine", "trainer.epochs=-1")
-    assert found == ["trainer.epochs: expected a whole number of at least 1, got -1."]
+    _, problems = check(source, "trainer=mine", "trainer.momentum=2.5")
+    assert problems == []
+    _, problems = check(source, "trainer=mine", "trainer.epochs=-1")
+    assert problems == ["trainer.epochs: expected a whole number of at least 1, got -1."]
 
 
 @pytest.mark.parametrize(
@@ -222,8 +222,8 @@ def test_a_trainer_plugin_may_have_arguments_of_its_own(check):
     ],
 )
 def test_layers_take_the_values_that_keras_takes(inside, layer):
-    _, found = preflight.overrides(["model=layers", f"model.layers=[{layer}]"])
-    assert found == []
+    _, problems = preflight.overrides(["model=layers", f"model.layers=[{layer}]"])
+    assert problems == []
 
 
 @pytest.mark.parametrize(
@@ -236,15 +236,15 @@ def test_layers_take_the_values_that_keras_takes(inside, layer):
     ],
 )
 def test_layers_are_still_checked(inside, layer, message):
-    _, found = preflight.overrides(["model=layers", f"model.layers=[{layer}]"])
-    assert len(found) == 1 and message in f"{found[0].key}: {found[0].message}"
+    _, problems = preflight.overrides(["model=layers", f"model.layers=[{layer}]"])
+    assert len(problems) == 1 and message in f"{problems[0].key}: {problems[0].message}"
 
 
 def test_a_layer_of_a_plugin_may_name_its_arguments_as_it_likes(check):
     source = LAYER.format(arguments='cells=3, kernel_initializer="he_normal", rate=2.0')
     layer = "{name: Twice, cells: 4, kernel_initializer: mine, rate: 3.5, trainable: false}"
-    _, found = check(source, "model=layers", f"model.layers=[{layer}]")
-    assert found == []
+    _, problems = check(source, "model=layers", f"model.layers=[{layer}]")
+    assert problems == []
 
 
 def test_muon_takes_a_ratio_that_is_no_whole_number(inside):

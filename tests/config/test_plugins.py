@@ -30,15 +30,15 @@ def no_other_plugins():
 
 def test_a_plugin_is_an_option_without_any_yaml(inside):
     (inside / "mine.py").write_text(LOSS.format(name="powered"))
-    config, found = preflight.overrides(["plugins=[./mine.py]", "loss=powered", "loss.power=3"])
-    assert found == []
+    config, problems = preflight.overrides(["plugins=[./mine.py]", "loss=powered", "loss.power=3"])
+    assert problems == []
     assert config["loss"] == {"name": "powered", "power": 3}
 
 
 def test_misspelt_plugin_argument_is_refused_before_the_import(inside):
     (inside / "mine2.py").write_text(LOSS.format(name="powered2") + "\nraise RuntimeError('imported')\n")
-    _, found = preflight.overrides(["plugins=[./mine2.py]", "loss=powered2", "loss.pover=3"])
-    assert [(p.key, "Did you mean power?" in p.message) for p in found] == [("loss.pover", True)]
+    _, problems = preflight.overrides(["plugins=[./mine2.py]", "loss=powered2", "loss.pover=3"])
+    assert [(p.key, "Did you mean power?" in p.message) for p in problems] == [("loss.pover", True)]
 
 
 def test_an_import_error_names_file_and_line(inside):
@@ -50,14 +50,14 @@ def test_an_import_error_names_file_and_line(inside):
 
 def test_a_syntax_error_names_file_and_line(inside):
     (inside / "bad.py").write_text("x = 1\ndef f(:\n")
-    _, found = preflight.overrides(["plugins=[./bad.py]"])
-    assert any("./bad.py, line 2: this is not Python" in p.message for p in found)
+    _, problems = preflight.overrides(["plugins=[./bad.py]"])
+    assert any("./bad.py, line 2: this is not Python" in p.message for p in problems)
 
 
 def test_an_unknown_group_is_refused(inside):
     (inside / "odd.py").write_text("import trainrun\n@trainrun.register('los', 'x')\ndef x(): ...\n")
-    _, found = preflight.overrides(["plugins=[./odd.py]"])
-    assert any("Did you mean loss?" in p.message for p in found)
+    _, problems = preflight.overrides(["plugins=[./odd.py]"])
+    assert any("Did you mean loss?" in p.message for p in problems)
 
 
 def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monkeypatch):
@@ -66,8 +66,8 @@ def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monk
     (package / "__init__.py").write_text("raise RuntimeError('the parent was imported')\n")
     (package / "inner.py").write_text(LOSS.format(name="inner_loss"))
     monkeypatch.syspath_prepend(str(inside))
-    config, found = preflight.overrides(["plugins=[parent_package.inner]", "loss=inner_loss"])
-    assert found == [] and config["loss"]["name"] == "inner_loss"
+    config, problems = preflight.overrides(["plugins=[parent_package.inner]", "loss=inner_loss"])
+    assert problems == [] and config["loss"]["name"] == "inner_loss"
 
 
 def test_an_installed_package_offers_its_components(tmp_path):

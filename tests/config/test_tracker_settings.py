@@ -40,7 +40,7 @@ def test_several_trackers_have_settings_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("tracking.urii=x", "tracking.urii: no such key in tracking=mlflow. Did you mean uri?"),
         ("tracking.mlflow.urii=x", "tracking.mlflow.urii: no such key in tracking=mlflow. Did you mean uri?"),
@@ -50,9 +50,9 @@ def test_several_trackers_have_settings_of_their_own():
         ("tracking=[mlflow,mlfow]", "tracking: there is no option 'mlfow'. Did you mean mlflow?"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_the_key_as_typed(override, said):
+def test_a_wrong_setting_is_refused_by_the_key_as_typed(override, message):
     (problem,) = refused(override)
-    assert problem.startswith(said)
+    assert problem.startswith(message)
 
 
 def test_a_tracker_whose_library_is_missing_is_refused_before_training(monkeypatch):

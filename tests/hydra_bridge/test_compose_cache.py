@@ -28,8 +28,8 @@ POINTS = [
 def master():
     with compose.application() as hydra:
         loader = hydra.config_loader
-        given = ["data=iris", "hydra/launcher=local", "hydra.sweep.dir=outputs/${trainrun.unique:}"]
-        yield loader, loader.load_configuration("config", given, run_mode=RunMode.MULTIRUN)
+        overrides = ["data=iris", "hydra/launcher=local", "hydra.sweep.dir=outputs/${trainrun.unique:}"]
+        yield loader, loader.load_configuration("config", overrides, run_mode=RunMode.MULTIRUN)
 
 
 def test_a_point_is_what_hydra_makes_of_it(master):
@@ -38,11 +38,11 @@ def test_a_point_is_what_hydra_makes_of_it(master):
     composer = compose_cache.Composer(loader, config)
     for _ in range(2):  # the second time all of them from copies
         for point in POINTS:
-            given, plain = composer(point), loader.load_sweep_config(config, point)
-            assert OmegaConf.to_container(given) == OmegaConf.to_container(plain), point
+            overrides, plain = composer(point), loader.load_sweep_config(config, point)
+            assert OmegaConf.to_container(overrides) == OmegaConf.to_container(plain), point
             for key in ("model", "optimizer", "trainer", "data", "seed", "metric"):
-                assert interpolations.plain(given)[key] == interpolations.plain(plain)[key]
-            assert given.hydra.sweep.dir == plain.hydra.sweep.dir == config.hydra.sweep.dir
+                assert interpolations.plain(overrides)[key] == interpolations.plain(plain)[key]
+            assert overrides.hydra.sweep.dir == plain.hydra.sweep.dir == config.hydra.sweep.dir
 
 
 def test_a_point_that_hydra_refuses_is_refused(master):
@@ -67,11 +67,11 @@ def test_the_preflight_finds_the_same_inside_and_outside():
 
 def test_files_are_read_again_after_it(inside):
     (inside / "conf" / "optimizer").mkdir(parents=True)
-    mine = inside / "conf" / "optimizer" / "mine.yaml"
-    mine.write_text("name: SGD\nlearning_rate: 0.5\n")
+    option = inside / "conf" / "optimizer" / "mine.yaml"
+    option.write_text("name: SGD\nlearning_rate: 0.5\n")
     with compose_cache.enabled():
         assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
-        mine.write_text("name: SGD\nlearning_rate: 0.25\n")
+        option.write_text("name: SGD\nlearning_rate: 0.25\n")
         assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.5
     assert override_errors.examine(["optimizer=mine"])[0]["optimizer"]["learning_rate"] == 0.25
 

@@ -34,7 +34,7 @@ def test_a_preset_of_a_project_is_the_launcher_that_it_is_made_of(inside):
 
 
 @pytest.mark.parametrize(
-    ("typed", "key", "said"),
+    ("typed", "key", "message"),
     [
         (["hydra/launcher=local", "hydra.launcher.n_job=2"], "hydra.launcher.n_job", "Did you mean n_jobs?"),
         (["hydra/launcher=local", "hydra.launcher.per_gpu=0"], "hydra.launcher.per_gpu", "at least 1"),
@@ -43,9 +43,9 @@ def test_a_preset_of_a_project_is_the_launcher_that_it_is_made_of(inside):
         (["hydra/sweeper=optuna", "sweep.trials=2", "hydra.sweeper.storage=1"], "hydra.sweeper.storage", "text"),
     ],
 )  # fmt: skip
-def test_settings_are_checked_before_the_sweep_begins(typed, key, said, inside):
+def test_settings_are_checked_before_the_sweep_begins(typed, key, message, inside):
     _, problems = preflight.sweep([*SWEEP, *typed])
-    assert [p.key for p in problems] == [key] and said in problems[0].message
+    assert [p.key for p in problems] == [key] and message in problems[0].message
 
 
 @pytest.mark.parametrize(("part", "option"), [("launcher", "local"), ("sweeper", "grid")])

@@ -46,9 +46,9 @@ def test_without_a_gain_the_largest_that_fits():
     assert choice.size == 512 and choice.reason == "1,024 ran out of memory"
 
 
-@pytest.mark.parametrize(("most", "found"), [(1257, 1024), (1024, 1024), (20, 20)])
-def test_never_more_than_there_are_examples(most, found):
-    assert search(32, most, machine(0), gain=0).size == found
+@pytest.mark.parametrize(("most", "expected"), [(1257, 1024), (1024, 1024), (20, 20)])
+def test_never_more_than_there_are_examples(most, expected):
+    assert search(32, most, machine(0), gain=0).size == expected
 
 
 def test_halves_until_it_fits():
@@ -91,9 +91,9 @@ def test_a_step_that_runs_out_of_memory_ends_the_doubling(inside, monkeypatch):
 
     monkeypatch.setattr(builders, "trainer", trainer)
     config = trainrun.compose([*QUICK, "tune.batch_size=auto", "tune.gain=0", "trainer.batch_size=25"])
-    _, record, said = tuning.batch_size(config, builders.dataset(config), builders.strategy(config))
+    _, record, output = tuning.batch_size(config, builders.dataset(config), builders.strategy(config))
     assert record["value"] == 100 and record["given"] == 25
-    assert said.startswith("batch size 100 by tune.batch_size") and said.endswith("200 ran out of memory")
+    assert output.startswith("batch size 100 by tune.batch_size") and output.endswith("200 ran out of memory")
 
 
 def test_batch_size_1_that_does_not_fit_is_an_error(inside, monkeypatch):
@@ -113,10 +113,10 @@ def test_a_tuned_run_is_the_run_with_that_size(trainer, inside, capsys):
         "hardware.deterministic=true",
     ]
     tuned = trainrun.run([*asked, "tune.batch_size=auto"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     record = tuned.summary["tuned"]["batch_size"]
     size = record["value"]
-    assert f"batch size {size:,} by tune.batch_size" in said
+    assert f"batch size {size:,} by tune.batch_size" in output
     assert size in (32, 64, 128) and tuned.summary["steps"] == -(-130 // size)
     plain = trainrun.run([*asked, f"trainer.batch_size={size}"])
     assert plain.summary["weights_sha256"] == tuned.summary["weights_sha256"], "a trial has left a trace"

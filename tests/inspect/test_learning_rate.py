@@ -30,19 +30,19 @@ def test_gradient_descent_on_a_parabola_by_hand(a, trainer, inside):
     stable = np.asarray(rates[:-1]) < 1 / a
     moved = np.asarray(losses[:-1]) > 1e-30
     assert (falls == stable)[moved].all()
-    found = learning_rate.read(rates, losses)
-    assert 0.01 / a < found.suggestion < 1 / a, "slower than the fastest stable rate, and not by much"
+    reading = learning_rate.read(rates, losses)
+    assert 0.01 / a < reading.suggestion < 1 / a, "slower than the fastest stable rate, and not by much"
 
 
 def test_a_loss_that_does_not_fall_leaves_the_rate(inside, capsys):
     config = trainrun.compose(
         [*PARABOLA, "model.start=0.0", "optimizer.learning_rate=0.25", "tune.learning_rate=auto"]
     )
-    chosen, record, said, _ = tuning.learning_rate(
+    chosen, record, output, _ = tuning.learning_rate(
         config, builders.dataset(config), builders.strategy(config)
     )
     assert chosen["optimizer"]["learning_rate"] == record["value"] == 0.25
-    assert "falls at no rate" in said
+    assert "falls at no rate" in output
 
 
 def test_smoothing_keeps_a_straight_line_and_does_not_lag():
@@ -57,10 +57,10 @@ def test_reads_the_minimum_through_noise():
     rng = np.random.default_rng(0)
     falling = 2.3 - 2 / (1 + (0.01 / rates) ** 1.5) + 50 * (rates / 0.5) ** 3
     losses = np.concatenate([[2.3], falling[:-1]]) + rng.normal(0, 0.05, 100)
-    found = learning_rate.read(rates, losses)
+    reading = learning_rate.read(rates, losses)
     truth = rates[np.argmin(falling)]
-    assert found.suggestion == pytest.approx(truth / 10, rel=0.5)
-    assert 0.002 < found.rates[found.steepest] < truth
+    assert reading.suggestion == pytest.approx(truth / 10, rel=0.5)
+    assert 0.002 < reading.rates[reading.steepest] < truth
 
 
 def test_the_rate_reaches_optimizer_and_schedule():
@@ -84,9 +84,9 @@ def test_a_tuned_run_is_the_run_with_that_rate(inside, capsys):
         "hardware.deterministic=true",
     ]
     tuned = trainrun.run([*asked, "tune.learning_rate=auto"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     rate = tuned.summary["tuned"]["learning_rate"]["value"]
-    assert f"learning rate {rate:g} by tune.learning_rate" in said
+    assert f"learning rate {rate:g} by tune.learning_rate" in output
     plain = trainrun.run([*asked, f"optimizer.learning_rate={rate}"])
     assert plain.summary["weights_sha256"] == tuned.summary["weights_sha256"], "a trial has left a trace"
     assert (tuned.run_dir / "plots" / range_test_plot.FILE).stat().st_size > 10_000
@@ -94,8 +94,8 @@ def test_a_tuned_run_is_the_run_with_that_rate(inside, capsys):
 
 
 def test_a_test_that_diverges_at_once_is_still_drawn(tmp_path):
-    found = learning_rate.read([0.1, 1.0, 10.0], [1.0, float("nan")])
-    assert found.suggestion is None
+    reading = learning_rate.read([0.1, 1.0, 10.0], [1.0, float("nan")])
+    assert reading.suggestion is None
     warnings = []
-    range_test_plot.write(tmp_path, found, warnings.append)
+    range_test_plot.write(tmp_path, reading, warnings.append)
     assert len(warnings) == 1 and range_test_plot.FILE in warnings[0]

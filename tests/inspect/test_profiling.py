@@ -34,7 +34,7 @@ def traced_operations(run_dir):
 def test_a_trace_and_a_table_without_a_trace_in_the_result(trainer, inside, capsys):
     asked = [*QUICK, f"trainer={trainer}", "hardware.deterministic=true"]
     result = trainrun.run([*asked, "profile=true", "profile_steps=[12,13]"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     content = json.loads((result.run_dir / "profile.json").read_text())
     assert "MatMul" in traced_operations(result.run_dir)
     first, last = content["steps_traced"]
@@ -49,7 +49,7 @@ def test_a_trace_and_a_table_without_a_trace_in_the_result(trainer, inside, caps
     assert parts == pytest.approx(seconds["wall"]) and min(seconds.values()) >= 0
     assert sum(content["share"].values()) == pytest.approx(1, abs=1e-3)
     for word in ("computation", "input", "python and other", f"steps {first} to {last} are traced"):
-        assert word in said
+        assert word in output
     plain = trainrun.run(asked)
     assert plain.summary["weights_sha256"] == result.summary["weights_sha256"]
     assert not (plain.run_dir / "profile.json").exists()
@@ -89,7 +89,7 @@ def job(*overrides):
 
 def test_computation_is_that_of_a_step_written_by_hand(inside):
     built = job("model.units=[1024,1024]", "trainer.batch_size=256")
-    found = profiling.computation(built)
+    computation = profiling.computation(built)
     x, y = tf.constant(built.train.x[:256]), tf.constant(built.train.y[:256])
     model = built.model
     variables = model.trainable_variables
@@ -108,8 +108,8 @@ def test_computation_is_that_of_a_step_written_by_hand(inside):
         times.append(time.perf_counter() - start)
     # The machine is shared: within a factor of five it is the same thing that is measured; a step of another kind, or
     # one that waits for its input, is off by more.
-    assert 0.2 < found / min(times) < 5
-    assert Cost.of(model, 256).flops * FORWARD_PASSES_PER_STEP * 256 / found > 1e9, (
+    assert 0.2 < computation / min(times) < 5
+    assert Cost.of(model, 256).flops * FORWARD_PASSES_PER_STEP * 256 / computation > 1e9, (
         "slower than any processor of this century"
     )
 

@@ -133,36 +133,36 @@ class TestWeights:
 
     def test_class_and_example_weights_multiply(self):
         expected = WEIGHT * np.select([IDS == 0, IDS == 2], [3.0, 0.5], 1.0)
-        found = weights(IDS, MULTICLASS, WEIGHT, {0: 3.0, 2: 0.5})
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        result = weights(IDS, MULTICLASS, WEIGHT, {0: 3.0, 2: 0.5})
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
         np.testing.assert_allclose(weights(BITS, BINARY, None, {"1": 4.0}), 1 + 3 * BITS)
 
     def test_pixels_weigh_as_their_image_and_their_class(self):
         y, weight = RNG.integers(0, 3, (6, 4, 5)), RNG.uniform(size=6)
-        found = weights(y, SCENE, weight, {1: 5.0})
-        np.testing.assert_allclose(found, weight[:, None, None] * np.where(y == 1, 5.0, 1.0), rtol=1e-6)
+        result = weights(y, SCENE, weight, {1: 5.0})
+        np.testing.assert_allclose(result, weight[:, None, None] * np.where(y == 1, 5.0, 1.0), rtol=1e-6)
         p = RNG.dirichlet([1, 1, 1], (6, 4, 5)).astype("float32")
-        value = trainrun.build("loss", "scce")(y, p, sample_weight=found)
+        value = trainrun.build("loss", "scce")(y, p, sample_weight=result)
         each = -np.log(np.take_along_axis(p, y[..., None], -1))[..., 0]
-        assert float(value) == pytest.approx((each * found).mean(), rel=1e-4)
+        assert float(value) == pytest.approx((each * result).mean(), rel=1e-4)
 
     @pytest.mark.parametrize(
-        "target, given", [(TARGET_REAL, {0: 1.0}), (MULTILABEL, {0: 1.0}), (BINARY, {2: 1.0})]
+        "target, class_weight", [(TARGET_REAL, {0: 1.0}), (MULTILABEL, {0: 1.0}), (BINARY, {2: 1.0})]
     )
-    def test_refuses_classes_that_are_not_there(self, target, given):
+    def test_refuses_unknown_classes(self, target, class_weight):
         with pytest.raises(UserError, match="class weight"):
-            weights(BITS, target, None, given)
+            weights(BITS, target, None, class_weight)
 
 
 def build(name, target, labels, predictions, **spec):
     """Build a metric as a run does: by what it demands, filled in and adapted."""
     demands = declaration_reader.of("metric", option_files.find("metric", name).arguments["name"])
     reads = demands.predictions
-    mine = choose(demands.labels, target, prefer=labels)
-    given = arguments(target, mine, predictions, reads)
-    metric = construct("metric", {"name": name, **spec}, **given, name=name)
-    return adapt(metric, target, (labels, mine), (predictions, reads))
+    metric_form = choose(demands.labels, target, prefer=labels)
+    result = arguments(target, metric_form, predictions, reads)
+    metric = construct("metric", {"name": name, **spec}, **result, name=name)
+    return adapt(metric, target, (labels, metric_form), (predictions, reads))
 
 
 def accuracy(w):
@@ -397,14 +397,14 @@ class TestArguments:
         )
 
     def test_two_classes_of_a_single_output(self):
-        found = arguments(MASK, "ids", "probabilities", ["ids"])
-        assert (found["num_classes"], found["threshold"], found["elementwise"]) == (2, 0.5, True)
+        result = arguments(MASK, "ids", "probabilities", ["ids"])
+        assert (result["num_classes"], result["threshold"], result["elementwise"]) == (2, 0.5, True)
         assert "threshold" not in arguments(MULTICLASS, "ids", "probabilities", ["ids"])
 
     def test_fractional_weights_are_not_cut_off(self):
-        found = arguments(MULTICLASS, "ids", "logits", ["ids"], weighted=True)
+        result = arguments(MULTICLASS, "ids", "logits", ["ids"], weighted=True)
         metric = adapt(
-            construct("metric", "mean_iou", **found), MULTICLASS, ("ids", "ids"), ("logits", ["ids"])
+            construct("metric", "mean_iou", **result), MULTICLASS, ("ids", "ids"), ("logits", ["ids"])
         )
         metric.update_state(IDS, LOGITS, sample_weight=WEIGHT)
         expected = sk.jaccard_score(IDS, LOGITS.argmax(-1), average="macro", sample_weight=WEIGHT)
@@ -471,17 +471,17 @@ def test_every_loss_has_a_gradient_for_every_target_that_it_declares(kind, name)
     )
     demands = declaration_reader.of("loss", option.arguments["name"])
     reads = demands.predictions
-    given = "real" if kind in ("real", "none") else next(w for w in reads if w != "real" or len(reads) == 1)
+    output = "real" if kind in ("real", "none") else next(w for w in reads if w != "real" or len(reads) == 1)
     form = choose(demands.labels, target)
     raw = {"binary": MARGIN, "multiclass": LOGITS, "multilabel": LOGITS}.get(kind, y + 0.1)
     raw = raw / np.linalg.norm(raw, axis=-1, keepdims=True) if name == "circle" else raw
     head = {"probabilities": scipy.special.softmax if kind == "multiclass" else scipy.special.expit}
     p = (
         head["probabilities"](raw, **({"axis": -1} if kind == "multiclass" else {}))
-        if given == "probabilities"
+        if output == "probabilities"
         else raw
     )
-    loss = construct("loss", name, **arguments(target, form, given, reads))
+    loss = construct("loss", name, **arguments(target, form, output, reads))
     with tf.GradientTape() as tape:
         p = tf.constant(p)
         tape.watch(p)

@@ -104,15 +104,15 @@ def test_looking_at_predictions_leaves_no_trace(inside):
             end="1 / (1 + ops.exp(-keras.layers.GaussianNoise(0.1, seed=1)(z, training=True)))", declared=""
         )
     )
-    given = [*OFF, "plugins=[./own.py]", "data=breast_cancer", "model=own", "loss=bce"]
-    looked = trainrun.run(given)
+    overrides = [*OFF, "plugins=[./own.py]", "data=breast_cancer", "model=own", "loss=bce"]
+    looked = trainrun.run(overrides)
     (inside / "own.py").write_text(
         PLUGIN.format(
             end="1 / (1 + ops.exp(-keras.layers.GaussianNoise(0.1, seed=1)(z, training=True)))",
             declared=', output="probabilities"',
         )
     )
-    stated = trainrun.run(given)
+    stated = trainrun.run(overrides)
     assert looked.summary["weights_sha256"] == stated.summary["weights_sha256"]
 
 
@@ -160,7 +160,7 @@ def net(inputs, target, head):
     model(keras.ops.zeros((1, *inputs[0].shape)))
     return model
 """)
-    given = [
+    overrides = [
         *STILL,
         "artifacts=none",
         "plugins=[./own.py]",
@@ -169,7 +169,7 @@ def net(inputs, target, head):
         "metric=accuracy",
     ]
     for trainer in ("fit", "custom"):
-        result = trainrun.run([*given, f"trainer={trainer}", "trainer.epochs=1"])
+        result = trainrun.run([*overrides, f"trainer={trainer}", "trainer.epochs=1"])
         data = trainrun.build("data", "breast_cancer")
         p = result.model.predict(data.test.x, verbose=0)[:, 0]
         assert result.metrics["test_accuracy"] == pytest.approx(

@@ -57,8 +57,8 @@ def test_run_leaves_every_file_of_the_design_in_its_directory(default_run):
     code, folder = default_run
     run_dir = only_run(folder)
     assert code == 0
-    there = {p.relative_to(run_dir).as_posix() for p in run_dir.rglob("*") if p.is_file()}
-    assert there >= {
+    files = {p.relative_to(run_dir).as_posix() for p in run_dir.rglob("*") if p.is_file()}
+    assert files >= {
         "config.yaml", ".hydra/config.yaml", "journal.jsonl", "run.log", "checkpoints/last.npz", "checkpoints/best.npz",
         "model.keras", "summary.json", "plots/curves.png", "plots/confusion_matrix.png", "plots/roc.png",
         "plots/precision_recall.png", "plots/images.png", "report.html", "environment.txt",
@@ -126,9 +126,9 @@ def python_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("python")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        given = [*QUICK, "data=iris", "trainer.epochs=3", "trainer.steps_per_epoch=2", "optimizer.learning_rate=0.01",
+        overrides = [*QUICK, "data=iris", "trainer.epochs=3", "trainer.steps_per_epoch=2", "optimizer.learning_rate=0.01",
                  "callback=[csv_logger,model_checkpoint]"]  # fmt: skip
-        return trainrun.run(given, run_dir="mine"), folder
+        return trainrun.run(overrides, run_dir="mine"), folder
 
 
 def test_the_best_checkpoint_restores_the_weights_of_the_best_epoch(python_run):
@@ -180,19 +180,21 @@ def assert_three_ways_agree(result):
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "focal", "categorical_hinge", "huber"])
 def test_any_loss_and_metric_of_a_task_are_bridged(loss, inside):
-    given = [*QUICK, "trainer.epochs=1", "data=iris", f"loss={loss}", f"metric=[{','.join(THREE_WAYS)}]"]
+    overrides = [*QUICK, "trainer.epochs=1", "data=iris", f"loss={loss}", f"metric=[{','.join(THREE_WAYS)}]"]
     if loss == "huber":
         with pytest.raises(UserError, match="needs real numbers"):
-            trainrun.run(given)
+            trainrun.run(overrides)
         return
-    assert_three_ways_agree(trainrun.run(given))
+    assert_three_ways_agree(trainrun.run(overrides))
 
 
 def test_logits_or_probabilities_train_to_the_same_weights(inside):
-    given = [*QUICK, "data=iris", f"metric=[{','.join(THREE_WAYS)},auc]", "loss=scce"]
-    by_itself, *told = [trainrun.run([*given, f"loss.from_logits={v}"]) for v in ("null", "true", "false")]
+    overrides = [*QUICK, "data=iris", f"metric=[{','.join(THREE_WAYS)},auc]", "loss=scce"]
+    by_itself, *stated = [
+        trainrun.run([*overrides, f"loss.from_logits={v}"]) for v in ("null", "true", "false")
+    ]
     assert_three_ways_agree(by_itself)
-    for other in told:
+    for other in stated:
         for name, value in other.metrics.items():
             assert value == pytest.approx(by_itself.metrics[name], rel=1e-4, abs=1e-5), name
 
@@ -378,8 +380,8 @@ def test_sigterm_ends_the_run_with_status_killed(inside, capfd):
         "        if epoch == 3:\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n"
     )
-    given = [*QUICK, "data=iris", "trainer.epochs=100000", "plugins=[./ends.py]", "callback=ends"]
-    assert main(given) == 143
+    overrides = [*QUICK, "data=iris", "trainer.epochs=100000", "plugins=[./ends.py]", "callback=ends"]
+    assert main(overrides) == 143
     err = capfd.readouterr().err
     assert "Traceback" not in err and "SIGTERM" in err
     assert_killed(only_run(inside))

@@ -32,7 +32,7 @@ def test_two_processes_come_to_the_same_bits(tmp_path):
         for folder in (tmp_path / "one", tmp_path / "two")
         if folder.mkdir() is None
     ]
-    said = [p.communicate(timeout=400) for p in processes]
-    bits = [[line for line in out.splitlines() if line.startswith("BITS")] for out, _ in said]
-    assert len(bits[0]) == 5, said[0][1][-2000:]
+    outputs = [p.communicate(timeout=400) for p in processes]
+    bits = [[line for line in out.splitlines() if line.startswith("BITS")] for out, _ in outputs]
+    assert len(bits[0]) == 5, outputs[0][1][-2000:]
     assert bits[0] == bits[1]

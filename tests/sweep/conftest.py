@@ -69,7 +69,7 @@ class Sweeps:
     folder: Path
     launcher: list[str]
     environment: dict[str, str] = field(default_factory=dict)
-    said: str = ""
+    output: str = ""
     code: int | None = None
 
     def start(self, *argv):
@@ -83,7 +83,7 @@ class Sweeps:
     def run(self, *argv):
         process = self.start(*argv)
         try:
-            self.said, _ = process.communicate(timeout=280)
+            self.output, _ = process.communicate(timeout=280)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise AssertionError(process.communicate()[0]) from None
@@ -94,7 +94,7 @@ class Sweeps:
         return self.run("-m", *SMALL, *self.launcher, *argv)
 
     def interrupted(self, *argv):
-        """Begin a sweep, send Ctrl-C to all of its terminal's processes once trials have trained; return what it said."""
+        """Begin a sweep, send Ctrl-C to all of its terminal's processes once trials have trained; return its output."""
         process = self.start("-m", *SMALL, *self.launcher, *argv)
         until = time.monotonic() + 150
         while time.monotonic() < until and process.poll() is None:
@@ -103,7 +103,7 @@ class Sweeps:
                 break
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        self.said, _ = process.communicate(timeout=120)
+        self.output, _ = process.communicate(timeout=120)
         self.code = process.returncode
         return self
 

@@ -189,13 +189,13 @@ def test_a_point_is_the_same_whatever_the_order_and_spelling_of_its_overrides():
 
 
 def test_what_changes_stands_where_it_stood():
-    given = sweep_additions.read(["a=3,4", "c=5", "retry=failed", "continue=pruned", "n_jobs=2"])
-    assert sweep_additions.command(given, {"overrides": ["a=1,2", "b=1"]}) == ["a=3,4", "b=1", "c=5"]
-    assert (given.jobs, given.retry, given.unprune) == (2, True, True)
+    request = sweep_additions.read(["a=3,4", "c=5", "retry=failed", "continue=pruned", "n_jobs=2"])
+    assert sweep_additions.command(request, {"overrides": ["a=1,2", "b=1"]}) == ["a=3,4", "b=1", "c=5"]
+    assert (request.jobs, request.retry, request.unprune) == (2, True, True)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["retry=all"], "retry=failed"),
         (["continue=failed"], "continue=pruned"),
@@ -205,8 +205,8 @@ def test_what_changes_stands_where_it_stood():
         (["hydra.sweep.dir=other"], "began with"),
     ],
 )
-def test_options_that_a_resumed_sweep_cannot_take_are_refused(words, said):
-    with pytest.raises(UserError, match=said):
+def test_options_that_a_resumed_sweep_cannot_take_are_refused(words, message):
+    with pytest.raises(UserError, match=message):
         sweep_additions.read(words, settings={"hydra": ["hydra/launcher=local"]})
 
 
@@ -225,7 +225,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("{", "cannot be read"),
         ("[]", "does not say its format"),
@@ -239,19 +239,19 @@ GOOD = {
         ("[" * 100_000, "cannot be read"),
     ],
 )
-def test_damaged_record_is_an_error_without_a_traceback(inside, capsys, content, said):
+def test_damaged_record_is_an_error_without_a_traceback(inside, capsys, content, message):
     (inside / "swept").mkdir()
     (inside / "swept" / "sweep.json").write_text(content)
     assert main(["resume", "swept"]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_record_of_an_older_trainrun_is_read(inside):
     (inside / "sweep.json").write_text(json.dumps(GOOD))
-    told = sweep_record.read(inside)
-    assert told["settings"]["seeds"] is None and told["points"] == [(0, ["a=1"]), (1, ["a=2"])]
+    record = sweep_record.read(inside)
+    assert record["settings"]["seeds"] is None and record["points"] == [(0, ["a=1"]), (1, ["a=2"])]
     with pytest.raises(UserError, match="older trainrun"):
-        sweep_additions.command(sweep_additions.read(["a=3"]), told["settings"])
+        sweep_additions.command(sweep_additions.read(["a=3"]), record["settings"])
 
 
 TELLS = """

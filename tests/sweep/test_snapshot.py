@@ -86,14 +86,14 @@ def run(folder):
 
 @pytest.mark.slow
 def test_edited_plugins_are_used_and_every_such_trial_records_it(tmp_path, as_new):
-    _, said, logs, rates, remarks = run(tmp_path)
+    _, output, logs, rates, remarks = run(tmp_path)
     assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
     assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
     assert remarks[0] == [] and len(remarks[1]) == 2
     code_said, conf_said = remarks[1]
     assert "helper.py" in code_said and "plug.py" in code_said and "with the edited code" in code_said
     assert "mine.yaml" in conf_said and "copies" in conf_said
-    assert code_said in said and logs[1].count(code_said) == 1
+    assert code_said in output and logs[1].count(code_said) == 1
     assert "edited since" not in logs[0]
 
 
@@ -130,13 +130,13 @@ def test_the_record_names_commit_and_diff(inside):
         subprocess.run([*git, *command], check=True)
     (inside / "plug.py").write_text("import trainrun  # changed\n")
     snapshot.take(inside / "sweep", settings(["./plug.py"]))
-    told = json.loads((inside / "sweep" / "snapshot" / "code.json").read_text())
+    content = json.loads((inside / "sweep" / "snapshot" / "code.json").read_text())
     commit = subprocess.run(
         [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    assert told["project"] == {"commit": commit, "dirty": True}
+    assert content["project"] == {"commit": commit, "dirty": True}
     assert "+import trainrun  # changed" in (inside / "sweep" / "snapshot" / "project.diff").read_text()
-    assert told["versions"]["trainrun"]
+    assert content["versions"]["trainrun"]
 
 
 def test_a_sweep_that_was_moved_finds_its_copies(inside):

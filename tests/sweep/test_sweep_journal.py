@@ -73,7 +73,7 @@ def done(outer):
 
 
 def test_trials_are_nested_below_one_parent_with_counts_best_plots_and_leaderboard(done):
-    folder, _, said = done
+    folder, _, output = done
     store = Store(folder / "mlflow.db")
     (parent,) = store.parents
     assert parent.info.status == "FINISHED" and parent.info.run_name == only_sweep(folder).name
@@ -94,7 +94,7 @@ def test_trials_are_nested_below_one_parent_with_counts_best_plots_and_leaderboa
     }
     best = min(losses, key=losses.get)
     assert tags["trainrun.best"] == best and float(tags["trainrun.best.value"]) == losses[best]
-    assert tags["trainrun.best.command"] in said and tags["trainrun.best.command"].startswith("trainrun ")
+    assert tags["trainrun.best.command"] in output and tags["trainrun.best.command"].startswith("trainrun ")
     assert parent.data.metrics["best_val_loss"] == pytest.approx(losses[best])
     assert parent.data.metrics["trials_finished"] == 2
     assert store.files(parent) == ["leaderboard.csv", "plots"]
@@ -172,9 +172,12 @@ def test_lost_delivery_state_leads_to_no_duplicate_runs(offline):
 
 def test_a_sweep_is_no_run(offline, capsys):
     assert main(["runs", "--json", "--all"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)
     # Which of two that begin together is the newer one, nobody knows.
-    assert sorted(r["run"] for r in told if r["trials"] is None) == [f"{offline.name}/0", f"{offline.name}/1"]
+    assert sorted(r["run"] for r in listed if r["trials"] is None) == [
+        f"{offline.name}/0",
+        f"{offline.name}/1",
+    ]
     assert main(["resume", "last"]) == 0
     assert "is finished: 2 trials" in capsys.readouterr().out
     assert main(["sync", "no_such_run"]) == 2

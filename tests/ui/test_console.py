@@ -88,8 +88,8 @@ def test_quiet_mode_still_prints_warnings_and_writes_the_log(capsys, log):
 
 
 def test_problems_are_one_item_each_on_stderr(capsys):
-    found = [Problem("optimizer.lr", "no such key.\nDid you mean it?"), Problem("", "odd"), "plain"]
-    console.problems(found, "3 problems:")
+    problems = [Problem("optimizer.lr", "no such key.\nDid you mean it?"), Problem("", "odd"), "plain"]
+    console.problems(problems, "3 problems:")
     out, err = capsys.readouterr()
     assert out == ""
     assert err == ("3 problems:\n  • optimizer.lr: no such key.\n    Did you mean it?\n  • odd\n  • plain\n")

@@ -89,9 +89,9 @@ def test_time_estimate_is_printed_once_and_excludes_compilation(capsys):
     clock.now += 60.0  # compiles
     for index in range(4):
         epoch(progress, clock, index, 10, 2.0, {"loss": 1.0})
-    said = [line for line in capsys.readouterr().out.splitlines() if "left" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "left" in line]
     # 3.8 s after the first step, 1.8 + 2 of them in 19 steps: 48 epochs of 2 s are to come.
-    assert said == ["  about 1m36s left in all"]
+    assert lines == ["  about 1m36s left in all"]
     short_run = Progress(5, 10, 8, clock=clock)
     short_run.on_train_begin()
     for index in range(4):

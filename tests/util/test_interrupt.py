@@ -211,14 +211,14 @@ def test_previous_signal_handlers_are_restored():
 
 
 def test_no_signal_handler_is_set_outside_of_the_main_thread():
-    found = []
+    requests = []
 
     def work():
         with StopRequest().on_signals():
-            found.append(signal.getsignal(signal.SIGTERM))
+            requests.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [before]
+    assert requests == [before]

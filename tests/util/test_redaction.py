@@ -8,7 +8,7 @@ from trainrun.util import redaction
 
 
 @pytest.mark.parametrize(
-    ("given", "hidden"),
+    ("text", "hidden"),
     [
         ("https://me:secret@host:5000/x", "https://***@host:5000/x"),
         ("postgresql+psycopg2://u:p%40ss@db/mlflow", "postgresql+psycopg2://***@db/mlflow"),
@@ -20,8 +20,8 @@ from trainrun.util import redaction
         ("api_key=abc", "api_key=***"),
     ],
 )
-def test_hides_what_is_secret(given, hidden):
-    assert redaction.text(given) == hidden
+def test_hides_what_is_secret(text, hidden):
+    assert redaction.text(text) == hidden
 
 
 @pytest.mark.parametrize(

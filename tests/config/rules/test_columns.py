@@ -14,8 +14,8 @@ STOPPING = ["callback=early_stopping", "callback.early_stopping.mode=max"]
 OFF = ["tracking=none", "artifacts.plots=false", "artifacts.report=false"]
 
 
-def problems(*given):
-    return [f"{p.key}: {p.message}" for p in preflight.overrides([*given])[1]]
+def problems(*overrides):
+    return [f"{p.key}: {p.message}" for p in preflight.overrides([*overrides])[1]]
 
 
 def monitor(name, *more):
@@ -56,10 +56,10 @@ def test_other_names_are_refused_with_what_there_is(name, more, hint):
 
 
 def test_a_checkpoints_file_name_holds_known_columns():
-    given = ["data=iris", "callback=model_checkpoint"]
+    overrides = ["data=iris", "callback=model_checkpoint"]
     pattern = "callback.model_checkpoint.filepath='m-{epoch:02d}-%s.keras'"
-    assert problems(*given, pattern % "{val_loss:.2f}") == []
-    (problem,) = problems(*given, pattern % "{val_los:.2f}")
+    assert problems(*overrides, pattern % "{val_loss:.2f}") == []
+    (problem,) = problems(*overrides, pattern % "{val_los:.2f}")
     assert "no metric val_los. Did you mean val_loss?" in problem
 
 
@@ -82,8 +82,8 @@ def test_an_objective_that_no_trial_has_is_refused():
 
 def test_a_short_name_stops_training_by_the_column_that_it_means(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = [*OFF, "data=iris", "trainer.epochs=4", "callback=stop_at", "callback.stop_at.value=0"]
-    result = trainrun.run([*given, "metric=f1", "callback.stop_at.monitor=val_f1"])
+    overrides = [*OFF, "data=iris", "trainer.epochs=4", "callback=stop_at", "callback.stop_at.value=0"]
+    result = trainrun.run([*overrides, "metric=f1", "callback.stop_at.monitor=val_f1"])
     assert len(result.history["loss"]) == 1  # every F1 is at least 0
 
 
@@ -91,8 +91,8 @@ def test_a_sweep_is_ranked_by_the_column_that_a_short_name_means(tmp_path, monke
     from trainrun.cli import main
 
     monkeypatch.chdir(tmp_path)
-    given = ["-m", *OFF, "data=iris", "metric=f1", "sweep.objective=val_f1", "trainer.epochs=8"]
-    assert main([*given, "optimizer.learning_rate=0.00001,0.05", "hydra.launcher.n_jobs=1"]) == 0
+    overrides = ["-m", *OFF, "data=iris", "metric=f1", "sweep.objective=val_f1", "trainer.epochs=8"]
+    assert main([*overrides, "optimizer.learning_rate=0.00001,0.05", "hydra.launcher.n_jobs=1"]) == 0
     (board,) = tmp_path.glob("outputs/sweeps/*/leaderboard.csv")
     rows = list(csv.DictReader(board.read_text(encoding="utf-8").splitlines()))
     values = [float(row["val_f1_score"]) for row in rows]
@@ -103,12 +103,12 @@ def test_class_weights_take_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rows = "".join(f"{i % 7},{'fraud' if i % 3 == 0 else 'honest'}\n" for i in range(60))
     (tmp_path / "own.csv").write_text("x,y\n" + rows)
-    given = [*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=1"]
-    by_name = trainrun.run([*given, "trainer.class_weight={fraud: 5}"])
+    overrides = [*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=1"]
+    by_name = trainrun.run([*overrides, "trainer.class_weight={fraud: 5}"])
     assert "class weights: fraud: 5, honest: 1" in capsys.readouterr().out
-    by_id = trainrun.run([*given, "trainer.class_weight={0: 5}"])
+    by_id = trainrun.run([*overrides, "trainer.class_weight={0: 5}"])
     assert by_name.summary["weights_sha256"] == by_id.summary["weights_sha256"]
     with pytest.raises(
         UserError, match=r"expected class ids \(0 to 1\) or names \(fraud, honest\) as keys, got 'Fraud'"
     ):
-        trainrun.run([*given, "trainer.class_weight={Fraud: 5}"])
+        trainrun.run([*overrides, "trainer.class_weight={Fraud: 5}"])

@@ -19,7 +19,7 @@ PARABOLA = [
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["tune.batch_size=maybe"], "tune.batch_size: expected one of auto, or null, got 'maybe'"),
         (["tune.learning_rate=0.1"], "tune.learning_rate: expected one of auto, or null"),
@@ -46,10 +46,10 @@ PARABOLA = [
     ],
     ids=lambda v: " ".join(v)[-60:] if isinstance(v, list) else "",
 )  # fmt: skip
-def test_is_refused(overrides, said):
+def test_is_refused(overrides, message):
     with pytest.raises(UserError) as error:
         trainrun.compose(overrides)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ WISHES = {
     ],
 )
 def test_auto_chooses_vectorized_by_the_config(words, why):
-    found = heuristics.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
-    assert found is None if why is None else why in found
+    reason = heuristics.against(library.compose([*LONG, *words]), 20, WISHES, HERE)
+    assert reason is None if why is None else why in reason
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_auto_chooses_vectorized_by_the_config(words, why):
     ],
 )
 def test_auto_chooses_vectorized_by_the_sweep_and_the_machine(trials, machine, more, why):
-    found = heuristics.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
-    assert found is None if why is None else why in found
+    reason = heuristics.against(library.compose(LONG), trials, {**WISHES, **more}, machine)
+    assert reason is None if why is None else why in reason
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_steps_of_an_epoch(words, steps):
 
 
 @pytest.fixture
-def given(inside, monkeypatch, capsys):
+def launcher(inside, monkeypatch, capsys):
     """Return who would run a sweep, and what is said of it; nothing is trained, and the machine is as it was measured."""
     monkeypatch.setattr(Resources, "divide", lambda jobs, trials, per_gpu=1: Resources(2, 2))
     begun = []
@@ -108,28 +108,28 @@ def given(inside, monkeypatch, capsys):
     return run
 
 
-def test_the_seeds_of_one_setting_are_trained_in_one_graph(given):
-    assert given("seeds=20") == (
+def test_the_seeds_of_one_setting_are_trained_in_one_graph(launcher):
+    assert launcher("seeds=20") == (
         "vectorized",
         "they differ in their seeds only, and have 100 epochs of 34 steps each",
     )
-    assert given("seed=range(20)")[0] == "vectorized"
-    assert given("seed=range(20)", "optimizer.learning_rate=0.1")[0] == "vectorized"
+    assert launcher("seed=range(20)")[0] == "vectorized"
+    assert launcher("seed=range(20)", "optimizer.learning_rate=0.1")[0] == "vectorized"
 
 
-def test_launcher_set_by_the_user_is_kept(given, inside):
+def test_launcher_set_by_the_user_is_kept(launcher, inside):
     for words in (["hydra/launcher=local"], ["hydra.launcher.n_jobs=2"], ["hydra.launcher.per_gpu=2"]):
-        assert given("seeds=20", *words) == ("local", "")
-    assert given("seeds=2", "trainer.epochs=1", "hydra/launcher=vectorized") == ("vectorized", "")
+        assert launcher("seeds=20", *words) == ("local", "")
+    assert launcher("seeds=2", "trainer.epochs=1", "hydra/launcher=vectorized") == ("vectorized", "")
     presets = inside / "conf" / "experiment"
     presets.mkdir(parents=True)
-    said = "# @package _global_\ndefaults:\n  - override /hydra/launcher: {}\n"
+    content = "# @package _global_\ndefaults:\n  - override /hydra/launcher: {}\n"
     for name in ("local", "vectorized"):
-        (presets / f"{name}.yaml").write_text(said.format(name))
-        assert given("seeds=20", f"experiment={name}") == (name, "")
+        (presets / f"{name}.yaml").write_text(content.format(name))
+        assert launcher("seeds=20", f"experiment={name}") == (name, "")
 
 
-def test_trials_that_differ_in_more_than_seeds_run_locally_without_a_message(given):
+def test_trials_that_differ_in_more_than_seeds_run_locally_without_a_message(launcher):
     for words in (
         ["optimizer=adam,sgd"],
         ["seed=range(7)", "optimizer.learning_rate=1,0.1", "model.dropout=0.1,0.2"],
@@ -140,17 +140,17 @@ def test_trials_that_differ_in_more_than_seeds_run_locally_without_a_message(giv
         ["seed=range(12)", "trainer.batch_size=16,32"],
         ["hydra/sweeper=optuna", "sweep.trials=20", "optimizer.learning_rate=interval(0.001,0.1)"],
     ):
-        assert given(*words) == ("local", ""), words
+        assert launcher(*words) == ("local", ""), words
 
 
-def test_reason_for_the_local_launcher_is_printed(given):
-    assert given("seeds=20", "optimizer.learning_rate=0.1,0.01") == ("local", "")
-    assert given("seeds=2") == ("local", "2 trials are too few for one graph")
-    assert given("seed=range(12)", "trainer.epochs=1") == (
+def test_reason_for_the_local_launcher_is_printed(launcher):
+    assert launcher("seeds=20", "optimizer.learning_rate=0.1,0.01") == ("local", "")
+    assert launcher("seeds=2") == ("local", "2 trials are too few for one graph")
+    assert launcher("seed=range(12)", "trainer.epochs=1") == (
         "local",
         "1 epoch of 34 steps are too few for one graph",
     )
-    name, why = given("seed=range(12)", "sweep/pruner=median")
+    name, why = launcher("seed=range(12)", "sweep/pruner=median")
     assert name == "local" and "pruner" in why
 
 
@@ -162,10 +162,10 @@ def test_a_run_with_seeds_goes_together_and_resume_takes_the_same(tmp_path, monk
     done = trainrun(tmp_path, "-m", *QUIET, "trainer.epochs=2", "seeds=2", "model.units=[8]")
     assert done.returncode == 0, done.stdout + done.stderr
     sweep = only_sweep(tmp_path)
-    found = summaries(sweep)
-    (steps,) = {s["steps"] // 2 for s in found.values()}
-    said = f"in one graph where they are of one shape: they differ in their seeds only, and have 2 epochs of {steps} steps each"
-    assert said in done.stdout
+    reason = summaries(sweep)
+    (steps,) = {s["steps"] // 2 for s in reason.values()}
+    content = f"in one graph where they are of one shape: they differ in their seeds only, and have 2 epochs of {steps} steps each"
+    assert content in done.stdout
     assert "2 trials are trained together in one graph" in done.stdout and "95% interval" in done.stdout
     first = [(sweep / n / "journal.jsonl").read_text().splitlines()[0] for n in ("0", "1")]
     assert len({json.loads(line)["pid"] for line in first}) == 1, "one process"

@@ -39,41 +39,41 @@ def broken(tmp_path_factory):
     argv = ["-m", *QUIET, "plugins=[./bad.py]", "callback=bad", "trainer.epochs=3"]
     argv += ["callback.bad.how=no,segfault,exit,sys.exit,hang,raise,memory"]
     argv += ["sweep.trial_timeout=12", "checkpoint.grace=1"]
-    said = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    output = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = main(argv)
-    return only_sweep(folder), said.getvalue(), code
+    return only_sweep(folder), output.getvalue(), code
 
 
 @pytest.mark.slow
 def test_every_failure_is_reported_with_its_reason_and_stops_no_other_trial(broken):
-    sweep, said, code = broken
+    sweep, output, code = broken
     rows = rows_of(sweep)
-    assert code == 1 and "Traceback" not in said
+    assert code == 1 and "Traceback" not in output
     assert [rows[i]["status"] for i in range(7)] == ["FINISHED"] + ["FAILED"] * 6
     reasons = ["SIGSEGV", "exit code 7", "SystemExit: 5", "trial_timeout=12", "my own mistake", "SIGKILL"]
     for number, reason in enumerate(reasons, 1):
         assert reason in rows[number]["reason"]
-        assert reason in said
+        assert reason in output
 
 
 @pytest.mark.slow
 def test_each_failure_is_in_the_trials_own_record(broken):
     sweep, _, _ = broken
     for number in range(1, 7):
-        told = json.loads((sweep / str(number) / "summary.json").read_text())
-        assert told["status"] in ("FAILED", "KILLED")
+        content = json.loads((sweep / str(number) / "summary.json").read_text())
+        assert content["status"] in ("FAILED", "KILLED")
     assert "invalid literal" in (sweep / "5" / "run.log").read_text()
 
 
 @pytest.mark.slow
 def test_the_winners_command_is_printed_alone(broken, capsys, monkeypatch):
-    sweep, said, _ = broken
+    sweep, output, _ = broken
     monkeypatch.chdir(sweep.parents[2])
     assert main(["best", "last"]) == 0
     line = capsys.readouterr().out.strip()
     assert line.startswith("trainrun ") and "callback.bad.how=no" in line
-    assert line in said
+    assert line in output
 
 
 @pytest.mark.slow
@@ -115,12 +115,12 @@ def test_killed_sweep_resumes_and_its_trials_end_with_it(inside):
     assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2", "snapshot"]
     rows = rows_of(sweep)
     assert [rows[i]["status"] for i in range(3)] == ["FINISHED"] * 3
-    told = json.loads((sweep / "1" / "summary.json").read_text())
-    assert told["resumed_from"]["epoch"] > 0 and told["epochs"] == 100
+    content = json.loads((sweep / "1" / "summary.json").read_text())
+    assert content["resumed_from"]["epoch"] > 0 and content["epochs"] == 100
     alone = ["optimizer.learning_rate=0.002", "trainer.epochs=100", "hardware.deterministic=true"]
     assert main([*QUIET, *alone, "hydra.run.dir=alone"]) == 0
     its = json.loads((inside / "alone" / "summary.json").read_text())
-    assert its["weights_sha256"] == told["weights_sha256"]
+    assert its["weights_sha256"] == content["weights_sha256"]
 
 
 @pytest.mark.slow
@@ -139,9 +139,9 @@ def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
     )
     wait_for(lambda: [*tmp_path.glob("outputs/sweeps/*/*/checkpoints/last.npz")], process)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "running trials are checkpointing and will exit" in said
+    assert "running trials are checkpointing and will exit" in output
     sweep = only_sweep(tmp_path)
     begun = [p for p in sweep.iterdir() if (p / "summary.json").is_file()]
     assert begun and all(json.loads((p / "summary.json").read_text())["status"] == "KILLED" for p in begun)

@@ -97,9 +97,9 @@ def broken(cluster, sweeps_of, tmp_path_factory):
 @pytest.mark.slow
 def test_failure_of_a_trial_or_its_worker_affects_no_other(broken):
     rows = broken.rows
-    assert broken.code == 1 and "Traceback" not in broken.said
+    assert broken.code == 1 and "Traceback" not in broken.output
     words = ["FINISHED", "FAILED", "FAILED", "FAILED", "PRUNED", "FINISHED"]
-    assert [rows[i]["status"] for i in range(6)] == words, broken.said
+    assert [rows[i]["status"] for i in range(6)] == words, broken.output
     assert "exit code 7" in rows[1]["reason"]
     assert "SIGKILL" in rows[2]["reason"]
     assert "worker on the cluster died" in rows[3]["reason"]
@@ -126,10 +126,10 @@ def test_mlflow_has_every_trial(broken):
 
     client = MlflowClient(f"sqlite:///{broken.folder / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("trainrun").experiment_id])
-    found = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
-    assert {str(n) for n in range(6)} <= set(found)
-    assert [found[str(n)].info.status for n in (0, 4, 5)] == ["FINISHED"] * 3
-    history = client.get_metric_history(found["0"].info.run_id, "val_loss")
+    by_name = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
+    assert {str(n) for n in range(6)} <= set(by_name)
+    assert [by_name[str(n)].info.status for n in (0, 4, 5)] == ["FINISHED"] * 3
+    history = client.get_metric_history(by_name["0"].info.run_id, "val_loss")
     assert len([m for m in history if m.step]) >= 5
 
 
@@ -143,12 +143,14 @@ def test_trial_resumes_on_another_node_to_identical_bits(ray_sweeps, monkeypatch
         "hardware.deterministic=true",
     ]
     ray_sweeps.interrupted(*common, "callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02")
-    assert ray_sweeps.code == 130, ray_sweeps.said
+    assert ray_sweeps.code == 130, ray_sweeps.output
     assert [ray_sweeps.summary(n)["status"] for n in (0, 1)] == ["KILLED", "KILLED"]
     ray_sweeps.run("resume", "last", "n_jobs=1")  # one worker imports TensorFlow
-    assert ray_sweeps.code == 0, ray_sweeps.said
-    told = ray_sweeps.summary(0)
-    assert told["status"] == "FINISHED" and told["resumed_from"]["epoch"] > 0 and told["epochs"] == 60
+    assert ray_sweeps.code == 0, ray_sweeps.output
+    content = ray_sweeps.summary(0)
+    assert (
+        content["status"] == "FINISHED" and content["resumed_from"]["epoch"] > 0 and content["epochs"] == 60
+    )
     monkeypatch.chdir(ray_sweeps.folder)
     alone = [
         "data=iris", "artifacts.report=false", "artifacts.plots=false", "tracking=none", "trainer.epochs=60",
@@ -156,7 +158,7 @@ def test_trial_resumes_on_another_node_to_identical_bits(ray_sweeps, monkeypatch
     ]  # fmt: skip
     assert main(alone) == 0
     summary = json.loads((ray_sweeps.folder / "alone" / "summary.json").read_text())
-    assert summary["weights_sha256"] == told["weights_sha256"]
+    assert summary["weights_sha256"] == content["weights_sha256"]
 
 
 @pytest.mark.slow
@@ -165,7 +167,7 @@ def test_wrong_token_is_reported_within_half_a_minute(cluster, ray_sweeps):
     began = time.monotonic()
     ray_sweeps.sweep("optimizer=adam,sgd", "tracking=none")
     assert time.monotonic() - began < 60  # the limit is 25 s, on a machine that does other things
-    assert ray_sweeps.code == 2 and "RAY_AUTH_MODE" in ray_sweeps.said, ray_sweeps.said
+    assert ray_sweeps.code == 2 and "RAY_AUTH_MODE" in ray_sweeps.output, ray_sweeps.output
     assert not (ray_sweeps.folder / "outputs").exists()
 
 
@@ -194,21 +196,21 @@ def test_without_the_package_one_sentence_tells_how_to_install_it(monkeypatch):
 
 
 def test_a_mirror_brings_pieces_replacements_and_deletions(tmp_path):
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
+    remote, here = tmp_path / "there", tmp_path / "here"
+    remote.mkdir()
     here.mkdir()
     (here / "journal.jsonl").write_text("one\n")
-    twin = file_sync.Mirror(0, there, str(here), file_sync.pack(here), lambda m: file_sync.receive(here, m))
-    with open(there / "journal.jsonl", "a") as file:
-        file.write(f'{{"run_dir":"{there}"}}\n')
-    (there / "checkpoints").mkdir()
-    (there / "checkpoints" / "a.npz").write_bytes(os.urandom(2 * file_sync.PIECE + 5))
-    (there / "empty").touch()
+    twin = file_sync.Mirror(0, remote, str(here), file_sync.pack(here), lambda m: file_sync.receive(here, m))
+    with open(remote / "journal.jsonl", "a") as file:
+        file.write(f'{{"run_dir":"{remote}"}}\n')
+    (remote / "checkpoints").mkdir()
+    (remote / "checkpoints" / "a.npz").write_bytes(os.urandom(2 * file_sync.PIECE + 5))
+    (remote / "empty").touch()
     twin.end()
     assert (here / "journal.jsonl").read_text() == f'one\n{{"run_dir":"{here}"}}\n'
-    assert (here / "checkpoints/a.npz").read_bytes() == (there / "checkpoints/a.npz").read_bytes()
+    assert (here / "checkpoints/a.npz").read_bytes() == (remote / "checkpoints/a.npz").read_bytes()
     assert (here / "empty").exists()
-    (there / "checkpoints" / "a.npz").unlink()
+    (remote / "checkpoints" / "a.npz").unlink()
     twin.end()
     assert not (here / "checkpoints/a.npz").exists()
     for name in ("../x", "/etc/x"):

@@ -18,9 +18,9 @@ def machine(monkeypatch):
     return of
 
 
-def shares(found):
+def shares(division):
     taken = []
-    while (share := found.take()) is not None:
+    while (share := division.take()) is not None:
         taken.append(share)
     return taken
 
@@ -55,8 +55,8 @@ def test_small_trials_share_a_gpu_where_asked_for(machine):
 
 def test_what_is_given_back_can_be_taken_again(machine):
     machine(cores=2)
-    found = Resources.divide(1, 5)
-    share = found.take()
-    assert found.take() is None
-    found.give_back(share)
-    assert found.take() is share
+    division = Resources.divide(1, 5)
+    share = division.take()
+    assert division.take() is None
+    division.give_back(share)
+    assert division.take() is share

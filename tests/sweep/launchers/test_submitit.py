@@ -41,18 +41,18 @@ def broken(sweeps_of, tmp_path_factory):
 @pytest.mark.slow
 def test_failure_of_a_trial_or_its_job_affects_no_other(broken):
     rows = broken.rows
-    assert broken.code == 1 and "Traceback" not in broken.said
+    assert broken.code == 1 and "Traceback" not in broken.output
     words = ["FINISHED", "FAILED", "FAILED", "PRUNED", "FINISHED"]
-    assert [rows[i]["status"] for i in range(5)] == words, broken.said
+    assert [rows[i]["status"] for i in range(5)] == words, broken.output
     assert "exit code 7" in rows[1]["reason"]
     assert "job " in rows[2]["reason"] and "_log.err" in rows[2]["reason"]
 
 
 @pytest.mark.slow
 def test_preempted_job_is_requeued_and_resumes_to_identical_bits(broken):
-    told, alone = broken.summary(4), broken.summary(0)
-    assert told["resumed_from"] is not None and told["epochs"] == 5
-    assert told["weights_sha256"] == alone["weights_sha256"]
+    resumed, alone = broken.summary(4), broken.summary(0)
+    assert resumed["resumed_from"] is not None and resumed["epochs"] == 5
+    assert resumed["weights_sha256"] == alone["weights_sha256"]
     words = [
         line for line in (broken.dir / "4" / "journal.jsonl").read_text().splitlines() if '"end"' in line
     ]
@@ -65,10 +65,10 @@ def test_mlflow_has_every_trial_the_requeued_one_as_finished(broken):
 
     client = MlflowClient(f"sqlite:///{broken.folder / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("trainrun").experiment_id])
-    found = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
-    assert {found[str(n)].info.status for n in (0, 4)} == {"FINISHED"}
-    assert found["1"].info.status in ("FAILED", "KILLED")
-    losses = client.get_metric_history(found["4"].info.run_id, "loss")
+    by_name = {Path(r.data.tags["run_dir"]).name: r for r in runs if "run_dir" in r.data.tags}
+    assert {by_name[str(n)].info.status for n in (0, 4)} == {"FINISHED"}
+    assert by_name["1"].info.status in ("FAILED", "KILLED")
+    losses = client.get_metric_history(by_name["4"].info.run_id, "loss")
     assert sorted(m.step for m in losses) == sorted({m.step for m in losses}), "an epoch came twice"
 
 
@@ -90,10 +90,10 @@ def test_number_of_concurrent_jobs_is_limited(broken):
 def test_ctrl_c_saves_the_trials_and_resume_goes_on_with_submitit(sweeps_of, tmp_path):
     sweeps = sweeps_of(tmp_path, [*LOCAL, "tracking=none"])
     sweeps.interrupted("callback.fate.how=slow", "optimizer.learning_rate=0.01,0.02", "trainer.epochs=40")
-    assert sweeps.code == 130, sweeps.said
+    assert sweeps.code == 130, sweeps.output
     assert [sweeps.summary(n)["status"] for n in (0, 1)] == ["KILLED", "KILLED"]
     sweeps.run("resume", "last")
-    assert sweeps.code == 0, sweeps.said
+    assert sweeps.code == 0, sweeps.output
     for n in (0, 1):
         assert sweeps.summary(n)["status"] == "FINISHED" and sweeps.summary(n)["resumed_from"]["epoch"] > 0
 
@@ -196,6 +196,6 @@ def test_job_without_output_does_not_block_messages_of_the_others(tmp_path):
     (tmp_path / "7_0_log.err").write_bytes(process.communicate()[1])
     job = SimpleNamespace(handle=LocalJob(tmp_path, "7", process=process))
     began = time.monotonic()
-    said = Submitit.gone(None, job)
+    reason = Submitit.gone(None, job)
     assert time.monotonic() - began < 10
-    assert "what it said last" in said and "7_0_log.err" in said
+    assert "what it said last" in reason and "7_0_log.err" in reason

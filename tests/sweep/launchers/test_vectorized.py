@@ -44,17 +44,17 @@ def both(tmp_path_factory):
 
 @pytest.mark.slow
 def test_each_trial_equals_its_run_by_the_local_launcher(both):
-    (said, one), (_, other) = both
-    assert "8 trials are trained together in one graph" in said
+    (output, one), (_, other) = both
+    assert "8 trials are trained together in one graph" in output
     got, expected = summaries(one), summaries(other)
     assert got.keys() == expected.keys() == set(range(8))
     assert len({s["epochs"] for s in expected.values()}) > 1, "some are to stop early"
-    for number, wanted in expected.items():
+    for number, summary in expected.items():
         assert (got[number]["status"], got[number]["epochs"], got[number]["steps"]) == (
-            "FINISHED", wanted["epochs"], wanted["steps"],
+            "FINISHED", summary["epochs"], summary["steps"],
         )  # fmt: skip
-        assert got[number]["metrics"] == pytest.approx(wanted["metrics"], rel=1e-3, abs=1e-5)
-        assert got[number]["best"].keys() == wanted["best"].keys()
+        assert got[number]["metrics"] == pytest.approx(summary["metrics"], rel=1e-3, abs=1e-5)
+        assert got[number]["best"].keys() == summary["best"].keys()
 
 
 @pytest.mark.slow
@@ -63,14 +63,14 @@ def test_many_trials_use_a_process_per_core_with_the_same_results(tmp_path):
     for folder in folders:
         folder.mkdir()
     words = [*SMALL, "trainer.epochs=2", "optimizer=sgd"]
-    said, one = swept(folders[0], TOGETHER, *words, "seed=range(16)")
-    assert "or 2 side by side" in said and "8 trials are trained together in one graph" in said
+    output, one = swept(folders[0], TOGETHER, *words, "seed=range(16)")
+    assert "or 2 side by side" in output and "8 trials are trained together in one graph" in output
     assert len({journal(one, i)[0]["pid"] for i in range(16)}) == 2
     _, other = swept(folders[1], *words, "hydra/launcher=local", "seed=0,15")
     got, expected = summaries(one), summaries(other)
     assert {s["status"] for s in got.values()} == {"FINISHED"} and len(got) == 16
-    for mine, theirs in ((0, 0), (15, 1)):
-        assert got[mine]["metrics"] == pytest.approx(expected[theirs]["metrics"], rel=1e-3, abs=1e-5)
+    for own, theirs in ((0, 0), (15, 1)):
+        assert got[own]["metrics"] == pytest.approx(expected[theirs]["metrics"], rel=1e-3, abs=1e-5)
 
 
 def told(sweep, number):
@@ -93,8 +93,8 @@ def test_learning_rates_and_update_counts_are_current_while_variables_are_pendin
     folders = [tmp_path / "schedule", tmp_path / "callback"]
     for folder in folders:
         folder.mkdir()
-    said, sweep = swept(folders[0], TOGETHER, *words, "schedule=cosine_decay")
-    assert "2 trials are trained together in one graph" in said
+    output, sweep = swept(folders[0], TOGETHER, *words, "schedule=cosine_decay")
+    assert "2 trials are trained together in one graph" in output
     for number, rate in enumerate(rates):
         # Keras: rate · (1 + cos(π · step / decay_steps)) / 2, at the epoch's last update.
         done = [steps * (e + 1) for e in range(4)]
@@ -102,11 +102,11 @@ def test_learning_rates_and_update_counts_are_current_while_variables_are_pendin
         assert [n for _, n in told(sweep, number)] == done
         assert [r for r, _ in told(sweep, number)] == pytest.approx(expected, rel=1e-5)
     # No loss falls by so much: from the second epoch on it is halved at each end, and told after the next.
-    said, sweep = swept(
+    output, sweep = swept(
         folders[1], TOGETHER, *words, "callback=reduce_lr_on_plateau", "callback.reduce_lr_on_plateau.min_delta=1e9",
         "callback.reduce_lr_on_plateau.patience=1", "callback.reduce_lr_on_plateau.factor=0.5",
     )  # fmt: skip
-    assert "2 trials are trained together in one graph" in said
+    assert "2 trials are trained together in one graph" in output
     for number, rate in enumerate(rates):
         expected = [(pytest.approx(rate / k, rel=1e-6), steps * (e + 1)) for e, k in enumerate((1, 1, 2, 4))]
         assert told(sweep, number) == expected
@@ -120,8 +120,8 @@ def test_its_directory_and_journal_are_those_of_a_run(both):
         assert names[0] == names[1]
         kinds = [[(r["kind"], r.get("epoch")) for r in journal(s, number)] for s in (one, other)]
         assert kinds[0] == kinds[1]
-    mine = (one / "3" / "run.log").read_text()
-    assert mine.count("best epoch") == 1 and "epoch       loss" in mine
+    own = (one / "3" / "run.log").read_text()
+    assert own.count("best epoch") == 1 and "epoch       loss" in own
     rows = rows_of(one)
     assert {r["status"] for r in rows.values()} == {"FINISHED"} and len(rows) == 8
 
@@ -136,23 +136,23 @@ def test_its_model_predicts_and_the_run_can_go_on_by_itself(both, monkeypatch, c
     (_, one), (_, other) = both
     few = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
     models = [keras.saving.load_model(s / "2" / "model.keras", safe_mode=True) for s in (one, other)]
-    said = [
+    output = [
         m.predict({m.input_names[0]: few} if isinstance(m.input, dict) else few, verbose=0) for m in models
     ]
-    np.testing.assert_allclose(said[0], said[1], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(output[0], output[1], rtol=1e-3, atol=1e-4)
     assert main(["resume", str(one / "2")]) == 0
     assert "finished" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_failing_trial_affects_no_other_trial_of_its_group(tmp_path):
-    said, sweep = swept(
+    output, sweep = swept(
         tmp_path, TOGETHER, *SMALL, "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.001,1e30,0.002,0.003",
         "sweep/pruner=threshold", "sweep.pruner.upper=1e9", code=1,
     )  # fmt: skip
-    found = rows_of(sweep)
-    assert [found[i]["status"] for i in range(4)] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
-    assert "loss became" in said and (sweep / "1" / "autopsy.json").is_file()
+    results = rows_of(sweep)
+    assert [results[i]["status"] for i in range(4)] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
+    assert "loss became" in output and (sweep / "1" / "autopsy.json").is_file()
     alone = library.run([*SMALL[:-1], "data=diabetes", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=0.003"],
                         run_dir=tmp_path / "alone")  # fmt: skip
     assert summaries(sweep)[3]["metrics"] == pytest.approx(alone.metrics, rel=1e-4)
@@ -164,8 +164,14 @@ def test_pruned_trials_make_room_for_the_next_points(tmp_path):
         tmp_path, TOGETHER, "hydra.launcher.max_trials=3", *SMALL, "trainer.epochs=5", "optimizer=sgd",
         "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep/pruner=threshold", "sweep.pruner.upper=0.9", "sweep.pruner.warmup_epochs=1", "sweep.objective=val_loss",
     )  # fmt: skip
-    found = rows_of(sweep)
-    assert [found[i]["status"] for i in range(5)] == ["FINISHED", "PRUNED", "FINISHED", "PRUNED", "FINISHED"]
+    results = rows_of(sweep)
+    assert [results[i]["status"] for i in range(5)] == [
+        "FINISHED",
+        "PRUNED",
+        "FINISHED",
+        "PRUNED",
+        "FINISHED",
+    ]
     assert (
         journal(sweep, 1)[-1]["status"] == "PRUNED" and (sweep / "1" / "checkpoints" / "last.npz").is_file()
     )
@@ -175,16 +181,16 @@ def test_pruned_trials_make_room_for_the_next_points(tmp_path):
 
 @pytest.mark.slow
 def test_trials_of_another_shape_run_locally_with_the_reason_printed(tmp_path):
-    said, sweep = swept(
+    output, sweep = swept(
         tmp_path, TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "model.activation=relu,tanh", "trainer.jit_compile=auto",
         "model.units=[8],[6]",
     )  # fmt: skip
     assert {r["status"] for r in rows_of(sweep).values()} == {"FINISHED"}
-    assert "2 trials are trained together in one graph" in said
+    assert "2 trials are trained together in one graph" in output
     assert len({journal(sweep, i)[0]["pid"] for i in range(8)}) == 1
     (tmp_path / "next").mkdir()
-    said, sweep = swept(tmp_path / "next", TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "trainer.run_eagerly=true", "trainer.epochs=1")  # fmt: skip
-    assert "2 trials trained separately: trainer.run_eagerly=true" in said
+    output, sweep = swept(tmp_path / "next", TOGETHER, *SMALL, "optimizer.learning_rate=0.1,0.01", "trainer.run_eagerly=true", "trainer.epochs=1")  # fmt: skip
+    assert "2 trials trained separately: trainer.run_eagerly=true" in output
     assert len({journal(sweep, i)[0]["pid"] for i in range(2)}) == 2
 
 
@@ -247,11 +253,13 @@ def test_trials_of_a_killed_process_resume_one_by_one(tmp_path):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    said, sweep = swept(tmp_path, *words)
+    output, sweep = swept(tmp_path, *words)
     killer.join()
-    assert "the process of 2 trials ended" in said and "they continue separately" in said
-    found = summaries(sweep)
-    assert all(s["status"] == "FINISHED" and s["epochs"] == 200 and s["resumed_from"] for s in found.values())
+    assert "the process of 2 trials ended" in output and "they continue separately" in output
+    results = summaries(sweep)
+    assert all(
+        s["status"] == "FINISHED" and s["epochs"] == 200 and s["resumed_from"] for s in results.values()
+    )
 
 
 @pytest.mark.slow
@@ -278,6 +286,6 @@ def test_killed_sweep_resumes_vectorized_to_identical_bits(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 trials are trained together" in done.stdout
     expected = summaries(only_sweep(folders[0]))
-    for number, found in summaries(sweep).items():
-        assert found["resumed_from"] and found["epochs"] == 150
-        assert found["weights_sha256"] == expected[number]["weights_sha256"]
+    for number, summary in summaries(sweep).items():
+        assert summary["resumed_from"] and summary["epochs"] == 150
+        assert summary["weights_sha256"] == expected[number]["weights_sha256"]

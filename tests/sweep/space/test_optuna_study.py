@@ -117,9 +117,9 @@ def test_study_records_the_final_state_of_each_trial(tmp_path):
     driver.end(trials[4], loss=math.nan)
     trials[5].config, trials[5].place = {"seed": 7}, tmp_path / "5"
     driver.end(trials[5], loss=0.5)
-    found = study_of(tmp_path).trials
+    recorded = study_of(tmp_path).trials
     state = optuna.trial.TrialState
-    assert [t.state for t in found] == [
+    assert [t.state for t in recorded] == [
         state.COMPLETE,
         state.FAIL,
         state.FAIL,
@@ -127,12 +127,12 @@ def test_study_records_the_final_state_of_each_trial(tmp_path):
         state.FAIL,
         state.COMPLETE,
     ]
-    assert found[0].value == 0.25 and found[3].value == 1.0  # the last one that it reported
-    assert all(t.intermediate_values == {1: 2.0, 2: 1.0} for t in found)
+    assert recorded[0].value == 0.25 and recorded[3].value == 1.0  # the last one that it reported
+    assert all(t.intermediate_values == {1: 2.0, 2: 1.0} for t in recorded)
     assert study_of(tmp_path).best_trial.number == 0
-    assert found[5].user_attrs["seed"] == 7 and found[5].user_attrs["run_dir"] == str(tmp_path / "5")
-    assert [t.user_attrs["trainrun"]["number"] for t in found] == [*range(6)]
-    assert found[0].user_attrs["trainrun"]["overrides"] == trials[0].overrides
+    assert recorded[5].user_attrs["seed"] == 7 and recorded[5].user_attrs["run_dir"] == str(tmp_path / "5")
+    assert [t.user_attrs["trainrun"]["number"] for t in recorded] == [*range(6)]
+    assert recorded[0].user_attrs["trainrun"]["overrides"] == trials[0].overrides
 
 
 def test_a_file_that_a_killed_process_left_is_taken_up(tmp_path):
@@ -159,9 +159,9 @@ def test_a_file_that_a_killed_process_left_is_taken_up(tmp_path):
     rest.end(second.prepare(), loss=0.75)
     rest.run(4)
     assert not rest.study.left
-    found = study_of(tmp_path)
-    assert len(found.trials) == 10 and all(t.state.is_finished() for t in found.trials)
-    assert found.trials[4].value == 0.125 and found.trials[5].value == 0.75
+    recorded = study_of(tmp_path)
+    assert len(recorded.trials) == 10 and all(t.state.is_finished() for t in recorded.trials)
+    assert recorded.trials[4].value == 0.125 and recorded.trials[5].value == 0.75
 
 
 def test_a_trial_that_counted_as_failed_and_was_tried_again_counts_anew(tmp_path):
@@ -174,9 +174,9 @@ def test_a_trial_that_counted_as_failed_and_was_tried_again_counts_anew(tmp_path
     assert rest.study.total == 3
     rest.end(rest.study.take().prepare())
     rest.run(2)
-    found = study_of(tmp_path).trials
-    assert [t.state.name for t in found] == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
-    assert found[1].params.keys() == found[2].params.keys() == {"x", "y", "k", "c"}
+    recorded = study_of(tmp_path).trials
+    assert [t.state.name for t in recorded] == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
+    assert recorded[1].params.keys() == recorded[2].params.keys() == {"x", "y", "k", "c"}
     assert Driver(tmp_path, "tpe", 3).study.left is False
 
 
@@ -285,16 +285,16 @@ def test_the_study_holds_what_the_trials_hold(searched):
     rows = rows_of(sweep)
     for trial in study_of(sweep).trials:
         number = trial.user_attrs["trainrun"]["number"]
-        told = json.loads((sweep / str(number) / "summary.json").read_text())
+        content = json.loads((sweep / str(number) / "summary.json").read_text())
         assert (
-            told["status"]
+            content["status"]
             == rows[number]["status"]
             == {"COMPLETE": "FINISHED"}.get(trial.state.name, trial.state.name)
         )
-        assert f"optimizer.learning_rate={trial.params['optimizer.learning_rate']!r}" in told["overrides"]
+        assert f"optimizer.learning_rate={trial.params['optimizer.learning_rate']!r}" in content["overrides"]
         assert trial.user_attrs["run_dir"] == str(sweep / str(number)) and trial.user_attrs["seed"] == 42
         if trial.state.name == "COMPLETE":
-            assert trial.value == told["metrics"]["loss"] and len(trial.intermediate_values) == 6
+            assert trial.value == content["metrics"]["loss"] and len(trial.intermediate_values) == 6
         else:
             assert trial.value == [*trial.intermediate_values.values()][-1]
 
@@ -333,20 +333,20 @@ def test_killed_study_resumes(tmp_path):
 def test_invalid_point_is_one_failed_trial(inside, capsys):
     """The preflight looks at each choice, not at every pair of them: what it has not seen fails alone."""
     space = "{optimizer: 'adam,sgd', model: 'mlp,linear', model.units: {space: '4,8', when: 'optimizer=sgd'}}"
-    given = [
+    overrides = [
         "data=iris",
         *QUIET,
         "trainer.epochs=1",
         f"sweep.space={space}",
         "seed=" + ",".join(map(str, range(30))),
     ]
-    code = main(["-m", *given, "hydra/sweeper=random", "sweep.trials=6", "sweep.max_failures=null"])
-    said = capsys.readouterr()
+    code = main(["-m", *overrides, "hydra/sweeper=random", "sweep.trials=6", "sweep.max_failures=null"])
+    output = capsys.readouterr()
     rows = rows_of(only_sweep(inside))
     bad = [
         n for n, r in rows.items() if "model=linear" in r["overrides"] and "model.units=" in r["overrides"]
     ]
-    assert code == (1 if bad else 0) and "Traceback" not in said.out + said.err
+    assert code == (1 if bad else 0) and "Traceback" not in output.out + output.err
     assert {n for n, r in rows.items() if r["status"] == "FAILED"} == {*bad} and len(rows) == 6
 
 

@@ -17,20 +17,20 @@ SGD = {"optimizer": "adam,sgd", "optimizer.momentum": {"space": "0.1,0.9", "when
 
 
 def space(overrides=(), entries=None, zipped=None):
-    found, problems = sweep_grammar.read(list(overrides), entries, zipped)
+    search_space, problems = sweep_grammar.read(list(overrides), entries, zipped)
     assert not problems, problems
-    return found
+    return search_space
 
 
-def points(found):
-    return [found.overrides(chosen) for chosen in found.grid()]
+def points(search_space):
+    return [search_space.overrides(chosen) for chosen in search_space.grid()]
 
 
 def test_a_grid_is_the_product_in_hydras_order():
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    given = [
+    overrides = [
         "data=iris",
         "optimizer=adam,sgd",
         "+a.b=range(3)",
@@ -38,30 +38,30 @@ def test_a_grid_is_the_product_in_hydras_order():
         "w=[1,2],[3]",
         "v=0.10,1e-5",
     ]
-    theirs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(given), None)[0]
-    assert points(space(given)) == theirs
+    theirs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None)[0]
+    assert points(space(overrides)) == theirs
     assert len(theirs) == 2 * 3 * 2 * 2 * 2
 
 
 def test_keys_in_a_zip_vary_together():
     units, drops, rates = [8, 16, 32], [0.1, 0.2, 0.3], [1, 2]
-    given = ["u=8,16,32", "rate=1,2", "d=0.1,0.2,0.3", "p=a,b", "+q=c,d"]
+    overrides = ["u=8,16,32", "rate=1,2", "d=0.1,0.2,0.3", "p=a,b", "+q=c,d"]
     expected = [
         [f"u={u}", f"rate={r}", f"d={d}", f"p={p}", f"+q={q}"]
         for (u, d), r, (p, q) in itertools.product(
             zip(units, drops, strict=True), rates, zip("ab", "cd", strict=True)
         )
     ]
-    assert points(space(given, zipped=[["u", "d"], ["p", "q"]])) == expected
-    assert len(points(space(given, zipped=["u", "d"]))) == 3 * 2 * 2 * 2
+    assert points(space(overrides, zipped=[["u", "d"], ["p", "q"]])) == expected
+    assert len(points(space(overrides, zipped=["u", "d"]))) == 3 * 2 * 2 * 2
 
 
 def test_what_is_typed_comes_before_the_yaml():
-    found = space(
+    search_space = space(
         ["optimizer=rmsprop", "a=1,2"],
         {"optimizer": "adam,sgd", "+a": "3,4", "b": [5, "x y", [1, 2]], "c": 7},
     )
-    assert points(found) == [
+    assert points(search_space) == [
         ["optimizer=rmsprop", f"a={a}", f"b={b}", "c=7"] for a in (1, 2) for b in ("5", "x\\ y", "[1,2]")
     ]
 
@@ -84,8 +84,8 @@ def test_a_conditional_key_is_chosen_only_where_its_condition_holds():
         for b in "xy" if a == "0.1" and d in "pq" else [None]:
             for c in "12" if b == "x" else [None]:
                 expected.add(frozenset(f"{k}={v}" for k, v in zip("abcd", (a, b, c, d), strict=True) if v))
-    found = points(space(entries=turned))
-    assert {frozenset(p) for p in found} == expected and len(found) == len(expected)
+    search_space = points(space(entries=turned))
+    assert {frozenset(p) for p in search_space} == expected and len(search_space) == len(expected)
 
 
 def test_what_is_typed_may_settle_a_condition():
@@ -97,7 +97,7 @@ def test_what_is_typed_may_settle_a_condition():
 
 
 def test_draws_follow_the_distributions_of_the_space():
-    found = space(
+    search_space = space(
         [
             "u=interval(-2,3)",
             "l=tag(log,interval(1e-4,1e-1))",
@@ -107,7 +107,7 @@ def test_draws_follow_the_distributions_of_the_space():
         ]
     )
     generator = np.random.default_rng(0)
-    drawn = [found.draw(generator) for _ in range(4000)]
+    drawn = [search_space.draw(generator) for _ in range(4000)]
     uniform = [float(d["u"]) for d in drawn]
     logarithms = [math.log10(float(d["l"])) for d in drawn]
     assert stats.kstest(uniform, stats.uniform(-2, 5).cdf).pvalue > 0.01
@@ -124,33 +124,33 @@ def test_draws_follow_the_distributions_of_the_space():
 
 
 def test_the_same_seed_draws_the_same_points_and_more_of_them_begin_alike():
-    found = space(["a=interval(0,1)", "b=x,y"])
-    assert [*draw(found, 5, 1)] == [*draw(found, 9, 1)][:5]
-    assert [*draw(found, 5, 1)] != [*draw(found, 5, 2)]
+    search_space = space(["a=interval(0,1)", "b=x,y"])
+    assert [*draw(search_space, 5, 1)] == [*draw(search_space, 9, 1)][:5]
+    assert [*draw(search_space, 5, 1)] != [*draw(search_space, 5, 2)]
 
 
 def test_no_point_is_drawn_twice_and_a_small_space_ends():
-    found = space(entries=SGD)
-    drawn = [found.overrides(c) for c in draw(found, 100, 3)]
-    assert sorted(drawn) == sorted(points(found))
+    search_space = space(entries=SGD)
+    drawn = [search_space.overrides(c) for c in draw(search_space, 100, 3)]
+    assert sorted(drawn) == sorted(points(search_space))
 
 
 def test_random_points_that_are_there_are_not_drawn_again():
-    found = space(["data=iris", "a=interval(0,1)"])
-    first = Drawn(found, 3, 7, None)
-    more = Drawn(found, 5, 7, None, recorded=[(n, [*reversed(o)]) for n, o in first.known])
+    search_space = space(["data=iris", "a=interval(0,1)"])
+    first = Drawn(search_space, 3, 7, None)
+    more = Drawn(search_space, 5, 7, None, recorded=[(n, [*reversed(o)]) for n, o in first.known])
     assert [n for n, _ in first.known] == [0, 1, 2] and [n for n, _ in more.known] == [3, 4]
-    assert [o for _, o in first.known + more.known] == [o for _, o in Drawn(found, 5, 7, None).known]
+    assert [o for _, o in first.known + more.known] == [o for _, o in Drawn(search_space, 5, 7, None).known]
 
 
 @pytest.mark.parametrize("most", [0, 1000])
 def test_a_preflight_sees_each_choice_both_ends_and_every_condition(most):
     entries = {**SGD, "rate": "tag(log, interval(1e-4, 1e-1))", "units": "range(8,65,8)", "deep": {}}
     entries["deep"] = {"space": "interval(0, 1)", "when": ["optimizer.momentum=0.9", "units=24,32"]}
-    found = space(["model=a,b", "p=1,2,3", "q=4,5,6"], entries, ["p", "q"])
-    corners = [found.overrides(c) for c in found.corners(most)]
+    search_space = space(["model=a,b", "p=1,2,3", "q=4,5,6"], entries, ["p", "q"])
+    corners = [search_space.overrides(c) for c in search_space.corners(most)]
     seen = {o for point in corners for o in point}
-    wanted = {
+    required = {
         "model=a",
         "model=b",
         "p=1",
@@ -161,8 +161,8 @@ def test_a_preflight_sees_each_choice_both_ends_and_every_condition(most):
         "rate=0.0001",
         "rate=0.1",
     }
-    wanted |= {"optimizer.momentum=0.1", "optimizer.momentum=0.9", "units=8", "units=64"}
-    assert wanted <= seen
+    required |= {"optimizer.momentum=0.1", "optimizer.momentum=0.9", "units=8", "units=64"}
+    assert required <= seen
     for point in corners:
         assert ("optimizer=sgd" in point) == any(o.startswith("optimizer.momentum") for o in point)
     if most == 0:  # units=24 is none of the ends, and is taken for what hangs on it
@@ -212,9 +212,9 @@ def test_mistake_in_a_search_space_is_refused_with_the_way_out(name):
 
 def refused(capsys, *argv):
     code = main(["-m", "data=iris", "tracking=none", *argv])
-    said = " ".join(capsys.readouterr().err.split())
-    assert code == 2 and "Traceback" not in said
-    return said
+    output = " ".join(capsys.readouterr().err.split())
+    assert code == 2 and "Traceback" not in output
+    return output
 
 
 RATE = "optimizer.learning_rate=tag(log, interval(1e-4,1e-1))"
@@ -240,9 +240,9 @@ RATE = "optimizer.learning_rate=tag(log, interval(1e-4,1e-1))"
     ids=lambda v: " ".join(v)[:60] if isinstance(v, list) else None,
 )  # fmt: skip
 def test_a_sweep_is_refused_before_anything_is_made(argv, words, capsys, inside):
-    said = refused(capsys, *argv)
+    output = refused(capsys, *argv)
     for word in words:
-        assert word in said
+        assert word in output
     assert not (inside / "outputs").exists()
 
 

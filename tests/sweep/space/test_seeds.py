@@ -43,8 +43,8 @@ def test_interval_and_welch_are_scipys(seed):
     low, high = stats.t.interval(0.95, len(a) - 1, loc=np.mean(a), scale=stats.sem(a))
     assert seed_replicates.interval(a) == pytest.approx((low, high), rel=1e-12)
     for alternative in ("two-sided", "greater"):
-        told = stats.ttest_ind(a, b, equal_var=False, alternative=alternative).pvalue
-        assert seed_replicates.welch(a, b, alternative) == pytest.approx(told, rel=1e-10)
+        content = stats.ttest_ind(a, b, equal_var=False, alternative=alternative).pvalue
+        assert seed_replicates.welch(a, b, alternative) == pytest.approx(content, rel=1e-10)
 
 
 def test_values_without_any_spread_differ_or_do_not():
@@ -145,14 +145,14 @@ def listed(*settings):
 
 def race(source, loss, count=5, jobs=1, **more):
     """Run a sweep without training: `loss` tells what a trial comes to; return the trials in their order."""
-    written, said = [], []
+    written, lines = [], []
     points = Seeded(
         source,
         count,
         10,
         lambda n, o: trial(n, o, "RUNNING"),
         planned=written.extend,
-        say=said.append,
+        say=lines.append,
         **more,
     )
     ran, running = [], []
@@ -165,7 +165,7 @@ def race(source, loss, count=5, jobs=1, **more):
         one.status, one.metrics = "FINISHED", {"val_loss": loss(one)}
         ran.append(one)
         points.ended(one)
-    return ran, written, said, points
+    return ran, written, lines, points
 
 
 def made_up(one):
@@ -178,10 +178,10 @@ def made_up(one):
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_setting_that_is_clearly_worse_gets_no_more_seeds(jobs):
     source = listed(["a=good"], ["a=good2"], ["a=bad"])
-    ran, written, said, _ = race(source, made_up, jobs=jobs)
+    ran, written, lines, _ = race(source, made_up, jobs=jobs)
     count = {name: sum(t.overrides[0] == name for t in ran) for name in ("a=good", "a=good2", "a=bad")}
     assert count["a=good"] == count["a=good2"] == 5 and 2 <= count["a=bad"] <= 3
-    assert len({n for n, _ in written}) == len(written) == 15 and "clearly worse" in said[0]
+    assert len({n for n, _ in written}) == len(written) == 15 and "clearly worse" in lines[0]
     assert {o[-1] for _, o in written} == {f"seed={s}" for s in range(10, 15)}
 
 
@@ -208,9 +208,9 @@ def test_trial_source_gets_one_result_per_setting_with_the_means():
     source = listed(["a=good"], ["a=bad"])
     ran, *_ = race(source, made_up)
     assert [t.number for t in sorted(source.told, key=lambda t: t.number)] == [0, 1]
-    for told in source.told:
-        values = [t.metrics["val_loss"] for t in ran if t.overrides[0] == told.overrides[0]]
-        assert told.metrics["val_loss"] == pytest.approx(np.mean(values)) and told.status == "FINISHED"
+    for content in source.told:
+        values = [t.metrics["val_loss"] for t in ran if t.overrides[0] == content.overrides[0]]
+        assert content.metrics["val_loss"] == pytest.approx(np.mean(values)) and content.status == "FINISHED"
 
 
 def test_adaptive_source_gets_all_seeds_of_a_setting_before_the_next_point():
@@ -230,19 +230,19 @@ def test_repeated_setting_is_trained_once_and_reported_twice():
 
 
 def test_setting_without_a_finite_objective_gets_no_more_seeds():
-    ran, _, said, _ = race(
+    ran, _, lines, _ = race(
         listed(["a=good"], ["a=bad"]), lambda t: math.nan if "a=bad" in t.overrides else 0.3
     )
-    assert sum("a=bad" in t.overrides for t in ran) == 1 and "no number" in said[0]
+    assert sum("a=bad" in t.overrides for t in ran) == 1 and "no number" in lines[0]
 
 
 def test_trials_of_an_earlier_attempt_count_as_seeds():
     """Two of three seeds of each setting are there; the third of the bad one is not worth it any more."""
-    there = [*trials_of([0.3, 0.31], "a=good"), *trials_of([0.9, 0.91], "a=bad", 2)]
+    earlier = [*trials_of([0.3, 0.31], "a=good"), *trials_of([0.9, 0.91], "a=bad", 2)]
     later = [trial(4, ["a=good", "seed=2"], "WAITING"), trial(5, ["a=bad", "seed=2"], "WAITING")]
     again = [(t, Point(t.number, lambda t=t: t)) for t in later]
     ran, written, *_ = race(
-        listed(["a=good"], ["a=bad"]), made_up, count=3, earlier=there, again=again, next_number=6
+        listed(["a=good"], ["a=bad"]), made_up, count=3, earlier=earlier, again=again, next_number=6
     )
     assert [t.number for t in ran] == [4] and written == []
 
@@ -280,8 +280,8 @@ def test_a_pruner_judges_a_setting_by_its_first_seed():
 def test_a_sweep_with_seeds_is_ranked_by_settings(inside, capsys):
     rates = "optimizer.learning_rate=1e-2,1e-6"
     assert main(["-m", *QUIET, "trainer.epochs=4", "seeds=3", rates]) == 0
-    said = capsys.readouterr().out
-    assert "2 settings x 3 seeds" in said and "mean val_loss" in said
+    lines = capsys.readouterr().out
+    assert "2 settings x 3 seeds" in lines and "mean val_loss" in lines
     sweep = only_sweep(inside)
     with open(sweep / seed_leaderboard.FILE, newline="", encoding="utf-8") as file:
         rows = [*csv.DictReader(file)]
@@ -311,8 +311,8 @@ def test_seeds_that_are_varied_by_hand_are_ranked_as_one_setting(inside, capsys)
 
 def test_seeds_and_a_varied_seed_contradict_each_other(inside, capsys):
     assert main(["-m", "data=iris", "seeds=3", "seed=1,2"]) == 2
-    said = capsys.readouterr().err
-    assert "seeds" in said and "seed=1,2" in said and not (inside / "outputs").exists()
+    lines = capsys.readouterr().err
+    assert "seeds" in lines and "seed=1,2" in lines and not (inside / "outputs").exists()
 
 
 def test_hydras_own_launcher_cannot_run_seeds(inside, capsys):
@@ -346,11 +346,11 @@ def test_of_several_objectives_each_setting_of_the_front_has_its_line(inside, ca
         (inside / "s" / str(number) / "journal.jsonl").write_text(
             '{"seq":0,"time":1,"kind":"start"}\n{"seq":1,"time":2,"kind":"end","status":"FINISHED"}\n'
         )
-        told = {"status": "FINISHED", "metrics": {"val_loss": loss}, "parameters": size}
-        (inside / "s" / str(number) / "summary.json").write_text(json.dumps(told))
+        content = {"status": "FINISHED", "metrics": {"val_loss": loss}, "parameters": size}
+        (inside / "s" / str(number) / "summary.json").write_text(json.dumps(content))
     settings = {"varying": ["a", "seed"], "objective": ["val_loss", "parameters"], "direction": "minimize"}
-    told = {"format": 1, "started": 1, "cwd": "/", "settings": settings, "points": points}
-    (inside / "s" / "sweep.json").write_text(json.dumps(told))
+    content = {"format": 1, "started": 1, "cwd": "/", "settings": settings, "points": points}
+    (inside / "s" / "sweep.json").write_text(json.dumps(content))
     assert main(["best", "s"]) == 0
     assert capsys.readouterr().out.splitlines() == ["trainrun a=1 seed=0", "trainrun a=2 seed=1"]
 

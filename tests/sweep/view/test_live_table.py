@@ -30,9 +30,9 @@ class Screen(io.StringIO):
     def write(self, text):
         at = 0
         while at < len(text):
-            if found := KEYS.match(text, at):
-                self._do(found[1], found[2])
-                at = found.end()
+            if match := KEYS.match(text, at):
+                self._do(match[1], match[2])
+                at = match.end()
                 continue
             self._put(text[at])
             at += 1
@@ -126,41 +126,41 @@ def look(board, running):
 
 
 def test_the_table_stays_below_what_is_printed_and_goes_at_the_end(screen):
-    there = screen(100)
+    terminal = screen(100)
     board = Board(12, 2, settings={"objective": None, "direction": "auto"}, clock=Clock())
     running = [trial(0, 3), trial(1)]
     look(board, running)
     board.epoch_done(running[0], {"loss": 0.9, "val_loss": 0.5})
     look(board, running)
-    assert there.shown()[0].startswith("0/12") and "2 running" in there.shown()[0]
+    assert terminal.shown()[0].startswith("0/12") and "2 running" in terminal.shown()[0]
     assert (
-        "3/10" in there.shown()[1]
-        and "val_loss 0.5" in there.shown()[1]
-        and "learning_rate=0 " in there.shown()[1] + " "
+        "3/10" in terminal.shown()[1]
+        and "val_loss 0.5" in terminal.shown()[1]
+        and "learning_rate=0 " in terminal.shown()[1] + " "
     )
-    assert "begins" in there.shown()[2]
+    assert "begins" in terminal.shown()[2]
     board.ended(finish(running[0], 0.25))
     board.say("the plug-ins were edited")
     board.say("the plug-ins were edited")
     look(board, [running[1]])
-    lines = there.shown()
+    lines = terminal.shown()
     assert lines[0].startswith("[ 0] FINISHED") and "val_loss 0.2500" in lines[0]
     assert lines[1] == "warning: the plug-ins were edited" and lines[2].startswith("1/12")
     assert lines[3].startswith("best val_loss 0.25  [0]") and lines[4].startswith("[ 1]") and len(lines) == 5
     board.close()
-    assert there.shown() == lines[:2]
+    assert terminal.shown() == lines[:2]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
 def test_no_width_breaks_the_table(screen, width):
-    there = screen(width)
+    terminal = screen(width)
     board = Board(2000, 3, settings={}, clock=Clock())
     running = [trial(n, 5) for n in range(3)]
     for step in range(20):
         for each in running:
             board.epoch_done(each, {"val_loss": 1 / (step + 1)})
         look(board, running)
-    lines = there.shown()
+    lines = terminal.shown()
     assert len(lines) == 4 and all(len(line) < width for line in lines)
     assert lines[0].startswith("0/2000") and [line[:6] for line in lines[1:]] == [
         "[   0]",
@@ -170,46 +170,46 @@ def test_no_width_breaks_the_table(screen, width):
     if width >= 40:
         assert "left" in lines[0]
     board.close()
-    assert there.shown() == []
+    assert terminal.shown() == []
 
 
 def test_a_terminal_that_is_made_narrower_and_wider_keeps_one_table(screen):
-    there = screen(120)
+    terminal = screen(120)
     board = Board(8, 2, settings={}, clock=Clock())
     running = [trial(0, 5), trial(1, 4)]
     board.ended(finish(trial(7), 0.5))
-    first = there.shown()
+    first = terminal.shown()
     for width in (120, 60, 31, 47, 100, 24, 120):
-        there.resize(width)
+        terminal.resize(width)
         look(board, running)
-        lines = there.shown()
+        lines = terminal.shown()
         assert sum("1/8" in line for line in lines) == 1, lines
         assert sum(line.startswith("[0]") for line in lines) == 1
     assert "".join(lines[: len(lines) - 4]) == "".join(first)
 
 
 def test_what_control_c_writes_at_the_end_does_not_shift_the_table(screen):
-    there = screen(40)
+    terminal = screen(40)
     board = Board(8, 2, settings={}, clock=Clock())
     running = [trial(0, 5), trial(1, 4)]
     look(board, running)
-    there.write("^C")
+    terminal.write("^C")
     look(board, running)
-    assert sum("0/8" in line for line in there.shown()) == 1 and len(there.shown()) == 3
+    assert sum("0/8" in line for line in terminal.shown()) == 1 and len(terminal.shown()) == 3
 
 
 def test_table_shows_as_many_trials_as_fit_the_terminal(screen):
-    there = screen(80, height=10)
+    terminal = screen(80, height=10)
     board = Board(2000, 500, settings={}, clock=Clock())
     running = [trial(n) for n in range(500)]
     for _ in range(5):
         look(board, running)
         board.ended(finish(running.pop(0), 0.5))
-    lines = there.shown()
+    lines = terminal.shown()
     assert sum("running" in line for line in lines) == 1
     assert "more that run" in lines[-1]
     board.close()
-    assert len(there.shown()) == 5
+    assert len(terminal.shown()) == 5
 
 
 def test_it_draws_five_times_a_second_at_most(screen, monkeypatch):
@@ -260,7 +260,7 @@ def test_the_time_left_follows_the_epochs_done(total):
 
 
 def test_best_trial_follows_the_objective_and_is_never_nan(screen):
-    there = screen(100)
+    terminal = screen(100)
     board = Board(5, 1, settings={"objective": "val_accuracy", "direction": "auto"}, clock=Clock())
     for number, value in enumerate([0.5, 0.9, float("nan"), 0.7]):
         made = trial(number)
@@ -270,5 +270,5 @@ def test_best_trial_follows_the_objective_and_is_never_nan(screen):
     pruned.status, pruned.metrics = "PRUNED", {"val_accuracy": 0.99}
     board.count(pruned)
     look(board, [trial(5)])
-    assert there.shown()[1].startswith("best val_accuracy 0.9  [1]")
-    assert "1 pruned" in there.shown()[0] and "4 finished" in there.shown()[0]
+    assert terminal.shown()[1].startswith("best val_accuracy 0.9  [1]")
+    assert "1 pruned" in terminal.shown()[0] and "4 finished" in terminal.shown()[0]

@@ -44,9 +44,9 @@ def trials(tmp_path):
 
 def points(axes, label):
     """Return what stands in a picture under a label of its legend."""
-    for found in (*axes.collections, *axes.lines):
-        if found.get_label() == label:
-            return np.asarray(found.get_offsets() if hasattr(found, "get_offsets") else found.get_xydata())
+    for artist in (*axes.collections, *axes.lines):
+        if artist.get_label() == label:
+            return np.asarray(artist.get_offsets() if hasattr(artist, "get_offsets") else artist.get_xydata())
     raise AssertionError(f"no {label!r}")
 
 
@@ -91,9 +91,9 @@ def test_the_best_so_far_rises_where_more_is_better(tmp_path):
 
 
 def test_every_trial_has_its_curve_and_the_best_stands_out(trials):
-    told = sweep_plots.learned(trials, LOSS)
-    assert told[0][0].number == 5 and told[0][1:] == ("val_loss", [(1, 0.6), (2, 0.3)])
-    (axes,) = sweep_plots.curves(told, LOSS).axes
+    expected = sweep_plots.learned(trials, LOSS)
+    assert expected[0][0].number == 5 and expected[0][1:] == ("val_loss", [(1, 0.6), (2, 0.3)])
+    (axes,) = sweep_plots.curves(expected, LOSS).axes
     assert points(axes, "best: trial 5").tolist() == [[1, 0.6], [2, 0.3]]
     assert points(axes, "pruned").tolist() == [[1, 2.0]]
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
@@ -158,12 +158,12 @@ def test_what_was_pruned_stands_where_it_was_and_in_no_median(trials):
     assert len(rate.collections[0].get_offsets()) == 4
 
 
-@pytest.mark.parametrize(("draw", "told"), [
+@pytest.mark.parametrize(("draw", "expected"), [
     (lambda r: 10 ** r.uniform(-5, -1, 200), True), (lambda r: r.uniform(0.001, 0.5, 200), False),
     (lambda r: [1e-4, 1e-3, 1e-2], True), (lambda r: [16, 32, 64], False), (lambda r: r.normal(0, 1, 50), False),
 ])  # fmt: skip
-def test_a_logarithmic_range_is_known_by_its_values(draw, told):
-    assert marginal_plots.logarithmic([float(v) for v in draw(np.random.default_rng(0))]) is told
+def test_a_logarithmic_range_is_known_by_its_values(draw, expected):
+    assert marginal_plots.logarithmic([float(v) for v in draw(np.random.default_rng(0))]) is expected
 
 
 def test_the_pareto_front_is_what_no_other_trial_beats_in_both(tmp_path):
