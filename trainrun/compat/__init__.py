@@ -1,7 +1,7 @@
 """Every use of another library's private names, one file a library (Keras, the largest, one file a concept).
 
-What comes in are the library's own objects; what goes out is what its public API does not give. Each function says what
-it is for, why the public API does not do, which version it was checked with, and what happens when the name is gone.
-`tests/compat/` fails when one of these names has changed, so that an upgrade shows here and not in a user's run.
+In come the library's own objects; out goes what its public API does not provide. Each function states its purpose, why the
+public API is not enough, the version it was checked with, and what happens if the name is missing. `tests/compat/` fails if
+one of these names has changed, so that an upgrade fails there and not in a user's run.
 The libraries are imported inside the functions; this package imports only `util`. Begin with `keras_private.py`.
 """

@@ -10,7 +10,7 @@ import collections
 import functools
 from typing import Any
 
-# Global attributes of Keras, and the kinds of model parts that its saving asks for.
+# Global attributes of Keras, and the kinds of model parts that its saving looks up.
 NAME_COUNTERS = "object_name_uids"
 SKIP_LIST = "saving_attr_skiplist_"
 KINDS = ("Functional", "Layer", "Loss", "Metric", "Operation", "Optimizer", "Sequential")
@@ -63,7 +63,7 @@ def in_stateless_scope() -> bool:
     """Return whether variables are values of a `keras.StatelessScope`, which no device holds.
 
     For: Lookahead updates variables through tf.distribute, which a stateless scope does not have.
-    Public API: `keras.StatelessScope` can be entered, not asked for.
+    Public API: `keras.StatelessScope` can be entered, not queried.
     Checked: Keras 3.15.1. Missing: AttributeError at the first step with Lookahead.
     """
     from keras.src import backend
@@ -97,10 +97,10 @@ def backing_variable(variable: Any) -> Any:
 
 
 def cache_attributes_that_saving_skips() -> None:
-    """Put the names that saving passes over where Keras looks for them.
+    """Cache the names of attributes that saving skips where Keras looks for them.
 
     For: Keras keeps them as `saving_attr_skipset_…` and looks for `saving_attr_skiplist_…`, so for each part of a model it
-    makes a layer or an optimizer to list their attributes: 5 of the 13 ms that a small model takes to save.
+    creates a layer or an optimizer to list their attributes, a third of the time of saving a small model.
     Public API: none. Checked: Keras 3.15.1. Missing: nothing is cached, saving takes longer.
     """
     from keras.src.backend.common import global_state

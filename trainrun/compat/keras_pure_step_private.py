@@ -18,7 +18,7 @@ from typing import Any
 
 from trainrun.compat import keras_private
 
-# What TensorFlow's optimizers do in ways of their own, for the sake of tf.distribute.
+# Methods that TensorFlow's optimizers override for tf.distribute.
 OVERRIDDEN = (
     "assign",
     "assign_add",
@@ -32,7 +32,7 @@ OVERRIDDEN = (
 
 @contextmanager
 def pure() -> Iterator[None]:
-    """Have optimizers assign through `keras.Variable`, and branches choose between values, in this process."""
+    """Make optimizers assign through `keras.Variable`, and branches select between values, inside the `with`, in this process."""
     import tensorflow as tf
     from keras.src.backend.tensorflow import core
     from keras.src.backend.tensorflow import numpy as operations
@@ -57,10 +57,10 @@ def pure() -> Iterator[None]:
 
 
 def _with_all_rows(divide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return Keras' division with one form for gradients that are rows, as RMSprop divides those of an embedding.
+    """Return Keras' division with a static form for gradients that are rows, as RMSprop divides those of an embedding.
 
-    Keras adds rows to the quotient where the divisor is 0 or NaN, so that NaN comes out there, too. How many these are is
-    a matter of values, which has no form for many trials; here each row is added, which is 0 elsewhere.
+    Keras adds rows to the quotient where the divisor is 0 or NaN, so that the result is NaN there, too. Their number depends on
+    values, which has no form for many trials; here every row is added, which is 0 elsewhere.
     """
 
     import tensorflow as tf
@@ -88,7 +88,7 @@ def _both_branches(
     false_fn: Callable[[], Any] | None = None,
     name: str | None = None,
 ) -> Any:
-    """As `tf.cond`, for many trials at once: both branches are computed, and each trial takes what is its own."""
+    """As `tf.cond`, for many trials at once: both branches are computed, and each trial selects its own result."""
     import tensorflow as tf
 
     scope = keras_private.stateless_scope()

@@ -20,7 +20,7 @@ def child(config: DictConfig, key: str) -> Any:
         key: one part of a dotted key.
 
     Raises:
-        OmegaConfBaseException: an interpolation leads nowhere.
+        OmegaConfBaseException: an interpolation has no target.
     """
     node = config._get_node(key)
     return node._dereference_node() if node is not None and node._is_interpolation() else node

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def running_trial(study: optuna.Study, frozen: optuna.trial.FrozenTrial) -> optuna.Trial:
-    """Return the handle by which a trial that another process began is reported on and ended.
+    """Return the handle for reporting and ending a trial that another process began.
 
-    For: a resumed sweep, whose trials go on. Public API: `study.ask` begins a new trial; `study.tell` takes a number, but
+    For: a resumed sweep, whose trials continue. Public API: `study.ask` begins a new trial; `study.tell` takes a number, but
     intermediate values are reported through the handle.
     Checked: Optuna 5.0.0. Missing: AttributeError when such a sweep is resumed.
 

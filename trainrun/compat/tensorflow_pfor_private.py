@@ -1,22 +1,14 @@
-"""More operations for `tf.vectorized_map`: its table of converters, extended while a program is compiled.
+"""Further operations for `tf.vectorized_map`: its table of converters, extended while a program is compiled.
 
 For: training steps of many trials as one graph. TensorFlow's own table has no form for stateless random draws (each trial
-must keep its own seed, so that the bits are those that it draws alone), and only a loop for convolutions whose filters
+must keep its own seed, so that it draws the bits of a separate run), and only a loop for convolutions whose filters
 differ by trial.
 Public API: `tf.vectorized_map` takes no converters; `RegisterPFor` is not exported, and refuses to replace one.
 Checked with TensorFlow 2.21.0. Missing: AttributeError or ImportError when a program is compiled; its trials then run one
 by one, and a line says why.
 
-Convolutions whose filters differ are put side by side, one operation a trial. One operation for all was no faster on a CPU: 16
-trials, batches of 32 images of 8x8, filters of 3x3, float32, milliseconds forward and backward (the shortest of 12 times; 2
-cores, TensorFlow 2.21):
-
-| | 1 to 8 channels | 8 to 16 |
-|---|---|---|
-| one operation a trial | 2.9 | 8.8 |
-| a grouped convolution, its gradient (TensorFlow has none on a CPU) by a formula | 3.4 | 11.2 |
-| shifted images and one batched product (im2col) | 2.7 | 17.9 |
-| the same by `tf.image.extract_patches` | 4.2 | 21.9 |
+Convolutions whose filters differ run side by side, one operation a trial. Single operations for all trials (a grouped
+convolution, im2col with a batched product, `tf.image.extract_patches`) were measured on a CPU and were not faster.
 """
 
 from __future__ import annotations
@@ -26,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 # Operations that have no converter, or one that gives all trials the same draw: one operation for each trial, side by side.
-APART = (
+SEPARATE = (
     "StatelessRandomUniformV2",
     "StatelessRandomNormalV2",
     "StatelessTruncatedNormalV2",
@@ -40,7 +32,7 @@ APART = (
     "StatelessRandomUniformInt",
     "StatelessRandomUniformFullInt",
 )
-# Operations whose converter is right only where the trials share this input, the filters.
+# Operations whose converter is correct only if the trials share this input, the filters.
 FILTERS = {"Conv2D": 1, "Conv2DBackpropInput": 1, "Conv2DBackpropFilter": 0, "Conv3D": 1}
 # Operations without a converter whose result depends, element by element, on that element alone.
 ELEMENTWISE = ("Bitcast",)
@@ -48,15 +40,17 @@ ELEMENTWISE = ("Bitcast",)
 
 @contextmanager
 def more_converters() -> Iterator[None]:
-    """Have `tf.vectorized_map` know the operations of this file; outside the `with` its table is as it was."""
+    """Add the operations of this file to the table of `tf.vectorized_map` inside the `with`."""
     from tensorflow.python.ops.parallel_for import pfor
 
     registry = pfor._pfor_converter_registry
     saved = dict(registry)
-    for name in APART:
+    for name in SEPARATE:
         registry[name] = _one_operation_a_trial
     for name, position in FILTERS.items():
-        registry[name] = _apart_if_stacked(saved[name], position) if name in saved else _one_operation_a_trial
+        registry[name] = (
+            _separate_if_stacked(saved[name], position) if name in saved else _one_operation_a_trial
+        )
     for name in ELEMENTWISE:
         registry.setdefault(name, _elementwise)
     try:
@@ -91,7 +85,7 @@ def _one_operation_a_trial(call: Any) -> list[Any]:
     return [pfor.wrap(tensor, True) for tensor in stacked]
 
 
-def _apart_if_stacked(otherwise: Callable[[Any], Any], position: int) -> Callable[[Any], Any]:
+def _separate_if_stacked(otherwise: Callable[[Any], Any], position: int) -> Callable[[Any], Any]:
     """Return a converter: one operation a trial if the input at a position differs by trial, else TensorFlow's own."""
 
     def convert(call: Any) -> Any:

@@ -38,7 +38,7 @@ def configure_coordination(workers: int, start_timeout_s: int, heartbeat_timeout
     Checked: TensorFlow 2.21.0. Missing: ImportError or AttributeError when `hardware=multi_worker` begins.
 
     Args:
-        workers: how many there are; the first one leads.
+        workers: their number; the first one leads.
         start_timeout_s: seconds to wait for all of them to register.
         heartbeat_timeout_s: seconds of silence after which a worker counts as dead.
     """
@@ -59,7 +59,7 @@ def is_deterministic() -> bool:
     """Return whether operations are deterministic (`tf.config.experimental.enable_op_determinism`).
 
     For: runs of one process that differ in `hardware.deterministic`.
-    Public API: it can be enabled, not asked for. Checked: TensorFlow 2.21.0. Missing: ImportError.
+    Public API: it can be enabled, not queried. Checked: TensorFlow 2.21.0. Missing: ImportError.
     """
     from tensorflow.python.framework import config
 
@@ -103,8 +103,8 @@ def global_generator() -> Any:
 def keep_kernels() -> Iterator[None]:
     """Keep compiled kernels while a seed is set: TensorFlow drops all of them at that.
 
-    For: trials that share a compiled program. A dropped program is prepared again at its next call, which takes 0.1 s,
-    most of the time of a short trial. Only where no kernel keeps a random state of its own.
+    For: trials that share a compiled program. A dropped program is prepared again at its next call, which is
+    most of the time of a short trial. Use it only if no kernel keeps a random state of its own.
     Public API: none. Patch: `TFE_ContextClearCaches` does nothing inside the `with`; no other thread may set a seed then.
     Checked: TensorFlow 2.21.0. Missing: AttributeError when a sweep's second trial begins.
     """
@@ -120,7 +120,7 @@ def keep_kernels() -> Iterator[None]:
 
 
 def mirrored_strategy(devices: Sequence[str]) -> tf.distribute.MirroredStrategy:
-    """Return a `MirroredStrategy` whose groups of devices have numbers of their own.
+    """Return a `MirroredStrategy` whose groups of devices have unique numbers.
 
     For: several runs of one process over different numbers of devices. TensorFlow numbers the groups of devices that reduce
     together, and a number stands for one group as long as the process lives.

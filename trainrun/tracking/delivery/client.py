@@ -1,4 +1,4 @@
-"""The training process' side of delivery: it starts one process, names its runs to it, and waits for nothing.
+"""The training process' side of delivery: it starts one delivery process and sends it the runs, without waiting.
 
 `service.py` is the other side. All runs of a process share one delivery process, as the trials of a sweep do; if that is killed,
 the next run starts another.
@@ -43,7 +43,7 @@ FAMILIES = (
 
 @dataclass
 class Progress:
-    """How far a run is delivered to one tracker, as the delivery process reports it."""
+    """The progress of a run's delivery to one tracker, as reported by the delivery process."""
 
     finished: bool = False
     identity: dict[str, str] | None = None
@@ -61,7 +61,7 @@ class Followed:
 
     @property
     def finished(self) -> bool:
-        """Whether the process has done all that it can for the run."""
+        """Whether the process has finished with the run."""
         return all(p.finished for p in self.trackers)
 
     @property
@@ -85,7 +85,7 @@ class Followed:
 
 
 class Courier:
-    """A delivery process, and what it has reported."""
+    """A delivery process and its reports."""
 
     def __init__(self) -> None:
         self.pid, self.environment = os.getpid(), _environment()
@@ -135,7 +135,7 @@ class Courier:
         self._send({"follow": str(run_dir), "targets": where, "interval": interval, "timeout": timeout})
 
     def over(self, run_dir: Path) -> None:
-        """Report that a run has ended: nothing more gathers."""
+        """Report that a run has ended: no more records follow."""
         self._send({"over": str(run_dir)})
 
     def hurry(self, run_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""One run, as the delivery process looks after it: its lock, its end, and a delivery for each tracker."""
+"""One run in the delivery process: its lock, its end, and a delivery for each tracker."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ class Delivery:
             delivery.backoff.relax()
 
     def end(self) -> None:
-        """The run has ended: what there is can go at once."""
+        """Deliver the remaining records at once: the run has ended."""
         self.over = True
         for delivery in self.deliveries:
             delivery.due_now()
 
     def take(self) -> bool:
-        """Return whether the run is ours to look after."""
+        """Return whether this process holds the run's lock; try to take it."""
         with self._taking:
             self.held = self.held or self.lock.acquire()
             return self.held
 
     def settle(self) -> None:
-        """Write the end that the training process cannot write any more; where it has written one, that stays."""
+        """Write the missing end record of a killed training process; an existing one stays."""
         with self._taking, contextlib.suppress(OSError):
             if not self._settled and self.take():
                 self._settled = True
                 status.mark_killed(self.run_dir, self.service.verdict(), self.service.parent)
 
     def work(self) -> None:
-        """Deliver what there is, to each tracker that is due."""
+        """Deliver new records to each tracker that is due."""
         if not self.run_dir.is_dir():  # the user has removed the run
             self._finish()
             return

@@ -1,14 +1,14 @@
-"""What can go wrong between us and a tracker, by what is to be done about it."""
+"""Faults of trackers, classified by the reaction to them."""
 
 from __future__ import annotations
 
 from trainrun.util import redaction
 
-PASSING = "passing"  # no answer, an error of the server's, a locked database: the same again, later
-REFUSED = "refused"  # the server refuses us: the same again, but nothing waits for it
-INVALID = "invalid"  # this record will never be taken: the others are sent without it
-RACE = "race"  # two have made the same thing at once, and one of them was refused: the same again, at once
-GONE = "gone"  # the server knows nothing of the run: it has lost it
+PASSING = "passing"  # no answer, an error of the server, a locked database: retry later
+REFUSED = "refused"  # the server refuses access: retry later, without making the user wait
+INVALID = "invalid"  # the record is never accepted: send the others without it
+RACE = "race"  # two clients created the same object at once: retry at once
+GONE = "gone"  # the server has lost the run
 DELETED = "deleted"  # a user has deleted the run there
 
 LENGTH = 200  # characters of a reason
@@ -19,15 +19,15 @@ class Unsendable(Exception):
 
 
 class Deleted(Exception):
-    """A user has deleted the run on the server; it is not made again without being asked for."""
+    """A user has deleted the run on the server; only an explicit request creates it again."""
 
 
 class Gone(Exception):
-    """What was sent before is no longer there: everything is sent again."""
+    """The server has lost the sent records: everything is sent again."""
 
 
 def kind(error: BaseException) -> str:
-    """Return which of the faults above an exception is; one that is not known is passing, and tried again."""
+    """Return the fault, one of the constants above, of an exception; unknown ones are `PASSING` and retried."""
     for known, name in ((Deleted, DELETED), (Unsendable, INVALID), (Gone, GONE)):
         if isinstance(error, known):
             return name

@@ -1,4 +1,4 @@
-"""Whether the process that wrote a record still lives. Clocks may jump and numbers of processes come again."""
+"""Whether the process that wrote a record is still running. Clocks may jump, and process ids are reused."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import psutil
 
 
 def identity() -> dict[str, Any]:
-    """Return what tells this process from every other: for the journal's `start` record."""
+    """Return fields that identify this process uniquely, for the journal's `start` record."""
     return {"host": platform.node(), "pid": os.getpid(), "process": _mark(os.getpid())}
 
 
 def lives(start: Mapping[str, Any]) -> bool | None:
-    """Tell whether the process of a `start` record still runs; None: it is another machine's, which cannot be seen."""
+    """Return whether the process of a `start` record still runs; None if it belongs to another machine."""
     if start.get("host") != platform.node():
         return None if start.get("host") else False
     pid = start.get("pid")
@@ -52,7 +52,7 @@ def _mark(pid: int) -> str | None:
 
 
 def oom_kills() -> int | None:
-    """Return how often this machine's out-of-memory killer has struck since it began, where Linux tells."""
+    """Return the number of out-of-memory kills on this machine since it booted; None if unknown."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

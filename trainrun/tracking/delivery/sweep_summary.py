@@ -1,4 +1,4 @@
-"""A sweep at a glance: thousands of trials within a fraction of a second, because only the ends of their journals are read."""
+"""The summary of a sweep; fast for thousands of trials, because only the ends of their journals are read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Folded(NamedTuple):
 
 
 def fold(sweep_dir: Path) -> Folded:
-    """Return a sweep; whatever of it says RUNNING, and whose process is gone, is marked KILLED."""
+    """Return a sweep's summary; a sweep or trial with status RUNNING whose process is gone is marked KILLED."""
     counts: Counter[str] = Counter()
     records: dict[Path, int] = {}
     for run_dir in find.trials(sweep_dir):

@@ -1,4 +1,4 @@
-"""One run on its way to one tracker: when it is its turn, and what becomes of a failure."""
+"""The delivery of one run to one tracker: its schedule, and the handling of failures."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from trainrun.util import grants, imports
 if TYPE_CHECKING:
     from trainrun.tracking.delivery.delivery import Delivery
 
-# A run that is older is looked at less often: after a tenth of its age, at most 10 seconds. Each time costs the server and
-# us some 40 ms, which a training that uses all cores pays.
+# The interval of a run's delivery grows with its age: a tenth of it, at most 10 seconds. Each delivery takes processor time of a
+# training that uses all cores.
 SHARE, SELDOM = 0.1, 10.0
-# Of many runs at once each is looked at less often, too: after so many seconds for each of them. (64 runs in one graph
-# report 64 epochs within a second, whose delivery takes a second of a core.)
+# With many runs at once the interval grows by so many seconds for each of them.
 CROWD = 0.1
 
 
@@ -69,7 +68,7 @@ class TrackerDelivery:
         self._due = now + max(self.run.interval, min(seldom, SELDOM))
 
     def work(self) -> None:
-        """Deliver what there is.
+        """Deliver new records.
 
         Raises:
             Exception: it could not be delivered; see `failed`.
@@ -120,14 +119,14 @@ class TrackerDelivery:
             self.run.warn(text)
 
     def finish(self) -> None:
-        """Leave it at that: everything is delivered, or can no longer be."""
+        """End the delivery: everything is delivered, or cannot be delivered any more."""
         if self.follower is not None:
             self.follower.tracker.close()
         self.finished = True
         self.run.report(tracker=self.number, finished=True)
 
     def _leave_deleted(self) -> None:
-        """Send nothing more; but look after the run until it ends."""
+        """Send nothing more, but keep the run's lock until it ends."""
         if not self._deleted:
             self._deleted = True
             self.run.warn(
@@ -147,6 +146,6 @@ class TrackerDelivery:
 
 
 def prepare(name: str) -> None:
-    """Import what a tracker needs, the garbage collector paused: this process is ours."""
+    """Import a tracker's libraries with the garbage collector paused."""
     with imports.collector_paused(name):
         trackers.find(name).prepare()
