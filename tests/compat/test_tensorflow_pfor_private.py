@@ -22,7 +22,7 @@ def mapped(function, *arguments):
 def test_the_table_is_as_it_was_outside():
     before = dict(pfor._pfor_converter_registry)
     with private.more_converters():
-        assert set(private.APART) <= set(pfor._pfor_converter_registry)
+        assert set(private.SEPARATE) <= set(pfor._pfor_converter_registry)
     assert pfor._pfor_converter_registry == before
 
 

@@ -83,7 +83,7 @@ def run(
         return judge.epoch_done(trial, epoch, metrics, last)
 
     engine.on_epoch, engine.answers, engine.on_note = on_epoch, judge.asks, board.note
-    hopeless: str | None = None
+    failing_alike: str | None = None
     with (
         contextlib.closing(engine),
         contextlib.closing(board),
@@ -115,8 +115,8 @@ def run(
                 book.ended(trial)
                 board.ended(trial)
                 trial.forget()
-            if points.left and (hopeless := _hopeless(begun, settings["max_failures"])):
-                board.say(f"stopped early: {hopeless}")
+            if points.left and (failing_alike := _failing_alike(begun, settings["max_failures"])):
+                board.say(f"stopped early: {failing_alike}")
                 points.close()
             board.look(engine.running)
         board.close()
@@ -126,13 +126,13 @@ def run(
         table = leaderboard.write(sweep_dir, result.trials, result.objective)
         with best_plots.of_the_best(best.of(result.trials, result.objective)):
             drawn = sweep_plots.write(sweep_dir, result.trials, settings)
-        book.end(result.signal, hopeless, [table, *drawn])
+        book.end(result.signal, failing_alike, [table, *drawn])
     leaderboard.show(sweep_dir, result.trials, result.objective, total)
     return result
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:
-    """Return a point's trial; one whose config has problems has failed before it began."""
+    """Return a point's trial; with problems in its config it is FAILED at once."""
     try:
         return point.prepare()
     except UserError as error:
@@ -140,8 +140,8 @@ def _prepared(point: Point, sweep_dir: Path) -> Trial:
         return Trial(point.number, overrides, overrides, run_dir, {}, "FAILED", str(error))
 
 
-def _hopeless(begun: Sequence[Trial], max_failures: int | None) -> str | None:
-    """Return why the rest is not worth trying: the first trials have all failed for one reason."""
+def _failing_alike(begun: Sequence[Trial], max_failures: int | None) -> str | None:
+    """Return why the remaining trials are skipped: the first ones have all failed for the same reason; else None."""
     ended, reasons = 0, set()
     for trial in begun:
         if trial.status in ("WAITING", "RUNNING"):
@@ -175,7 +175,7 @@ def _stoppable(engine: Engine) -> Iterator[_Stopping]:
         stopping.signal = number
         stopping.set()
         engine.stop()
-        # By a thread: the handler may have come in the middle of a print.
+        # By a thread: the handler may have interrupted a print that holds the console's lock.
         threading.Timer(
             0.0,
             console.note,

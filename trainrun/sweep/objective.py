@@ -13,12 +13,12 @@ from trainrun.sweep.trial import Trial
 
 @dataclass(frozen=True)
 class Objective:
-    """What trials are ranked by.
+    """The metrics that rank trials.
 
     Args:
         name: a metric, or another number, as in a run's summary.
-        maximize: whether more is better.
-        others: further ones of the same standing.
+        maximize: whether a larger value is better.
+        others: further objectives of equal rank.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Objective:
         Args:
             name: a metric; None: ``val_loss``, or ``loss`` where no trial was validated; or several.
             direction: ``minimize``, ``maximize``, or ``auto``: as the metric declares; or one for each name.
-            trials: that have ended.
+            trials: finished ones.
             way_out: the setting that gives a direction, for the error.
 
         Raises:
@@ -63,9 +63,9 @@ class Objective:
         return (self, *self.others)
 
     def ranked(self, trials: list[Trial]) -> list[Trial]:
-        """Return the trials that have a value, the best first; of equals the earlier.
+        """Return the trials that have a value, the best first; equal ones by number.
 
-        Of several objectives first come those that no other trial beats in all of them, in the order of the first objective.
+        With several objectives the Pareto front comes first, in the order of the first objective.
         """
         having = [
             (t, v)
@@ -102,12 +102,12 @@ def expected(settings: Mapping[str, Any]) -> Objective:
 
 
 def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """Return the metric of an epoch that comes nearest to an objective, and its name; None where there is none.
+    """Return name and value of the epoch metric that is closest to an objective, or None.
 
     An epoch measures no ``test_`` metric, and without validation no ``val_`` one.
     """
     bare = objective.name.removeprefix("test_").removeprefix("val_")
-    # Of the loss less is better: it stands in for no objective that is to rise.
+    # The loss cannot replace an objective to maximize.
     others = () if objective.maximize else ("val_loss", "loss")
     for name in (objective.name, f"val_{bare}", bare, *others):
         if isinstance(value := metrics.get(name), int | float):
@@ -116,5 +116,5 @@ def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, f
 
 
 def better(objective: Objective, value: float, than: float | None) -> bool:
-    """Whether a value is better than another one; than none at all, each is."""
+    """Return whether a value is better than another one, or the other one is None."""
     return than is None or (value > than if objective.maximize else value < than)

@@ -1,4 +1,4 @@
-"""The code that a sweep began with: its options, its plug-ins, the version of trainrun; copied, and checked for edits.
+"""The code at the beginning of a sweep: options, plug-ins, the version of trainrun; copied, and checked for edits.
 
 `SWEEP/snapshot/` holds copies of the option folders and of the plug-ins with the modules that they import from beside them.
 `code.json` lists them, `package.diff` and `project.diff` are the differences to the last commit. Trials are composed
@@ -53,7 +53,7 @@ class Code:
             yield
 
     def _outdated(self) -> str | None:
-        """Return our own option folder if its copy is of an older trainrun, with keys that have moved since."""
+        """Return trainrun's option folder if its copy is of an older version with keys that have moved since; else None."""
         from trainrun.config import moved_keys
         from trainrun.registry import option_files
 
@@ -62,7 +62,7 @@ class Code:
         return own_conf if copy is not None and not moved_keys.is_current(Path(copy)) else None
 
     def edits(self) -> list[str]:
-        """Return a message each for plug-ins and for options that were edited since; empty if there are none."""
+        """Return a message for edited plug-ins and one for edited options; empty without edits."""
         messages = []
         if code := _edited(self.plugins):
             messages.append(f"edited since the sweep began: {_named(code)}; this is run with the edited code")
@@ -79,7 +79,7 @@ class Code:
 
 
 def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
-    """Return the code that a sweep began with; it is copied if the sweep begins now.
+    """Return the code at the beginning of a sweep; it is copied if the sweep begins now.
 
     Args:
         sweep_dir: exists.
@@ -128,7 +128,7 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
 
 
 def read(sweep_dir: Path) -> Code:
-    """Return the code that a sweep began with, as `take` has written it.
+    """Return the code at the beginning of a sweep, as written by `take`.
 
     Raises:
         UserError: it cannot be read.
@@ -150,7 +150,7 @@ def read(sweep_dir: Path) -> Code:
 
 
 def near(run_dir: Path) -> Code | None:
-    """Return the code of the sweep that a trial's directory lies in; None where it lies in none that is known here."""
+    """Return the code of the sweep that a trial's directory belongs to, or None."""
     for folder in [*run_dir.absolute().parents][:3]:
         if (folder / FOLDER / FILE).is_file():
             return read(folder)
@@ -158,7 +158,7 @@ def near(run_dir: Path) -> Code | None:
 
 
 def _inside(folder: Path, copy: str) -> Path:
-    """Return a copy's path; it lies in the snapshot, whatever the file says."""
+    """Return a copy's path, which is inside the snapshot whatever the file says."""
     path = Path(os.path.normpath(folder / copy))
     if not path.is_relative_to(folder):
         raise ValueError(f"{copy} leaves the snapshot")
@@ -166,7 +166,7 @@ def _inside(folder: Path, copy: str) -> Path:
 
 
 def _relative(tree: Any, folder: str) -> Any:
-    """Return the tree with copies named from the snapshot's folder on, so that a sweep can be moved."""
+    """Return the tree with the copies' paths relative to the snapshot, so that a sweep can be moved."""
     if isinstance(tree, Mapping):
         return {k: _relative(v, folder) for k, v in tree.items()}
     return tree[len(folder) + 1 :] if isinstance(tree, str) and tree.startswith(folder + os.sep) else tree
@@ -196,7 +196,7 @@ def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield a root and the source files below it, for each plug-in; what is installed is left out: its version is told."""
+    """Yield a root and the source files below it, for each plug-in; installed packages are left out, since their version is recorded."""
     from trainrun.config import plugins as known
 
     for plugin, path in known.sources(plugins).items():
@@ -219,7 +219,7 @@ def _installed(path: Path) -> bool:
 
 
 def _with_neighbours(path: Path) -> set[Path]:
-    """Return a source file and those beside it that it imports, by their own imports too."""
+    """Return a source file and the files beside it that it imports, directly or indirectly."""
     collected: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -237,7 +237,7 @@ def _with_neighbours(path: Path) -> set[Path]:
 
 
 def _imported(path: Path) -> set[str]:
-    """Return the first words of what a source file imports."""
+    """Return the top-level names that a source file imports."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,7 +1,7 @@
 """A sweep's own record: a journal beside `sweep.json`, which becomes the parent run of its trials at a tracker.
 
-It is delivered like any run's, by the same process, and before its trials; so it has a true end, too, when the sweep's
-process is killed. A sweep that goes on goes on in it.
+It is delivered like any run's, by the same process, and before its trials, so that it gets an end record even if the
+sweep's process is killed. A resumed sweep continues it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Parent:
     Args:
         sweep_dir: its directory.
         settings: see `sweep_settings.settings`.
-        total: trials there will be at most; None: not known.
+        total: maximum number of trials; None: not known.
         jobs: trials at once.
         done: trials of earlier attempts.
     """
@@ -75,7 +75,7 @@ class Parent:
         )
 
     def ended(self, trial: Trial) -> None:
-        """Take note of how a trial has ended."""
+        """Record how a trial has ended."""
         self._over.append(trial)
         self._states[trial.status] += 1
         self._step += 1
@@ -92,12 +92,12 @@ class Parent:
             self._best = best
             self._tag(objective)
 
-    def end(self, stopped: int | None, hopeless: str | None, files: Sequence[Path] = ()) -> None:
+    def end(self, stopped: int | None, failing_alike: str | None, files: Sequence[Path] = ()) -> None:
         """Write the end, and wait a little for its delivery.
 
         Args:
             stopped: the signal that has stopped the sweep, or None.
-            hopeless: why it has stopped early, or None.
+            failing_alike: why it has stopped early, or None.
             files: of the sweep's directory, for trackers.
         """
         self._tag(goals.of(self.settings, self._over)[0])
@@ -105,8 +105,8 @@ class Parent:
         word, reason = "FINISHED", None
         if stopped is not None:
             word, reason = "KILLED", f"stopped by {signal.Signals(stopped).name}"
-        elif hopeless is not None:
-            word, reason = "FAILED", f"stopped early: {hopeless}"
+        elif failing_alike is not None:
+            word, reason = "FAILED", f"stopped early: {failing_alike}"
         elif self._over and not any(t.status in ("FINISHED", "PRUNED") for t in self._over):
             word, reason = "FAILED", "no trial has finished"
         ended = self._book.end(word, reason)
@@ -122,7 +122,7 @@ class Parent:
         return {state.lower(): self._states[state] for state in STATES}
 
     def _winner(self, objective: Objective) -> Trial | None:
-        """Return the best trial so far, at little cost for thousands of them: the best one before, or the newest."""
+        """Return the best trial so far: the previous best or the newest, without ranking all."""
         candidates = [self._best, self._over[-1]] if self._best is not None else self._over
         ranked = objective.ranked(_unique(candidates))
         return ranked[0] if ranked else None
@@ -157,7 +157,7 @@ def _earlier_records(sweep_dir: Path) -> list[dict[str, Any]]:
 def of(
     sweep_dir: Path, settings: Mapping[str, Any], total: int | None, jobs: int, done: Sequence[Trial] = ()
 ) -> Iterator[Parent]:
-    """Keep a sweep's record inside the `with`; where that breaks off, the record says so.
+    """Keep a sweep's record inside the `with`; an exception is recorded.
 
     Args:
         sweep_dir, settings, total, jobs, done: see `Parent`.

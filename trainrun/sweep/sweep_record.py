@@ -47,7 +47,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
-    """Write the sweep down before its first trial; points that are recorded already stay.
+    """Record the sweep before its first trial; points that are recorded already stay.
 
     Args:
         sweep_dir: exists.
@@ -72,7 +72,7 @@ def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Ma
 
 
 def add(sweep_dir: Path, points: Sequence[tuple[int, Sequence[str]]]) -> None:
-    """Append points that a sweeper has made while the sweep runs; of one number, the first counts."""
+    """Append points that a sweeper has drawn while the sweep runs; for each number the first one counts."""
     if points:
         lines = "".join(json.dumps([n, redaction.tree(list(o))]) + "\n" for n, o in points)
         with open(sweep_dir / ADDED, "a", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def add(sweep_dir: Path, points: Sequence[tuple[int, Sequence[str]]]) -> None:
 
 
 def _added(sweep_dir: Path) -> Iterator[Any]:
-    """Yield the points that `add` has appended; half a line is left out."""
+    """Yield the points appended by `add`; a partial line is skipped."""
     try:
         lines = (sweep_dir / ADDED).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -91,10 +91,10 @@ def _added(sweep_dir: Path) -> Iterator[Any]:
 
 
 def read(sweep_dir: Path) -> dict[str, Any]:
-    """Return what `write` has written.
+    """Return the record written by `write`.
 
     Raises:
-        UserError: there is none, or it is not whole.
+        UserError: there is none, or it is incomplete.
     """
     path = sweep_dir / FILE
     try:
@@ -107,7 +107,7 @@ def read(sweep_dir: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} is of a newer trainrun (format {content['format']}; this one knows {FORMAT}). Update trainrun."
             )
-        # What an older trainrun did not write yet.
+        # Settings that an older trainrun did not record.
         settings = content["settings"] = {**DEFAULTS, **content["settings"]}
         settings |= {k: _current(settings[k]) for k in ("overrides", "command") if k in settings}
         if "overrides" in settings.get("sweeper", ()):
@@ -150,7 +150,7 @@ def _read_point(point: Any) -> tuple[int, list[str]]:
 
 
 def _current(overrides: Sequence[Any]) -> list[str]:
-    """Return recorded overrides as they are typed today, without what an older trainrun took and this one does not."""
+    """Return recorded overrides in today's keys, without settings that no longer exist."""
     return moved_keys.overrides([str(o) for o in overrides if o != "sweep.snapshot=copy"])
 
 
@@ -159,7 +159,7 @@ def held(sweep_dir: Path) -> Iterator[None]:
     """Hold the lock of a sweep inside the `with`; the system releases it however the process ends.
 
     Raises:
-        UserError: another one does.
+        UserError: another process holds it.
     """
     lock = state.Lock(sweep_dir, LOCK)
     if not lock.acquire():
@@ -206,13 +206,13 @@ def settled(trial: Trial) -> Trial:
 
 
 def earlier_attempt(run_dir: Path) -> dict[str, Any] | None:
-    """Return what is known of the attempt that a trial can go on from (`data_sha256`); None: none has begun."""
+    """Return facts about the attempt that a trial can continue (`data_sha256`); None if none has begun."""
     start = status.read(run_dir).start
     return {"data_sha256": (start.get("dataset") or {}).get("digest")} if start else None
 
 
 def read_results(trial: Trial, now: status.RunStatus) -> None:
-    """Set a trial's epochs, metrics and figures from its summary; what that lacks, from its journal."""
+    """Set a trial's epochs, metrics and figures from its summary and, where that is missing, its journal."""
     content: Mapping[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
         content = summary.read(trial.run_dir)

@@ -17,11 +17,11 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})  # the config of a trial that 
 
 @dataclass(slots=True)  # there may be thousands
 class Trial:
-    """One point.
+    """One trial.
 
     Args:
         number: in the sweep, from 0; the name of its directory.
-        overrides: as one would type them for this run alone.
+        overrides: as typed for this run alone.
         varied: those of them that the sweep varies.
         place: its directory: `run_dir`.
         config: resolved and checked.
@@ -48,8 +48,8 @@ class Trial:
     spared: bool = False
 
     def forget(self) -> None:
-        """Drop what is not needed of a trial that has ended: a sweep may have thousands."""
-        self.config, self.place = NOTHING, str(self.place)  # a path is three times its text
+        """Drop the fields that an ended trial does not need: a sweep may have thousands of trials."""
+        self.config, self.place = NOTHING, str(self.place)  # a Path takes three times the memory
         self.varied = self.overrides if self.varied == self.overrides else self.varied
 
     @property
@@ -69,5 +69,5 @@ class Trial:
 
 
 def setting(overrides: Iterable[str]) -> tuple[str, ...]:
-    """Return what overrides set but for the seed."""
+    """Return the overrides without the seed, sorted."""
     return tuple(sorted(o for o in overrides if not override_text.is_seed(o)))

@@ -25,7 +25,7 @@ class Delivery:
     """Hands trials over to the delivery process, and reads their results.
 
     Args:
-        timeout: seconds that what is left of a trial may take when this process is gone.
+        timeout: seconds for delivering the rest of a trial when this process is gone.
     """
 
     def __init__(self, timeout: float):
@@ -36,7 +36,7 @@ class Delivery:
         self._courier: client.Courier | None = None
 
     def follow(self, running: Sequence[Trial]) -> None:
-        """Have those trials delivered that have begun to write, or, after an end, have begun again (Slurm's requeue)."""
+        """Deliver the trials that have begun to write, or have begun again after an end (Slurm's requeue)."""
         for trial in running:
             begun = trial.run_dir in self._followed
             if (not begun and (trial.run_dir / status.JOURNAL).exists()) or (begun and self._again(trial)):
@@ -58,7 +58,7 @@ class Delivery:
             self._courier = courier or self._courier
 
     def ended(self, trial: Trial) -> None:
-        """Read what a trial has left; one that could not write its end gets one."""
+        """Read a trial's results; a missing end record is written."""
         self.follow([trial])
         if self._followed.pop(trial.run_dir, None) is not None and self._courier is not None:
             self._under_way[trial.run_dir] = None
@@ -72,13 +72,13 @@ class Delivery:
             sweep_record.read_results(trial, now)
 
     def finish(self, patience: float) -> int:
-        """Wait a little for what is under way; return how many trials are not wholly delivered.
+        """Wait briefly for pending deliveries; return the number of trials that are not completely delivered.
 
         Short trials may be trained faster than they can be sent: as long as the server takes them, the end may wait for
         a fifth of the time that the sweep has taken.
 
         Args:
-            patience: seconds; of a server that takes nothing, no longer.
+            patience: maximum seconds, for a server that accepts nothing.
         """
         if self._courier is None:
             return 0
@@ -98,7 +98,7 @@ class Delivery:
         return sum(not self._courier.finish(d, left(d)) for d in waiting)
 
     def _forget(self) -> None:
-        """Forget the trials that are delivered: of thousands, nothing stays here but those on their way."""
+        """Forget the delivered trials: a sweep may have thousands."""
         for run_dir in [*itertools.takewhile(self._courier.finished, self._under_way)]:
             self._courier.forget(run_dir)
             del self._under_way[run_dir]
@@ -110,7 +110,7 @@ def _attempts(run_dir: Path) -> int:
 
 @contextmanager
 def of(settings: Mapping[str, Any]) -> Iterator[Delivery]:
-    """Deliver inside the `with`; at its end, wait a little.
+    """Deliver inside the `with`; wait briefly at its end.
 
     Args:
         settings: the config's `tracking` node.

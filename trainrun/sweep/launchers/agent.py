@@ -1,7 +1,7 @@
-"""What a worker of a cluster does for a trial: starts the trial's process, and talks to the sweep for it.
+"""A cluster worker's part of a trial: it starts the trial's process and relays messages between trial and sweep.
 
-The trial itself runs in a process of its own, forked from one that has imported TensorFlow, just as on the machine of the
-sweep. So a trial that crashes harms no worker, its exit code is known, and the next one need not import anything.
+The trial itself runs in a process of its own, forked from one that has imported TensorFlow, as on the machine of the
+sweep. So a trial that crashes does not affect the worker, its exit code is known, and the next trial imports nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainrun.util import subprocesses
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.local import Pool
 
-POLL_INTERVAL_S = 0.2  # for orders of the sweep
+POLL_INTERVAL_S = 0.2  # for requests of the sweep
 
 
 class Channel(Protocol):
@@ -33,27 +33,27 @@ class Channel(Protocol):
         """Send a message; return the answer, if there is to be one."""
 
     def order(self) -> Stop | None:
-        """Return the sweep's request to end the trial, or None. Called often."""
+        """Return the sweep's request to end the trial, or None; called often."""
 
 
 class Mirror(Protocol):
-    """Copies what a trial has written to where the sweep sees it."""
+    """Copies a trial's files to the sweep's directory."""
 
     def epoch(self) -> None:
-        """Copy what must not be late: the journal."""
+        """Copy the journal, after each epoch."""
 
     def look(self) -> None:
-        """Copy what may have changed; called often."""
+        """Copy files that may have changed; called often."""
 
     def end(self) -> None:
         """Copy everything."""
 
 
 class InPlace:
-    """The trial writes where the sweep sees it."""
+    """A mirror that copies nothing: the trial writes into the sweep's directory."""
 
     def epoch(self) -> None:
-        """Nothing is to be copied."""
+        """Do nothing."""
 
     look = end = epoch
 
@@ -94,12 +94,12 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
         raise
     finally:
         if task.gpu is not None or os.environ.get("CUDA_VISIBLE_DEVICES", "-1") not in ("", "-1"):
-            pool.close()  # the device is another's now
+            pool.close()  # the device is free for another worker now
     mirror.end()
     return Ended(number, trial.status, trial.reason, trial.seconds)
 
 
-@functools.lru_cache(maxsize=1)  # the process of the trial before may have the program already
+@functools.lru_cache(maxsize=1)  # the process of the trial before may have compiled the program
 def _pool(
     share: Share,
     plugins: tuple[str, ...],
@@ -107,7 +107,7 @@ def _pool(
     trial_timeout: float | None,
     grace: float,
 ) -> Pool:
-    """Return what runs trials with these settings, one at a time."""
+    """Return the pool that runs trials with these settings, one at a time."""
     from trainrun.sweep.launchers.local import Pool
 
     gpus = [] if share.gpu is None else [share.gpu]
@@ -115,14 +115,14 @@ def _pool(
 
 
 def warm() -> None:
-    """Begin the process that trials are forked from."""
+    """Start the process from which trials are forked."""
     with no_main():
         subprocesses.fork_server()
 
 
 @contextlib.contextmanager
 def no_main() -> Iterator[None]:
-    """Within, new processes do not import the worker's own main module: it is Ray's or submitit's."""
+    """Keep new processes inside the `with` from importing the worker's main module, which is Ray's or submitit's."""
     was, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
     try:
         yield

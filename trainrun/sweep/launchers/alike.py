@@ -1,9 +1,9 @@
-"""Which trials are alike, by their resolved configs: launchers put trials with one key together.
+"""Keys of trials that may share compiled programs, by their resolved configs: launchers group trials by key.
 
 Trials of one key may share something that is compiled: with `shares_program` they differ in values that are variables of the program
 (`local` runs such trials in one process), with `vectorizes` in numbers of the model, loss, optimizer and so on (`vectorized` trains
 such trials in one graph). A config is a hint: `trainer.program_cache` and `vectorized.shape` compare the models that are built.
-Trials that are the same but for their seed are another matter: see `trial.setting`.
+For trials that differ in the seed only, see `trial.setting`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 from trainrun.registry import declaration_reader
 
-# What trainer and hardware declare to be capable of.
+# Capabilities that trainer and hardware declare.
 SHARES_PROGRAM, VECTORIZES = "shares_program", "vectorizes"
-# Nodes that say nothing of what is trained.
+# Nodes that do not affect training.
 NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "artifacts", "checkpoint")
 # Nodes in which the trials of one graph may differ by numbers.
 NUMBERS = ("model", "loss", "optimizer", "schedule", "metric", "callback")
 
 
 def key(config: Mapping[str, Any], capability: str) -> str:
-    """Return what trials have in common that may share what is compiled.
+    """Return a key that is equal for trials that may share a compiled program.
 
     Args:
         config: of a trial, resolved.
@@ -39,7 +39,7 @@ def key(config: Mapping[str, Any], capability: str) -> str:
 
 
 def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str | None:
-    """Return why a trial can share nothing that is compiled with others, or None.
+    """Return why a trial can share no compiled program with others, or None.
 
     Args:
         config: of a trial, resolved.

@@ -1,4 +1,4 @@
-"""What launchers with workers of other packages (Ray, Slurm) have in common, in the sweep's own process."""
+"""Base class of the engines with workers of other packages (Ray, Slurm), in the sweep's own process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.sweep.launchers.interface import APART, OnEpoch
+from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES, OnEpoch
 from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, Stop, TrialTask
 from trainrun.sweep.launchers.resources import Share
 from trainrun.sweep.trial import RUNNING, Trial
@@ -19,25 +19,25 @@ WORKER_CHECK_INTERVAL_S = 1.0  # between two checks whether workers still run
 LAST_MESSAGE_TIMEOUT_S = 2.0  # for the last message of a worker that has ended
 KILL_DELAY_S = 45.0  # beyond the trial's own grace, until a trial that was to stop is killed
 
-# A message of a worker: whose, what, and what to call with the answer.
+# A worker's message: the trial's number, the message, and the function that takes the answer.
 Received = tuple["Job", Message, Callable[[str | None], None]]
 
 
 @dataclass(eq=False)
 class Job:
-    """A trial that was handed over.
+    """A trial that was submitted.
 
     Args:
-        trial: which.
+        trial: of the sweep.
         task: for its worker.
-        share: of this machine, where that is what it runs on.
+        share: of this machine, if it runs here.
         handle: the engine's own.
         pid: of its worker, once it has begun.
-        requested, passed_on: the request to end it; the one that was sent.
+        requested, passed_on: the pending request to end it; the request that was sent.
         stop_by: when to kill it.
         reason: why it was stopped.
-        ended: how, as its worker has said.
-        gone: when its worker was seen to have ended, and why.
+        ended: its worker's last message.
+        gone: when its worker was found to have ended, and why.
     """
 
     trial: Trial
@@ -61,7 +61,7 @@ class ClusterEngine:
         jobs: trials at once.
     """
 
-    how = APART
+    how = SEPARATE_PROCESSES
     patience = LAST_MESSAGE_TIMEOUT_S
 
     def __init__(self, settings: Mapping[str, Any], jobs: int):
@@ -75,7 +75,7 @@ class ClusterEngine:
     # For subclasses.
 
     def begin(self, job: Job) -> None:
-        """Hand a trial to a worker."""
+        """Submit a trial to a worker."""
         raise NotImplementedError
 
     def receive(self, seconds: float) -> Iterable[Received]:
@@ -83,26 +83,26 @@ class ClusterEngine:
         raise NotImplementedError
 
     def order(self, job: Job, stop: Stop) -> None:
-        """Have a worker end its trial."""
+        """Request a worker to end its trial."""
         raise NotImplementedError
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will send nothing any more, or None."""
+        """Return why a worker has ended, or None if it runs."""
         raise NotImplementedError
 
     def withdraw(self, job: Job) -> bool:
-        """Take a trial back that has not begun; return whether it will not begin any more."""
+        """Cancel a trial that has not begun; return whether that succeeded."""
         return False
 
     def share(self) -> Share:
-        """Return what a trial may use."""
+        """Return the share of the machine that a trial may use."""
         raise NotImplementedError
 
     def give_back(self, share: Share) -> None:
-        """Take a share back."""
+        """Free a share."""
 
     def close(self) -> None:
-        """Release what the engine holds."""
+        """Release the engine's resources."""
 
     # The engine's interface.
 
@@ -121,7 +121,7 @@ class ClusterEngine:
 
         Args:
             trial: its directory exists.
-            resume: facts about the attempt that it goes on from, or None.
+            resume: facts about the attempt that it continues, or None.
         """
         share = self.share()
         job = Job(trial, self.task(trial, resume, share), share)
@@ -130,7 +130,7 @@ class ClusterEngine:
         self.begin(job)
 
     def task(self, trial: Trial, resume: Mapping[str, Any] | None, share: Share) -> ClusterTask:
-        """Return what a worker has to know of a trial; the environment is its own."""
+        """Return the task of a trial for its worker, whose environment is its own."""
         settings = self.settings
         return ClusterTask(
             TrialTask.of(trial, settings["command"], settings["plugins"], resume, self.answers),
@@ -145,7 +145,7 @@ class ClusterEngine:
         )
 
     def channel(self, trial: Trial) -> Mapping[str, Any]:
-        """Return what the worker's end of the channel needs."""
+        """Return the data for the worker's end of the channel."""
         return {}
 
     def wait(self, seconds: float) -> list[Trial]:
@@ -175,7 +175,7 @@ class ClusterEngine:
             job.requested = Stop(job.trial.number, kill=True)
 
     def take(self, job: Job, message: Message) -> str | None:
-        """Take note of a message; return the answer."""
+        """Handle a message; return the answer."""
         if isinstance(message, Epoch):
             return self.on_epoch(job.trial, message.epoch, message.metrics, message.last)
         if isinstance(message, Begun):
@@ -216,6 +216,6 @@ class ClusterEngine:
 
 
 def _close_record(trial: Trial, reason: str) -> None:
-    """Write the end that a trial could not write; whether a process of another machine runs cannot be seen here."""
+    """Write the missing end record of a trial; it is not known here whether a process of another machine runs."""
     start = status.read(trial.run_dir).start
     status.mark_killed(trial.run_dir, reason, dead=start.get("pid"))

@@ -1,4 +1,4 @@
-"""What runs a sweep's trials, by the name of its launcher."""
+"""Engines of a sweep's trials, by the name of its launcher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainrun.sweep.launchers import launcher_settings
 if TYPE_CHECKING:
     from trainrun.sweep.launchers.interface import Engine
 
-# name of the launcher -> where its engine is.
+# Name of the launcher -> module and function of its engine.
 FOREIGN = {
     "ray": ("trainrun.sweep.launchers.ray", "RayCore"),
     "submitit": ("trainrun.sweep.launchers.submitit", "Submitit"),
@@ -23,9 +23,9 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     """Return the engine of a sweep.
 
     Args:
-        settings: see `sweep_settings.settings`; ``launcher`` names it. Without one, or with one that is not ours (Hydra's own, or
+        settings: see `sweep_settings.settings`; ``launcher`` names it. Without one, or with one of another package (Hydra's own, or
             ``joblib`` in a sweep that an older trainrun recorded): local processes.
-        trials: there will be at most.
+        trials: their maximum number.
         jobs: at once, in place of the launcher's ``n_jobs``.
 
     Raises:
@@ -37,7 +37,7 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     if jobs is not None:
         launcher["n_jobs"] = jobs
     if launcher["name"] in FOREIGN:
-        launcher_settings.check(launcher)  # again, for a sweep that goes on
+        launcher_settings.check(launcher)  # checked again for a resumed sweep
         module, name = FOREIGN[launcher["name"]]
         return getattr(importlib.import_module(module), name)({**settings, "launcher": launcher}, trials)
     if launcher["name"] == "vectorized":

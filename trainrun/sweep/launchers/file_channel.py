@@ -1,4 +1,4 @@
-"""The channel between a sweep and workers that see its directory: files, the one thing that every shared file system carries.
+"""The channel between a sweep and workers on a shared file system: files in the sweep's directory.
 
 <sweep>/.engine/sweep.json       {"token", "beat"}: which attempt at the sweep this is, and its heartbeat
 <sweep>/.engine/<number>/messages.jsonl the worker's messages, a line each
@@ -23,7 +23,7 @@ from trainrun.util import paths
 
 FOLDER = ".engine"
 HEARTBEAT_INTERVAL_S = 5.0
-POLL_INTERVAL_S = 0.02  # between two looks for messages or an answer
+POLL_INTERVAL_S = 0.02  # between two polls for messages or an answer
 # Seconds that a trial waits for late answers, in all; and what counts as late. A sweep on a machine that has much else to do
 # is late now and then, a slow file system each time: there the answer to one epoch is read at the next in the end.
 ANSWER_BUDGET_S = 30.0
@@ -46,7 +46,7 @@ class SweepEnd:
         self._read: dict[int, int] = {}
 
     def open(self, number: int) -> dict[str, Any]:
-        """Open the channel to a trial's worker; return what its end needs."""
+        """Open the channel to a trial's worker; return the data for its end."""
         folder = self.folder / str(number)
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt
         folder.mkdir(parents=True)
@@ -55,13 +55,13 @@ class SweepEnd:
         return {"folder": str(folder), "token": self.token, "silence": self._silence}
 
     def beat(self) -> None:
-        """Write a heartbeat, when it is time to."""
+        """Write a heartbeat if one is due."""
         if time.monotonic() - self._last >= HEARTBEAT_INTERVAL_S and self.folder.is_dir():
             self._last, self._beats = time.monotonic(), self._beats + 1
             _write(self.folder / "sweep.json", {"token": self.token, "beat": self._beats})
 
     def receive(self, number: int) -> Iterator[tuple[int, Message]]:
-        """Yield the messages that have come since the last call: (line, message)."""
+        """Yield the messages since the last call: (line, message)."""
         path = self.folder / str(number) / "messages.jsonl"
         try:
             with open(path, "rb") as file:
@@ -81,7 +81,7 @@ class SweepEnd:
         _write(self.folder / str(number) / "answer.json", {"line": line, "answer": answer})
 
     def order(self, number: int, stop: Stop) -> None:
-        """Have a worker end its trial."""
+        """Request a worker to end its trial."""
         _write(self.folder / str(number) / "order.json", protocol.encode(stop))
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class WorkerEnd:
     """The worker's end.
 
     Args:
-        channel: what `SweepEnd.open` has returned.
+        channel: as returned by `SweepEnd.open`.
         patience: seconds to wait for late answers, in all.
     """
 
@@ -101,13 +101,13 @@ class WorkerEnd:
         self.folder, self.token = Path(channel["folder"]), channel["token"]
         self._patience, self._silence = patience, channel["silence"]
         self._path = self.folder / "messages.jsonl"
-        # A job that was requeued goes on counting.
+        # A requeued job continues the numbering.
         self._lines = self._path.read_bytes().count(b"\n") if self._path.exists() else 0
         self._beat: tuple[Any, float] = (None, time.monotonic())
 
     @property
     def current(self) -> bool:
-        """Whether the sweep that has submitted the trial still runs, and not another attempt at it."""
+        """Whether the attempt at the sweep that submitted the trial still runs."""
         content = _load(self.folder.parent / "sweep.json")
         return content is not None and content["token"] == self.token
 
@@ -119,7 +119,7 @@ class WorkerEnd:
         began = time.monotonic()
         while answered:
             content, waited = _load(self.folder / "answer.json"), time.monotonic() - began
-            # An answer that came late is as good: what is wanted is to know whether to stop.
+            # A late answer is as good: it tells whether to stop.
             is_answer = content is not None and (
                 content["line"] >= self._lines or content["answer"] is not None
             )

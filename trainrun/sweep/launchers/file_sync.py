@@ -1,4 +1,4 @@
-"""A trial's directory on a machine that does not see the sweep's: sent there, and brought back while it grows.
+"""A trial's directory on a machine without access to the sweep's: sent there, and copied back while it grows.
 
 The journal and the log come at each epoch, in pieces; checkpoints as they are written, but not more often than the
 network should bear; everything at the end. What was deleted there is deleted here.
@@ -17,7 +17,7 @@ from typing import Any
 from trainrun.sweep.launchers.protocol import FilePart, FilesGone
 
 PIECE = 16 * 2**20  # bytes of a message
-OFTEN = 30.0  # seconds between two looks for checkpoints
+OFTEN = 30.0  # seconds between two checks for checkpoints
 # Files that only grow.
 GROWING = ("journal.jsonl", "run.log")
 CHECKPOINTS = "checkpoints"
@@ -36,7 +36,7 @@ class Mirror:
         trial: its number.
         run_dir: of the trial, on this machine.
         kept: the trial's directory, where the sweep keeps it.
-        files: what `pack` has returned.
+        files: as returned by `pack`.
         say: sends a message to the sweep, and returns when it has taken it.
     """
 
@@ -49,7 +49,7 @@ class Mirror:
         say: Callable[[FilePart | FilesGone], Any],
     ):
         self.trial, self.run_dir, self._say = trial, run_dir, say
-        # The record says where the run is kept, not where it was for a while.
+        # The record names the directory where the run is kept, not the temporary one.
         self._names = tuple(f'"run_dir":{json.dumps(d)}'.encode() for d in (str(run_dir), kept))
         for name, content in files.items():
             path = run_dir / name
@@ -60,7 +60,7 @@ class Mirror:
         self._next = time.monotonic() + OFTEN
 
     def epoch(self) -> None:
-        """Bring what has been added to the journal and the log."""
+        """Send additions to the journal and the log."""
         for name in GROWING:
             path = self.run_dir / name
             if path.is_file():
@@ -71,14 +71,14 @@ class Mirror:
                         self._at[name] += len(data)
 
     def look(self) -> None:
-        """Bring new checkpoints, when it is time to."""
+        """Send new checkpoints if they are due."""
         if time.monotonic() >= self._next:
             self.epoch()  # a checkpoint is never ahead of the journal
             self._bring(lambda name: name.startswith(f"{CHECKPOINTS}/"))
             self._next = time.monotonic() + OFTEN
 
     def end(self) -> None:
-        """Bring everything."""
+        """Send everything."""
         self.epoch()
         self._bring(lambda name: name not in GROWING)
 
@@ -100,7 +100,7 @@ class Mirror:
                 del self._sent[name]
 
     def _bring_one(self, name: str) -> None:
-        # Opened once: a file that is replaced while it is read is still the whole former one.
+        # Opened once: if the file is replaced meanwhile, the former one is read to its end.
         with open(self.run_dir / name, "rb") as file:
             left = os.fstat(file.fileno()).st_size
             first = True
@@ -119,7 +119,7 @@ class Mirror:
 
 
 def receive(run_dir: Path, message: FilePart | FilesGone) -> None:
-    """Write what a worker's mirror has sent.
+    """Write a part of a file that a worker's mirror has sent.
 
     Args:
         run_dir: of the trial, where the sweep keeps it.
@@ -146,7 +146,7 @@ def receive(run_dir: Path, message: FilePart | FilesGone) -> None:
 
 
 def remove(run_dir: Path) -> None:
-    """Take the directory away."""
+    """Remove the directory."""
     shutil.rmtree(run_dir, ignore_errors=True)
 
 

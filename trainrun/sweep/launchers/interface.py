@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from trainrun.sweep.trial import Trial
 
-APART = "each in a process of its own"  # how most engines run trials
-# Called with the trial, the epochs done, their metrics, and whether it was the last; returns the reason to prune it, or None.
+SEPARATE_PROCESSES = "each in a process of its own"  # how most engines run trials
+# Called with the trial, the epochs done, the metrics, and whether it was the last epoch; returns the reason to prune, or None.
 OnEpoch = Callable[[Trial, int, Mapping[str, float], bool], str | None]
 
 
@@ -19,9 +19,9 @@ class Engine(Protocol):
 
     Attributes:
         jobs: trials at once.
-        how: the way it runs them, in words for the user.
+        how: a phrase for the user about the way it runs them.
         on_epoch: called within `wait` for each epoch that a trial reports; the result is sent to the trial.
-        answers: whether a trial waits for that result; otherwise it goes on at once.
+        answers: whether a trial waits for that result.
         on_note: called within `wait` with a line for the user.
     """
 
@@ -44,7 +44,7 @@ class Engine(Protocol):
 
         Args:
             trial: its directory exists; its status becomes RUNNING.
-            resume: facts about the attempt that it goes on from (`data_sha256`), or None.
+            resume: facts about the attempt that it continues (`data_sha256`), or None.
         """
 
     def wait(self, seconds: float) -> list[Trial]:

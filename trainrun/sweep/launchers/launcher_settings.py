@@ -1,4 +1,4 @@
-"""A launcher's settings: its keys as `conf/hydra/launcher/` has them, and what is wrong with them on this machine."""
+"""Settings of launchers: their keys, from `conf/hydra/launcher/`, and their problems on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP = "hydra/launcher"
 FOREIGN = ("ray", "submitit")
 CLUSTERS = ("slurm", "local", "debug")
 COUNTS = ("per_gpu", "max_trials", "n_jobs")
-# Least value of the settings that are numbers; those whose default is a whole number take whole numbers only.
+# Minimum of the settings that are numbers; those whose default is a whole number take whole numbers only.
 LEAST = {
     "num_cpus": 0,
     "num_gpus": 0,
@@ -30,13 +30,13 @@ TEXTS = ("address", "partition", "account", "qos", "constraint")
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the keys of one of our launchers with their defaults; empty for one that is not ours."""
+    """Return the keys of a launcher with their defaults; empty for a launcher of another package."""
     option = option_files.packaged(GROUP).get(name)
     return dict(option.values) if option is not None else {}
 
 
 def complete(launcher: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a launcher's settings, those that are not there by their defaults.
+    """Return a launcher's settings with defaults for missing ones.
 
     Args:
         launcher: `name` and settings, as a sweep records them.
@@ -45,23 +45,23 @@ def complete(launcher: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(launcher: Mapping[str, Any]) -> None:
-    """Hold the settings of a recorded sweep's launcher against this machine.
+    """Check the launcher settings of a recorded sweep on this machine.
 
     Args:
         launcher: `name` and settings.
 
     Raises:
-        UserError: something is wrong with them.
+        UserError: they have problems.
     """
     if faults := problems(launcher["name"], {k: v for k, v in launcher.items() if k != "name"}):
         raise UserError(faults)
 
 
 def problems(name: str, typed: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with a launcher's settings, or with this machine.
+    """Return the problems of a launcher's settings, or of this machine.
 
     Args:
-        name: a launcher of ours.
+        name: of one of trainrun's launchers.
         typed: its settings; keys that are missing have their defaults.
     """
     if name in FOREIGN and importlib.util.find_spec(name) is None:
@@ -93,7 +93,7 @@ def problems(name: str, typed: Mapping[str, Any]) -> list[Problem]:
 
 
 def _expected(key: str, value: Any, default: Any) -> str | None:
-    """Return what a setting should be if it is not that; None if it is."""
+    """Return the expected value of a setting as a phrase; None if it has one."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if key in COUNTS:
         if value == "auto" and default == "auto":
@@ -124,7 +124,7 @@ def _ray(settings: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _submitit(settings: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield why no job could be submitted."""
+    """Yield why jobs cannot be submitted."""
     cluster = settings["cluster"]
     if cluster not in CLUSTERS:
         hint = did_you_mean(str(cluster), CLUSTERS)

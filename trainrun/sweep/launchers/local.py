@@ -1,4 +1,4 @@
-"""Trials in processes of their own, forked from one that has imported TensorFlow: isolated, and soon begun."""
+"""Trials in separate processes, forked from one that has imported TensorFlow: isolated, with a short start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from typing import Any
 
-from trainrun.sweep.launchers.interface import APART, OnEpoch
+from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
@@ -21,7 +21,7 @@ KILL_DELAY_S = 15.0  # beyond the trial's own grace, until it is killed
 class Pool:
     """Runs trials side by side.
 
-    A trial that crashes, is killed for memory, or calls `os._exit` is that trial's failure alone.
+    A trial that crashes, is killed for memory, or calls `os._exit` does not affect the others.
 
     Args:
         resources: the machine, divided.
@@ -31,7 +31,7 @@ class Pool:
         grace: seconds that a trial has to save its state when it is stopped.
     """
 
-    how = APART
+    how = SEPARATE_PROCESSES
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class Pool:
 
         Args:
             trial: its directory exists.
-            resume: facts about the attempt that it goes on from, or None.
+            resume: facts about the attempt that it continues, or None.
         """
         worker = self._worker(None if resume else program_key(trial.config, self.plugins))
         worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.answers))
         trial.status = RUNNING
 
     def _worker(self, key: str | None) -> LocalWorker:
-        """Return a worker that is idle: one that has the program already, or a new one."""
+        """Return an idle worker that has the compiled program, or a new one."""
         idle = [w for w in self._workers if w.trial is None]
         for worker in idle:
             if key is not None and worker.key == key and worker.process.exitcode is None:
@@ -163,7 +163,7 @@ class Pool:
 
 
 def died(code: int) -> str:
-    """Return why a process has ended that sent no reason, by its exit code."""
+    """Return why a process has ended without sending a reason, by its exit code."""
     if code == -signal.SIGKILL:
         return "its process was killed (SIGKILL), by a user or for lack of memory"
     if code < 0:

@@ -18,7 +18,7 @@ from trainrun.util import subprocesses
 
 # TensorFlow leaks some 6 MB a trial in its process.
 MAX_TRIALS = 25
-# Seconds that the fork server may take to begin a trial, beyond the trial's own time.
+# Seconds that the fork server may take to start a trial, in addition to the trial's own time.
 IMPORT_TIMEOUT_S = 120.0
 
 
@@ -31,11 +31,11 @@ class LocalWorker:
 
     Attributes:
         trial: that it runs, or None.
-        ended: the last message of its trial, once it has come.
+        ended: the last message of its trial, once received.
         pipe_closed: whether its end of the pipe is closed.
-        stop_by: when to kill it; None: its trial may go on.
-        reason: for which its trial was stopped.
-        began: when its trial has begun.
+        stop_by: when to kill it; None: its trial may continue.
+        reason: why its trial was stopped.
+        began: when its trial began.
     """
 
     def __init__(self, share: Share, key: str | None):
@@ -53,7 +53,7 @@ class LocalWorker:
         self.began, self._begun = time.monotonic(), False
 
     def start(self, trial: Trial, task: TrialTask) -> None:
-        """Begin a trial; nothing else runs here."""
+        """Begin a trial; none runs in this process."""
         self._clear()
         self.trial, self.served = trial, self.served + 1
         task = replace(task, stays=self.key is not None and self.served < MAX_TRIALS)
@@ -67,7 +67,7 @@ class LocalWorker:
         worker_end.close()
 
     def receive(self, on_epoch: Any, answers: bool) -> None:
-        """Handle the messages that the trial has sent.
+        """Handle the trial's messages.
 
         Args:
             on_epoch: see `interface.Engine`; called for each epoch.
@@ -90,13 +90,13 @@ class LocalWorker:
 
     @property
     def watched(self) -> list[Any]:
-        """What to wait for: the end of the process, or a message."""
+        """The objects to wait for: the end of the process, or a message."""
         silent = self.pipe_closed or self.ended is not None
         return [self.process.sentinel, *([] if silent else [self.pipe])]
 
     @property
     def seconds(self) -> float:
-        """Seconds that the trial has taken by now, without what it waited for its process."""
+        """Seconds of the trial so far, without its wait for the process."""
         return time.monotonic() - self.began - (0.0 if self._begun else IMPORT_TIMEOUT_S)
 
     @property
@@ -122,7 +122,7 @@ class LocalWorker:
 
 
 def program_key(config: Mapping[str, Any], plugins: Sequence[str]) -> str | None:
-    """Return what trials with the same compiled program have in common; None: this one has a process of its own.
+    """Return a key that is equal for trials with the same compiled program; None: the trial needs a separate process.
 
     Args:
         config: of a trial, resolved.

@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection
 
 from trainrun.sweep.launchers.protocol import Answer, Begun, Epoch, Message, Stop, TrialTask
 
-# The sweep answers in less than a millisecond, unless the machine is busy or was suspended. A sweep that is gone is noticed at
+# The sweep answers in less than a millisecond, unless the machine is busy or was suspended. The end of the sweep is noticed at
 # once.
 ANSWER_TIMEOUT_S = 60.0
-POLL_INTERVAL_S = 0.2  # to look whether the trial is to end while it waits
+POLL_INTERVAL_S = 0.2  # for checking `stopped` while waiting
 
 
 class PipeChannel:
@@ -26,8 +26,8 @@ class PipeChannel:
         lost: called once, by the thread, when the sweep's process is gone.
 
     Attributes:
-        tasks: the trials that have come; None: there will be no more.
-        stops: the numbers of the trials that are to stop; None: all of them, also where the sweep is gone.
+        tasks: the trials received; None: no more follow.
+        stops: the numbers of the trials to stop; None: all of them, also if the sweep is gone.
     """
 
     def __init__(self, pipe: Connection, lost: Callable[[], None] = lambda: None):
@@ -35,13 +35,13 @@ class PipeChannel:
         self._sending = threading.Lock()
         self.tasks: queue.SimpleQueue[TrialTask | None] = queue.SimpleQueue()
         self.stops: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        # Of each trial; in the queue None: it waits no longer.
+        # For each trial; None in the queue ends the waiting.
         self._answers: defaultdict[int, queue.SimpleQueue[Answer | None]] = defaultdict(queue.SimpleQueue)
-        self._owed: defaultdict[int, int] = defaultdict(int)  # answers that have not come yet
+        self._owed: defaultdict[int, int] = defaultdict(int)  # answers still to come
         threading.Thread(target=self._receive, daemon=True).start()
 
     def say(self, message: Message) -> None:
-        """Send a message; where the sweep is gone, nothing happens."""
+        """Send a message; if the sweep is gone, do nothing."""
         if isinstance(message, Begun):
             self._answers.pop(message.trial, None)
             self._owed.pop(message.trial, None)
@@ -53,13 +53,13 @@ class PipeChannel:
 
         Args:
             epoch: of the trial.
-            stopped: whether the trial is to end anyway.
+            stopped: returns whether the trial has to end anyway.
         """
         answers, until = self._answers[epoch.trial], time.monotonic() + ANSWER_TIMEOUT_S
         self._owed[epoch.trial] += 1
         self.say(epoch)
-        # Each epoch is answered, in turn. An answer that has come late belongs to an earlier epoch: a reason to prune is as good
-        # then, none is no answer to this epoch.
+        # Each epoch is answered, in order. A late answer belongs to an earlier epoch: its reason to prune still holds, but without
+        # a reason it does not answer this epoch.
         while self._owed[epoch.trial] and time.monotonic() < until and not stopped():
             try:
                 answer = answers.get(timeout=POLL_INTERVAL_S)
@@ -89,7 +89,7 @@ class PipeChannel:
         self.tasks.put(None)
 
     def _release(self, trial: int | None) -> None:
-        """Have trials wait no longer for answers."""
+        """End the waiting of trials for answers."""
         for number, answers in list(self._answers.items()):
             if trial in (None, number):
                 answers.put(None)

@@ -1,7 +1,7 @@
-"""What the fork server of `hydra/launcher=local` imports once, so that no trial has to: TensorFlow, and all that a run uses.
+"""Imports of the fork server of `hydra/launcher=local`, shared by all trials: TensorFlow, and all that a run uses.
 
-Imported, and nothing run: a process that is forked after TensorFlow has begun to compute hangs. So nothing here may
-ask for devices, build a layer, or draw a number.
+Nothing is run: a process that is forked after TensorFlow has begun to compute hangs. So nothing here may
+query devices, build a layer, or draw a number.
 """
 
 import contextlib
@@ -30,4 +30,4 @@ with console.hushed(), imports.collector_paused("tensorflow"):
     from trainrun.run import builders, run_builder, run_record, runner, tuning  # noqa: F401
     from trainrun.trainer import custom, fit, train_on_batch  # noqa: F401
 
-environment.packages(), environment.versions()  # read once for all trials: a tenth of a second
+environment.packages(), environment.versions()  # read once for all trials

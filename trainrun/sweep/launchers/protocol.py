@@ -27,7 +27,7 @@ class TrialTask:
         run_dir: its directory.
         overrides, command: as typed, for the record.
         plugins: to load.
-        resume: what is known of the attempt that it goes on from (`data_sha256`); None: it begins.
+        resume: facts about the attempt that it continues (`data_sha256`); None: it begins.
         asks: whether the trial waits for an `Answer` after each epoch.
         stays: whether the process waits for another trial, which may reuse the compiled program.
     """
@@ -68,7 +68,7 @@ class ClusterTask:
         trial_timeout, grace: seconds, as in the config.
         cwd, path: working directory and Python's search path of the sweep.
         threads, gpu, per_gpu: see `resources.Share`.
-        channel: what the worker's end of the channel needs.
+        channel: data for the worker's end of the channel.
     """
 
     trial: TrialTask
@@ -84,7 +84,7 @@ class ClusterTask:
 
 @dataclass(frozen=True)
 class GroupTask:
-    """What a process that trains several trials together has to know before they come, each as a `TrialTask`.
+    """The task of a process that trains several trials together, before each of them as a `TrialTask`.
 
     Args:
         sweep_dir: the sweep's directory.
@@ -122,10 +122,10 @@ class Ended:
     """A trial has ended.
 
     Args:
-        trial: which.
+        trial: its number.
         status: as in a run's record.
         reason: why it has not finished.
-        seconds: that it took, where the worker has counted them.
+        seconds: its duration, if the worker has measured it.
         stays: whether its process waits for another trial.
     """
 
@@ -136,12 +136,12 @@ class Ended:
     stays: bool = False
 
     def settle(self, trial: Trial, seconds: float, stopped: str | None = None) -> Trial:
-        """Write the end into the sweep's record of the trial, and return that.
+        """Set the end in the sweep's trial, and return the trial.
 
         Args:
             trial: of the sweep.
             seconds: from its start to its end.
-            stopped: the reason for which the sweep has stopped it, which counts as a failure; None: it has not.
+            stopped: why the sweep has stopped it, which counts as a failure; None: it has not.
         """
         trial.status = "FAILED" if stopped else self.status
         trial.reason, trial.seconds = stopped or self.reason, seconds
@@ -160,7 +160,7 @@ class FilePart:
     """Content of a file in a trial's directory.
 
     Args:
-        trial: whose.
+        trial: its number.
         name: relative path.
         data: to write.
         grows: whether it is added to the file; otherwise the parts from `first` to `last` make a new file.
@@ -193,7 +193,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stop:
-    """A trial is to save itself and end, or with `kill` to end at once; None: all trials of the process."""
+    """A trial must save its state and exit, or with `kill` exit at once; None: all trials of the process."""
 
     trial: int | None = None
     kill: bool = False
@@ -204,15 +204,15 @@ _KINDS = {kind.__name__: kind for kind in (Begun, Epoch, Ended, Note, Stop)}
 
 
 def encode(message: Message | Stop) -> dict[str, Any]:
-    """Return a message as JSON can hold it."""
+    """Return a message as plain values for JSON."""
     return {"kind": type(message).__name__, **asdict(message)}
 
 
 def decode(content: Mapping[str, Any]) -> Message | Stop:
-    """Return the message that `encode` was given.
+    """Return the message that `encode` has encoded.
 
     Raises:
-        KeyError: it is of no known kind.
+        KeyError: its kind is unknown.
         TypeError: it has other fields.
     """
     fields = dict(content)

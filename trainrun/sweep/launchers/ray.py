@@ -1,7 +1,7 @@
 """`hydra/launcher=ray`: trials as tasks of a Ray cluster, by Ray Core.
 
-A task attends one trial, in a process of its own. Where a node does not see the sweep's directory, the trial runs in a
-folder of that node's, and what it writes is brought back.
+A task runs one trial, in a separate process. If a node has no access to the sweep's directory, the trial runs in a
+folder of that node, and its files are copied back.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RayCore(ClusterEngine):
 
     Args:
         settings: see `sweep_settings.settings`.
-        trials: there will be at most.
+        trials: their maximum number.
     """
 
     def __init__(self, settings: Mapping[str, Any], trials: int):
@@ -61,13 +61,13 @@ class RayCore(ClusterEngine):
         self._killed: dict[int, float] = {}
         self._token: Path | None = None
         needs = {k: launcher[k] for k in ("num_cpus", "num_gpus")}
-        # A task that has died is not begun again by Ray: the trial's record says what has become of it.
+        # Ray does not restart a task that has died: the sweep decides by the trial's record.
         self._work = ray.remote(work).options(
             **needs, resources=dict(launcher["resources"]) or None, max_retries=0
         )
 
     def share(self) -> Share:
-        """Return what a trial may use; which GPU is Ray's choice."""
+        """Return the share of a trial; Ray chooses the GPU."""
         return Share(max(1, int(self.launcher["num_cpus"])))
 
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
@@ -78,13 +78,13 @@ class RayCore(ClusterEngine):
         super().start(trial, resume)
 
     def channel(self, trial: Trial) -> Mapping[str, Any]:
-        """Return what a worker needs to find the sweep's directory, or to do without it."""
+        """Return the data by which a worker finds the sweep's directory, or works without it."""
         shared = self.launcher["shared_files"]
         token = None if shared is False else [str(self._token), self._token.read_text()]
         return {"token": token, "renamed": self._renamed, "shared": shared}
 
     def begin(self, job: Job) -> None:
-        """Hand a trial to a worker."""
+        """Submit a trial to a worker."""
         files = {} if self.launcher["shared_files"] is True else file_sync.pack(job.trial.run_dir)
         job.handle = self._work.remote(job.task, files, self._mailbox)
 
@@ -104,26 +104,26 @@ class RayCore(ClusterEngine):
         return received
 
     def take(self, job: Job, message: Message) -> str | None:
-        """Take note of a message; return the answer."""
+        """Handle a message; return the answer."""
         if isinstance(message, FilePart | FilesGone):
             file_sync.receive(job.trial.run_dir, message)
             return None
         return super().take(job, message)
 
     def order(self, job: Job, stop: Stop) -> None:
-        """Have a worker end its trial."""
+        """Request a worker to end its trial."""
         if stop.kill:
             self._killed[job.trial.number] = time.monotonic()
         self._orders[job.trial.number] = stop
 
     def withdraw(self, job: Job) -> bool:
-        """Take a trial back that has not begun."""
+        """Cancel a trial that has not begun."""
         # One that is just beginning is ended by it, too: nothing was trained yet.
         self._ray.cancel(job.handle, force=True)
         return True
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will send nothing any more, or None."""
+        """Return why a worker has ended, or None if it runs."""
         if not self._ray.wait([job.handle], timeout=0)[0]:
             # The worker kills its trial; were it killed first, the trial would have its time to save itself.
             if time.monotonic() - self._killed.get(job.trial.number, float("inf")) > KILLING:
@@ -140,7 +140,7 @@ class RayCore(ClusterEngine):
         return None
 
     def close(self) -> None:
-        """Leave the cluster; a Ray of our own ends."""
+        """Leave the cluster; a cluster that this process started ends."""
         for job in self._jobs:
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(job.handle, force=True)
@@ -151,7 +151,7 @@ class RayCore(ClusterEngine):
 
 
 def work(task: ClusterTask, files: dict[str, bytes], mailbox: Any) -> Ended:
-    """Run a trial, in a worker of Ray's; return how it has ended.
+    """Run a trial in a worker of Ray; return how it has ended.
 
     Args:
         task: of the sweep.
@@ -183,7 +183,7 @@ def work(task: ClusterTask, files: dict[str, bytes], mailbox: Any) -> Ended:
 
 
 def _places(launcher: Mapping[str, Any]) -> int:
-    """Return how many trials the cluster has room for, as it is now."""
+    """Return the number of trials for which the cluster has room now."""
     import ray
 
     needs = {"CPU": launcher["num_cpus"], "GPU": launcher["num_gpus"], **launcher["resources"]}

@@ -1,6 +1,6 @@
-"""The channel between a sweep and its workers on a Ray cluster: an actor on the head node, where messages wait.
+"""The channel between a sweep and its workers on a Ray cluster: an actor on the head node that holds the messages.
 
-Sending returns when the sweep has handled the message; so nothing piles up, and nothing is lost at the end.
+Sending returns when the sweep has handled the message, so messages neither accumulate nor get lost at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MESSAGE_TIMEOUT_S = 120.0  # for the sweep to handle a message; then the sweep c
 
 
 class Mailbox:
-    """The actor. Its methods run in one thread, in turns."""
+    """The actor. Its methods run in one thread, one after another."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, Message]] = []

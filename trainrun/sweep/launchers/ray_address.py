@@ -1,6 +1,6 @@
 """The address of a Ray cluster's head, and whether the head answers, before the sweep writes anything.
 
-`ray.init` waits for ever for a head that does not exist, so a child process tries it first.
+`ray.init` waits forever for a head that does not exist, so a child process tries it first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from trainrun.util import machine, subprocesses
 
 LIMIT = 25.0  # seconds for a head to answer
-# Ray writes here which cluster this machine is part of.
+# Ray writes the address of this machine's cluster here.
 CURRENT = Path("ray") / "ray_current_cluster"
 _PROBE = """
 import os, sys
@@ -38,12 +38,12 @@ _AUTH_HINT = (
 
 
 def own(address: str | None) -> bool:
-    """Whether a sweep is to have a Ray of its own."""
+    """Return whether a sweep starts a Ray cluster of its own."""
     return address == "local" or (address is None and not os.environ.get("RAY_ADDRESS"))
 
 
 def fault(address: str | None) -> str | None:
-    """Return why there is no cluster at an address; takes half a minute at most.
+    """Return why there is no cluster at an address, or None; takes half a minute at most.
 
     Args:
         address: as in `RayConf`.
@@ -111,12 +111,12 @@ def _version() -> str:
 
 
 def join(launcher: Mapping[str, Any], runtime_env: Mapping[str, Any], jobs: int | None) -> None:
-    """Have this process join the cluster, or begin one.
+    """Make this process join the cluster, or start one.
 
     Args:
         launcher: the settings.
-        runtime_env: what goes to the workers.
-        jobs: trials at once, if that is known: so many CPUs a Ray of our own has at least.
+        runtime_env: for the workers.
+        jobs: trials at once, if known: the minimum of CPUs of a cluster that is started.
     """
     import ray
 

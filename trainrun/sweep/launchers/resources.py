@@ -1,4 +1,4 @@
-"""How many trials at once, and what each may use of the machine."""
+"""Division of the machine: the number of trials at once, and the share of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRIAL_MEMORY = 500 * 2**20
 
 @dataclass(frozen=True)
 class Share:
-    """What one trial may use.
+    """The share of one trial.
 
     Args:
         threads: of the CPU.
@@ -27,7 +27,7 @@ class Share:
     per_gpu: int = 1
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that limit TensorFlow and others to it; they are set before the first operation."""
+        """Return the environment variables that limit TensorFlow and other libraries to the share; set them before the first operation."""
         threads = str(self.threads)
         variables = {
             "TF_NUM_INTRAOP_THREADS": threads,
@@ -36,18 +36,18 @@ class Share:
         }
         if self.gpu is None:
             return variables
-        if self.per_gpu > 1:  # otherwise the first takes the whole memory when it begins
+        if self.per_gpu > 1:  # otherwise the first process allocates all of the memory
             variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
         return {**variables, "CUDA_VISIBLE_DEVICES": self.gpu}
 
 
 @dataclass
 class Resources:
-    """The machine, divided among so many trials.
+    """The machine, divided among trials.
 
     Args:
         jobs: trials at once.
-        cores: there are.
+        cores: of the machine.
         gpus: indices, as CUDA counts.
         per_gpu: trials that share one.
     """
@@ -70,7 +70,7 @@ class Resources:
 
         Args:
             jobs: trials at once; ``auto``: as many as there are cores (or places on GPUs) and memory for.
-            trials: there are.
+            trials: of the sweep.
             per_gpu: trials that share a GPU.
         """
         cores, gpus = machine.cores(), _gpus()
@@ -84,7 +84,7 @@ class Resources:
         return self._free.pop() if self._free else None
 
     def give_back(self, share: Share) -> None:
-        """Return a share."""
+        """Free a share."""
         self._free.append(share)
 
 

@@ -1,6 +1,6 @@
-"""What a trial needs on another machine besides its config: this package with its options, the project's conf/, and plug-ins.
+"""The runtime environment of trials on another machine: this package with its options, the project's conf/, and plug-ins.
 
-Data is not sent: what `data` names must be there, or be seen from there.
+Data is not sent: the files that `data` names must be accessible from there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDER = "shipped"  # for plug-ins, with what they import from beside them
 
 
 def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Lay out what goes to the workers.
+    """Collect the files for the workers.
 
     Args:
         named: the plug-ins, as the config names them.
@@ -51,12 +51,12 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
 
 
 def is_file(name: str) -> bool:
-    """Whether a plug-in is named by its file; else it is a module."""
+    """Return whether a plug-in is named by its file; else it is a module."""
     return name.endswith(".py") or name.startswith((".", "/", "~"))
 
 
 def on_worker(task: ClusterTask, renamed: Mapping[str, str]) -> ClusterTask:
-    """Return a trial's task with the plug-ins' names as they are on a worker that does not see the sweep's folder."""
+    """Return a trial's task with the plug-ins' names on a worker without access to the sweep's folder."""
     here = Path.cwd()  # Ray's working_dir
     return replace(
         task,

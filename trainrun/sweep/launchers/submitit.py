@@ -1,4 +1,4 @@
-"""`hydra/launcher=submitit`: Slurm, by way of submitit; `cluster=local` runs its jobs on this machine.
+"""`hydra/launcher=submitit`: Slurm jobs, by submitit; `cluster=local` runs the jobs on this machine.
 
 Slurm sends SIGUSR2 to a job before it preempts it. The job checkpoints its trial, asks to be requeued, and continues from that
 checkpoint when it runs again.
@@ -38,7 +38,7 @@ class Submitit(ClusterEngine):
 
     Args:
         settings: see `sweep_settings.settings`.
-        trials: there will be at most.
+        trials: their maximum number.
     """
 
     def __init__(self, settings: Mapping[str, Any], trials: int):
@@ -51,7 +51,7 @@ class Submitit(ClusterEngine):
             super().__init__(settings, max(1, min(jobs, trials)))
             self.patience, self._silence = PATIENCE, SILENCE
         else:
-            # submitit's local executor begins all that it is given at once: no more is given to it than there is room for.
+            # submitit's local executor starts all jobs at once, so it gets no more than there is room for.
             self._resources = Resources.divide(launcher["n_jobs"], trials)
             super().__init__(settings, self._resources.jobs)
         self._executor: Any = None
@@ -65,20 +65,20 @@ class Submitit(ClusterEngine):
         super().start(trial, resume)
 
     def share(self) -> Share:
-        """Return what a trial may use."""
+        """Return the share of the machine that a trial may use."""
         return self._resources.take() if self._resources else Share(self.launcher["cpus"])
 
     def give_back(self, share: Share) -> None:
-        """Take a share back."""
+        """Free a share."""
         if self._resources:
             self._resources.give_back(share)
 
     def begin(self, job: Job) -> None:
-        """Hand a trial over: with all others that begin at the same time, as one array."""
+        """Queue a trial; trials that begin at the same time are submitted as one array."""
         self._pending.append(job)
 
     def channel(self, trial: Trial) -> Mapping[str, Any]:
-        """Return what the worker's end of the channel needs."""
+        """Return the data for the worker's end of the channel."""
         return self._channel.open(trial.number)
 
     def receive(self, seconds: float) -> Iterator[Received]:
@@ -100,24 +100,24 @@ class Submitit(ClusterEngine):
             self._channel.answer(number, line, answer)
 
     def order(self, job: Job, stop: Stop) -> None:
-        """Have a worker end its trial."""
+        """Request a worker to end its trial."""
         self._channel.order(job.trial.number, stop)
 
     def gone(self, job: Job) -> str | None:
-        """Return why a worker will send nothing any more, or None."""
+        """Return why a worker has ended, or None if it runs."""
         if job.handle is None or not job.handle.done():
             return None
         job_id, log = job.handle.job_id, os.path.relpath(job.handle.paths.stderr)
         message = ""
         with contextlib.suppress(Exception):  # of submitit's, when it cannot read what a job has left
-            # For what a killed job could not leave submitit waits a quarter of a minute, in which no other trial's messages would be read.
+            # submitit waits 15 s for the result of a killed job, during which no other trial's messages would be read.
             left = job.handle.paths.result_pickle.exists()
             message = str((job.handle.exception() if left else job.handle.stderr()) or "")
             message = message.strip().rpartition("\n")[2]
         return f"job {job_id} ended ({job.handle.state}){f': {message}' if message else ''}; its own output: {log}"
 
     def withdraw(self, job: Job) -> bool:
-        """Take a trial back that has not begun."""
+        """Cancel a trial that has not begun."""
         if job in self._pending:
             self._pending.remove(job)
             return True
@@ -127,7 +127,7 @@ class Submitit(ClusterEngine):
         return False
 
     def close(self) -> None:
-        """Remove the channel and what was handed over; the jobs' own output stays."""
+        """Remove the channel and the submitted tasks; the jobs' own output stays."""
         if self._executor is not None:
             self._channel.close()
             for path in Path(self._executor.folder).glob("*.pkl"):
@@ -154,7 +154,7 @@ def executor(launcher: Mapping[str, Any], folder: Path, jobs: int) -> Any:
 
     Args:
         launcher: the settings.
-        folder: for what submitit writes.
+        folder: for submitit's files.
         jobs: at once.
     """
     import submitit
@@ -174,7 +174,7 @@ def executor(launcher: Mapping[str, Any], folder: Path, jobs: int) -> Any:
 
 
 class Task:
-    """What is submitted: it runs one trial, and can be submitted again where that was stopped.
+    """The submitted job: it runs one trial, and can be submitted again after a preemption.
 
     Args:
         task: of the sweep.
@@ -198,7 +198,7 @@ class Task:
         return ended
 
     def checkpoint(self) -> Any:
-        """Return what is to be run when the job's turn comes again."""
+        """Return the task of the requeued job."""
         import submitit
 
         trial = self.task.trial
@@ -208,12 +208,12 @@ class Task:
 
 
 class _PreemptibleEnd(WorkerEnd):
-    """A worker's end that takes a signal for a stop, too."""
+    """A worker's end that treats a signal as a stop request, too."""
 
     preempted = False
 
     def listen(self) -> Any:
-        """Take submitit's signal over; return what submitit does at it."""
+        """Handle submitit's signal; return submitit's own handler."""
         self.signal = submitit_private.preemption_signal()
         requeue = signal.getsignal(self.signal)
         if threading.current_thread() is not threading.main_thread():  # cluster=debug
@@ -235,7 +235,7 @@ class _PreemptibleEnd(WorkerEnd):
 
 @contextlib.contextmanager
 def _sigint_ignored() -> Iterator[None]:
-    """Have processes that start inside the `with` ignore Ctrl-C: the sweep passes it on once."""
+    """Make processes that start inside the `with` ignore Ctrl-C, which the sweep passes on once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

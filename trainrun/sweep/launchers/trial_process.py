@@ -33,40 +33,40 @@ def main(task: TrialTask, pipe: Connection) -> None:
     running.set()
 
     def lost() -> None:
-        if running.is_set():  # the sweep's process is gone: the trial saves itself and ends
+        if running.is_set():  # the sweep's process is gone: the trial saves its state and exits
             os.kill(os.getpid(), signal.SIGTERM)
 
     channel, cwd = PipeChannel(pipe, lost), os.getcwd()
     caches = SharedCaches.of_process(programs=True) if task.stays else None
     while True:
         running.set()
-        os.chdir(cwd)  # the trial before may have left it
+        os.chdir(cwd)  # the trial before may have changed it
         print_into(Path(task.run_dir) / "run.log")
         context = context_of(task, channel, caches)
         channel.say(Begun(task.number))
         code, ended = run(task, context)
         sys.stdout.flush()
         sys.stderr.flush()
-        stays = task.stays and code == 0  # what has failed may have left anything behind
+        stays = task.stays and code == 0  # a failed trial may have left side effects
         running.clear()
         channel.say(replace(ended, stays=stays))
         if not stays or (task := channel.tasks.get()) is None:
-            for child in subprocesses.descendants(os.getpid()):  # those with a session of their own, too
+            for child in subprocesses.descendants(os.getpid()):  # also those with a session of their own
                 with contextlib.suppress(OSError):
                     os.kill(child, signal.SIGKILL)
-            # At once: on the way out of Python, threads of libraries would be waited for.
+            # At once: Python's shutdown would wait for threads of libraries.
             os._exit(code)
 
 
 def context_of(
     task: TrialTask, channel: PipeChannel, caches: SharedCaches | None, remarks: Sequence[str] = ()
 ) -> RunContext:
-    """Return the context of a trial; the sweep's own process has all of them delivered.
+    """Return the context of a trial, whose record the sweep's own process has delivered.
 
     Args:
         task: the trial.
-        channel: to the sweep, which is sent each epoch.
-        caches: that it shares with other trials of the process.
+        channel: to the sweep, for a message after each epoch.
+        caches: shared with other trials of the process.
         remarks: for its log and record.
     """
 
@@ -101,14 +101,14 @@ def run(task: TrialTask, context: RunContext) -> tuple[int, Ended]:
 
 @contextlib.contextmanager
 def prepared(run_dir: Path, named: Sequence[str]) -> Iterator[list[str]]:
-    """Prepare the process for trials: quiet, with the sweep's options and plug-ins.
+    """Prepare the process for trials: quiet, with the sweep's options and plug-ins loaded.
 
     Args:
-        run_dir: of a trial, or where one of the sweep would be.
+        run_dir: of a trial of the sweep; it need not exist.
         named: plug-ins.
 
     Yields:
-        Remarks for the log and record of each run: what has changed in the code since the sweep began.
+        Remarks for the log and record of each run: changes of the code since the sweep began.
     """
     from trainrun.config import plugins
     from trainrun.sweep import snapshot

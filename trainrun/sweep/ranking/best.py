@@ -10,11 +10,11 @@ from trainrun.sweep.trial import Trial
 
 
 def of(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """Return the winners, the best of the first objective first; none if no trial has finished.
+    """Return the winners in the order of the first objective; empty if no trial has finished.
 
     Args:
         trials: of the sweep.
-        objective: what they are ranked by.
+        objective: of the sweep.
     """
     if seed_replicates.replicated(trials):
         return _settings(trials, objective)
@@ -23,7 +23,7 @@ def of(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 
 
 def _settings(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """Return of the setting with the best mean, or of each on the Pareto front, the seed that came out in the middle."""
+    """Return the median seed of the setting with the best mean, or of each setting on the Pareto front."""
     ranked = seed_replicates.ranked(seed_replicates.group(trials), objective)
     if objective.others:
         front = {t.number for t in pareto.front([s.together() for s in ranked], objective.all)}

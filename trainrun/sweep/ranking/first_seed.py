@@ -13,10 +13,10 @@ from trainrun.sweep.trial import Trial
 
 
 class FirstSeed(Judge):
-    """Lets another judge decide on the first trial of each setting.
+    """A judge that applies another one to the first trial of each setting.
 
     Args:
-        judge: that decides.
+        judge: to apply.
         done: trials of earlier attempts.
     """
 
@@ -28,7 +28,7 @@ class FirstSeed(Judge):
             self._first.setdefault(trial.setting, trial.number)
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
-        """Take note of an epoch; return why the trial is given up, or None."""
+        """Record an epoch; return the reason to prune the trial, or None."""
         setting = trial.setting
         if self._first.setdefault(setting, trial.number) != trial.number:
             return None if last else self._out.get(setting)
@@ -38,6 +38,6 @@ class FirstSeed(Judge):
         return reason
 
     def ended(self, trial: Trial) -> None:
-        """Take note of how a trial has ended."""
+        """Record how a trial has ended."""
         if self._first.get(trial.setting) == trial.number:
             self._judge.ended(trial)

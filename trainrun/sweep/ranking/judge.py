@@ -11,7 +11,7 @@ class Judge:
     """Decides after each epoch whether a trial is pruned.
 
     Attributes:
-        asks: whether a trial waits for the decision after each epoch; otherwise it goes on at once.
+        asks: whether a trial waits for the decision after each epoch.
     """
 
     asks = False

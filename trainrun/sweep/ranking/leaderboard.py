@@ -104,10 +104,10 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
 
 
 def _figure(value: float) -> str:
-    """Return a value as the table shows it: parameters are counted, losses have digits."""
+    """Return a value as text: large whole numbers without decimals, others with four."""
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
 
 
 def alone(overrides: Sequence[str]) -> list[str]:
-    """Return a trial's overrides as one types them for this run alone: without what concerns the sweep."""
+    """Return a trial's overrides for running it alone, without those that concern the sweep."""
     return [o for o in overrides if not override_text.is_about_the_sweep(o)]

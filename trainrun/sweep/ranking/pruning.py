@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Pruning(Judge):
-    """Gives trials up by one of Optuna's pruners.
+    """Prunes trials by one of Optuna's pruners.
 
     Args:
         spec: `name` and settings, all of them, as in `conf/sweep/pruner/`.
         objective, direction: as in the config.
-        done: trials of earlier attempts, whose journals tell what they have reported.
+        done: trials of earlier attempts, whose journals have their reports.
     """
 
     asks = True
@@ -47,7 +47,7 @@ class Pruning(Judge):
         self._done = list(done)
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float], last: bool) -> str | None:
-        """Take note of an epoch; return why the trial is given up, or None."""
+        """Record an epoch; return the reason to prune the trial, or None."""
         if trial.spared:
             return None
         if self._study is None:
@@ -63,7 +63,7 @@ class Pruning(Judge):
         return f"{self.spec['name']}: {self._name} {value:.4g} after epoch {epoch}"
 
     def ended(self, trial: Trial) -> None:
-        """Take note of how a trial has ended."""
+        """Record how a trial has ended."""
         optuna_trial = self._trials.pop(trial.number, None)
         if optuna_trial is None:
             return
@@ -82,7 +82,7 @@ class Pruning(Judge):
         return self._trials[number]
 
     def _begin(self, metrics: Mapping[str, float], epochs: int) -> None:
-        """Make the study, at the first report: it tells what is measured."""
+        """Create the study at the first report, which has the names of the metrics."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -97,7 +97,7 @@ class Pruning(Judge):
             self._recall(trial)
 
     def _recall(self, trial: Trial) -> None:
-        """Tell the study what a trial of an earlier attempt has reported."""
+        """Add the reports of a trial of an earlier attempt to the study."""
         path = trial.run_dir / status.JOURNAL
         if not path.is_file():
             return
@@ -139,7 +139,7 @@ def make(spec: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
 
 
 def of(settings: Mapping[str, Any], done: Iterable[Trial] = ()) -> Judge:
-    """Return who judges a sweep's trials.
+    """Return the judge of a sweep's trials.
 
     Args:
         settings: see `sweep_settings.settings`.

@@ -1,8 +1,8 @@
-"""Which settings get no further seeds: those that are clearly worse than the best, as in racing.
+"""Racing: settings that are clearly worse than the best get no further seeds.
 
 Maron and Moore, Hoeffding Races, 1994; Birattari and others, A Racing Algorithm for Configuring Metaheuristics, 2002; irace,
-López-Ibáñez and others, 2016. After each trial that ends, settings with two seeds or more are held against the best one by a
-one-sided t-test (Welch's).
+López-Ibáñez and others, 2016. After each trial, settings with two seeds or more are compared with the best one by a
+one-sided Welch's t-test.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.space.trial_source import Point
 from trainrun.sweep.trial import Trial
 
-# A setting is out when it would look as bad as this with this probability if it were as good as the best one. It is asked
-# again after every seed, and the best one is the best partly by luck: hence stricter than the usual 0.05.
-OUT = 0.01
-ENOUGH = 2  # seeds of each, before two settings are compared
+# Significance level of the test. It is repeated after every seed, and the best setting is the best partly by luck, so it is
+# stricter than the usual 0.05.
+LEVEL = 0.01
+MIN_SEEDS = 2  # of each of two settings that are compared
 
 
 @dataclass(eq=False)
 class Race:
-    """A setting on its way.
+    """The state of a setting.
 
     Args:
-        setting: its trials, as far as they have begun.
-        typed: its overrides as its maker gave them, Hydra's own included.
-        asked: what its maker knows it as.
-        waiting: its seeds to come.
+        setting: with the trials that have begun.
+        typed: its overrides from its source, Hydra's own included.
+        asked: the trials by which its source knows it.
+        waiting: its remaining seeds.
         running: numbers of its trials that run.
-        numbers: of its trials, seed by seed.
-        values: what its finished seeds have come to.
+        numbers: of its trials, by seed.
+        values: of its finished seeds.
         cut: whether the sweep was stopped before all of its seeds had begun.
     """
 
@@ -53,11 +53,11 @@ class Race:
 
 
 class Comparison:
-    """Gives settings up.
+    """Compares settings, and eliminates those that are clearly worse.
 
     Args:
         objective, direction: as in the config.
-        say: says one line to the user.
+        say: prints one line to the user.
     """
 
     def __init__(
@@ -71,44 +71,44 @@ class Comparison:
         self._best: Race | None = None
 
     def look(self, races: Collection[Race], ended: Race | None = None) -> None:
-        """Give up the settings that are clearly worse than the best.
+        """Eliminate the settings that are clearly worse than the best.
 
         Args:
             races: all settings.
-            ended: whose trial has ended; None: look at all.
+            ended: the one whose trial has ended; None: compare all.
         """
         goal = self._goal(races)
-        if goal.others:  # none of several objectives says alone what is worse
+        if goal.others:  # one of several objectives alone does not decide
             return
         name, changed = goal.name, ended is None or goal != self._asked_for
         self._asked_for = goal
-        # A sweep may have thousands of settings: only what has changed is looked at anew.
+        # A sweep may have thousands of settings: only changed ones are compared again.
         for race in races if changed else [ended]:
             race.values = race.setting.values(name)
             if any(t.status == "PRUNED" for t in race.setting.trials):
                 race.values = []
-        having = [r for r in races if len(r.values) >= ENOUGH]
+        having = [r for r in races if len(r.values) >= MIN_SEEDS]
         if not having:
             return
         best = (max if goal.maximize else min)(having, key=lambda r: statistics.fmean(r.values))
         for race in having if changed or best is ended or best is not self._best else [ended]:
-            if race.waiting and race is not best and len(race.values) >= ENOUGH:
-                self._hold_against(race, best, goal)
+            if race.waiting and race is not best and len(race.values) >= MIN_SEEDS:
+                self._compare(race, best, goal)
         self._best = best
 
-    def _hold_against(self, race: Race, best: Race, goal: Objective) -> None:
+    def _compare(self, race: Race, best: Race, goal: Objective) -> None:
         worse, better = (best, race) if goal.maximize else (race, best)
-        chance = seed_replicates.welch(worse.values, better.values, "greater")
-        if chance < OUT:
+        p = seed_replicates.welch(worse.values, better.values, "greater")
+        if p < LEVEL:
             mean, top = statistics.fmean(race.values), statistics.fmean(best.values)
             self._out(
                 race,
                 f"{goal.name} {mean:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
-                f"{' '.join(best.setting.varied) or 'another'} (p = {chance:.1g})",
+                f"{' '.join(best.setting.varied) or 'another'} (p = {p:.1g})",
             )
 
     def give_up(self, race: Race) -> None:
-        """Give up a setting of which a seed was pruned, or came to no number: it cannot win any more."""
+        """Eliminate a setting if one of its seeds was pruned or diverged: it cannot win any more."""
         if not race.waiting:
             return
         if bad := race.setting.diverged:

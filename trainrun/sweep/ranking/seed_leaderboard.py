@@ -66,7 +66,7 @@ def _about(setting: Setting) -> list[str]:
 
 
 def _why(setting: Setting) -> str:
-    """Return what keeps a setting from having a rank, or from having it for certain."""
+    """Return why a setting has no rank, or only a provisional one."""
     if bad := setting.diverged:
         return f"trial {bad.number} came to no number"
     if pruned := next((t for t in setting.trials if t.status == "PRUNED"), None):
@@ -76,16 +76,16 @@ def _why(setting: Setting) -> str:
 
 
 def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: int) -> list[Trial]:
-    """Print the best settings, and whether the first of them is the best for certain.
+    """Print the best settings, and whether the first is significantly better than the second.
 
     Args:
         sweep_dir: of the sweep.
-        trials: all there are.
-        objective: what settings are ranked by.
-        shown: how many, at most.
+        trials: of the sweep.
+        objective: of the sweep.
+        shown: maximum number of settings.
 
     Returns:
-        A trial of each setting that has a rank, which stands for it, the best first.
+        A representative trial of each setting that has a rank, the best first.
     """
     having, _ = ordered(trials, objective)
     rows = []
@@ -115,7 +115,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
-    """Return numbers as one writes them: ``0-4,7``."""
+    """Return numbers as ranges: ``0-4,7``."""
     ordered, parts = sorted(numbers), []
     for _, group in itertools.groupby(enumerate(ordered), lambda pair: pair[1] - pair[0]):
         run = [n for _, n in group]
@@ -124,7 +124,7 @@ def number_ranges(numbers: Sequence[int]) -> str:
 
 
 def verdict(having: Sequence[Setting], objective: Objective) -> str | None:
-    """Return a sentence if the best two settings cannot be told apart; None if they can, or there is one only."""
+    """Return a sentence if the best two settings do not differ significantly; else None."""
     if len(having) < 2:
         return None
     first, second = (s.values(objective.name) for s in having[:2])

@@ -23,18 +23,18 @@ _DIVERGED = re.compile(r"\bbecame (nan|-?inf)")
 
 
 def grouped(settings: Mapping[str, Any]) -> bool:
-    """Tell whether a sweep has trials that differ by their seed only: by ``seeds=5``, or by ``seed=1,2,3``."""
+    """Return whether a sweep has trials that differ by their seed only: by ``seeds=5``, or by ``seed=1,2,3``."""
     return bool(settings.get("seeds")) or "seed" in settings["varying"]
 
 
 def replicated(trials: Iterable[Trial]) -> bool:
-    """Tell whether trials of a sweep differ by their seed."""
+    """Return whether trials of a sweep differ by their seed."""
     return any(is_seed(o) for t in trials for o in t.varied)
 
 
 @dataclass
 class Setting:
-    """Everything of a trial but its seed, and the trials that share it.
+    """The overrides of a trial without its seed, and the trials that share them.
 
     Args:
         overrides: without the seed's.
@@ -48,12 +48,12 @@ class Setting:
 
     @property
     def number(self) -> int:
-        """The number of its first trial: of equals, the earlier wins."""
+        """The number of its first trial, which decides between equal settings."""
         return min((t.number for t in self.trials), default=0)
 
     @property
     def varied(self) -> list[str]:
-        """What the sweep varies of it, the seed left out."""
+        """Its varied overrides, without the seed."""
         return [o for o in self.trials[0].varied if not is_seed(o)] if self.trials else []
 
     @property
@@ -82,7 +82,7 @@ class Setting:
         """Return the setting as one trial whose metrics are the means over its finished seeds.
 
         Args:
-            number: that it is to have; None: its own.
+            number: of the result; None: the setting's.
         """
         finished, bad = self.finished, self.diverged
         status, reason = "FINISHED", None
@@ -108,13 +108,13 @@ class Setting:
 
 
 def _means(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the means of the numbers that all tables have."""
+    """Return the mean of each number that all tables have."""
     names = [n for n in tables[0] if all(n in t for t in tables)] if tables else []
     return {n: statistics.fmean(float(t[n]) for t in tables) for n in names}
 
 
 def diverged(trial: Trial) -> bool:
-    """Tell whether a trial has ended with a loss that is NaN or infinite."""
+    """Return whether a trial has ended with a loss that is NaN or infinite."""
     if trial.status == "FINISHED":
         return any(not math.isfinite(v) for k, v in trial.metrics.items() if k in ("loss", "val_loss"))
     return trial.status == "FAILED" and bool(_DIVERGED.search((trial.reason or "").partition("\n")[0]))
@@ -136,24 +136,24 @@ def ranked(settings: Sequence[Setting], objective: Objective) -> list[Setting]:
 
 
 def median(setting: Setting, objective: Objective) -> Trial:
-    """Return the setting's trial in the middle; of two, the better.
+    """Return the setting's median trial; of two, the better.
 
-    It stands for the setting: the best seed's value is partly luck, and training the setting again would not reach it.
+    It represents the setting: the best seed's value is partly luck, which training the setting again does not repeat.
     """
     trials = Objective(objective.name, objective.maximize).ranked(setting.finished)
     return trials[(len(trials) - 1) // 2]
 
 
 def prepare() -> None:
-    """Import what intervals and tests need while the sweep waits for TensorFlow anyway, and not at its end."""
+    """Import scipy's functions for intervals and tests while the sweep waits for TensorFlow, instead of at its end."""
     import scipy.special  # noqa: F401
 
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Return the mean's confidence interval by Student's t; None for fewer than two values.
 
-    ``mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n``, as in any textbook; it assumes values from a normal
-    distribution, which a handful of seeds can neither show nor refute.
+    ``mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n``, which assumes values from a normal
+    distribution.
     """
     if len(values) < 2:
         return None
@@ -165,13 +165,13 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[f
 
 
 def welch(a: Sequence[float], b: Sequence[float], alternative: str = "two-sided") -> float:
-    """Return the p-value of Welch's t-test, which does not take the two variances to be equal.
+    """Return the p-value of Welch's t-test, which does not assume equal variances.
 
     Reference: B. L. Welch, The generalization of 'Student's' problem when several different population variances are
     involved, Biometrika 34, 1947.
 
     Args:
-        a, b: values, at least two each; fewer tell nothing: 1.
+        a, b: values, at least two each; with fewer the result is 1.
         alternative: ``two-sided``: the means differ; ``greater``: that of `a` is greater.
     """
     if min(len(a), len(b)) < 2:

@@ -1,4 +1,4 @@
-"""`when: 'optimizer=sgd'`: under which a key of a sweep is chosen at all."""
+"""Conditions of a search space: a key with `when: 'optimizer=sgd'` is varied only under it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Parse = Callable[[Any], Any]
 
 
 def read(where: str, typed: Any, parse: Parse) -> tuple[tuple[Condition, ...], list[Problem]]:
-    """Return the conditions, and what is wrong with them.
+    """Return the conditions, and their problems.
 
     Args:
-        where: they stand, for the message.
+        where: their key, for the message.
         typed: ``optimizer=sgd``, ``optimizer=sgd,radam``, or a list of such, which all have to hold; None: nothing.
-        parse: reads an override by Hydra's grammar; None: it is none.
+        parse: reads an override by Hydra's grammar; returns None for other texts.
     """
     collected, faults = [], []
     for text in typed if isinstance(typed, list) else [] if typed is None else [typed]:
@@ -36,12 +36,12 @@ def read(where: str, typed: Any, parse: Parse) -> tuple[tuple[Condition, ...], l
 def settle(
     dimensions: Iterable[Dimension], fixed: Mapping[str, str], parse: Parse
 ) -> tuple[list[Dimension], list[Problem]]:
-    """Return the dimensions, those that others hang on before them; and the conditions that cannot be.
+    """Return the dimensions, each after those that its conditions name; and the problems of the conditions.
 
     Args:
-        dimensions: in the order in which they were said.
-        fixed: values of the keys that are not varied: what is typed may fix a key that a YAML's condition names.
-        parse: reads an override by Hydra's grammar; None: it is none.
+        dimensions: in the order of their definition.
+        fixed: values of the keys that are not varied; an override may fix a key that a YAML's condition names.
+        parse: reads an override by Hydra's grammar; returns None for other texts.
     """
     dimensions = list(dimensions)
     values: dict[str, list[str] | None] = {key: [text] for key, text in fixed.items()}
@@ -107,6 +107,6 @@ def _sorted(dimensions: Sequence[Dimension], faults: list[Problem]) -> list[Dime
 
 
 def _plain(parse: Parse, text: str) -> str:
-    """Return what a typed value stands for, as text: 0.10 is 0.1, and 'sgd' in quotes is sgd."""
+    """Return a typed value in a normal form: 0.10 is 0.1, and 'sgd' in quotes is sgd."""
     override = parse(f"x={text}")
     return repr(text if override is None else override.value())

@@ -1,4 +1,4 @@
-"""A sweep's dimensions as Optuna has them."""
+"""A sweep's dimensions as Optuna distributions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def name(dimension: Dimension) -> str:
-    """Return a parameter's name: the key, or all of those that vary together."""
+    """Return a parameter's name: the key, or all keys that vary together."""
     return ", ".join(map(bare, dimension.keys))
 
 
 def distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
-    """Return what may be suggested for a dimension."""
+    """Return the distribution of a dimension."""
     from optuna import distributions
 
     if isinstance(dimension, Interval):
@@ -32,7 +32,7 @@ def distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
 
 
 def suggest(trial: optuna.Trial, dimension: Dimension) -> Chosen:
-    """Return the value that a trial is to have."""
+    """Return the value that Optuna suggests to a trial."""
     from optuna import distributions
 
     kind, key = distribution(dimension), name(dimension)
@@ -44,7 +44,7 @@ def suggest(trial: optuna.Trial, dimension: Dimension) -> Chosen:
 
 
 def chosen(dimension: Dimension, value: Any) -> Chosen:
-    """Return a suggested value as one types it."""
+    """Return a suggested value as typed in an override."""
     if isinstance(dimension, Interval):
         return dimension.at(value)
     if dimension.steps is None:
@@ -53,7 +53,7 @@ def chosen(dimension: Dimension, value: Any) -> Chosen:
 
 
 def known(dimension: Dimension, typed: Chosen) -> tuple[Any, optuna.distributions.BaseDistribution]:
-    """Return a typed value as Optuna has it, and what might have been suggested."""
+    """Return a typed value as Optuna's, and its distribution."""
     from optuna import distributions
 
     kind, texts = distribution(dimension), [typed[bare(k)] for k in dimension.keys]

@@ -22,18 +22,18 @@ POINT = "trainrun"  # the attribute of a study's trial that says which trial of 
 
 
 class Study:
-    """Points that an Optuna study suggests, one by one; it is told of every epoch and every end.
+    """Points suggested by an Optuna study, one by one; epochs and ends of trials are reported to it.
 
     Args:
         space: to search.
         spec: the keys of `conf/hydra/sweeper/optuna.yaml`; `seed` is a number.
         objective, direction: as in the config.
-        count: trials in all.
+        count: total number of trials.
         compose: makes a trial of a point.
         sweep_dir: exists; the study's file lies there.
         recorded: the number and overrides of earlier points of this sweep.
         done: trials of earlier attempts that stay as they are.
-        waiting: points of earlier attempts that are to be run again first.
+        waiting: points of earlier attempts to run first.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Study:
         self.total: int | None = len(self._waiting) + len(self._again) + max(0, count - self._asked)
 
     def take(self) -> Point | None:
-        """Return the next trial; a free worker never waits for the others."""
+        """Return the next trial, without waiting for running ones."""
         if self._waiting:
             return self._waiting.popleft()
         if self._again:
@@ -89,7 +89,7 @@ class Study:
         return bool(self._waiting or self._again) or (not self._closed and self._asked < self._count)
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Write an epoch's value into the study; a study of several objectives takes none."""
+        """Report an epoch's value to the study; a study of several objectives takes none."""
         optuna_trial = self._open.get(trial.number)
         if optuna_trial is None or len(self._names) > 1:
             return
@@ -100,7 +100,7 @@ class Study:
                 optuna_trial.report(float(metrics[name]), epoch)
 
     def ended(self, trial: Trial) -> None:
-        """Tell the study what a trial has come to; one that failed, or came to no number, has failed."""
+        """Report the result of a trial to the study; without a finite value it counts as failed."""
         with self._one_message():
             self._tell(trial)
 
@@ -120,7 +120,7 @@ class Study:
             self._study.tell(optuna_trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
     def close(self) -> None:
-        """No more are wanted."""
+        """Stop: no more trials begin."""
         self._closed = True
         self._waiting.clear()
         self._again.clear()
@@ -150,11 +150,11 @@ class Study:
         return Point(number, lambda: self._compose(number, overrides), overrides=overrides)
 
     def _known(self, number: int, chosen: Chosen) -> dict[str, Any]:
-        """Return by what a trial of the study is found again."""
+        """Return the key that identifies a trial of the study."""
         return {"sweep": self._sweep, "number": number, "overrides": self._space.varied(chosen)}
 
     def _values(self, trial: Trial) -> list[float] | None:
-        """Return a finished trial's values; None if it has not finished, or one of them is no number."""
+        """Return a finished trial's values; None if it has not finished, or one of them is not finite."""
         if trial.status != "FINISHED":
             return None
         names = [n or ("val_loss" if "val_loss" in trial.metrics else "loss") for n in self._names]
@@ -170,7 +170,7 @@ class Study:
         return {k: v for k, v in facts.items() if v is not None}
 
     def _recall(self, recorded: Sequence[tuple[int, Sequence[str]]], done: Sequence[Trial]) -> None:
-        """Take up a study that was stopped: its trials are matched with the sweep's by what they vary."""
+        """Continue a study that was stopped: its trials are matched with the sweep's by their varied values."""
         everything = self._study.get_trials(deepcopy=False)
         own_trials = [t for t in everything if t.user_attrs.get(POINT, {}).get("sweep") == self._sweep]
         for one in everything:
@@ -212,7 +212,7 @@ class Study:
         return optuna_private.running_trial(self._study, frozen)
 
     def _remember(self, trial: Trial) -> None:
-        """Add a trial that the study has not suggested, or has counted as failed before it was tried again."""
+        """Add a trial that the study has not suggested, or has counted as failed before it was repeated."""
         import optuna
 
         values = self._values(trial)

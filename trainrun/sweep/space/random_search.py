@@ -11,7 +11,7 @@ TRIES = 1_000  # draws without anything new, after which the space counts as exh
 
 
 def draw(space: Space, count: int, seed: int) -> Iterator[Chosen]:
-    """Yield so many different points, or as many as there are.
+    """Yield so many different points, or all of them.
 
     The same seed gives the same points, and a greater count begins with those of a smaller one: a sweep can be extended.
     """
@@ -34,11 +34,11 @@ class Drawn(Numbered):
 
     Args:
         space: to draw from.
-        count: of points, those that there are already included.
+        count: of points, earlier ones included.
         seed: of the draw.
         compose: makes a trial of a point.
         recorded: the number and overrides of earlier points of this sweep.
-        waiting: those of them that are to be run again first.
+        waiting: those of them to run first.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Optuna's samplers by name: what they take, what they need, what they cannot do."""
+"""Optuna's samplers by name: their settings, requirements and limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLERS: dict[str, tuple[str, ...]] = {
     "qmc": (),
     "random": (),
 }
-# name -> when one uses it, and where it was published.
+# Name -> when to use it, and its publication.
 MEANING = {
     "tpe": "Any space, one objective or several: good and bad points as two densities (Watanabe, Tree-Structured Parzen Estimator, 2023).",
     "cmaes": "Numbers only, a few hundred trials: an adapted normal distribution (Hansen and Ostermeier, CMA-ES, 2001).",
@@ -38,15 +38,15 @@ NEEDS = {"cmaes": ("cmaes", "cmaes"), "gp": ("torch", "'trainrun[gp]'")}
 
 
 def named(spec: Mapping[str, Any], several: bool) -> str:
-    """Return the sampler that is meant: without a word tpe, of several objectives nsgaii."""
+    """Return the sampler's name: by default tpe, with several objectives nsgaii."""
     return spec.get("sampler") or ("nsgaii" if several else "tpe")
 
 
 def problems(spec: Mapping[str, Any], several: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the settings of `hydra/sweeper=optuna`.
+    """Yield the problems of the settings of `hydra/sweeper=optuna`.
 
     Args:
-        spec: them.
+        spec: the settings.
         several: whether there are several objectives.
     """
     name = named(spec, several)
@@ -81,15 +81,15 @@ def make(
 ) -> optuna.samplers.BaseSampler:
     """Return the sampler that suggests one trial.
 
-    It is made anew for each trial, of the seed and the trial's number: what it suggests follows from these and from the
-    study, so that a study that was killed goes on as if it had not been. What a sampler remembers (the covariance of
+    It is created for each trial, from the seed and the trial's number: its suggestion depends on these and the study only, so
+    that a study that was killed continues as if it had not been. What a sampler remembers (the covariance of
     CMA-ES, the generations of NSGA, the place in Sobol's sequence) Optuna keeps in the study.
 
     Args:
         spec: the settings of the sweeper.
         seed: of the study.
         number: of the trial, in the study.
-        trials: there will be.
+        trials: their number.
         several: whether there are several objectives.
     """
     import numpy as np
@@ -100,7 +100,7 @@ def make(
     own = int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
     startup = spec.get("n_startup_trials")
     begin = {} if startup is None else {"n_startup_trials": startup}
-    # Optuna's 50 would make one generation of 50 trials: all of it random.
+    # With Optuna's default, 50 trials would be one generation, drawn at random.
     population = spec.get("population_size") or min(50, max(8, trials // 5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

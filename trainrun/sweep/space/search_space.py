@@ -1,4 +1,4 @@
-"""What a sweep varies: choices, intervals, the conditions under which they matter, and the points that they span."""
+"""Search spaces: choices, intervals, their conditions, and the points that they span."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-# What is chosen: key without `+` -> value as one types it behind `key=`.
+# Chosen values: key without `+` -> value as typed behind `key=`.
 Chosen = dict[str, str]
 DIGITS = 6  # of a number that is drawn: its place in the interval is luck, and the table wants to be read
 
@@ -27,14 +27,14 @@ class Condition:
 
     Args:
         key: without `+`.
-        values: as one types them.
+        values: as typed.
     """
 
     key: str
     values: tuple[str, ...]
 
     def holds(self, chosen: Mapping[str, str]) -> bool:
-        """Tell whether it does; a key that is not chosen has no value."""
+        """Return whether the condition holds; a key that is not varied has no value."""
         return chosen.get(self.key) in self.values
 
 
@@ -45,7 +45,7 @@ class Choices:
     Args:
         keys: as typed, with `+`.
         values: of all the keys at once, as typed.
-        when: the conditions under which it is chosen at all.
+        when: the conditions under which it is varied.
         steps: of a range: (low, high, step), whole numbers or not; None: the values have no order.
     """
 
@@ -56,7 +56,7 @@ class Choices:
 
     @property
     def ends(self) -> list[Chosen]:
-        """The values that a preflight looks at: all of them, of a range the first and the last."""
+        """The values that a preflight checks: all of them; of a range the first and the last."""
         values = [self.values[0], self.values[-1]] if self.steps and len(self.values) > 2 else self.values
         return [self.at(v) for v in values]
 
@@ -76,9 +76,9 @@ class Interval:
     Args:
         key: as typed, with `+`.
         low, high: both are possible.
-        log: the ratios matter, as of a learning rate.
+        log: on a logarithmic scale, as for a learning rate.
         whole: whole numbers only.
-        when: the conditions under which it is chosen at all.
+        when: the conditions under which it is varied.
     """
 
     key: str
@@ -95,11 +95,11 @@ class Interval:
 
     @property
     def ends(self) -> list[Chosen]:
-        """The values that a preflight looks at."""
+        """The values that a preflight checks."""
         return [self.at(self.low), self.at(self.high)]
 
     def at(self, value: float) -> Chosen:
-        """Return a number as one types it."""
+        """Return a number as typed in an override."""
         return {bare(self.key): str(int(value)) if self.whole else repr(float(value))}
 
     def draw(self, generator: np.random.Generator) -> Chosen:
@@ -120,11 +120,11 @@ Dimension = Choices | Interval
 
 @dataclass(frozen=True)
 class Space:
-    """Everything that a sweep's points are made of.
+    """The search space of a sweep.
 
     Args:
-        fixed: key element -> override, of what all points have in common.
-        dimensions: those that others are conditional on come before them.
+        fixed: key element -> override, common to all points.
+        dimensions: each after those that its conditions name.
         order: of the overrides in a point: key elements.
         values: of the fixed keys, without `+`: conditions may name them.
     """
@@ -136,16 +136,16 @@ class Space:
 
     @property
     def keys(self) -> list[str]:
-        """What is varied, without `+`."""
+        """The varied keys, without `+`."""
         return [bare(k) for d in self.dimensions for k in d.keys]
 
     @property
     def intervals(self) -> list[Interval]:
-        """Those dimensions of which there are no single values."""
+        """The dimensions that are intervals."""
         return [d for d in self.dimensions if isinstance(d, Interval)]
 
     def matters(self, dimension: Dimension, chosen: Mapping[str, str]) -> bool:
-        """Tell whether a dimension is to be chosen, after what has been chosen so far."""
+        """Return whether a dimension's conditions hold for the values chosen so far."""
         return all(c.holds({**self.values, **chosen}) for c in dimension.when)
 
     def overrides(self, chosen: Mapping[str, str]) -> list[str]:
@@ -156,11 +156,11 @@ class Space:
         return [texts[key] for key in self.order if key in texts]
 
     def varied(self, chosen: Mapping[str, str]) -> list[str]:
-        """Return those of a point's overrides that make it different from the others."""
+        """Return a point's varied overrides."""
         return [text for text in self.overrides(chosen) if bare(text.partition("=")[0]) in chosen]
 
     def chosen(self, overrides: Iterable[str]) -> Chosen:
-        """Return what a point's overrides choose of the dimensions; the way back from `overrides`."""
+        """Return the values of the dimensions in a point's overrides; the inverse of `overrides`."""
         pairs = (text.partition("=") for text in overrides)
         keys = set(self.keys)
         return {bare(key): value for key, _, value in pairs if bare(key) in keys}
@@ -199,7 +199,7 @@ class Space:
         return [*points.values()]
 
     def _with_conditions(self, dimension: Dimension, target: Chosen) -> Chosen:
-        """Add to what is wanted that which must be chosen for a dimension to matter."""
+        """Add the values that must be chosen for a dimension's conditions to hold."""
         for condition in dimension.when:
             for other in self.dimensions:
                 value = next((v for v in _each(other) if condition.holds(v)), None)

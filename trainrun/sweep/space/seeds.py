@@ -1,4 +1,4 @@
-"""`seeds: 5`: every setting is trained with several seeds; the source of the settings sees one trial of each.
+"""`seeds: 5`: every setting is trained with several seeds; the source of the settings gets one result for each.
 
 Settings that are clearly worse get no further seeds (`racing`).
 """
@@ -22,16 +22,16 @@ class Seeded:
     """The trials of settings from another source, each with several seeds.
 
     Args:
-        settings: where the settings come from; its own points are never prepared, and it is told of one trial of each.
+        settings: the source of the settings; its own points are never prepared, and it gets one result for each.
         count: seeds of a setting.
         first: the first of them; the others follow.
         begin: composes a trial, and makes its directory.
         objective, direction: as in the config.
-        planned: told the number and the overrides of trials to come, before the first of them begins.
-        say: says one line to the user.
+        planned: called with the numbers and overrides of further trials, before the first of them begins.
+        say: prints one line to the user.
         next_number: of the first new trial.
-        earlier: trials of earlier attempts: those that have ended.
-        again: those of them that are to go on, or never began.
+        earlier: ended trials of earlier attempts.
+        again: trials of earlier attempts to continue or begin.
         repeated: how many of `settings`' points are settings of earlier attempts.
     """
 
@@ -64,7 +64,7 @@ class Seeded:
         self.total: int | None = self._total(repeated)
 
     def take(self) -> Point | None:
-        """Return the next trial: of the settings abreast the one with the fewest seeds, else of the first that is open."""
+        """Return the next trial: of the concurrent settings the one with the fewest seeds, else of the first open one."""
         race = self._next_race()
         while race is None and not self._abreast and self._pull(1):
             race = self._next_race()  # none yet if that setting has been trained already
@@ -81,14 +81,14 @@ class Seeded:
         return any(r.waiting for r in self._races.values()) or self._settings.left
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: dict[str, float]) -> None:
-        """Pass on what the first seed of a setting reports."""
+        """Pass the reports of a setting's first seed to its source."""
         race = self._of.get(trial.number)
         if race is not None and race.setting.trials[0] is trial:
             for asked in race.asked:
                 self._settings.epoch_done(asked, epoch, metrics)
 
     def ended(self, trial: Trial) -> None:
-        """Take note of a trial's end; the maker of its setting is told when no seed of it is left."""
+        """Record a trial's end; after the last seed of a setting its source gets the result."""
         race = self._of.get(trial.number)
         if race is None:
             return
@@ -102,7 +102,7 @@ class Seeded:
                 self._tell(one)
 
     def close(self) -> None:
-        """No more are wanted."""
+        """Stop: no more trials begin."""
         self._settings.close()
         for race in self._races.values():
             race.cut |= bool(race.waiting)
@@ -121,10 +121,10 @@ class Seeded:
         return trial
 
     def _pull(self, most: int | None = None) -> int:
-        """Take settings from their maker, and plan their seeds; one that is known already is not trained again.
+        """Take settings from their source, and plan their seeds; known settings are not trained again.
 
         Returns:
-            How many there were.
+            Their number.
         """
         new: list[Race] = []
         while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
@@ -203,7 +203,7 @@ def of(
     again: Sequence[tuple[Trial, Point]] = (),
     repeated: int = 0,
 ) -> Seeded:
-    """Return the points of a sweep, each with so many seeds as its settings say; they are written down.
+    """Return the points of a sweep with the configured number of seeds each; they are recorded.
 
     Args:
         settings: see `sweep_settings.settings`.

@@ -1,4 +1,4 @@
-"""Sources of a sweep's trials: a list, or a sweeper that makes them one by one from the results so far."""
+"""Sources of a sweep's trials: a list, or a sweeper that draws them one by one from the results so far."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Point:
     Args:
         number: in the sweep.
         prepare: returns the trial, its directory made; called just before it begins.
-        resume: what is known of an earlier attempt that it goes on from; None: it begins.
-        overrides: all of them, as a sweeper has made them; None: only `prepare` knows.
+        resume: facts about the attempt that it continues; None: it begins.
+        overrides: all of them, from the sweeper; None: only `prepare` knows them.
     """
 
     number: int
@@ -31,26 +31,26 @@ class Points(Protocol):
     """The trials of a sweep, one after another; all of it is called by the sweep's own thread.
 
     Attributes:
-        total: how many there will be at most; None: not known.
+        total: their maximum number; None: not known.
     """
 
     total: int | None
 
     def take(self) -> Point | None:
-        """Return the next trial; None: there is none now. `left` tells whether there may be one later."""
+        """Return the next trial, or None if there is none now; `left` tells whether one may come later."""
 
     @property
     def left(self) -> bool:
         """Whether more may come: now, or when a trial that runs has ended."""
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Take note of what a trial reports after an epoch; `epoch` counts from 1."""
+        """Record the report of a trial after an epoch, which counts from 1."""
 
     def ended(self, trial: Trial) -> None:
-        """Take note of how a trial has ended; its status and metrics are set."""
+        """Record how a trial has ended; its status and metrics are set."""
 
     def close(self) -> None:
-        """No more are wanted: the sweep was stopped."""
+        """Stop: no more trials begin."""
 
 
 class Listed:
@@ -74,13 +74,13 @@ class Listed:
         return bool(self._waiting)
 
     def epoch_done(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
-        """The list does not change."""
+        """Do nothing: the list does not depend on results."""
 
     def ended(self, trial: Trial) -> None:
-        """The list does not change."""
+        """Do nothing: the list does not depend on results."""
 
     def close(self) -> None:
-        """Give up those that wait."""
+        """Drop the remaining points."""
         self._waiting.clear()
 
 

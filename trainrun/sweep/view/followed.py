@@ -1,4 +1,4 @@
-"""Runs and sweeps of other processes, followed by what they write into their directories."""
+"""Runs and sweeps of other processes, followed by the files in their directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FollowedRun:
     """A run of another process, followed by its journal.
 
     Args:
-        trial: what is known of it; its status, epochs, metrics and config are kept up to date.
+        trial: the run; its status, epochs, metrics and config are kept up to date.
     """
 
     def __init__(self, trial: Trial):
@@ -30,7 +30,7 @@ class FollowedRun:
         self._start: dict[str, Any] = {}
 
     def look(self) -> dict[str, float] | None:
-        """Return the metrics of an epoch that has come, the newest, or None."""
+        """Return the metrics of the newest epoch since the last call, or None."""
         newest = None
         with contextlib.suppress(OSError):  # its directory was removed
             for record in self._tail.read():
@@ -88,7 +88,7 @@ class FollowedSweep:
         return [f.trial for f in self._follows.values() if f.trial.status == RUNNING]
 
     def look(self, say: bool = True) -> None:
-        """Read what the sweep and its trials have written since the last call.
+        """Read new records of the sweep and its trials.
 
         Args:
             say: print a line for each trial that has ended.
@@ -118,7 +118,7 @@ class FollowedSweep:
 
     @property
     def over(self) -> bool:
-        """Whether the sweep has ended, or, where it keeps no record of its own, none of its trials runs."""
+        """Whether the sweep has ended or, without a record of its own, no trial runs."""
         return self.end is not None if self.start else not self.running
 
     def _read_own(self) -> None:
@@ -130,7 +130,7 @@ class FollowedSweep:
                     self.end = status.RunStatus.of_end(self.sweep_dir, record)
 
     def _find(self, first: bool = False) -> None:
-        """Take in trials that have begun; of those that had ended before this look, only the ends are read."""
+        """Add trials that have begun; of those that have ended already, only the end of the journal is read."""
         with contextlib.suppress(OSError), os.scandir(self.sweep_dir) as entries:
             names = [e.name for e in entries if e.name.isdigit()]
             new = sorted((n for n in names if n not in self._over and n not in self._follows), key=int)
@@ -146,7 +146,7 @@ class FollowedSweep:
                     self._follows[name] = FollowedRun(trial)
 
     def _stays(self, now: status.RunStatus) -> bool:
-        """Return whether a trial has ended for good: a sweep that is resumed goes on with trials that were killed."""
+        """Return whether a trial has ended for good: a resumed sweep continues killed trials."""
         if now.end is None:
             return False
         earlier = (now.end.get("time") or 0.0) < self._began

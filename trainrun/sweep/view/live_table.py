@@ -1,7 +1,7 @@
-"""What is shown of a sweep while it runs: a line when a trial ends, and how the sweep stands.
+"""The progress of a running sweep: a line when a trial ends, and a status.
 
-On a terminal that is a table which is redrawn in place, elsewhere a line now and then. `watch.py` drives the same board from
-another shell, by what the trials have written.
+On a terminal the status is a table that is redrawn in place, elsewhere an occasional line. `watch.py` shows the same board in
+another shell, from the trials' records.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainrun.sweep import objective
-from trainrun.sweep.launchers.interface import APART
+from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import trial_table
 from trainrun.ui import console
@@ -25,7 +25,7 @@ MIN_DONE = 0.3  # trials' worth of epochs, from which on the time left is estima
 
 
 class Board:
-    """Shows how a sweep stands.
+    """Shows the progress of a sweep.
 
     Args:
         total: number of trials, or None if it is not known.
@@ -58,7 +58,7 @@ class Board:
             self.count(trial)
         self.before = self.counts.total()
 
-    def announce(self, how: str = APART) -> None:
+    def announce(self, how: str = SEPARATE_PROCESSES) -> None:
         """Print the number of trials, and how they are run."""
         trials = "trials" if self.total is None else "1 trial" if self.total == 1 else f"{self.total} trials"
         before = f", {self.before} of them done before" if self.before else ""
@@ -128,7 +128,7 @@ class Board:
         self._drawn = now
         if console.is_terminal():
             console.live(trial_table.render(self, running, console.width(), console.height()))
-        # In a sweep of hours, a line every ten seconds would be too many.
+        # In a sweep of hours, lines come at longer intervals.
         elif running and now - self._line_time >= max(LINE_INTERVAL_S, (now - (self.since or now)) / 30):
             line = self.line(running)
             if line != self._line:

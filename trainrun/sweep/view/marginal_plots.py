@@ -1,4 +1,4 @@
-"""The objective against each varied key: a panel a key."""
+"""Plots of the objective against each varied key, one panel for each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Dot(NamedTuple):
     Args:
         x: the key's value, as typed.
         y: the objective's.
-        whole: whether the trial has finished; one that was pruned stands where it was then.
+        whole: whether the trial has finished; a pruned one has the value at its end.
         best: whether it is the best of all.
     """
 
@@ -61,8 +61,8 @@ def draw(
 
     Args:
         trials: that have ended.
-        objective: what they are ranked by.
-        reached: returns how far a trial came that was pruned; None: it is not drawn.
+        objective: of the sweep.
+        reached: returns the value of a pruned trial; None: it is not drawn.
     """
     from trainrun.artifacts.figure_style import sheet
 
@@ -70,7 +70,7 @@ def draw(
     shown = [(t, t.value(objective.name), True) for t in ranked]
     shown += [(t, y, False) for t in trials if t.status == "PRUNED" and (y := reached(t)) is not None]
     keys = varied([t for t, _, _ in shown])
-    # Seeds are repetitions: shown where nothing else was varied.
+    # Seeds are repetitions: drawn only if nothing else was varied.
     names = [k for k in keys if k != "seed"][:MOST_KEYS] or list(keys)[:1]
     if not names:
         raise ValueError("no key differs among the trials")

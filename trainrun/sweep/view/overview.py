@@ -1,4 +1,4 @@
-"""A sweep's trials by rank, as their directories have them; of those that have ended, only the ends are read."""
+"""A sweep's trials by rank, from their directories; of ended trials only the end of the journal is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Overview(NamedTuple):
 
     Args:
         trials: that have begun: those that run, then the others, the best first, then those without a value.
-        objective: what they are ranked by; None: the sweep recorded no direction, and nothing declares one.
+        objective: of the ranking; None: no direction is recorded or declared.
         waiting: number of recorded points that have not begun.
     """
 

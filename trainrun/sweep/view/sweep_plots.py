@@ -32,7 +32,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     Args:
         sweep_dir: the sweep's directory.
         trials: that have ended.
-        settings: see `sweep_settings.settings`; nothing is drawn where `plots` is false, or with a single trial.
+        settings: see `sweep_settings.settings`; nothing is drawn if `plots` is false, or for a single trial.
 
     Returns:
         The files written.
@@ -115,7 +115,7 @@ def history(trials: Sequence[Trial], objective: Objective) -> Figure:
 def learned(
     trials: Sequence[Trial], objective: Objective
 ) -> list[tuple[Trial, str, list[tuple[int, float]]]]:
-    """Return trials, the metric that each reports, and its values by epoch; the best first, not more than can be seen."""
+    """Return trials, the metric of each, and its values by epoch; the best first, at most as many as a plot can show."""
     order = objective.ranked(list(trials))
     seen = {id(t) for t in order}
     order += [t for t in trials if id(t) not in seen]
@@ -201,7 +201,7 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
                      linewidths=0, label="finished", zorder=2)  # fmt: skip
         ahead = {t.number for t in front([t for _, _, t in points], (across, up))}
         line = sorted((x, y, t.number) for x, y, t in points if t.number in ahead)
-        # Between two points of the front lies what the worse of both would give.
+        # Between two points of the front the worse value of both holds.
         where = "pre" if across.maximize else "post"
         axes.step([p[0] for p in line], [p[1] for p in line], where=where, color=ORANGE, lw=1.4, zorder=3)
         axes.plot([p[0] for p in line], [p[1] for p in line], "o", ms=7, mfc="white", mec=ORANGE, mew=1.6,

@@ -121,7 +121,7 @@ def _bar(completed: float, width: int, style: str) -> ProgressBar:
 
 
 def setting(trial: Trial) -> str:
-    """Return what the sweep varies of a trial."""
+    """Return a trial's varied overrides as text."""
     return " ".join(redaction.words(trial.varied or trial.overrides)) or "default"
 
 
@@ -138,7 +138,7 @@ def brief(trial: Trial) -> str:
 
 
 def epochs(trial: Trial) -> int:
-    """Return the epochs that a trial is to train, or 0 if they are not known."""
+    """Return a trial's configured epochs, or 0 if they are not known."""
     try:
         return int(trial.config["trainer"]["epochs"])
     except (LookupError, TypeError, ValueError):
@@ -151,5 +151,5 @@ def share(trial: Trial) -> float:
 
 
 def progress(trial: Trial) -> str:
-    """Return the epochs done, of how many: ``3/10``."""
+    """Return the epochs done of all epochs as text: ``3/10``."""
     return f"{trial.epochs}/{epochs(trial)}" if epochs(trial) else str(trial.epochs)

@@ -1,4 +1,4 @@
-"""`trainrun runs --watch`: show from another shell the sweeps and runs that are under way."""
+"""`trainrun runs --watch`: show running sweeps and runs from another shell."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def sweep(sweep_dir: Path) -> None:
 
 
 def everything(outputs: str | Path) -> None:
-    """Show all that runs below a folder until nothing does any more, or Ctrl-C.
+    """Show all running sweeps and runs below a folder until they have ended, or Ctrl-C.
 
     Args:
         outputs: the folder.
@@ -109,7 +109,7 @@ def everything(outputs: str | Path) -> None:
 
 
 def _looks(pause: Callable[[float], None] = time.sleep) -> Iterator[bool]:
-    """Yield again and again, with a pause between; True when it is time to search, too."""
+    """Yield at intervals; True if new runs are to be searched for, too."""
     searched = float("-inf")
     while True:
         due = time.monotonic() - searched >= SEARCH_INTERVAL_S
@@ -122,7 +122,7 @@ def _looks(pause: Callable[[float], None] = time.sleep) -> Iterator[bool]:
 def _running(
     outputs: str | Path, sweeps: dict[Path, FollowedSweep], runs: dict[Path, FollowedRun]
 ) -> tuple[dict[Path, FollowedSweep], dict[Path, FollowedRun]]:
-    """Return the sweeps and runs that are not over; those that are known stay as they are."""
+    """Return the sweeps and runs that have not ended; known ones are kept."""
     of_sweeps = set(find.sweeps(outputs))
     for folder in sorted(of_sweeps - sweeps.keys()):
         if status.read(folder).end is None and sweep_summary.fold(folder).status == RUNNING:
