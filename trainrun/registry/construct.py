@@ -1,4 +1,4 @@
-"""A name and its arguments -> the object, with what it names inside built first."""
+"""Construction of components from their names and arguments; components that the arguments name are built first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def construct(
             function with its arguments bound.
         key: where the spec stands in the config, for messages; by default the group.
         complete: the spec has all its arguments (a node of a composed config): no defaults of an option are added.
-        runtime: values known only now (`num_classes`, `total_steps`, `seed` …): given to the component if it
+        runtime: values known at run time (`num_classes`, `total_steps`, `seed` …): passed to the component if it
             has such an argument and the config leaves it null.
 
     Raises:
@@ -48,12 +48,12 @@ def construct(
     arguments = {
         name: _nested(value, inside[name], f"{key}.{name}") if name in inside else value
         for name, value in arguments.items()
-        # null stands for a default that only running the file tells, until a value is set.
+        # null stands for a default that is known only by running the file.
         if value is not None or name not in unread
     }
     if known is not None:
         if form == "function":
-            # A function has no reduction, dtype and the like; only what was asked for by hand must exist.
+            # A function has no reduction, dtype and the like; only arguments that the user has set must exist.
             written = {} if isinstance(spec, str) else spec
             arguments = {k: v for k, v in arguments.items() if k in known or k in written}
         arguments |= {k: v for k, v in runtime.items() if k in known and arguments.get(k) is None}
@@ -67,7 +67,7 @@ def construct(
     if group in ("loss", "metric") and known is not None and "y_true" in known:
         return _marked(component, _wrapped(group, component.name, target, arguments))
     if group == "step" and known is not None and "model" in known:
-        # A step as a plain function: it is called for each batch, with a model, and not now.
+        # A plain function is the step itself: it is called for each batch.
         return functools.partial(target, **arguments) if arguments else target
     try:
         return _marked(component, target(**arguments))
@@ -122,7 +122,7 @@ def resolve(
     return lookup.find(group, name), {**defaults, **arguments}
 
 
-@functools.cache  # Python reads a signature for a millisecond, some ten of which a run asks for
+@functools.cache  # reading a signature takes a millisecond
 def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
     """Return the named parameters of a component, or None if it takes any."""
     named = inspect.signature(target).parameters
@@ -141,7 +141,7 @@ def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
 
 
 def unknown_argument(argument: str, owner: str, known: Mapping[str, Any]) -> str:
-    """Say that an argument does not exist, and what was probably meant."""
+    """Return the message for an unknown argument, with a suggestion."""
     if argument == "lr" and "learning_rate" in known:
         return f"{owner} has no argument lr; it is called learning_rate."
     return f"{owner} has no argument {argument}.{did_you_mean(argument, known)} It takes {', '.join(known)}."

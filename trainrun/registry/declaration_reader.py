@@ -1,4 +1,4 @@
-"""What a component declares about itself (`trainrun.util.declarations`), read without importing it."""
+"""Declarations of components (`trainrun.util.declarations`), read without importing them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainrun.util.declarations import Declaration
 
 
 def of(group: str, name: Any) -> Declaration:
-    """Return what the component `name` declares; of one that is unknown or declares nothing, the safe defaults.
+    """Return the declaration of a component; the safe defaults if it is unknown or declares nothing.
 
     Args:
         group: ``loss``, ``metric`` …
@@ -30,7 +30,7 @@ def of(group: str, name: Any) -> Declaration:
 
 
 def read(component: lookup.Component) -> Declaration:
-    """Return what a component declares."""
+    """Return the declaration of a component."""
     if component.declared is not None:
         return component.declared
     if component.origin == "keras":
@@ -42,7 +42,7 @@ def read(component: lookup.Component) -> Declaration:
 
 
 def of_object(group: str, thing: Any) -> Declaration:
-    """Return what the class of a built component declares; a subclass declares for itself."""
+    """Return the declaration of a built component's class; subclasses do not inherit it."""
     declared = vars(type(thing)).get(declarations.ATTRIBUTE)
     if declared is not None:
         return declarations.made(group, declared)
@@ -81,7 +81,7 @@ def arguments_of(call: ast.Call, tree: ast.Module) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _of_file(group: str, name: str, path: Path) -> Declaration:
-    """Return what `@declare` says above the class or the function that bears the file's name."""
+    """Return the arguments of `@declare` at the class or function that has the file's name."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef) or not lookup.same_name(node.name, name):

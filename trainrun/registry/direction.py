@@ -1,7 +1,7 @@
-"""Which way a number of a run is better: the one place that knows, for sweeps, pruners, callbacks, summaries and plots.
+"""Directions of a run's numbers, whether a larger or a smaller value is better: for sweeps, pruners, callbacks, summaries, plots.
 
-A metric declares it (`trainrun.util.declarations`); losses and penalties are to fall. A name that declares nothing has no
-direction: code that needs one asks for a setting and guesses nothing.
+A metric declares its direction (`trainrun.util.declarations`); losses and penalties are minimized. Other names have no
+direction: code that needs one raises an error that names the setting.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import declaration_reader, lookup, option_files
 
 SPLITS = ("val_", "test_")
-# Numbers that a run logs or sums up and that are no metric of the config. A name that ends in a dot stands for all below.
+# Numbers of a run's logs and summary that are not metrics of the config. A name that ends in a dot stands for all below.
 FIGURES: Mapping[str, str] = {
     "loss": "min",
     "data_loss": "min",
@@ -56,7 +56,7 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
 
 
 def unknown(name: str, way_out: str) -> str:
-    """Return what is said of a name without a direction.
+    """Return the message for a name without a direction.
 
     Args:
         name: as in the logs.

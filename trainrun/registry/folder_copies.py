@@ -1,4 +1,4 @@
-"""Option folders that are read from copies: a sweep composes its trials from the options that it began with."""
+"""Option folders that are read from copies: a sweep composes its trials from copies of the options at its beginning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _copies: dict[str, str] = {}
 
 
 def of(folder: Path) -> Path:
-    """Return the copy that is read in place of a folder, or the folder itself if it has none."""
+    """Return the copy of a folder, or the folder itself if it has none."""
     return Path(_copies.get(str(folder), folder)) if _copies else folder
 
 

@@ -1,4 +1,4 @@
-"""Keys by which Hydra or Keras would follow a config to code: a config never may hold them."""
+"""Keys by which Hydra or Keras would import code that a config names; no config may have them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLLOWED = frozenset(
 
 
 def followed(tree: Any, key: str) -> list[Problem]:
-    """Return a problem for each key at any depth that Hydra or Keras would follow to code."""
+    """Return a problem for each such key at any depth."""
     return [
         Problem(
             path,

@@ -1,4 +1,4 @@
-"""Values of expressions in a source file, as far as they are known without running it."""
+"""Values of expressions in a source file that are known without running it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class _Unknown:
         return "UNKNOWN"
 
 
-# The value of an expression that only running the file would tell.
+# The value of an expression that is known only by running the file.
 UNKNOWN = _Unknown()
 # A power with a larger exponent is not computed: `9**9**9` in a file must not stop the command line.
 LARGEST_EXPONENT = 64
-# Numbers of more bits are left alone, for the same reason.
+# Numbers of more bits are not computed, for the same reason.
 LARGEST_BITS = 4096
 MAX_DEPTH = 12
 

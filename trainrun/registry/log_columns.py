@@ -1,4 +1,4 @@
-"""The names under which a run logs its metrics: what `monitor`, `sweep.objective` and the like may say."""
+"""Names of a run's logged columns, for `monitor`, `sweep.objective` and the like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainrun.metric.auto import auto as auto_metrics
 from trainrun.registry import option_files
 from trainrun.registry.direction import FIGURES, SPLITS
 
-# Logged in every epoch besides the metrics; the last by runs whose learning rate moves, as all of ours log it.
+# Columns of every epoch besides the metrics.
 ALWAYS = ("loss", "data_loss", "penalty", "learning_rate")
 
 # Numbers of a run's summary that are no metrics and may be objectives: `steps`, `seconds.train`.
@@ -17,7 +17,7 @@ SUMMARY_NUMBERS = ("epochs", "steps", "parameters", "examples_per_second", "seco
 
 
 def of_metrics(metrics: Mapping[str, Any], task: str | None, target: str | None) -> tuple[str, ...] | None:
-    """Return the columns of the config's metrics, or None where only the data tells.
+    """Return the columns of the config's metrics, or None if they depend on data that is not known yet.
 
     Args:
         metrics: the config's `metric` node, key -> spec.
@@ -35,11 +35,11 @@ def of_metrics(metrics: Mapping[str, Any], task: str | None, target: str | None)
 
 
 def canonical(name: str, columns: Iterable[str] | None = None) -> str:
-    """Return the column that a name means: `val_f1` is `val_f1_score`, where that is a metric of the run.
+    """Return the column of a name: `val_f1` is `val_f1_score` if that is a metric of the run.
 
     Args:
         name: as typed.
-        columns: of the metrics; None: not known, and an alias of a packaged metric is taken for what it stands for.
+        columns: of the metrics; None: not known, so that an alias of a packaged metric is resolved.
     """
     split = next((s for s in SPLITS if name.startswith(s)), "")
     base = name.removeprefix(split)

@@ -1,4 +1,4 @@
-"""Group and name -> component, found by reading files, not by importing them.
+"""Lookup of components by group and name, by reading files, not by importing them.
 
 A config can name what is listed here and nothing else: the files of ``trainrun/<group>/``, Keras' public
 classes of that group, and what the user's plug-ins register. No dotted path is ever followed.
@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Component:
-    """Something that a config can name.
+    """A component that a config can name.
 
     Args:
         group, name: as in the YAML (``loss``, ``Huber`` or ``focal``).
@@ -36,7 +36,7 @@ class Component:
         attribute: the class or function in it; for ``trainrun`` the file's name, matched without case and
             underscores (`radam.py` holds `RAdam`).
         path: the source file, for reading signature and docstring without importing.
-        declared: what a plug-in's component declares; of the others `registry.declaration_reader` reads it.
+        declared: the declaration of a plug-in's component; `registry.declaration_reader` reads the others.
     """
 
     group: str
@@ -64,13 +64,13 @@ class Component:
 
 
 def same_name(name: str, other: str) -> bool:
-    """Tell whether two names are one but for case and underscores; a private name is none but its own kind's."""
+    """Return whether two names are equal but for case and underscores; private names match private ones only."""
     private = name.startswith("_") == other.startswith("_")
     return private and name.replace("_", "").lower() == other.replace("_", "").lower()
 
 
 def _match(module: Any, name: str, classes_first: bool) -> Callable[..., Any]:
-    """Return the class or function of `module` that bears the file's name."""
+    """Return the class or function of `module` that has the file's name."""
     own = [
         v
         for k, v in vars(module).items()
@@ -119,7 +119,7 @@ def keras_names(group: str) -> dict[str, tuple[str, str]]:
 
 
 def package_conf() -> Path:
-    """Return our own `conf/`: inside the package in a wheel, beside it in a checkout."""
+    """Return trainrun's `conf/`: inside the package in a wheel, beside it in a checkout."""
     inside = PACKAGE / "conf"
     return inside if inside.is_dir() else PACKAGE.parent / "conf"
 
@@ -140,7 +140,7 @@ _announced: dict[str, dict[str, Component]] = {}
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Begin without plug-ins' components; at the end, those known before are known again, and no others."""
+    """Start without plug-ins' components inside the `with`; at its end the earlier ones are restored."""
     kept = dict(_registered), dict(_announced)
     _registered.clear()
     _announced.clear()
@@ -158,7 +158,7 @@ def announced() -> list[Component]:
 
 
 def announce(component: Component) -> None:
-    """Make a plug-in's component known by name before the plug-in is imported."""
+    """Register a plug-in's component by name before the plug-in is imported."""
     _announced.setdefault(component.group, {})[component.name] = component
 
 
@@ -169,8 +169,8 @@ def register(
 
     Args:
         group: one of `KERAS`' keys (``loss``, ``metric``, ``optimizer``, ``data``, ``model`` …).
-        name: the name to bear; by default that of the class or function.
-        declared: what it demands and can do (`trainrun.util.declarations` has a dataclass for each group), as literals:
+        name: by default that of the class or function.
+        declared: its demands and capabilities (`trainrun.util.declarations` has a dataclass for each group), as literals:
             ``targets=["binary"]``, ``direction="max"``, ``whole_batch=True``.
 
     Raises:
@@ -206,7 +206,7 @@ def register(
 
 
 def name_fault(group: str, name: Any) -> str | None:
-    """Return why a plug-in cannot register a name, or None: it is typed, is a file's name, and is no other component's."""
+    """Return why a plug-in cannot register a name, or None: it must be typable, a file name, and not taken."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w{0,99}", name, re.ASCII):
         return f"register(…, {name!r}): expected a name of letters, digits and underscores, such as my_loss."
     option = package_conf() / group / f"{name}.yaml"
@@ -222,21 +222,21 @@ def name_fault(group: str, name: Any) -> str | None:
 
 
 def names(group: str) -> list[str]:
-    """Return every name that a config may use in `group`: plug-ins' first, then ours, then Keras'."""
+    """Return every name that a config may use in `group`: those of plug-ins first, then trainrun's, then Keras'."""
     keras = [n for n in keras_names(group) if n not in EXCLUDED.get(group, {})]
     return list(dict.fromkeys([*_announced.get(group, {}), *own_names(group), *keras]))
 
 
 def is_plugin(group: str, name: str) -> bool:
-    """Tell whether the component that bears `name` in `group` is a plug-in's."""
+    """Return whether the component `name` of `group` is a plug-in's."""
     return name in names(group) and find(group, name).origin.startswith("plug-in")
 
 
 def find(group: str, name: str) -> Component:
-    """Return the component that bears `name` in `group`; nothing is imported.
+    """Return the component `name` of `group`; nothing is imported.
 
     Raises:
-        UserError: there is none, or it is one that a YAML cannot name; the message says why and what to try.
+        UserError: there is none, or a YAML cannot name it; the message gives the reason and a way out.
     """
     if group not in KERAS:
         raise UserError(

@@ -1,6 +1,6 @@
-"""The option files `conf/<group>/<name>.yaml`: where they lie, and what their header and keys say.
+"""The option files `conf/<group>/<name>.yaml`: their location, header and keys.
 
-An option's header is a comment: its first line says in plain words when one uses it. It is shown and decides nothing.
+An option's header is a comment whose first line says when to use it. It is displayed and has no effect.
 Read with PyYAML alone: neither Hydra nor Keras is imported.
 """
 
@@ -32,7 +32,7 @@ def search_path() -> list[tuple[str, Path]]:
     return [*project, ("trainrun", ours), *further]
 
 
-# Asked for some thirty times a point of a sweep; kept, since each new path has Python intern its names.
+# Called some thirty times for each point of a sweep; cached, since Python interns the parts of each new path.
 @functools.lru_cache(maxsize=8)
 def _conf_in(folder: str) -> Path:
     return Path(folder, "conf")

@@ -95,13 +95,13 @@ class Trial:
         self.whole = run_dir
         return run_dir
 
-    def killed(self, kills: int, name: str, tell: Callable[[Kill], None] = lambda kill: None) -> tuple[Path, list[Kill]]:  # fmt: skip
+    def killed(self, kills: int, name: str, on_kill: Callable[[Kill], None] = lambda kill: None) -> tuple[Path, list[Kill]]:  # fmt: skip
         """Run the config with kills; return the run's directory and the kills, of which a short run may have fewer.
 
         Args:
             kills: number of kills.
             name: of the run's directory.
-            tell: called after each kill.
+            on_kill: called after each kill.
         """
         run_dir, done = self.folder / name, []
         command = self._begin(run_dir)
@@ -115,7 +115,7 @@ class Trial:
                 self._expect(code)
                 break
             done.append(_kill_record(run_dir, bool(writing)))
-            tell(done[-1])
+            on_kill(done[-1])
             # Killed before the journal existed: start again.
             command = ["resume", str(run_dir)] if (run_dir / JOURNAL).is_file() else command
         return run_dir, done

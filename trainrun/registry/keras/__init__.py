@@ -1,6 +1,6 @@
-"""What Keras' own classes declare, a table a group: they cannot bear our declarations themselves.
+"""Declarations of Keras' own classes, one table a group.
 
-Comes in: nothing. Goes out: class name -> declaration (`DECLARATIONS`, see `trainrun.util.declarations`) and class name ->
-argument -> type hint (`ARGUMENTS`, see `trainrun.util.arguments`). Tests hold each table against the installed Keras. Begin
+No input; the output is class name -> declaration (`DECLARATIONS`, see `trainrun.util.declarations`) and class name ->
+argument -> type hint (`ARGUMENTS`, see `trainrun.util.arguments`). Tests compare each table with the installed Keras. Begin
 with `metric.py`.
 """

@@ -1,4 +1,4 @@
-"""What Keras' callbacks read and change, and what their arguments may be."""
+"""Declarations of Keras' callbacks, and type hints of their arguments."""
 
 from __future__ import annotations
 

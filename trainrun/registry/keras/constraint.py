@@ -1,4 +1,4 @@
-"""What the arguments of Keras' weight constraints may be."""
+"""Type hints of the arguments of Keras' weight constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arguments of Keras' initializers may be."""
+"""Type hints of the arguments of Keras' initializers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arguments of Keras' layers may be, and which of them name other components."""
+"""Type hints of the arguments of Keras' layers, references to other components included."""
 
 from __future__ import annotations
 

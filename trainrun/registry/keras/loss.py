@@ -1,4 +1,4 @@
-"""What Keras' losses demand of labels, predictions and data, and what their arguments may be."""
+"""Declarations of Keras' losses, and type hints of their arguments."""
 
 from __future__ import annotations
 

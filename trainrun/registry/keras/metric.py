@@ -1,4 +1,4 @@
-"""What Keras' metrics demand of labels and predictions, which way each is better, and what their arguments may be.
+"""Declarations of Keras' metrics, their direction included, and type hints of their arguments.
 
 The direction is Keras' own metadata where it has some (a test compares them); it has none for the four counts of the confusion
 matrix. `Mean` and `Sum` measure no quality.

@@ -1,4 +1,4 @@
-"""What the arguments of Keras' optimizers may be."""
+"""Type hints of the arguments of Keras' optimizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arguments of Keras' regularizers may be."""
+"""Type hints of the arguments of Keras' regularizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arguments of Keras' learning rate schedules may be."""
+"""Type hints of the arguments of Keras' learning rate schedules."""
 
 from __future__ import annotations
 
