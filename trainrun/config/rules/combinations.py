@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config.named_components import chosen
-from trainrun.config.rules import columns, hardware, tuning
+from trainrun.config.rules import columns, hardware, requirements, tuning
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
-from trainrun.registry import declaration_reader, direction, lookup, requirements
+from trainrun.registry import declaration_reader, direction, lookup
 from trainrun.util import class_ids
 
 NEEDS = {
