@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from trainrun.util import subprocesses
@@ -117,3 +120,42 @@ def test_forks_survive_their_server_and_end_with_their_children(inside):
         [sys.executable, "-P", "-c", FORKS, f"{os.getpid()}0"], env={**os.environ, "TMPDIR": str(folder)}, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
+
+
+PARENT = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())])
+time.sleep(600)
+"""
+CHILD = """
+import os, pathlib, signal, sys, time
+from trainrun.util import subprocesses
+if {ignores}:
+    signal.signal(signal.SIGTERM, lambda *_: pathlib.Path("saved").write_text("state"))
+subprocesses.end_with(int(sys.argv[1]), 0.2)
+pathlib.Path("pid").write_text(str(os.getpid()))
+while True:
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("ignores", [False, True], ids=["ends at SIGTERM", "goes on after SIGTERM"])
+def test_process_ends_when_its_parent_is_killed(inside, ignores):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD.format(ignores=ignores)])
+    try:
+        wait_for(lambda: (inside / "pid").is_file() and (inside / "pid").read_text())
+        child = psutil.Process(int((inside / "pid").read_text()))
+        assert child.is_running()
+        parent.send_signal(signal.SIGKILL)
+        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert (inside / "saved").is_file() == ignores
+
+
+def wait_for(condition):
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)

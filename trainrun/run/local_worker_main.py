@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +14,15 @@ from trainrun.errors import TrainingError, UserError
 from trainrun.run import local_workers, runner
 from trainrun.run.context import RunContext
 from trainrun.ui import console
+from trainrun.util import subprocesses
 from trainrun.util.interrupt import Interrupted
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when its parent process is gone: a resumed run would write to the same files."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(local_workers.POLL_INTERVAL_S)
-        os.kill(os.getpid(), signal.SIGTERM)  # save and end
-        time.sleep(local_workers.GRACE_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(run_dir: Path, report: int) -> int:
     """Run one worker: read the request from standard input, run it, report errors; return the exit code."""
     request = json.load(sys.stdin)
-    _end_with(request["parent"])
+    # A resumed run would write to the same files.
+    subprocesses.end_with(request["parent"], local_workers.GRACE_S)
     if os.environ[local_workers.WORKER_VARIABLE] != "0":
         console.quiet()
     errors: dict[str, Any] = {}

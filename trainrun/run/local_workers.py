@@ -29,7 +29,7 @@ from trainrun.util.interrupt import Interrupted, StopRequest
 FOLDER = "workers"
 WORKER_VARIABLE = "TRAINRUN_WORKER"  # environment variable of the worker processes: the worker's index
 GRACE_S = 15  # for a worker to close its record
-POLL_INTERVAL_S = 0.2  # between two looks at the workers, and of a worker at its parent process
+POLL_INTERVAL_S = 0.2  # between two checks of the workers
 
 
 def requested(config: Mapping[str, Any]) -> bool:

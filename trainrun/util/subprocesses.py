@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -27,6 +29,7 @@ UNKNOWN = 255  # what multiprocessing says if the fork server has died; a proces
 # serves. Blocked, not ignored: its processes lose none that comes before they unblock them.
 BLOCKED = (signal.SIGTERM, signal.SIGHUP)
 LONGEST_SOCKET_FOLDER = 60
+POLL_INTERVAL_S = 0.2  # between two checks of whether the parent process lives
 _ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -233,6 +236,24 @@ def _variables(**values: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def end_with(parent: int, grace_s: float) -> None:
+    """End this process when its parent process is gone, even if that was killed: by SIGTERM, so that it can save its state.
+
+    Args:
+        parent: the process id of the parent, as the parent has sent it: it may be gone already.
+        grace_s: seconds after SIGTERM, after which the process ends at once.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_INTERVAL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(
