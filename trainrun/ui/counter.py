@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from trainrun.ui import console
-from trainrun.util.durations import said
+from trainrun.util.durations import text as duration
 
 T = TypeVar("T")
 FIRST_S, REDRAW_S, LINE_S = (
@@ -32,7 +32,7 @@ def counted(items: Sequence[T], doing: str) -> Iterator[T]:
             if (now := time.monotonic()) >= due and done:
                 due = now + (REDRAW_S if terminal else LINE_S)
                 left = (now - began) / done * (len(items) - done)
-                text = f"{doing}: {done:,} of {len(items):,}, about {said(left)} left"
+                text = f"{doing}: {done:,} of {len(items):,}, about {duration(left)} left"
                 console.live(text) if terminal else console.note(text)
             yield item
     finally:
