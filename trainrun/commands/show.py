@@ -46,9 +46,9 @@ def _show_sampler(name: str) -> int:
         hint = did_you_mean(name, samplers.SAMPLERS)
         raise UserError(f"sampler: there is no option {name!r}.{hint} `trainrun ls sampler` lists them.")
     console.say(folding.fold(samplers.MEANING[name], "", console.columns()))
-    console.say(f"It is chosen by hydra/sweeper=optuna hydra.sweeper.sampler={name}.")
+    console.say(f"Use: hydra/sweeper=optuna hydra.sweeper.sampler={name}")
     for key in samplers.SAMPLERS[name]:
-        console.say(f"Its setting: hydra.sweeper.{key}; `trainrun show sweeper/optuna` describes it.")
+        console.say(f"Setting: hydra.sweeper.{key}; see `trainrun show sweeper/optuna`.")
     return 0
 
 
