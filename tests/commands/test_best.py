@@ -43,6 +43,15 @@ def test_the_error_names_an_argument_that_works(sweep, capsys):
     assert "expected one for each objective (1)" in capsys.readouterr().err
 
 
+def test_an_objective_that_no_trial_has_is_named_with_those_that_they_logged(sweep, capsys):
+    words = ["best", "last", "--objective", "val_other", "--direction", "minimize"]
+    assert main(words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "none has val_other. They logged val_mine. To rank by one of these: trainrun best" in said
+    assert main([*words[:3], "val_mine", *words[4:]]) == 0
+    assert capsys.readouterr().out.strip() == "trainrun seed=1"
+
+
 def test_its_trials_are_listed_without_a_rank(sweep, capsys):
     assert main(["runs", "last"]) == 0
     shown = capsys.readouterr()

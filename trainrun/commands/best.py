@@ -21,6 +21,12 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("sweep", help="a sweep's directory, name, or `last`")
     parser.add_argument(
+        "--objective",
+        nargs="+",
+        metavar="NAME",
+        help="rank by another metric, or by several (default: as the sweep recorded it)",
+    )
+    parser.add_argument(
         "--direction",
         nargs="+",
         choices=("minimize", "maximize"),
@@ -35,17 +41,22 @@ def main(argv: Sequence[str]) -> int:
 
     sweep_dir = find.sweep(options.sweep)
     settings = sweep_record.read(sweep_dir)["settings"]
-    objective = settings["objective"]
+    objective, recorded = settings["objective"], settings["direction"]
+    if options.objective:
+        objective, recorded = options.objective, "auto"
     count = len(objective) if isinstance(objective, list) else 1
     if options.direction and len(options.direction) not in (1, count):
         raise UserError(
             f"--direction: expected one for each objective ({count}), or one for all, got {len(options.direction)}."
         )
     trials = [*sweep_record.trials(sweep_dir)]
-    direction = options.direction or settings["direction"]
-    winners = winning.of(trials, Objective.of(objective, direction, trials, WAY_OUT))
+    ranked_by = Objective.of(objective, options.direction or recorded, trials, WAY_OUT)
+    winners = winning.of(trials, ranked_by)
     if not winners:
-        raise UserError(f"no trial of {sweep_dir} is finished. To continue: trainrun resume {options.sweep}")
+        raise UserError(
+            leaderboard.unranked(sweep_dir, trials, ranked_by)
+            or f"no trial of {sweep_dir} is finished. To continue: trainrun resume {options.sweep}"
+        )
     for trial in winners:
         console.say(shlex.join(["trainrun", *leaderboard.alone(trial.overrides)]))
     return 0

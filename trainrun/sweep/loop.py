@@ -45,10 +45,15 @@ class SweepResult:
 
     @property
     def exit_code(self) -> int:
-        """0 if all went well, 1 if any failed, 128 + the signal that has stopped it."""
+        """0 if all went well, 1 if any failed or none is ranked, 128 + the signal that has stopped it."""
         if self.signal is not None:
             return 128 + self.signal
-        return int(any(t.status in ("FAILED", "KILLED") for t in self.trials))
+        if any(t.status in ("FAILED", "KILLED") for t in self.trials):
+            return 1
+        objective = self.objective
+        return int(
+            objective is not None and leaderboard.unranked(self.sweep_dir, self.trials, objective) is not None
+        )
 
 
 def run(

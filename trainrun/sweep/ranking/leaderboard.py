@@ -53,6 +53,36 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
     return path
 
 
+def unranked(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> str | None:
+    """Return why no trial has a rank, with the way out; None if one has, or if none has come to its end.
+
+    Args:
+        sweep_dir: the sweep's directory.
+        trials: of the sweep.
+        objective: what they are ranked by.
+    """
+    if objective.ranked(list(trials)):
+        return None
+    name, finished = os.path.relpath(sweep_dir), [t for t in trials if t.status == "FINISHED"]
+    if not finished:
+        pruned = any(t.status == "PRUNED" for t in trials)
+        return (
+            f"nothing is ranked: no trial has finished; trainrun resume {name} continue=pruned"
+            if pruned
+            else None
+        )
+    logged = sorted({k for t in finished for k in t.metrics if t.value(k) is not None})
+    lacking = [o.name for o in objective.all if not any(t.value(o.name) is not None for t in finished)]
+    undefined = [k for k in lacking if any(k in t.metrics for t in finished)]
+    reason = (
+        f"{', '.join(undefined)} is not a number in any" if undefined else f"none has {', '.join(lacking)}"
+    )
+    return (
+        f"nothing is ranked: of {len(finished)} finished trials, {reason}. They logged {', '.join(logged)}. To rank by one of "
+        f"these: trainrun best {name} --objective NAME"
+    )
+
+
 def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: int | None) -> None:
     """Print the best trials and all failures."""
     ranked = objective.ranked(list(trials))
@@ -77,6 +107,12 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
             console.note(f"the Pareto front: {count} (marked), which no other one beats in all objectives")
         if len(ranked) > SHOWN:
             console.note(f"{len(ranked) - SHOWN} more in {os.path.relpath(sweep_dir / FILE)}")
+    if (reason := unranked(sweep_dir, trials, objective)) is not None:
+        console.error(reason)
+    elif last := [t for t in trials if t.status == "FINISHED" and t.value(objective.name) is None]:
+        console.note(
+            f"last, without a rank, for want of {objective.name}: trial {', '.join(str(t.number) for t in last)}"
+        )
     failed = [t for t in trials if t.status not in ("FINISHED", "PRUNED")]
     if failed:
         console.say()

@@ -1,0 +1,43 @@
+"""A sweep that ranks nothing says why, with the way out, and ends with exit code 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainrun.sweep.loop import Ended
+from trainrun.sweep.ranking import leaderboard
+from trainrun.sweep.trial import Objective, Trial
+
+NAN = float("nan")
+
+
+def trials(status, **metrics):
+    return [Trial(n, [], [], Path(), {}, status, metrics=metrics) for n in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("status", "metrics", "said"),
+    [
+        (
+            "FINISHED",
+            {"loss": 1.0, "val_loss": 2.0},
+            "none has val_own. They logged loss, val_loss. To rank by one of these: trainrun best",
+        ),
+        ("FINISHED", {"loss": 1.0, "val_own": NAN}, "val_own is not a number in any. They logged loss."),
+        ("PRUNED", {"val_own": 1.0}, "no trial has finished; trainrun resume"),
+    ],
+)
+def test_nothing_ranked_is_a_failure_with_a_reason(status, metrics, said, tmp_path, capsys):
+    ended = Ended(tmp_path, trials(status, **metrics), Objective("val_own", True))
+    assert ended.exit_code == 1
+    leaderboard.show(tmp_path, ended.trials, ended.objective, 2)
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_one_trial_with_a_rank_is_enough(tmp_path, capsys):
+    both = [*trials("FINISHED", val_own=NAN)[:1], *trials("FINISHED", val_own=0.5)[1:]]
+    assert Ended(tmp_path, both, Objective("val_own", True)).exit_code == 0
+    leaderboard.show(tmp_path, both, Objective("val_own", True), 2)
+    assert "last, without a rank, for want of val_own: trial 0" in capsys.readouterr().out
