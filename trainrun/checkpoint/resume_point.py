@@ -64,7 +64,9 @@ class Resume:
                     "or use as many devices as before.",
                 )
             )
-        start = Start(checkpoint, more=plan.epochs > was["epochs"])
+        timed = any(text.startswith("trainer.max_time=") for text in self.changed)
+        more = plan.epochs > was["epochs"] or (timed and checkpoint.epoch < plan.epochs)
+        start = Start(checkpoint, more)
         if start.over:
             console.note(f"all {checkpoint.epoch} epochs are trained; evaluation and artifacts are repeated")
         else:

@@ -43,11 +43,12 @@ def main(argv: Sequence[str]) -> int:
             "Stop it first, or wait."
         )
     overrides = list(argv[1:])
-    if now.status == "FINISHED" and not _asks_for_more(overrides):
+    if now.status == "FINISHED" and not overrides:
         console.say(f"{run_dir.name} is finished: {now.epochs} epochs, {_figures(now.metrics)}".rstrip(", "))
         console.say(f"To train longer: trainrun resume {argv[0]} trainer.epochs={2 * now.epochs or 10}")
         return 0
-    go_on(run_dir, now.start, overrides, ["trainrun", "resume", *argv])
+    finished = now.epochs if now.status == "FINISHED" else None
+    go_on(run_dir, now.start, overrides, ["trainrun", "resume", *argv], finished)
     return 0
 
 
@@ -58,7 +59,13 @@ def _sweep(word: str) -> Path | None:
     return find.sweep_named(str(find.run(word).parent) if word == find.LATEST else word)
 
 
-def go_on(run_dir: Path, start: Mapping[str, Any], overrides: Sequence[str], command: Sequence[str]) -> Any:
+def go_on(
+    run_dir: Path,
+    start: Mapping[str, Any],
+    overrides: Sequence[str],
+    command: Sequence[str],
+    finished: int | None = None,
+) -> Any:
     """Resume a run.
 
     Args:
@@ -66,9 +73,10 @@ def go_on(run_dir: Path, start: Mapping[str, Any], overrides: Sequence[str], com
         start: the first record of its journal.
         overrides: of the settings that may change.
         command: as typed, for the record.
+        finished: epochs of a run that has finished; None: it has not.
 
     Raises:
-        UserError: something that the run needs is missing or has changed.
+        UserError: something that the run needs is missing or has changed, or a finished run is not to train longer.
     """
     from trainrun.config import plugins, saved
     from trainrun.hydra_bridge import saved_config
@@ -86,13 +94,28 @@ def go_on(run_dir: Path, start: Mapping[str, Any], overrides: Sequence[str], com
             console.warn(
                 f"plug-in {name} has changed since the run started; the run continues with the changed one."
             )
-    if config["trainer"]["epochs"] < was["trainer"]["epochs"]:
+    before, now = was["trainer"].get("epochs", 1), config["trainer"].get("epochs", 1)
+    if now < before:
         raise UserError(
             Problem(
                 "trainer.epochs",
-                f"expected at least {was['trainer']['epochs']}, as in the run so far, got {config['trainer']['epochs']}: "
-                "training cannot be undone.",
+                f"expected at least {before}, as in the run so far, got {now}: training cannot be undone.",
             )
+        )
+    timed = any(text.startswith("trainer.max_time=") for text in overrides)
+    if finished is not None and now == before and not (timed and finished < now):
+        longer = f"To train longer: trainrun resume {run_dir.name} trainer.epochs={2 * now}"
+        to_send = f"; to send it to a tracker: trainrun sync {run_dir.name}"
+        raise UserError(
+            [
+                Problem(
+                    text.partition("=")[0],
+                    f"the run is finished, and this would change nothing any more. {longer}"
+                    + (to_send if text.startswith("tracking") else "")
+                    + ".",
+                )
+                for text in overrides
+            ]
         )
     from trainrun.checkpoint.resume_point import Resume
     from trainrun.run import runner
@@ -116,10 +139,6 @@ def go_on(run_dir: Path, start: Mapping[str, Any], overrides: Sequence[str], com
         )
     finally:
         lock.release()
-
-
-def _asks_for_more(overrides: Sequence[str]) -> bool:
-    return any(text.split("=", 1)[0] in ("trainer.epochs", "trainer.max_time") for text in overrides)
 
 
 def _figures(metrics: Mapping[str, float]) -> str:
