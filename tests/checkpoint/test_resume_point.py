@@ -228,6 +228,16 @@ def test_finished_run_is_reported_and_not_changed(three_epochs, capsys):
     assert (three_epochs.run_dir / "journal.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("override", ["artifacts.plots=true", "tracking=mlflow", "trainer.epochs=3"])
+def test_an_override_that_would_change_nothing_of_a_finished_run_is_refused(override, three_epochs, capsys):
+    before = (three_epochs.run_dir / "journal.jsonl").read_bytes()
+    assert main(["resume", str(three_epochs.run_dir), override]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert override.partition("=")[0] in said and "the run is finished" in said
+    assert "trainrun resume one trainer.epochs=6" in said
+    assert (three_epochs.run_dir / "journal.jsonl").read_bytes() == before
+
+
 def test_more_epochs_go_on_from_the_end_as_one_longer_run(copied, inside):
     assert resume.main([str(copied), "trainer.epochs=5"]) == 0
     whole = trainrun.run([*BASE, "trainer.epochs=5"], run_dir="whole")
@@ -296,12 +306,12 @@ def test_a_config_of_a_newer_trainrun_is_refused(copied, capsys):
 
 
 @pytest.mark.parametrize("trainer", ["minimize", "gradient_loop"])
-def test_a_trainer_without_epochs_begins_anew(trainer, inside):
-    overrides = ["experiment=quadratic", f"trainer={trainer}", *BASE[:5]]
+def test_a_trainer_without_epochs_goes_on_from_its_step(trainer, inside, stopped):
+    overrides = ["experiment=quadratic", f"trainer={trainer}", *BASE[:5], "optimizer.momentum=0.5"]
     whole = trainrun.run(overrides, run_dir="whole")
-    shutil.copytree("whole", "cut")
-    as_killed(inside / "cut", keep=1)
-    shutil.rmtree(inside / "cut" / "checkpoints", ignore_errors=True)
+    stopped((0, 7), lambda: trainrun.run(overrides, run_dir="cut"))
+    at = file.read(inside / "cut" / "checkpoints" / "last.npz")
+    assert (at.epoch, at.step) == (0, 7)
     assert main(["resume", "cut"]) == 0
     assert record(inside / "cut") == record(whole.run_dir)
 

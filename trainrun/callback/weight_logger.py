@@ -11,10 +11,15 @@ from trainrun.util.declarations import declare
 
 @declare(adds_columns=True)
 class WeightLogger(keras.callbacks.Callback):
-    """Add every scalar weight to the logs of each epoch, under its name.
+    """Add every scalar weight to the logs of each epoch and step, under its name.
 
     For models with interpretable weights, such as the x of `model=quadratic`.
     """
+
+    coarse = True  # a call after several steps will do
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_epoch_end(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:

@@ -26,21 +26,23 @@ class JournalCallback(keras.callbacks.Callback):
         self.journal = journal
         self.every_steps = every_steps
         self._epoch = 0
-        self._base = 0  # updates done before this epoch
+        self._base: int | None = None  # updates done before this epoch; None: not known yet
         self._written = 0
+        # Trainers that take many steps in one call return at each multiple of so many.
+        self.stride = every_steps
         if every_steps:
             # Only with `every_steps`: a call after each batch costs time.
             self.on_train_batch_end = self._on_train_batch_end
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._base = self._written = self._steps()
+        self._written = self._steps()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._epoch = epoch
-        if self.every_steps:
-            self._base = self._steps() or self._base
+        self._epoch, self._base = epoch, None
 
     def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._base is None:  # after the first step: an epoch may be resumed in its middle
+            self._base = self._steps() - (batch + 1)
         step = self._base + batch + 1
         if step - self._written >= self.every_steps:
             self._written = step

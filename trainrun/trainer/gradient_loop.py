@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
+from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import numbers
 from trainrun.trainer.job import Job
+from trainrun.trainer.steps_per_call import Pace, call_interval, wants_steps
 from trainrun.util.arguments import Count, NotNegative
 
 
@@ -33,19 +36,61 @@ def descend(job: Job) -> tuple[tf.Tensor, list[tf.Tensor]]:
     return loss, gradients
 
 
-def report(
-    job: Job, callbacks: Sequence[keras.callbacks.Callback], steps: int, extra: dict[str, Any]
+def descend_until(
+    job: Job,
+    callbacks: Sequence[keras.callbacks.Callback],
+    most: int,
+    tolerance: float | None = None,
 ) -> dict[str, list[float]]:
-    """Report the finished loop to the callbacks as one epoch, and return the history."""
-    logs = {"loss": float(objective(job)), **extra, "iterations": float(steps)}
-    callback_list = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=job.model, epochs=1, steps=1
-    )
+    """Take optimizer steps in compiled calls, as one epoch of the callbacks; return the history.
+
+    A call ends where a callback must be called, else after about 0.2 seconds, so that Ctrl-C and checkpoints take effect.
+
+    Args:
+        job: model, data and the point to resume from.
+        callbacks: in their order. Those with a `stride` are called at each multiple of so many steps.
+        most: maximum number of steps.
+        tolerance: the loop ends when max |∂loss/∂w| is below it; None: it takes all steps.
+    """
+    model = job.model
+    model.optimizer.build(model.trainable_variables)
+    model.stop_training = False
+
+    @tf.function(jit_compile=False)
+    def call(step: tf.Tensor, until: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def goes_on(step: tf.Tensor, slope: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+            return step < until if tolerance is None else tf.logical_and(slope >= tolerance, step < until)
+
+        def body(step: tf.Tensor, slope: tf.Tensor, loss: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            loss_before, gradients = descend(job)
+            steepest = [tf.cast(tf.reduce_max(tf.abs(g)), slope.dtype) for g in gradients]
+            return step + 1, tf.reduce_max(steepest), tf.cast(loss_before, loss.dtype)
+
+        return tf.while_loop(goes_on, body, (step, slope, tf.zeros_like(slope)))
+
+    callback_list, logs = Callbacks(job, callbacks), {}
     callback_list.on_train_begin()
-    callback_list.on_epoch_begin(0)
-    callback_list.on_epoch_end(0, logs)
+    if callback_list.first_epoch == 0:
+        callback_list.on_epoch_begin(0)
+        each = wants_steps(c for c in callbacks if not getattr(c, "stride", None))
+        pace = Pace(1 if each else None, call_interval(callbacks))
+        step, slope = callback_list.first_step, math.inf
+        while step < most and not model.stop_training and (tolerance is None or slope >= tolerance):
+            callback_list.on_train_batch_begin(step)
+            before, begun = step, time.perf_counter()
+            until = step + pace.steps(most - step, step)
+            done, steepest, loss = call(
+                tf.constant(step), tf.constant(until), tf.constant(slope, keras.config.floatx())
+            )
+            step, slope = int(done), float(steepest)
+            if before > callback_list.first_step:  # the first call compiles
+                pace.took((time.perf_counter() - begun) / (step - before))
+            callback_list.on_train_batch_end(step - 1, {"loss": float(loss), "gradient": slope})
+        logs = {"loss": float(objective(job)), "gradient": slope, "iterations": float(step)}
+        callback_list.on_epoch_end(0, logs)
+    model.optimizer.finalize_variable_values(model.trainable_weights)
     callback_list.on_train_end(logs)
-    return numbers(job.model.history)
+    return numbers(model.history)
 
 
 class GradientLoop:
@@ -61,21 +106,4 @@ class GradientLoop:
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
         """Train `job.model` in place; the history has one entry with the loss, max |∂loss/∂w| and the number of steps."""
-        job.model.optimizer.build(job.model.trainable_variables)
-
-        @tf.function(jit_compile=False)
-        def run() -> tuple[tf.Tensor, tf.Tensor]:
-            def condition(step: tf.Tensor, maximum: tf.Tensor) -> tf.Tensor:
-                return tf.logical_and(maximum >= self.tolerance, step < self.max_steps)
-
-            def body(step: tf.Tensor, maximum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                _, gradients = descend(job)
-                return step + 1, tf.reduce_max(
-                    [tf.cast(tf.reduce_max(tf.abs(g)), maximum.dtype) for g in gradients]
-                )
-
-            start = (tf.constant(0), tf.constant(float("inf"), keras.config.floatx()))
-            return tf.while_loop(condition, body, start)
-
-        steps, maximum = run()
-        return report(job, callbacks, int(steps), {"gradient": float(maximum)})
+        return descend_until(job, callbacks, self.max_steps, self.tolerance)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
-from trainrun.trainer.gradient_loop import descend, report
+from trainrun.trainer.gradient_loop import descend_until
 from trainrun.trainer.job import Job
 from trainrun.util.arguments import Count
 
@@ -26,13 +25,5 @@ class Minimize:
         self.steps = steps
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
-        """Train `job.model` in place; the history has one entry."""
-        job.model.optimizer.build(job.model.trainable_variables)
-
-        @tf.function
-        def run() -> None:
-            for _ in tf.range(self.steps):
-                descend(job)
-
-        run()
-        return report(job, callbacks, self.steps, {})
+        """Train `job.model` in place; the history has one entry with the loss, max |∂loss/∂w| and the number of steps."""
+        return descend_until(job, callbacks, self.steps)
