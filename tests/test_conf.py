@@ -10,6 +10,7 @@ import pytest
 from omegaconf import MISSING
 
 from trainrun.config import schema
+from trainrun.config.rules import settings
 from trainrun.registry import declaration_reader, lookup, option_files, signatures
 from trainrun.util import declarations
 
@@ -178,5 +179,5 @@ def test_every_file_of_ours_has_an_option(group):
 
 @pytest.mark.parametrize("option", option_files.options("trainer").values(), ids=lambda o: o.name)
 def test_every_trainer_has_the_keys_that_the_builder_reads(option):
-    shared = {"epochs", "batch_size", "steps_per_epoch", "class_weight", "limit", "shuffle", "jit_compile"}
-    assert shared | {"run_eagerly"} <= set(option.arguments), "copy them from train_on_batch.yaml"
+    of_steps = {*settings.OF_STEPS} if "epochs" in option.arguments else set()
+    assert {"class_weight", "limit", *of_steps} <= set(option.arguments), "copy them from train_on_batch.yaml"

@@ -43,7 +43,7 @@ WRONG = {
     "loss.name=os.system": ("loss.name", "no 'os.system'"),
     "optimizer.name=Optimizer": ("optimizer.name", "a base class"),
     # wrong types
-    "seed=abc": ("seed", "expected a whole number, got 'abc'"),
+    "seed=abc": ("seed", "in [0, 4294967295], got 'abc'"),
     "artifacts.model=maybe": ("artifacts.model", "expected true or false"),
     "plugins=3": ("plugins", "expected a list"),
     "optimizer.learning_rate=fast": ("optimizer.learning_rate", "expected a number above 0, got 'fast'"),

@@ -11,6 +11,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics as sk
 import tensorflow as tf
+from sklearn.exceptions import UndefinedMetricWarning
 
 import trainrun
 from trainrun.errors import UserError
@@ -68,11 +69,14 @@ def test_a_score_of_one_is_above_all_others():
 
 
 @pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1], None], ids=["no positive", "no negative", "no batch"])
-def test_is_zero_and_no_nan_while_a_class_is_absent(y):
+def test_is_undefined_while_a_class_is_absent(y):
     metric = KS()
     if y is not None:
         metric.update_state(y, [0.1, 0.5, 1.0])
-    assert float(metric.result()) == 0.0
+        with pytest.warns(UndefinedMetricWarning):
+            fpr, tpr, _ = sk.roc_curve(y, [0.1, 0.5, 1.0])
+        assert np.isnan(np.max(tpr - fpr)), "the reference"
+    assert np.isnan(float(metric.result()))
 
 
 def test_is_zero_where_the_order_is_reversed():

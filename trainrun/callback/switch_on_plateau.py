@@ -74,6 +74,8 @@ class SwitchOnPlateau(keras.callbacks.Callback):
             )
         sign = _monitor.sign(self.model, self.monitor, self.mode, "switch_on_plateau")
         value = sign * float(logs[self.monitor])
+        if math.isnan(value):
+            return  # undefined in this epoch, as an area under a curve is with one class
         if value > self.best + self.min_delta:
             self.best, self.wait = value, 0
             return

@@ -41,6 +41,8 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         *failure.problems(config),
         *tracker_settings.problems(config["tracking"]),
     ]
+    if any(p.key == "seed" for p in faults):
+        config = _with_a_seed(config)
     for group, key, spec in [(g, *node) for g in lookup.KERAS for node in named_components.nodes(config, g)]:
         if isinstance(spec, Mapping):
             faults += component_rules.problems(group, key, spec)
@@ -63,13 +65,21 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     return list(dict.fromkeys(faults))
 
 
+def _with_a_seed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the config with a seed that is none of the user's: what is wrong with theirs is not said of the data's, too."""
+    data = config.get("data")
+    if not isinstance(data, Mapping) or data.get("seed") != config["seed"]:
+        return config
+    return {**config, "data": {**data, "seed": 0}}
+
+
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     from trainrun.config import schema
 
     for key, hint in settings.HINTS.items():
         group, _, name = key.rpartition(".")
-        node = config["tune"] if group == "tune" else config if not group else {}
-        if name in node and (fault := hints.violation(hint, node[name], None)):
+        node = config if not group else config.get(group) if group in schema.SETTINGS else None
+        if isinstance(node, Mapping) and name in node and (fault := hints.violation(hint, node[name], None)):
             yield Problem(key, fault)
     yield from plugins.announce(config.get("plugins") or [])
     known = {f.name: str(f.type) for f in dataclasses.fields(schema.Root)}

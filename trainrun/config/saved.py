@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from trainrun.config import check, moved_keys, plugins, schema, tracker_settings
+from trainrun.config import check, moved_keys, normal_form, plugins, schema, tracker_settings
 from trainrun.errors import Problem, UserError
 from trainrun.registry.followed_keys import walk
 from trainrun.util import redaction, yaml_file
@@ -40,6 +40,7 @@ def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """
     problems = [*problems, *plugins.announce(config.get("plugins") or [])]
     if not problems:
+        config = normal_form.of(config)
         problems += check.problems(config)
     if problems:
         raise UserError(problems)
@@ -89,4 +90,4 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
     if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
         config["sweep"]["snapshot"] = "note"  # an older version had `copy`
     # Keys that an older version did not have take their defaults.
-    return {**plain, **config}
+    return normal_form.without_unread({**plain, **config})

@@ -1,4 +1,7 @@
-"""The types of the root config; its defaults stand in conf/. Keys of components are checked by `check`."""
+"""The types of the root config; its defaults stand in conf/. Keys of components are checked by `check`.
+
+Whole numbers are `Any` here: OmegaConf refuses `1e1` for an int, and `rules.settings` converts it.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,8 @@ class Tune:
     batch_size: str | None = MISSING
     learning_rate: str | None = MISSING
     gain: float = MISSING
-    memory: int | None = MISSING
-    steps: int = MISSING
+    memory: Any = MISSING
+    steps: Any = MISSING
     rates: list[float] = MISSING
 
 
@@ -38,7 +41,7 @@ class Checkpoint:
     """When checkpoints are written, and which signals write one and stop the run."""
 
     every: str = MISSING
-    keep: int = MISSING
+    keep: Any = MISSING
     grace: float = MISSING
     signals: list[str] = MISSING
 
@@ -49,12 +52,12 @@ class Sweep:
 
     objective: Any = MISSING
     direction: Any = MISSING
-    trials: int | None = MISSING
+    trials: Any = MISSING
     space: Any = MISSING
     zip: list[Any] = MISSING
     pruner: Any = MISSING
     trial_timeout: float | None = MISSING
-    max_failures: int | None = MISSING
+    max_failures: Any = MISSING
     reuse: str = MISSING
     snapshot: str = MISSING
     pictures: str = MISSING
@@ -68,9 +71,9 @@ class Failure:
     out_of_memory: str = MISSING
     non_finite: str = MISSING
     rate: float = MISSING
-    rollbacks: int = MISSING
+    rollbacks: Any = MISSING
     lost: str = MISSING
-    retries: int = MISSING
+    retries: Any = MISSING
     minutes: float = MISSING
 
 
@@ -99,8 +102,8 @@ class Root:
     hardware: Any = MISSING
     callback: Any = field(default_factory=dict)
     tracking: Any = field(default_factory=dict)
-    seed: int = MISSING
-    seeds: int | None = MISSING
+    seed: Any = MISSING
+    seeds: Any = MISSING
     plugins: list[str] = MISSING
     name: str | None = MISSING
     artifacts: Artifacts = field(default_factory=Artifacts)
@@ -109,7 +112,7 @@ class Root:
     failure: Failure = field(default_factory=Failure)
     tune: Tune = field(default_factory=Tune)
     profile: bool = MISSING
-    profile_steps: list[int] = MISSING
+    profile_steps: list[Any] = MISSING
 
 
 def defaults() -> dict[str, Any]:

@@ -70,8 +70,10 @@ def bounded() -> Iterator[None]:
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Return the config without Hydra's node, interpolations resolved, as dicts and lists."""
+    """Return the config without Hydra's node, interpolations resolved, in its normal form."""
     from omegaconf import OmegaConf
+
+    from trainrun.config import normal_form
 
     def value(key: str) -> Any:
         node = config[key]
@@ -83,4 +85,5 @@ def plain(config: Any) -> dict[str, Any]:
 
     with bounded():
         # Key by key: copying the config without Hydra's node takes as long as composing.
-        return {str(key): value(key) for key in config if key != "hydra"}
+        tree = {str(key): value(key) for key in config if key != "hydra"}
+    return normal_form.of(tree)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config import moved_keys
+from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import (
     compose,
@@ -116,15 +117,23 @@ def _valued(
     multirun: bool,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Set the values in the composed config, one by one, and resolve it; problems are added to `problems`."""
+    from omegaconf import OmegaConf
+
     broken = {p.key for p in problems}
+    unread = [] if OmegaConf.is_missing(config, "trainer") else settings.unread(config.trainer)
     for _, override in values:
+        group, _, leaf = override.key_or_group.partition(".")
+        if group == "trainer" and leaf in unread:
+            name = config.trainer.name
+            takes = ", ".join(k for k in option_files.find("trainer", name).arguments if k != "name")
+            text = f"trainer={name} takes the whole data at once and does not read it. It takes {takes}."
+            problems.append(Problem(override.key_or_group, text))
+            continue
         if override.key_or_group.split(".")[0] in broken:
             continue  # of an unknown option, whose keys are unknown
         fault = override_values.apply(config, override, groups)
         if fault is not None:
             problems.append(fault)
-    from omegaconf import OmegaConf
-
     for key in (str(k) for k in config if OmegaConf.is_missing(config, k)):
         way_out = f"{key}=…" if key in groups else f"{key}=value"
         problems.append(

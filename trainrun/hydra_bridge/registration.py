@@ -35,7 +35,7 @@ def option_of(component: lookup.Component) -> dict[str, Any] | None:
         return None
     source = signatures.read(component)
     # A trainer's YAML holds the run's settings beside the trainer's own arguments.
-    settings = option_files.shared("trainer") if component.group == "trainer" else {}
+    settings = option_files.shared("trainer", "epochs") if component.group == "trainer" else {}
     values = {**settings, "name": component.name}
     for argument, parameter in (source.parameters if source else {}).items():
         shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")

@@ -76,6 +76,7 @@ def _settings(
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    from trainrun.config.rules.settings import whole_numbers
     from trainrun.hydra_bridge import compose, interpolations, own_plugins, sweep_sources
 
     try:
@@ -83,12 +84,13 @@ def _settings(
             config_name or compose.CONFIG_NAME, list(typed), run_mode=RunMode.MULTIRUN
         )
         with interpolations.bounded():
-            node = OmegaConf.to_container(config.sweep, resolve=True)
+            tree = {"sweep": OmegaConf.to_container(config.sweep, resolve=True), "seeds": config.seeds}
+            whole_numbers(tree)
             launcher = own_plugins.name_of(
                 config.hydra.launcher, str(config.hydra.runtime.choices.get("hydra/launcher"))
             )
             sweeper = {**sweep_sources.settings(config), "overrides": list(own)}
-            return {**node, "sweeper": sweeper, "launcher": launcher, "seeds": config.seeds}, None
+            return {**tree["sweep"], "sweeper": sweeper, "launcher": launcher, "seeds": tree["seeds"]}, None
     except Exception as error:
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
 

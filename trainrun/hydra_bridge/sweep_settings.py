@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.config.rules.settings import whole_numbers
 from trainrun.hydra_bridge import override_grammar, own_plugins
 from trainrun.registry import direction, log_columns, option_files
 from trainrun.sweep.launchers import launcher_settings
@@ -60,6 +61,9 @@ def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, A
         seeds: of the root.
         metrics: the resolved node `metric`.
     """
+    whole = {"sweep": dict(node), "seeds": seeds}
+    whole_numbers(whole)
+    node, seeds = whole["sweep"], whole["seeds"]
     pruner = None if node["pruner"]["name"] == "none" else node["pruner"]
     objective, columns = node["objective"], log_columns.of_metrics(metrics, None, None)
     if isinstance(objective, str):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import own_plugins
-from trainrun.registry import option_files
+from trainrun.registry import hints, option_files
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def settings(config: Config) -> dict[str, Any]:
 
     node = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     name = own_plugins.name_of(node, str(config.hydra.runtime.choices.get("hydra/sweeper")))
-    values = {k: v for k, v in node.items() if k != "_target_"}
+    values = {k: hints.whole(int, v) if k in COUNTS else v for k, v in node.items() if k != "_target_"}
     if values.get("seed") is None:
         values["seed"] = int(config.seed)
     return {**values, "name": name, "overrides": [str(o) for o in config.hydra.overrides.task]}

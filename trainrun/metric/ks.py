@@ -11,7 +11,13 @@ from trainrun.util.arguments import Range
 from trainrun.util.declarations import declare
 
 
-@declare(targets="binary", labels="binary", predictions=("probabilities", "logits"), direction="max")
+@declare(
+    targets="binary",
+    labels="binary",
+    predictions=("probabilities", "logits"),
+    direction="max",
+    needs_both_classes=True,
+)
 @keras.saving.register_keras_serializable("trainrun")
 class KS(keras.metrics.Metric):
     """Separation of positives and negatives: `KS = max over thresholds t of TPR(t) - FPR(t)`.
@@ -32,7 +38,7 @@ class KS(keras.metrics.Metric):
         dtype: dtype of counts and result; default None: Keras' floatx.
 
     Result:
-        A scalar in [0, 1]; 0.0 as long as there are no positives or no negatives.
+        A scalar in [0, 1]; NaN as long as there are no positives or no negatives.
 
     Raises:
         ValueError: `bins` is below 2.
@@ -97,7 +103,7 @@ class KS(keras.metrics.Metric):
         difference = rates[1] - rates[0]
         if self.two_sided:
             difference = ops.abs(difference)
-        return ops.where(ops.all(total > 0), ops.maximum(ops.max(difference), 0.0), 0.0)
+        return ops.where(ops.all(total > 0), ops.maximum(ops.max(difference), 0.0), float("nan"))
 
     def get_config(self) -> dict[str, Any]:
         arguments = {"bins": self.bins, "from_logits": self.from_logits, "two_sided": self.two_sided}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
+from trainrun.model import keras_file
 from trainrun.util import paths
 from trainrun.util.declarations import declare
 
@@ -51,8 +49,6 @@ ALLOWED_NAMES = (
 )
 # Arguments of layers that have at least so many weights: Keras creates them before it reads those of the file.
 SIZES = ("units", "filters", "output_dim")
-MAX_CONFIG_BYTES = 50_000_000
-READ_ERRORS = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 
 
 @declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True, states_output=True)
@@ -122,14 +118,14 @@ def _checked(path: str | None) -> Path:
             f"expected a file ending in .keras, got {file_path.name}. Load it in Python and save it with model.save('model.keras')."
         )
     try:
-        config, unpacked_bytes = _read_config(file_path)
+        config, unpacked_bytes = keras_file.read(file_path)
         # Without `compile_config`: the run compiles the model itself.
         nodes = list(_nodes(config.get("config")))
         if too_large := [n for n in map(_size, nodes) if n > unpacked_bytes]:
             raise ValueError(
                 f"a layer has {too_large[0]:,} units, and the whole file has {unpacked_bytes:,} bytes"
             )
-    except (*READ_ERRORS, KeyError, RecursionError) as error:
+    except keras_file.READ_ERRORS as error:
         raise _error(
             f"{file_path} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
         ) from error
@@ -156,24 +152,6 @@ def _size(node: dict[str, Any]) -> int:
     inside = node.get("config")
     sizes = [inside.get(key) for key in SIZES] if isinstance(inside, dict) else []
     return max((n for n in sizes if isinstance(n, int)), default=0)
-
-
-def _read_config(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the config of the model in a .keras file, and the size of the whole file in bytes, unpacked.
-
-    Raises:
-        ValueError: the file would not fit into memory when unpacked, or has no config.
-    """
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-        if (too_large := paths.room(unpacked)) is not None:
-            raise ValueError(f"unpacked, {too_large}")
-        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-            raise ValueError(f"its config.json has more than {MAX_CONFIG_BYTES:,} bytes")
-        config = json.loads(archive.read("config.json"))
-    if not isinstance(config, dict):
-        raise ValueError("its config.json holds no model")
-    return config, unpacked
 
 
 def _layer_name(node: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from trainrun.model import output_kind
 from trainrun.model._blocks import output_layer
 from trainrun.model._inputs import flatten_inputs, input_tensors
 from trainrun.model._weights import Weights
+from trainrun.model.written_head import OF_HEADS
 from trainrun.util.declarations import declare
 
 
@@ -93,7 +94,7 @@ def layers(
 def _is_output(last: keras.Layer, output: keras.KerasTensor) -> bool:
     """Return whether the last layer is meant as the output layer, by its activation."""
     activation = getattr(getattr(last, "activation", None), "__name__", None)
-    return activation in ("linear", "softplus") or output_kind.is_probabilities(output) is True
+    return activation in OF_HEADS or output_kind.is_probabilities(output) is True
 
 
 def _shown(shape: Sequence[int | None]) -> str:

@@ -7,11 +7,7 @@ from typing import Any
 import keras
 
 from trainrun.compat import keras_model_private
-
-# Activations, layers and operations (by name, in lower case) whose values are in [0, 1].
-PROBABILITY_FUNCTIONS = ("sigmoid", "softmax", "hard_sigmoid", "sparsemax", "sparse_sigmoid", "hardsigmoid")
-# Layers and operations that keep the values of their input, in another shape or dtype.
-VALUE_PRESERVING = ("activation", "reshape", "flatten", "permute", "transpose", "squeeze", "expanddims", "cast", "dropout", "identity")  # fmt: skip
+from trainrun.model.written_head import PROBABILITY_FUNCTIONS, VALUE_PRESERVING
 
 
 def is_probabilities(output: Any) -> bool | None:

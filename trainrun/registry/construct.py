@@ -9,7 +9,7 @@ from typing import Any
 
 from trainrun.compat import keras_metric_private
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declaration_reader, followed_keys, lookup, option_files, signatures
+from trainrun.registry import declaration_reader, followed_keys, hints, lookup, option_files, signatures
 
 
 def construct(
@@ -43,7 +43,9 @@ def construct(
     target = component.load(form)
     known = parameters(target)
     source = signatures.read(component)
-    unread = {k for k, p in source.parameters.items() if p.unread} if source else set()
+    hinted = source.parameters if source else {}
+    arguments = {k: hints.whole(hinted[k].hint, v) if k in hinted else v for k, v in arguments.items()}
+    unread = {k for k, p in hinted.items() if p.unread}
     inside = signatures.references(component)
     arguments = {
         name: _nested(value, inside[name], f"{key}.{name}") if name in inside else value

@@ -31,7 +31,8 @@ def of_default(value: Any, keras: bool) -> Any:
     if isinstance(value, bool):
         return bool
     if isinstance(value, int | float):
-        return float | Sequence[Any] if keras else float
+        number = int | float if isinstance(value, int) else float
+        return number | Sequence[Any] if keras else number
     return Any
 
 
@@ -71,7 +72,12 @@ def expects(hint: Any) -> str:
     literals = [v for base, _ in members if get_origin(base) is Literal for v in get_args(base)]
     values = [v if isinstance(v, str) else shown(v) for v in literals]
     null = ["null"] if any(base is types.NoneType for base, _ in members) else []
-    kinds = [f"{_word(base)}{_limits(marks)}" for base, marks in members if _word(base)]
+    numbers = {base for base, _ in members}
+    kinds = [
+        f"{_word(base)}{_limits(marks)}"
+        for base, marks in members
+        if _word(base) and not (base is int and float in numbers)
+    ]
     lists = [(base, marks) for base, marks in members if _is_list(base)]
     if kinds:
         text = " or ".join(kinds) + (", or a list of such" if lists else "")
@@ -104,6 +110,17 @@ def violation(hint: Any, value: Any, default: Any) -> str | None:
         return None
     way_out = f" Write [{value}]." if not takes(hint)[0] and isinstance(value, str | int | float) else ""
     return f"expected {expects(hint)}, got {shown(value)}.{way_out}"
+
+
+def whole(hint: Any, value: Any) -> Any:
+    """Return a value with its whole floats as ints where the hint allows ints (`1e1` is 10); any other value as it is."""
+    for base, _ in map(_parts, alternatives(hint)):
+        if base is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if _is_list(base) and isinstance(value, list | tuple):
+            inside = (get_args(base) or (Any,))[0]
+            return type(value)(whole(inside, v) for v in value)
+    return value
 
 
 def shown(value: Any) -> str:

@@ -135,9 +135,14 @@ def packaged(group: str) -> dict[str, Option]:
     return _options(group, (("trainrun", package_conf()),))
 
 
-def shared(group: str) -> dict[str, Any]:
-    """Return the keys that all of our options of a group have, with the defaults of the first."""
-    every = [option.arguments for option in packaged(group).values() if not option.alias_of]
+def shared(group: str, having: str) -> dict[str, Any]:
+    """Return the keys that all of our options of a group have, with the defaults of the first.
+
+    Args:
+        group: the group.
+        having: options without this key are left out.
+    """
+    every = [o.arguments for o in packaged(group).values() if not o.alias_of and having in o.arguments]
     return {k: v for k, v in every[0].items() if k != "name" and all(k in others for others in every)}
 
 

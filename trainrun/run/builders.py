@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import tensorflow_private
-from trainrun.config.rules import combinations
+from trainrun.config.rules import combinations, heads
 from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Description, Split
@@ -52,7 +52,12 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
             )
         )
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
-    if declaration_reader.of("loss", output_head.loss_spec(config["loss"], data)["name"]).unit == "own":
+    if (
+        declaration_reader.of(
+            "loss", heads.loss_spec(config["loss"], data.task, data.target.kind)["name"]
+        ).unit
+        == "own"
+    ):
         # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
         data = replace(
             data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"}
@@ -104,17 +109,12 @@ def job(
     settings = config["trainer"]
     seed, replica_count = config["seed"], strategy.num_replicas_in_sync
     batch_size = replicas.global_batch(
-        settings["batch_size"], config["hardware"].get("scale_batch", "global"), replica_count
+        settings.get("batch_size", len(data.train)),
+        config["hardware"].get("scale_batch", "global"),
+        replica_count,
     )
-    plan = Plan.of(
-        len(data.train),
-        settings["epochs"],
-        batch_size,
-        settings["steps_per_epoch"],
-        seed,
-        settings["shuffle"],
-    )
-    loss_spec = output_head.loss_spec(config["loss"], data)
+    plan = _plan(settings, len(data.train), batch_size, seed)
+    loss_spec = heads.loss_spec(config["loss"], data.task, data.target.kind)
     demands = declaration_reader.of("loss", loss_spec["name"])
     with strategy.scope():
         _seed(seed, keep_kernels)
@@ -124,7 +124,7 @@ def job(
             complete=True,
             inputs=data.inputs,
             target=data.target,
-            head=output_head.activation(demands, loss_spec, data),
+            head=heads.activation(demands, loss_spec, data.target.kind),
         )
         if (unit := Unit.of(data)) is not None and declaration_reader.of(
             "model", config["model"]["name"]
@@ -144,10 +144,10 @@ def job(
                 **label_encoding.arguments(data.target, form, output, demands.predictions),
             ),
             **{_metrics_argument(data): metrics.build(config["metric"], data, form, output, plan)},
-            run_eagerly=settings["run_eagerly"],
+            run_eagerly=settings.get("run_eagerly", False),
             # `auto` is off. XLA over the whole epoch, digits on a CPU of 2 cores: mlp 9.3 -> 2.8 ms, but cnn 52 -> 89,
             # and 3 to 4 s to compile, which a short run does not win back and a long one only where layers are dense.
-            jit_compile=False if settings["jit_compile"] == "auto" else settings["jit_compile"],
+            jit_compile=settings.get("jit_compile", "auto") is True,
         )
         replicas.clip_together(model.optimizer, replica_count)
     if adjustments.parts > 1 and declaration_reader.of("trainer", settings["name"]).calls_train_step:
@@ -158,6 +158,27 @@ def job(
         raise UserError(fault)
     probabilities = output_head.to_probabilities(output, data)
     return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state)
+
+
+def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int) -> Plan:
+    """Return the plan; a trainer that takes the whole data at once has one epoch of its number of steps."""
+    if "epochs" not in settings:
+        steps = settings.get("steps") or settings.get("max_steps") or 1
+        return Plan(1, examples, steps, examples, seed, shuffle=False)
+    return Plan.of(
+        examples, settings["epochs"], batch_size, settings["steps_per_epoch"], seed, settings["shuffle"]
+    )
+
+
+def say_unexpected(config: Mapping[str, Any], job: Job) -> None:
+    """Warn of what the data makes of the config: epochs that are shorter than asked for, metrics that will be undefined."""
+    asked, plan = config["trainer"].get("steps_per_epoch"), job.plan
+    if asked is not None and asked > plan.steps_per_epoch:
+        console.warn(
+            f"trainer.steps_per_epoch={asked}: an epoch ends after {plan.steps_per_epoch} steps, when all {plan.examples:,} "
+            f"examples were seen (batches of {plan.batch_size}). For more steps, raise trainer.epochs."
+        )
+    metrics.say_undefined(config["metric"], job.dataset)
 
 
 def _seed(seed: int, keep_kernels: bool) -> None:
@@ -196,7 +217,7 @@ def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras
             **plan.lengths(),
         )
     built = construct("optimizer", spec, complete=True, **plan.lengths())
-    factor = plan.batch_size / config["trainer"]["batch_size"]
+    factor = plan.batch_size / config["trainer"].get("batch_size", plan.batch_size)
     if config["hardware"].get("scale_learning_rate") == "linear" and factor != 1:
         replicas.scale_rate(built, factor)
         console.note(f"learning rate × {factor:g}: the linear rule for {factor:g} times the examples a step")

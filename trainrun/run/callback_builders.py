@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ from trainrun.run.progress_channel import Report
 from trainrun.trainer.job import Job
 from trainrun.ui.progress import Progress
 from trainrun.util import lengths
+
+# Keras' callbacks that compare a metric with its best value.
+MONITORING = (
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+)
 
 
 def with_run_callbacks(
@@ -74,6 +82,22 @@ def with_run_callbacks(
     ]
 
 
+def _pass_over_undefined(callback: keras.callbacks.Callback) -> None:
+    """Have a callback of Keras pass over epochs in which the metric that it monitors is NaN.
+
+    A metric is NaN where it is undefined (an area under a curve, of one class). Keras (3.15) takes a first NaN for the best
+    value, which no later one beats. A NaN loss is left to it: that training has failed.
+    """
+    hear = callback.on_epoch_end
+
+    def on_epoch_end(epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        value = (logs or {}).get(callback.monitor)
+        if callback.monitor.endswith("loss") or value is None or not math.isnan(float(value)):
+            hear(epoch, logs)
+
+    callback.on_epoch_end = on_epoch_end
+
+
 def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
     """Return the configured callbacks; their relative paths are inside the run's directory."""
     built, plan = [], job.plan
@@ -91,7 +115,10 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
             path = run_dir / spec[argument]
             path.parent.mkdir(parents=True, exist_ok=True)
             spec[argument] = str(path)
-        built.append(construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths()))
+        callback = construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths())
+        if isinstance(callback, MONITORING):
+            _pass_over_undefined(callback)
+        built.append(callback)
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
     if config.get("profile"):

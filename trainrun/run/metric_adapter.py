@@ -55,7 +55,8 @@ class Adapted(keras.metrics.Metric):
 
     Conversions happen in the graph, batch by batch. A result with one value per class or output (F1 with
     `average: null`, R² with `class_aggregation: null`, several thresholds) becomes its mean, because a log holds one number
-    per name; a dict passes unchanged. `Mean` and `Sum` get the predictions.
+    per name; a dict passes unchanged. `Mean` and `Sum` get the predictions. The area under a ROC curve is NaN while all
+    examples are of one class, as scikit-learn's; Keras has 0.
 
     Args:
         metric: the wrapped metric, which gives state, name and dtype.
@@ -93,7 +94,8 @@ class Adapted(keras.metrics.Metric):
     def is_needed(self) -> bool:
         """Whether the wrapped metric would not give the same without this wrapper."""
         same = self.labels[0] == self.labels[1] and self.predictions[0] == self.predictions[1]
-        return not same or self.flat > 0 or _reads_values(self.metric) or _may_be_vector(self.metric)
+        odd = (_reads_values, _may_be_vector, _is_roc)
+        return not same or self.flat > 0 or any(holds(self.metric) for holds in odd)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Convert a batch and update the wrapped metric.
@@ -165,6 +167,11 @@ class Adapted(keras.metrics.Metric):
 
     def result(self) -> Any:
         result = self.metric.result()
+        if _is_roc(self.metric):
+            # The counts at any threshold: [thresholds] or, with multi_label, [thresholds, labels].
+            positives = self.metric.true_positives[0] + self.metric.false_negatives[0]
+            negatives = self.metric.false_positives[0] + self.metric.true_negatives[0]
+            result = ops.where(ops.all(ops.minimum(positives, negatives) > 0), result, float("nan"))
         return result if isinstance(result, dict) or len(result.shape) == 0 else ops.mean(result)
 
     def reset_state(self) -> None:
@@ -189,6 +196,11 @@ class Adapted(keras.metrics.Metric):
 def _reads_values(metric: keras.metrics.Metric) -> bool:
     """Return whether `update_state` takes values instead of labels and predictions."""
     return type(metric) in (keras.metrics.Mean, keras.metrics.Sum)
+
+
+def _is_roc(metric: keras.metrics.Metric) -> bool:
+    """Return whether the metric is an area under a ROC curve, whose rates need examples of both classes."""
+    return isinstance(metric, keras.metrics.AUC) and metric.curve.value == "ROC"
 
 
 def _may_be_vector(metric: keras.metrics.Metric) -> bool:

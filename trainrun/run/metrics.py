@@ -14,6 +14,7 @@ from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metric_adapter
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
+from trainrun.ui import console
 
 
 def build(
@@ -28,6 +29,38 @@ def build(
         output: the model's output: ``probabilities``, ``logits``, ``scores`` or ``real``.
         plan: for run-time values (`total_steps`, `steps_per_epoch`).
     """
+    return [_metric(name, spec, data, form, output, plan) for name, spec in _specs(nodes, data).items()]
+
+
+def say_undefined(nodes: Mapping[str, Any], data: Dataset) -> None:
+    """Warn of the metrics that will be NaN because a split has examples of one class only.
+
+    Args:
+        nodes: the config's `metric` node.
+        data: as loaded.
+    """
+    names = [
+        name
+        for name, spec in _specs(nodes, data).items()
+        if declaration_reader.of("metric", spec["name"]).needs_both_classes
+        and spec.get("curve", "ROC") == "ROC"
+    ]
+    if data.target.kind != "binary" or not names:
+        return
+    for part, prefix in (("train", ""), ("validation", "val_"), ("test", "test_")):
+        split = getattr(data, part)
+        if split is not None and len(split) and (split.y == split.y.flat[0]).all():
+            undefined = ", ".join(f"{prefix}{name}" for name in names)
+            first = int(split.y.flat[0])
+            only = data.target.classes[first] if data.target.classes else first
+            console.warn(
+                f"all {len(split):,} {part} examples are of class {only}: {undefined} is undefined (NaN), and ranks and stops "
+                "nothing. Take a larger or stratified part."
+            )
+
+
+def _specs(nodes: Mapping[str, Any], data: Dataset) -> dict[str, Mapping[str, Any]]:
+    """Return name -> node of each metric, `auto` resolved by the data."""
     specs: dict[str, Mapping[str, Any]] = {}
     for name, spec in nodes.items():
         if spec.get("name") == "auto":
@@ -36,7 +69,7 @@ def build(
                 specs.setdefault(option.name, option.arguments)
         else:
             specs[name] = spec
-    return [_metric(name, spec, data, form, output, plan) for name, spec in specs.items()]
+    return specs
 
 
 def _metric(

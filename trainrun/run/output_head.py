@@ -8,33 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
-from trainrun.loss.auto import auto as auto_loss
 from trainrun.model import output_kind
-from trainrun.registry import declaration_reader, option_files
+from trainrun.registry import declaration_reader
 from trainrun.ui import console
 from trainrun.util.declarations import LossDeclaration
 
-ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
 # Number of examples whose predictions are examined if the model's graph does not show what they are.
 EXAMINED = 64
-
-
-def loss_spec(spec: Mapping[str, Any], data: Dataset) -> Mapping[str, Any]:
-    """Return the loss's name and arguments; `auto` is resolved by the task."""
-    if spec["name"] == "auto":
-        return option_files.find("loss", auto_loss(data.task, data.target.kind)).arguments
-    return spec
-
-
-def activation(demands: LossDeclaration, spec: Mapping[str, Any], data: Dataset) -> str | None:
-    """Return the activation of the last layer, by the predictions that the loss reads."""
-    if data.target.kind in ("real", "none"):
-        return "softplus" if "positive" in demands.predictions else None
-    if demands.predictions == ("scores",) or spec.get("from_logits") is True:
-        return None
-    return ACTIVATION[data.target.kind]
 
 
 def meaning(
@@ -87,9 +70,11 @@ def meaning(
                 else "output= of its register says otherwise"
             )
         )
-    if (output == "probabilities") != (activation(demands, loss, data) is not None):
-        # The output differs from that of trainrun's head, so the model has its own.
-        _check(output, spec, loss, demands)
+    asked = heads.activation(demands, loss, data.target.kind) is not None
+    # The output differs from that of trainrun's head, so the model has its own.
+    problems = heads.contradiction(output, spec["name"], loss, demands)
+    if (output == "probabilities") != asked and (found := list(problems)):
+        raise UserError(found)
     return output
 
 
@@ -107,37 +92,11 @@ def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
     return inside
 
 
-def _check(output: str, spec: Mapping[str, Any], loss: Mapping[str, Any], demands: LossDeclaration) -> None:
-    """Raise an error for a loss that does not read the model's output.
-
-    Raises:
-        UserError: with the ways out.
-    """
-    reads, from_logits = demands.predictions, loss.get("from_logits")
-    model = f"model={spec['name']} gives {output}"
-    ends = "a last activation of sigmoid or softmax" if output != "probabilities" else "no last activation"
-    if from_logits is not None and from_logits != (output == "logits"):
-        meant = "logits" if from_logits else "probabilities"
-        raise UserError(
-            Problem(
-                "loss.from_logits",
-                f"{str(from_logits).lower()} means that the loss reads {meant}; {model}. Leave loss.from_logits null, "
-                f"or give the model {ends}.",
-            )
-        )
-    if not reads or "any" in reads or output in reads:
-        return
-    raise UserError(
-        Problem(
-            "loss",
-            f"loss={loss['name']} reads {' or '.join(reads)}; {model}. Give it {ends}, or take another loss.",
-        )
-    )
-
-
 def to_probabilities(output: str, data: Dataset) -> str:
-    """Return the activation that turns the model's output into probabilities, ``identity`` if it is probabilities."""
-    return ACTIVATION.get(data.target.kind, "identity") if output in ("logits", "scores") else "identity"
+    """Return the activation that makes probabilities of the model's output, ``identity`` where it gives them."""
+    return (
+        heads.ACTIVATION.get(data.target.kind, "identity") if output in ("logits", "scores") else "identity"
+    )
 
 
 def shape_problem(model: keras.Model, data: Dataset) -> Problem | None:

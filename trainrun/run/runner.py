@@ -76,6 +76,7 @@ def run(
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
         chief = replicas.is_chief(strategy)
         if chief:
+            builders.say_unexpected(config, attempts.job)
             disk_space.check(run_dir, attempts.job, settings.planned(config))
             record = RunRecord(run_dir, config, attempts.job, context, overrides, command, tuned, resume)
         else:

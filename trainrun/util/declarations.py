@@ -76,6 +76,7 @@ class MetricDeclaration(Declaration):
             predictions alike, ``each`` output having one of its own, or one ``common`` to all; ``none``: it does not.
         scale_invariant: its value stays the same if all targets and predictions are multiplied by one number above 0.
         correlates_along_axis: it needs several values along its argument `axis`.
+        needs_both_classes: it is undefined (NaN) where all examples are of one class, unless its argument `curve` is no ROC.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -85,6 +86,7 @@ class MetricDeclaration(Declaration):
     shift_invariance: str = _word(("each", "common", "none"), "none")
     scale_invariant: bool = False
     correlates_along_axis: bool = False
+    needs_both_classes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ def test_is_refused(overrides, message):
         ["tune.learning_rate=auto", "schedule=piecewise"],
         ["tune.learning_rate=auto", "optimizer=lookahead", "optimizer.learning_rate=0.1"],
         ["profile_steps=[7,7]"],
-        ["trainer=minimize", *PARABOLA],
+        ["trainer=minimize", *PARABOLA[:-1]],
     ],
     ids=" ".join,
 )

@@ -20,9 +20,6 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         Interval.parse(node.get("every"))
     except ValueError as error:
         yield Problem("checkpoint.every", f"{error}.")
-    keep = node.get("keep", 1)
-    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-        yield Problem("checkpoint.keep", f"expected a whole number, at least 1, got {keep!r}.")
     grace = node.get("grace", 1.0)
     if not isinstance(grace, int | float) or isinstance(grace, bool) or not 0 < grace < float("inf"):
         yield Problem("checkpoint.grace", f"expected seconds, more than zero, got {grace!r}.")

@@ -121,7 +121,7 @@ def _settings_problems(
                 f"no such key in {group}={spec['name']}.{did_you_mean(k, known)} It takes {takes}.",
             )
     if group == "trainer":
-        for k, value in (named[0].arguments if named else option_files.shared(group)).items():
+        for k, value in (named[0].arguments if named else option_files.shared(group, "epochs")).items():
             if k not in spec and k not in parameters:
                 text = f"the key is missing; in {group}={named[0].name if named else 'fit'} it is {hints.shown(value)}."
                 yield Problem(f"{key}.{k}", text)

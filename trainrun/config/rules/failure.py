@@ -13,7 +13,6 @@ CHOICES = {
     "non_finite": ("stop", "rollback"),
     "lost": ("retry", "stop"),
 }
-COUNTS = ("rollbacks", "retries")
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -26,10 +25,6 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
                 f"failure.{key}",
                 f"expected {' or '.join(known)}, got {value!r}.{did_you_mean(str(value), known)}",
             )
-    for key in COUNTS:
-        value = node.get(key, 0)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            yield Problem(f"failure.{key}", f"expected a whole number, at least 0, got {value!r}.")
     rate = node.get("rate", 0.5)
     if not _is_number(rate) or not 0 < rate < 1:
         yield Problem(

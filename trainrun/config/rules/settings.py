@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from trainrun.util.arguments import Count, Duration, NotNegative, Range, Sizes
+from trainrun.registry import hints, option_files
+from trainrun.util.arguments import Count, Duration, Index, NotNegative, Range, Sizes
 
 # Key -> type hint (`registry.hints`).
 HINTS: Mapping[str, Any] = {
     "seed": Annotated[int, Range(0, 2**32 - 1)],
+    "seeds": Count | None,
     "profile": bool,
     "profile_steps": Sizes,
     "tune.batch_size": Literal["auto"] | None,
@@ -18,6 +20,21 @@ HINTS: Mapping[str, Any] = {
     "tune.memory": Count | None,
     "tune.steps": Annotated[int, Range(10)],
     "tune.rates": Annotated[float | list[float], Range(above=0)],
+    "checkpoint.keep": Count,
+    "failure.rollbacks": Index,
+    "failure.retries": Index,
+    "sweep.trials": Count | None,
+    "sweep.max_failures": Count | None,
+    "sweep.pruner.min_epochs": Count,
+    "sweep.pruner.reduction_factor": Annotated[int, Range(2)],
+    "sweep.pruner.min_early_stopping_rate": Index,
+    "sweep.pruner.startup_trials": Index,
+    "sweep.pruner.warmup_epochs": Index,
+    "sweep.pruner.interval": Count,
+    "sweep.pruner.patience": Index,
+    "sweep.pruner.min_delta": float,
+    "sweep.pruner.lower": float | None,
+    "sweep.pruner.upper": float | None,
     "trainer.epochs": Count,
     "trainer.batch_size": Count,
     "trainer.steps_per_epoch": Count | None,
@@ -36,3 +53,41 @@ HINTS: Mapping[str, Any] = {
     "tracking.interval": NotNegative,
     "tracking.timeout": NotNegative,
 }
+
+# Settings of trainers that take steps on batches; one that takes the whole data in one call reads none of them.
+OF_STEPS = (
+    "epochs",
+    "batch_size",
+    "steps_per_epoch",
+    "validation_freq",
+    "shuffle",
+    "jit_compile",
+    "run_eagerly",
+)
+
+
+def unread(trainer: Any) -> list[str]:
+    """Return the settings of steps that do nothing under a trainer; none for a plug-in's.
+
+    Args:
+        trainer: the config's node.
+    """
+    name = trainer.get("name") if isinstance(trainer, Mapping) else None
+    ours = [o.arguments for o in option_files.packaged("trainer").values() if not o.alias_of]
+    known = next((a for a in ours if a["name"] == name), None)
+    return [] if known is None or "epochs" in known else [k for k in OF_STEPS if k not in known]
+
+
+def whole_numbers(config: dict[str, Any]) -> None:
+    """Replace whole floats by ints wherever a setting means an int: `trainer.epochs=1e1` is 10.
+
+    Args:
+        config: resolved, whole or in part; changed in place.
+    """
+    for key, hint in HINTS.items():
+        *folders, last = key.split(".")
+        node: Any = config
+        for folder in folders:
+            node = node.get(folder) if isinstance(node, dict) else None
+        if isinstance(node, dict) and last in node:
+            node[last] = hints.whole(hint, node[last])

@@ -6,35 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trainrun.config.rules.settings import HINTS
 from trainrun.config.schema import PRUNERS
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import direction as which_way
-from trainrun.registry import option_files
+from trainrun.registry import hints, option_files
 
 DIRECTIONS = ("auto", "minimize", "maximize")
 WORDS = {"reuse": ("auto", "never"), "pictures": ("auto", "best", "all")}
-# Minimum of each setting of a pruner that is a whole number.
-MINIMUM = {
-    "min_epochs": 1,
-    "reduction_factor": 2,
-    "min_early_stopping_rate": 0,
-    "startup_trials": 0,
-    "warmup_epochs": 0,
-    "interval": 1,
-    "patience": 0,
-}
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the problems of the settings of sweeps."""
     node = config.get("sweep") or {}
     yield from _ranking(node, config.get("metric") or {})
-    for key, value in [
-        ("seeds", config.get("seeds")),
-        *((f"sweep.{key}", node.get(key)) for key in ("trials", "max_failures")),
-    ]:
-        if value is not None and not (isinstance(value, int) and value >= 1):
-            yield Problem(key, f"expected a whole number, at least 1, or null, got {value!r}.")
     timeout = node.get("trial_timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
         yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
@@ -123,16 +108,8 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
                 f"sweep.pruner.{key}",
                 f"no such setting of {name}.{did_you_mean(key, settings)} It takes {', '.join(settings)}.",
             )
-        elif (
-            key in MINIMUM
-            and value != settings[key]
-            and not (isinstance(value, int) and value >= MINIMUM[key])
-        ):
-            yield Problem(
-                f"sweep.pruner.{key}", f"expected a whole number, at least {MINIMUM[key]}, got {value!r}."
-            )
-        elif key not in MINIMUM and value is not None and not isinstance(value, int | float):
-            yield Problem(f"sweep.pruner.{key}", f"expected a number, got {value!r}.")
+        elif fault := hints.violation(HINTS[f"sweep.pruner.{key}"], value, settings[key]):
+            yield Problem(f"sweep.pruner.{key}", fault)
     if name == "threshold" and spec.get("lower") is None and spec.get("upper") is None:
         yield Problem("sweep.pruner", f"threshold needs a bound: {PRUNERS}=threshold sweep.pruner.upper=2.0.")
     objective = node.get("objective")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from trainrun.registry.lookup import keras_names
@@ -12,6 +12,8 @@ from trainrun.util.arguments import Count, Decay, Positive, Range, Reference, Sh
 
 _LAYER = Annotated[Any, Reference("layer")]
 _LAYERS = Annotated[list[Any], Reference("layer")]
+_AXIS = int | Sequence[int] | None
+_MARGINS = int | Sequence[int | Sequence[int]]
 # Keras names these arguments alike in all of its layers (`kernel_initializer`); a test compares them with the signatures.
 _WEIGHTS = {
     f"{weight}_{kind}": Annotated[Any, Reference(kind)]
@@ -23,7 +25,25 @@ _WEIGHTS = {
 # Classes, by a regular expression -> argument -> type hint.
 _OWN: Mapping[str, Mapping[str, Any]] = {
     "Dense|.*LSTM(Cell)?|.*GRU(Cell)?|SimpleRNN(Cell)?": {"units": Count},
-    ".*Conv.*": {"filters": Count, "groups": Count, "kernel_size": Sizes},
+    ".*Conv.*": {
+        "filters": Count,
+        "groups": Count,
+        "kernel_size": Sizes,
+        "strides": Sizes,
+        "dilation_rate": Sizes,
+    },
+    "(Depthwise|Separable)Conv.*": {"depth_multiplier": Count},
+    ".*Pool.*": {"pool_size": Sizes, "output_size": Sizes, "strides": Sizes | None},
+    "UpSampling.*": {"size": Sizes},
+    "ZeroPadding.*": {"padding": _MARGINS},
+    "Cropping.*": {"cropping": _MARGINS},
+    "Permute": {"dims": list[int]},
+    "RepeatVector": {"n": Count},
+    "Reshape": {"target_shape": int | list[int]},
+    "Resizing|CenterCrop|RandomCrop": {"height": Count, "width": Count},
+    ".*Normalization|Softmax|Concatenate": {"axis": _AXIS},
+    "GroupQueryAttention": {"head_dim": Count, "num_query_heads": Count, "num_key_value_heads": Count},
+    "Hashing|HashedCrossing": {"num_bins": Count},
     ".*Dropout.*": {"rate": Decay},
     ".*(RNN|LSTM|GRU|ConvLSTM).*": {"dropout": Decay, "recurrent_dropout": Decay},
     ".*Attention": {"dropout": Decay},

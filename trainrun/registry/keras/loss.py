@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from trainrun.util.arguments import NotNegative, Positive, Range, Reduction, Share
@@ -45,7 +45,8 @@ DECLARATIONS: Mapping[str, LossDeclaration] = {
 }  # fmt: skip
 
 _EVERY: Mapping[str, Any] = {"reduction": Reduction}
-_CROSSENTROPY: Mapping[str, Any] = {**_EVERY, "from_logits": bool | None, "label_smoothing": Share}
+_AXIS: Mapping[str, Any] = {"axis": int}
+_CROSSENTROPY: Mapping[str, Any] = {**_EVERY, **_AXIS, "from_logits": bool | None, "label_smoothing": Share}
 
 # Class -> argument -> type hint.
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -56,6 +57,14 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "CategoricalFocalCrossentropy": {**_CROSSENTROPY, "alpha": Share | list[Share], "gamma": NotNegative},
     "CategoricalGeneralizedCrossEntropy": {**_EVERY, "q": Annotated[float, Range(above=0, below=1)]},
     "Circle": {**_EVERY, "gamma": NotNegative, "margin": Share},
+    "Dice": {**_EVERY, "axis": int | Sequence[int] | None},
     "Huber": {**_EVERY, "delta": Positive},
-    "SparseCategoricalCrossentropy": {**_EVERY, "from_logits": bool | None, "ignore_class": int | None},
+    "CosineSimilarity": {**_EVERY, **_AXIS},
+    "SparseCategoricalCrossentropy": {
+        **_EVERY,
+        **_AXIS,
+        "from_logits": bool | None,
+        "ignore_class": int | None,
+    },
+    "Tversky": {**_EVERY, "axis": int | Sequence[int] | None},
 }

@@ -6,10 +6,10 @@ matrix. `Mean` and `Sum` measure no quality.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from trainrun.util.arguments import Count, Positive, Range, Share
+from trainrun.util.arguments import Count, Index, Positive, Range, Share
 from trainrun.util.declarations import MetricDeclaration
 
 
@@ -35,7 +35,7 @@ def _metric(
 
 # Class -> targets, labels, predictions, direction, shift invariance, scale invariance.
 DECLARATIONS: Mapping[str, MetricDeclaration] = {
-    "AUC": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max"),
+    "AUC": _metric("binary multiclass multilabel", "binary one_hot", "probabilities", "max", needs_both_classes=True),
     "Accuracy": _metric("binary multiclass", "ids", "ids", "max"),
     "BinaryAccuracy": _metric("binary multilabel", "binary", "probabilities", "max"),
     "BinaryCrossentropy": _metric("binary multilabel", "binary", "probabilities logits", "min"),
@@ -83,7 +83,9 @@ DECLARATIONS: Mapping[str, MetricDeclaration] = {
 
 _THRESHOLDS: Mapping[str, Any] = {"num_thresholds": Annotated[int, Range(2)]}
 _CROSSENTROPY: Mapping[str, Any] = {"from_logits": bool | None, "label_smoothing": Share}
-_IOU: Mapping[str, Any] = {"num_classes": Count | None}
+_AXIS: Mapping[str, Any] = {"axis": int}
+_IOU: Mapping[str, Any] = {**_AXIS, "num_classes": Count | None, "ignore_class": int | None}
+_IDS: Mapping[str, Any] = {"target_class_ids": list[int]}
 _F_SCORE: Mapping[str, Any] = {
     "threshold": float | None,
     "average": Literal["micro", "macro", "weighted"] | None,
@@ -94,18 +96,22 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "AUC": {**_THRESHOLDS, "from_logits": bool | None},
     "BinaryAccuracy": {"threshold": float | None},
     "BinaryCrossentropy": _CROSSENTROPY,
-    "BinaryIoU": {"threshold": float | None},
-    "CategoricalCrossentropy": _CROSSENTROPY,
+    "BinaryIoU": {"threshold": float | None, **_IDS},
+    "CategoricalCrossentropy": {**_CROSSENTROPY, **_AXIS},
+    "ConcordanceCorrelation": {"axis": int | Sequence[int] | None},
+    "CosineSimilarity": _AXIS,
     "F1Score": _F_SCORE,
     "FBetaScore": {**_F_SCORE, "beta": Positive},
-    "IoU": _IOU,
+    "IoU": {**_IOU, **_IDS},
     "MeanIoU": _IOU,
-    "OneHotIoU": _IOU,
+    "OneHotIoU": {**_IOU, **_IDS},
     "OneHotMeanIoU": _IOU,
+    "PearsonCorrelation": {"axis": int | Sequence[int] | None},
     "PrecisionAtRecall": {**_THRESHOLDS, "recall": Share},
+    "R2Score": {"num_regressors": Index},
     "RecallAtPrecision": {**_THRESHOLDS, "precision": Share},
     "SensitivityAtSpecificity": {**_THRESHOLDS, "specificity": Share},
-    "SparseCategoricalCrossentropy": {"from_logits": bool | None},
+    "SparseCategoricalCrossentropy": {"from_logits": bool | None, **_AXIS},
     "SparseTopKCategoricalAccuracy": {"k": Count},
     "SpecificityAtSensitivity": {**_THRESHOLDS, "sensitivity": Share},
     "TopKCategoricalAccuracy": {"k": Count},

@@ -56,7 +56,7 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         ),
         "trainer.step": trainer.get("step") is not None,
         "trainer.jit_compile=true": trainer.get("jit_compile") is True,
-        "trainer.run_eagerly=true": trainer["run_eagerly"],
+        "trainer.run_eagerly=true": trainer.get("run_eagerly") is True,
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
         f"hardware={device['name']}": not getattr(
             declaration_reader.of("hardware", device["name"]), capability

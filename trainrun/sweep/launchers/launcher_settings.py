@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import option_files
+from trainrun.registry import hints, option_files
 
 GROUP = "hydra/launcher"
 # Launchers that need a package of their name.
@@ -36,12 +36,14 @@ def defaults(name: str) -> dict[str, Any]:
 
 
 def complete(launcher: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a launcher's settings with defaults for missing ones.
+    """Return a launcher's settings with defaults for missing ones, and ints for whole floats where ints are meant.
 
     Args:
         launcher: `name` and settings, as a sweep records them.
     """
-    return {**defaults(launcher["name"]), **launcher}
+    known = defaults(launcher["name"])
+    counts = {k for k, v in known.items() if k in COUNTS or (k in LEAST and isinstance(v, int))}
+    return {k: hints.whole(int, v) if k in counts else v for k, v in {**known, **launcher}.items()}
 
 
 def check(launcher: Mapping[str, Any]) -> None:
@@ -81,7 +83,7 @@ def problems(name: str, typed: Mapping[str, Any]) -> list[Problem]:
         for key in typed
         if key not in known
     ]
-    settings = {**known, **typed}
+    settings = complete({"name": name, **typed})
     for key, default in known.items():
         if (expected := _expected(key, settings[key], default)) is not None:
             faults.append(Problem(f"hydra.launcher.{key}", f"expected {expected}, got {settings[key]!r}."))

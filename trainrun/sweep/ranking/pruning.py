@@ -51,7 +51,7 @@ class Pruning(Judge):
         if trial.spared:
             return None
         if self._study is None:
-            self._begin(metrics, trial.config["trainer"]["epochs"])
+            self._begin(metrics, trial.config["trainer"].get("epochs", 1))
         value = metrics.get(self._name)
         if value is None:  # not validated in this epoch
             return None

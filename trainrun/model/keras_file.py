@@ -1,0 +1,42 @@
+"""What a .keras file says of its model, read without Keras: it is a zip archive with a config.json."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from trainrun.util import paths
+
+MAX_CONFIG_BYTES = 50_000_000
+# What reading a damaged file raises.
+READ_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    RecursionError,
+)
+
+
+def read(where: Path) -> tuple[dict[str, Any], int]:
+    """Return the config of the model, and the size of the whole file in bytes, unpacked.
+
+    Raises:
+        READ_ERRORS: it is no such file, or would not fit into memory when unpacked.
+    """
+    with zipfile.ZipFile(where) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if (too_large := paths.room(unpacked)) is not None:
+            raise ValueError(f"unpacked, {too_large}")
+        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            raise ValueError(f"its config.json has more than {MAX_CONFIG_BYTES:,} bytes")
+        config = json.loads(archive.read("config.json"))
+    if not isinstance(config, dict):
+        raise ValueError("its config.json holds no model")
+    return config, unpacked
