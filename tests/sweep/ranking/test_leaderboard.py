@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from trainrun.sweep.loop import Ended
+from trainrun.sweep.loop import SweepResult
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard
-from trainrun.sweep.trial import Objective, Trial
+from trainrun.sweep.trial import Trial
 
 NAN = float("nan")
 
@@ -30,7 +31,7 @@ def trials(status, **metrics):
     ],
 )
 def test_nothing_ranked_is_a_failure_with_a_reason(status, metrics, said, tmp_path, capsys):
-    ended = Ended(tmp_path, trials(status, **metrics), Objective("val_own", True))
+    ended = SweepResult(tmp_path, trials(status, **metrics), Objective("val_own", True))
     assert ended.exit_code == 1
     leaderboard.show(tmp_path, ended.trials, ended.objective, 2)
     assert said in " ".join(capsys.readouterr().err.split())
@@ -38,6 +39,6 @@ def test_nothing_ranked_is_a_failure_with_a_reason(status, metrics, said, tmp_pa
 
 def test_one_trial_with_a_rank_is_enough(tmp_path, capsys):
     both = [*trials("FINISHED", val_own=NAN)[:1], *trials("FINISHED", val_own=0.5)[1:]]
-    assert Ended(tmp_path, both, Objective("val_own", True)).exit_code == 0
+    assert SweepResult(tmp_path, both, Objective("val_own", True)).exit_code == 0
     leaderboard.show(tmp_path, both, Objective("val_own", True), 2)
     assert "last, without a rank, for want of val_own: trial 0" in capsys.readouterr().out
