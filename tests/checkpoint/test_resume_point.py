@@ -17,8 +17,8 @@ from trainrun.cli import main
 from trainrun.commands import resume
 from trainrun.run import callback_builders
 from trainrun.tracking import history, journal
-from trainrun.tracking.delivery import liveness
 from trainrun.trainer import compiled_epoch, pipeline
+from trainrun.util import liveness
 from trainrun.util.interrupt import Interrupted
 
 BASE = [

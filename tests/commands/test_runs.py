@@ -14,8 +14,9 @@ import pytest
 from trainrun.cli import main
 from trainrun.commands.runs import COLUMNS
 from trainrun.tracking import journal, summary
-from trainrun.tracking.delivery import liveness, state
+from trainrun.tracking.delivery import state
 from trainrun.tracking.journal import Journal
+from trainrun.util import liveness
 
 
 def make(folder, number, end="FINISHED", epochs=3, tracking=True, delivered=None, config=None):

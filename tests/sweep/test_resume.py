@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import pytest
@@ -13,8 +14,8 @@ from trainrun.cli import main
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import override_grammar, sweep_additions
 from trainrun.sweep import sweep_record
-from trainrun.tracking import journal
-from trainrun.tracking.delivery.state import Lock
+from trainrun.tracking import journal, lease
+from trainrun.util.file_lock import FileLock
 
 RATES = "optimizer.learning_rate=1e-2,1e-3"
 
@@ -65,13 +66,13 @@ def test_invalid_new_points_are_refused_before_any_starts(swept):
 @pytest.mark.slow
 def test_a_sweep_that_another_process_runs_is_refused(swept, monkeypatch, capsys):
     monkeypatch.chdir(swept)
-    lock = Lock(only_sweep(swept), sweep_record.LOCK)
+    lock = FileLock(only_sweep(swept) / lease.SWEEP)
     assert lock.acquire()
     try:
         assert main(["resume", "last", "n_jobs=1"]) == 2
     finally:
         lock.release()
-    assert "another process" in capsys.readouterr().err
+    assert f"is being run by process {os.getpid()}" in capsys.readouterr().err
 
 
 FAILS_ONCE = """
@@ -118,7 +119,7 @@ def test_a_killed_sweep_with_seeds_goes_on_with_the_seeds_that_are_left(tmp_path
         process.send_signal(signal.SIGSTOP)  # it lives, and begins no more trials
         sweep = only_sweep(tmp_path)
         done = trainrun(tmp_path, "resume", sweep)
-        assert done.returncode == 2 and "another process" in done.stderr
+        assert done.returncode == 2 and f"is being run by process {process.pid}" in done.stderr
     finally:
         process.kill()
         process.wait()

@@ -14,10 +14,11 @@ import pytest
 from trainrun.tracking import history, journal, summary
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.handover import not_sent
-from trainrun.tracking.delivery.state import Cursor, Lock, Target
+from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.record import Recorder
 from trainrun.tracking.status import mark_killed, read, settle
+from trainrun.util.file_lock import FileLock
 
 DEAD = {"host": platform.node(), "pid": 2**22 + 1, "process": None}
 
@@ -82,6 +83,20 @@ def test_of_a_metric_done_again_the_first_value_is_passed_on_and_a_difference_is
         (4, {"loss": 0.2}),
     ]
     assert (once.attempt, once.differing) == (1, ["loss at 2: 0.4, again 0.41"])
+
+
+def test_metrics_of_the_trained_model_are_passed_on_once_however_often_it_is_evaluated(tmp_path):
+    tested = ("metrics", {"epoch": 3, "metrics": {"test_loss": 0.9}})
+    again = ("start", {**DEAD, "resumed_from": {"epoch": 3, "step": 0, "updates": 30}})
+    records = book(tmp_path, *RESUMED[:4], tested, again, tested, again, tested)
+    once, passed = history.Once(), []
+    for i, record in enumerate(records):
+        if record["kind"] == "start":
+            once.begin(record, records[:i])
+        elif record["kind"] == "metrics":
+            passed.append(once.only_new(record)["metrics"])
+    assert passed == [{"test_loss": 0.9}, {}, {}]
+    assert history.replay(records)["metrics"] == {"loss": 0.3, "test_loss": 0.9}
 
 
 def test_steps_beyond_the_checkpoint_count_by_updates(tmp_path):
@@ -177,7 +192,7 @@ def test_zombie_process_counts_as_dead(tmp_path):
 
 def test_run_with_a_live_delivery_process_is_left_alone(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r"}))
-    lock = Lock(tmp_path)
+    lock = FileLock(tmp_path / state.LOCK)
     assert lock.acquire()
     assert (settle(tmp_path).status, settle(tmp_path).end) == ("KILLED", None)
     lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import keras
@@ -44,6 +45,8 @@ def set(callback: Any, state: Any) -> None:
     for name, value in state.items():
         if isinstance(now := getattr(callback, name, None), tf.Variable | keras.Variable):
             now.assign(value)
+        elif isinstance(now, str) and os.path.isabs(now):
+            continue  # a file or folder that it was constructed with: that of this run, not of one that this is a copy of
         else:
             setattr(callback, name, value)
 

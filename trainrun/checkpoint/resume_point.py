@@ -23,12 +23,14 @@ class Resume:
         changed: the overrides of this time.
         data_sha256: the digest of the data it was trained on; None: not known.
         because: the failure that is answered by this, for the journal.
+        take_over: the user says that another machine's process, which seems to train the run, is gone.
     """
 
     run_dir: Path
     changed: Sequence[str] = ()
     data_sha256: str | None = None
     because: Mapping[str, Any] | None = None
+    take_over: bool = False
 
     def onto(self, job: Job) -> Job:
         """Return the job with the point to resume from; unchanged if there is no checkpoint.

@@ -14,7 +14,7 @@ from typing import Any
 from trainrun.artifacts import environment
 from trainrun.commands._parser import Parser
 from trainrun.errors import Problem, UserError
-from trainrun.tracking import summary
+from trainrun.tracking import origin, summary
 from trainrun.ui import console
 from trainrun.util import imports
 
@@ -77,8 +77,8 @@ def again(
     from trainrun.hydra_bridge import registration
 
     here = Path.cwd()
-    if start.get("cwd") and Path(start["cwd"]).is_dir():
-        os.chdir(start["cwd"])
+    if (folder := origin.workplace(run_dir, start)) is not None:
+        os.chdir(folder)
     try:
         config = saved.load(run_dir)
         warnings = list(differing(run_dir, start, before, config["plugins"]))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
+if TYPE_CHECKING:
+    from trainrun.tracking.status import RunStatus
+
+TAKE_OVER = "--take-over"
 USAGE = """\
-trainrun resume RUN [overrides]: continue a stopped run from its newest checkpoint.
-trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides]: continue a sweep.
+trainrun resume RUN [overrides] [--take-over]: continue a stopped run from its newest checkpoint.
+trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides] [--take-over]: continue a sweep.
 
   RUN        a directory, a run id, a tracker's run id, or `last`
   SWEEP      a directory, or `last`: finished trials stay, interrupted trials continue, the remaining trials start.
              continue=pruned continues pruned trials; optimizer.learning_rate=1e-3,1e-5 adds the points of the sweep's
              own command line with this override that it does not have yet
   overrides  settings that may change: trainer.epochs=20 (more epochs), hardware=…, tracking=…, checkpoint.…
+  --take-over  the process on another machine that had it is gone: do not wait until it counts as gone
 
 Config, plug-ins, seed and position are read from the run's directory."""
 
@@ -28,28 +34,44 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         console.say(USAGE)
         return 0 if argv else 2
-    from trainrun.tracking import find, status
+    from trainrun.tracking import find, lease, status
 
+    command, take_over = ["trainrun", "resume", *argv], TAKE_OVER in argv
+    argv = [word for word in argv if word != TAKE_OVER] or [find.LATEST]
     if (sweep_dir := _sweep(argv[0])) is not None:
         from trainrun.hydra_bridge import sweep_resume
 
-        return sweep_resume.go_on(sweep_dir, argv[1:], ["trainrun", "resume", *argv]).exit_code
+        return sweep_resume.go_on(sweep_dir, argv[1:], command, take_over=take_over).exit_code
     run_dir = find.run(argv[0])
     # Read only: invalid input must not change the run. The recorder settles the status of a killed run.
     now = status.read(run_dir)
     if now.status == "RUNNING":
-        raise UserError(
-            f"{run_dir} is still running (process {now.start.get('pid')} on {now.start.get('host')}). "
-            "Stop it first, or wait."
-        )
+        reason = lease.refusal(run_dir, now.start, shlex.join(command), take_over)
+        if reason is not None:
+            raise UserError(reason)
     overrides = list(argv[1:])
     if now.status == "FINISHED" and not overrides:
         console.say(f"{run_dir.name} is finished: {now.epochs} epochs, {_figures(now.metrics)}".rstrip(", "))
         console.say(f"To train longer: trainrun resume {argv[0]} trainer.epochs={2 * now.epochs or 10}")
-        return 0
+        return _send_owed(run_dir, now)
     finished = now.epochs if now.status == "FINISHED" else None
-    go_on(run_dir, now.start, overrides, ["trainrun", "resume", *argv], finished)
+    go_on(run_dir, now.start, overrides, command, finished, take_over)
     return 0
+
+
+def _send_owed(run_dir: Path, now: RunStatus) -> int:
+    """Deliver what a run's trackers do not have: its process may have been killed, with its delivery, after its end."""
+    from trainrun.commands import sync
+    from trainrun.tracking import trackers
+    from trainrun.tracking.delivery import state
+    from trainrun.tracking.delivery.sync import Where
+
+    count = len(trackers.recorded(now.past["start"]))
+    entries = state.latest(run_dir)
+    if any(e.get("deleted") for e in entries) or not state.unsent_of(run_dir, count, now.records):
+        return 0
+    timeout = float((now.past["start"].get("config") or {}).get("tracking", {}).get("timeout", 30.0))
+    return sync.deliver(sync.with_sweeps([run_dir]), Where(), timeout, named=False)
 
 
 def _sweep(word: str) -> Path | None:
@@ -65,6 +87,7 @@ def go_on(
     overrides: Sequence[str],
     command: Sequence[str],
     finished: int | None = None,
+    take_over: bool = False,
 ) -> Any:
     """Resume a run.
 
@@ -74,18 +97,19 @@ def go_on(
         overrides: of the settings that may change.
         command: as typed, for the record.
         finished: epochs of a run that has finished; None: it has not.
+        take_over: the user says that another machine's process, which seems to train the run, is gone.
 
     Raises:
         UserError: something that the run needs is missing or has changed, or a finished run is not to train longer.
     """
     from trainrun.config import plugins, saved
     from trainrun.hydra_bridge import saved_config
-    from trainrun.tracking import trackers
+    from trainrun.tracking import origin, trackers
 
     run_dir = run_dir.absolute()
-    # Relative paths in the config count from the directory where the run was started.
-    if start.get("cwd") and Path(start["cwd"]).is_dir():
-        os.chdir(start["cwd"])
+    # Relative paths in the config count from the directory where the run was started, or what has come of that by a move or copy.
+    if (folder := origin.workplace(run_dir, start)) is not None:
+        os.chdir(folder)
     config = saved_config.load(run_dir, overrides)
     trackers.restore_secrets(config["tracking"], f"trainrun resume {run_dir}")
     was = saved.load_plain(run_dir)
@@ -120,25 +144,16 @@ def go_on(
     from trainrun.checkpoint.resume_point import Resume
     from trainrun.run import runner
     from trainrun.run.context import RunContext
-    from trainrun.tracking.delivery.state import Lock
-
-    # Held until the run ends: the journal names this process only once training has been recorded.
-    lock = Lock(run_dir, ".training.lock")
-    if not lock.acquire():
-        raise UserError(f"{run_dir} is being resumed by another process.")
 
     digest = (start.get("dataset") or {}).get("digest")
-    try:
-        return runner.run(
-            config,
-            run_dir,
-            overrides=list(start.get("overrides") or []),
-            command=command,
-            resume=Resume(run_dir, list(overrides), digest),
-            context=RunContext(pause_collector=True),
-        )
-    finally:
-        lock.release()
+    return runner.run(
+        config,
+        run_dir,
+        overrides=list(start.get("overrides") or []),
+        command=command,
+        resume=Resume(run_dir, list(overrides), digest, take_over=take_over),
+        context=RunContext(pause_collector=True),
+    )
 
 
 def _figures(metrics: Mapping[str, float]) -> str:

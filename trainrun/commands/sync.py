@@ -91,6 +91,14 @@ def deliver(runs: Sequence[Path], where: sync.Where, timeout: float, named: bool
     shown = [line for line in lines if line.text]
     for line in shown:
         (console.say if line.unsent == 0 else console.warn)(line.text)
+    if deleted := sum(line.deleted and not line.text for line in lines):
+        console.say(
+            f"{deleted} runs were deleted at their tracker and are not sent; trainrun sync RUN sends one anew"
+        )
     if not shown:
-        console.say("everything is delivered" if runs else "there are no runs")
+        console.say(
+            ("everything else" if deleted else "everything") + " is delivered"
+            if runs
+            else "there are no runs"
+        )
     return int(any(line.unsent for line in lines))

@@ -17,6 +17,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainrun.config import store_address
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import option_files
 
@@ -57,11 +58,12 @@ def components(node: Any) -> Iterator[tuple[str, Any]]:
 
 def problems(node: Any) -> Iterator[Problem]:
     """Yield a problem for each library that is not installed, and for each key at the top that belongs to no or to several trackers."""
-    for settings in trackers(node).values():
+    for key, settings in trackers(node).items():
         library = settings["name"]  # by convention, a tracker bears its library's name
         known = library in option_files.packaged(GROUP)
         if known and importlib.util.find_spec(library) is None:
             yield Problem(GROUP, f"{GROUP}={library} needs the package {library}: pip install {library}.")
+        yield from store_address.problems(GROUP if len(trackers(node)) == 1 else f"{GROUP}.{key}", settings)
     nested, top = _parts(node)
     if "name" in top or len(nested) == 1:
         return

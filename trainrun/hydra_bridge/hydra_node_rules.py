@@ -21,6 +21,7 @@ from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
 from trainrun.sweep.launchers import launcher_settings
+from trainrun.tracking import find
 from trainrun.util import yaml_file
 
 if TYPE_CHECKING:
@@ -185,6 +186,12 @@ def _names(hydra: Mapping[str, Any]) -> Iterator[Problem]:
             "hydra.output_subdir",
             f"expected the name of a folder inside the run's directory, got {folder!r}.",
         )
+    subdir = Path(str((hydra.get("sweep") or {}).get("subdir", "")))
+    if subdir.is_absolute() or ".." in subdir.parts:
+        yield Problem(
+            "hydra.sweep.subdir",
+            f"expected a name inside the sweep's directory, got {str(subdir)!r}. hydra.sweep.dir names another place for the sweep.",
+        )
     if (hydra.get("job") or {}).get("chdir"):
         yield Problem(
             "hydra.job.chdir",
@@ -215,7 +222,7 @@ def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
     if unseen := UNSEEN.search(str(folder)):
         yield Problem(key, f"the folder's name holds the character U+{ord(unseen[0]):04X}. Take it out.")
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()) and (multirun or not find.abandoned(folder)):
         yield Problem(
             key,
             f"{folder} is not empty; a run never writes into another's directory. Name a new one, or leave it out.",

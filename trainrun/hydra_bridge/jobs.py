@@ -70,9 +70,12 @@ class Task:
         from trainrun.config import check, plugins
         from trainrun.run import runner
         from trainrun.run.context import RunContext
+        from trainrun.tracking import find
 
         run_dir = Path(hydra.runtime.output_dir)
         by_hydra = (hydra.output_subdir, f"{hydra.job.name}.log")
+        if find.abandoned(run_dir):
+            runner.clear(run_dir)
         if any(path.name not in by_hydra for path in run_dir.iterdir()):
             raise UserError(f"{run_dir} is not empty; a run never writes into another's directory.")
         tree = hydra_files.unresolved(config) | {"hydra": hydra_files.unresolved(hydra)}

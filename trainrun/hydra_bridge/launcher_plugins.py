@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -94,6 +96,7 @@ class SweepLauncher(Launcher):
         from trainrun.hydra_bridge import sweep_settings
         from trainrun.sweep import loop, sweep_record
         from trainrun.sweep.space import seeds
+        from trainrun.tracking import lease
 
         if self.config.sweep.resume is not None:
             raise UserError(
@@ -107,7 +110,7 @@ class SweepLauncher(Launcher):
         sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
         if settings["seeds"]:
             points = seeds.of(settings, points, self.trial, sweep_dir)
-        with sweep_record.held(sweep_dir):
+        with lease.held(sweep_dir, lease.SWEEP):
             engine = self.engine(settings, points.total or sys.maxsize)
             self._task.result = loop.run(sweep_dir, points, settings, engine)
         return self._task.result
@@ -145,12 +148,24 @@ class SweepLauncher(Launcher):
         with open_dict(config):
             config.hydra.job.id, config.hydra.job.num = str(number), number
         compose_cache.look_up_in(config)
-        run_dir = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
+        # Not `hydra.sweep.subdir`: `resume` and `runs` find a trial by its number. That name leads there, too.
+        run_dir = (Path(str(config.hydra.sweep.dir)) / str(number)).absolute()
         with open_dict(config.hydra.runtime):
             config.hydra.runtime.output_dir = str(run_dir)
         run_dir.mkdir(parents=True, exist_ok=False)
+        _link(run_dir, str(config.hydra.sweep.subdir))
         hydra_files.write(hydra_files.unresolved(config), run_dir)
         return interpolations.plain(config), run_dir
+
+
+def _link(run_dir: Path, name: str) -> None:
+    """Have a trial's directory found by the name that `hydra.sweep.subdir` gives it, too."""
+    sweep_dir = run_dir.parent
+    link = Path(os.path.normpath(sweep_dir / name))
+    if link != run_dir and link.is_relative_to(sweep_dir) and not os.path.lexists(link):
+        with contextlib.suppress(OSError):  # too long a name, or a file system without links
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(run_dir, link.parent), target_is_directory=True)
 
 
 def own(overrides: Sequence[str]) -> list[str]:

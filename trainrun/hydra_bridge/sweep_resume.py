@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,10 +22,11 @@ from trainrun.hydra_bridge import (
     sweep_sources,
 )
 from trainrun.hydra_bridge.sweep_additions import Request
-from trainrun.sweep import loop, snapshot, sweep_record
-from trainrun.sweep.ranking import seed_replicates
+from trainrun.sweep import loop, snapshot, sweep_record, trial_delivery
+from trainrun.sweep.ranking import leaderboard, seed_replicates
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
-from trainrun.sweep.trial import WAITING, Trial
+from trainrun.sweep.trial import RUNNING, WAITING, Trial
+from trainrun.tracking import journal, lease, origin, status
 from trainrun.ui import console
 
 # Seconds for the trials of a killed sweep to save their state and exit.
@@ -32,7 +34,11 @@ SETTLE_TIMEOUT_S = 15.0
 
 
 def go_on(
-    sweep_dir: Path, words: Sequence[str], command: Sequence[str], whole: bool = False
+    sweep_dir: Path,
+    words: Sequence[str],
+    command: Sequence[str],
+    whole: bool = False,
+    take_over: bool = False,
 ) -> loop.SweepResult:
     """Resume a sweep.
 
@@ -41,40 +47,49 @@ def go_on(
         words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `sweep_additions.read`.
         command: as typed.
         whole: whether the overrides are a whole command line, as behind ``-m``.
+        take_over: the user says that another machine's process, which seems to run the sweep, is gone.
 
     Raises:
         UserError: an argument is invalid, a new point has problems, or the sweep runs.
     """
     sweep_dir = sweep_dir.absolute()
-    with sweep_record.held(sweep_dir):
+    origin.refuse_links(sweep_dir)
+    with lease.held(sweep_dir, lease.SWEEP, take_over):
         record = sweep_record.read(sweep_dir)
         settings = record["settings"]
         request = sweep_additions.read(words, whole, settings)
-        if Path(record["cwd"]).is_dir():
-            os.chdir(record["cwd"])
-        trials = _settled(sweep_dir)
+        born = {"run_dir": journal.first(sweep_dir / status.JOURNAL).get("run_dir"), "cwd": record["cwd"]}
+        if (folder := origin.workplace(sweep_dir, born)) is not None:
+            os.chdir(folder)
+        trials = _settled(sweep_dir, shlex.join(command), take_over)
         # New points are composed from the sweep's copies, as the earlier ones: points of a sweep differ by their overrides only.
         with snapshot.of(sweep_dir, settings).used():
             settings, new = _extended(settings, request, trials)
-            return _run(sweep_dir, settings, request, trials, new, command)
+            return _run(sweep_dir, settings, request, trials, new, command, take_over)
 
 
-def _settled(sweep_dir: Path) -> list[Trial]:
+def _settled(sweep_dir: Path, command: str, take_over: bool) -> list[Trial]:
     """Return the trials once none of them runs; those of a killed sweep save their state and exit by themselves."""
     until, announced = time.monotonic() + SETTLE_TIMEOUT_S, False
     while True:
         trials = [*sweep_record.trials(sweep_dir)]
-        running = [t for t in trials if t.status == "RUNNING"]
+        running = [t for t in trials if t.status == RUNNING]
         if not running:
             return trials
-        if time.monotonic() > until:
-            raise UserError(
-                f"trial {running[0].number} of {sweep_dir} is still running. Stop the sweep first, or wait."
-            )
+        if time.monotonic() > until or all(lease.alive(t.run_dir, _start(t)) is None for t in running):
+            for trial in running:
+                if reason := lease.refusal(trial.run_dir, _start(trial), command, take_over):
+                    raise UserError(reason)
+                trial.status = "KILLED"  # for all that can be seen from here; its next process looks again
+            return trials
         if not announced:
             console.note("its last trials are still saving their state")
         announced = True
         time.sleep(0.2)
+
+
+def _start(trial: Trial) -> Mapping[str, Any]:
+    return status.read(trial.run_dir).start
 
 
 def _extended(
@@ -122,6 +137,7 @@ def _run(
     trials: Sequence[Trial],
     new: Sequence[list[str]],
     command: Sequence[str],
+    take_over: bool,
 ) -> loop.SweepResult:
     from trainrun.sweep.launchers import factory
 
@@ -132,10 +148,13 @@ def _run(
         trial.spared = trial.status == "PRUNED"
         trial.status, trial.reason, trial.metrics, trial.figures = WAITING, None, {}, {}
     sweep_record.write(sweep_dir, [], settings)
-    again = [(t, _point(t, settings)) for t in waiting]
+    again = [(t, _point(t, settings, take_over)) for t in waiting]
     points = _points(sweep_dir, settings, done, again, new)
     if not points.left:
-        return _finished(sweep_dir, done)
+        if _concluded(sweep_dir):
+            return _finished(sweep_dir, settings, done)
+        console.note(f"all {len(done)} trials have ended; ranking and plots are made again")
+        return loop.conclude(sweep_dir, {**settings, "command": list(command)}, done)
     begun = sum(point.resume is not None for _, point in again)
     parts = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
     if points.total is not None and (further := points.total - len(waiting)) > 0:
@@ -202,7 +221,15 @@ def _never() -> Trial:
     raise AssertionError("a setting is no trial: its seeds are")
 
 
-def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.SweepResult:
+def _concluded(sweep_dir: Path) -> bool:
+    """Return whether a sweep whose trials have ended was ranked, and has its own end; one of an older trainrun has no journal."""
+    now = status.settle(sweep_dir).status
+    return now == "UNKNOWN" or (now in ("FINISHED", "FAILED") and (sweep_dir / leaderboard.FILE).exists())
+
+
+def _finished(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> loop.SweepResult:
+    with trial_delivery.of(settings["tracking"]) as deliver:
+        deliver.owed([sweep_dir, *(t.run_dir for t in done)])
     failed = sum(t.status == "FAILED" for t in done)
     pruned = sum(t.status == "PRUNED" for t in done)
     counts = [f", {n} of them {word}" for n, word in ((failed, "failed"), (pruned, "pruned")) if n]
@@ -215,16 +242,19 @@ def _finished(sweep_dir: Path, done: Sequence[Trial]) -> loop.SweepResult:
     return loop.SweepResult(sweep_dir, [t for t in done if t.status == "FINISHED"])
 
 
-def _point(trial: Trial, settings: Mapping[str, Any]) -> Point:
+def _point(trial: Trial, settings: Mapping[str, Any], take_over: bool) -> Point:
     if (resume := sweep_record.earlier_attempt(trial.run_dir)) is None:
         return Point(trial.number, lambda: _fresh(trial, settings), overrides=trial.overrides)
-    return Point(trial.number, lambda: _config(trial), resume, trial.overrides)
+    return Point(trial.number, lambda: _config(trial), resume | {"take_over": take_over}, trial.overrides)
 
 
 def _config(trial: Trial) -> Trial:
+    """Return a trial with its config; one that was finished by itself since the sweep was resumed is returned as it is."""
     from trainrun.config import saved
     from trainrun.tracking import trackers
 
+    if status.read(trial.run_dir).status == "FINISHED":
+        return sweep_record.settled(trial)
     trial.config = saved.load(trial.run_dir)
     trackers.restore_secrets(trial.config["tracking"], f"trainrun resume {trial.run_dir.parent}")
     return trial

@@ -22,6 +22,7 @@ from typing import Any
 
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.hardware._cluster import FIRST_PORT, cluster
 from trainrun.ui import console
 from trainrun.util import subprocesses
 from trainrun.util.interrupt import Interrupted, StopRequest
@@ -35,6 +36,18 @@ POLL_INTERVAL_S = 0.2  # between two checks of the workers
 def requested(config: Mapping[str, Any]) -> bool:
     """Return whether this run has to start workers: it is configured, and this process is not a worker itself."""
     return bool(config["hardware"].get("local_workers")) and WORKER_VARIABLE not in os.environ
+
+
+def records(config: Mapping[str, Any]) -> bool:
+    """Return whether the run's record is this process's: it is no worker of another that has it, nor of another chief."""
+    if WORKER_VARIABLE in os.environ:
+        return False
+    hardware = config["hardware"]
+    if hardware["name"] != "multi_worker" or hardware.get("local_workers"):
+        return True
+    return cluster(
+        hardware.get("workers"), hardware.get("index"), os.environ, hardware.get("port", FIRST_PORT)
+    ).chief
 
 
 class WorkerLost(TrainingError):

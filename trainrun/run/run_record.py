@@ -202,7 +202,12 @@ class RunRecord:
         chosen, job = settings.artifacts(self.config), self.job
         if chosen.model:
             model = model_files.save(job, self.run_dir, chosen.verify)
-            self.recorder.model(model_files.MODEL, job.dataset.inputs, [*model.output_shape[1:]])
+            self.recorder.model(
+                model_files.MODEL,
+                job.dataset.inputs,
+                [*model.output_shape[1:]],
+                epochs=self.evaluation.epochs,
+            )
         if chosen.plots and not deferred_plots.deferred(self.config, self.context):
             deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config["metric"])
 

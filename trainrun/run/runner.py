@@ -13,6 +13,7 @@ from trainrun.failure.user_traceback import training_error
 from trainrun.run import local_workers
 from trainrun.run.context import RunContext
 from trainrun.run.result import RunResult
+from trainrun.tracking import lease, origin
 from trainrun.ui import console
 from trainrun.util import imports
 
@@ -42,10 +43,27 @@ def run(
         TrainingError: training failed; the record in the directory says how far it got.
         Interrupted: SIGINT or SIGTERM; the record says KILLED.
     """
-    if local_workers.requested(config):
-        local_workers.run(config, run_dir, overrides, command, resume)
-        return RunResult.read(run_dir)
     context = context or RunContext()
+    if not local_workers.records(config):
+        return _train(config, run_dir, overrides, command, resume, context)
+    if resume is not None:
+        origin.refuse_links(run_dir)
+    with lease.held(run_dir, take_over=resume is not None and resume.take_over):
+        if local_workers.requested(config):
+            local_workers.run(config, run_dir, overrides, command, resume)
+            return RunResult.read(run_dir)
+        return _train(config, run_dir, overrides, command, resume, context)
+
+
+def _train(
+    config: Mapping[str, Any],
+    run_dir: Path,
+    overrides: Sequence[str],
+    command: Sequence[str],
+    resume: Resume | None,
+    context: RunContext,
+) -> RunResult:
+    """Train in this process, which has the right to; see `run`."""
     clock = context.clock
     console.attach(run_dir / "run.log", this_thread=context.threaded)
     # Prepare: everything that can be wrong with the user's input shows here, before anything is recorded.
@@ -105,6 +123,15 @@ def run(
         summary = record.end()
     model = model_files.result_model(record.job)
     return RunResult(run_dir, summary["status"], record.evaluation.metrics, history, summary, model)
+
+
+def clear(run_dir: Path) -> None:
+    """Remove what a run that ended before it had a record has left in its directory."""
+    for path in run_dir.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def discard(run_dir: Path) -> None:

@@ -18,7 +18,7 @@ from trainrun.sweep.launchers.interface import Engine
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
-from trainrun.sweep.trial import Trial
+from trainrun.sweep.trial import WAITING, Trial
 from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
@@ -97,13 +97,14 @@ def run(
         trial_delivery.of(settings["tracking"]) as deliver,
         sweep_journal.of(sweep_dir, settings, total, engine.jobs, done) as book,
     ):
+        deliver.owed([t.run_dir for t in done])
         while points.left or engine.running:
             if stopping.is_set():
                 points.close()
                 engine.stop()  # again: the signal may have come while a trial was being started
             while engine.free and (point := points.take()) is not None:
                 begun.append(trial := _prepared(point, sweep_dir))
-                if trial.status == "FAILED":
+                if trial.status != WAITING:  # it has failed before it began, or ended without this sweep
                     points.ended(trial)
                     book.ended(trial)
                     board.ended(trial)
@@ -127,13 +128,39 @@ def run(
         board.close()
         result.signal = stopping.signal
         result.trials = sorted([*result.trials, *begun], key=lambda t: t.number)
-        result.objective = Objective.of(settings["objective"], settings["direction"], result.trials)
-        table = leaderboard.write(sweep_dir, result.trials, result.objective)
-        with best_plots.of_the_best(best.of(result.trials, result.objective)):
-            drawn = sweep_plots.write(sweep_dir, result.trials, settings)
-        book.end(result.signal, failing_alike, [table, *drawn])
+        _rank(result, settings, book, failing_alike)
     leaderboard.show(sweep_dir, result.trials, result.objective, total)
     return result
+
+
+def conclude(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> SweepResult:
+    """Do what comes after a sweep's last trial, for one that was killed before it had: ranking, plots, delivery, its end.
+
+    Args:
+        sweep_dir: the sweep's directory.
+        settings: see `sweep_settings.settings`.
+        done: its trials, which have all result.
+    """
+    result = SweepResult(sweep_dir, sorted(done, key=lambda t: t.number))
+    with (
+        trial_delivery.of(settings["tracking"]) as deliver,
+        sweep_journal.of(sweep_dir, settings, len(done), 1, done) as book,
+    ):
+        deliver.owed([t.run_dir for t in done])
+        _rank(result, settings, book, None)
+    leaderboard.show(sweep_dir, result.trials, result.objective, len(done))
+    return result
+
+
+def _rank(
+    result: SweepResult, settings: Mapping[str, Any], book: sweep_journal.Parent, failing_alike: str | None
+) -> None:
+    """Write the leaderboard, the plots and the end of a sweep whose trials have result."""
+    result.objective = Objective.of(settings["objective"], settings["direction"], result.trials)
+    table = leaderboard.write(result.sweep_dir, result.trials, result.objective)
+    with best_plots.of_the_best(best.of(result.trials, result.objective)):
+        drawn = sweep_plots.write(result.sweep_dir, result.trials, settings)
+    book.end(result.signal, failing_alike, [table, *drawn])
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,11 @@ from trainrun.errors import UserError
 from trainrun.registry import log_columns
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, journal, status, summary
-from trainrun.tracking.delivery import state
 from trainrun.util import paths, redaction
 
 FILE = find.SWEEP
 ADDED = "points.jsonl"  # beside it: points that were made while the sweep ran, a line each
 FORMAT = 1
-LOCK = ".sweep.lock"
 # Settings that an older trainrun did not record.
 DEFAULTS: dict[str, Any] = {
     "plugins": [],
@@ -152,24 +149,6 @@ def _read_point(point: Any) -> tuple[int, list[str]]:
 def _current(overrides: Sequence[Any]) -> list[str]:
     """Return recorded overrides in today's keys, without settings that no longer exist."""
     return moved_keys.overrides([str(o) for o in overrides if o != "sweep.snapshot=copy"])
-
-
-@contextmanager
-def held(sweep_dir: Path) -> Iterator[None]:
-    """Hold the lock of a sweep inside the `with`; the system releases it however the process ends.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    lock = state.Lock(sweep_dir, LOCK)
-    if not lock.acquire():
-        raise UserError(
-            f"{sweep_dir} runs: another process of this machine runs it. Stop that first (Ctrl-C), or wait."
-        )
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def trials(sweep_dir: Path) -> Iterator[Trial]:

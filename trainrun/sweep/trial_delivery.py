@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trainrun.errors import UserError
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import Trial
-from trainrun.tracking import status
-from trainrun.tracking.delivery import client, handover
+from trainrun.tracking import journal, status, trackers
+from trainrun.tracking.delivery import client, handover, state, sync
+from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.settings import TrackingSettings
 from trainrun.ui import console
 from trainrun.util.durations import text as duration
@@ -41,6 +43,26 @@ class Delivery:
             begun = trial.run_dir in self._followed
             if (not begun and (trial.run_dir / status.JOURNAL).exists()) or (begun and self._again(trial)):
                 self._follow(trial)
+
+    def owed(self, run_dirs: Sequence[Path]) -> None:
+        """Have those runs of an earlier attempt delivered whose records their trackers do not all have.
+
+        Args:
+            run_dirs: of trials that have ended, and of their sweep.
+        """
+        for run_dir in run_dirs:
+            try:
+                targets = _owing(run_dir)
+            except UserError as error:  # the password of its address is not in the environment
+                console.warn(f"{run_dir} is not wholly sent to its tracker: {error}")
+                continue
+            courier = targets and handover.start(
+                run_dir, TrackingSettings(targets), self.timeout, console.warn
+            )
+            if courier:
+                self._courier = courier
+                self._under_way[run_dir] = None
+                courier.over(run_dir)
 
     def _again(self, trial: Trial) -> bool:
         return (
@@ -102,6 +124,19 @@ class Delivery:
         for run_dir in [*itertools.takewhile(self._courier.finished, self._under_way)]:
             self._courier.forget(run_dir)
             del self._under_way[run_dir]
+
+
+def _owing(run_dir: Path) -> list[Target]:
+    """Return the targets of a run that do not have all of its records; none that a user has deleted it from."""
+    now, head = status.read(run_dir), journal.first(run_dir / status.JOURNAL)
+    if not trackers.recorded(head):  # recorded with tracking=none
+        return []
+    entries, owing = state.read(run_dir), []
+    for target in sync.targets_of(run_dir, head):
+        entry = state.find(entries, target)
+        if not (entry or {}).get("deleted") and state.unsent(entry, now.records):
+            owing.append(target)
+    return owing
 
 
 def _attempts(run_dir: Path) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import UserError, did_you_mean
-from trainrun.tracking import journal
+from trainrun.tracking import journal, lease, origin
 from trainrun.tracking.delivery import state
 from trainrun.tracking.status import JOURNAL
+from trainrun.util import paths
 
 OUTPUTS = "outputs"
 LATEST = "last"
 SWEEP = "sweep.json"
+ORDER = ".order"
 
 
 def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
@@ -34,6 +36,10 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
             f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
         )
     if os.path.isdir(folder) and word not in ("", "."):
+        if (folder / lease.TRAINING).exists():
+            raise UserError(
+                f"{word} ended before training began, and has no record to go on from. Start the run again."
+            )
         raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
     runs = sorted(run_dirs(outputs))
     if word == LATEST:
@@ -68,7 +74,7 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     if word == LATEST and folders:
         return max(
             folders,
-            key=lambda f: max(map(_began, (p.parent for p in f.glob(f"*/{JOURNAL}"))), default=(0.0, "")),
+            key=lambda f: max(map(_began, (p.parent for p in f.glob(f"*/{JOURNAL}"))), default=(0, 0.0, "")),
         )
     raise UserError(
         f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(folders)} sweeps below {outputs}/."
@@ -86,8 +92,22 @@ def run_dirs(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
     """Yield the directories of all runs, those of sweeps too."""
     for pattern in (f"runs/*/{JOURNAL}", f"sweeps/*/*/{JOURNAL}"):
         for path in Path(outputs).glob(pattern):
-            if not os.path.isfile(path.parent / SWEEP):
+            # A trial may have a second name, see `hydra.sweep.subdir`.
+            if not os.path.isfile(path.parent / SWEEP) and not path.parent.is_symlink():
                 yield path.parent
+
+
+def unrecorded(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
+    """Yield the directories of runs that have taken the right to train and written no record: they begin, or have ended before."""
+    for path in Path(outputs).glob(f"runs/*/{lease.TRAINING}"):
+        if not os.path.isfile(path.parent / JOURNAL):
+            yield path.parent
+
+
+def abandoned(run_dir: Path) -> bool:
+    """Return whether a run ended in this directory before it had a record: another may begin there, as Slurm's requeued job does."""
+    begun = os.path.isfile(run_dir / lease.TRAINING) and not os.path.lexists(run_dir / JOURNAL)
+    return begun and lease.alive(run_dir) is False
 
 
 def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
@@ -98,7 +118,7 @@ def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
 
 def trials(sweep_dir: Path) -> list[Path]:
     """Return the directories of a sweep's trials that have begun, in the order of their numbers."""
-    folders = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}")]
+    folders = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}") if not path.parent.is_symlink()]
     return sorted(folders, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
 
 
@@ -113,14 +133,31 @@ def is_run(folder: Path) -> bool:
     return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)
 
 
-def _began(run_dir: Path) -> tuple[float, str]:
-    """Return the time of the run's first record and its name; a journal without a start record sorts first."""
-    with open(run_dir / JOURNAL, "rb") as file:
-        line = file.readline(10_000_000)
-    try:
-        return float(journal.decode(line.decode())["time"]), run_dir.name
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return 0.0, run_dir.name
+def _began(run_dir: Path) -> tuple[int, float, str]:
+    """Return what runs are sorted by, the newest last: their place in the order of beginnings, which no clock decides.
+
+    Runs of an older version, and those that began in another project, have none: their times count, and they come before.
+    """
+    head = journal.first(run_dir / JOURNAL)
+    time, place = head.get("time"), head.get("place")
+    known = isinstance(place, int) and origin.at_home(run_dir, head)
+    return place if known else 0, float(time) if isinstance(time, int | float) else 0.0, run_dir.name
+
+
+def next_place(run_dir: Path) -> int | None:
+    """Return the place of a run that begins in the order of beginnings below its outputs folder; None: it lies elsewhere.
+
+    The file `.order` has a byte for each run that has begun.
+    """
+    group = next((p for p in run_dir.absolute().parents[:2] if p.name in ("runs", "sweeps")), None)
+    if group is None:
+        return None
+    with open(group.parent / ORDER, "ab", opener=paths.no_link) as file:
+        if file.tell() == 0:  # new, or removed
+            file.write(b"." * max((_began(p)[0] for p in run_dirs(group.parent)), default=0))
+        file.write(b".")
+        file.flush()
+        return file.tell()
 
 
 def _tracker_ids(run_dir: Path) -> set[str]:

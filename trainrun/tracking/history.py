@@ -65,7 +65,7 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
-    """Return whether a record lies behind the point from which a later attempt resumed.
+    """Return whether a later attempt repeats a record's work: it lies behind the point from which the attempt resumed.
 
     Args:
         record: of an earlier attempt; only those of `METRICS` can be superseded.
@@ -73,6 +73,8 @@ def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
     """
     if record["kind"] not in METRICS or not isinstance(resumed_from, Mapping):
         return False
+    if record["kind"] == "metrics":  # of the trained model: it is evaluated again at the end of every attempt
+        return True
     point, here = (resumed_from.get("epoch"), record.get("epoch"))
     if record["kind"] == "batch" and isinstance(resumed_from.get("updates"), int):
         point, here = resumed_from["updates"], record.get("step")

@@ -29,6 +29,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainrun.util import paths
+
 FLOAT = "$float"
 # Fields that are read, and their types: a journal may be received, and its readers look no closer.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -39,6 +41,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 EVENT_FIELDS = ("seq", "time", "event")
 LARGEST = 2**63
+FIRST_LINE_LENGTH = 10_000_000  # bytes of a first record at most
 END = 8192  # bytes at the end of a journal, in which its newest records are looked for
 
 
@@ -73,7 +76,7 @@ class Journal:
         self._next = (
             max((r["seq"] for r in contents.records if isinstance(r.get("seq"), int)), default=-1) + 1
         )
-        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open until `close`
+        self._file = open(self.path, "ab", buffering=0, opener=paths.no_link)  # noqa: SIM115 - open until `close`
         if torn is not None:
             self.damage = [*self.damage, "its last line was cut short"]
             self.write("event", event="torn_line", text=torn)
@@ -89,7 +92,7 @@ class Journal:
             record = {"seq": self._next, "time": time.time(), "kind": kind, **fields}
             data = (encode(record) + "\n").encode()
             if self._file.closed:  # a latecomer, such as the replay's thread after the end of the run
-                with open(self.path, "ab", buffering=0) as file:
+                with open(self.path, "ab", buffering=0, opener=paths.no_link) as file:
                     _put(file, data)
             else:
                 _put(self._file, data)
@@ -129,7 +132,7 @@ def first(path: str | Path) -> dict[str, Any]:
     """Return a journal's first record without reading the others; {} if there is none."""
     try:
         with open(path, "rb") as file:
-            return record(file.readline(10_000_000)) or {}
+            return record(file.readline(FIRST_LINE_LENGTH)) or {}
     except OSError:
         return {}
 
@@ -277,7 +280,7 @@ def _mend(path: Path) -> str | None:
         return None
     begin = data.rfind(b"\n") + 1
     tail = data[begin:].decode(errors="replace")
-    with open(path, "r+b") as file:
+    with open(path, "r+b", opener=paths.no_link) as file:
         try:
             whole = isinstance(decode(tail), dict)
         except ValueError:

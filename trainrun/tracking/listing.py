@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import find, journal, status, summary, trackers
+from trainrun.tracking import find, journal, lease, status, summary, trackers
 from trainrun.tracking.delivery import state, sweep_summary
 
 
@@ -74,12 +74,35 @@ def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) ->
         status.settle(run_dir)
         began = head.get("time") if head.get("kind") == "start" else None
         entries.append((began if isinstance(began, int | float) else 0.0, str(run_dir), run_dir, head))
+    for run_dir in find.unrecorded(outputs):
+        row = _unrecorded(run_dir)
+        entries.append((row.started, str(run_dir), run_dir, row))
     entries.sort(key=lambda entry: entry[:2], reverse=True)
-    shown = [
-        _folded(run_dir, head) if isinstance(head, sweep_summary.Folded) else listed(run_dir, head)
-        for _, _, run_dir, head in entries[:limit]
-    ]
-    return Listing(shown, len(entries))
+    return Listing([_row(run_dir, head) for _, _, run_dir, head in entries[:limit]], len(entries))
+
+
+def _row(run_dir: Path, head: sweep_summary.Folded | Listed | Mapping[str, Any]) -> Listed:
+    if isinstance(head, Listed):
+        return head
+    return _folded(run_dir, head) if isinstance(head, sweep_summary.Folded) else listed(run_dir, head)
+
+
+def _unrecorded(run_dir: Path) -> Listed:
+    """Return a run that has no journal: it imports TensorFlow and loads its data, or was killed while it did."""
+    ended = lease.alive(run_dir) is False
+    return Listed(
+        run=run_dir.name,
+        run_dir=os.fspath(run_dir),
+        status="KILLED" if ended else "RUNNING",
+        reason=f"it ended before training began; {status.LOG} has what it printed" if ended else None,
+        started=run_dir.stat().st_mtime,
+        epochs=0,
+        metric=None,
+        value=None,
+        overrides=[],
+        unsent=None,
+        mlflow_run_id=None,
+    )
 
 
 def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:

@@ -24,14 +24,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.tracking import trackers
-from trainrun.tracking.delivery import liveness
+from trainrun.tracking import find, origin, trackers
 from trainrun.tracking.delivery.handover import Handover, not_sent
 from trainrun.tracking.journal import Journal
 from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.status import JOURNAL, last_lines, settle
 from trainrun.ui import console
-from trainrun.util import redaction
+from trainrun.util import liveness, redaction
 
 if TYPE_CHECKING:
     from trainrun.tracking.journal_callback import JournalCallback
@@ -78,6 +77,8 @@ class Recorder:
         self.warn = warn
         if (self.run_dir / JOURNAL).exists():
             settle(self.run_dir)  # an earlier attempt that was killed gets its end before this one begins
+            if (original := origin.adopt(self.run_dir)) is not None:
+                warn(f"{self.run_dir} is a copy of {original}; it goes on as a run of its own.")
         self.journal = Journal(self.run_dir / JOURNAL)
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
@@ -128,6 +129,7 @@ class Recorder:
             user=_user(),
             tracking=[target.record for target in self.settings.targets],
             **trackers.start_fields(self.settings.targets),
+            place=_place(self.run_dir),
             **liveness.identity(),
             **redaction.tree(more),
         )
@@ -162,6 +164,7 @@ class Recorder:
         output_shape: Sequence[int | None],
         output_dtype: str = "float32",
         named: bool | None = None,
+        epochs: int | None = None,
     ) -> None:
         """Record the model as it is saved.
 
@@ -171,6 +174,7 @@ class Recorder:
             output_shape: of one prediction, without the batch axis.
             output_dtype: numpy's name of it.
             named: whether the model takes a dict of inputs by name; None: if there are several.
+            epochs: that it is trained for; the model of as many epochs is recorded once, however often it is saved.
         """
         inputs = [{"name": i.name, "dtype": i.dtype, "shape": list(i.shape)} for i in inputs]
         about = {
@@ -179,7 +183,9 @@ class Recorder:
             "output": {"dtype": output_dtype, "shape": [-1 if d is None else int(d) for d in output_shape]},
         }
         file = self.run_dir / path
-        self.journal.write("artifact", path=self._relative(file), bytes=file.stat().st_size, model=about)
+        self.journal.write(
+            "artifact", path=self._relative(file), bytes=file.stat().st_size, model=about, epochs=epochs
+        )
 
     def identity(self, timeout: float = 0.0) -> dict[str, str] | None:
         """Return `{tracking_uri, experiment_id, run_id}` as soon as a tracker has given them, else None.
@@ -232,6 +238,13 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def _place(run_dir: Path) -> int | None:
+    try:
+        return find.next_place(run_dir)
+    except OSError:  # a folder that only the run's own directory may be written to in
+        return None
 
 
 def _user() -> str:

@@ -11,9 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from trainrun.tracking import history, journal, summary
-from trainrun.tracking.delivery import liveness, state
+from trainrun.tracking import history, journal, lease, summary
+from trainrun.tracking.delivery import state
 from trainrun.util import redaction
+from trainrun.util.file_lock import FileLock
 
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
@@ -78,7 +79,7 @@ def read(run_dir: str | Path) -> RunStatus:
     """Return a run's status; of an ended run only the end of the journal is read.
 
     A run without an end whose process is gone was KILLED; `settle` writes the end. The
-    process of a run on another machine cannot be seen; such a run counts as RUNNING.
+    process of a run on another machine cannot be seen; such a run counts as RUNNING while it gives signs of life, see `lease`.
     """
     run_dir = Path(run_dir)
     newest = next(iter(journal.last(run_dir / JOURNAL)), {})
@@ -89,7 +90,7 @@ def read(run_dir: str | Path) -> RunStatus:
     if now.past["end"] is not None:
         return RunStatus.of_end(run_dir, now.past["end"], records)
     if now.start:
-        lost = liveness.lives(now.start) is False
+        lost = lease.alive(run_dir, now.start) is False
         now.status, now.reason = ("KILLED", NO_FINAL_STATUS) if lost else ("RUNNING", None)
     return now
 
@@ -111,7 +112,7 @@ def settle(run_dir: str | Path) -> RunStatus:
     if now.status != "KILLED" or now.end is not None:
         return now
     try:
-        lock = state.Lock(run_dir)
+        lock = FileLock(Path(run_dir) / state.LOCK)
         if not lock.acquire():
             return now
     except OSError:  # a directory that we may only read

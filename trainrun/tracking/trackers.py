@@ -37,10 +37,12 @@ class Tracker:
     Attributes:
         title: the tracker's name in messages.
         identifies: whether it gives the run an id of its own, which the summary and the last page name.
+        files_apart: whether files go to a store of their own, which may fail by itself: they then come in any order.
     """
 
     title: ClassVar[str] = ""
     identifies: ClassVar[bool] = True
+    files_apart: ClassVar[bool] = False
 
     def __init__(self, cursor: Cursor, since: float = math.inf):
         self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from trainrun.errors import printable
 from trainrun.ui import folding, tables
 from trainrun.ui.streams import flush, is_terminal, tolerant
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -71,7 +72,7 @@ def attach(path: str | Path, this_thread: bool = False) -> None:
     with _lock:
         if not this_thread:
             detach()
-        file = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until `detach`
+        file = open(path, "a", encoding="utf-8", errors="replace", opener=paths.no_link)  # noqa: SIM115 - open until `detach`
         if this_thread:
             _thread.log = file
         else:

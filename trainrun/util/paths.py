@@ -19,6 +19,25 @@ def expanded(path: str | Path) -> Path:
         return Path(str(path))
 
 
+def no_link(path: str, flags: int) -> int:
+    """Open a file unless it is a link: an `opener` for files of directories that may come from elsewhere.
+
+    Raises:
+        OSError: it is a link.
+    """
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def link_out_of(folder: Path) -> tuple[Path, Path] | None:
+    """Return a link in a folder, or in one below it, that leads out of the folder, and where it leads; None: there is none."""
+    inside = folder.resolve()
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            if path.is_symlink() and not (target := path.resolve()).is_relative_to(inside):
+                return path, target
+    return None
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; it replaces `path` at the end, so that readers see the old or the new file.

@@ -17,9 +17,10 @@ import pytest
 
 from trainrun.cli import main
 from trainrun.tracking import journal, status
-from trainrun.tracking.delivery import liveness, state
-from trainrun.tracking.delivery.state import Lock
+from trainrun.tracking.delivery import state
 from trainrun.tracking.record import Recorder
+from trainrun.util import liveness
+from trainrun.util.file_lock import FileLock
 
 SECRET = "hunter2"
 
@@ -363,8 +364,8 @@ def test_concurrent_deliveries_and_a_full_replay_create_no_duplicates(server, tr
     assert "another process is delivering it" in capsys.readouterr().out
     one.process.send_signal(signal.SIGTERM)
     assert one.wait()[0] == 0
-    lock = Lock(one.run_dir)
-    assert lock.acquire(5) and not Lock(one.run_dir).acquire()
+    lock = FileLock(one.run_dir / state.LOCK)
+    assert lock.acquire(5) and not FileLock(one.run_dir / state.LOCK).acquire()
     lock.release()
     run = assert_all_there(server.uri, one.run_dir, "KILLED")
     for loss in ("whole", "half"):  # as after a crash between sending and writing down that it was sent
@@ -414,14 +415,6 @@ assert recorder.end("FINISHED").undelivered == 0
     history = client(server.uri).get_metric_history(run.info.run_id, "loss")
     assert sorted(m.step for m in history) == [1, 2, 3, 4, 5]
     assert {m.timestamp for m in history} >= {0, 4_000_000_000_000}
-
-
-def test_a_living_process_is_known_also_after_the_clock_was_set():
-    start = {"time": 0.0, **liveness.identity()}
-    assert liveness.lives(start) is True
-    assert liveness.lives({**start, "process": "another boot/1"}) is False
-    assert liveness.lives({**start, "host": "another"}) is None
-    assert liveness.lives({**start, "pid": 2**22 + 1}) is False
 
 
 def test_the_widest_parameters_and_the_oddest_texts(on_postgres, tmp_path, capsys):

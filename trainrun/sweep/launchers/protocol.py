@@ -27,7 +27,7 @@ class TrialTask:
         run_dir: its directory.
         overrides, command: as typed, for the record.
         plugins: to load.
-        resume: facts about the attempt that it continues (`data_sha256`); None: it begins.
+        resume: facts about the attempt that it continues (`data_sha256`, `take_over`); None: it begins.
         asks: whether the trial waits for an `Answer` after each epoch.
         stays: whether the process waits for another trial, which may reuse the compiled program.
     """

@@ -148,7 +148,8 @@ def _resume(task: TrialTask) -> Resume | None:
         return None
     from trainrun.checkpoint.resume_point import Resume
 
-    return Resume(Path(task.run_dir), [], task.resume.get("data_sha256"))
+    take_over = bool(task.resume.get("take_over"))
+    return Resume(Path(task.run_dir), [], task.resume.get("data_sha256"), take_over=take_over)
 
 
 def print_into(path: Path) -> None:

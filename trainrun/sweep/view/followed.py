@@ -11,8 +11,7 @@ from typing import Any
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.view.live_table import Board
-from trainrun.tracking import journal, status
-from trainrun.tracking.delivery import liveness
+from trainrun.tracking import journal, lease, status
 
 
 class FollowedRun:
@@ -39,7 +38,11 @@ class FollowedRun:
 
     def settle(self) -> None:
         """Mark the run KILLED if its process is gone."""
-        if self.trial.status == RUNNING and self._start and liveness.lives(self._start) is False:
+        if (
+            self.trial.status == RUNNING
+            and self._start
+            and lease.alive(self.trial.run_dir, self._start) is False
+        ):
             with contextlib.suppress(OSError):
                 status.settle(self.trial.run_dir)
 
@@ -110,7 +113,7 @@ class FollowedSweep:
 
     def settle(self) -> None:
         """Mark the sweep and its trials KILLED where their processes are gone."""
-        if self.start and self.end is None and liveness.lives(self.start) is False:
+        if self.start and self.end is None and lease.alive(self.sweep_dir, self.start) is False:
             with contextlib.suppress(OSError):
                 status.settle(self.sweep_dir)
         for follow in self._follows.values():

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import status
-from trainrun.tracking.delivery.state import Lock, Target
+from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.delivery.tracker_delivery import TrackerDelivery
 from trainrun.ui import console
+from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
     from trainrun.tracking.delivery.service import Service
@@ -30,7 +32,7 @@ class Delivery:
         self.service = service
         self.run_dir = Path(message["follow"])
         self.interval, self.timeout = max(float(message["interval"]), SHORTEST), float(message["timeout"])
-        self.lock = Lock(self.run_dir)
+        self.lock = FileLock(self.run_dir / state.LOCK)
         self.held = False
         self.waited_for = False  # by the user
         self.over = False  # the training process has reported the end of the run

@@ -9,7 +9,7 @@ REFUSED = "refused"  # the server refuses access: retry later, without making th
 INVALID = "invalid"  # the record is never accepted: send the others without it
 RACE = "race"  # two clients created the same object at once: retry at once
 GONE = "gone"  # the server has lost the run
-DELETED = "deleted"  # a user has deleted the run there
+DELETED = "deleted"  # a user has deleted the run there, or its experiment
 
 LENGTH = 200  # characters of a reason
 
@@ -18,8 +18,12 @@ class Unsendable(Exception):
     """A record that this machine cannot send: its file is not readable, or a library is missing."""
 
 
+class Refused(Exception):
+    """The place takes nothing until a user has mended it, as the message says."""
+
+
 class Deleted(Exception):
-    """A user has deleted the run on the server; only an explicit request creates it again."""
+    """A user has deleted the run, or its experiment, on the server; only an explicit request creates it again."""
 
 
 class Gone(Exception):
@@ -28,7 +32,7 @@ class Gone(Exception):
 
 def kind(error: BaseException) -> str:
     """Return the fault, one of the constants above, of an exception; unknown ones are `PASSING` and retried."""
-    for known, name in ((Deleted, DELETED), (Unsendable, INVALID), (Gone, GONE)):
+    for known, name in ((Deleted, DELETED), (Refused, REFUSED), (Unsendable, INVALID), (Gone, GONE)):
         if isinstance(error, known):
             return name
     return PASSING

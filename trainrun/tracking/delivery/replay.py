@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainrun.tracking import history, journal, status
+from trainrun.tracking import history, journal, origin, status
 from trainrun.tracking.delivery import errors
+from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
 from trainrun.tracking.delivery.state import Cursor
 
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from trainrun.tracking.trackers import Tracker
 
 AT_ONCE = 1000  # metrics in one delivery
+WAITING = "not sent yet"  # why a file is left, before it was tried
 HELD = 20_000  # records that wait in memory; more wait in the journal
 ANEW = 3  # times that a run which the server has lost is recorded anew
 
 
 class Follower:
-    """Deliver a journal to a tracker, as it grows; the process holds the run's `state.Lock` meanwhile.
+    """Deliver a journal to a tracker, as it grows.
+
+    Files have a queue of their own where the tracker keeps them apart (`Tracker.files_apart`): a store that takes none of them
+    holds back neither metrics nor the end. The process holds the run's `state.LOCK` meanwhile.
 
     Args:
         cursor: how far the run is delivered.
@@ -40,13 +45,25 @@ class Follower:
         self.cursor, self.tracker, self.say, self.progress = cursor, tracker, say, progress
         self.sent = 0  # records delivered by this follower
         self.ended = False  # whether the newest record is an end
+        self.files = Backoff()  # of files that are not taken
+        self._files_error: Exception | None = None
         self._anew = 0
+        head = journal.first(cursor.run_dir / status.JOURNAL)
+        whole = origin.at_home(
+            cursor.run_dir, head
+        )  # else the journal may say further on that it is a copy's
+        self._copy = None if whole else origin.copied(journal.read(cursor.run_dir / status.JOURNAL).records)
         self._begin()
 
     @property
     def done(self) -> bool:
         """Whether the run has ended and there is nothing more to try."""
-        return self.ended and not self._pending
+        return self.ended and not self._pending and not self._files
+
+    @property
+    def files_error(self) -> Exception | None:
+        """Why the files that wait were not taken; None: none waits."""
+        return self._files_error if self._files else None
 
     def pass_on(self) -> bool:
         """Deliver what the journal has; return whether there was anything.
@@ -56,16 +73,20 @@ class Follower:
             Exception: what `Tracker.kind` calls passing or refused; what was delivered before it is counted.
         """
         self._read()
-        if not self._pending:
+        if not self._pending and not self._file_due:
             return False
         if self.cursor.deleted:
-            raise Deleted
+            raise Deleted(f"{self.tracker.title} run {self.cursor.run_id} was deleted on the tracking server")
         try:
             if self._start is not None:
                 self.tracker.open(self._start)
                 self.progress()
-            while self._pending:
-                self._deliver([self._pending[i] for i in range(self._portion())])
+            while self._pending or self._file_due:
+                # Before the end, files are tried once more: the run is whole then if they are taken.
+                if self._pending and not (self._pending[0][1]["kind"] == "end" and self._file_due):
+                    self._deliver([self._pending[i] for i in range(self._portion())])
+                else:
+                    self._send_file()
                 self.progress()
                 self._read()
         except Exception as error:
@@ -95,7 +116,8 @@ class Follower:
         if kind == errors.DELETED:
             self.cursor.deleted = True
             self.cursor.save()
-            raise Deleted from error
+            why = f"{self.tracker.title} run {self.cursor.run_id} was deleted on the tracking server"
+            raise Deleted(why if self.cursor.run_id else str(error)) from error
         if kind != errors.GONE or self._anew >= ANEW:
             raise error
         self._anew += 1
@@ -108,14 +130,14 @@ class Follower:
         self._begin()
 
     def retry_left(self) -> None:
-        """Try once more what the store would not take."""
+        """Try once more what the store would not take; files have a queue of their own."""
         self._read()
         if not self.cursor.left or self._start is None or self.cursor.deleted:
             return
         records = journal.read(self._tail.path).records
         self.tracker.open(self._start)
         for number in list(self.cursor.left):
-            if not number.isdigit() or int(number) >= len(records):
+            if not number.isdigit() or int(number) >= len(records) or self._is_file(records[int(number)]):
                 continue
             try:
                 self.tracker.deliver([records[int(number)]])
@@ -132,6 +154,7 @@ class Follower:
         self._tail = journal.Tail(self.cursor.run_dir / status.JOURNAL)
         self._start: Mapping[str, Any] | None = None
         self._pending: deque[tuple[int, dict[str, Any]]] = deque()
+        self._files: deque[tuple[int, dict[str, Any]]] = deque()
         self._once = history.Once()
         self._tagged = 0  # differences that a tag names
         self.tracker.begin()
@@ -149,13 +172,15 @@ class Follower:
                 record = self._once.only_new(record)
             if number < self.cursor.next:
                 self.tracker.recall(record)
+                if str(number) in self.cursor.left and self._is_file(record):
+                    self._files.append((number, record))
             else:
                 self._pending.append((number, record))
             number += 1
 
     def _begin_attempt(self, start: dict[str, Any], number: int) -> None:
         if self._start is None:
-            self._start = start
+            self._start = start if self._copy is None else origin.start_of_copy(start, self._copy)
         else:  # a resumed run: what it does again was recorded before
             self._once.begin(start, journal.read(self._tail.path).records[:number])
             self._tagged = 0
@@ -171,7 +196,43 @@ class Follower:
                 break
         return max(count, 1)
 
+    def _is_file(self, record: Mapping[str, Any]) -> bool:
+        return record["kind"] == "artifact" and self.tracker.files_apart
+
+    @property
+    def _file_due(self) -> bool:
+        return bool(self._files) and self.files.remaining == 0
+
+    def _send_file(self) -> None:
+        """Send the next file; one that is not taken waits behind the others, or for `trainrun sync` if it never will be."""
+        number, record = self._files.popleft()
+        try:
+            self._send([record])
+        except Exception as error:
+            kind = self.tracker.kind(error)
+            if kind in (errors.GONE, errors.DELETED):
+                self._files.appendleft((number, record))
+                self.tracker.check()  # the run is there: it is the file's own fault
+                self._files.popleft()
+            self.cursor.left[str(number)] = f"{record['path']}: {self.tracker.reason(error)}"
+            if kind not in (errors.INVALID, errors.RACE):
+                self._files.append((number, record))
+                self._files_error = error
+                self.files.failed()
+        else:
+            self.cursor.left.pop(str(number), None)
+            self.sent += 1
+            self._files_error = None
+            self.files.succeeded()
+        self.cursor.save()
+
     def _deliver(self, portion: list[tuple[int, dict[str, Any]]]) -> None:
+        if self._is_file(portion[0][1]):
+            self._files.append(self._pending.popleft())
+            self.cursor.left[str(portion[0][0])] = WAITING
+            self.cursor.next = portion[0][0] + 1
+            self.cursor.save()
+            return
         try:
             if portion[0][1]["kind"] == "end":
                 self._tell_differences()
@@ -211,39 +272,3 @@ class Follower:
                 }
             )
             self._tagged = len(differing)
-
-
-class Backoff:
-    """When to try again: after half a second, then twice as long each time, up to half a minute, whatever the clock says."""
-
-    FIRST, LONGEST, WAITED_FOR = 0.5, 30.0, 1.0
-
-    def __init__(self) -> None:
-        self.failures = 0
-        self._due = 0.0
-        self._longest = self.LONGEST
-
-    def failed(self) -> None:
-        """Wait longer."""
-        self.failures += 1
-        # Not 2**1000 after a night without a server.
-        doubled = self.FIRST * 2 ** min(self.failures - 1, 10)
-        self._due = time.monotonic() + min(doubled, self._longest)
-
-    def succeeded(self) -> None:
-        """Wait no more."""
-        self.failures, self._due, self._longest = 0, 0.0, self.LONGEST
-
-    def hurry(self) -> None:
-        """Retry soon and often until a request succeeds: the user waits."""
-        self._longest = self.WAITED_FOR
-        self._due = min(self._due, time.monotonic() + self.FIRST)
-
-    def relax(self) -> None:
-        """Return to long pauses: the user waits no longer."""
-        self._longest = self.LONGEST
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the next try."""
-        return max(self._due - time.monotonic(), 0.0)

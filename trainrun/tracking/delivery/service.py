@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.tracking import status
-from trainrun.tracking.delivery import liveness
+from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.delivery import Delivery
-from trainrun.tracking.delivery.replay import Backoff
+from trainrun.util import liveness
 
 POLL_INTERVAL_S = 1.0  # between two looks at whether the training process lives
 DEFAULT_TIMEOUT_S = 30.0  # of a service without a run

@@ -6,9 +6,7 @@ may be lost: then everything is sent again, and the store keeps what it has.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +15,7 @@ from typing import Any, NamedTuple
 from trainrun.util import paths, redaction
 
 FILE = "tracking.json"
-LOCK = ".tracking.lock"
+LOCK = ".tracking.lock"  # the right to deliver a run, and to write its last record in its stead
 
 
 class Target(NamedTuple):
@@ -162,45 +160,3 @@ def unsent(entry: Mapping[str, Any] | None, total: int) -> int:
     if entry is None:
         return total
     return max(total - entry["next"], 0) + len(entry.get("left") or {})
-
-
-class Lock:
-    """The right to deliver a run, and to write its last record in its stead: one process at a time has it.
-
-    The system takes it back from a process that ends, however that ends.
-
-    Args:
-        run_dir: the run's directory.
-        name: of the file, where another right is meant: that to train.
-    """
-
-    def __init__(self, run_dir: str | Path, name: str = LOCK):
-        self.path = Path(run_dir) / name
-        self._file: Any = None
-
-    def acquire(self, patience: float = 0.0) -> bool:
-        """Take the lock, and return whether that went well within `patience` seconds."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            return True
-        until = time.monotonic() + patience
-        file = open(self.path, "a")  # noqa: SIM115 - open until `release`
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if time.monotonic() >= until:
-                    file.close()
-                    return False
-                time.sleep(0.1)
-            else:
-                self._file = file
-                return True
-
-    def release(self) -> None:
-        """Give it back; more than once does no harm."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None

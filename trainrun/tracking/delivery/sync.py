@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import journal, status, trackers
+from trainrun.tracking import journal, origin, status, trackers
 from trainrun.tracking.delivery import errors, state
+from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
-from trainrun.tracking.delivery.replay import Backoff, Follower
-from trainrun.tracking.delivery.state import Cursor, Lock, Target
-from trainrun.util import grants
+from trainrun.tracking.delivery.replay import Follower
+from trainrun.tracking.delivery.state import Cursor, Target
+from trainrun.util import file_lock, grants
+from trainrun.util.file_lock import FileLock
 
 LOCK_TIMEOUT_S = 40.0  # a delivery process of a run that has ended needs no longer
 
@@ -22,10 +24,12 @@ class Synced(NamedTuple):
     Args:
         text: one line a tracker; empty where there was nothing to do.
         unsent: records that are still not delivered.
+        deleted: whether a user has deleted the run at the tracker, so that nothing is sent.
     """
 
     text: str
     unsent: int
+    deleted: bool = False
 
 
 class Where(NamedTuple):
@@ -56,15 +60,18 @@ def run(run_dir: Path, where: Where, timeout: float, named: bool = True) -> Sync
     now = status.settle(run_dir)
     if now.status == "UNKNOWN":
         return Synced(f"{run_dir}: {now.reason}; nothing can be sent.", 0)
-    targets = targets_of(run_dir, now.start, where)
-    lock = Lock(run_dir)
-    if not lock.acquire(0.0 if now.status == "RUNNING" else LOCK_TIMEOUT_S):
-        return Synced(f"{run_dir}: another process is delivering it.", 0)
+    lock = FileLock(run_dir / state.LOCK)
+    if not lock.acquire(0.0 if now.status == "RUNNING" else min(LOCK_TIMEOUT_S, timeout)):
+        return Synced(f"{run_dir}: {file_lock.in_words(lock.holder)} is delivering it.", 0)
     try:
+        original = None if now.status == "RUNNING" else origin.adopt(run_dir)
+        targets = targets_of(run_dir, now.start, where)
         done = [_deliver(run_dir, target, timeout, named) for target in targets]
     finally:
         lock.release()
-    return Synced("\n".join(d.text for d in done if d.text), sum(d.unsent for d in done))
+    copy = f"{run_dir} is a copy of {original}, and recorded as a run of its own" if original else ""
+    text = "\n".join(filter(None, [copy, *(d.text for d in done)]))
+    return Synced(text, sum(d.unsent for d in done), any(d.deleted for d in done))
 
 
 def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target]:  # noqa: B008 - it cannot change
@@ -89,7 +96,8 @@ def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target
     if name is not None:
         recorded = [t for t in recorded if t["tracker"] == name][:1] or [{"tracker": name}]
     return [
-        trackers.target({**(t.get("settings") or {}), "name": t["tracker"], "uri": t.get("uri"),
+        trackers.target({**(t.get("settings") or {}), "name": t["tracker"],
+                         "uri": origin.relocated(t.get("uri"), run_dir, start),
                          "experiment": t.get("experiment"), **asked})
         for t in recorded
     ]  # fmt: skip
@@ -99,7 +107,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
     cursor = Cursor(run_dir, target)
     if cursor.deleted:
         if not named:
-            return Synced("", 0)
+            return Synced("", 0, deleted=True)
         cursor.forget()
     make = trackers.find(target.tracker)
     tracker = make(cursor)
@@ -113,6 +121,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
     follower = Follower(cursor, tracker, lost.append)
     backoff, until = Backoff(), time.monotonic() + timeout
     error: Exception | None = None
+    anew = 0
     with grants.credentials(target.uri):
         while True:
             try:
@@ -120,22 +129,26 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
                     follower.verify()  # a server may have lost what it had
                 follower.retry_left()
                 follower.pass_on()
-            except Deleted:
-                if not named:
-                    text = f"{run_dir}: {tracker.title} run {cursor.run_id} was deleted there; it stays so."
-                    return Synced(text, 0)
+                error = follower.files_error
+            except Deleted as deleted:
+                if not named or anew:
+                    return Synced(
+                        f"{run_dir}: {deleted}; nothing is sent.", total if named else 0, deleted=True
+                    )
+                anew += 1
                 cursor.forget()
                 follower.tracker.close()
                 follower = Follower(cursor, make(cursor), lost.append)
+                continue
             except Exception as fault:
                 error = fault
-                backoff.failed()
-                if tracker.kind(fault) != errors.PASSING or time.monotonic() + backoff.remaining > until:
-                    break
-                time.sleep(backoff.remaining)
-            else:
-                error = None
+            if error is None:
                 break
+            backoff.failed()
+            pause = max(backoff.remaining, follower.files.remaining)
+            if tracker.kind(error) != errors.PASSING or time.monotonic() + pause > until:
+                break
+            time.sleep(pause)
         follower.tracker.close()
     return _summary(run_dir, follower, lost, error)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import trackers
 from trainrun.tracking.delivery import errors
+from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
-from trainrun.tracking.delivery.replay import Backoff, Follower
+from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.ui import console
 from trainrun.util import grants, imports
@@ -56,6 +57,8 @@ class TrackerDelivery:
         """Deliver at once: the user waits."""
         self._due = 0.0
         self.backoff.hurry()
+        if self.follower is not None:
+            self.follower.files.hurry()
 
     def due_now(self) -> None:
         """Deliver at the next turn."""
@@ -87,13 +90,30 @@ class TrackerDelivery:
             self.follower = Follower(cursor, tracker, self.run.warn, self._report)
         try:
             self.follower.pass_on()
-        except Deleted:
-            self._leave_deleted()
+        except Deleted as deleted:
+            self._leave_deleted(str(deleted))
             return
         self.backoff.succeeded()
-        self._report(failing=None)
+        self._report(failing=self._files_failing())
         if self.follower.done:
             self.finish()
+
+    def _files_failing(self) -> str | None:
+        """Return why files are not taken, or None; the user is told once, if it is no matter of a moment."""
+        follower = self.follower
+        if (error := follower.files_error) is None:
+            return None
+        reason = follower.tracker.reason(error)
+        place = f"files of {self.target.address}"
+        passing = follower.tracker.kind(error) == errors.PASSING and follower.files.failures < 2
+        if not passing and place not in self.run.service.warned:
+            self.run.service.warned.add(place)
+            console.log("".join(traceback.format_exception(error)))
+            self.run.warn(
+                f"the artifact store of {self.target.address} takes no files ({reason}); metrics and the run's end are sent, the "
+                f"files are tried again: trainrun sync {self.run.run_dir}"
+            )
+        return reason
 
     def failed(self, error: BaseException) -> None:
         """Record an error, and try again later."""
@@ -125,13 +145,12 @@ class TrackerDelivery:
         self.finished = True
         self.run.report(tracker=self.number, finished=True)
 
-    def _leave_deleted(self) -> None:
+    def _leave_deleted(self, reason: str) -> None:
         """Send nothing more, but keep the run's lock until it ends."""
         if not self._deleted:
             self._deleted = True
             self.run.warn(
-                f"{self.tracker.title} run {self.follower.cursor.run_id} was deleted on the tracking server; nothing more is "
-                f"sent. The journal keeps everything: trainrun sync {self.run.run_dir} records it anew."
+                f"{reason}; nothing more is sent. The journal keeps everything: trainrun sync {self.run.run_dir} records it anew."
             )
             self.run.report(tracker=self.number, finished=True)
         self._due = float("inf")

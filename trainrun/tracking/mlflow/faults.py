@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from trainrun.tracking.delivery import errors
+from trainrun.util import redaction
 
 _REFUSED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}  # 401, 403
 _INVALID = {
@@ -26,7 +27,7 @@ _PLAIN = (
 def kind(error: BaseException) -> str:
     """Return which fault of `delivery.errors` an exception is."""
     code, text = getattr(error, "error_code", None), str(error)
-    if isinstance(error, errors.Deleted | errors.Unsendable):
+    if isinstance(error, errors.Deleted | errors.Refused | errors.Unsendable):
         return errors.kind(error)
     if code == "RESOURCE_DOES_NOT_EXIST":
         return errors.GONE
@@ -41,6 +42,8 @@ def kind(error: BaseException) -> str:
 
 def reason(error: BaseException) -> str:
     """Return an exception in one short line without secrets."""
+    if isinstance(error, errors.Refused | errors.Deleted):
+        return redaction.text(str(error))
     for pattern, form in _PLAIN if type(error).__name__ == "MlflowException" else ():
         if match := pattern.search(str(error)):
             return form.format(next(filter(None, match.groups())).strip())

@@ -40,6 +40,15 @@ def log_dataset(client: Any, run_id: str, dataset: Mapping[str, Any]) -> None:
     client.log_inputs(run_id, datasets=[DatasetInput(described, tags)])
 
 
+def model_mark(record: Mapping[str, Any]) -> str:
+    """Return what tells a run's models apart: one that is resumed after its last epoch saves the same model again.
+
+    Args:
+        record: the journal's; those of an older trainrun have no `epochs`.
+    """
+    return f"epoch {record['epochs']}" if record.get("epochs") is not None else str(record.get("seq"))
+
+
 def log_model(
     client: Any, run_id: str, experiment_id: str, path: Path, record: Mapping[str, Any], new: bool
 ) -> None:
@@ -49,7 +58,7 @@ def log_model(
         client: MLflow's.
         run_id, experiment_id: of the run.
         path: the file.
-        record: the journal's, whose number marks the model.
+        record: the journal's, see `model_mark`.
         new: whether the server cannot have it yet.
     """
     with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
@@ -59,7 +68,7 @@ def log_model(
             return
         from mlflow.entities import LoggedModelOutput
 
-        mark = {"trainrun.record": str(record.get("seq"))}
+        mark = {"trainrun.record": model_mark(record)}
         known = [] if new else client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
         logged = next((m for m in known if mark.items() <= (m.tags or {}).items()), None)
         if logged is None:

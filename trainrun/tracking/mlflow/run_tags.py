@@ -14,6 +14,7 @@ KEY = "trainrun.key"
 def key_of(start: Mapping[str, Any]) -> str:
     """Return what identifies a run on every server: a hash of its journal's first record, so that none has to be kept."""
     parts = [str(start.get(k)) for k in ("run_id", "host", "run_dir", "pid", "time")]
+    parts += [start["copy"]] if start.get("copy") else []  # of a copy, which is another run
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 

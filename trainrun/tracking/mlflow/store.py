@@ -1,4 +1,4 @@
-"""The tracking store by its address: the default one, SQLite files, and mlflow imported without a sound."""
+"""The tracking store by its address, its experiments, and mlflow imported without a sound."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError
+from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Target
+from trainrun.tracking.mlflow import sqlite
 from trainrun.ui import console
 from trainrun.util import redaction
 
 DEFAULT_DATABASE = "mlflow.db"
 VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
-ARTIFACTS = "mlartifacts"
+NAME_LENGTH = 200  # bytes of a folder's name
 PATIENCE = 30  # seconds for one request
 
 
@@ -58,18 +58,15 @@ def address(uri: str | None) -> str:
     return resolve_uri(None if uri is not None and redaction.HIDDEN in uri else uri)
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store, or None for any other."""
-    path = uri.removeprefix("sqlite:///")
-    return None if path == uri or path == ":memory:" else Path(path)
-
-
 def experiment(client: Any, target: Target) -> str:
-    """Return the id of a target's experiment, which is made, or restored, if need be.
+    """Return the id of a target's experiment, which is made if need be.
 
     Args:
         client: MLflow's.
         target: the address and the experiment's name.
+
+    Raises:
+        errors.Deleted: a user has deleted the experiment; it is not restored without their knowing.
     """
     known = client.get_experiment_by_name(target.experiment)
     if known is None:
@@ -81,40 +78,28 @@ def experiment(client: Any, target: Target) -> str:
             if known is None:
                 raise
     if known.lifecycle_stage == "deleted":
-        client.restore_experiment(known.experiment_id)
+        raise errors.Deleted(
+            f"experiment {target.experiment!r} was deleted in MLflow (mlflow experiments restore --experiment-id "
+            f"{known.experiment_id} brings it back; tracking.experiment= names another)"
+        )
     return known.experiment_id
 
 
 def _artifact_root(target: Target) -> str | None:
     """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
-    file = sqlite_file(target.uri)
-    if file is None:
-        return None
-    return (file.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", target.experiment)).as_uri()
+    file = sqlite.file_of(target.uri)
+    return (
+        None if file is None else (file.parent / sqlite.ARTIFACTS / folder_name(target.experiment)).as_uri()
+    )
 
 
-@contextlib.contextmanager
-def one_at_a_time(uri: str) -> Iterator[None]:
-    """Let one process at a time create the SQLite store: MLflow's migrations do not bear company."""
-    file = sqlite_file(uri)
-    if file is None:
-        yield
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    # The database itself must not be locked: closing it would drop SQLite's own locks.
-    with open(Path(tempfile.gettempdir()) / _lock_name(file), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _lock_name(file: Path) -> str:
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    return f"trainrun-{owner}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:16]}.lock"
+def folder_name(experiment: str) -> str:
+    """Return the name of an experiment's folder: no file system refuses it, and it leads to no other folder."""
+    name = re.sub(r"[^\w.-]", "_", experiment)
+    if name.strip(".") and len(name.encode()) <= NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(experiment.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{name.replace('.', '_')[:50]}-{digest}"
 
 
 class _ToLog(logging.Handler):

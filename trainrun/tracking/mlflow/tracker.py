@@ -18,7 +18,7 @@ from typing import Any
 from trainrun.tracking import find, history, status, summary
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor
-from trainrun.tracking.mlflow import faults, inputs_outputs, limits, parent_run, run_tags, store
+from trainrun.tracking.mlflow import faults, inputs_outputs, limits, parent_run, run_tags, sqlite, store
 from trainrun.tracking.mlflow.attempts import Attempts
 from trainrun.tracking.trackers import Tracker
 
@@ -37,6 +37,7 @@ class MlflowTracker(Tracker):
     """
 
     title = "MLflow"
+    files_apart = True
 
     def __init__(self, cursor: Cursor, since: float = math.inf):
         self._client: Any = None
@@ -58,7 +59,7 @@ class MlflowTracker(Tracker):
 
     def begin(self) -> None:
         self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
-        self._models: set[str] = set()  # numbers of the model records whose sending has begun
+        self._models: set[str] = set()  # marks of the models whose sending has begun
         self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
         self._attempts, self._metric_names = Attempts(), limits.Names()
         self._experiment_id: str | None = None
@@ -130,14 +131,10 @@ class MlflowTracker(Tracker):
     def _connect(self) -> None:
         if self._client is None:
             store.import_quietly()
-            from mlflow import MlflowClient
-
             # A SQLite file is made here, and what goes to databases is imported.
-            with store.one_at_a_time(self.target.uri):
-                self._client = MlflowClient(tracking_uri=self.target.uri)
+            self._client = sqlite.connect(self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
-            with store.one_at_a_time(self.target.uri):
-                self._experiment_id = store.experiment(self._client, self.target)
+            self._experiment_id = store.experiment(self._client, self.target)
 
     def _create(self, start: Mapping[str, Any], parent: str | None) -> str:
         below = {parent_run.TAG: parent} if parent else {}
@@ -247,9 +244,9 @@ class MlflowTracker(Tracker):
         self._name_the_run()
 
     def _model(self, path: Path, record: Mapping[str, Any]) -> None:
-        number = str(record.get("seq"))
-        new = self._made and number not in self._models
-        self._models.add(number)
+        mark = inputs_outputs.model_mark(record)
+        new = self._made and mark not in self._models
+        self._models.add(mark)
         run_id, experiment_id = self.cursor.run_id, self.cursor.experiment_id
         inputs_outputs.log_model(self._client, run_id, experiment_id, path, record, new)
 

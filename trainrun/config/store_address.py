@@ -1,0 +1,43 @@
+"""The rules for the address of a tracker's store, before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import Problem
+
+SQLITE = "sqlite:"
+RESERVED = "?#%"  # mean something in an address, so that a path with them would lead elsewhere
+IN_MEMORY = (":memory:", "")
+
+
+def problems(key: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the address in a tracker's settings, or with that of its default.
+
+    Args:
+        key: of the settings.
+        settings: of one tracker.
+    """
+    if "uri" not in settings:
+        return
+    uri = settings["uri"] or os.environ.get(f"{str(settings['name']).upper()}_TRACKING_URI")
+    if not isinstance(uri, str):
+        uri = f"{SQLITE}///{Path.cwd()}"  # the default lies there
+    if not uri.startswith(SQLITE) and not uri.endswith(".db"):
+        return
+    path = uri.removeprefix(SQLITE).removeprefix("//").removeprefix("/") if uri.startswith(SQLITE) else uri
+    if path in IN_MEMORY:
+        yield Problem(
+            f"{key}.uri",
+            f"got {uri}, which keeps nothing: the runs are gone when the process ends. Name a file, as in "
+            f"{key}.uri=sqlite:///runs.db, or take tracking=none.",
+        )
+    elif odd := sorted(set(RESERVED) & set(path if os.path.isabs(path) else f"{Path.cwd()}{path}")):
+        yield Problem(
+            f"{key}.uri",
+            f"the path of the SQLite file holds {' and '.join(odd)}, which an address cannot. Name a file in another folder, as "
+            f"in {key}.uri=sqlite:////tmp/runs.db, or take tracking=none.",
+        )

@@ -1,0 +1,156 @@
+"""Where a run was born: whether a directory still holds it, after a move, or a copy of it, which becomes a run of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import UserError
+from trainrun.tracking import journal, status
+from trainrun.tracking.delivery import state
+from trainrun.util import paths
+
+EVENT = "copied"  # the journal's event by which a copy becomes a run of its own
+SQLITE = "sqlite:///"
+
+
+def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
+    """Return whether a run lies where a start record says; one of an older version may not say.
+
+    Args:
+        run_dir: its directory, as it is named now.
+        start: a start record of its journal, or the record of its copy.
+    """
+    home = start.get("run_dir")
+    return not isinstance(home, str) or _same(Path(home), run_dir)
+
+
+def adopt(run_dir: Path) -> str | None:
+    """Make a run of its own out of a copy: its journal says so, and nothing that trackers know of the original counts for it.
+
+    A run that lies elsewhere than where it was born is a copy if the one at its birthplace begins with the same record. Otherwise
+    it was moved, and stays what it is. The caller has the run's lock.
+
+    Args:
+        run_dir: its directory.
+
+    Returns:
+        The original's directory; None: it is no copy, or one that has become a run of its own before.
+    """
+    path = run_dir / status.JOURNAL
+    if at_home(run_dir, journal.first(path)):
+        return None
+    records = journal.read(path).records
+    born = next((r for r in reversed(records) if r["kind"] == "start" or _is_copy(r)), {})
+    if at_home(run_dir, born):
+        return None
+    theirs, ours = (_first_line(folder / status.JOURNAL) for folder in (Path(born["run_dir"]), run_dir))
+    if not theirs or theirs != ours:
+        return None
+    book = journal.Journal(path)
+    try:
+        home = str(run_dir.absolute())
+        book.write(
+            "event",
+            event=EVENT,
+            copied_from=born["run_dir"],
+            run_id=run_dir.absolute().name,
+            run_dir=home,
+            copy=secrets.token_hex(8),
+        )
+    finally:
+        book.close()
+    (run_dir / state.FILE).unlink(missing_ok=True)
+    return born["run_dir"]
+
+
+def _is_copy(record: Mapping[str, Any]) -> bool:
+    return record["kind"] == "event" and record.get("event") == EVENT
+
+
+def copied(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the record that made a run out of a copy, the newest; None: the run is no copy."""
+    return next((r for r in reversed(records) if _is_copy(r)), None)
+
+
+def start_of_copy(start: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's first record as that of a copy: another run for every tracker.
+
+    Args:
+        start: the first record.
+        copy: see `copied`.
+    """
+    tags = {**(start.get("tags") or {}), "trainrun.copied_from": copy.get("copied_from")}
+    return {**start, **{k: copy.get(k) for k in ("run_id", "run_dir", "copy")}, "tags": tags}
+
+
+def refuse_links(run_dir: Path) -> None:
+    """Refuse to go on in a directory that would have us write elsewhere: it may come from a stranger.
+
+    Raises:
+        UserError: a link in it leads out of it.
+    """
+    if (link := paths.link_out_of(run_dir)) is not None:
+        raise UserError(
+            f"{link[0]} is a link to {link[1]}, which would be written to. What a run writes is in its own directory: put a copy "
+            "in the link's place, or remove it."
+        )
+
+
+def workplace(run_dir: Path, start: Mapping[str, Any]) -> Path | None:
+    """Return the folder that a run's relative paths count from: where it was started, or what has come of that by a move or copy.
+
+    Args:
+        run_dir: its directory, as it is named now.
+        start: a start record of its journal.
+
+    Returns:
+        None: it is not known; the present working directory is as good as any. Never the folder of another project.
+    """
+    if not isinstance(start.get("cwd"), str):
+        return None
+    cwd, here = Path(start["cwd"]), run_dir.absolute()
+    if at_home(run_dir, start):
+        inside = isinstance(start.get("run_dir"), str) or here.is_relative_to(cwd)
+        return cwd if inside and cwd.is_dir() else None
+    home = Path(start["run_dir"])
+    if not home.is_relative_to(cwd):
+        return None
+    inner = home.relative_to(cwd).parts  # outputs/runs/NAME
+    return here.parents[len(inner) - 1] if inner and here.parts[-len(inner) : -1] == inner[:-1] else None
+
+
+def relocated(address: Any, run_dir: Path, start: Mapping[str, Any]) -> Any:
+    """Return a tracker's recorded address; a file of the project that the run was copied or moved out of is that of its own.
+
+    Args:
+        address: as recorded.
+        run_dir: the run's directory, as it is named now.
+        start: the start record that names the address.
+    """
+    if not isinstance(address, str) or not address.startswith(SQLITE) or at_home(run_dir, start):
+        return address
+    file, cwd = Path(address.removeprefix(SQLITE)), Path(str(start.get("cwd", "")))
+    if not cwd.is_absolute() or not file.is_relative_to(cwd):
+        return address
+    return f"{SQLITE}{(workplace(run_dir, start) or Path.cwd()) / file.relative_to(cwd)}"
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one == other.absolute():
+        return True
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _first_line(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.readline(journal.FIRST_LINE_LENGTH)
+    except OSError:
+        return b""
