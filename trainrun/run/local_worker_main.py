@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -46,8 +47,8 @@ def _work(run_dir: Path, report: int) -> int:
         code, errors = error.exit_code, {"message": str(error)}
     except Interrupted as stop:
         code = stop.exit_code
-    with open(report, "w", encoding="utf-8") as pipe:
-        json.dump(errors, pipe)
+    with contextlib.suppress(BrokenPipeError), open(report, "w", encoding="utf-8") as pipe:
+        json.dump(errors, pipe)  # the parent process may be gone
     return code
 
 
