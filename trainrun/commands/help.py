@@ -31,7 +31,7 @@ FLAGS = """\
 -cn, --config-name NAME   use another primary config
 -i, --info [what]         where the config comes from: searchpath, defaults …
 -sc install=bash|zsh|fish completion: eval "$(trainrun -sc install=bash)"
---env NAME,NAME           variables of the environment that the config may read
+--env NAME,NAME           environment variables that the config may read
 --trust URI               send credentials to this address from now on
 --hydra-help              Hydra's own help
 --version                 trainrun's version"""
