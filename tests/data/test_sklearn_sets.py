@@ -96,17 +96,23 @@ def test_impossible_shares_are_refused_before_loading(name):
     assert said.problems[0][0] == "test" and "below 1" in said.problems[0][1]
 
 
-def test_modules_load_nothing_heavy():
+def test_modules_load_nothing_heavy(tmp_path):
     code = (
         "import sys, importlib, pathlib, trainrun.data as d\n"
         "for p in pathlib.Path(d.__path__[0]).glob('*.py'):\n"
         "    importlib.import_module('trainrun.data.' + p.stem)\n"
         "for name in ('digits', 'iris', 'synthetic', 'none'):\n"
         "    importlib.import_module('trainrun.data.' + name).describe()\n"
-        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'pandas', 'pyarrow') if m in sys.modules])"
+        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'pandas', 'pyarrow') if m in sys.modules])\n"
+        "text = 'a,c,y\\n' + ''.join(f'{i if i % 9 else \"NA\"},{\"uvw\"[i % 3]},{i % 2}\\n' for i in range(90))\n"
+        "path = pathlib.Path(sys.argv[1], 't.csv'); path.write_text(text)\n"
+        "import trainrun.data.csv as table\n"
+        "assert not table.describe(path=path, target='y', missing='mean_or_mode').problems\n"
+        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'pandas') if m in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 def test_none_is_one_placeholder_without_labels():

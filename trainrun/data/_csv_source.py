@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainrun.data import _csv_lines
-from trainrun.data._columns import LARGEST
 from trainrun.data._csv_file import UTF_8, CsvFile
+from trainrun.data._table import as_numpy, within_float32
 from trainrun.data._table_settings import Fault
 
 if TYPE_CHECKING:
@@ -150,15 +150,14 @@ def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
     import numpy as np
 
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if name in numbers:
-            values = column.to_numpy()
-            present = values[~np.isnan(values)]
-            if (
-                len(present) != len(values) - column.null_count
-                or not len(present)
-                or abs(present).max() > LARGEST
-            ):
+        gaps = 0
+        for chunk in column.chunks if name in numbers else ():
+            values = as_numpy(chunk, np.nan)
+            gaps += int(np.isnan(values).sum())
+            if not within_float32(values):
                 return False
+        if name in numbers and (gaps != column.null_count or gaps == len(column)):
+            return False
     return True
 
 

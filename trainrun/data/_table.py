@@ -95,6 +95,43 @@ def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]
     return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
 
 
+def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
+    """Return numbers as a read-only array, without pandas, which Arrow's `to_numpy` and `scalar` import.
+
+    Args:
+        values: float64 or integers.
+        null: stands for a null.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if array.null_count:
+        filler = pa.py_buffer(np.full(1, null, str(array.type).replace("double", "float64")))
+        array = pc.fill_null(array, pa.Array.from_buffers(array.type, 1, [None, filler])[0])
+    return np.from_dlpack(array)
+
+
+def within_float32(numbers: np.ndarray) -> bool:
+    """Return whether all numbers that are present are finite as float32."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        low, high = np.fmin.reduce(numbers, initial=0), np.fmax.reduce(numbers, initial=0)
+    return bool(low >= -LARGEST and high <= LARGEST)
+
+
+def _strings(texts: Sequence[str]) -> pa.StringArray:
+    """Return an Arrow array of texts, without pandas, which `pyarrow.array` imports."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype="int32")
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
 def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None) -> Column:
     """Return a column that has a type."""
     import numpy as np
@@ -109,15 +146,17 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
     if not numeric or settings.numbers_may_be_missing:
         return _text(pc.cast(values, pa.string()), settings, forced if numeric else bool(forced))
-    if t.is_floating(kind):
-        values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if forced is False:
+        if t.is_floating(kind):
+            values = pc.if_else(pc.is_nan(values), pa.nulls(1, kind)[0], values)
         return encoded(values, settings)
-    numbers = pc.cast(values, pa.float64(), safe=False).to_numpy().astype("float64", copy=False)
-    column = Column(numbers, invalid=np.flatnonzero(np.abs(numbers) > LARGEST))
-    if values.null_count:
-        column.missing = {"": values.null_count}
-        column.first_missing = int(np.isnan(numbers).argmax())
+    numbers = as_numpy(pc.cast(values, pa.float64(), safe=False), np.nan)
+    column = Column(numbers)
+    gaps = np.isnan(numbers)
+    if gaps.any():
+        column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())
+    if not within_float32(numbers):
+        column.invalid = np.flatnonzero(np.abs(numbers) > LARGEST)
     return column
 
 
@@ -139,7 +178,7 @@ def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column |
 
     def cast(column: pa.ChunkedArray) -> np.ndarray | None:
         try:
-            numbers = pc.cast(column, pa.float64()).to_numpy()
+            numbers = as_numpy(pc.cast(column, pa.float64()), np.nan)
         except pa.ArrowInvalid:
             return None
         # Arrow reads inf and nan as numbers; -inf and inf are found by their size.
@@ -149,17 +188,16 @@ def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column |
     numbers = None if values.null_count or settings.numbers_may_be_missing else cast(values)
     if numbers is None:
         values = pc.utf8_trim_whitespace(values)
-        words = pa.array(sorted(settings.missing_words), values.type)
-        gone = pc.or_(
-            pc.is_null(values), pc.fill_null(pc.is_in(pc.utf8_lower(values), value_set=words), False)
-        )
-        numbers = cast(pc.if_else(gone, pa.scalar(None, values.type), values))
+        words = pc.cast(_strings(sorted(settings.missing_words)), values.type)
+        gone = pc.or_(pc.is_null(values), pc.is_in(pc.utf8_lower(values), value_set=words))
+        numbers = cast(pc.if_else(gone, pa.nulls(1, values.type)[0], values))
         if numbers is None:
             return None
-        counts = pc.fill_null(values.filter(gone), "").value_counts()
-        column.missing = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+        counts = values.filter(gone).value_counts()
+        for text, count in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
+            column.missing[text or ""] = column.missing.get(text or "", 0) + count
         column.first_missing = int(np.isnan(numbers).argmax()) if column.missing else 0
-    if not np.isfinite(numbers).any() or (np.abs(numbers) > LARGEST).any():
+    if np.isnan(numbers).all() or not within_float32(numbers):
         return None
     column.numbers = numbers
     return column
@@ -177,7 +215,7 @@ def encoded(values: pa.ChunkedArray, settings: TableSettings) -> Column:
     ids = {text: i for i, text in enumerate(texts)}
     # The last one is that of a null, whose index is -1.
     lookup = np.array([*(ids.get(text, -1) for text in raw), -1], "int64")
-    indices = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = as_numpy(dictionary.indices, -1)
     counts = np.bincount(indices + 1, minlength=len(raw) + 1).tolist()
     missing: dict[str, int] = {"": counts[0]} if counts[0] else {}
     for text, count in zip(raw, counts[1:], strict=True):

@@ -75,7 +75,8 @@ def dataset(
         # Column after column from the table to here, so that the numbers are in memory once.
         wide = np.empty((len(keep), len(numeric)))
         for i, name in enumerate(numeric):
-            wide[:, i] = filled(columns[name].numbers[keep], parts[0], settings.missing, name, record)
+            numbers = columns[name].numbers if len(keep) == table.rows else columns[name].numbers[keep]
+            wide[:, i] = filled(numbers, parts[0], settings.missing, name, record)
             columns[name].numbers = None
         views = [View.of(wide).part(part) for part in parts]
         if standardize:
