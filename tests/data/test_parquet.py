@@ -150,3 +150,13 @@ def test_decimals_and_large_text_are_understood(tmp_path):
     np.testing.assert_array_equal(data.train.x["numeric"][:, 0], np.arange(30) + 0.5)
     assert data.preprocessing["categories"] == {"city": ["<unknown>", "Oslo", "Rome"]}
     assert data.target.classes == ("0", "1", "2")
+
+
+def test_offsets_that_lead_outside_of_memory_are_damage(tmp_path):
+    path = tmp_path / "t.feather"
+    frame().assign(city="Rome").to_feather(path, compression="uncompressed")
+    content = path.read_bytes()
+    offsets = np.arange(0, 4 * 61, 4, dtype="int32").tobytes()
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, offsets[:4] + np.int32(2**30).tobytes() + offsets[8:]))
+    assert "cannot be read as Feather" in faults(path, "feather")

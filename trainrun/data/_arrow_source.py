@@ -53,7 +53,9 @@ class ArrowSource:
         tables = []
         for file in self._files:
             try:
-                tables.append(_read(file, self._kind, columns).select(columns).cast(schema))
+                table = _read(file, self._kind, columns)
+                table.validate(full=True)  # offsets of a damaged file lead outside of memory
+                tables.append(table.select(columns).cast(schema))
             except (pa.ArrowException, OSError) as error:
                 return None, [("path", _damaged(file, self._kind, error))]
         self._rows = [table.num_rows for table in tables]
