@@ -247,6 +247,14 @@ def test_constraint_holds_after_a_step(constraint, holds, seeded):
         assert holds(np.linalg.norm(kernel, axis=0), kernel)
 
 
+def test_a_constraint_on_biases_holds_after_a_step(seeded):
+    model, x = build("mlp", (NUMERIC,), units=[4], bias_constraint="non_neg"), values((NUMERIC,))
+    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", jit_compile=False)
+    model.fit(x, np.zeros((6, 1), "float32"), batch_size=6, verbose=0)
+    assert all((np.asarray(bias) >= 0).all() for bias in biases(model))
+    assert any((np.asarray(kernel) < 0).any() for kernel in kernels(model))
+
+
 def test_weights_take_names_objects_and_nothing():
     dealt = Weights("he_normal", keras.regularizers.L2(0.1), None, "l1", "non_neg").dense()
     assert isinstance(dealt["kernel_initializer"], keras.initializers.HeNormal)

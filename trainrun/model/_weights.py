@@ -25,6 +25,7 @@ class Weights:
         activity_regularizer: penalty on the outputs of the hidden layers, or of the output layer if there are none; Keras
             divides it by the batch size. Default None.
         constraint: on the kernels, applied after each step; default None.
+        bias_constraint: on the biases, applied after each step; default None.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Weights:
         bias_regularizer: Any = None,
         activity_regularizer: Any = None,
         constraint: Any = None,
+        bias_constraint: Any = None,
     ):
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.activity_regularizer = keras.regularizers.get(activity_regularizer)
         self.constraint = keras.constraints.get(constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
         self._copies = 0
 
     def next_initializer(self) -> Callable[..., Any] | None:
@@ -64,6 +67,7 @@ class Weights:
             "kernel_regularizer": self.regularizer,
             "kernel_constraint": self.constraint,
             "bias_regularizer": self.bias_regularizer if bias else None,
+            "bias_constraint": self.bias_constraint if bias else None,
             "activity_regularizer": self.activity_regularizer if activity else None,
         }
 

@@ -30,6 +30,7 @@ def cnn(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a network of convolutions, each followed by 2x2 max pooling while the image is large enough, and a dense layer.
 
@@ -43,14 +44,16 @@ def cnn(
         dropout: fraction of the dense layer's outputs set to 0 during training, in [0, 1); default 0.
         batch_norm: add batch normalization before each activation; default False.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the hidden layers' outputs, per example; default None.
 
     Raises:
         UserError: the activation is unknown, or the data is not a single image.
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     _, x = single_input(pairs, "image", "cnn", "model=mlp")
     for i, count in enumerate(as_list(filters)):

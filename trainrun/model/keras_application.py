@@ -40,6 +40,7 @@ def keras_application(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build the network without its classification layer, then global average pooling and an output layer.
 
@@ -57,7 +58,7 @@ def keras_application(
         options: further arguments of the function, such as `alpha`; default None.
         initializer: of the kernels; default None: the network's own.
         regularizer, constraint: of the kernels; default None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the pooled features, per example; default None.
 
     Raises:
@@ -71,7 +72,9 @@ def keras_application(
                 f"expected one of {', '.join(known)}, got {application!r}.{did_you_mean(str(application), known)}",
             )
         )
-    own = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    own = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     spec, x = single_input(pairs, "image", "keras_application", "model=mlp")
     height, width = (size or max(side, MINIMUM_SIZE.get(application, 32)) for side in spec.shape[:2])

@@ -27,6 +27,7 @@ def linear(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build `activation(x W + b)` over all inputs, concatenated to `x`.
 
@@ -36,10 +37,12 @@ def linear(
         inputs, target: specs of the data.
         head: activation of the output layer; None for logits, scores and real numbers.
         initializer, regularizer, constraint: of the kernel W; defaults Glorot uniform, None, None.
-        bias_regularizer: of the bias b; default None.
+        bias_regularizer, bias_constraint: of the bias b; default None.
         activity_regularizer: of the output, per example; default None.
     """
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     return keras.Model(
         tensors,

@@ -32,6 +32,7 @@ def mlp(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a stack of dense layers over all inputs, concatenated to vectors.
 
@@ -44,14 +45,16 @@ def mlp(
         batch_norm: add batch normalization before each activation; default False.
         embedding: width of the tokens' embedding; default None: by the size of the vocabulary.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the hidden layers' outputs, per example; default None.
 
     Raises:
         UserError: the activation is unknown.
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     x = flatten_inputs(pairs, embedding=embedding)
     x = dense_stack(

@@ -36,6 +36,7 @@ def recurrent(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a stack of recurrent layers; the last state of the last one is the input of the output layer.
 
@@ -52,7 +53,7 @@ def recurrent(
         dropout: fraction of each layer's outputs set to 0 during training, in [0, 1); default 0.
         initializer: of the input kernels; default Glorot uniform. The recurrent kernels are orthogonal.
         regularizer, constraint: of the input and recurrent kernels; default None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the recurrent layers' outputs, per example; default None.
 
     Raises:
@@ -74,7 +75,9 @@ def recurrent(
         raise UserError(
             Problem("model.units", "expected the width of at least one recurrent layer, got an empty list.")
         )
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     x = sequence_inputs(pairs, embedding, weights, mask_zero=mask_zero)
     for i, width in enumerate(widths):

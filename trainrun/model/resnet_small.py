@@ -31,6 +31,7 @@ def resnet_small(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a convolution, stages of residual blocks, and global average pooling.
 
@@ -44,7 +45,7 @@ def resnet_small(
         dropout: fraction of the pooled features set to 0 during training, in [0, 1); default 0.
         batch_norm: add batch normalization before each activation; default True.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of each block's output, per example; default None.
 
     Raises:
@@ -54,7 +55,9 @@ def resnet_small(
         He et al. 2016, Deep Residual Learning for Image Recognition, https://arxiv.org/abs/1512.03385
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     _, x = single_input(pairs, "image", "resnet_small", "model=mlp")
     x = conv_block(x, as_list(filters)[0], weights, activation=activation, batch_norm=batch_norm, name="stem")

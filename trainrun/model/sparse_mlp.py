@@ -33,6 +33,7 @@ def sparse_mlp(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a stack of dense layers, each followed by Keras' `ActivityRegularization`.
 
@@ -49,14 +50,16 @@ def sparse_mlp(
         dropout: fraction of each hidden layer's outputs set to 0 during training, after the penalty, in [0, 1); default 0.
         embedding: width of the tokens' embedding; default None: by the size of the vocabulary.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: a further penalty on the hidden layers' outputs, per example; default None.
 
     Raises:
         UserError: the activation is unknown.
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     x = flatten_inputs(pairs, embedding=embedding)
     for i, width in enumerate(as_list(units)):

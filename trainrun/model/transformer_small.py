@@ -37,6 +37,7 @@ def transformer_small(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a pre-norm Transformer encoder with learned position embeddings, and average pooling over the steps.
 
@@ -54,7 +55,7 @@ def transformer_small(
         dropout: fraction of each sublayer's outputs set to 0 during training, in [0, 1); default 0.
         initializer, regularizer, constraint: of the kernels of dense and attention layers; defaults Glorot uniform,
             None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the feed-forward networks' hidden outputs, per example; default None.
 
     Raises:
@@ -67,7 +68,9 @@ def transformer_small(
     check_activation(activation)
     if width % heads:
         raise UserError(Problem("model.width", f"expected a multiple of model.heads={heads}, got {width}."))
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     if weights.regularizer is not None:
         weights.conv()  # refuses a regularizer for matrices: the kernels of an attention layer have three axes
     tensors, pairs = input_tensors(inputs)

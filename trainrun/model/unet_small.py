@@ -29,6 +29,7 @@ def unet_small(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build a U-Net. An image whose height and width cannot be halved evenly is padded first, and the output is cropped.
 
@@ -41,7 +42,7 @@ def unet_small(
         dropout: fraction of the lowest level's outputs set to 0 during training, in [0, 1); default 0.
         batch_norm: add batch normalization before each activation; default True.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the hidden layers' outputs, per example; default None.
 
     Raises:
@@ -52,7 +53,9 @@ def unet_small(
         https://arxiv.org/abs/1505.04597
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     spec, x = single_input(pairs, "image", "unet_small", "model=mlp")
     if target.shape != spec.shape[:2]:

@@ -31,6 +31,7 @@ def wide_and_deep(
     bias_regularizer: Regularizer = None,
     activity_regularizer: Regularizer = None,
     constraint: Constraint = None,
+    bias_constraint: Constraint = None,
 ) -> keras.Model:
     """Build `activation(wide V + deep(embedded) W + b)`.
 
@@ -45,7 +46,7 @@ def wide_and_deep(
         dropout: fraction of each hidden layer's outputs set to 0 during training, in [0, 1); default 0.
         batch_norm: add batch normalization before each activation; default False.
         initializer, regularizer, constraint: of the kernels; defaults Glorot uniform, None, None.
-        bias_regularizer: of the biases; default None.
+        bias_regularizer, bias_constraint: of the biases; default None.
         activity_regularizer: of the hidden layers' outputs, per example; default None.
 
     Raises:
@@ -55,7 +56,9 @@ def wide_and_deep(
         Cheng et al. 2016, Wide & Deep Learning for Recommender Systems, https://arxiv.org/abs/1606.07792
     """
     check_activation(activation)
-    weights = Weights(initializer, regularizer, bias_regularizer, activity_regularizer, constraint)
+    weights = Weights(
+        initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
+    )
     tensors, pairs = input_tensors(inputs)
     wide = flatten_inputs(pairs, one_hot=True)
     x = flatten_inputs(pairs, embed=True)
