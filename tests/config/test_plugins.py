@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from trainrun.cli import main
 from trainrun.config import plugins
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
@@ -95,3 +96,33 @@ def test_an_installed_package_offers_its_components(tmp_path):
         [sys.executable, "-c", code, "ls", "loss"], cwd=where, capture_output=True, text=True, check=True
     )
     assert "offered_loss" in listed.stdout and "plug-in offered" in listed.stdout
+
+
+@pytest.mark.parametrize("from_where", ["command line", "project", "experiment"])
+def test_ls_and_show_know_plugins_wherever_they_are_named(inside, capsys, from_where):
+    (inside / "mine.py").write_text(LOSS.format(name="powered"))
+    (inside / "conf" / "experiment").mkdir(parents=True)
+    overrides = []
+    if from_where == "project":
+        (inside / "conf" / "config.yaml").write_text("defaults: [trainrun, _self_]\nplugins: [./mine.py]\n")
+    elif from_where == "experiment":
+        text = "# @package _global_\ndefaults: [override /loss: powered]\nplugins: [./mine.py]\n"
+        (inside / "conf" / "experiment" / "e.yaml").write_text(text)
+        overrides = ["experiment=e"]
+        assert preflight.overrides(overrides)[0]["loss"] == {"name": "powered", "power": 2.0}
+    else:
+        overrides = ["plugins=[./mine.py]"]
+    assert main(["ls", "loss", *overrides]) == 0
+    assert "powered" in capsys.readouterr().out
+    assert main(["show", "loss/powered", *overrides]) == 0
+    assert "Error to a power." in capsys.readouterr().out
+
+
+def test_a_loss_of_a_plugin_is_a_metric_too(inside):
+    (inside / "mine.py").write_text(LOSS.format(name="powered"))
+    config, found = preflight.overrides(
+        ["plugins=[./mine.py]", "data=diabetes", "metric=[powered,huber]", "metric.huber.delta=2"]
+    )
+    assert found == []
+    assert config["metric"]["powered"] == {"name": "powered", "power": 2.0}
+    assert config["metric"]["huber"] == {"name": "Huber", "delta": 2, "dtype": None}

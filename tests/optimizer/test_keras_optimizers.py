@@ -104,5 +104,5 @@ def test_keras_schedule_free_adamw_follows_the_papers_formula():
 
 @pytest.mark.parametrize("option", list(option_files.options("optimizer").values()), ids=lambda o: o.name)
 def test_lr_is_refused_by_a_message_that_names_learning_rate(option):
-    with pytest.raises(UserError, match=r"no argument lr; it is called learning_rate"):
+    with pytest.raises(UserError, match=r"no argument lr\. It is called learning_rate"):
         trainrun.build("optimizer", option.name, lr=1)

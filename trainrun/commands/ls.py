@@ -1,4 +1,4 @@
-"""`trainrun ls [GROUP]`: list the option groups, or the options of one group."""
+"""`trainrun ls [GROUP] [plugins=[…]]`: list the option groups, or the options of one group."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ GROUPS = {
     "constraint": "weight constraints: model.constraint=max_norm",
     "layer": "Keras layers, for model=layers",
 }
+OVERRIDES = "plugins=[./mine.py], or experiment=mine, whose components are shown too"
 
 
 def group_named(word: str) -> str:
@@ -59,8 +60,12 @@ def main(argv: Sequence[str]) -> int:
     """List the groups, or the options of one."""
     parser = Parser(prog="trainrun ls", description="List the option groups, or the options of one group.")
     parser.add_argument("group", nargs="?", help="one of " + ", ".join(GROUPS))
-    group = parser.parse_args(argv).group
-    announce_plugins()
+    parser.add_argument("overrides", nargs="*", help=OVERRIDES)
+    arguments = parser.parse_args(argv)
+    group, overrides = arguments.group, arguments.overrides
+    if group is not None and "=" in group:
+        group, overrides = None, [group, *overrides]
+    announce_plugins(overrides)
     if group is None:
         rows = [[name, str(_count(name)), meaning] for name, meaning in GROUPS.items()]
         console.table("", ["group", "options", "description"], rows)
@@ -69,20 +74,24 @@ def main(argv: Sequence[str]) -> int:
         )
         return 0
     console.table("", ["name", "use when", "from"], rows_of(group_named(group)))
+    if group == "metric":
+        console.note("Any loss is a metric, too, averaged over the examples: metric=[huber].")
     return 0
 
 
-def announce_plugins() -> None:
-    """Register the components of the plug-ins of the project and of installed packages, without importing them.
+def announce_plugins(overrides: Sequence[str]) -> None:
+    """Register the components of plug-ins: of the project's config, of installed packages, and of overrides.
+
+    Args:
+        overrides: ``plugins=[./mine.py]``, or ``experiment=mine`` whose YAML names plug-ins.
 
     Raises:
-        UserError: one of them cannot be read.
+        UserError: a plug-in is faulty, or another override is given.
     """
-    names = [*plugins.early([]), *plugins.entry_points()]
-    if names:
-        problems = plugins.announce(names)
-        if problems:
-            raise UserError(problems)
+    if others := [text for text in overrides if "=" not in text]:
+        raise UserError(f"{others[0]}: expected an override, such as plugins=[./mine.py].")
+    if problems := plugins.announce([*plugins.early(overrides), *plugins.entry_points()]):
+        raise UserError(problems)
 
 
 def _count(group: str) -> int:

@@ -1,4 +1,4 @@
-"""`trainrun show GROUP/NAME`: describe one option: YAML, docstring, arguments."""
+"""`trainrun show GROUP/NAME [plugins=[…]]`: describe one option: YAML, docstring, arguments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from trainrun.commands._parser import Parser
-from trainrun.commands.ls import GROUPS, announce_plugins, group_named
+from trainrun.commands.ls import GROUPS, OVERRIDES, announce_plugins, group_named
 from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import declaration_reader, hints, lookup, option_files, signatures
 from trainrun.sweep.space import samplers
@@ -18,9 +18,11 @@ def main(argv: Sequence[str]) -> int:
     """Show one option."""
     parser = Parser(prog="trainrun show", description="One option: its YAML, docstring and arguments.")
     parser.add_argument("what", metavar="GROUP/NAME", help="for example loss/huber")
-    what = parser.parse_args(argv).what
+    parser.add_argument("overrides", nargs="*", help=OVERRIDES)
+    arguments = parser.parse_args(argv)
+    what = arguments.what
     group, slash, name = what.replace("=", "/", 1).rpartition("/")
-    announce_plugins()
+    announce_plugins(arguments.overrides)
     if not slash or not name or not group:
         raise UserError(f"{what}: expected GROUP/NAME, for example loss/huber.{did_you_mean(what, GROUPS)}")
     group = group_named(group)
@@ -30,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     option = option_files.find(group, name)
     component = _component(group, name, option)
     if option is not None:
-        if typed is not option:
+        if typed is not None and typed is not option:
             console.note(f"{group}={name} is short for {group}={option.name}")
         for file in reversed(option.lineage()):  # its own keys first, then those of its defaults
             console.say(f"{file.path}", style="bold")

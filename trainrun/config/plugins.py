@@ -7,6 +7,7 @@ arguments are known before TensorFlow loads. It is *imported* once the config ha
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -14,8 +15,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import lookup, option_files, registrations
@@ -24,26 +26,47 @@ from trainrun.util import paths, yaml_file
 
 ENTRY_POINTS = "trainrun.plugins"
 _FILE = re.compile(r"(\.py$)|^[./~]")
+# The choice of options that may name plug-ins: experiment=mine, experiment=a,b of a sweep.
+_PRESET = re.compile(r"\+{0,2}(?P<group>experiment|debug)=(?P<names>[\w,/-]+)")
 
 
 def early(overrides: Sequence[str]) -> list[str]:
-    """Return the plug-ins that a command line and the nearest primary config name, before anything is composed."""
+    """Return the plug-ins that a command line names, before anything is composed.
+
+    As in the composed config, a list of the command line counts instead of one of its experiment or debug run, and that
+    instead of the nearest primary config's. Of a sweep over several experiments, the lists of all of them count.
+    """
     named: list[str] = []
     for _, folder in option_files.search_path():
         primary = folder / "config.yaml"
         if primary.is_file():
-            try:
-                tree = yaml_file.load(primary) if folder != option_files.package_conf() else {}
-            except UserError:
-                tree = {}  # composing it reports the error
-            if isinstance(tree.get("plugins"), list):
-                named += [p for p in tree["plugins"] if isinstance(p, str)]
+            named = (
+                []
+                if folder == option_files.package_conf()
+                else _listed(functools.partial(yaml_file.load, primary))
+            )
             break
+    chosen = [match for text in overrides if (match := _PRESET.fullmatch(text))]
+    presets = [
+        option_files.find(match["group"], name) for match in chosen for name in match["names"].split(",")
+    ]
+    named = (
+        list(dict.fromkeys(p for o in presets if o is not None for p in _listed(lambda o=o: o.tree))) or named
+    )
     for text in overrides:
         match = re.match(r"^\+{0,2}plugins=\[(.*)\]$", text)
         if match:
             named = [p.strip().strip("'\"") for p in match[1].split(",") if p.strip()]
     return named
+
+
+def _listed(read: Callable[[], Mapping[str, Any]]) -> list[str]:
+    """Return the plug-ins that a YAML names; what is wrong with the file is reported when it is composed."""
+    try:
+        named = read().get("plugins")
+    except UserError:
+        return []
+    return [p for p in named if isinstance(p, str)] if isinstance(named, list) else []
 
 
 def announce(plugins: Iterable[str]) -> list[Problem]:
@@ -83,6 +106,9 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 )
             )
             continue
+        for name, line in registrations.uninitialized(tree):
+            text = f"__init__ of {name} does not call super().__init__(), without which Keras' class does not work."
+            problems.append(Problem("plugins", f"{plugin}, line {line}: {text} Make it the first statement."))
         for registration in registrations.of(tree):
             group, name, call = registration.group, registration.name, registration.call
             place = f"{plugin}, line {call.lineno}"
@@ -140,6 +166,9 @@ def load(plugins: Iterable[str]) -> None:
         if by_path and getattr(sys.modules.get(name), "__file__", None) == str(path):
             continue
         try:
+            folder = str(path.parent) if by_path and path else str(Path.cwd())
+            if folder not in sys.path:
+                sys.path.append(folder)  # last, so that a neighbour hides no installed module
             with console.hushed():
                 if by_path:
                     spec = importlib.util.spec_from_file_location(name, path)
@@ -148,6 +177,7 @@ def load(plugins: Iterable[str]) -> None:
                     spec.loader.exec_module(module)
                 else:
                     importlib.import_module(plugin)
+            _offer_to_keras(name)
         except (
             Exception,
             SystemExit,
@@ -161,6 +191,20 @@ def load(plugins: Iterable[str]) -> None:
             )
     if problems:
         raise UserError(problems)
+
+
+def _offer_to_keras(name: str) -> None:
+    """Have Keras find a plug-in's classes in a saved model, as if each were registered with it by its own name."""
+    keras, module = sys.modules.get("keras"), sys.modules[name]
+    for thing in vars(module).values() if keras is not None else ():
+        if (
+            isinstance(thing, type)
+            and thing.__module__ == name
+            and any(b.__module__.startswith("keras.") for b in thing.__mro__)
+        ):
+            registered = keras.saving.get_registered_name(thing) != thing.__name__
+            if not registered:
+                keras.saving.get_custom_objects()[thing.__name__] = thing
 
 
 def sources(plugins: Iterable[str]) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +18,7 @@ from trainrun.compat import hydra_private
 from trainrun.config import moved_keys
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import own_plugins
-from trainrun.registry import folder_copies, option_files
+from trainrun.registry import folder_copies, lookup, option_files
 from trainrun.util import yaml_file
 
 
@@ -37,6 +38,21 @@ class FileConfigSource(hydra_private.file_source()):
     def path(self, path: str) -> None:
         self._path = path
 
+    def is_config(self, config_path: str) -> bool:
+        """Return whether the folder has the config; ours has each loss among the metrics, too."""
+        return super().is_config(config_path) or self._loss_as_metric(config_path) is not None
+
+    def _loss_as_metric(self, config_path: str) -> option_files.Option | None:
+        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        if (
+            group != "metric"
+            or Path(self.path) != option_files.package_conf()
+            or lookup.is_plugin(group, name)
+        ):
+            return None
+        option = option_files.find(group, name)
+        return option if isinstance(option, option_files.LossAsMetric) else None
+
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the config at a path relative to this folder.
 
@@ -52,7 +68,9 @@ class FileConfigSource(hydra_private.file_source()):
                     f"a config is named within its folder {folder}; this leaves it. Copy the file into it.",
                 )
             )
-        if path.is_relative_to(option_files.package_conf()) or not path.exists():
+        if not super().is_config(config_path) and (loss := self._loss_as_metric(config_path)) is not None:
+            result = self._result(OmegaConf.create(loss.tree), {"package": None})
+        elif path.is_relative_to(option_files.package_conf()) or not path.exists():
             result = super().load_config(config_path)
         else:
             result = self._read(path)
@@ -77,9 +95,8 @@ class FileConfigSource(hydra_private.file_source()):
         if folder_copies.is_copy(Path(self.path)) and (primary or header["package"] == "_global_"):
             # The sweep may have begun before a key moved.
             config = OmegaConf.create(moved_keys.tree(OmegaConf.to_container(config, resolve=False)))
-        return ConfigResult(
-            config=config,
-            path=f"{self.scheme()}://{self.path}",
-            provider=self.provider,
-            header=header,
-        )
+        return self._result(config, header)
+
+    def _result(self, config: Any, header: dict[str, str | None]) -> ConfigResult:
+        place = f"{self.scheme()}://{self.path}"
+        return ConfigResult(config=config, path=place, provider=self.provider, header=header)

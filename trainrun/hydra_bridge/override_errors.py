@@ -172,7 +172,8 @@ def _groups(config_path: str | None) -> dict[str, list[str]]:
             elif group:
                 options.setdefault(group, set()).add(name.removesuffix(".yaml"))
 
-    stored(ConfigStore.instance().repo, "")  # components of plug-ins, and Hydra's own
+    stored(ConfigStore.instance().repo, "")  # plug-ins' components and Hydra's own
+    options["metric"] |= options["loss"]
     return {group: sorted(names) for group, names in options.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import old_arguments
 
 # Parts of Hydra's node that take any key; `hydra_node_rules` checks their content.
 _HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
@@ -83,8 +84,8 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
     group = parent.replace(".", "/")  # sweep.pruner is chosen by sweep/pruner=…
     owner = choices.get(group) or (node.get("name") if "name" in node else None)
     where = f" in {group if group in choices else parent}={owner}" if owner else f" in {parent}"
-    if leaf == "lr" and "learning_rate" in known:
-        return f"no such key{where}. It is called learning_rate."
+    if (today := old_arguments.today(parent.split(".")[0], leaf)) is not None:
+        return f"no such key{where}. {today}"
     settings = ", ".join(k for k in known if k not in ("name", "_target_"))
     takes = f" It takes {settings}." if settings else " It takes no keys."
     return f"no such key{where}.{did_you_mean(leaf, known)}{takes}"

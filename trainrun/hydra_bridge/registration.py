@@ -25,13 +25,18 @@ def prepare() -> None:
     _offer_components()
 
 
-def option_of(component: lookup.Component) -> dict[str, Any] | None:
-    """Return the option of a plug-in's component without a YAML, with the arguments of its signature.
+def option_of(component: lookup.Component, group: str | None = None) -> dict[str, Any] | None:
+    """Return the option that a plug-in's component is by itself, its arguments read off its signature.
+
+    Args:
+        component: of a plug-in.
+        group: of the option; a loss is a metric, too. None: the component's.
 
     Returns:
         The content of a YAML; None if the project has one of this name, which takes precedence.
     """
-    if component.name in option_files.options(component.group):
+    group = group or component.group
+    if component.name in option_files.options(group):
         return None
     source = signatures.read(component)
     # A trainer's YAML holds the run's settings beside the trainer's own arguments.
@@ -41,7 +46,7 @@ def option_of(component: lookup.Component) -> dict[str, Any] | None:
         shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
         if shown and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):
             values[argument] = None if parameter.value is literals.UNKNOWN else parameter.value
-    return {component.name: values} if component.group in option_files.SEVERAL else values
+    return {component.name: values} if group in option_files.SEVERAL else values
 
 
 def _offer_components() -> None:
@@ -49,16 +54,20 @@ def _offer_components() -> None:
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
-    for component in lookup.announced():
-        if (values := option_of(component)) is not None:
-            store.store(group=component.group, name=component.name, node=values, provider=component.origin)
+    own = {(component.group, component.name): component for component in lookup.announced()}
+    offered = {
+        ("metric", name): component for (group, name), component in own.items() if group == "loss"
+    } | own
+    for (group, name), component in offered.items():
+        if (values := option_of(component, group)) is not None:
+            store.store(group=group, name=name, node=values, provider=component.origin)
             continue
         # It has a YAML in this folder, and had none in the folder of an earlier run in this process. Hydra 1.3.8 merges a stored option with
         # a file of its name and warns that this is deprecated, and ConfigStore has no way to remove one.
-        options = store.repo.get(component.group, {})
-        stored = options.get(f"{component.name}.yaml")
+        options = store.repo.get(group, {})
+        stored = options.get(f"{name}.yaml")
         if stored is not None and stored.provider == component.origin:
-            del options[f"{component.name}.yaml"]
+            del options[f"{name}.yaml"]
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import plugins
 from trainrun.config.rules.settings import whole_numbers
 from trainrun.hydra_bridge import override_grammar, own_plugins
 from trainrun.registry import direction, log_columns, option_files
@@ -31,7 +32,8 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
     sweep["space"] = {**sweep_sources.params(config), **(sweep["space"] or {})}
     typed = _texts(config.hydra.overrides.task)
     return {
-        "plugins": list(config.plugins),
+        # Of several experiments, each may name its own.
+        "plugins": list(dict.fromkeys([*config.plugins, *plugins.early(command)])),
         "command": list(command),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),

@@ -9,7 +9,15 @@ from typing import Any
 
 from trainrun.compat import keras_metric_private
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import declaration_reader, followed_keys, hints, lookup, option_files, signatures
+from trainrun.registry import (
+    declaration_reader,
+    followed_keys,
+    hints,
+    lookup,
+    old_arguments,
+    option_files,
+    signatures,
+)
 
 
 def construct(
@@ -62,31 +70,43 @@ def construct(
         unknown = [k for k in arguments if k not in known]
         if unknown:
             raise UserError(
-                [Problem(f"{key}.{k}", unknown_argument(k, component.name, known)) for k in unknown]
+                [Problem(f"{key}.{k}", unknown_argument(group, k, component.name, known)) for k in unknown]
             )
     if form == "function":
         return functools.partial(target, **arguments) if arguments else target
+    if (group, component.group) == ("metric", "loss") and isinstance(target, type):
+        return _mean_of_loss(component, target, arguments)
     if group in ("loss", "metric") and known is not None and "y_true" in known:
-        return _marked(component, _wrapped(group, component.name, target, arguments))
+        return _marked(group, component, _wrapped(group, component.name, target, arguments))
     if group == "step" and known is not None and "model" in known:
         # A plain function is the step itself: it is called for each batch.
         return functools.partial(target, **arguments) if arguments else target
     try:
-        return _marked(component, target(**arguments))
+        return _marked(group, component, target(**arguments))
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
 
 
-def _marked(component: lookup.Component, built: Any) -> Any:
+def _marked(group: str, component: lookup.Component, built: Any) -> Any:
     """Return a loss or metric that carries those declarations that are read from the object alone."""
-    declared = declaration_reader.read(component)
-    if component.group == "loss" and declared.whole_batch:
+    declared = declaration_reader.of(group, component.name)
+    if group == "loss" and declared.whole_batch:
         built.whole_batch = True
-    if component.group == "metric" and declared.direction:
+    if group == "metric" and declared.direction:
         keras_metric_private.set_direction(built, declared.direction)
     return built
+
+
+def _mean_of_loss(component: lookup.Component, loss: type, arguments: dict[str, Any]) -> Any:
+    """Return the metric that a loss is: its values averaged over the examples, as Keras' own metrics of losses."""
+    import keras
+
+    shown, dtype = arguments.pop("name", None) or component.name, arguments.get("dtype")
+    values = loss(**arguments)
+    values.reduction = None
+    return _marked("metric", component, keras.metrics.MeanMetricWrapper(values, name=shown, dtype=dtype))
 
 
 def _wrapped(group: str, name: str, function: Any, arguments: dict[str, Any]) -> Any:
@@ -142,10 +162,10 @@ def parameters(target: Any) -> Mapping[str, inspect.Parameter] | None:
     return None if any(p.kind is p.VAR_KEYWORD for p in named.values()) else dict(named)
 
 
-def unknown_argument(argument: str, owner: str, known: Mapping[str, Any]) -> str:
-    """Return the message for an unknown argument, with a suggestion."""
-    if argument == "lr" and "learning_rate" in known:
-        return f"{owner} has no argument lr; it is called learning_rate."
+def unknown_argument(group: str, argument: str, owner: str, known: Mapping[str, Any]) -> str:
+    """Return the message on an argument that does not exist: what it is called today, else what was probably meant."""
+    if (today := old_arguments.today(group, argument)) is not None:
+        return f"{owner} has no argument {argument}. {today}"
     return f"{owner} has no argument {argument}.{did_you_mean(argument, known)} It takes {', '.join(known)}."
 
 

@@ -24,9 +24,11 @@ def of(group: str, name: Any) -> Declaration:
         name: the component's, as in a config's `name` (``Huber``, ``focal``).
     """
     try:
-        return read(lookup.find(group, str(name)))
+        component = lookup.find(group, str(name))
     except UserError:
         return declarations.kind(group)()
+    declared = read(component)
+    return declarations.as_metric(declared) if (group, component.group) == ("metric", "loss") else declared
 
 
 def read(component: lookup.Component) -> Declaration:

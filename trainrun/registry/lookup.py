@@ -250,6 +250,8 @@ def find(group: str, name: str) -> Component:
     if name in keras_names(group) and not reason:
         module, attribute = keras_names(group)[name]
         return Component(group, name, "keras", module, attribute, keras_source(module))
+    if group == "metric" and not reason and name in names("loss"):
+        return find("loss", name)  # the component keeps its group: `construct` makes a metric of it
     because = f": {reason}." if reason else f".{did_you_mean(name, names(group))}"
     raise UserError(
         f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."

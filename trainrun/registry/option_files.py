@@ -125,6 +125,17 @@ class Option:
         return self.values
 
 
+@dataclass(frozen=True)
+class LossAsMetric(Option):
+    """A loss by its name among the metrics, as in Keras' `metrics=[keras.losses.huber]`: its mean over the examples."""
+
+    @functools.cached_property
+    def tree(self) -> dict[str, Any]:
+        """The YAML of the metric: the loss's without its reduction."""
+        arguments = find("loss", self.name).arguments
+        return {self.name: {k: v for k, v in arguments.items() if k != "reduction"}}
+
+
 def options(group: str) -> dict[str, Option]:
     """Return the options of a group by name; a project's file hides ours of the same name."""
     return _options(group, tuple(search_path()))
@@ -171,8 +182,10 @@ def _file(group: str, name: str, folders: tuple[tuple[str, Path], ...]) -> Optio
 
 
 def find(group: str, name: str) -> Option | None:
-    """Return the option `name` of `group`, an alias resolved to what it stands for, or None."""
+    """Return the option `name` of `group`, an alias resolved to what it stands for, or None; any loss is a metric, too."""
     option = options(group).get(name)
+    if option is None and group == "metric" and (loss := find("loss", name)) is not None:
+        return LossAsMetric(group, loss.name, loss.origin, loss.path)
     return find(group, option.alias_of) if option is not None and option.alias_of else option
 
 
@@ -185,8 +198,8 @@ def by_component(group: str, component: str, key: str = "") -> Option | None:
         key: where the node stands (``metric.auc_pr``): two options may name one component.
     """
     known = options(group)
-    last = known.get(key.rpartition(".")[2])
-    if last is not None and not last.alias_of and last.arguments.get("name", last.name) == component:
+    last = find(group, key.rpartition(".")[2])
+    if last is not None and last.arguments.get("name", last.name) == component:
         return last
     named = [o for o in known.values() if component in (o.name, o.arguments.get("name")) and not o.alias_of]
     return min(named, key=lambda o: (o.name != component, -len(o.arguments)), default=None)

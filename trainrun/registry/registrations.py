@@ -11,6 +11,9 @@ from trainrun.registry import declaration_reader, literals
 from trainrun.registry.signatures import Definition
 from trainrun.util.declarations import Declaration, made
 
+# What the base classes in Keras are called that do not work before their `__init__` has run.
+INITIALIZED = ("Layer", "Loss", "Metric", "Model", "Optimizer")
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -70,3 +73,16 @@ def of(tree: ast.Module) -> Iterator[Registration]:
                 and (name != "" or "name" in arguments)
             ):
                 yield Registration(group, name, attribute, attribute in defined, call)
+
+
+def uninitialized(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield the name of each class of Keras' that has an `__init__` without its base class's, and the line of that."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        for method in node.body if not bases.isdisjoint(INITIALIZED) else ():
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                attributes = (n.attr for n in ast.walk(method) if isinstance(n, ast.Attribute))
+                if "__init__" not in attributes:
+                    yield node.name, method.lineno

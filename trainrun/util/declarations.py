@@ -56,6 +56,7 @@ class LossDeclaration(Declaration):
             hinge), ``ids`` (class ids), ``real``, ``positive`` (the head ends in softplus), ``any``.
         unit: ``own``: it reads a real target in its own unit, not in deviations from its mean (relative errors, counts).
         whole_batch: it is one number for the whole batch, no sum over examples, unless its argument `axis` is set.
+        shift_invariance: as a metric's; it is read where the loss is a metric.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -63,6 +64,7 @@ class LossDeclaration(Declaration):
     predictions: tuple[str, ...] = _words(PREDICTIONS, ("any",))
     unit: str = _word(("deviations", "own"), "deviations")
     whole_batch: bool = False
+    shift_invariance: str = _word(("each", "common", "none"), "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,12 @@ class MetricDeclaration(Declaration):
     scale_invariant: bool = False
     correlates_along_axis: bool = False
     needs_both_classes: bool = False
+
+
+def as_metric(loss: LossDeclaration) -> MetricDeclaration:
+    """Return what a loss demands as a metric; less is better."""
+    shared = ("packages", "targets", "labels", "predictions", "shift_invariance")
+    return MetricDeclaration(direction="min", **{name: getattr(loss, name) for name in shared})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 from trainrun.config import tracker_settings
 from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, hints, lookup, option_files, signatures
+from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files, signatures
 from trainrun.registry.construct import resolve, unknown_argument
 from trainrun.registry.followed_keys import FOLLOWED
 from trainrun.util.arguments import Form, Reference
@@ -90,7 +90,7 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
     elif signature is not None and not signature.open:
         takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())}
         wrong += [
-            Problem(f"{key}.{k}", unknown_argument(k, component.name, takes))
+            Problem(f"{key}.{k}", unknown_argument(group, k, component.name, takes))
             for k in arguments
             if k not in takes
         ]
@@ -116,10 +116,9 @@ def _settings_problems(
     for k in spec:
         if k not in known:
             takes = ", ".join(k for k in known if k != "name")
-            yield Problem(
-                f"{key}.{k}",
-                f"no such key in {group}={spec['name']}.{did_you_mean(k, known)} It takes {takes}.",
-            )
+            today = old_arguments.today(group, k)
+            way_out = f" {today}" if today else f"{did_you_mean(k, known)} It takes {takes}."
+            yield Problem(f"{key}.{k}", f"no such key in {group}={spec['name']}.{way_out}")
     if group == "trainer":
         for k, value in (named[0].arguments if named else option_files.shared(group, "epochs")).items():
             if k not in spec and k not in parameters:

@@ -1,0 +1,86 @@
+"""Arguments of tutorials for earlier versions of Keras, and what stands for them today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_DATA = "The data decides it; leave it out."
+_PIPELINE = "Batches are made without it; leave it out."
+_LAYER = {
+    "W_constraint": "kernel_constraint",
+    "W_regularizer": "kernel_regularizer",
+    "b_constraint": "bias_constraint",
+    "b_regularizer": "bias_regularizer",
+    "bias": "use_bias",
+    "border_mode": "padding",
+    "dim_ordering": "data_format",
+    "init": "kernel_initializer",
+    "inner_init": "recurrent_initializer",
+    "nb_filter": "filters",
+    "output_dim": "units",
+    "p": "rate",
+    "subsample": "strides",
+}
+# Group -> old argument -> the argument of today, or a sentence that ends in a full stop.
+OLD: Mapping[str, Mapping[str, str]] = {
+    "callback": {
+        "batch_size": "The run's is trainer.batch_size; leave it out.",
+        "epsilon": "min_delta",
+        "period": "save_freq",
+        "write_grads": "callback=weight_logger writes norms of weights; leave it out.",
+    },
+    "data": {"validation_split": "validation"},
+    "layer": {
+        **_LAYER,
+        "batch_input_shape": _DATA,
+        "input_dim": _DATA,
+        "input_length": _DATA,
+        "input_shape": _DATA,
+        "time_major": "Batches come first; leave it out.",
+        "weights": "Weights come from a file with model=file; leave it out.",
+    },
+    "loss": {"from_logit": "from_logits"},
+    "model": {
+        "bias_init": "initializer",
+        "init": "initializer",
+        "kernel_constraint": "constraint",
+        "kernel_initializer": "initializer",
+        "kernel_regularizer": "regularizer",
+    },
+    "optimizer": {
+        "decay": "A rate that decays is a schedule: schedule=inverse_time_decay schedule.decay_steps=1 schedule.decay_rate=….",
+        "lr": "learning_rate",
+        "schedule_decay": "Nadam's schedule of momentum is fixed; leave it out.",
+    },
+    "schedule": {"initial_lr": "initial_learning_rate", "lr": "initial_learning_rate"},
+    "trainer": {
+        "generator": "The data is data=…, of a plug-in where it is your own (docs/components.md).",
+        "initial_epoch": "`trainrun resume RUN` goes on where a run stopped.",
+        "max_q_size": _PIPELINE,
+        "max_queue_size": _PIPELINE,
+        "nb_epoch": "epochs",
+        "nb_worker": _PIPELINE,
+        "pickle_safe": _PIPELINE,
+        "sample_weight": "Weights of examples are data: data.weight=COLUMN.",
+        "samples_per_epoch": "steps_per_epoch",
+        "show_accuracy": "Metrics are metric=[accuracy].",
+        "use_multiprocessing": _PIPELINE,
+        "validation_data": "data.validation is the share of it.",
+        "validation_split": "It is data.validation=0.2.",
+        "verbose": "`trainrun … >file` writes lines and no bar; leave it out.",
+        "workers": _PIPELINE,
+    },
+}
+
+
+def today(group: str, argument: str) -> str | None:
+    """Return a sentence on what stands for an old argument today, or None if it is none.
+
+    Args:
+        group: of the component or settings.
+        argument: as typed.
+    """
+    new = OLD.get(group, {}).get(argument)
+    if new is None:
+        return None
+    return new if " " in new else f"It is called {new}."
