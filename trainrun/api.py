@@ -1,15 +1,18 @@
-"""The Python API: `trainrun.build`, `trainrun.compose`, `trainrun.run`."""
+"""The Python API: `trainrun.build`, `trainrun.compose`, `trainrun.minimize`, `trainrun.run`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, UserError
 from trainrun.run.runner import RunResult
 from trainrun.util import lengths
+
+if TYPE_CHECKING:
+    from trainrun.trainer.minimize import Minimum
 
 
 def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -106,6 +109,42 @@ def build(group: str, option: str | None = None, /, form: str = "class", **argum
         )
     named = {"name": arguments.pop("name")} if "name" in arguments else {}
     return construct(group, {"name": option, **arguments}, form=form, **named)
+
+
+def minimize(
+    function: Callable[..., Any],
+    variables: Sequence[Any],
+    optimizer: Any = "sgd",
+    steps: int = 200,
+    **arguments: Any,
+) -> Minimum:
+    """Minimize a Python function of variables by a Keras optimizer, as `trainer=minimize` minimizes a loss.
+
+    Args:
+        function: takes the variables in their order, or nothing; returns a scalar, computed by `keras.ops` or TensorFlow.
+        variables: `keras.Variable` or `tf.Variable`, changed in place; of a function that takes them also arrays or numbers.
+        optimizer: an option (``adam``), a mapping with `name`, or a Keras optimizer.
+        steps: how many.
+        arguments: of the option: ``learning_rate=0.1``.
+
+    Returns:
+        `values` of the variables, `history` of the function's values, and `value`, the last of them.
+
+    Raises:
+        UserError: there is no such optimizer, or the function and the variables do not fit.
+
+    Example:
+        >>> trainrun.minimize(lambda x: (x - 3) ** 2, [0.0], optimizer="adam", steps=500, learning_rate=0.1).values
+        [array(3., dtype=float32)]
+    """
+    from trainrun.trainer.minimize import minimized
+
+    if isinstance(optimizer, str | Mapping):
+        spec = {"name": optimizer} if isinstance(optimizer, str) else dict(optimizer)
+        optimizer = build("optimizer", **{**spec, **arguments})
+    elif arguments:
+        raise UserError(f"{', '.join(arguments)}: an optimizer's arguments are set where it is made.")
+    return minimized(function, variables, optimizer, steps)
 
 
 def _in_steps(group: str, written: Mapping[str, Any]) -> dict[str, Any]:

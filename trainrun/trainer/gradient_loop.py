@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from trainrun.compat import keras_private
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import numbers
 from trainrun.trainer.job import Job
@@ -26,14 +29,15 @@ def objective(job: Job) -> tf.Tensor:
     )
 
 
-def descend(job: Job) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Take one step of the optimizer; return the objective before it and the gradients."""
+def descend(
+    function: Callable[[], tf.Tensor], variables: Sequence[Any], optimizer: keras.optimizers.Optimizer
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Take one step of the optimizer; return the function's value before it and the gradients."""
     with tf.GradientTape() as tape:
-        loss = objective(job)
-    variables = job.model.trainable_variables
-    gradients = tape.gradient(loss, [v.value for v in variables])
-    job.model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-    return loss, gradients
+        value = function()
+    gradients = tape.gradient(value, [keras_private.backing_variable(v) for v in variables])
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return value, gradients
 
 
 def descend_until(
@@ -53,7 +57,8 @@ def descend_until(
         tolerance: the loop ends when max |∂loss/∂w| is below it; None: it takes all steps.
     """
     model = job.model
-    model.optimizer.build(model.trainable_variables)
+    variables = model.trainable_variables
+    model.optimizer.build(variables)
     model.stop_training = False
 
     @tf.function(jit_compile=False)
@@ -62,7 +67,7 @@ def descend_until(
             return step < until if tolerance is None else tf.logical_and(slope >= tolerance, step < until)
 
         def body(step: tf.Tensor, slope: tf.Tensor, loss: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            loss_before, gradients = descend(job)
+            loss_before, gradients = descend(partial(objective, job), variables, model.optimizer)
             steepest = [tf.cast(tf.reduce_max(tf.abs(g)), slope.dtype) for g in gradients]
             return step + 1, tf.reduce_max(steepest), tf.cast(loss_before, loss.dtype)
 
