@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -10,13 +11,13 @@ class ArtifactSettings:
     """Artifacts of a run.
 
     Args:
-        model: write `model.keras`.
+        model: write `model.keras`; ``weights``: the weights only, as `model.weights.h5`.
         plots: draw `plots/*.png`.
         report: write `report.html`.
         verify: load `model.keras` back and compare its predictions.
     """
 
-    model: bool = True
+    model: bool | Literal["weights"] = True
     plots: bool = True
     report: bool = True
     verify: bool = False

@@ -101,7 +101,7 @@ def capture(
         "done": done,
         "updates": updates(model),
         "names": {
-            f"{kind}/{i:04d}": v.path
+            f"{kind}/{i:04d}": _path(v)
             for kind, variables in by_purpose(model).items()
             for i, v in enumerate(variables)
         },
@@ -137,6 +137,8 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
     if stored.step == 0:
         # Metrics are reset between two epochs; an `evaluate` in between may have added variables to them.
         of_kind.pop("metrics")
+    if not any(name.startswith("others/") for name in stored.arrays):
+        of_kind.pop("others")  # checkpoints had none before
     put(stored, of_kind)
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
@@ -170,11 +172,11 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
         for name, variable in here.items():
             values = _values(stored.arrays, name)
             if not values:
-                problems.append(Problem(variable.path, "it is in the model, but not in the checkpoint."))
+                problems.append(Problem(_path(variable), "it is in the model, but not in the checkpoint."))
             elif values[0].shape != tuple(variable.shape):
                 problems.append(
                     Problem(
-                        variable.path,
+                        _path(variable),
                         f"its shape is {tuple(variable.shape)}, but {values[0].shape} in the checkpoint.",
                     )
                 )
@@ -189,6 +191,11 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
         )
     for variable, values in assign:
         _assign(variable, values)
+
+
+def _path(variable: Any) -> str:
+    """Return the name of a variable for messages; a `tf.Variable` has no path."""
+    return getattr(variable, "path", variable.name)
 
 
 def _components(variable: Any) -> list[Any]:

@@ -139,3 +139,22 @@ def made_by(tensor: Any) -> tuple[Any, int, list[Any]] | None:
     if not nodes:
         return None
     return history.operation, history.tensor_index, list(nodes[history.node_index].input_tensors)
+
+
+def add_metrics(model: keras.Model, metrics: list[keras.metrics.Metric]) -> None:
+    """Let a model report further metrics, also one that is built, whose state Keras has locked.
+
+    For: the columns `penalty` and `data_loss`, which a subclassed model gets once it has been called.
+    Public API: an attribute, but only before a subclassed model is built.
+    Checked: Keras 3.15.1. Missing: AttributeError before training.
+
+    Args:
+        model: changed in place.
+        metrics: in the order of the logs.
+    """
+    tracker = model._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    model.trainrun_metrics = metrics
+    if locked:
+        tracker.lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -76,6 +77,11 @@ def _with_a_seed(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     from trainrun.config import schema
 
+    if (backend := os.environ.get("KERAS_BACKEND", "tensorflow")) != "tensorflow":
+        text = (
+            f"trainrun trains with TensorFlow only; got {backend}. Unset it: env -u KERAS_BACKEND trainrun …"
+        )
+        yield Problem("KERAS_BACKEND", text)
     for key, hint in settings.HINTS.items():
         group, _, name = key.rpartition(".")
         node = config if not group else config.get(group) if group in schema.SETTINGS else None

@@ -18,7 +18,7 @@ from trainrun.registry import option_files
 class Artifacts:
     """Files that a run writes besides its record."""
 
-    model: bool = MISSING
+    model: Any = MISSING
     plots: bool = MISSING
     report: bool = MISSING
     verify: bool = MISSING

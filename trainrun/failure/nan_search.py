@@ -35,6 +35,7 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job, Plan
+from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
@@ -196,7 +197,8 @@ class _Search:
 
     def _pass(self) -> Pass:
         """Return a pass that takes the same steps as the trainer."""
-        if hasattr(self.trainer, "step"):
+        by_model = is_own(self.job.model, "train_step") and not getattr(self.trainer, "custom_step", False)
+        if hasattr(self.trainer, "step") and not by_model:
             return Pass(self.job, self.trainer.step or default, self.job.train)
         if hasattr(self.trainer, "validation_freq"):
             return StepByModel(self.job, self.job.model.train_step, self.job.train)
@@ -252,7 +254,7 @@ class _Search:
     def _failing_value(self, run: Any) -> str | None:
         """Make a call; return ``nan`` or ``inf`` if the loss or a weight has such a value after it, else None."""
         self.job.model.reset_metrics()
-        loss = float(run()["loss"])
+        loss = float(run().get("loss", math.nan))
         self._by_loss = not math.isfinite(loss)
         if self._by_loss:
             return "nan" if math.isnan(loss) else "inf"

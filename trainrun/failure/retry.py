@@ -22,6 +22,7 @@ from trainrun.hardware import replicas
 from trainrun.registry import declaration_reader
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
+from trainrun.trainer.model_steps import is_own
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Attempts:
             return f"trainer={name} does not use batches"
         elif self.strategy.num_replicas_in_sync > 1:
             return f"trainer={name} cannot divide the batches of several devices (trainer=custom can)"
-        elif _own_train_step(self.job.model):
+        elif is_own(self.job.model, "train_step"):
             return "the model overrides train_step"
         return refusal(self.job.model)
 
@@ -256,9 +257,3 @@ def _finish_checkpoints(callbacks: list[Any]) -> None:
     for callback in callbacks:
         if isinstance(callback, Checkpoint):
             callback.close()
-
-
-def _own_train_step(model: Any) -> bool:
-    import keras
-
-    return type(model).train_step is not keras.Model.train_step

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from trainrun.errors import TrainingError
+from trainrun.errors import TrainingError, UserError
+from trainrun.failure import classification
 from trainrun.ui import console
 
 MAX_FRAMES = 5  # the innermost ones
@@ -95,6 +96,15 @@ def _plain(text: str) -> Iterator[str]:
         after_frame = False
         if cut and not cut.startswith(_AROUND):
             yield cut
+
+
+def preparation_error(error: BaseException, run_dir: Path) -> UserError | TrainingError:
+    """Return the error that is shown for an exception before the first step: a `UserError` if the user's own code raised it."""
+    frames = user_frames(error)
+    if not frames or not isinstance(error, Exception) or classification.kind(error) != classification.OTHER:
+        return training_error(error, run_dir)
+    path = "".join(f"\n  {frame}" for frame in frames)
+    return UserError(f"{frames[-1].file}, line {frames[-1].line}: {short_message(error)}{path}")
 
 
 def training_error(error: BaseException, run_dir: Path) -> TrainingError:

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 
-from trainrun.compat import keras_private
+from trainrun.compat import keras_model_private, keras_private
+
+
+@contextmanager
+def uncompiled(model: keras.Model) -> Iterator[None]:
+    """Leave loss, metrics and optimizers of models inside a model out of what is saved of it."""
+    inside = [m for m in keras_model_private.all_layers(model) if isinstance(m, keras.Model) and m.compiled]
+    optimizers = [m.optimizer for m in inside]
+    for m in inside:
+        m.compiled, m.optimizer = False, None
+    try:
+        yield
+    finally:
+        for m, optimizer in zip(inside, optimizers, strict=True):
+            m.compiled, m.optimizer = True, optimizer
 
 
 def save(model: keras.Model, path: Path) -> None:
@@ -19,7 +35,8 @@ def save(model: keras.Model, path: Path) -> None:
     keras_private.cache_attributes_that_saving_skips()
     temporary = path.with_name(f".{path.name}")  # not `paths.whole`: Keras requires the suffix .keras
     try:
-        model.save(temporary)
+        with uncompiled(model):
+            model.save(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import keras
@@ -20,12 +19,13 @@ from trainrun.data.dataset import Dataset, Description, Split
 from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
-from trainrun.model import penalty
-from trainrun.registry import declaration_reader, signatures
+from trainrun.model import functional, penalty
+from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import label_encoding, metrics, output_head
+from trainrun.run import label_encoding, metrics, output_head, own_data
 from trainrun.run.target_scaling import Unit
 from trainrun.step._accumulate import divide
+from trainrun.trainer import model_steps
 from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
@@ -42,15 +42,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
     """
-    load = partial(construct, "data", config["data"], complete=True)
-    data = load() if cache is None else cache.load(config["data"], load)
-    if not isinstance(data, Dataset):
-        raise UserError(
-            Problem(
-                "data",
-                f"expected a trainrun.data.dataset.Dataset, but {config['data']['name']} returned {type(data).__name__}.",
-            )
-        )
+    data = own_data.load(config, cache)
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
     if (
         declaration_reader.of(
@@ -126,14 +118,23 @@ def job(
             target=data.target,
             head=heads.activation(demands, loss_spec, data.target.kind),
         )
+        if not isinstance(model, keras.Model):
+            raise UserError(
+                Problem(
+                    "model",
+                    f"expected a keras.Model, but {config['model']['name']} returned {type(model).__name__}.",
+                )
+            )
+        outline = model if functional.outputs(model) else functional.over(model, data.inputs)
         if (unit := Unit.of(data)) is not None and declaration_reader.of(
             "model", config["model"]["name"]
         ).trained:
-            model = unit.deviations(model)
+            model = outline = unit.deviations(outline)
         output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
         state = ModelState()
-        penalty.report(model, replica_count, lambda: state.examples_of_replica)
+        example = data.train.take(np.arange(1)).x if replica_count == 1 else None
+        penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
         model.compile(
             optimizer=optimizer(config, plan, adjustments.rate),
             loss=construct(
@@ -150,11 +151,18 @@ def job(
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
         replicas.clip_together(model.optimizer, replica_count)
-    if adjustments.parts > 1 and declaration_reader.of("trainer", settings["name"]).calls_train_step:
+    trains = declaration_reader.of("trainer", settings["name"])
+    honours = trains.takes_steps or lookup.is_plugin("trainer", settings["name"])
+    reason = model_steps.refusal(
+        model, settings["name"], honours, settings.get("accumulate") or 1, replica_count
+    )
+    if reason is not None and settings.get("step") in (None, "default"):
+        raise UserError(Problem("model", reason))
+    if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)
     splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
     splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
-    if (fault := output_head.shape_problem(model, data)) is not None:
+    if (fault := output_head.shape_problem(outline, data)) is not None:
         raise UserError(fault)
     probabilities = output_head.to_probabilities(output, data)
     return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state)

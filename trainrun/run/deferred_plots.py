@@ -31,6 +31,8 @@ def deferred(config: Mapping[str, Any], context: RunContext) -> bool:
     seconds = 0.0 if context.joint is not None else context.clock.seconds.get("train", 0.0)
     choice = config["sweep"]["pictures"]
     short = choice == "best" or (choice == "auto" and seconds < DRAW_AT_ONCE_S)
+    if config["artifacts"]["model"] == "weights":
+        return False  # they are drawn from model.keras
     return context.listener is not None and short
 
 

@@ -7,13 +7,76 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trainrun.errors import TrainingError
-from trainrun.model import saving
+from trainrun.compat import keras_model_private
+from trainrun.errors import Problem, TrainingError, UserError
+from trainrun.failure.classification import chain
+from trainrun.failure.user_traceback import short_message
+from trainrun.inspect.trial_job import aside
+from trainrun.model import functional, saving
+from trainrun.model.variables import untouched
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.ui import console
+from trainrun.util.places import place
 
 MODEL = "model.keras"
+WEIGHTS = "model.weights.h5"
+# Packages whose layers Keras loads by name, or by our registration.
+OWN = ("keras.", "trainrun.")
+
+
+def check(job: Job) -> None:
+    """Refuse a model that could not be loaded from its file, before it is trained.
+
+    Keras' own layers and ours load; of others the config is written and read, as the file will hold it.
+
+    Raises:
+        UserError: with the way out.
+    """
+    layers = keras_model_private.all_layers(job.model)
+    if all(type(x).__module__.startswith(OWN) and not isinstance(x, keras.layers.Lambda) for x in layers):
+        return
+    model = inference_model(job)
+    try:
+        with aside(), saving.uncompiled(model):
+            config = keras.saving.serialize_keras_object(model)
+            loaded = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except Exception as error:
+        *_, first = chain(error)  # Keras words it anew on each level
+        raise UserError(_unsavable(job.model, short_message(first))) from error
+    shapes, found = ([tuple(v.shape) for v in m.variables] for m in (model, loaded))
+    if shapes == found:
+        loaded.set_weights(model.get_weights())
+        x = job.train.take(np.arange(min(8, len(job.train)))).x
+        with untouched(job.model), untouched(loaded):
+            first, again, other = (np.asarray(m(x, training=False)) for m in (model, model, loaded))
+        # What draws numbers also at inference cannot be compared.
+        if np.array_equal(first, again) and not np.allclose(first, other, rtol=1e-4, atol=1e-5):
+            raise UserError(
+                _unsavable(job.model, "with the same weights it predicts otherwise when it is loaded")
+            )
+    else:
+        raise UserError(
+            _unsavable(job.model, f"it has variables {found} when it is loaded, and {shapes} here.")
+        )
+
+
+def _unsavable(model: keras.Model, reason: str) -> Problem:
+    layers = keras_model_private.all_layers(model)
+    own = dict.fromkeys(type(layer) for layer in layers if not type(layer).__module__.startswith(OWN))
+    named = "".join(f"{cls.__name__} ({place(cls)}), " for cls in own).rstrip(", ") or "a Lambda layer"
+    return Problem(
+        "artifacts.model",
+        f"{MODEL} would not load again: {reason.strip().splitlines()[0].rstrip('.:')}. Its own classes: {named}. Each takes "
+        "**kwargs for super().__init__(**kwargs), has a get_config with its other arguments unless these are numbers and texts, "
+        "and has @keras.saving.register_keras_serializable() unless it stands in the plug-in itself. Or save the weights only: "
+        f"artifacts.model=weights ({WEIGHTS}).",
+    )
+
+
+def save_weights(job: Job, run_dir: Path) -> None:
+    """Write the trained weights, without the model that they belong to."""
+    job.model.save_weights(run_dir / WEIGHTS)
 
 
 def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
@@ -45,14 +108,10 @@ def inference_model(job: Job) -> keras.Model:
     """Return a plain functional model that shares the weights, without loss and metrics.
 
     A compiled model would save our metric wrappers by name and load only where trainrun is imported. The output is in
-    the target's own unit, also if the target was standardized for training.
+    the target's own unit, also if the target was standardized for training. A subclassed model is the only layer of it.
     """
-    unit, model = Unit.of(job.dataset), job.model
-    if unit is not None:
-        return unit.model(model)
-    return keras.Model(
-        model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs[0], name=model.name
-    )
+    unit, model = Unit.of(job.dataset), functional.over(job.model, job.dataset.inputs)
+    return model if unit is None else unit.model(model)
 
 
 def result_model(job: Job) -> keras.Model:
@@ -63,6 +122,6 @@ def result_model(job: Job) -> keras.Model:
     unit = Unit.of(job.dataset)
     if unit is None:
         return job.model
-    model = unit.model(job.model)
+    model = unit.model(functional.over(job.model, job.dataset.inputs))
     model.compile(optimizer=job.model.optimizer)
     return model

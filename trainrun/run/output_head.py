@@ -11,7 +11,8 @@ import numpy as np
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
-from trainrun.model import output_kind
+from trainrun.model import functional, output_kind
+from trainrun.model.variables import untouched
 from trainrun.registry import declaration_reader
 from trainrun.ui import console
 from trainrun.util.declarations import LossDeclaration
@@ -48,7 +49,7 @@ def meaning(
         return "real"
     declared = declaration_reader.of("model", spec["name"])
     stated = spec.get("output") if declared.states_output else declared.output
-    outputs = getattr(model, "outputs", None) or ()  # a subclassed model has no graph
+    outputs = functional.outputs(model)
     by_graph = output_kind.is_probabilities(outputs[0]) if len(outputs) == 1 else None
     before = "scores" if demands.predictions == ("scores",) else "logits"
     if stated is not None:
@@ -81,11 +82,8 @@ def meaning(
 def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
     """Return whether predictions lie in [0, 1] and, for one class of several, sum to 1."""
     x = data.train.take(np.arange(min(EXAMINED, len(data.train)))).x
-    # A call may change state that is not trained (a seed, a running mean); it is restored for the run.
-    states = [(v, v.numpy()) for v in model.variables if not v.trainable]
-    predicted = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
-    for variable, value in states:
-        variable.assign(value)
+    with untouched(model):
+        predicted = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
     inside = bool(np.isfinite(predicted).all() and predicted.min() >= 0 and predicted.max() <= 1)
     if data.target.kind == "multiclass":
         return inside and bool(np.allclose(predicted.sum(axis=-1), 1, atol=1e-3))
@@ -100,10 +98,9 @@ def to_probabilities(output: str, data: Dataset) -> str:
 
 
 def shape_problem(model: keras.Model, data: Dataset) -> Problem | None:
-    """Return the problem if the shape of the model's output does not match the labels, else None."""
+    """Return the problem if the shape of a functional model's output does not match the labels, else None."""
     expected = (None, *data.target.shape, data.target.outputs)
-    shape = getattr(model, "output_shape", None)  # a subclassed model has none before it is called
-    got = None if shape is None or isinstance(shape, list | dict) else tuple(shape)
+    got = None if isinstance(model.output_shape, list | dict) else tuple(model.output_shape)
     if (
         data.target.kind == "none"
         or got is None

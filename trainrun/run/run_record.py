@@ -200,7 +200,10 @@ class RunRecord:
     def save_artifacts(self) -> None:
         """Write the model and the plots."""
         chosen, job = settings.artifacts(self.config), self.job
-        if chosen.model:
+        if chosen.model == "weights":
+            model_files.save_weights(job, self.run_dir)
+            self.recorder.artifacts([model_files.WEIGHTS])
+        elif chosen.model:
             model = model_files.save(job, self.run_dir, chosen.verify)
             self.recorder.model(
                 model_files.MODEL,

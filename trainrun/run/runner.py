@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
-from trainrun.failure.user_traceback import training_error
+from trainrun.failure.user_traceback import preparation_error
 from trainrun.run import local_workers
 from trainrun.run.context import RunContext
 from trainrun.run.result import RunResult
@@ -77,7 +77,7 @@ def _train(
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
             from trainrun.inspect import profiling
-            from trainrun.run import builders, model_files, settings, tuning
+            from trainrun.run import builders, model_files, own_code, settings, tuning
             from trainrun.run.evaluation import evaluate
             from trainrun.run.run_builder import RunBuilder
             from trainrun.run.run_record import RunRecord, earlier_failures
@@ -92,19 +92,21 @@ def _train(
             builder = RunBuilder(config, data, strategy, run_dir, context)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
+            own_code.check(attempts.job, config, getattr(attempts.trainer, "step", None))
         chief = replicas.is_chief(strategy)
+        if chief and settings.artifacts(config).model is True:
+            model_files.check(attempts.job)
         if chief:
             builders.say_unexpected(config, attempts.job)
             disk_space.check(run_dir, attempts.job, settings.planned(config))
             record = RunRecord(run_dir, config, attempts.job, context, overrides, command, tuned, resume)
         else:
             record = WorkerRecord(run_dir, attempts.job)
-    except UserError:
-        if resume is None:
-            discard(run_dir)
-        raise
     except (Exception, SystemExit) as error:
-        raise training_error(error, run_dir) from error
+        shown = error if isinstance(error, UserError) else preparation_error(error, run_dir)
+        if isinstance(shown, UserError) and resume is None:
+            discard(run_dir)
+        raise shown from (None if shown is error else error)
     # Train, evaluate and save: from here on the record gets an end, whatever happens.
     checkpoints = settings.checkpoint(config)
     with context.stop.on_signals(checkpoints.signals, checkpoints.grace), record.closed_on_error():

@@ -37,7 +37,7 @@ def planned(config: Mapping[str, Any]) -> Planned:
     chosen = artifacts(config)
     return Planned(
         keep=checkpoint(config).keep,
-        model=chosen.model,
+        model=bool(chosen.model),
         plots=chosen.plots,
         report=chosen.report,
         every_steps=config["tracking"].get("every_steps"),

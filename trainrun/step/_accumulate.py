@@ -50,7 +50,7 @@ class Accumulate:
             sums = [s + tf.convert_to_tensor(g) for s, g in zip(sums, gradients, strict=True)]
             return i + 1, total + tf.cast(loss, total.dtype), sums, outputs.write(i, y_pred)
 
-        spec = model.output
+        spec = _output_spec(model, x)
         start = (
             tf.constant(0),
             tf.zeros((), keras.config.floatx()),
@@ -63,6 +63,16 @@ class Accumulate:
         )
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss, outputs.concat()
+
+
+def _output_spec(model: keras.Model, x: Any) -> Any:
+    """Return shape and dtype of a model's output for a batch, as a symbolic tensor; nothing is computed."""
+    if getattr(model, "outputs", None):
+        return model.output
+    # A subclassed model has no graph.
+    return model.compute_output_spec(
+        keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, t.dtype.name), x)
+    )
 
 
 def fraction(model: keras.Model, size: Any, weight: Any, part_size: Any, part_weight: Any) -> tf.Tensor:

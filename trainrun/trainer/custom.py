@@ -16,7 +16,9 @@ from trainrun.step.default import default
 from trainrun.trainer import pass_cache
 from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
+from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count, Reference
@@ -40,7 +42,8 @@ class Custom:
 
     Args:
         validation_freq: epochs from one validation to the next; default 1.
-        step: the training step; default None: `trainrun.step.default`.
+        step: the training step; default None: the model's own `train_step` if its class defines one, else
+            `trainrun.step.default`.
         accumulate: number of parts in which the gradient of each batch is computed, to need less memory; the update is that of
             the whole batch. Default 1.
         steps_per_execution: steps per compiled call; default ``auto``: those of about 0.2 seconds, by measurement.
@@ -64,6 +67,7 @@ class Custom:
             )
         self.validation_freq = validation_freq
         self.step = Accumulate(accumulate) if accumulate > 1 else step or default
+        self.custom_step = custom_step
         self.steps_per_execution = steps_per_execution
 
     def train(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, list[float]]:
@@ -74,7 +78,10 @@ class Custom:
         """
         model, plan = job.model, job.plan
         build(job)
-        training = pass_cache.shared(job, "training", partial(Pass, job, self.step, job.train), job.train)
+        make = partial(Pass, job, self.step, job.train)
+        if is_own(model, "train_step") and not self.custom_step:
+            make = partial(StepByModel, job, model.train_step, job.train)
+        training = pass_cache.shared(job, "training", make, job.train)
         training.traced = traced(callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
@@ -86,9 +93,10 @@ class Custom:
 
         if job.validation is None:
             return loop(job, callbacks, train, None, self.validation_freq)
-        measuring = pass_cache.shared(
-            job, "validation", partial(Pass, job, evaluate, job.validation), job.validation
-        )
+        make = partial(Pass, job, evaluate, job.validation)
+        if is_own(model, "test_step"):
+            make = partial(StepByModel, job, model.test_step, job.validation)
+        measuring = pass_cache.shared(job, "validation", make, job.validation)
         indices = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
 

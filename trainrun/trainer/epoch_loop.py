@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import batch_of, is_own
 
 Logs = Mapping[str, Any]
 
@@ -100,6 +101,11 @@ def build(job: Job) -> None:
     with model.distribute_strategy.scope():
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
+        if is_own(model, "train_step") and not model.run_eagerly and not tf.distribute.has_strategy():
+            # What the step creates at its first call, such as the variables of a second optimizer, belongs in checkpoints.
+            batch = batch_of(example.x, example.y, example.weight)
+            step = tf.function(model.train_step, autograph=False)
+            step.get_concrete_function(tf.nest.map_structure(tf.convert_to_tensor, batch))
 
 
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data.dataset import Split
+from trainrun.model.variables import untouched
 from trainrun.trainer.compiled_epoch import Pass, gathered
 from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import batch_of
 from trainrun.trainer.pass_cache import cached, shared
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import CALL_S, Pace
@@ -24,10 +26,34 @@ STEP_NUMBER = tf.TensorSpec([], tf.int64)
 
 
 class StepByModel(Pass):
-    """A pass whose step is the model's own `train_step` or `test_step`, which also updates the metrics."""
+    """A pass whose step is the model's own `train_step` or `test_step`, which also updates the metrics.
 
-    def _on_one(self, index: tf.Tensor, data: tuple) -> None:
-        self.step(gathered(data, index))
+
+    Keras' own steps return the metrics since their last reset. One that the model's class defines may return anything: what
+    the last step returns are the logs, as in Keras' `fit`.
+    """
+
+    def __init__(self, job: Job, step: Any, split: Split, reusable: bool = False):
+        keras_steps = (keras.Model.train_step, keras.Model.test_step)
+        self.returns_logs = getattr(step, "__func__", None) not in (None, *keras_steps)
+        super().__init__(job, step, split, reusable)
+
+    def _on_one(self, index: tf.Tensor, data: tuple) -> Any:
+        return self.step(batch_of(*gathered(data, index)))
+
+    def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
+        if not self.returns_logs:
+            return super()._run(index, data)
+        size, batch = tf.shape(index)[0], self.batch_size
+
+        def one(at: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
+            return at + batch, self._logs(index[at : at + batch], data)
+
+        start = tf.constant(batch), self._logs(index[:batch], data)
+        return tf.while_loop(lambda at, _: at < size, one, start, parallel_iterations=1)[1]
+
+    def _logs(self, index: tf.Tensor, data: tuple) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data).items()}
 
 
 def measuring(job: Job, split: Split) -> Pass:
@@ -78,9 +104,9 @@ class Indexed(keras.callbacks.Callback):
     def longest(self) -> int:
         """Return the number of training steps of about `CALL_S` seconds, estimated from two test steps."""
         indices, pace = self.test_order[: 2 * self.job.plan.batch_size], Pace()
-        for _ in range(2):  # the first compiles
-            self.measuring.call(indices, self.measuring.held, pace)
-        self.job.model.reset_metrics()
+        with untouched(self.job.model):  # a layer may draw, or keep a state, also when nothing is trained
+            for _ in range(2):  # the first compiles
+                self.measuring.call(indices, self.measuring.held, pace)
         return max(1, int(CALL_S / (TRAINING_COST * pace.seconds)))
 
     def dataset(self) -> tf.data.Dataset:

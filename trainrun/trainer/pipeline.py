@@ -13,6 +13,7 @@ from trainrun.data._order import epoch_order
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.job import Plan
+from trainrun.trainer.model_steps import batch_of
 
 # Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
 MAX_HELD_BYTES = 512 * 2**20
@@ -152,10 +153,10 @@ def whole(array: np.ndarray | View) -> tf.Tensor:
 
 
 def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tuple]:
-    """Yield `(x, y, weight)` of each batch as numpy arrays, for loops in plain Python."""
+    """Yield `(x, y)` or `(x, y, weight)` of each batch as numpy arrays, for loops in plain Python."""
     for start in range(0, len(indices), batch_size):
         part = split.take(indices[start : start + batch_size])
-        yield part.x, part.y, part.weight
+        yield batch_of(part.x, part.y, part.weight)
 
 
 def _options(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:

@@ -21,6 +21,7 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import is_compilable, measure
+from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
 from trainrun.ui import console
@@ -225,10 +226,7 @@ def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) ->
     model = job.model
     if getattr(own, "step", default) is not default:
         return "it has a custom step, or accumulates"
-    if (
-        type(model).train_step is not keras.Model.train_step
-        or type(model).test_step is not keras.Model.test_step
-    ):
+    if is_own(model, "train_step") or is_own(model, "test_step"):
         return "its model overrides train_step or test_step"
     if model.run_eagerly or model.jit_compile:
         return "it runs eagerly, or by XLA"

@@ -14,6 +14,7 @@ HINTS: Mapping[str, Any] = {
     "seeds": Count | None,
     "profile": bool,
     "profile_steps": Sizes,
+    "artifacts.model": bool | Literal["weights"],
     "tune.batch_size": Literal["auto"] | None,
     "tune.learning_rate": Literal["auto"] | None,
     "tune.gain": NotNegative,

@@ -1,0 +1,110 @@
+"""Steps that a model defines itself are taken by every trainer as Keras takes them, or refused."""
+
+from __future__ import annotations
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import trainrun
+from trainrun.checkpoint import file
+from trainrun.errors import UserError
+
+OFF = ["tracking=none", "artifacts=none", "data=iris", "metric=none", "trainer.epochs=3", "optimizer=sgd", "plugins=[./own.py]", "trainer.shuffle=false"]  # fmt: skip
+OWN = """
+import keras, tensorflow as tf, trainrun
+from keras import ops
+
+class Weighed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Dense(3, activation="softmax")
+        self.seen = keras.metrics.Mean(name="loss")
+    @property
+    def metrics(self):
+        return [self.seen]
+    def call(self, x):
+        return self.last(x)
+    def both(self, data, training):
+        x, y = data
+        return ops.mean(ops.square(ops.one_hot(y, 3) - self(x, training=training)))
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = self.both(data, True)
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights))
+        self.seen.update_state(loss)
+        return {"loss": self.seen.result(), "largest": ops.max([ops.max(ops.abs(g)) for g in gradients])}
+    def test_step(self, data):
+        self.seen.update_state(self.both(data, False))
+        return {"loss": self.seen.result()}
+
+class Two(Weighed):
+    def __init__(self):
+        super().__init__()
+        self.slow = keras.optimizers.SGD(0.01, momentum=0.9)
+        self.count = tf.Variable(0)
+    def train_step(self, data):
+        self.count.assign_add(1)
+        with tf.GradientTape() as tape:
+            loss = self.both(data, True)
+        kernel, bias = self.trainable_weights
+        by_kernel, by_bias = tape.gradient(loss, [kernel, bias])
+        self.optimizer.apply_gradients([(by_kernel, kernel)])
+        self.slow.apply_gradients([(by_bias, bias)])
+        self.seen.update_state(loss)
+        return {"loss": self.seen.result()}
+
+@trainrun.register("model", "weighed", targets="multiclass", output="probabilities")
+def weighed(inputs, target, head):
+    return Weighed()
+
+@trainrun.register("model", "two", targets="multiclass", output="probabilities")
+def two(inputs, target, head):
+    return Two()
+"""
+
+
+@pytest.fixture(autouse=True)
+def own(inside):
+    (inside / "own.py").write_text(OWN)
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
+@pytest.mark.parametrize("name", ["Weighed", "Two"])
+def test_a_models_own_steps_train_as_in_keras(trainer, name):
+    result = trainrun.run([*OFF, f"model={name.lower()}", f"trainer={trainer}"])
+    data = trainrun.build("data", "iris")
+    keras.utils.set_random_seed(42)
+    plain = getattr(sys.modules["trainrun_plugin_own"], name)()
+    plain.compile("sgd")
+    x, y = data.train.x, data.train.y
+    history = plain.fit(x, y, batch_size=32, epochs=3, shuffle=False, verbose=0, validation_data=(data.validation.x, data.validation.y)).history  # fmt: skip
+    for column in history:
+        assert result.history[column] == pytest.approx(history[column], rel=1e-5), column
+    np.testing.assert_allclose(result.model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+
+
+def test_a_second_optimizer_and_further_variables_are_in_the_checkpoint(inside):
+    result = trainrun.run([*OFF, "model=two", "checkpoint.every=1epochs"])
+    stored, _ = file.newest(result.run_dir)
+    names = [name for key, name in stored.about["names"].items() if key.startswith("others/")]
+    assert any("momentum" in name for name in names)
+    values = [stored.arrays[key] for key in stored.arrays if key.startswith("others/")]
+    assert any(np.array_equal(value, result.model.count.numpy()) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("further", "text"),
+    [
+        (["trainer=minimize"], "trainer=minimize does not call"),
+        (["trainer=custom", "trainer.accumulate=2"], "takes the whole batch"),
+    ],
+)
+def test_a_trainer_that_would_not_take_the_steps_refuses_the_model(further, text):
+    with pytest.raises(UserError, match=text):
+        trainrun.run(
+            ["tracking=none", "data=iris", "metric=none", "plugins=[./own.py]", "model=weighed", *further]
+        )

@@ -1,0 +1,39 @@
+"""Functional models over the weights of any model: of a subclassed one, too, whose `call` is Python and has no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from trainrun.data.dataset import InputSpec
+from trainrun.errors import Problem, UserError
+from trainrun.model._inputs import input_tensors
+from trainrun.util.places import place
+
+
+def outputs(model: keras.Model) -> list[Any]:
+    """Return the symbolic outputs of a functional model; empty of a subclassed one."""
+    return list(getattr(model, "outputs", None) or ())
+
+
+def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
+    """Return a plain functional model over the same weights, with one output and without loss and metrics.
+
+    A subclassed model becomes its only layer. One that was not built yet is built by it, as by its first call.
+
+    Args:
+        model: any Keras model.
+        inputs: of the data.
+    """
+    if not outputs(model):
+        opened, _ = input_tensors(inputs)
+        called = model(opened)
+        if called is None:
+            raise UserError(Problem("model", f"{place(type(model).call)}: call returned None. Add a return."))
+        if not outputs(model):  # a Sequential has them once it is called
+            return keras.Model(opened, keras.tree.flatten(called)[0], name=model.name)
+    return keras.Model(
+        model.inputs if len(model.inputs) > 1 else model.inputs[0], outputs(model)[0], name=model.name
+    )

@@ -1,0 +1,252 @@
+"""The user's own code, tried on a few examples before the run has a record: its faults are named by file and line."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.checkpoint import random_state
+from trainrun.compat import keras_metric_private, keras_model_private, keras_optimizer_private
+from trainrun.errors import Problem, UserError
+from trainrun.model.variables import untouched
+from trainrun.registry import declaration_reader, lookup
+from trainrun.step.default import default
+from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import batch_of, is_own
+from trainrun.util.places import place
+
+# Hooks of callbacks that get a number besides the logs.
+NUMBERED = tuple(
+    f"on_{what}_{when}"
+    for what in ("epoch", "batch", "train_batch", "test_batch", "predict_batch")
+    for when in ("begin", "end")
+)
+HOOKS = (
+    *NUMBERED,
+    *(f"on_{what}_{when}" for what in ("train", "test", "predict") for when in ("begin", "end")),
+)
+
+
+def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
+    """Try the components of plug-ins that a run uses; nothing of the run changes.
+
+    The loss and the metrics are called with a few examples, and a training step is traced, not taken.
+
+    Args:
+        job: model, data and plan.
+        config: resolved.
+        step: of the trainer, where it has one of its own.
+
+    Raises:
+        UserError: one of them is faulty.
+    """
+    own = dict(_own(config))
+    for key, component in own.items():
+        if component.group == "callback":
+            _check_callback(key, component)
+    if not own or job.model.distribute_strategy.num_replicas_in_sync > 1:
+        return
+    random = random_state.get()
+    try:
+        # An odd number of examples that no axis of the labels has: a result of another shape shows.
+        count = next(n for n in (5, 7, 11) if n != job.dataset.target.outputs)
+        part = job.train.take(np.arange(min(count, len(job.train))))
+        with untouched(job.model):
+            predicted = job.model(part.x, training=False)
+        if "loss" in own:
+            _check_loss(job, part.y, predicted, own["loss"])
+        for name, metric in _metrics(job):
+            if f"metric.{name}" in own:
+                _check_metric(job, metric, part, predicted, own[f"metric.{name}"])
+        if "schedule" in own:
+            _check_schedule(job.model.optimizer, own["schedule"])
+        if (
+            not job.model.run_eagerly
+            and declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
+        ):
+            _trace(job, part, step)
+    finally:
+        random_state.set(random)
+
+
+def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, lookup.Component]]:
+    """Yield the key and the component of each plug-in's component that the config names at its top."""
+    for group in lookup.KERAS:
+        node = config.get(group)
+        if not isinstance(node, Mapping):
+            continue
+        nodes = {group: node} if "name" in node else {f"{group}.{k}": v for k, v in node.items()}
+        for key, spec in nodes.items():
+            name = spec.get("name") if isinstance(spec, Mapping) else None
+            if isinstance(name, str) and (group == "metric" or name in lookup.names(group)):
+                component = lookup.find(group, name) if name not in ("auto", "none") else None
+                if component is not None and component.origin.startswith("plug-in"):
+                    yield key, component
+
+
+def _check_callback(key: str, component: lookup.Component) -> None:
+    thing = component.load()
+    if not isinstance(thing, type):
+        return
+    if not issubclass(thing, keras.callbacks.Callback):
+        text = f"{place(thing)}: {component.name} is no callback. Write class {thing.__name__}(keras.callbacks.Callback)."
+        raise UserError(Problem(key, text))
+    for hook in HOOKS:
+        method = getattr(thing, hook)
+        given = (None, 0, {}) if hook in NUMBERED else (None, {})
+        try:
+            inspect.signature(method).bind(*given)
+        except TypeError:
+            takes = "self, epoch, logs=None" if "epoch" in hook else "self, batch, logs=None"
+            takes = takes if hook in NUMBERED else "self, logs=None"
+            text = f"{place(method)}: {hook} takes other arguments than Keras gives it. Write def {hook}({takes})."
+            raise UserError(Problem(key, text)) from None
+
+
+def _check_loss(job: Job, y: Any, predicted: Any, component: lookup.Component) -> None:
+    loss, thing = job.model.loss, component.load()
+    where = thing.call if isinstance(thing, type) and hasattr(thing, "call") else thing
+    dtype = getattr(loss, "dtype", None)
+    y = tf.convert_to_tensor(y if dtype is None else np.asarray(y).astype(dtype))
+    with tf.GradientTape() as tape:
+        tape.watch(predicted)
+        values = loss.call(y, predicted) if isinstance(loss, keras.losses.Loss) else loss(y, predicted)
+    if fault := _values_fault(values, y, predicted):
+        raise UserError(Problem("loss", f"{place(where)}: {component.name} {fault}"))
+    if not tf.convert_to_tensor(values).dtype.is_floating or tape.gradient(values, predicted) is None:
+        raise UserError(
+            Problem(
+                "loss",
+                f"{place(where)}: the gradient of {component.name} by y_pred is undefined, so it cannot be learnt from. argmax, "
+                "round, comparisons, integers and numpy have none: compute with keras.ops on y_pred itself.",
+            )
+        )
+
+
+def _metrics(job: Job) -> Iterator[tuple[str, Any]]:
+    for listed in keras_model_private.metric_arguments(job.model):
+        yield from ((metric.name, metric) for metric in listed or ())
+
+
+def _check_metric(job: Job, metric: Any, part: Any, predicted: Any, component: lookup.Component) -> None:
+    thing = component.load()
+    key = f"metric.{metric.name}"
+    inner = metric
+    while hasattr(inner, "metric"):
+        inner = inner.metric
+    labels = getattr(metric, "labels", (None, None))[1] or ("ids" if np.ndim(part.y) == 1 else None)
+    if labels in ("ids", "binary") and (line := _argmax_of_labels(thing)):
+        raise UserError(
+            Problem(
+                key,
+                f"{line}: argmax of y_true, which holds {'class ids' if labels == 'ids' else '0 or 1'} here. With "
+                f'register("metric", "{component.name}", labels="one_hot") y_true is one-hot; or leave the argmax out.',
+            )
+        )
+    if isinstance(inner, keras.metrics.MeanMetricWrapper):
+        if fault := _function_fault(metric, inner, part.y, predicted):
+            raise UserError(Problem(key, f"{place(thing)}: {component.name} {fault}"))
+        return
+    weight = None if part.weight is None else tf.convert_to_tensor(part.weight)
+    metric.update_state(
+        tf.convert_to_tensor(part.y), predicted, **({} if weight is None else {"sample_weight": weight})
+    )
+    result = inner.result()
+    metric.reset_state()
+    if result is None:
+        raise UserError(
+            Problem(key, f"{place(thing.result)}: result of {component.name} returned None. Add a return.")
+        )
+
+
+def _argmax_of_labels(thing: Any) -> str | None:
+    """Return file and line of an argmax of `y_true` in a metric's source, or None."""
+    function = thing.update_state if isinstance(thing, type) else thing
+    try:
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+        labels = next(name for name in inspect.signature(function).parameters if name != "self")
+    except (OSError, TypeError, SyntaxError, StopIteration):
+        return None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args or getattr(node.args[0], "id", None) != labels:
+            continue
+        if getattr(node.func, "attr", getattr(node.func, "id", None)) == "argmax":
+            return f"{inspect.getsourcefile(function)}, line {first + node.lineno - 1}"
+    return None
+
+
+def _function_fault(
+    metric: Any, inner: keras.metrics.MeanMetricWrapper, y: Any, predicted: Any
+) -> str | None:
+    """Return what is wrong with the values of the function inside a metric, or None."""
+    faults = []
+
+    def observed(y_true: Any, y_pred: Any, **further: Any) -> Any:
+        values = function(y_true, y_pred, **further)
+        faults.append(_values_fault(values, y_true, y_pred))
+        return values if faults[-1] is None else tf.zeros(())
+
+    function = keras_metric_private.exchange_function(inner, observed)
+    try:
+        metric.update_state(tf.convert_to_tensor(y), predicted)
+    finally:
+        keras_metric_private.exchange_function(inner, function)
+        metric.reset_state()
+    return next(filter(None, faults), None)
+
+
+def _check_schedule(optimizer: Any, component: lookup.Component) -> None:
+    schedule = keras_optimizer_private.rate(optimizer)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) and schedule(0) is None:
+        where = place(type(schedule).__call__)
+        raise UserError(
+            Problem("schedule", f"{where}: {component.name} returned None for step 0. Add a return.")
+        )
+
+
+def _values_fault(values: Any, y_true: Any, y_pred: Any) -> str | None:
+    """Return what is wrong with the result of a loss or metric function, or None."""
+    wanted = "expected one number an example, [batch], or one for the batch"
+    if values is None:
+        return f"returned None; {wanted}. Add a return."
+    try:
+        values = tf.convert_to_tensor(values)
+    except (TypeError, ValueError):
+        return f"returned {type(values).__name__}; {wanted}."
+    if not (values.dtype.is_floating or values.dtype.is_integer or values.dtype.is_bool):
+        return f"returned values of type {values.dtype.name}; {wanted}."
+    shape, examples = values.shape, y_pred.shape[0]
+    if shape.rank == 0 or (shape[0] == examples and not (shape.rank > 1 and shape[1] == examples)):
+        return None
+    return (
+        f"returned shape {['batch' if n == examples else n for n in shape]}; {wanted}. y_true is "
+        f"{['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
+        f"{['batch', *y_pred.shape[1:]]}: bring them to one shape first, as in ops.reshape(y_true, ops.shape(y_pred))."
+    )
+
+
+def _trace(job: Job, part: Any, step: Any) -> None:
+    """Trace one training step, as the trainers compile it."""
+    build(job)
+    model = job.model
+    batch = batch_of(part.x, part.y, part.weight)
+    run: Callable[..., Any] = model.train_step
+    if step is not None and step is not default and not is_own(model, "train_step"):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+
+        def run(_: Any) -> Any:
+            _, y_pred = step(model, x, y, weight, 1.0)
+            return model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+    tf.function(run, autograph=False).get_concrete_function(
+        tf.nest.map_structure(tf.convert_to_tensor, batch)
+    )

@@ -1,0 +1,92 @@
+"""Data of a plug-in: seeded before it is made, and its arrays checked part by part; ours are right by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainrun.data.cache import DatasetCache
+from trainrun.data.dataset import Dataset, Split
+from trainrun.data.lazy_array import View
+from trainrun.errors import Problem, UserError
+from trainrun.registry import lookup
+from trainrun.registry.construct import construct
+
+
+def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
+    """Load the data of a config; that of a plug-in is made from a seed of its own, and checked.
+
+    Args:
+        config: resolved and checked.
+        cache: datasets that the process has loaded already; data that a plug-in draws depends on the run's seed.
+
+    Raises:
+        UserError: the data is faulty.
+    """
+    spec = config["data"]
+    make = partial(construct, "data", spec, complete=True)
+    if not lookup.is_plugin("data", spec["name"]):
+        return make() if cache is None else cache.load(spec, make)
+    # Not the run's own seed, so that what a model draws later does not depend on the data.
+    keras.utils.set_random_seed(int(np.random.SeedSequence([config["seed"], *b"data"]).generate_state(1)[0]))
+    data = make()
+    if not isinstance(data, Dataset):
+        text = f"expected a trainrun.data.dataset.Dataset, but {spec['name']} returned {type(data).__name__}."
+        raise UserError(Problem("data", text))
+    if faults := problems(data):
+        raise UserError(faults)
+    return data
+
+
+def problems(data: Dataset) -> list[Problem]:
+    """Return the problems of a dataset: numbers of rows, types, shapes and values that its target does not allow."""
+    parts = ((part, getattr(data, part)) for part in ("train", "validation", "test"))
+    faults = [
+        f"data={data.name}, {part}: {text}"
+        for part, split in parts
+        if split is not None
+        for text in _faults(data, split)
+    ]
+    return [Problem("data", text) for text in faults]
+
+
+def _faults(data: Dataset, split: Split) -> Iterator[str]:
+    inputs = split.x if isinstance(split.x, dict) else {data.inputs[0].name if data.inputs else "x": split.x}
+    named = {**inputs, "y": split.y} | ({} if split.weight is None else {"weight": split.weight})
+    if odd := [k for k, a in named.items() if not isinstance(a, np.ndarray | View)]:
+        yield f"{odd[0]} is {type(named[odd[0]]).__name__}; expected a numpy array."
+        return
+    rows = {name: len(array) for name, array in named.items()}
+    if len(set(rows.values())) > 1:
+        yield f"expected as many rows in each array; got {', '.join(f'{n} in {k}' for k, n in rows.items())}."
+        return
+    for name, array in named.items():
+        if array.dtype.kind not in "biuf":
+            yield f"{name} holds {array.dtype}; expected numbers. Texts become ids by numpy.unique(…, return_inverse=True)."
+        elif isinstance(array, np.ndarray) and array.dtype.kind == "f" and (wrong := _not_finite(array)):
+            yield f"{name} has {wrong} values that are NaN or infinite, the first in row {_first(array)}."
+    if (kind := data.target.kind) == "none" or split.y.dtype.kind not in "biuf":
+        return
+    y, repeats = split.y, data.target.shape
+    if kind in ("binary", "multiclass"):
+        if y.ndim != 1 + len(repeats):
+            instead = "y[:, 0]" if y.ndim == 2 and y.shape[1] == 1 else "y.argmax(axis=-1)"
+            yield f"y has shape {list(y.shape)}; expected class ids, {['rows', *repeats]}. Use {instead}."
+        elif y.size and not (y.min() >= 0 and y.max() < max(len(data.target.classes), 2)) and y.min() != -1:
+            yield f"y has ids from {y.min():g} to {y.max():g}; the classes are 0 to {len(data.target.classes) - 1}."
+    elif kind in ("real", "multilabel"):
+        expected = len(data.target.classes) if kind == "multilabel" else data.target.outputs
+        if y.ndim == 2 + len(repeats) and y.shape[-1] != expected:
+            yield f"y has shape {list(y.shape)}; expected {['rows', *repeats, expected]}, as its target says."
+
+
+def _not_finite(array: np.ndarray) -> int:
+    return array.size - int(np.isfinite(array).sum())
+
+
+def _first(array: np.ndarray) -> Any:
+    return int(np.argwhere(~np.isfinite(array))[0][0])

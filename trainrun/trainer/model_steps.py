@@ -1,0 +1,44 @@
+"""Steps that a model defines itself: `train_step` and `test_step` of a subclassed `keras.Model`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def is_own(model: keras.Model, name: str) -> bool:
+    """Return whether a model's class overrides a method of `keras.Model`, such as ``train_step``."""
+    return getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def batch_of(x: Any, y: Any, weight: Any) -> tuple:
+    """Return a batch as Keras hands it to a step: of two parts where there are no weights."""
+    return (x, y) if weight is None else (x, y, weight)
+
+
+def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, replicas: int) -> str | None:
+    """Return why the model's own `train_step` cannot be honoured, or None.
+
+    Args:
+        model: compiled.
+        trainer: its name.
+        honours: the trainer calls steps of the model's own.
+        accumulate: parts of each batch.
+        replicas: that share a batch.
+    """
+    if not is_own(model, "train_step"):
+        return None
+    own = f"{type(model).__name__} has a train_step of its own, "
+    if not honours:
+        return f"{own}which trainer={trainer} does not call. Take trainer=fit, train_on_batch or custom."
+    if accumulate > 1:
+        return f"{own}which takes the whole batch. Set trainer.accumulate=1."
+    if replicas > 1 and trainer != "fit":
+        return f"{own}which trainer={trainer} calls on one device only. Take trainer=fit, or one device."
+    if replicas > 1 and "compute_loss" not in type(model).train_step.__code__.co_names:
+        return (
+            f"{own}which takes the mean of its replica's examples, and {replicas} replicas would add these up: {replicas} times "
+            "the learning rate. Let it call self.compute_loss, or train on one device."
+        )
+    return None
