@@ -89,5 +89,7 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         )
     if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
         config["sweep"]["snapshot"] = "note"  # an older version had `copy`
+    if faults := schema.type_faults(config):
+        raise UserError([Problem(f"{path}: {p.key}", p.message) for p in faults])
     # Keys that an older version did not have take their defaults.
     return normal_form.without_unread({**plain, **config})

@@ -6,11 +6,14 @@ Whole numbers are `Any` here: OmegaConf refuses `1e1` for an int, and `rules.set
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from trainrun.errors import Problem
 from trainrun.registry import option_files
 
 
@@ -130,6 +133,32 @@ def typed() -> DictConfig:
     # With one tracker, its settings may stand at the top (`tracking.uri=…`), where no YAML has them; `check` knows them.
     OmegaConf.set_struct(root.tracking, False)
     return root
+
+
+def type_faults(config: Mapping[str, Any]) -> list[Problem]:
+    """Return the settings of a config read from a file that have another type than Hydra would have let pass.
+
+    Keys that are missing, or that this version does not know, are none; a component's keys are checked by `check`.
+    """
+    faults = []
+    for root in fields(Root):
+        if root.type == "Any" or root.name not in config:
+            continue
+        value, group = config[root.name], globals().get(str(root.type))
+        if group is None:
+            given = {root.name: {root.name: value}}
+        elif isinstance(value, Mapping):
+            names = {f.name for f in fields(group)}
+            given = {f"{root.name}.{k}": {root.name: {k: v}} for k, v in value.items() if k in names}
+        else:
+            faults.append(Problem(root.name, f"expected settings, got {value!r}."))
+            continue
+        for key, tree in given.items():
+            try:
+                OmegaConf.merge(typed(), tree)
+            except (OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
+                faults.append(Problem(key, f"{(str(error).splitlines() or ['it has a wrong type'])[0]}."))
+    return faults
 
 
 def plain() -> dict[str, Any]:

@@ -42,6 +42,15 @@ DEFAULTS: dict[str, Any] = {
     "reuse": "auto",
 }
 
+# Of the settings that readers rely on: the file may be received.
+_NONE = type(None)
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "plugins": list, "command": list, "overrides": list, "hydra": list, "varying": list, "tracking": dict, "swept": dict, "space": (dict, _NONE),
+    "sweeper": dict, "launcher": dict, "pruner": (dict, str, _NONE), "config": dict, "objective": (str, list, _NONE), "direction": (str, list),
+    "trials": (int, _NONE), "seeds": (int, _NONE), "seed": int, "grace": (int, float), "trial_timeout": (int, float, _NONE),
+    "max_failures": (int, _NONE), "name": (str, _NONE), "reuse": str,
+}  # fmt: skip
+
 
 def write(sweep_dir: Path, points: Sequence[tuple[int, list[str]]], settings: Mapping[str, Any]) -> None:
     """Record the sweep before its first trial; points that are recorded already stay.
@@ -106,6 +115,9 @@ def read(sweep_dir: Path) -> dict[str, Any]:
             )
         # Settings that an older trainrun did not record.
         settings = content["settings"] = {**DEFAULTS, **content["settings"]}
+        for key, kinds in TYPES.items():
+            if key in settings and not isinstance(settings[key], kinds):
+                raise ValueError(f"settings.{key} is {str(settings[key])[:80]!r}")
         settings |= {k: _current(settings[k]) for k in ("overrides", "command") if k in settings}
         if "overrides" in settings.get("sweeper", ()):
             settings["sweeper"]["overrides"] = _current(settings["sweeper"]["overrides"])
