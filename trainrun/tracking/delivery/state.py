@@ -107,6 +107,12 @@ def read(run_dir: str | Path) -> list[dict[str, Any]]:
             if isinstance(e["tracking_uri"], str)
             and isinstance(e["experiment"], str)
             and isinstance(e["next"], int)
+            and all(
+                isinstance(e.get(k), str | None)
+                for k in ("tracker", "run_id", "experiment_id", "parent_run_id")
+            )
+            and "experiment_id" in e
+            and "run_id" in e
             and isinstance(e.get("left") or {}, dict)
         ]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
