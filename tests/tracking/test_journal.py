@@ -39,13 +39,13 @@ def test_numbers_its_records_without_gaps_and_reads_them_back(path):
 
 def test_is_strict_json_even_with_nan_and_infinity(path):
     values = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": [1.0, math.nan], "e": np.float32("nan")}
-    write(path, ("epoch", {"metrics": values}))
+    write(path, ("epoch", {"values": values}))
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
     json.loads(path.read_text(), parse_constant=refuse)
-    back = journal.read(path).records[0]["metrics"]
+    back = journal.read(path).records[0]["values"]
     assert math.isnan(back["a"])
     assert (back["b"], back["c"]) == (math.inf, -math.inf)
     assert back["d"][0] == 1.0
@@ -159,3 +159,13 @@ def test_several_threads_write_whole_lines(path):
         thread.join()
     book.close()
     assert [r["seq"] for r in journal.read(path).records] == list(range(200))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"epoch": "1"}, {"epoch": True}, {"step": 2**70}, {"metrics": [1]}, {"metrics": {"a": "x"}}, {"overrides": "a=b"}, {"config": []},
+     {"time": "now"}, {"metrics": {"a": 10**400}}],
+)  # fmt: skip
+def test_a_record_whose_fields_have_other_types_is_damaged(path, fields):
+    path.write_text(journal.encode({"seq": 0, "time": 1.0, "kind": "epoch", **fields}) + "\n")
+    assert journal.read(path) == ([], ["line 1 is no record"])

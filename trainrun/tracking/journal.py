@@ -189,8 +189,6 @@ def record(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
         return None
-    if b"\\ud" in line.lower():  # halves of characters, which no file takes
-        value = _whole_characters(value)
     # An event's own fields are whatever it is about.
     checked = EVENT_FIELDS if value["kind"] == "event" else value
     return value if all(_fits(name, value.get(name)) for name in checked) else None
@@ -202,19 +200,12 @@ def _fits(name: str, value: Any) -> bool:
         return True
     if isinstance(value, bool) or not isinstance(value, FIELDS[name]):
         return False
-    if isinstance(value, int | float):
-        return abs(value) < LARGEST or isinstance(value, float)
+    if isinstance(value, int):
+        return abs(value) < LARGEST
+    # Any integer that a float can hold: the largest has 1024 bits.
     return name != "metrics" or all(
-        isinstance(v, float) or (isinstance(v, int) and abs(v) < LARGEST) for v in value.values()
+        isinstance(v, float) or (isinstance(v, int) and v.bit_length() < 1000) for v in value.values()
     )
-
-
-def _whole_characters(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
-    return [_whole_characters(v) for v in value] if isinstance(value, list) else value
 
 
 def encode(record: Mapping[str, Any]) -> str:

@@ -97,7 +97,7 @@ def write(run_dir: str | Path, summary: Mapping[str, Any]) -> Path:
     """
     path = Path(run_dir) / FILE
     text = json.dumps(_legal(summary), indent=2, allow_nan=False, ensure_ascii=False)
-    with paths.whole(path) as new, open(new, "w", encoding="utf-8") as file:
+    with paths.whole(path) as new, open(new, "w", encoding="utf-8", errors="replace") as file:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
