@@ -88,7 +88,7 @@ wait_for(lambda: sleeping(f"{sys.argv[1]}1") and sleeping(f"{sys.argv[1]}2"))
 tree.kill()
 tree.join(60)
 assert tree.exitcode == -signal.SIGKILL
-leaves = subprocesses.fork(os.system, f"sleep {sys.argv[1]}3 &")
+leaves = subprocesses.fork(os.system, f"sleep {sys.argv[1]}3 & setsid sleep {sys.argv[1]}4 & (setsid sleep {sys.argv[1]}5 &)")
 leaves.join(60)
 leaves.kill_group()
 wait_for(lambda: not sleeping(sys.argv[1]))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -24,6 +25,7 @@ from typing import Any
 from trainrun.compat import forkserver_private
 
 PRELOAD = "trainrun.sweep.launchers.preload"  # what the fork server imports
+MARKER = "TRAINRUN_PROCESS"
 UNKNOWN = 255  # what multiprocessing says if the fork server has died; a process may end with it, too
 # Signals to all processes of a job, as by `timeout` and `scancel`, do not end the fork server: it ends after the last process that it
 # serves. Blocked, not ignored: its processes lose none that comes before they unblock them.
@@ -95,7 +97,8 @@ def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str]
     Raises:
         OSError: it cannot be started.
     """
-    variables = {**os.environ, **(environment or {})}
+    mark = uuid.uuid4().hex
+    variables = {**os.environ, **(environment or {}), MARKER: mark}
     for last in (False, False, True):
         process = fork_server().Process(target=_forked, args=(target, args, variables, sys.path, os.getcwd()))
         try:
@@ -104,7 +107,7 @@ def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str]
         except (OSError, EOFError) as error:  # the server has died just now: the next call starts another
             if last:
                 raise OSError(f"the fork server ends again and again ({error!r})") from error
-    return Forked(process)
+    return Forked(process, mark)
 
 
 class Forked:
@@ -115,10 +118,11 @@ class Forked:
 
     Args:
         process: started.
+        mark: value of its variable `MARKER`, which programs that it starts inherit.
     """
 
-    def __init__(self, process: multiprocessing.Process):
-        self._process, self.pid = process, process.pid
+    def __init__(self, process: multiprocessing.Process, mark: str):
+        self._process, self.pid, self._mark = process, process.pid, mark
         self._descriptor: int | None = None
         with contextlib.suppress(OSError, AttributeError):  # it has ended already, or this is no Linux
             self._descriptor = os.pidfd_open(self.pid)
@@ -156,28 +160,19 @@ class Forked:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it with its children, those with a session of their own, too, as long as they are its children."""
-        children = descendants(self.pid) if self.exitcode is None else []
+        """Kill it, and what it has started."""
         self.signal(signal.SIGKILL)
         self.kill_group()
-        for child in children:
-            with contextlib.suppress(OSError):
-                os.kill(child, signal.SIGKILL)
 
     def kill_group(self) -> None:
-        """Kill what it has left behind in its session, when it has ended."""
+        """Kill what it has left behind, when it has ended: its session, and programs that it has started in sessions of their own."""
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the children of a process, and theirs."""
-    import psutil
-
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:
-        return []
+        marker = f"{MARKER}={self._mark}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if marker in (folder / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _forked(

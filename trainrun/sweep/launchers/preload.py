@@ -19,7 +19,6 @@ with console.hushed(), imports.collector_paused("tensorflow"):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401
-    import psutil  # noqa: F401
     import sklearn.datasets  # noqa: F401
     import tensorflow  # noqa: F401
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from trainrun.run.context import RunContext, SharedCaches
 from trainrun.sweep.launchers.pipe_channel import PipeChannel
 from trainrun.sweep.launchers.protocol import Begun, Ended, Epoch, TrialTask
-from trainrun.util import subprocesses
 
 if TYPE_CHECKING:
     from trainrun.checkpoint.resume_point import Resume
@@ -51,9 +50,6 @@ def main(task: TrialTask, pipe: Connection) -> None:
         running.clear()
         channel.say(replace(ended, stays=stays))
         if not stays or (task := channel.tasks.get()) is None:
-            for child in subprocesses.descendants(os.getpid()):  # also those with a session of their own
-                with contextlib.suppress(OSError):
-                    os.kill(child, signal.SIGKILL)
             # At once: Python's shutdown would wait for threads of libraries.
             os._exit(code)
 
