@@ -114,7 +114,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one repeat, without the goal")
     results_file.add_option(parser, __file__)
     arguments = parser.parse_args()
-    print(f"{'model':<14} {'state':>9} {'take':>9} {'write':>9} {'epoch':>9}   training, none = 1.00")
+    print(f"{'model':<14} {'state':>9} {'capture':>9} {'write':>9} {'epoch':>9}   training, none = 1.00")
     print(f"{'':<54}   {'auto':>6} {'each epoch':>11} {'same thread':>12}")
     worst, rows = 0.0, []
     with tempfile.TemporaryDirectory() as temporary:
@@ -133,7 +133,7 @@ def main() -> int:
             )
             print(
                 f"{name:<14} {costs['size'] / 1e6:>6.1f} MB {costs['take'] * 1e3:>6.1f} ms {costs['write'] * 1e3:>6.1f} ms "
-                f"{costs['epoch'] * 1e3:>6.0f} ms   {costs['auto']:>6.2f} {costs['each']:>11.2f} {costs['here']:>12.2f}",
+                f"{costs['epoch'] * 1e3:>6.0f} ms   {costs['auto']:>6.2f} {costs['each']:>11.2f} {costs['same_thread']:>12.2f}",
                 flush=True,
             )
     reached = worst <= GOAL
