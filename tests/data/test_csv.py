@@ -223,6 +223,11 @@ def test_lines_are_counted_across_quoted_line_ends(write):
     assert 'New\n"York"' in data.preprocessing["categories"]["city"]
 
 
+def test_a_comma_at_the_end_of_each_row_is_one_fault(write):
+    text = faults(write("a,b,y\n" + "1,2,x,\n2,3,z,\n" * 30), "y").splitlines()
+    assert len(text) == 11 and text[0] == "data.path: line 2: 4 fields, expected 3."
+
+
 def test_many_faults_are_counted_not_listed(write):
     text = faults(write(people(100, change={i: "x,Rome,5,yes" if i % 2 else "1,Rome" for i in range(2, 42)})))
     assert "and 10 more rows with a wrong number of fields." in text
@@ -486,6 +491,14 @@ def test_the_positive_class_may_be_named(write, values, positive, classes):
     assert data.target.classes == classes == describe(path=path, target="y", positive=positive).class_names
     labels = np.concatenate([part.y for part in (data.train, data.validation, data.test)])
     assert labels.sum() == (20 if classes[1] == values[1].removesuffix(".0") else 80)
+
+
+def test_categories_that_hardly_repeat_are_reported(write, capsys):
+    rows = "".join(f'C{i:05},2026-01-{1 + i % 28:02},"{i},50",{"abc"[i % 3]},{i % 2}\n' for i in range(100))
+    load(write("id,day,price,kind,y\n" + rows), "y")
+    printed = " ".join("".join(capsys.readouterr()).split())
+    assert "id 100 in 100 rows ('C00000' …), price 100 in 100 rows ('0,50' …)" in printed
+    assert "data.exclude=[id,price]" in printed
 
 
 def test_the_positive_class_is_reported(write, capsys):

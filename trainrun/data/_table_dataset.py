@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # A share of rows left out that is worth a warning.
 MUCH = 0.1
+# Categories that are more, and a larger share of the rows, are worth a warning.
+FEW, UNIQUE = 20, 0.5
+# Such columns that are named.
+NAMED = 10
 
 
 def dataset(
@@ -164,6 +168,7 @@ def _say(source: TableSource, settings: TableSettings, examples: Examples) -> No
         )
     if examples.target.kind == "binary" and settings.positive is None:
         _say_positive(examples)
+    _say_unique(settings, examples)
     table, kept = examples.table, len(examples.keep)
     missing = {name: column.missing for name, column in table.columns.items() if column.missing}
     if not missing:
@@ -190,6 +195,24 @@ def _say_positive(examples: Examples) -> None:
         f"data.target: the positive class is {_columns.shortened(positive)!r} ({count / (count + others):.0%} of the examples){advice}. "
         "data.positive names it."
     )
+
+
+def _say_unique(settings: TableSettings, examples: Examples) -> None:
+    """Warn of categories that hardly repeat: ids, dates, free text, numbers with units or separators."""
+    unique = {}
+    for name in settings.inputs:
+        column = examples.table.columns[name]
+        if column.numbers is None and len(column.texts) > max(FEW, UNIQUE * examples.table.rows):
+            unique[name] = (
+                f"{name} {len(column.texts)} in {examples.table.rows} rows ({_columns.shortened(column.texts[0])!r} …)"
+            )
+    if unique:
+        first = list(unique)[:NAMED]
+        more = f" and {len(unique) - NAMED} more columns" if len(unique) > NAMED else ""
+        console.warn(
+            f"different categories: {', '.join(unique[name] for name in first)}{more}. Categories that hardly repeat say nothing about new rows. "
+            f"Leave them out: data.exclude=[{','.join(first)}]. Numbers are written as 1234.5, without units or separators."
+        )
 
 
 def _splits(

@@ -92,7 +92,7 @@ def examples(
         splitting: the parts, each of which needs every class.
     """
     raw, faults = source.read(settings.used, settings.text_columns)
-    if raw is None:
+    if raw is None or (faults and not raw.num_rows):
         return None, faults
     table = _table.convert(raw, settings, source.typed)
     del raw
