@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from failing import read
 
+from trainrun.errors import UserError
 from trainrun.failure import user_traceback
 
 BUG = "model.layers=[{name: Mistaken}]"
@@ -12,24 +13,25 @@ BUG = "model.layers=[{name: Mistaken}]"
 
 @pytest.mark.parametrize("trainer", ["fit", "custom"])
 def test_a_loss_with_a_bug(trainer, run):
-    message, run_dir = run.fail("loss=mistaken", f"trainer={trainer}")
-    first, *rest = message.splitlines()
+    with pytest.raises(UserError) as caught_before_training:
+        run("loss=mistaken", f"trainer={trainer}")
+    first, *rest = str(caught_before_training.value).splitlines()
     assert "faulty.py, line " in first and first.endswith("NameError: name 'unknown_name' is not defined")
     assert "in mistaken: return inner(y_true, y_pred)" in rest[0]
-    assert "in inner: return squares(y_true, y_pred) * unknown_name" in rest[1]
-    assert rest[2].startswith("The whole traceback is in") and len(rest) == 3
-    assert "Traceback (most recent call last)" in (run_dir / "run.log").read_text()
-    summary = read(run_dir, "summary.json")
-    assert summary["status"] == "FAILED"
-    assert [(a["failure"], a["answer"]) for a in summary["attempts"]] == [("other", "stopped")]
+    assert "in inner: return squares(y_true, y_pred) * unknown_name" in rest[1] and len(rest) == 2
 
 
 @pytest.mark.parametrize("trainer", ["fit", "train_on_batch"])
 def test_bug_in_a_layer_shows_the_users_lines(trainer, run):
-    message, _ = run.fail("model=layers", BUG, f"trainer={trainer}")
+    message, run_dir = run.fail("model=layers", BUG, f"trainer={trainer}")
     assert "faulty.py, line " in message and "ValueError: the layer has a bug\n" in message
     assert 'in refuse: raise ValueError("the layer has a bug")' in message
     assert "site-packages" not in message and "node" not in message
+    assert "The whole traceback is in" in message.splitlines()[-1]
+    assert "Traceback (most recent call last)" in (run_dir / "run.log").read_text()
+    summary = read(run_dir, "summary.json")
+    assert summary["status"] == "FAILED"
+    assert [(a["failure"], a["answer"]) for a in summary["attempts"]] == [("other", "stopped")]
 
 
 def caught(text, kind=ValueError):

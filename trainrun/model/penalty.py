@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from trainrun.compat import keras_metric_private, keras_model_private
 from trainrun.model.variables import untouched
@@ -62,6 +63,9 @@ def _adds_losses(model: keras.Model, example: Any) -> bool:
     )
     if example is None or not may_add:
         return False
-    with untouched(model):
-        model(example, training=True)
-        return bool(model.losses)
+    try:
+        with untouched(model):
+            model(example, training=True)
+            return bool(model.losses)
+    except tf.errors.ResourceExhaustedError:
+        return False  # training will report it, and has answers to it

@@ -15,6 +15,7 @@ import tensorflow as tf
 from trainrun.checkpoint import random_state
 from trainrun.compat import keras_metric_private, keras_model_private, keras_optimizer_private
 from trainrun.errors import Problem, UserError
+from trainrun.failure import classification
 from trainrun.model.variables import untouched
 from trainrun.registry import declaration_reader, lookup
 from trainrun.step.default import default
@@ -52,7 +53,9 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
     for key, component in own.items():
         if component.group == "callback":
             _check_callback(key, component)
-    if not own or job.model.distribute_strategy.num_replicas_in_sync > 1:
+    layers = keras_model_private.all_layers(job.model)
+    foreign = any(not type(layer).__module__.startswith(("keras.", "trainrun.")) for layer in layers)
+    if not (own or foreign) or job.model.distribute_strategy.num_replicas_in_sync > 1:
         return
     random = random_state.get()
     try:
@@ -73,6 +76,9 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             and declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
         ):
             _trace(job, part, step)
+    except Exception as error:
+        if classification.kind(error) != classification.OUT_OF_MEMORY:  # to which training has answers
+            raise
     finally:
         random_state.set(random)
 
