@@ -107,7 +107,7 @@ KEYS = {
     "loss=true": "there is no option",
 }
 TYPES = {
-    "seed=abc": "expected a whole number, got 'abc'",
+    "seed=abc": "expected a whole number in [0, 4294967295], got 'abc'",
     "seed=1.5": "seed",
     "seed=null": "seed",
     "seed=true": "seed",
