@@ -13,10 +13,11 @@ import pytest
 
 from trainrun.cli import main
 from trainrun.commands.runs import COLUMNS
-from trainrun.tracking import journal, summary
+from trainrun.tracking import find, journal, lease, summary
 from trainrun.tracking.delivery import state
 from trainrun.tracking.journal import Journal
 from trainrun.util import liveness
+from trainrun.util.file_lock import FileLock
 
 
 def make(folder, number, end="FINISHED", epochs=3, tracking=True, delivered=None, config=None):
@@ -318,3 +319,19 @@ def test_a_sweep_of_two_thousand_trials_within_a_second(inside, monkeypatch):
         seconds, table = measured(*argv)
         assert seconds < 1.0
         assert row in table
+
+
+def test_a_run_that_ended_before_its_journal_is_listed_and_its_directory_is_free_for_another(inside, capsys):
+    run_dir = inside / "outputs" / "runs" / "early"
+    run_dir.mkdir(parents=True)
+    lock = FileLock(run_dir / lease.TRAINING)
+    assert lock.acquire()
+    (row,) = listed(capsys)
+    assert (row["status"], row["reason"]) == ("RUNNING", None) and not find.abandoned(run_dir)
+    lock.release()
+    (row,) = listed(capsys)
+    assert row["status"] == "KILLED" and "before training began" in row["reason"] and find.abandoned(run_dir)
+    assert main(["resume", str(run_dir)]) == 2 and "Start the run again" in capsys.readouterr().err
+    (run_dir / "checkpoints").mkdir()  # it had a journal: nothing of it is free
+    (row,) = listed(capsys)
+    assert "journal.jsonl is missing" in row["reason"] and not find.abandoned(run_dir)

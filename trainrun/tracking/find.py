@@ -9,13 +9,15 @@ from pathlib import Path
 from trainrun.errors import UserError, did_you_mean
 from trainrun.tracking import journal, lease, origin
 from trainrun.tracking.delivery import state
-from trainrun.tracking.status import JOURNAL
+from trainrun.tracking.status import JOURNAL, LOG
 from trainrun.util import paths
 
 OUTPUTS = "outputs"
 LATEST = "last"
 SWEEP = "sweep.json"
 ORDER = ".order"
+# What a run may leave that ends before its journal begins; one with checkpoints or a model has lost its journal.
+BEFORE_RECORD = {lease.TRAINING, LOG, ".hydra", "config.yaml", "environment.txt", ".reserve"}
 
 
 def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
@@ -36,7 +38,7 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
             f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
         )
     if os.path.isdir(folder) and word not in ("", "."):
-        if (folder / lease.TRAINING).exists():
+        if abandoned(folder):
             raise UserError(
                 f"{word} ended before training began, and has no record to go on from. Start the run again."
             )
@@ -100,14 +102,15 @@ def run_dirs(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
 def unrecorded(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
     """Yield the directories of runs that have taken the right to train and written no record: they begin, or have ended before."""
     for path in Path(outputs).glob(f"runs/*/{lease.TRAINING}"):
-        if not os.path.isfile(path.parent / JOURNAL):
+        if not os.path.lexists(path.parent / JOURNAL):
             yield path.parent
 
 
 def abandoned(run_dir: Path) -> bool:
     """Return whether a run ended in this directory before it had a record: another may begin there, as Slurm's requeued job does."""
-    begun = os.path.isfile(run_dir / lease.TRAINING) and not os.path.lexists(run_dir / JOURNAL)
-    return begun and lease.alive(run_dir) is False
+    if not os.path.isfile(run_dir / lease.TRAINING) or lease.alive(run_dir) is not False:
+        return False
+    return {path.name for path in run_dir.iterdir()} <= BEFORE_RECORD
 
 
 def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:

@@ -90,11 +90,14 @@ def _row(run_dir: Path, head: sweep_summary.Folded | Listed | Mapping[str, Any])
 def _unrecorded(run_dir: Path) -> Listed:
     """Return a run that has no journal: it imports TensorFlow and loads its data, or was killed while it did."""
     ended = lease.alive(run_dir) is False
+    reason = f"it ended before training began; {status.LOG} has what it printed"
+    if not find.abandoned(run_dir):
+        reason = f"its {status.JOURNAL} is missing"
     return Listed(
         run=run_dir.name,
         run_dir=os.fspath(run_dir),
         status="KILLED" if ended else "RUNNING",
-        reason=f"it ended before training began; {status.LOG} has what it printed" if ended else None,
+        reason=reason if ended else None,
         started=run_dir.stat().st_mtime,
         epochs=0,
         metric=None,
