@@ -16,7 +16,7 @@ class WeightLogger(keras.callbacks.Callback):
     For models with interpretable weights, such as the x of `model=quadratic`.
     """
 
-    coarse = True  # a call after several steps will do
+    coarse = True  # one call after several steps is sufficient
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.on_epoch_end(batch, logs)

@@ -1,4 +1,4 @@
-"""Functional models over the weights of any model: of a subclassed one, too, whose `call` is Python and has no graph."""
+"""Functional models that share the weights of another model, also of a subclassed one, whose `call` has no graph."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from trainrun.util.places import place
 
 
 def outputs(model: keras.Model) -> list[Any]:
-    """Return the symbolic outputs of a functional model; empty of a subclassed one."""
+    """Return the symbolic outputs of a functional model, or an empty list for a subclassed one."""
     return list(getattr(model, "outputs", None) or ())
 
 
 def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
-    """Return a plain functional model over the same weights, with one output and without loss and metrics.
+    """Return a functional model with the same weights and one output, without loss and metrics.
 
-    A subclassed model becomes its only layer. One that was not built yet is built by it, as by its first call.
+    A subclassed model becomes its only layer; if it is not built yet, this builds it.
 
     Args:
         model: any Keras model.
-        inputs: of the data.
+        inputs: specs of the data's inputs.
+
+    Raises:
+        UserError: the model's `call` returns None.
     """
     if not outputs(model):
         opened, _ = input_tensors(inputs)

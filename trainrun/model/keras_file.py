@@ -1,4 +1,4 @@
-"""What a .keras file says of its model, read without Keras: it is a zip archive with a config.json."""
+"""The config in a .keras file, a zip archive with a config.json; read without Keras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from trainrun.util import paths
 
 MAX_CONFIG_BYTES = 50_000_000
-# What reading a damaged file raises.
+# Exceptions raised for a damaged file.
 READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -28,7 +28,7 @@ def read(where: Path) -> tuple[dict[str, Any], int]:
     """Return the config of the model, and the size of the whole file in bytes, unpacked.
 
     Raises:
-        READ_ERRORS: it is no such file, or would not fit into memory when unpacked.
+        READ_ERRORS: the file is not a .keras file, or would not fit into memory when unpacked.
     """
     with zipfile.ZipFile(where) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -39,11 +39,11 @@ class Minimize:
 
 @dataclass(frozen=True)
 class Minimum:
-    """What `trainrun.minimize` returns.
+    """The result of `trainrun.minimize`.
 
     Args:
-        values: of the variables after the last step, in their order.
-        history: values of the function before each step and after the last one, float64 `[steps + 1]`.
+        values: values of the variables after the last step, in their order.
+        history: value of the function before each step and after the last one, float64 `[steps + 1]`.
     """
 
     values: list[np.ndarray]
@@ -67,7 +67,7 @@ def descended(
         function: its value is a scalar tensor.
         variables: `keras.Variable` or `tf.Variable`; changed in place.
         optimizer: a Keras optimizer.
-        steps: how many.
+        steps: number of steps.
     """
     optimizer.build(variables)
 
@@ -91,7 +91,8 @@ def minimized(
     """Minimize a Python function; see `trainrun.minimize`.
 
     Raises:
-        UserError: the function's arguments are not the variables, its value is no scalar, or it does not depend on one.
+        UserError: the function's arguments are not the variables, its value is not a scalar, or it does not depend on all
+            variables.
     """
     made = [v if isinstance(v, keras.Variable | tf.Variable) else _variable(v) for v in variables]
     takes = len([p for p in inspect.signature(function).parameters.values() if p.default is p.empty])

@@ -13,19 +13,19 @@ def is_own(model: keras.Model, name: str) -> bool:
 
 
 def batch_of(x: Any, y: Any, weight: Any) -> tuple:
-    """Return a batch as Keras hands it to a step: of two parts where there are no weights."""
+    """Return a batch as Keras passes it to a step: `(x, y)` without sample weights, else `(x, y, weight)`."""
     return (x, y) if weight is None else (x, y, weight)
 
 
 def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, replicas: int) -> str | None:
-    """Return why the model's own `train_step` cannot be honoured, or None.
+    """Return the reason why a trainer cannot use the model's own `train_step`, or None if it can or there is none.
 
     Args:
         model: compiled.
-        trainer: its name.
-        honours: the trainer calls steps of the model's own.
-        accumulate: parts of each batch.
-        replicas: that share a batch.
+        trainer: name of the trainer.
+        honours: whether the trainer calls the model's own steps.
+        accumulate: number of parts of each batch.
+        replicas: number of replicas that share a batch.
     """
     if not is_own(model, "train_step"):
         return None
