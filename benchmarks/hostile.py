@@ -16,7 +16,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import results_file
-from attacks import locks
+from attacks import locks, outsiders
 
 KINDS = {
     1: "one lock, one store, one owner",
@@ -30,7 +30,7 @@ KINDS = {
     9: "processes",
     10: "files from elsewhere",
 }
-MODULES = (locks,)
+MODULES = (locks, outsiders)
 
 
 def main() -> int:
