@@ -149,7 +149,7 @@ def minimize(
 
 def _in_steps(group: str, written: Mapping[str, Any]) -> dict[str, Any]:
     """Return those lengths of training that are written as text, in steps."""
-    found = {}
+    in_steps = {}
     for name, value in written.items():
         texts = value if isinstance(value, list) else [value]
         if not any(isinstance(text, str) for text in texts):
@@ -166,5 +166,5 @@ def _in_steps(group: str, written: Mapping[str, Any]) -> dict[str, Any]:
                 )
             )
         steps = [int(length.amount) for length in parsed]
-        found[name] = steps if isinstance(value, list) else steps[0]
-    return found
+        in_steps[name] = steps if isinstance(value, list) else steps[0]
+    return in_steps

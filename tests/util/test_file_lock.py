@@ -63,11 +63,11 @@ def test_a_forked_child_of_a_plug_in_does_not_inherit_it(tmp_path):
 
 def test_a_process_that_was_declared_gone_sees_that_it_has_lost_it(tmp_path):
     lock, heir = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
-    assert lock.acquire() and lock.mine
+    assert lock.acquire() and lock.owned
     assert heir.acquire(take_over=True)
-    assert heir.mine and not lock.mine
+    assert heir.owned and not lock.owned
     lock.release()  # takes nothing from the heir
-    assert heir.mine and heir.holder["pid"] == os.getpid()
+    assert heir.owned and heir.holder["pid"] == os.getpid()
 
 
 def test_a_link_is_not_written_through(tmp_path):

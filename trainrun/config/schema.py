@@ -146,14 +146,14 @@ def type_faults(config: Mapping[str, Any]) -> list[Problem]:
             continue
         value, group = config[root.name], globals().get(str(root.type))
         if group is None:
-            given = {root.name: {root.name: value}}
+            trees = {root.name: {root.name: value}}
         elif isinstance(value, Mapping):
             names = {f.name for f in fields(group)}
-            given = {f"{root.name}.{k}": {root.name: {k: v}} for k, v in value.items() if k in names}
+            trees = {f"{root.name}.{k}": {root.name: {k: v}} for k, v in value.items() if k in names}
         else:
             faults.append(Problem(root.name, f"expected settings, got {value!r}."))
             continue
-        for key, tree in given.items():
+        for key, tree in trees.items():
             try:
                 OmegaConf.merge(typed(), tree)
             except (OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:

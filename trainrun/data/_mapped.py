@@ -98,8 +98,8 @@ class Mapped:
             raise ValueError(f"Bad CRC-32 of its {self.dtype} array of shape {list(self.shape)}")
 
     def _state(self) -> tuple[int, int]:
-        found = os.fstat(self._file)
-        return found.st_size, found.st_mtime_ns
+        status = os.fstat(self._file)
+        return status.st_size, status.st_mtime_ns
 
     def _unchanged(self) -> None:
         # To read a mapped page that a file no longer has ends the process (SIGBUS); a microsecond to look is nothing.

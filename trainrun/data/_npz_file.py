@@ -173,12 +173,12 @@ def load(
     import numpy as np
 
     try:
-        found: dict[str, Rows] = {}
+        arrays: dict[str, Rows] = {}
         if known[x].is_mapped:
             array = known[x]
-            found[x] = Mapped.of(paths.expanded(path), array.entry, array.header, array.shape, array.dtype)
+            arrays[x] = Mapped.of(paths.expanded(path), array.entry, array.header, array.shape, array.dtype)
         with np.load(paths.expanded(path), allow_pickle=False) as file:
-            return found | {k: file[k] for k in (x, *others) if k not in found}, []
+            return arrays | {k: file[k] for k in (x, *others) if k not in arrays}, []
     except MemoryError as error:
         return {}, [("path", f"{path} does not fit into memory: {_first_line(error)}. Save a part of it.")]
     except DAMAGED as error:
@@ -186,8 +186,8 @@ def load(
 
 
 def _first_line(error: BaseException) -> str:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return said.partition(": <ast.")[0]  # where Python's parser of literals found something else
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return text.partition(": <ast.")[0]  # where Python's parser of literals found something else
 
 
 def value_faults(path: str, arrays: dict[str, Rows], x: str, y: str, weight: str | None) -> list[Fault]:

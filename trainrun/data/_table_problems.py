@@ -34,8 +34,8 @@ def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[
         settings: how they are to be read.
         locate: the place of rows.
     """
-    wanted = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
-    places = locate(sorted(set(wanted))) if wanted else {}
+    rows = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
+    places = locate(sorted(set(rows))) if rows else {}
     return [
         fault
         for name, column in table.columns.items()

@@ -125,18 +125,18 @@ class View:
 
         return replace(self, dtype=np.dtype(dtype))
 
-    def _made(self, found: np.ndarray) -> np.ndarray:
+    def _made(self, values: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        found = found.reshape(len(found), *self.example)
+        values = values.reshape(len(values), *self.example)
         if self.scale is not None:
-            found = found.astype("float32") * np.float32(self.scale)
+            values = values.astype("float32") * np.float32(self.scale)
         if self.standard is not None:
             mean, std = self.standard
-            found = found.astype(np.result_type(found, mean))  # float64, as means and deviations are
-            found -= mean
-            found /= std
-        return np.ascontiguousarray(found, self.dtype)
+            values = values.astype(np.result_type(values, mean))  # float64, as means and deviations are
+            values -= mean
+            values /= std
+        return np.ascontiguousarray(values, self.dtype)
 
 
 def blocks(array: np.ndarray | View, size: int = BLOCK) -> Iterator[tuple[int, np.ndarray]]:

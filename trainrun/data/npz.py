@@ -185,8 +185,8 @@ def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return each column's least and greatest value."""
     import numpy as np
 
-    found = [(block.min(axis=0), block.max(axis=0)) for _, block in each(x)]
-    return np.min([low for low, _ in found], axis=0), np.max([high for _, high in found], axis=0)
+    limits = [(block.min(axis=0), block.max(axis=0)) for _, block in each(x)]
+    return np.min([low for low, _ in limits], axis=0), np.max([high for _, high in limits], axis=0)
 
 
 def _target(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np.ndarray]:

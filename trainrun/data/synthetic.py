@@ -157,38 +157,38 @@ def _problems(
         return (
             ("kind", f"expected one of {', '.join(NOISE)}, got {kind!r}.{did_you_mean(str(kind), NOISE)}"),
         )
-    found = []
+    faults = []
     if examples < 1:
-        found.append(("examples", f"expected at least 1, got {examples}."))
+        faults.append(("examples", f"expected at least 1, got {examples}."))
     least = INFORMATIVE if kind == "regression" else 1
     if kind in ("imbalanced", "blobs", "regression") and features < least:
-        found.append(("features", f"kind={kind} needs at least {least}, got {features}."))
+        faults.append(("features", f"kind={kind} needs at least {least}, got {features}."))
     if kind in ("blobs", "sequences") and classes < 2:
-        found.append(("classes", f"expected at least 2, got {classes}."))
+        faults.append(("classes", f"expected at least 2, got {classes}."))
     if kind == "imbalanced" and not 0 < share <= 0.5:
-        found.append(("share", f"expected the share of the rarer class in (0, 0.5], got {share}."))
+        faults.append(("share", f"expected the share of the rarer class in (0, 0.5], got {share}."))
     if kind == "segmentation" and size < 8:
-        found.append(("size", f"expected at least 8 pixels, got {size}."))
+        faults.append(("size", f"expected at least 8 pixels, got {size}."))
     values = {"segmentation": size * size, "sequences": length}.get(kind, features) * examples
-    if not found and (too_large := paths.room(values * 8 * 13)):  # twelve draws for each, and their sum
-        found.append(("examples", f"so many do not fit: {too_large}. Take fewer."))
+    if not faults and (too_large := paths.room(values * 8 * 13)):  # twelve draws for each, and their sum
+        faults.append(("examples", f"so many do not fit: {too_large}. Take fewer."))
     if kind == "sequences":
         if length < classes:
-            found.append(
+            faults.append(
                 ("length", f"expected at least {classes}, room for one marker of each class, got {length}.")
             )
         if vocabulary < classes + 2:
-            found.append(
+            faults.append(
                 (
                     "vocabulary",
                     f"expected at least {classes + 2}: 0, a marker of each class and one token more; got {vocabulary}.",
                 )
             )
         if noise is not None and noise > 1:
-            found.append(
+            faults.append(
                 ("noise", f"for kind=sequences it is the share of random labels, in [0, 1]; got {noise}.")
             )
-    return tuple(found)
+    return tuple(faults)
 
 
 class _Draw:

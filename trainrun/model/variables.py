@@ -55,7 +55,7 @@ def _others(model: keras.Model, known: set[int]) -> list[Any]:
     """Return the variables in attributes of a user's model and its layers that Keras does not count among its own."""
     if type(model).__module__.startswith("keras."):
         return []
-    found: dict[int, Any] = {}
+    hidden: dict[int, Any] = {}
     for layer in keras_model_private.all_layers(model):
         for value in keras.tree.flatten([v for k, v in sorted(vars(layer).items()) if not k.startswith("_")]):
             holds = isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric)
@@ -66,5 +66,5 @@ def _others(model: keras.Model, known: set[int]) -> list[Any]:
                 if isinstance(value, keras.Variable | tf.Variable)
                 else []
             )
-            found |= {id(v): v for v in variables if id(v) not in known}
-    return list(found.values())
+            hidden |= {id(v): v for v in variables if id(v) not in known}
+    return list(hidden.values())

@@ -30,11 +30,11 @@ def of_layers(layers: Sequence[Any], units: int) -> bool | None:
         return None
     for node in reversed(nodes):
         kind, activation = str(node.get("name")).lower(), _text(node.get("activation"))
-        told = _told(kind, activation or ("linear" if kind == "dense" else None))
-        if told is False and activation not in (None, *OF_HEADS):
+        probabilities = _gives_probabilities(kind, activation or ("linear" if kind == "dense" else None))
+        if probabilities is False and activation not in (None, *OF_HEADS):
             return None
-        if told is not None or kind not in VALUE_PRESERVING:
-            return told
+        if probabilities is not None or kind not in VALUE_PRESERVING:
+            return probabilities
     return None
 
 
@@ -61,9 +61,9 @@ def of_file(config: Mapping[str, Any]) -> bool | None:
         if node.get("class_name") in ("Sequential", "Functional"):
             return of_file(node)
         kind = str(node.get("class_name")).lower()
-        told = _told(kind, _text(_inside(node).get("activation")))
-        if told is not None or kind not in VALUE_PRESERVING:
-            return told
+        probabilities = _gives_probabilities(kind, _text(_inside(node).get("activation")))
+        if probabilities is not None or kind not in VALUE_PRESERVING:
+            return probabilities
         before = list(_histories(node.get("inbound_nodes")))
         if sequential:
             before = [_name(layers[layers.index(node) - 1])]
@@ -71,7 +71,7 @@ def of_file(config: Mapping[str, Any]) -> bool | None:
     return None
 
 
-def _told(kind: str, activation: str | None) -> bool | None:
+def _gives_probabilities(kind: str, activation: str | None) -> bool | None:
     if kind in PROBABILITY_FUNCTIONS or activation in PROBABILITY_FUNCTIONS:
         return True
     return (

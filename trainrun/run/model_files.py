@@ -44,8 +44,8 @@ def check(job: Job) -> None:
     except Exception as error:
         *_, first = chain(error)  # Keras words it anew on each level
         raise UserError(_unsavable(job.model, short_message(first))) from error
-    shapes, found = ([tuple(v.shape) for v in m.variables] for m in (model, loaded))
-    if shapes == found:
+    shapes, loaded_shapes = ([tuple(v.shape) for v in m.variables] for m in (model, loaded))
+    if shapes == loaded_shapes:
         loaded.set_weights(model.get_weights())
         x = job.train.take(np.arange(min(8, len(job.train)))).x
         with untouched(job.model), untouched(loaded):
@@ -57,7 +57,7 @@ def check(job: Job) -> None:
             )
     else:
         raise UserError(
-            _unsavable(job.model, f"it has variables {found} when it is loaded, and {shapes} here.")
+            _unsavable(job.model, f"it has variables {loaded_shapes} when it is loaded, and {shapes} here.")
         )
 
 

@@ -74,8 +74,8 @@ def meaning(
     asked = heads.activation(demands, loss, data.target.kind) is not None
     # The output differs from that of trainrun's head, so the model has its own.
     problems = heads.contradiction(output, spec["name"], loss, demands)
-    if (output == "probabilities") != asked and (found := list(problems)):
-        raise UserError(found)
+    if (output == "probabilities") != asked and (refused := list(problems)):
+        raise UserError(refused)
     return output
 
 

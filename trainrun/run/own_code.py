@@ -107,9 +107,9 @@ def _check_callback(key: str, component: lookup.Component) -> None:
         raise UserError(Problem(key, text))
     for hook in HOOKS:
         method = getattr(thing, hook)
-        given = (None, 0, {}) if hook in NUMBERED else (None, {})
+        arguments = (None, 0, {}) if hook in NUMBERED else (None, {})
         try:
-            inspect.signature(method).bind(*given)
+            inspect.signature(method).bind(*arguments)
         except TypeError:
             takes = "self, epoch, logs=None" if "epoch" in hook else "self, batch, logs=None"
             takes = takes if hook in NUMBERED else "self, logs=None"
@@ -221,20 +221,20 @@ def _check_schedule(optimizer: Any, component: lookup.Component) -> None:
 
 def _values_fault(values: Any, y_true: Any, y_pred: Any) -> str | None:
     """Return what is wrong with the result of a loss or metric function, or None."""
-    wanted = "expected one number an example, [batch], or one for the batch"
+    expected = "expected one number an example, [batch], or one for the batch"
     if values is None:
-        return f"returned None; {wanted}. Add a return."
+        return f"returned None; {expected}. Add a return."
     try:
         values = tf.convert_to_tensor(values)
     except (TypeError, ValueError):
-        return f"returned {type(values).__name__}; {wanted}."
+        return f"returned {type(values).__name__}; {expected}."
     if not (values.dtype.is_floating or values.dtype.is_integer or values.dtype.is_bool):
-        return f"returned values of type {values.dtype.name}; {wanted}."
+        return f"returned values of type {values.dtype.name}; {expected}."
     shape, examples = values.shape, y_pred.shape[0]
     if shape.rank == 0 or (shape[0] == examples and not (shape.rank > 1 and shape[1] == examples)):
         return None
     return (
-        f"returned shape {['batch' if n == examples else n for n in shape]}; {wanted}. y_true is "
+        f"returned shape {['batch' if n == examples else n for n in shape]}; {expected}. y_true is "
         f"{['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
         f"{['batch', *y_pred.shape[1:]]}: bring them to one shape first, as in ops.reshape(y_true, ops.shape(y_pred))."
     )

@@ -153,7 +153,7 @@ def _wait_for_silence(run_dir: Path, lock: FileLock) -> None:
 
 def _renew(lock: FileLock, over: threading.Event) -> None:
     while not over.wait(RENEWAL_INTERVAL_S):
-        if not lock.mine:
+        if not lock.owned:
             if not lock.path.parent.is_dir():  # the user has removed the run
                 return
             console.error(

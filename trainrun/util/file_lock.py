@@ -64,6 +64,10 @@ class FileLock:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._write("")
+                if (
+                    fcntl is not None
+                ):  # closing alone frees it only once a child that was just forked has closed it too
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
             self._close()
 
     @property
@@ -90,7 +94,7 @@ class FileLock:
         return content if isinstance(content, dict) else {}
 
     @property
-    def mine(self) -> bool:
+    def owned(self) -> bool:
         """Whether the lock is still this object's: no other process has taken it over."""
         try:
             return self._file is not None and os.path.samestat(os.fstat(self._file), os.lstat(self.path))
@@ -108,7 +112,7 @@ class FileLock:
             os.close(file)
             return False
         self._file = file
-        if not self.mine:  # it was taken over, and removed, between the two lines
+        if not self.owned:  # it was taken over, and removed, between the two lines
             self._close()
             return False
         _locks_of_process().add(self)

@@ -67,12 +67,12 @@ class Checkout:
             return names
         fields = listed.split("\0")
         plain = ("unspecified", "set", "unset")
-        found = {
+        filtered = {
             name
             for name, _, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False)
             if value not in plain
         }
-        return [name for name in names if name in found]
+        return [name for name in names if name in filtered]
 
     def _git(self, *arguments: str, text: str | None = None) -> str | None:
         try:
@@ -100,7 +100,7 @@ def checkout(folder: str | Path | None = None) -> Iterator[Checkout | None]:
         folder: anywhere in the checkout.
     """
     where = str(folder or os.getcwd())
-    found = _ask(
+    answer = _ask(
         where,
         "rev-parse",
         "HEAD",
@@ -109,7 +109,7 @@ def checkout(folder: str | Path | None = None) -> Iterator[Checkout | None]:
         "--git-common-dir",
         "--show-object-format",
     )
-    lines = (found or "").splitlines()
+    lines = (answer or "").splitlines()
     if len(lines) != 5:
         yield None
         return
