@@ -430,7 +430,7 @@ CASES += [
     case("a misspelt verb", "shw", "Did you mean show?"),
     case("an option for a verb", "adam", "optimizer=adam"),
     case("ls of a group that is none", "ls nonsense", "no such group", "The groups are"),
-    case("ls of two groups", "ls loss metric", "unrecognized arguments: metric", "trainrun ls --help"),
+    case("ls of two groups", "ls loss metric", "metric: expected an override"),
     case("ls of a path", "ls ../../etc", "no such group"),
     case("ls with a flag that is none", "ls --all", "--all"),
     case("show of nothing", "show", "trainrun show --help"),

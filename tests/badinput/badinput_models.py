@@ -144,7 +144,7 @@ TRAINING = [
     case("building: a plug-in's model that calls sys.exit(0)", f"{QUICK} plugins=[./mine.py] model=leaving", "SystemExit", "run.log", code=1,
          files={"mine.py": FAILING.format(group="model", name="leaving", body="def leaving(inputs, target, head):\n    raise SystemExit(0)\n")}),
     case("building: into an empty folder that was there", f"{QUICK} hydra.run.dir=mine model.activation=reluu", "reluu", files={"mine": lambda path: path.mkdir()}),
-    case("training: a loss that raises", f"{QUICK} plugins=[./mine.py] loss=raising", "mine.py, line 4", "RuntimeError", "boom", "run.log", code=1,
+    case("training: a loss that raises", f"{QUICK} plugins=[./mine.py] loss=raising", "mine.py, line 4", "RuntimeError", "boom",
          files={"mine.py": FAILING.format(group="loss", name="raising", body="def raising(y_true, y_pred):\n    raise RuntimeError('boom')\n")}),
     case("training: a callback that raises", f"{QUICK} plugins=[./mine.py] callback=raiser", "mine.py, line 4", "boom", "run.log", code=1,
          files={"mine.py": FAILING.format(group="callback", name="raiser", body="class Raiser(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs=None): raise RuntimeError('boom')\n")}),

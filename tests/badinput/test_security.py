@@ -113,7 +113,7 @@ def test_servers_bind_to_loopback():
         text = path.read_text(encoding="utf-8")
         assert "0.0.0.0" not in text, f"{where(path)} names every address of the machine"
         for _, name, call in calls(path):
-            if name == "bind":
+            if name == "bind" and "signature(" not in ast.unparse(call.func):
                 assert "127.0.0.1" in ast.unparse(call), f"{where(path)}:{call.lineno}"
 
 
