@@ -131,6 +131,12 @@ SECTIONS = [
         "Cases of mistaken and hostile input (`tests/badinput/`) that end as promised: exit code, one message with the way out, no "
         "traceback, nothing left behind.",
     ),
+    Section(
+        "hostile",
+        "Attacks",
+        "Attacks on runs, sweeps and their records (kills at bad moments, copies, strangers' addresses and files, terminals that go "
+        "away), by kind: how many were tried, and after how many everything held.",
+    ),
 ]
 
 

@@ -95,7 +95,9 @@ def broken_promises(bad: Case, folder: Path) -> list[str]:
     after = snapshot(folder)
     if bad.code == 1:  # its own directory tells how far it came
         after = {
-            k: v for k, v in after.items() if k in before or not k.startswith(("outputs/runs/", "outputs/.order", "mlflow"))
+            k: v
+            for k, v in after.items()
+            if k in before or not k.startswith(("outputs/runs/", "outputs/.order", "mlflow"))
         }
     kept += [
         (

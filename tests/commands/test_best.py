@@ -13,11 +13,11 @@ from trainrun.tracking.journal import Journal
 
 @pytest.fixture
 def sweep(inside):
-    """Return a sweep as an older trainrun recorded it: `val_mine` declares no direction, and none was asked for."""
+    """Return a sweep as an older trainrun recorded it: `val_undeclared` declares no direction, and none was asked for."""
     folder = inside / "outputs" / "sweeps" / "a_sweep"
     folder.mkdir(parents=True)
     points = [[0, ["seed=1"]], [1, ["seed=2", "seeds=1"]]]
-    settings = {"varying": ["optimizer"], "objective": "val_mine", "direction": "auto"}
+    settings = {"varying": ["optimizer"], "objective": "val_undeclared", "direction": "auto"}
     content = {"format": 1, "cwd": str(inside), "settings": settings, "points": points}
     (folder / "sweep.json").write_text(json.dumps(content))
     for number, value in enumerate((0.25, 0.5)):
@@ -27,7 +27,7 @@ def sweep(inside):
         book.write("start", run_id=str(number))
         book.write("end", status="FINISHED", reason=None)
         book.close()
-        metrics = {"val_mine": value}
+        metrics = {"val_undeclared": value}
         summary.write(run_dir, summary.build(run_id=str(number), status="FINISHED", seed=1, metrics=metrics))
     return folder
 
@@ -35,7 +35,7 @@ def sweep(inside):
 def test_the_error_names_an_argument_that_works(sweep, capsys):
     assert main(["best", "last"]) == 2
     error = capsys.readouterr().err
-    assert "which way val_mine is better" in error and "--direction minimize" in error
+    assert "which way val_undeclared is better" in error and "--direction minimize" in error
     for word, winner in (("minimize", "trainrun seed=1"), ("maximize", "trainrun seed=2")):
         assert main(["best", "last", "--direction", word]) == 0
         assert capsys.readouterr().out.strip() == winner
@@ -47,8 +47,8 @@ def test_an_objective_that_no_trial_has_is_named_with_those_that_they_logged(swe
     words = ["best", "last", "--objective", "val_other", "--direction", "minimize"]
     assert main(words) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "none has val_other. They logged val_mine. To rank by one of these: trainrun best" in said
-    assert main([*words[:3], "val_mine", *words[4:]]) == 0
+    assert "none has val_other. They logged val_undeclared. To rank by one of these: trainrun best" in said
+    assert main([*words[:3], "val_undeclared", *words[4:]]) == 0
     assert capsys.readouterr().out.strip() == "trainrun seed=1"
 
 

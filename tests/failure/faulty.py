@@ -26,7 +26,7 @@ def marked(at: int = 41, where: str = "label", seed: int = 0) -> Dataset:
     elif where == "input":
         x[at, 2] = np.inf
     elif where == "validation":
-        x[EXAMPLES + 3, 2] = np.nan
+        y[EXAMPLES + 3] = MARK
     return Dataset(
         name="marked",
         task="regression",

@@ -86,7 +86,7 @@ def test_full_disk_while_the_journal_is_written_ends_it_with_a_whole_line(run, m
             return super().write(data)
 
     monkeypatch.setattr(
-        journal, "open", lambda path, mode, buffering=0: FourthLineCutShort(path, mode), raising=False
+        journal, "open", lambda path, mode, **_: FourthLineCutShort(path, mode), raising=False
     )
     message, run_dir = run.fail("trainer.epochs=5", "checkpoint.every=1epochs")
     assert message.startswith("the disk is full") and f"trainrun resume {run_dir}" in message

@@ -54,7 +54,7 @@ def test_another_program_gives_its_output_as_it_is_and_ends_in_time():
 
 # In a process of its own: it kills fork servers.
 FORKS = """
-import os, signal, sys, time
+import atexit, os, signal, sys, time
 import psutil
 from trainrun.util import subprocesses
 
@@ -68,6 +68,7 @@ def sleeping(number):
     return [p for p in psutil.process_iter(["cmdline"]) if f"sleep {number}" in " ".join(p.info["cmdline"] or [])]
 
 first = subprocesses.fork(time.sleep, 1000)
+atexit.register(first.kill)  # else it keeps the pipe to the test open where this fails
 server = psutil.Process(psutil.Process(first.pid).ppid())
 assert os.getsid(server.pid) == server.pid, "signals to the group reach the server"
 server.terminate()  # as scancel does to all processes

@@ -186,10 +186,8 @@ def feeding(job: Job, trainer: str) -> float:
     if declared.input == "python":
 
         def take(n: int) -> None:
-            for x, y, weight in batches(split, indices[: n * plan.batch_size], plan.batch_size):
-                tf.nest.map_structure(
-                    lambda a: None if a is None else tf.convert_to_tensor(a), (x, y, weight)
-                )
+            for batch in batches(split, indices[: n * plan.batch_size], plan.batch_size):
+                tf.nest.map_structure(lambda a: None if a is None else tf.convert_to_tensor(a), batch)
 
         return _seconds(take, most)
     held = (

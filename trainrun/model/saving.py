@@ -15,7 +15,8 @@ from trainrun.compat import keras_model_private, keras_private
 @contextmanager
 def uncompiled(model: keras.Model) -> Iterator[None]:
     """Leave loss, metrics and optimizers of models inside a model out of what is saved of it."""
-    inside = [m for m in keras_model_private.all_layers(model) if isinstance(m, keras.Model) and m.compiled]
+    layers = keras_model_private.all_layers(model, include_self=False)
+    inside = [m for m in layers if isinstance(m, keras.Model) and m.compiled]
     optimizers = [m.optimizer for m in inside]
     for m in inside:
         m.compiled, m.optimizer = False, None

@@ -191,7 +191,11 @@ def record(line: bytes) -> dict[str, Any] | None:
         return None
     # An event's own fields are whatever it is about.
     checked = EVENT_FIELDS if value["kind"] == "event" else value
-    return value if all(_fits(name, value.get(name)) for name in checked) else None
+    if not all(_fits(name, value.get(name)) for name in checked):
+        return None
+    if value["kind"] != "event" and value.get("metrics"):
+        value["metrics"] = _numbers(value["metrics"])
+    return value
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -200,12 +204,18 @@ def _fits(name: str, value: Any) -> bool:
         return True
     if isinstance(value, bool) or not isinstance(value, FIELDS[name]):
         return False
-    if isinstance(value, int):
-        return abs(value) < LARGEST
-    # Any integer that a float can hold: the largest has 1024 bits.
-    return name != "metrics" or all(
-        isinstance(v, float) or (isinstance(v, int) and v.bit_length() < 1000) for v in value.values()
-    )
+    return not isinstance(value, int) or abs(value) < LARGEST
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those metrics that are numbers; an integer beyond every float is infinite."""
+    return {name: _in_float_range(value) for name, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _in_float_range(value: int | float) -> int | float:
+    if isinstance(value, int) and value.bit_length() > 1023:
+        return math.inf if value > 0 else -math.inf
+    return value
 
 
 def encode(record: Mapping[str, Any]) -> str:

@@ -31,6 +31,8 @@ UNKNOWN = 255  # what multiprocessing says if the fork server has died; a proces
 # serves. Blocked, not ignored: its processes lose none that comes before they unblock them.
 BLOCKED = (signal.SIGTERM, signal.SIGHUP)
 LONGEST_SOCKET_FOLDER = 60
+# Between attempts to reach the fork server. One that was killed counts as alive until the last of its threads has ended.
+RESTART_WAITS_S = (0.0, 0.1, 0.5, 2.0, None)
 POLL_INTERVAL_S = 0.2  # between two checks of whether the parent process lives
 _ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -99,14 +101,15 @@ def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str]
     """
     mark = uuid.uuid4().hex
     variables = {**os.environ, **(environment or {}), MARKER: mark}
-    for last in (False, False, True):
+    for wait in RESTART_WAITS_S:
         process = fork_server().Process(target=_forked, args=(target, args, variables, sys.path, os.getcwd()))
         try:
             process.start()
             break
-        except (OSError, EOFError) as error:  # the server has died just now: the next call starts another
-            if last:
+        except (OSError, EOFError) as error:  # the server has died just now: a later call starts another
+            if wait is None:
                 raise OSError(f"the fork server ends again and again ({error!r})") from error
+            time.sleep(wait)
     return Forked(process, mark)
 
 
