@@ -33,7 +33,8 @@ _HARMLESS = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_INSECURE_TLS")
 _LOCAL = re.compile(
     r"sqlite(\+\w+)?|file|databricks", re.IGNORECASE
 )  # databricks: the user's own profile names the host
-_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
+# Looked for at the beginning of a word only: in a word of 100,000 letters each letter would begin a scheme.
+_ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"]+")
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?")
 _INTERPOLATION = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)")
 
