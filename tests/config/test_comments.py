@@ -47,7 +47,8 @@ with compose_cache.enabled():
         found[f"{data} metrics"] = [f"{p.key}: {p.message}" for p in problems]
         fitting = [m for m in metrics if not any(p.key.startswith(f"metric.{m}") for p in problems)]
         lines = [*(("loss", name, f"metric=[{','.join(fitting)}]") for name in options("loss")),
-                 *(("model", name, "metric=none") for name in options("model") if name not in ("keras_application", "file"))]
+                 *(("model", name, "metric=none") for name in options("model")
+                   if data == "iris" and name not in ("keras_application", "file"))]
         for group, name, metric in lines:
             config, problems = preflight.overrides([*given, metric, f"{group}={name}"])
             found[f"{data} {group}={name}"] = [f"{p.key}: {p.message}" for p in problems] or built(config)
