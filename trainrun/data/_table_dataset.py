@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns, _table_examples
@@ -112,10 +113,16 @@ def dataset(
 
 def description(
     open_source: Callable[[], tuple[TableSource | None, list[Fault]]],
-    settings: TableSettings,
-    splitting: SplitSettings,
+    arguments: Mapping[str, Any],
 ) -> Description:
-    """Return what the header tells and, of a small table, its rows. Arguments as in `dataset`."""
+    """Return what the header tells and, of a small table, its rows, which no seed changes.
+
+    Args:
+        open_source: as in `dataset`.
+        arguments: of the dataset, as in its YAML; those that are no fields of `TableSettings` and `SplitSettings` are left out.
+    """
+    settings = TableSettings(**_of(TableSettings, arguments))
+    splitting = SplitSettings(**_of(SplitSettings, arguments) | {"seed": 0})
     source, settings, faults = _opened(open_source, settings, splitting)
     if faults:
         return Description(problems=tuple(faults))
@@ -135,6 +142,10 @@ def description(
         (*(("numeric",) if any(numeric) else ()), *(() if all(numeric) else ("categorical",))),
         class_names=target.classes,
     )
+
+
+def _of(settings: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {f.name: arguments[f.name] for f in fields(settings) if f.name in arguments}
 
 
 def _raise(faults: Sequence[Fault]) -> None:

@@ -52,10 +52,10 @@ class TableSource(Protocol):
 class SplitSettings:
     """The shares of the parts, and how they are drawn; see `_split.split`."""
 
-    validation: float
-    test: float
-    stratify: bool
-    seed: int
+    validation: float = 0.2
+    test: float = 0.2
+    stratify: bool = True
+    seed: int = 0
 
     @property
     def parts(self) -> int:

@@ -24,7 +24,7 @@ LISTED = 20
 class TableSettings:
     """The arguments of a table. `with_header` exchanges column names as typed for those of the file."""
 
-    target: Any
+    target: Any = None
     features: Sequence[Any] | None = None
     categorical: Sequence[Any] | None = None
     exclude: Sequence[Any] | None = None

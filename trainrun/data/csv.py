@@ -87,30 +87,10 @@ def csv(
 
 
 def describe(
-    *,
-    path: str | None = None,
-    target: Name | None = None,
-    positive: Name | None = None,
-    features: Sequence[Name] | None = None,
-    exclude: Sequence[Name] | None = None,
-    categorical: Sequence[Name] | None = None,
-    missing: str = "error",
-    task: str = "auto",
-    na_values: Sequence[Name] | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    weight: Name | None = None,
-    validation: Decay = 0.2,
-    test: Decay = 0.2,
-    stratify: bool = True,
-    **_: Any,
+    *, path: str | None = None, delimiter: str | None = None, encoding: str | None = None, **arguments: Any
 ) -> Description:
-    """Return what the header tells and, of a small file, its rows."""
-    settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values, positive
-    )
-    splitting = SplitSettings(validation, test, stratify, 0)
-    return _table_dataset.description(lambda: _open(path, delimiter, encoding), settings, splitting)
+    """Return what the header tells and, of a small file, its rows; arguments as in `csv`."""
+    return _table_dataset.description(lambda: _open(path, delimiter, encoding), arguments)
 
 
 def _open(

@@ -61,25 +61,9 @@ def feather(
 
 
 def describe(
-    *,
-    path: str | None = None,
-    target: Name | None = None,
-    positive: Name | None = None,
-    features: Sequence[Name] | None = None,
-    exclude: Sequence[Name] | None = None,
-    categorical: Sequence[Name] | None = None,
-    missing: str = "error",
-    task: str = "auto",
-    na_values: Sequence[Name] | None = None,
-    weight: Name | None = None,
-    validation: Decay = 0.2,
-    test: Decay = 0.2,
-    stratify: bool = True,
-    **_: Any,
+    *, path: str | None = None, na_values: Sequence[Name] | None = None, **arguments: Any
 ) -> Description:
-    """Return what the columns' names and types tell and, of a small file, its rows."""
-    settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values or (), positive
+    """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `feather`."""
+    return _table_dataset.description(
+        lambda: _arrow_source.open_source(path, "feather"), arguments | {"na_values": na_values or ()}
     )
-    splitting = SplitSettings(validation, test, stratify, 0)
-    return _table_dataset.description(lambda: _arrow_source.open_source(path, "feather"), settings, splitting)
