@@ -49,9 +49,8 @@ class FileLock:
         """
         until = time.monotonic() + patience
         if take_over:
-            self.path.unlink(
-                missing_ok=True
-            )  # the former holder, if there is one, keeps a file without a name
+            # The former holder, if there is one, keeps a file without a name.
+            self.path.unlink(missing_ok=True)
         while not self._try():
             if time.monotonic() >= until:
                 return False
@@ -64,9 +63,8 @@ class FileLock:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._write("")
-                if (
-                    fcntl is not None
-                ):  # closing alone frees it only once a child that was just forked has closed it too
+                # Closing alone frees it only once a child that was just forked has closed it, too.
+                if fcntl is not None:
                     fcntl.flock(self._file, fcntl.LOCK_UN)
             self._close()
 
