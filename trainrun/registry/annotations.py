@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from trainrun.registry import literals
-from trainrun.util import arguments
+from trainrun.util import arguments, paths
 from trainrun.util.arguments import Form, Range, Reference
 
 # A name in an annotation -> its meaning. Other names that are not aliases in their file allow everything.
@@ -29,13 +29,13 @@ MAX_DEPTH = 12
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(path: Path, changed_ns: int) -> ast.Module:
+def _parsed(path: Path, version: tuple[int, int]) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def parsed(path: Path) -> ast.Module:
     """Return the syntax tree of a file as it is now."""
-    return _parsed(path, path.stat().st_mtime_ns)
+    return _parsed(path, paths.version(path))
 
 
 def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:

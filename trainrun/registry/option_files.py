@@ -14,7 +14,7 @@ from typing import Any
 
 from trainrun.registry import folder_copies
 from trainrun.registry.lookup import package_conf
-from trainrun.util import yaml_file
+from trainrun.util import paths, yaml_file
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
 SEVERAL = ("metric", "callback", "tracking")
@@ -111,7 +111,9 @@ class Option:
         if set(self.tree) != {"defaults"} or not isinstance(self.tree["defaults"], list):
             return None
         others = [d for d in self.tree["defaults"] if d != "_self_"]
-        return others[0] if len(others) == 1 and isinstance(others[0], str) else None
+        # What begins with an underscore is no option that another could stand for.
+        named = len(others) == 1 and isinstance(others[0], str) and not others[0].startswith("_")
+        return others[0] if named else None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -137,13 +139,14 @@ class LossAsMetric(Option):
 
 
 def options(group: str) -> dict[str, Option]:
-    """Return the options of a group by name; a project's file hides ours of the same name."""
-    return _options(group, tuple(search_path()))
+    """Return the options of a group by name, as their files are now; a project's file hides ours of the same name."""
+    folders = [(o, f, () if o == "trainrun" else _versions(f / group)) for o, f in search_path()]
+    return _options(group, tuple(folders))
 
 
 def packaged(group: str) -> dict[str, Option]:
     """Return our own options of a group, those included that a project's hide."""
-    return _options(group, (("trainrun", package_conf()),))
+    return _options(group, (("trainrun", package_conf(), ()),))
 
 
 def shared(group: str, having: str) -> dict[str, Any]:
@@ -162,10 +165,22 @@ def primary(name: str) -> dict[str, Any]:
     return yaml_file.parse((package_conf() / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
+def _versions(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of the last change of a folder's YAML files, those included that options build on (``_shared``)."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".yaml"))
+    except OSError:
+        return ()
+    return tuple((name, *paths.version(folder / name)) for name in names)
+
+
 @functools.lru_cache(maxsize=256)
-def _options(group: str, folders: tuple[tuple[str, Path], ...]) -> dict[str, Option]:
+def _options(
+    group: str, folders: tuple[tuple[str, Path, tuple[tuple[str, int, int], ...]], ...]
+) -> dict[str, Option]:
+    """Return the options in folders, each as (origin, folder, `_versions`): a file's change makes another key of the cache."""
     options: dict[str, Option] = {}
-    for origin, folder in reversed(folders):
+    for origin, folder, _ in reversed(folders):
         for path in sorted((folder / group).glob("*.yaml")):
             if not path.stem.startswith("_"):
                 options[path.stem] = Option(group, path.stem, origin, path)

@@ -12,6 +12,7 @@ from typing import Any
 from trainrun.registry import annotations, declaration_reader, hints, literals
 from trainrun.registry.annotations import parsed
 from trainrun.registry.lookup import Component, keras_names, keras_source, same_name
+from trainrun.util import paths
 from trainrun.util.arguments import Form, Reference
 
 # What every Keras layer takes through **kwargs.
@@ -72,7 +73,7 @@ def read(component: Component) -> Source | None:
     """Return what the source of `component` says, or None if it cannot be found."""
     if component.path is None or not component.path.is_file():
         return None
-    return _read(replace(component, declared=None), component.path.stat().st_mtime_ns)
+    return _read(replace(component, declared=None), paths.version(component.path))
 
 
 def references(component: Component) -> dict[str, str]:
@@ -98,7 +99,7 @@ def _marks(component: Component, kind: type[hints.Mark]) -> Iterator[tuple[str, 
 
 
 @functools.lru_cache(maxsize=512)
-def _read(component: Component, changed_ns: int) -> Source | None:
+def _read(component: Component, version: tuple[int, int]) -> Source | None:
     node = _definition(component)
     if node is None:
         return None

@@ -19,6 +19,15 @@ def expanded(path: str | Path) -> Path:
         return Path(str(path))
 
 
+def version(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return a file's size and time of the last change, by which caches of its content know that it was edited; zeros: it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
 def no_link(path: str, flags: int) -> int:
     """Open a file unless it is a link: an `opener` for files of directories that may come from elsewhere.
 
