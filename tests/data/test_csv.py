@@ -167,10 +167,10 @@ def test_category_that_training_lacks_gets_the_unknown_code(write):
 
 def test_missing_values_are_stated_by_column_and_line(write):
     path = write(people(change={7: ",Rome,5,yes", 9: "31,NA,5,no", 12: "nan,Rome,6,no"}))
-    text = faults(path)
+    text = faults(path, missing="error")
     assert "data.missing: column age: 2 missing values, the first in line 7 ('nan' once)." in text
     assert "data.missing: column city: 1 missing values, the first in line 9 ('NA' once)." in text
-    assert "data.missing=mean_or_mode to fill" in text
+    assert "data.missing=auto to impute" in text
 
 
 def test_rows_with_missing_values_are_dropped_on_request(write):
@@ -195,10 +195,37 @@ def test_gaps_are_filled_from_the_training_part(write, policy, statistic):
     assert data.preprocessing["missing"] == {"age": 28, "city": 28}
 
 
+def test_missing_values_get_the_training_median_or_mode_and_an_indicator(write):
+    from sklearn.impute import SimpleImputer
+
+    gaps = {5: ",Rome,5,yes", 9: "31,,5,no", 12: ",,6,no", 40: ",Oslo,6,yes", 41: "22,Lima,,no"}
+    path = write(people(change=gaps))
+    data, gappy = load(path, standardize=False), load(path, standardize=False, missing="median_or_mode")
+    assert data.features == ("age", "income", "age is missing", "city is missing", "income is missing")
+    assert describe(path=path, target="buys").inputs == ("numeric", "categorical")
+    assert gappy.features == ("age", "income")
+    for part in ("train", "validation", "test"):
+        x, plain = getattr(data, part).x, getattr(gappy, part).x
+        np.testing.assert_array_equal(x["numeric"][:, :2], plain["numeric"])
+        np.testing.assert_array_equal(x["categorical"], plain["categorical"])
+    rows = np.concatenate([p.x["numeric"] for p in (data.train, data.validation, data.test)])
+    fitted = data.preprocessing["indicators"]
+    expected = {"age": 3, "city": 2, "income": 1}
+    counts = dict(zip(expected, rows[:, 2:].sum(axis=0), strict=True))
+    assert counts == {name: count if fitted[name] else 0 for name, count in expected.items()}
+    ages = data.train.x["numeric"][:, 0].astype("float64")
+    ages[data.train.x["numeric"][:, 2] == 1] = np.nan
+    imputed = SimpleImputer(strategy="median", add_indicator=True).fit_transform(ages[:, None])
+    np.testing.assert_allclose(data.train.x["numeric"][:, [0, 2]], imputed)
+    scaled = load(path).train.x["numeric"][:, 2:]
+    np.testing.assert_array_equal(scaled, data.train.x["numeric"][:, 2:])
+    assert load(path, features=["city"]).features == ("city is missing",)
+
+
 def test_row_without_target_is_dropped_by_every_policy_but_error(write):
     path = write(people(change={7: "30,Rome,5,"}))
-    assert "column buys: 1 missing values" in faults(path)
-    assert load(path, missing="mean_or_mode").preprocessing["dropped_rows"] == 1
+    assert "column buys: 1 missing values" in faults(path, missing="error")
+    assert load(path).preprocessing["dropped_rows"] == 1
 
 
 def test_bad_rows_are_named_by_line_all_at_once(write):
@@ -277,7 +304,7 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
         ({"categorical": ["town"]}, "data.categorical: the file has no column 'town'"),
         ({"weight": "buys"}, "data.weight: 'buys' is the target"),
         ({"weight": "city"}, "line 2: column city: 'Rome' is not a number"),
-        ({"missing": "fill"}, "data.missing: expected one of error, drop"),
+        ({"missing": "fill"}, "data.missing: expected one of auto, error, drop"),
         ({"delimiter": ",,"}, "data.delimiter: expected one character"),
         ({"delimiter": ";"}, "data.delimiter: "),
         ({"encoding": "utf-7000"}, "data.encoding: expected the name of a text encoding"),
@@ -422,10 +449,9 @@ def test_large_file_is_read_fast_and_the_preflight_reads_its_header_only(write):
 def test_a_class_named_none_is_a_class_where_na_values_says_so(write, capsys):
     rows = "".join(f"{i % 9},{('None', 'None', 'Insomnia')[i % 3]}\n" for i in range(90))
     path = write("hours,disorder\n" + rows)
-    assert "column disorder: 60 missing values, the first in line 2 ('None' 60 times)." in faults(
-        path, target="disorder"
-    )
-    assert "data.na_values=[]" in faults(path, target="disorder")
+    text = faults(path, target="disorder", missing="error")
+    assert "column disorder: 60 missing values, the first in line 2 ('None' 60 times)." in text
+    assert "data.na_values=[]" in text
     kept = construct("data", {"name": "csv", "path": str(path), "target": "disorder", "na_values": []})
     assert kept.target.classes == ("Insomnia", "None")
     assert sum(len(p) for p in (kept.train, kept.validation, kept.test)) == 90
@@ -467,7 +493,7 @@ def test_faults_of_several_files_are_named_by_file_and_line(write, tmp_path):
     (tmp_path / "parts").mkdir()
     write(people(), "parts/a.csv")
     write(people(change={9: "abc,Rome,5,yes", 12: "1,2", 14: ",Oslo,1,no"}), "parts/b.csv")
-    text = faults(str(tmp_path / "parts"))
+    text = faults(str(tmp_path / "parts"), missing="error")
     assert "b.csv, line 9: column age: 'abc' is not a number" in text
     assert "b.csv, line 12: 2 fields, expected 4" in text
     assert "column age: 1 missing values, the first in b.csv, line 14" in text
@@ -501,14 +527,26 @@ def test_categories_that_hardly_repeat_are_reported(write, capsys):
     assert "data.exclude=[id,price]" in printed
 
 
-def test_the_positive_class_is_reported(write, capsys):
-    path = write("x,y\n" + "".join(f"{i},{('ok', 'fraud')[i % 5 == 0]}\n" for i in range(100)))
-    load(path, "y")
-    assert "the positive class is 'ok' (80% of the examples), the more frequent one" in "".join(
-        capsys.readouterr()
-    )
-    load(path, "y", positive="fraud")
-    assert "positive" not in "".join(capsys.readouterr())
+@pytest.mark.parametrize(
+    ("values", "classes", "printed"),
+    [
+        (("ok", "fraud"), ("ok", "fraud"), "the positive class is 'fraud' (20% of the examples)"),
+        (("fraud", "ok"), ("fraud", "ok"), "the positive class is 'ok' (20% of the examples)"),
+        (("1", "0"), ("0", "1"), "the positive class is '1' (80% of the examples), the more frequent one"),
+        (("0", "1"), ("0", "1"), ""),
+        (("2", "1"), ("2", "1"), "the positive class is '1' (20% of the examples)"),
+    ],
+)
+def test_the_positive_class_is_the_rarer_one_and_reported(write, capsys, values, classes, printed):
+    path = write("x,y\n" + "".join(f"{i},{values[i % 5 == 0]}\n" for i in range(100)))
+    data = load(path, "y")
+    assert data.target.classes == classes == describe(path=path, target="y").class_names
+    labels = np.concatenate([part.y for part in (data.train, data.validation, data.test)])
+    assert labels.sum() == sum(values[i % 5 == 0] == classes[1] for i in range(100))
+    output = "".join(capsys.readouterr())
+    assert printed in output and ("positive" in output) == bool(printed)
+    assert load(path, "y", positive=None).target.classes == tuple(sorted(values))
+    load(path, "y", positive=classes[1])
 
 
 def test_labels_that_are_one_number_are_reported(write, capsys):

@@ -115,7 +115,7 @@ def test_faults_are_named_with_the_way_out(tmp_path, kind):
     table = frame()
     table.loc[5, "income"] = np.inf
     table.loc[7, "age"] = np.nan
-    text = faults(save(table, path, kind), kind)
+    text = faults(save(table, path, kind), kind, missing="error")
     assert "row 6: column income: 'inf' is not a number" in text
     assert "column age: 1 missing values, the first in row 8" in text
     assert "data.target: the file has no column 'z'" in faults(path, kind, "z")

@@ -9,10 +9,13 @@ import yaml
 
 from trainrun.config import check, moved_keys, normal_form, plugins, schema, tracker_settings
 from trainrun.errors import Problem, UserError
+from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
 from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
+# Arguments of datasets that an older version did not have, where the default is not what it did: argument -> what it did.
+OLD_DATA = {"positive": None}
 
 
 def load(run_dir: Path) -> dict[str, Any]:
@@ -91,5 +94,12 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         config["sweep"]["snapshot"] = "note"  # an older version had `copy`
     if faults := schema.type_faults(config):
         raise UserError([Problem(f"{path}: {p.key}", p.message) for p in faults])
-    # Keys that an older version did not have take their defaults.
+    config["data"] = {**_old_data(config["data"]), **config["data"]}
+    # Other keys that an older version did not have take their defaults.
     return normal_form.without_unread({**plain, **config})
+
+
+def _old_data(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what an older version did where its config has no argument for it."""
+    option = option_files.find("data", data["name"]) if isinstance(data.get("name"), str) else None
+    return {} if option is None else {k: v for k, v in OLD_DATA.items() if k in option.arguments}

@@ -14,8 +14,12 @@ MISSING = ("na", "n/a", "nan", "null", "none", "?")
 CLASSES_UP_TO = 20
 # The largest number of float32, in which models compute; what is larger would become infinity.
 LARGEST = 3.4e38
-POLICIES = ("error", "drop", "mean_or_mode", "median_or_mode")
+POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
+# The value of `data.positive` for the class with fewer examples.
+RARER = "rarer"
+# Two classes whose names say which one is positive, in lower case.
+CONVENTIONAL = (("0", "1"), ("false", "true"))
 # A whole number as tables with gaps write it: 1.0.
 WHOLE = re.compile(r"([+-]?\d+)\.0*")
 # Letters of a value that a message shows.

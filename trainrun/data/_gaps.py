@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,16 +15,42 @@ UNKNOWN = 0
 def filled(
     values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any]
 ) -> np.ndarray:
-    """Return a column with its gaps filled by the training part's mean or median."""
+    """Return a column with its missing values imputed: the mean or median of the training part's.
+
+    Args:
+        values: numbers `[n]`, NaN where one is missing.
+        train: indices of the training part.
+        missing: the policy; ``mean_or_mode`` takes the mean, any other the median.
+        name: of the column.
+        record: `fill[name]` is set to the imputed value.
+    """
     import numpy as np
 
     gaps = np.isnan(values)
     if not gaps.any():
         return values
     known = values[train][~gaps[train]]
-    statistic = np.median if missing == "median_or_mode" else np.mean
+    statistic = np.mean if missing == "mean_or_mode" else np.median
     record["fill"][name] = float(statistic(known)) if len(known) else 0.0
     return np.where(gaps, record["fill"][name], values)
+
+
+def indicators(missing: Mapping[str, np.ndarray], train: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+    """Return a column of 0 and 1 for each column with missing values: 1 where one is missing, float64 `[n, columns]`.
+
+    How many there are depends on the table alone, not on the split, so that all seeds and folds have models of one shape. A
+    column of which the training part misses nothing has an indicator that is 0 throughout, since no weight was learnt for it.
+
+    Args:
+        missing: column -> where its values are missing, bool `[n]`.
+        train: indices of the training part.
+        record: `indicators` is set to whether each was fitted.
+    """
+    import numpy as np
+
+    record["indicators"] = {name: bool(gaps[train].any()) for name, gaps in missing.items()}
+    columns = [gaps * record["indicators"][name] for name, gaps in missing.items()]
+    return np.stack(columns, axis=1).astype("float64")
 
 
 def coded(

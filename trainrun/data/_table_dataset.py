@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns, _table_examples
-from trainrun.data._gaps import coded, filled
+from trainrun.data._gaps import coded, filled, indicators
 from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
 from trainrun.data._table_examples import Examples, SplitSettings, TableSource
 from trainrun.data._table_settings import Fault, TableSettings
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MUCH = 0.1
 # Categories that are more, and a larger share of the rows, are worth a warning.
 FEW, UNIQUE = 20, 0.5
+# What is added to a column's name for that of its indicator.
+INDICATOR = " is missing"
 # Such columns that are named.
 NAMED = 10
 
@@ -76,21 +78,27 @@ def dataset(
     }
     arrays: dict[str, list[np.ndarray]] = {}
     specs = []
-    if numeric:
+    gaps = _incomplete(examples, settings)
+    features = [*numeric, *(f"{name}{INDICATOR}" for name in gaps)]
+    if numeric or gaps:
         # Column after column from the table to here, so that the numbers are in memory once.
-        wide = np.empty((len(keep), len(numeric)))
+        wide = np.empty((len(keep), len(numeric) + len(gaps)))
         for i, name in enumerate(numeric):
             numbers = columns[name].numbers if len(keep) == table.rows else columns[name].numbers[keep]
             wide[:, i] = filled(numbers, parts[0], settings.missing, name, record)
             columns[name].numbers = None
+        if gaps:
+            wide[:, len(numeric) :] = indicators(gaps, parts[0], record)
         views = [View.of(wide).part(part) for part in parts]
         if standardize:
             mean, std = standardizer(views[0])
+            # An indicator that is rarely 1 would be far from 0 in deviations.
+            mean[len(numeric) :], std[len(numeric) :] = 0.0, 1.0
             views = [v.standardized(mean, std) for v in views]
-            record["standardize"] = {**fitted(mean, std), "columns": numeric}
+            record["standardize"] = {**fitted(mean, std), "columns": features}
         arrays["numeric"] = [np.asarray(v.cast("float32")) for v in views]
         del wide, views
-        specs.append(InputSpec("numeric", "numeric", (len(numeric),)))
+        specs.append(InputSpec("numeric", "numeric", (len(features),)))
     if categories:
         codes = [coded(columns[c].codes, columns[c].texts, keep, parts[0], c, record) for c in categories]
         arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
@@ -106,7 +114,7 @@ def dataset(
         tuple(specs),
         target,
         *_splits(specs, arrays, ys, [None if weights is None else weights[part] for part in parts]),
-        features=tuple(numeric),
+        features=tuple(features),
         preprocessing=record,
     )
 
@@ -134,14 +142,24 @@ def description(
         return Description(problems=tuple(faults))
     target, columns = examples.target, examples.table.columns
     numeric = [columns[name].numbers is not None for name in settings.inputs]
+    has_numbers = any(numeric) or bool(_incomplete(examples, settings))
     return Description(
         "regression" if target.kind == "real" else "classification",
         target.kind,
         len(target.classes) or None,
         sizes(len(examples.keep), splitting.validation, splitting.test)[0],
-        (*(("numeric",) if any(numeric) else ()), *(() if all(numeric) else ("categorical",))),
+        (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
         class_names=target.classes,
     )
+
+
+def _incomplete(examples: Examples, settings: TableSettings) -> dict[str, np.ndarray]:
+    """Return the features that get an indicator column, each with the examples whose value is missing, bool `[n]`."""
+    if settings.missing != "auto":
+        return {}
+    columns, keep = examples.table.columns, examples.keep
+    gaps = {name: ~columns[name].known()[keep] for name in settings.inputs if columns[name].missing}
+    return {name: rows for name, rows in gaps.items() if rows.any()}
 
 
 def _of(settings: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +195,7 @@ def _say(source: TableSource, settings: TableSettings, examples: Examples) -> No
             f"data.target: {' and '.join(map(repr, same))} are the same number and two classes, as they stand in the file. "
             "If they are one, write them alike."
         )
-    if examples.target.kind == "binary" and settings.positive is None:
+    if examples.target.kind == "binary" and settings.positive in (None, _columns.RARER):
         _say_positive(examples)
     _say_unique(settings, examples)
     table, kept = examples.table, len(examples.keep)

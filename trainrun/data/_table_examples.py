@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from trainrun.data import _columns, _table, _table_problems
+from trainrun.data._columns import RARER
 from trainrun.data._split import class_problem, share_problems
 from trainrun.data._table import Table
 from trainrun.data._table_settings import Fault, TableSettings
@@ -101,12 +102,14 @@ def examples(
         return None, faults
     keep = _kept(table, settings)
     if not len(keep):
-        message = "every row misses something, so none is left. Try data.missing=mean_or_mode, or fewer data.features."
+        message = (
+            "every row misses something, so none is left. Try data.missing=auto, or fewer data.features."
+        )
         return None, [("missing", message)]
     labels, target, counts = _labels(table.columns[settings.target], settings, keep)
     faults += share_problems(len(keep), splitting.validation, splitting.test)
-    if settings.positive is not None and not faults:
-        labels, target, faults = _with_positive(labels, target, settings)
+    if not faults:
+        labels, target, faults = _with_positive(labels, target, counts, settings)
     if target.kind != "real" and len(counts) < 2:
         faults.append(
             (
@@ -164,9 +167,18 @@ def _labels(
 
 
 def _with_positive(
-    labels: np.ndarray, target: TargetSpec, settings: TableSettings
+    labels: np.ndarray, target: TargetSpec, counts: Mapping[str, int], settings: TableSettings
 ) -> tuple[np.ndarray, TargetSpec, list[Fault]]:
     """Return the labels and their meaning with the class `data.positive` as number 1, or what is wrong with its name."""
+    if settings.positive is None:
+        return labels, target, []
+    if settings.positive == RARER and RARER not in target.classes:
+        flipped = target.kind == "binary" and _rarer(target.classes, counts) != target.classes[1]
+        return (
+            (1 - labels, replace(target, classes=target.classes[::-1]), [])
+            if flipped
+            else (labels, target, [])
+        )
     if target.kind != "binary":
         what = f"{len(target.classes)} classes" if target.classes else "numbers, which are no classes"
         message = (
@@ -186,4 +198,12 @@ def _with_positive(
         return labels, target, [("positive", message)]
     if positive == target.classes[1]:
         return labels, target, []
-    return 1 - labels, TargetSpec("binary", target.classes[::-1]), []
+    return 1 - labels, replace(target, classes=target.classes[::-1]), []
+
+
+def _rarer(classes: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Return the class with fewer examples; the second one of equally many, and where its name says that it is positive."""
+    negative, positive = classes
+    if tuple(name.lower() for name in classes) in _columns.CONVENTIONAL:
+        return positive
+    return negative if counts[negative] < counts[positive] else positive

@@ -56,7 +56,7 @@ def _column_faults(
     faults: list[Fault] = []
     if column.missing and settings.missing == "error":
         drop = name in (settings.target, settings.weight)
-        what = "drop those rows" + ("" if drop else ", or data.missing=mean_or_mode to fill them")
+        what = "drop those rows" + ("" if drop else ", or data.missing=auto to impute them")
         own = OWN_VALUE if any(column.missing) and column.numbers is None else ""
         faults.append(
             (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data._columns import MISSING, POLICIES, TASKS, number
+from trainrun.data._columns import MISSING, POLICIES, RARER, TASKS, number
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
 
@@ -29,10 +29,10 @@ class TableSettings:
     categorical: Sequence[Any] | None = None
     exclude: Sequence[Any] | None = None
     weight: Any = None
-    missing: str = "error"
+    missing: str = "auto"
     task: str = "auto"
     na_values: Sequence[Any] | None = None
-    positive: Any = None
+    positive: Any = RARER
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
 
     @functools.cached_property

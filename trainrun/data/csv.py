@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
+from trainrun.data._columns import RARER
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
@@ -22,11 +23,11 @@ def csv(
     *,
     path: str | None = None,
     target: Name | None = None,
-    positive: Name | None = None,
+    positive: Name | None = RARER,
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
-    missing: str = "error",
+    missing: str = "auto",
     task: str = "auto",
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
@@ -50,13 +51,15 @@ def csv(
         path: the file, text whose first line has the columns' names, also compressed (.csv.gz, .csv.zst); or a folder, or a
             pattern (``data/*.csv``), of files with the same columns, read in the order of their names.
         target: the column to predict.
-        positive: of two classes the positive one, whose probability is predicted; None: the second by number or alphabet.
+        positive: the positive class of two, whose probability is predicted; ``rarer``: the rarer one, but 1 of 0 and 1, and true of
+            false and true; None: the second by number or alphabet.
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
         categorical: the features that are categories, all others being numbers; None: by their values.
-        missing: ``error``; ``drop`` leaves out rows that miss anything; ``mean_or_mode`` and ``median_or_mode``
-            fill numbers with the mean or median and categories with the most frequent. A row without target or
-            weight is dropped by all but ``error``.
+        missing: ``auto`` imputes numbers with the median and categories with the most frequent, and adds an indicator column (1
+            where the value is missing) for each column with missing values; ``mean_or_mode`` and ``median_or_mode`` impute without
+            indicators; ``drop`` leaves out rows that miss anything; ``error``. A row without target or weight is dropped by all
+            but ``error``.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
             20 different whole numbers.
         na_values: the texts that stand for a missing value, in any case, besides the empty field; None: NA, N/A, NaN, null,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _arrow_source, _table_dataset
+from trainrun.data._columns import RARER
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
@@ -16,11 +17,11 @@ def feather(
     *,
     path: str | None = None,
     target: Name | None = None,
-    positive: Name | None = None,
+    positive: Name | None = RARER,
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
-    missing: str = "error",
+    missing: str = "auto",
     task: str = "auto",
     na_values: Sequence[Name] | None = None,
     weight: Name | None = None,
