@@ -112,7 +112,7 @@ CASES: list[Case] = [
     table("infinity", GOOD + "inf,2,x\n", "'inf' is not a number"),
     table("a number too large", GOOD + "1e999,2,x\n", "is not a number"),
     table("a number with underscores", GOOD + "1_000,2,x\n", "'1_000' is not a number"),
-    table("decimal commas", _many([f'"{i},5",{i},{i % 2}' for i in range(30)] + [f"{i},{i},1" for i in range(60)]), "is not a number"),
+    table("decimal commas and a word", _many([f'"{i},5",{i},{i % 2}' for i in range(30)] + [f"{i},{i},1" for i in range(60)] + ["many,2,1"]), "is not a number"),
     table("a missing feature", GOOD + ",2,x\n", "column a: 1 missing values, the first in line 62", "data.missing", more="data.missing=error"),
     table("a missing target", GOOD + "1,2,\n", "column y: 1 missing values", "data.missing=drop", more="data.missing=error"),
     table("a target of NaN", _many([f"{i},{i},nan" for i in range(30)]), "no row has a value"),

@@ -82,7 +82,7 @@ def test_a_type_says_what_a_column_is(tmp_path, kind):
         y=[2**53 + i % 3 for i in range(60)],  # one float64 stands for two of them
     )
     data = load(save(table, tmp_path / f"t.{kind}", kind), kind)
-    assert data.preprocessing["columns"]["categorical"] == ["city", "member", "zip", "grade"]
+    assert data.preprocessing["columns"]["categorical"] == ["city", "zip", "grade"]
     assert data.preprocessing["categories"]["zip"][1:] == ["00000", "00001", "00002", "00003", "00004"]
     assert data.target.classes == tuple(str(2**53 + i) for i in range(3))
 
@@ -90,7 +90,23 @@ def test_a_type_says_what_a_column_is(tmp_path, kind):
 def test_an_index_of_pandas_is_no_feature(tmp_path):
     table = frame().set_index(pd.Index(range(100, 160))).drop(index=105)
     data = load(save(table, tmp_path / "t.parquet", "parquet"), "parquet")
-    assert data.features == ("age", "income", "small")
+    assert data.features == ("age", "income", "small", "member")
+
+
+def test_dates_have_the_parts_that_pandas_says(tmp_path, kind):
+    when = pd.Series(pd.date_range("2020-02-27 06:00", periods=60, freq="31h", tz="UTC"))
+    table = frame().assign(when=when, day=when.dt.date)
+    table.loc[4, "when"] = pd.NaT
+    path = save(table, tmp_path / f"t.{kind}", kind)
+    data = load(path, kind, features=["when", "day"], standardize=False, validation=0, test=0)
+    when = when.where(when.index != 4, when.drop(4).median().floor("min"))
+    expected = [getattr(when.dt, part) for part in ("year", "month", "day", "weekday", "hour")]
+    expected += [
+        getattr(pd.to_datetime(table["day"]).dt, part) for part in ("year", "month", "day", "weekday")
+    ]
+    np.testing.assert_array_equal(data.train.x[:, :9], np.stack(expected, axis=1))
+    assert data.features[5:] == ("day year", "day month", "day day", "day weekday", "when is missing")
+    assert load(path, kind, features=["when"], formats="plain").inputs[0].kind == "categorical"
 
 
 def test_several_files_are_one_table(tmp_path, kind):
@@ -109,9 +125,9 @@ def test_several_files_are_one_table(tmp_path, kind):
 
 def test_faults_are_named_with_the_way_out(tmp_path, kind):
     path = tmp_path / f"t.{kind}"
-    table = frame().assign(when=pd.Timestamp("2026-01-02"))
-    assert "column when has the type timestamp" in faults(save(table, path, kind), kind)
-    assert load(path, kind, exclude=["when"]).features == ("age", "income", "small")
+    table = frame().assign(when=pd.Timedelta("1D"))
+    assert "column when has the type duration" in faults(save(table, path, kind), kind)
+    assert load(path, kind, exclude=["when"]).features == ("age", "income", "small", "member")
     table = frame()
     table.loc[5, "income"] = np.inf
     table.loc[7, "age"] = np.nan

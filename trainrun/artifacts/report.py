@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import environment, plots, result_table
+from trainrun.data import overview
 from trainrun.tracking import summary as summaries
 from trainrun.util import paths, redaction
 
@@ -91,6 +92,7 @@ def render(
         facts=facts,
         columns=[result_table.COLUMNS[i] for i in kept],
         rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],
+        data=_data(summary.get("data")),
         details=details,
         pictures=pictures,
         config=config,
@@ -117,6 +119,13 @@ def _pictures(folder: Path) -> list[dict[str, str]]:
         }
         for file in files
     ]
+
+
+def _data(described: Mapping[str, Any] | None) -> list[str]:
+    """Return the lines on the data, and what is almost surely wrong with it."""
+    if not described:
+        return []
+    return [*overview.lines(described), *(f"Warning: {notice}" for notice in described["notices"])]
 
 
 def _plain(value: Any) -> str:

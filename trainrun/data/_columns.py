@@ -16,6 +16,7 @@ CLASSES_UP_TO = 20
 LARGEST = 3.4e38
 POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
+FORMATS = ("auto", "plain")
 # The value of `data.positive` for the class with fewer examples.
 RARER = "rarer"
 # Two classes whose names say which one is positive, in lower case.

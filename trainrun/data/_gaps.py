@@ -13,7 +13,7 @@ UNKNOWN = 0
 
 
 def filled(
-    values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any]
+    values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any], unit: float = 0.0
 ) -> np.ndarray:
     """Return a column with its missing values imputed: the mean or median of the training part's.
 
@@ -23,6 +23,7 @@ def filled(
         missing: the policy; ``mean_or_mode`` takes the mean, any other the median.
         name: of the column.
         record: `fill[name]` is set to the imputed value.
+        unit: the imputed value is rounded down to a multiple of it; 0: no.
     """
     import numpy as np
 
@@ -31,7 +32,8 @@ def filled(
         return values
     known = values[train][~gaps[train]]
     statistic = np.mean if missing == "mean_or_mode" else np.median
-    record["fill"][name] = float(statistic(known)) if len(known) else 0.0
+    fill = float(statistic(known)) if len(known) else 0.0
+    record["fill"][name] = fill // unit * unit if unit else fill
     return np.where(gaps, record["fill"][name], values)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns
+from trainrun.data import _columns, _notations
 from trainrun.data._columns import CLASSES_UP_TO, LARGEST
+from trainrun.data._notations import Notation
 from trainrun.data._table_settings import TableSettings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Column:
         missing: text -> how often it stands for a missing value; "": an empty field.
         first_missing: the row of the first missing value.
         invalid: rows whose value is not a number, or too large for one.
+        notation: in which the numbers are written; None: plainly, or the column is not numeric. Dates are seconds since 1970, truth
+            values 0 and 1.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
     """
 
@@ -38,6 +41,7 @@ class Column:
     missing: dict[str, int] = field(default_factory=dict)
     first_missing: int = 0
     invalid: np.ndarray | Sequence[int] = ()
+    notation: Notation | None = None
     values: Any = None
 
     def known(self) -> np.ndarray:
@@ -45,6 +49,21 @@ class Column:
         import numpy as np
 
         return self.codes >= 0 if self.numbers is None else ~np.isnan(self.numbers)
+
+    @property
+    def kind(self) -> str:
+        """What the column holds, in words: ``numbers``, ``dates``, ``truth values``, ``percentages`` … or ``categories``."""
+        return "categories" if self.numbers is None else self.notation.words if self.notation else "numbers"
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the numbers are dates, in seconds."""
+        return self.notation is not None and self.notation.kind == "date"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a date has a time of day."""
+        return bool((self.numbers[self.known()] % _notations.DAY != 0).any())
 
 
 @dataclass(frozen=True)
@@ -71,8 +90,7 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
     columns = {}
     for i, name in enumerate(settings.used):
         values, read[i] = read[i], None
-        forced = settings.forced(name)
-        column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, forced)
+        column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, name)
         if name == settings.target or len(column.invalid):
             column.values = values
         columns[name] = column
@@ -82,7 +100,7 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
 
 
 def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the columns whose types are neither numbers nor text, each with its type."""
+    """Return the columns whose types are neither numbers nor text nor dates, each with its type."""
     import pyarrow.types as t
 
     def fits(kind: pa.DataType) -> bool:
@@ -90,9 +108,15 @@ def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]
             return fits(kind.value_type)
         numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
         text = t.is_string(kind) or t.is_large_string(kind) or getattr(t, "is_string_view", t.is_string)(kind)
-        return numeric or text or t.is_boolean(kind) or t.is_null(kind)
+        return numeric or text or t.is_boolean(kind) or t.is_null(kind) or _is_date(kind)
 
     return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
+
+
+def _is_date(kind: pa.DataType) -> bool:
+    import pyarrow.types as t
+
+    return t.is_timestamp(kind) or t.is_date(kind)
 
 
 def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
@@ -132,20 +156,22 @@ def _strings(texts: Sequence[str]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
-def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None) -> Column:
+def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Column:
     """Return a column that has a type."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as t
 
-    kind = values.type
+    kind, forced = values.type, settings.forced(name)
     if t.is_dictionary(kind):
         kind, forced = kind.value_type, bool(forced)
         values = pc.cast(values, kind)
+    if _is_date(kind) and settings.formats == "auto" and forced is None and name != settings.target:
+        return _dates(values)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
     if not numeric or settings.numbers_may_be_missing:
-        return _text(pc.cast(values, pa.string()), settings, forced if numeric else bool(forced))
+        return _text(pc.cast(values, pa.string()), settings, name, typed=not numeric)
     if forced is False:
         if t.is_floating(kind):
             values = pc.if_else(pc.is_nan(values), pa.nulls(1, kind)[0], values)
@@ -160,13 +186,48 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None
     return column
 
 
-def _text(values: pa.ChunkedArray, settings: TableSettings, forced: bool | None) -> Column:
-    """Return a column of texts, of which more than half may be numbers."""
-    column = None if forced is False else _clean_numbers(values, settings)
-    if column is None:
-        column = encoded(values, settings)
-        if forced is not False:
-            _parse(column, forced)
+def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bool = False) -> Column:
+    """Return a column of texts, of which more than half may be numbers.
+
+    Args:
+        values: the texts.
+        settings: how they are to be read.
+        name: of the column.
+        typed: the column's type is text, so that numbers in it are none, unless the settings say so.
+    """
+    import numpy as np
+
+    forced = settings.forced(name)
+    plain_numbers = forced is True or (forced is None and not typed)
+    column = _clean_numbers(values, settings) if plain_numbers else None
+    if column is not None:
+        return column
+    column = encoded(values, settings)
+    if forced is not False and settings.formats == "auto":
+        only_numbers = name in (settings.target, settings.weight)
+        understood = _notations.understand(column.texts, only_numbers)
+        if understood is not None:
+            column.notation, numbers = understood
+            column.numbers = np.append(numbers, np.nan)[column.codes]
+            column.codes, column.texts = None, ()
+            return column
+    if plain_numbers:
+        _parse(column, forced)
+    return column
+
+
+def _dates(values: pa.ChunkedArray) -> Column:
+    """Return a column of dates or timestamps as seconds since 1970."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    microseconds = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
+    numbers = as_numpy(pc.cast(microseconds, pa.float64(), safe=False), np.nan) / 1e6
+    column = Column(numbers, notation=Notation("date", "ymd"))
+    gaps = np.isnan(numbers)
+    if gaps.any():
+        column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())
     return column
 
 

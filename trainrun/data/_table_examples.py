@@ -81,6 +81,10 @@ class Examples:
     target: TargetSpec
     counts: Mapping[str, int]
 
+    def missing(self) -> dict[str, int]:
+        """Return how many values each column misses, of all rows; columns that miss none are left out."""
+        return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
+
 
 def examples(
     source: TableSource, settings: TableSettings, splitting: SplitSettings
@@ -117,6 +121,8 @@ def examples(
                 f"column {settings.target} has one value only, {_columns.shortened(', '.join(counts))!r}; there is nothing to tell apart.",
             )
         )
+    elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
+        faults.append(("target", _no_class(counts, len(keep), settings)))
     elif target.classes and splitting.stratify and (small := class_problem(counts, splitting.parts)):
         faults.append(("target", small))
     if settings.weight is not None:
@@ -125,6 +131,16 @@ def examples(
             message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
             faults.append(("weight", message))
     return Examples(table, keep, labels, target, counts), faults
+
+
+def _no_class(counts: Mapping[str, int], rows: int, settings: TableSettings) -> str:
+    """Return the message for a target that is an id or a number."""
+    numbers = all(_columns.number(name) is not None for name in counts)
+    regression = ", or data.task=regression if it is a number to predict" if numbers else ""
+    return (
+        f"column {settings.target} has {len(counts)} different values in {rows} rows ({_columns.shortened(next(iter(counts)))!r} …), so "
+        f"they name rows, not classes. Name another target{regression}."
+    )
 
 
 def _kept(table: Table, settings: TableSettings) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data._columns import MISSING, POLICIES, RARER, TASKS, number
+from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, number
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
 
@@ -33,6 +33,7 @@ class TableSettings:
     task: str = "auto"
     na_values: Sequence[Any] | None = None
     positive: Any = RARER
+    formats: str = "auto"
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
 
     @functools.cached_property
@@ -80,7 +81,7 @@ class TableSettings:
     def faults(self) -> list[Fault]:
         """Return what is wrong with the arguments, whatever the table."""
         faults = []
-        for key, choices in (("missing", POLICIES), ("task", TASKS)):
+        for key, choices in (("missing", POLICIES), ("task", TASKS), ("formats", FORMATS)):
             value = getattr(self, key)
             if value not in choices:
                 near = did_you_mean(str(value), choices)

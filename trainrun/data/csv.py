@@ -28,6 +28,7 @@ def csv(
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     missing: str = "auto",
+    formats: str = "auto",
     task: str = "auto",
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
@@ -60,6 +61,8 @@ def csv(
             where the value is missing) for each column with missing values; ``mean_or_mode`` and ``median_or_mode`` impute without
             indicators; ``drop`` leaves out rows that miss anything; ``error``. A row without target or weight is dropped by all
             but ``error``.
+        formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values or dates is
+            understood as such, a date as year, month, day and weekday, and hour if any has one; ``plain``: they are categories.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
             20 different whole numbers.
         na_values: the texts that stand for a missing value, in any case, besides the empty field; None: NA, N/A, NaN, null,
@@ -78,7 +81,7 @@ def csv(
         UserError: all that is wrong with the file or the arguments.
     """
     settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values, positive
+        target, features, categorical, exclude, weight, missing, task, na_values, positive, formats
     )
     return _table_dataset.dataset(
         lambda: _open(path, delimiter, encoding),

@@ -109,6 +109,8 @@ class Dataset:
         features: names of the numeric columns, where there are any.
         preprocessing: what was fitted on the training part and applied to all (for the record and for
             prediction on new rows), as plain lists and numbers.
+        inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
+            `indicators`, `left_out`, `notices`.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Dataset:
     test: Split | None = None
     features: tuple[str, ...] = ()
     preprocessing: dict = field(default_factory=dict)
+    inferred: dict = field(default_factory=dict)
 
     def digest(self) -> str:
         """Return the sha256 of all arrays' dtypes, shapes and bytes."""

@@ -22,6 +22,7 @@ def feather(
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     missing: str = "auto",
+    formats: str = "auto",
     task: str = "auto",
     na_values: Sequence[Name] | None = None,
     weight: Name | None = None,
@@ -42,7 +43,7 @@ def feather(
             names.
         target, positive, features, exclude, weight: as in `data.csv.csv`.
         categorical: the features that are categories, all others being numbers; None: by their types.
-        missing, task: as in `data.csv.csv`.
+        missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
 
@@ -50,7 +51,7 @@ def feather(
         UserError: all that is wrong with the file or the arguments.
     """
     settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values or (), positive
+        target, features, categorical, exclude, weight, missing, task, na_values or (), positive, formats
     )
     return _table_dataset.dataset(
         lambda: _arrow_source.open_source(path, "feather"),

@@ -16,6 +16,7 @@ from trainrun.artifacts import environment, plots, report, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
+from trainrun.data import overview
 from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
@@ -77,6 +78,7 @@ class RunRecord:
             context.git_state(),
             job.dataset.digest(),
         )
+        self.overview = overview.of(job.dataset)
         devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
         environment.write(run_dir, devices, self.git)
         disk_space.reserve(run_dir)
@@ -99,7 +101,8 @@ class RunRecord:
             config=self.config,
             overrides=self.overrides,
             command=shlex.join(redaction.words(command)),
-            dataset={"name": self.job.dataset.name, "digest": self.digest},
+            dataset={"name": self.job.dataset.name, "digest": self.digest, "profile": self.overview},
+            tags=overview.tags(self.overview),
             versions=self.versions,
             git=self.git,
             seed=self.config["seed"],
@@ -249,6 +252,7 @@ class RunRecord:
             else None,
             weights_sha256=None if job is None else summary.weights_sha256(job.model),
             data_sha256=self.digest,
+            data=self.overview,
             versions=self.versions,
             git=self.git,
             identity=self.recorder.identity(timeout=30.0 if outcome == "FINISHED" else 5.0),

@@ -73,6 +73,7 @@ def _train(
             console.hushed(),
             imports.collector_paused("tensorflow", context.pause_collector),
         ):
+            from trainrun.data import overview
             from trainrun.failure import disk_space
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
@@ -110,7 +111,8 @@ def _train(
     # Train, evaluate and save: from here on the record gets an end, whatever happens.
     checkpoints = settings.checkpoint(config)
     with context.stop.on_signals(checkpoints.signals, checkpoints.grace), record.closed_on_error():
-        console.note(attempts.job.cost().line())
+        for line in (*overview.lines(overview.of(data)), attempts.job.cost().line()):
+            console.note(line)
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
         with clock("evaluate"):

@@ -201,6 +201,7 @@ def _summarize(run_dir: Path, now: RunStatus) -> None:
         parameters=content.get("parameters"),
         seconds={"total": _passed(journal.read(run_dir / JOURNAL).records)},
         data_sha256=(start.get("dataset") or {}).get("digest"),
+        data=(start.get("dataset") or {}).get("profile"),
         versions=start.get("versions"),
         git=start.get("git"),
         identity=now.identity,

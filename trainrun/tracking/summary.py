@@ -41,8 +41,9 @@ def build(
     resumed_from: Mapping[str, Any] | None = None,
     tuned: Mapping[str, Any] | None = None,
     attempts: Sequence[Mapping[str, Any]] = (),
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the summary's content, its keys always the same and in the same order; `tuned` and `attempts` may follow.
+    """Return the summary's content, its keys always the same and in the same order; `data`, `tuned` and `attempts` may follow.
 
     Args:
         run_id: the name of the run's directory.
@@ -60,6 +61,7 @@ def build(
         identity: the tracker's `tracking_uri`, `experiment_id`, `run_id`, or None.
         resumed_from: `epoch`, `step`, `checkpoint` that the last attempt went on from; None: there was but one.
         tuned: the settings that trials before the run have found; the key is there only if there are any.
+        data: `data.overview.of(dataset)`; the key is there only if it is given.
         attempts: what failed while training, and what was done about it; likewise.
 
     Raises:
@@ -85,6 +87,7 @@ def build(
         "git": dict(git) if git else None,
         IDENTITY: dict(identity) if identity else None,
         "resumed_from": resumed_from,
+        **({"data": dict(data)} if data else {}),
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),
     }

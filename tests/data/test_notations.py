@@ -1,0 +1,69 @@
+"""Texts that are numbers in another notation, against pandas and Python's own readings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trainrun.data._notations import date_parts, date_text, understand
+
+
+@pytest.mark.parametrize(
+    ("texts", "form", "values"),
+    [
+        (["32.9%", "5 %", "-1%"], "1,234.5%", [32.9, 5, -1]),
+        (["4,123.50", "950", "1,000,000"], "1,234.5", [4123.5, 950, 1e6]),
+        (["4,123", "5,000"], "1,234.5", [4123, 5000]),
+        (["0,53", "1,2"], "1.234,5", [0.53, 1.2]),
+        (["0,530", "1,125"], "1.234,5", [0.53, 1.125]),
+        (["1.234,5", "-0,5"], "1.234,5", [1234.5, -0.5]),
+        (["1 234", "1\u00a0234,5"], "1 234,5", [1234, 1234.5]),
+        (["1'234.5", "12"], "1'234.5", [1234.5, 12]),
+        (["$1,024.00", "$3"], "1,234.5$", [1024, 3]),
+        (["Yes", "no", "NO"], "no/yes", [1, 0, 0]),
+        (["T", "F"], "f/t", [1, 0]),
+    ],
+)
+def test_numbers_and_truth_values(texts, form, values):
+    notation, read = understand(texts)
+    assert notation.form == form
+    np.testing.assert_array_equal(read, values)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [], ["1", "2.5"], ["yes"], ["yes", "no", "maybe"], ["5%", "3"], ["$5", "€3"], ["10-20", "20-30"], ["00001", "00002"],
+        ["192.168.1.1"], ["1.2.3"], ["2021-02-30"], ["03/04/21"], ["2021-03-04", "soon"], ["2021-01-01 25:00"], ["12,34,5"],
+    ],
+)  # fmt: skip
+def test_other_texts_have_no_notation(texts):
+    assert understand(texts) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "order", "pattern"),
+    [
+        (["2021-03-04", "1969-12-31", "2024-02-29"], "ymd", "%Y-%m-%d"),
+        (["2021/03/04"], "ymd", "%Y/%m/%d"),
+        (["2021-03-04 05:06:07", "2021-03-05 00:00:00"], "ymd", "%Y-%m-%d %H:%M:%S"),
+        (["2021-03-04T05:06:07.250Z"], "ymd", "%Y-%m-%dT%H:%M:%S.%fZ"),
+        (["04.03.2021", "31.12.1999"], "dmy", "%d.%m.%Y"),
+        (["13/03/2021", "01/02/2021"], "dmy", "%d/%m/%Y"),
+        (["03/04/2021 05:06"], "mdy", "%m/%d/%Y %H:%M"),
+    ],
+)
+def test_dates_are_those_of_pandas(texts, order, pattern):
+    notation, seconds = understand(texts)
+    expected = pd.DatetimeIndex(pd.to_datetime(texts, format=pattern)).tz_localize(None)
+    assert (notation.kind, notation.form) == ("date", order)
+    np.testing.assert_allclose(seconds, (expected - pd.Timestamp(0)).total_seconds())
+    parts = date_parts(seconds, timed=True)
+    for name in ("year", "month", "day", "weekday"):
+        np.testing.assert_array_equal(parts[name], getattr(expected, name))
+    day = (expected - expected.normalize()).total_seconds()
+    np.testing.assert_allclose(parts["hour"], day / 3600)
+    assert list(date_parts(seconds, timed=False)) == ["year", "month", "day", "weekday"]
+    assert date_text(seconds[0]).startswith(str(expected[0].date()))
+    assert understand(texts, numbers_only=True) is None

@@ -1,0 +1,162 @@
+"""Texts that stand for numbers in another notation than Python's: percentages, separators, truth values, dates."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainrun.data._columns import number
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Truth values, false before true, in lower case.
+TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
+# Thousands separator and decimal point, as a number in that notation shows them; the first that fits all texts is meant.
+SEPARATORS = {
+    "1,234.5": (",", "."),
+    "1.234,5": (".", ","),
+    "1 234,5": ("[ \u00a0\u202f]", ","),
+    "1'234.5": ("'", "."),
+}
+CURRENCY = "$€£¥"
+DATE = re.compile(
+    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:Z|[+-]00:?00)?)?"
+)
+# Fields of a date in the order in which a column has them -> that order in words.
+DATE_ORDERS = {"ymd": "year-month-day", "dmy": "day-month-year", "mdy": "month-day-year"}
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+DAY = 86_400.0
+# Texts that are looked at first: most columns of categories are none of these.
+FIRST = 20
+
+
+@dataclass(frozen=True)
+class Notation:
+    """The notation of a column.
+
+    Args:
+        kind: ``number``, ``truth`` or ``date``.
+        form: of numbers one of `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
+            of dates one of `DATE_ORDERS`.
+    """
+
+    kind: str
+    form: str
+
+    @property
+    def words(self) -> str:
+        """What a column in this notation holds, in words."""
+        if self.kind == "date":
+            return f"dates as {DATE_ORDERS[self.form]}"
+        return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
+
+
+def understand(texts: Sequence[str], numbers_only: bool = False) -> tuple[Notation, np.ndarray] | None:
+    """Return the notation of all texts and what they stand for, float64 `[n]`; None: they have none in common.
+
+    Truth values are 0 and 1, dates are seconds since 1970.
+
+    Args:
+        texts: the different values of a column, stripped.
+        numbers_only: whether truth values and dates are left as they are, as for the target.
+    """
+    readers = (_numbers,) if numbers_only else (_truth, _date, _numbers)
+    if all(number(text) is not None for text in texts):
+        return None
+    for reader in readers:
+        if reader(texts[:FIRST]) is not None and (read := reader(texts)) is not None:
+            return read
+    return None
+
+
+def _truth(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
+    import numpy as np
+
+    lower = [text.lower() for text in texts]
+    pair = next((pair for pair in TRUTH if set(pair) == set(lower)), None)
+    if pair is None:
+        return None
+    return Notation("truth", "/".join(pair)), np.array([pair.index(text) for text in lower], "float64")
+
+
+def _numbers(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
+    import numpy as np
+
+    signs = {sign for text in texts for sign in text if sign in f"%{CURRENCY}"}
+    if len(signs) > 1 or (signs and not all(signs & set(text) for text in texts)):
+        return None
+    sign = "".join(signs)
+    bare = [text.replace(sign, "", 1).strip() for text in texts] if sign else texts
+    for form, (thousands, decimal) in SEPARATORS.items():
+        separator = thousands if thousands.startswith("[") else re.escape(thousands)
+        # 0,530 has no thousands.
+        number = re.compile(
+            rf"[+-]?(?:[1-9]\d{{0,2}}(?:{separator}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d+)?"
+        )
+        if all(number.fullmatch(text) for text in bare):
+            plain = (re.sub(separator, "", text).replace(decimal, ".") for text in bare)
+            return Notation("number", form + sign), np.array([float(text) for text in plain])
+    return None
+
+
+def _date(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
+    import numpy as np
+
+    matches = [DATE.fullmatch(text) for text in texts]
+    if not all(matches):
+        return None
+    first, last = {len(m[1]) for m in matches}, {len(m[4]) for m in matches}
+    if first == {4} and max(last) <= 2:
+        order = "ymd"
+    elif last == {4} and max(first) <= 2:
+        # Dots are written in countries that write the day first.
+        day_first = matches[0][2] == "." or any(int(m[1]) > 12 for m in matches)
+        order = "dmy" if day_first else "mdy"
+    else:
+        return None
+    try:
+        return Notation("date", order), np.array([_seconds(m, order) for m in matches])
+    except ValueError:  # there is no such day
+        return None
+
+
+def _seconds(match: re.Match, order: str) -> float:
+    fields = dict(zip(order, (int(match[i]) for i in (1, 3, 4)), strict=True))
+    days = datetime.date(fields["y"], fields["m"], fields["d"]).toordinal() - EPOCH
+    hours, minutes, seconds = (float(match[i] or 0) for i in (5, 6, 7))
+    if hours > 23 or minutes > 59 or seconds >= 60:
+        raise ValueError
+    return days * DAY + hours * 3600 + minutes * 60 + seconds
+
+
+def date_parts(seconds: np.ndarray, timed: bool) -> dict[str, np.ndarray]:
+    """Return year, month, day and weekday (0 is Monday) of dates, and the hour if `timed`, each float64 `[n]`.
+
+    Args:
+        seconds: since 1970, `[n]`, all finite.
+        timed: whether the column has times of day.
+    """
+    import numpy as np
+
+    number = np.floor(seconds / DAY).astype("int64")
+    days = number.astype("datetime64[D]")
+    months, years = days.astype("datetime64[M]"), days.astype("datetime64[Y]")
+    parts = {
+        "year": years.astype("int64") + 1970,
+        "month": (months - years).astype("int64") + 1,
+        "day": (days - months).astype("int64") + 1,
+        "weekday": (number + 3) % 7,
+    }
+    if timed:
+        parts["hour"] = (seconds - number * DAY) / 3600
+    return {name: part.astype("float64") for name, part in parts.items()}
+
+
+def date_text(seconds: float) -> str:
+    """Return a date as text, to the minute if it has a time of day."""
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%d %H:%M" if seconds % DAY else "%Y-%m-%d")

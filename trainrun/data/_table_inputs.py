@@ -1,0 +1,141 @@
+"""Columns of the examples -> the model's inputs: one of numbers, one of categories, both fitted on the training part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trainrun.data import _notations
+from trainrun.data._gaps import coded, filled, indicators
+from trainrun.data._split import fitted, standardizer
+from trainrun.data._table_examples import Examples
+from trainrun.data._table_settings import TableSettings
+from trainrun.data.dataset import InputSpec
+from trainrun.data.lazy_array import View
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What is added to a column's name for that of its indicator.
+INDICATOR = " is missing"
+MINUTE = 60.0
+
+
+class Inputs(NamedTuple):
+    """The inputs.
+
+    Args:
+        specs: one or two.
+        arrays: input's name -> its array in each part.
+        features: the names of the numbers: columns, parts of dates (``sold year``), indicators (``age is missing``).
+    """
+
+    specs: tuple[InputSpec, ...]
+    arrays: dict[str, list[np.ndarray]]
+    features: tuple[str, ...]
+
+
+def incomplete(examples: Examples, settings: TableSettings) -> dict[str, np.ndarray]:
+    """Return the features that get an indicator column, each with the examples whose value is missing, bool `[n]`."""
+    if settings.missing != "auto":
+        return {}
+    columns, keep = examples.table.columns, examples.keep
+    gaps = {name: ~columns[name].known()[keep] for name in settings.inputs if columns[name].missing}
+    return {name: rows for name, rows in gaps.items() if rows.any()}
+
+
+def inputs(
+    examples: Examples,
+    settings: TableSettings,
+    parts: Sequence[np.ndarray],
+    standardize: bool,
+    record: dict[str, Any],
+) -> Inputs:
+    """Return the inputs; the table's columns are given back on the way, so that numbers are in memory once.
+
+    Args:
+        examples: the rows.
+        settings: their columns.
+        parts: indices of the training, validation and test examples.
+        standardize: as in `data.csv.csv`.
+        record: what was fitted is added to it: `columns` by kind (`numeric`, `categorical`), and for prediction on new rows:
+            `fill` (the value in place of a missing one; of a date, as text), `notations` (column -> `_notations.Notation.form`), `dates`
+            (column -> its parts, which follow the numeric columns in their order), `indicators` (column -> whether it was
+            fitted, else always 0; they follow the dates), `categories` (column -> texts in the order of their codes) and `standardize`
+            (mean and deviation of each of `features`).
+    """
+    import numpy as np
+
+    columns, keep = examples.table.columns, examples.keep
+    dated = [name for name in settings.inputs if columns[name].is_date]
+    numeric = [name for name in settings.inputs if columns[name].numbers is not None and name not in dated]
+    categories = [name for name in settings.inputs if columns[name].numbers is None]
+    gaps = incomplete(examples, settings)
+    record |= {
+        "columns": {"numeric": numeric, "categorical": categories},
+        "fill": {},
+        "categories": {},
+        "notations": {
+            name: columns[name].notation.form for name in settings.inputs if columns[name].notation
+        },
+    }
+    specs: list[InputSpec] = []
+    arrays, features = {}, ()
+    if numeric or dated or gaps:
+        wide, features = _numbers(examples, settings, parts, numeric, dated, gaps, record)
+        views = [View.of(wide).part(part) for part in parts]
+        if standardize:
+            mean, std = standardizer(views[0])
+            # An indicator that is rarely 1 would be far from 0 in deviations.
+            first = len(features) - len(gaps)
+            mean[first:], std[first:] = 0.0, 1.0
+            views = [v.standardized(mean, std) for v in views]
+            record["standardize"] = {**fitted(mean, std), "columns": list(features)}
+        arrays["numeric"] = [np.asarray(v.cast("float32")) for v in views]
+        specs.append(InputSpec("numeric", "numeric", (len(features),)))
+    if categories:
+        codes = [coded(columns[c].codes, columns[c].texts, keep, parts[0], c, record) for c in categories]
+        arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
+        counts = tuple(len(record["categories"][c]) for c in categories)
+        specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
+    return Inputs(tuple(specs), arrays, features)
+
+
+def _numbers(
+    examples: Examples,
+    settings: TableSettings,
+    parts: Sequence[np.ndarray],
+    numeric: Sequence[str],
+    dated: Sequence[str],
+    gaps: dict[str, np.ndarray],
+    record: dict[str, Any],
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return all numbers, float64 `[n, features]`, and their names; see `inputs`."""
+    import numpy as np
+
+    columns, keep = examples.table.columns, examples.keep
+
+    def complete(name: str, unit: float = 0.0) -> np.ndarray:
+        numbers = columns[name].numbers
+        numbers = numbers if len(keep) == examples.table.rows else numbers[keep]
+        columns[name].numbers = None
+        return filled(numbers, parts[0], settings.missing, name, record, unit)
+
+    dates, record["dates"] = {}, {}
+    for name in dated:
+        timed = columns[name].is_timed
+        seconds = complete(name, MINUTE if timed else _notations.DAY)
+        if name in record["fill"]:
+            record["fill"][name] = _notations.date_text(record["fill"][name])
+        of_date = _notations.date_parts(seconds, timed)
+        record["dates"][name] = list(of_date)
+        dates |= {f"{name} {part}": values for part, values in of_date.items()}
+    features = (*numeric, *dates, *(f"{name}{INDICATOR}" for name in gaps))
+    wide = np.empty((len(keep), len(features)))
+    for i, name in enumerate(numeric):
+        wide[:, i] = complete(name)
+    for i, values in enumerate(dates.values(), len(numeric)):
+        wide[:, i] = values
+    if gaps:
+        wide[:, len(numeric) + len(dates) :] = indicators(gaps, parts[0], record)
+    return wide, features

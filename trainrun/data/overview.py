@@ -1,0 +1,154 @@
+"""What was understood of a dataset, as lines before training, and as plain values for journal, report and trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data._columns import shortened
+
+if TYPE_CHECKING:
+    from trainrun.data.dataset import Dataset
+
+PARTS = ("train", "validation", "test")
+TASKS = {
+    "binary": "binary classification",
+    "multiclass": "classification",
+    "multilabel": "multi-label classification",
+    "real": "regression",
+    "none": "minimization",
+}
+# Classes and columns of a kind that a line names, and that the record holds.
+NAMED, RECORDED = 8, 100
+
+
+def of(data: Dataset) -> dict[str, Any]:
+    """Return the overview of a dataset, plain values only.
+
+    Args:
+        data: as loaded.
+
+    Returns:
+        `name`, `task`, `target` (the column, or None), `examples`, `parts` (name -> examples), `split` (in words, or None), `classes`
+        (class -> examples, the first 100), `number_of_classes`, `positive` (of two classes), `range` (of a real target: least, mean and
+        largest value), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
+        `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows) and `notices` (sentences).
+    """
+    import numpy as np
+
+    splits = {part: split for part in PARTS if (split := getattr(data, part)) is not None}
+    labels = [split.y for split in splits.values()]
+    target, inferred = data.target, data.inferred
+    overview: dict[str, Any] = {
+        "name": data.name,
+        "task": "segmentation" if data.task == "segmentation" else TASKS[target.kind],
+        "target": inferred.get("target"),
+        "examples": sum(map(len, splits.values())),
+        "parts": {part: len(split) for part, split in splits.items()},
+        "split": inferred.get("split"),
+    }
+    if target.classes and not target.shape:
+        overview["number_of_classes"] = len(target.classes)
+        if target.kind == "multilabel":
+            counts = sum(y.sum(axis=0) for y in labels)
+        else:
+            counts = sum(np.bincount(y[y >= 0], minlength=max(len(target.classes), 2)) for y in labels)
+        named = zip(target.classes, np.asarray(counts).tolist(), strict=False)
+        overview["classes"] = {name: int(count) for name, count in list(named)[:RECORDED]}
+        if target.kind == "binary":
+            overview["positive"] = target.classes[1]
+    elif target.kind == "real" and target.outputs == 1:
+        values = np.concatenate([y.ravel() for y in labels])
+        overview["range"] = [float(values.min()), float(values.mean()), float(values.max())]
+    columns = inferred.get("columns") or {}
+    overview["columns"] = {kind: list(names)[:RECORDED] for kind, names in columns.items() if names}
+    overview["number_of_columns"] = {kind: len(names) for kind, names in columns.items() if names}
+    overview["inputs"] = [{"kind": spec.kind, "shape": list(spec.shape)} for spec in data.inputs]
+    imputed = inferred.get("imputed") or {}
+    overview["imputed"] = dict(list(imputed.items())[:RECORDED])
+    overview["indicators"] = bool(inferred.get("indicators"))
+    overview["left_out"] = inferred.get("left_out", 0)
+    overview["notices"] = list(inferred.get("notices", ()))
+    return overview
+
+
+def lines(overview: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that are printed before training.
+
+    Args:
+        overview: as `of` returns it.
+    """
+    if overview["task"] == TASKS["none"]:
+        return
+    parts = ", ".join(f"{part} {count:,}" for part, count in overview["parts"].items())
+    split = f"; {overview['split']}" if overview["split"] else ""
+    target = f" of {overview['target']}" if overview["target"] else ""
+    yield f"data: {overview['name']}, {overview['examples']:,} examples ({parts}{split}); {overview['task']}{target}"
+    if overview.get("classes"):
+        yield f"classes: {_classes(overview)}"
+        yield from _frequent_positive(overview)
+    if overview.get("range"):
+        low, mean, high = overview["range"]
+        yield f"target: {low:.6g} to {high:.6g}, mean {mean:.6g}"
+    if overview["columns"]:
+        counts = overview["number_of_columns"]
+        kinds = (f"{kind} ({_listed(names, counts[kind])})" for kind, names in overview["columns"].items())
+        yield f"columns: {', '.join(kinds)}"
+    if overview["imputed"]:
+        shown = [
+            f"{name} {column['missing']:,} with {_value(column['value'])}"
+            for name, column in overview["imputed"].items()
+        ]
+        more = ", and an indicator column for each" if overview["indicators"] else ""
+        yield f"missing values imputed: {_listed(shown, len(shown))}{more}"
+    if overview["left_out"]:
+        yield f"rows left out: {overview['left_out']:,}, with missing values"
+
+
+def tags(overview: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run is found by in a tracker: tag -> value."""
+    found = {
+        "data.task": overview["task"],
+        "data.target": overview["target"],
+        "data.examples": str(overview["examples"]),
+        "data.split": overview["split"],
+        "data.classes": _classes(overview) if overview.get("classes") else None,
+        "data.positive_class": overview.get("positive"),
+        "data.columns": ", ".join(f"{count} {kind}" for kind, count in overview["number_of_columns"].items()),
+        "data.imputed": _listed(list(overview["imputed"]), len(overview["imputed"])),
+        "data.rows_left_out": str(overview["left_out"] or ""),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _classes(overview: Mapping[str, Any]) -> str:
+    """Return the classes with their shares."""
+    total, classes = max(sum(overview["classes"].values()), 1), overview["classes"]
+    positive = overview.get("positive")
+    if overview["number_of_classes"] > NAMED:
+        low, high = min(classes.values()) / total, max(classes.values()) / total
+        return f"{overview['number_of_classes']:,}, each {low:.1%} to {high:.1%} of the examples"
+    return ", ".join(
+        f"{shortened(name)} {count / total:.1%}{' (positive)' if name == positive else ''}"
+        for name, count in classes.items()
+    )
+
+
+def _frequent_positive(overview: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line if the positive class of a table is the more frequent one."""
+    counts, positive = list(overview["classes"].values()), overview.get("positive")
+    if positive is not None and overview["target"] and counts[1] > counts[0]:
+        other = next(iter(overview["classes"]))
+        yield (
+            f"positive class: {shortened(positive)!r}, the more frequent one; precision, recall and AUC are about it "
+            f"(data.positive={shortened(other)}: about the other)"
+        )
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    more = f" and {count - NAMED} more" if count > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(shortened(str(value)))
