@@ -133,7 +133,7 @@ CASES: list[Case] = [
     table("escape sequences in a value", GOOD + "\x1b[2J,2,x\n", "\\x1b"),
     table("large: a word among the numbers", lambda p: p.write_text(large("many,1,1\n")), f"line {LARGE_ROWS + 2}: column a: 'many' is not a number"),
     table("large: ragged", lambda p: p.write_text(large("1,1\n")), f"line {LARGE_ROWS + 2}: 2 fields, expected 3"),
-    table("large: a missing value", lambda p: p.write_text(large(",1,1\n")), "1 missing values", f"line {LARGE_ROWS + 2}"),
+    table("large: a missing value", lambda p: p.write_text(large(",1,1\n")), "1 missing values", f"line {LARGE_ROWS + 2}", more="data.missing=error"),
     table("large: bytes that are no text", lambda p: p.write_bytes(large().encode() + b"\xff\xfe,1,1\n"), "data.path"),
     table("large: one class", lambda p: p.write_text("a,b,y\n" + "1,2,3\n" * 400_000), "one value only"),
     table("large: a NUL", lambda p: p.write_bytes(large().encode() + b"1,\0,1\n"), "data.path"),

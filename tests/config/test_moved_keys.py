@@ -146,3 +146,14 @@ def test_options_of_a_project_are_read_under_the_new_keys_while_its_old_sweep_go
     assert not problems
     assert config["failure"]["lost"] == "stop" and config["sweep"]["objective"] == "val_accuracy"
     assert config["sweep"]["pruner"]["reduction_factor"] == 3
+
+
+def test_a_run_recorded_before_keeps_what_its_table_was_read_by(tmp_path):
+    """`data.positive` and `data.formats` did not exist, missing values were an error by default."""
+    old = {"name": "csv", "path": "t.csv", "target": "y", "missing": "error"}
+    groups = {k: {"name": k} for k in ("model", "loss", "optimizer", "trainer")}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data": old, **groups}))
+    data = saved.load_plain(tmp_path)["data"]
+    assert data == {**old, "positive": None, "formats": "plain"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data": {"name": "iris"}, **groups}))
+    assert saved.load_plain(tmp_path)["data"] == {"name": "iris"}

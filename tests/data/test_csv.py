@@ -459,7 +459,7 @@ def test_a_class_named_none_is_a_class_where_na_values_says_so(write, capsys):
     assert "column disorder: 60 missing values, the first in line 2 ('None' 60 times)." in text
     assert "data.na_values=[]" in text
     kept = construct("data", {"name": "csv", "path": str(path), "target": "disorder", "na_values": []})
-    assert kept.target.classes == ("Insomnia", "None")
+    assert kept.target.classes == ("None", "Insomnia")
     assert sum(len(p) for p in (kept.train, kept.validation, kept.test)) == 90
 
 

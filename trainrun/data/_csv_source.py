@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainrun.data import _csv_lines
+from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._csv_file import UTF_8, CsvFile
-from trainrun.data._table import as_numpy, within_float32
 from trainrun.data._table_settings import Fault
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns, _notations
+from trainrun.data._arrow_arrays import as_numpy, strings, within_float32
 from trainrun.data._columns import CLASSES_UP_TO, LARGEST
 from trainrun.data._notations import Notation
 from trainrun.data._table_settings import TableSettings
@@ -119,43 +120,6 @@ def _is_date(kind: pa.DataType) -> bool:
     return t.is_timestamp(kind) or t.is_date(kind)
 
 
-def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
-    """Return numbers as a read-only array, without pandas, which Arrow's `to_numpy` and `scalar` import.
-
-    Args:
-        values: float64 or integers.
-        null: stands for a null.
-    """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    if array.null_count:
-        filler = pa.py_buffer(np.full(1, null, str(array.type).replace("double", "float64")))
-        array = pc.fill_null(array, pa.Array.from_buffers(array.type, 1, [None, filler])[0])
-    return np.from_dlpack(array)
-
-
-def within_float32(numbers: np.ndarray) -> bool:
-    """Return whether all numbers that are present are finite as float32."""
-    import numpy as np
-
-    with np.errstate(invalid="ignore"):
-        low, high = np.fmin.reduce(numbers, initial=0), np.fmax.reduce(numbers, initial=0)
-    return bool(low >= -LARGEST and high <= LARGEST)
-
-
-def _strings(texts: Sequence[str]) -> pa.StringArray:
-    """Return an Arrow array of texts, without pandas, which `pyarrow.array` imports."""
-    import numpy as np
-    import pyarrow as pa
-
-    encoded = [text.encode() for text in texts]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype="int32")
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
-
-
 def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Column:
     """Return a column that has a type."""
     import numpy as np
@@ -249,7 +213,7 @@ def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column |
     numbers = None if values.null_count or settings.numbers_may_be_missing else cast(values)
     if numbers is None:
         values = pc.utf8_trim_whitespace(values)
-        words = pc.cast(_strings(sorted(settings.missing_words)), values.type)
+        words = pc.cast(strings(sorted(settings.missing_words)), values.type)
         gone = pc.or_(pc.is_null(values), pc.is_in(pc.utf8_lower(values), value_set=words))
         numbers = cast(pc.if_else(gone, pa.nulls(1, values.type)[0], values))
         if numbers is None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
-from trainrun.data._columns import RARER
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
@@ -23,7 +22,7 @@ def csv(
     *,
     path: str | None = None,
     target: Name | None = None,
-    positive: Name | None = RARER,
+    positive: Name | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _arrow_source, _table_dataset
-from trainrun.data._columns import RARER
 from trainrun.data._table_dataset import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
@@ -17,7 +16,7 @@ def feather(
     *,
     path: str | None = None,
     target: Name | None = None,
-    positive: Name | None = RARER,
+    positive: Name | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,

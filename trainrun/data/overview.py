@@ -114,7 +114,9 @@ def tags(overview: Mapping[str, Any]) -> dict[str, str]:
         "data.split": overview["split"],
         "data.classes": _classes(overview) if overview.get("classes") else None,
         "data.positive_class": overview.get("positive"),
-        "data.columns": ", ".join(f"{count} {kind}" for kind, count in overview["number_of_columns"].items()),
+        "data.columns": ", ".join(
+            f"{kind}: {count}" for kind, count in overview["number_of_columns"].items()
+        ),
         "data.imputed": _listed(list(overview["imputed"]), len(overview["imputed"])),
         "data.rows_left_out": str(overview["left_out"] or ""),
     }

@@ -1,0 +1,49 @@
+"""Arrow arrays to numpy and back without pandas, which Arrow's own conversions import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trainrun.data._columns import LARGEST
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
+    """Return numbers as a read-only array, without pandas, which Arrow's `to_numpy` and `scalar` import.
+
+    Args:
+        values: float64 or integers.
+        null: stands for a null.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if array.null_count:
+        filler = pa.py_buffer(np.full(1, null, str(array.type).replace("double", "float64")))
+        array = pc.fill_null(array, pa.Array.from_buffers(array.type, 1, [None, filler])[0])
+    return np.from_dlpack(array)
+
+
+def within_float32(numbers: np.ndarray) -> bool:
+    """Return whether all numbers that are present are finite as float32."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        low, high = np.fmin.reduce(numbers, initial=0), np.fmax.reduce(numbers, initial=0)
+    return bool(low >= -LARGEST and high <= LARGEST)
+
+
+def strings(texts: Sequence[str]) -> pa.StringArray:
+    """Return an Arrow array of texts, without pandas, which `pyarrow.array` imports."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype="int32")
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
