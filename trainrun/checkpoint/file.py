@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.util import paths
+from trainrun.util import decimal_digits, paths
 
 FOLDER = "checkpoints"
 LAST, BEST = "last.npz", "best.npz"
@@ -93,7 +93,7 @@ def read(path: Path) -> Stored:
     """
     try:
         # Never a pickle. The whole content is read and checked before any of it is used.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with open(path, "rb", opener=paths.regular) as opened, np.load(opened, allow_pickle=False) as file:
             names = file.zip.namelist()
             if len(set(names)) != len(names):
                 raise ValueError("an entry occurs twice")
@@ -174,7 +174,7 @@ def _older(path: Path) -> list[tuple[int, Path]]:
         (p.name[len(path.stem) + 1 : -len(path.suffix)], p)
         for p in path.parent.glob(f"{path.stem}.*{path.suffix}")
     )
-    return sorted((int(number), p) for number, p in numbered if number.isdigit())
+    return sorted((number, p) for text, p in numbered if (number := decimal_digits.number(text)) is not None)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import old_arguments
+from trainrun.util import decimal_digits
 
 # Parts of Hydra's node that take any key; `hydra_node_rules` checks their content.
 _HYDRA_OPEN = ("hydra.callbacks.", "hydra.job.env_set.", "hydra.job_logging.", "hydra.hydra_logging.")
@@ -52,9 +53,9 @@ def _first_missing(config: Any, key: str) -> tuple[str, str] | None:
     node, path = config, []
     for part in re.findall(r"[^.\[\]]+", key):
         if isinstance(node, ListConfig):
-            if not part.isdigit() or int(part) >= len(node):
+            if (number := decimal_digits.number(part)) is None or number >= len(node):
                 return ".".join(path), part
-            node = node[int(part)]
+            node = node[number]
         elif isinstance(node, DictConfig) and part in node:
             try:
                 node = omegaconf_private.child(node, part)

@@ -14,6 +14,7 @@ from typing import Any
 from trainrun.config import moved_keys, override_text
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import override_grammar
+from trainrun.util import decimal_digits
 
 AGAIN = {"retry": "failed", "continue": "pruned"}
 # Keys that may change with a sweeper that draws its points; the space must stay the same.
@@ -49,12 +50,11 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
     for text in words:
         name, equals, value = text.partition("=")
         if name in ("n_jobs", "hydra.launcher.n_jobs"):
-            if value != "auto" and not (value.isdigit() and int(value) > 0):
+            request.jobs = value if value == "auto" else decimal_digits.number(value)
+            if not request.jobs:
                 problems.append(
                     Problem(name, f"expected a whole number, at least 1, or auto, got {value!r}.")
                 )
-            else:
-                request.jobs = value if value == "auto" else int(value)
         elif name in AGAIN:
             if value != AGAIN[name]:
                 problems.append(Problem(name, f"expected {name}={AGAIN[name]}, got {value!r}."))

@@ -26,6 +26,7 @@ from trainrun.util import paths
 
 FOLDER = "snapshot"
 FILE = "code.json"
+SEEN = ("sha256", "bytes", "time", "copy")  # of a file
 MOST = 2_000  # files of a plug-in's package, or options of a folder: more than that is no config folder
 SHOWN = 3
 
@@ -135,13 +136,13 @@ def read(sweep_dir: Path) -> Code:
     """
     folder = sweep_dir.absolute() / FOLDER
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads(paths.content(folder / FILE))
         code = Code(
-            {str(k): dict(v) for k, v in content["plugins"].items()},
-            {str(k): dict(v) for k, v in content["conf"].items()},
+            {str(k): {name: v[name] for name in SEEN} for k, v in content["plugins"].items()},
+            {str(k): {name: v[name] for name in SEEN} for k, v in content["conf"].items()},
             {str(k): str(_inside(folder, v)) for k, v in content["folders"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{folder / FILE} cannot be read: {type(error).__name__}: {error}. It lists the copies of the options that the sweep works on; "
             f"without the folder {folder.name}/ the sweep would go on with the code as it is now."
@@ -265,13 +266,12 @@ def _edited(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for path, was in files.items():
         try:
             state = os.stat(path)
-        except OSError:
+        except (OSError, ValueError):
             if os.path.isdir(os.path.dirname(path)):
                 collected.append(path)
             continue
-        if (state.st_size, state.st_mtime_ns) != (was["bytes"], was["time"]) and _sum(Path(path)) != was[
-            "sha256"
-        ]:
+        same_time = (state.st_size, state.st_mtime_ns) == (was["bytes"], was["time"])
+        if not same_time and (state.st_size != was["bytes"] or _sum(Path(path)) != was["sha256"]):
             collected.append(path)
     return collected
 
@@ -283,6 +283,6 @@ def _named(files: Sequence[str]) -> str:
 
 def _sum(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(paths.content(path)).hexdigest()
     except OSError:
         return ""

@@ -16,7 +16,7 @@ from trainrun.errors import UserError
 from trainrun.registry import log_columns
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, journal, status, summary
-from trainrun.util import paths, redaction
+from trainrun.util import decimal_digits, paths, redaction
 
 FILE = find.SWEEP
 ADDED = "points.jsonl"  # beside it: points that were made while the sweep ran, a line each
@@ -88,7 +88,7 @@ def add(sweep_dir: Path, points: Sequence[tuple[int, Sequence[str]]]) -> None:
 def _added(sweep_dir: Path) -> Iterator[Any]:
     """Yield the points appended by `add`; a partial line is skipped."""
     try:
-        lines = (sweep_dir / ADDED).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = paths.content(sweep_dir / ADDED).decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return
     for line in lines:
@@ -104,7 +104,7 @@ def read(sweep_dir: Path) -> dict[str, Any]:
     """
     path = sweep_dir / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(paths.content(path))
         if not isinstance(content, dict) or not isinstance(content.get("format"), int):
             raise UserError(
                 f"{path} is no record of a sweep: it does not say its format. Was it edited by hand?"
@@ -179,7 +179,8 @@ def trial(run_dir: Path, points: Mapping[int, list[str]], varying: frozenset[str
         points: number -> overrides; of a number that is missing, the trial's own journal has them.
         varying: the keys that the sweep varies.
     """
-    number = int(run_dir.name) if run_dir.name.isdigit() else -1
+    named = decimal_digits.number(run_dir.name)
+    number = -1 if named is None else named
     overrides = points.get(number)
     if overrides is None:  # a point of a sweeper of another package
         head = journal.first(run_dir / status.JOURNAL)

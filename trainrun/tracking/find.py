@@ -10,12 +10,13 @@ from trainrun.errors import UserError, did_you_mean
 from trainrun.tracking import journal, lease, origin
 from trainrun.tracking.delivery import state
 from trainrun.tracking.status import JOURNAL, LOG
-from trainrun.util import paths
+from trainrun.util import decimal_digits, paths
 
 OUTPUTS = "outputs"
 LATEST = "last"
 SWEEP = "sweep.json"
 ORDER = ".order"
+MOST_RUNS = 1_000_000  # a place beyond it was not given by this program
 # What a run may leave that ends before its journal begins; one with checkpoints or a model has lost its journal.
 BEFORE_RECORD = {lease.TRAINING, LOG, ".hydra", "config.yaml", "environment.txt", ".reserve"}
 
@@ -122,7 +123,7 @@ def sweeps(outputs: str | Path = OUTPUTS) -> Iterator[Path]:
 def trials(sweep_dir: Path) -> list[Path]:
     """Return the directories of a sweep's trials that have begun, in the order of their numbers."""
     folders = [path.parent for path in sweep_dir.glob(f"*/{JOURNAL}") if not path.parent.is_symlink()]
-    return sorted(folders, key=lambda f: (int(f.name) if f.name.isdigit() else 0, f.name))
+    return sorted(folders, key=lambda f: (decimal_digits.number(f.name) or 0, f.name))
 
 
 def sweep_of(run_dir: str | Path) -> Path | None:
@@ -143,8 +144,13 @@ def _began(run_dir: Path) -> tuple[int, float, str]:
     """
     head = journal.first(run_dir / JOURNAL)
     time, place = head.get("time"), head.get("place")
-    known = isinstance(place, int) and origin.at_home(run_dir, head)
-    return place if known else 0, float(time) if isinstance(time, int | float) else 0.0, run_dir.name
+    # A received run does not know the directory that it lies in now.
+    known = isinstance(place, int) and isinstance(head.get("run_dir"), str) and origin.at_home(run_dir, head)
+    return (
+        min(place, MOST_RUNS) if known else 0,
+        float(time) if isinstance(time, int | float) else 0.0,
+        run_dir.name,
+    )
 
 
 def next_place(run_dir: Path) -> int | None:
@@ -169,6 +175,6 @@ def _tracker_ids(run_dir: Path) -> set[str]:
     if entries:
         return {entry["run_id"] for entry in entries if entry.get("run_id")}
     # Runs of older versions have it in the journal.
-    with open(run_dir / JOURNAL, "rb") as file:
+    with open(run_dir / JOURNAL, "rb", opener=paths.regular) as file:
         records = [journal.record(line) or {} for line in file if b'"tracking"' in line]
     return {r.get("run_id") for r in records if r.get("event") == "tracking"} - {None}

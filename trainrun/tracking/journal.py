@@ -115,7 +115,7 @@ class Journal:
 def read(path: str | Path) -> Contents:
     """Return what a journal holds, and which of its lines are damaged."""
     records, damage = [], []
-    lines = Path(path).read_bytes().split(b"\n")
+    lines = paths.content(path).split(b"\n")
     for i, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -131,7 +131,7 @@ def read(path: str | Path) -> Contents:
 def first(path: str | Path) -> dict[str, Any]:
     """Return a journal's first record without reading the others; {} if there is none."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=paths.regular) as file:
             return record(file.readline(FIRST_LINE_LENGTH)) or {}
     except OSError:
         return {}
@@ -146,7 +146,7 @@ def last(path: str | Path, count: int = 1) -> list[dict[str, Any]]:
             these, or is damaged, nothing is returned.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=paths.regular) as file:
             file.seek(max(os.fstat(file.fileno()).st_size - END, 0))
             lines = file.read().rstrip(b"\n").split(b"\n")
     except OSError:
@@ -171,7 +171,7 @@ class Tail:
         """Return the whole records that came since the last call; a damaged line is none."""
         if self.path.stat().st_size <= self._offset:
             return []
-        with open(self.path, "rb") as file:
+        with open(self.path, "rb", opener=paths.regular) as file:
             file.seek(self._offset)
             data = file.read()
         data = data[: data.rfind(b"\n") + 1]
@@ -276,7 +276,7 @@ def _mend(path: Path) -> str | None:
     """Make the file end with a whole line; return the text of one that was cut short."""
     if not path.exists():
         return None
-    data = path.read_bytes()
+    data = paths.content(path)
     if not data or data.endswith(b"\n"):
         return None
     begin = data.rfind(b"\n") + 1

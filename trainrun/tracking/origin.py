@@ -150,7 +150,7 @@ def _same(one: Path, other: Path) -> bool:
 
 def _first_line(path: Path) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=paths.regular) as file:
             return file.readline(journal.FIRST_LINE_LENGTH)
     except OSError:
         return b""

@@ -13,7 +13,7 @@ from typing import Any
 
 from trainrun.tracking import history, journal, lease, summary
 from trainrun.tracking.delivery import state
-from trainrun.util import redaction
+from trainrun.util import paths, redaction
 from trainrun.util.file_lock import FileLock
 
 JOURNAL = "journal.jsonl"
@@ -152,7 +152,7 @@ def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> Ru
 def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
     """Return the last lines of a run's log, without secrets; empty where there is none."""
     try:
-        with open(Path(run_dir) / LOG, "rb") as file:
+        with open(Path(run_dir) / LOG, "rb", opener=paths.regular) as file:
             file.seek(max(os.fstat(file.fileno()).st_size - 64_000, 0))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:

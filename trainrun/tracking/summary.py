@@ -109,7 +109,7 @@ def write(run_dir: str | Path, summary: Mapping[str, Any]) -> Path:
 
 def read(run_dir: str | Path) -> dict[str, Any]:
     """Return what `write` wrote, NaN and infinity as floats again."""
-    summary = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))
+    summary = json.loads(paths.content(Path(run_dir) / FILE))
     summary["metrics"] = {k: _number(v) for k, v in summary.get("metrics", {}).items()}
     for entry in summary.get("best", {}).values():
         entry["value"] = _number(entry.get("value"))

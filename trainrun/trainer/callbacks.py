@@ -10,6 +10,7 @@ import keras
 
 from trainrun.compat import keras_model_private
 from trainrun.trainer.job import Job
+from trainrun.util import decimal_digits
 
 
 class Callbacks(keras.callbacks.CallbackList):
@@ -78,7 +79,8 @@ def _cut(path: Path, separator: str, epoch: int) -> None:
     """Remove the rows of an epoch and of later ones from a CSVLogger's file, because they are written again."""
     if not path.is_file():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    earlier = [t for t in lines if not (n := t.split(separator)[0].strip()).isdigit() or int(n) < epoch]
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
+    numbers = [decimal_digits.number(line.split(separator)[0].strip()) for line in lines]
+    earlier = [line for line, n in zip(lines, numbers, strict=True) if n is None or n < epoch]
     if len(earlier) < len(lines):
-        path.write_text("".join(earlier), encoding="utf-8")
+        path.write_text("".join(earlier), encoding="utf-8", errors="surrogateescape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trainrun.util import typed_names
+from trainrun.util import decimal_digits, typed_names
 
 
 def of(label: Any, names: Sequence[str]) -> int | None:
@@ -20,8 +20,8 @@ def of(label: Any, names: Sequence[str]) -> int | None:
     text = str(label)
     if text in names:
         return list(names).index(text)
-    if text.isdigit():
-        return int(text) if int(text) < len(names) else None
+    if (number := decimal_digits.number(text)) is not None:
+        return number if number < len(names) else None
     try:
         name = typed_names.resolve(label, names)
     except ValueError:

@@ -86,7 +86,7 @@ class FileLock:
     def holder(self) -> Mapping[str, Any]:
         """`liveness.identity()` of the process that took the lock and has not given it back; {}: there is none."""
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8") or "{}")
+            content = json.loads(paths.content(self.path) or "{}")
         except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}

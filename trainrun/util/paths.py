@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -35,6 +36,25 @@ def no_link(path: str, flags: int) -> int:
         OSError: it is a link.
     """
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def regular(path: str, flags: int) -> int:
+    """Open a file unless it is a pipe or a device, which may never end: an `opener` for files that may have been received.
+
+    Raises:
+        OSError: it is none.
+    """
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def content(path: str | Path) -> bytes:
+    """Return the content of a file that may have been received; raises as `regular`."""
+    with open(path, "rb", opener=regular) as file:
+        return file.read()
 
 
 def link_out_of(folder: Path) -> tuple[Path, Path] | None:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from trainrun.util import decimal_digits
+
 # In YAML, besides true and false.
 TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 INTEGER = re.compile(r"[+-]?(0|[1-9](_?[0-9])*)")
@@ -89,11 +91,11 @@ def _yaml_values(text: str) -> Iterator[Any]:
             yield int(word, base)
         except ValueError:
             continue
-    parts = word.split(":")
-    if len(parts) > 1 and all(part.isdigit() for part in parts):
+    parts = [decimal_digits.number(part) for part in word.split(":")]
+    if len(parts) > 1 and None not in parts:
         total = 0
         for part in parts:
-            total = total * 60 + int(part)
+            total = total * 60 + part
         yield total
     yield from _float(word)
 

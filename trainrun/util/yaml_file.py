@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainrun.errors import Problem, UserError
+from trainrun.util import paths
 
 # Limits far above any config.
 BYTES = 1_000_000
@@ -49,7 +50,7 @@ def text(path: Path) -> str:
                 path,
                 f"a config of {size:,} bytes; expected at most {BYTES:,}. Data belongs into a file of its own.",
             )
-        content = path.read_bytes().decode("utf-8-sig")
+        content = paths.content(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _fault(path, f"expected text in UTF-8; {_bytes(error)}. Save it as UTF-8.") from error
     except OSError as error:

@@ -12,6 +12,7 @@ from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.view.live_table import Board
 from trainrun.tracking import journal, lease, status
+from trainrun.util import decimal_digits
 
 
 class FollowedRun:
@@ -135,7 +136,7 @@ class FollowedSweep:
     def _find(self, first: bool = False) -> None:
         """Add trials that have begun; of those that have ended already, only the end of the journal is read."""
         with contextlib.suppress(OSError), os.scandir(self.sweep_dir) as entries:
-            names = [e.name for e in entries if e.name.isdigit()]
+            names = [e.name for e in entries if decimal_digits.number(e.name) is not None]
             new = sorted((n for n in names if n not in self._over and n not in self._follows), key=int)
             for name in new:
                 run_dir = self.sweep_dir / name

@@ -17,6 +17,7 @@ from trainrun.sweep.view import marginal_plots
 from trainrun.sweep.view.marginal_plots import BLUE, GREY, ORANGE, RED, WIDE
 from trainrun.tracking import journal, status
 from trainrun.ui import console
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,7 +228,7 @@ def _curve(trial: Trial, objective: Objective) -> tuple[str, list[tuple[int, flo
     path, values, name = trial.run_dir / status.JOURNAL, {}, objective.name
     try:
         # Only lines that may be epochs are decoded: a start record has the whole config.
-        lines = [line for line in path.read_bytes().splitlines() if b'"kind":"epoch"' in line]
+        lines = [line for line in paths.content(path).splitlines() if b'"kind":"epoch"' in line]
     except OSError:
         return name, []
     for line in lines:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from trainrun.tracking import find, journal, status, trackers
 from trainrun.tracking.delivery import state
+from trainrun.util import paths
 
 BEST = "best_"  # before the objective's name, in the metrics of a sweep's own journal
 
@@ -99,7 +100,7 @@ def _best(newest: list[dict[str, Any]]) -> tuple[str | None, float | None]:
 
 def _settings_file(sweep_dir: Path) -> dict[str, Any]:
     try:
-        content = json.loads((sweep_dir / find.SWEEP).read_text(encoding="utf-8"))
+        content = json.loads(paths.content(sweep_dir / find.SWEEP))
         return content if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
