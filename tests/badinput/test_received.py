@@ -20,9 +20,13 @@ from hypothesis import strategies as st
 
 from trainrun.cli import main
 from trainrun.config import schema
-from trainrun.errors import UserError
+from trainrun.errors import TrainingError, UserError
+from trainrun.hydra_bridge import sweep_grammar
 from trainrun.run import runner
-from trainrun.tracking import summary
+from trainrun.sweep.space import study_storage
+from trainrun.sweep.space.optuna_study import Study
+from trainrun.sweep.trial import Trial
+from trainrun.tracking import find, summary
 
 MORE = int(os.environ.get("TRAINRUN_FUZZ", "1"))
 FUZZ = {
@@ -124,6 +128,13 @@ RECORD = {
 }  # fmt: skip
 
 
+SEEN = {"sha256": "0" * 64, "bytes": 3, "time": 1, "copy": "conf/0_main/a.yaml"}
+CODE = {
+    "versions": {"keras": "3"}, "package": None, "project": {"commit": "a", "dirty": False}, "folders": {"/nowhere/conf": "conf/0_main"},
+    "conf": {"/nowhere/conf/a.yaml": SEEN}, "plugins": {"/dev/zero": {**SEEN, "copy": "plugins/0/mine.py"}},
+}  # fmt: skip
+
+
 def lines(entries):
     return "".join(json.dumps(entry) + "\n" for entry in entries)
 
@@ -145,7 +156,11 @@ def template(tmp_path_factory):
         (place / "tracking.json").write_text(json.dumps(TRACKING))
         (place / "config.yaml").write_text(yaml.safe_dump(config))
         (place / "run.log").write_text("a line\n")
+        (place / ".training.lock").write_text(json.dumps(start(place.name)))
     (folder / SWEEP / "sweep.json").write_text(json.dumps(RECORD))
+    (folder / SWEEP / "points.jsonl").write_text(lines([[2, ["seed=3"]]]))
+    (folder / SWEEP / "snapshot").mkdir()
+    (folder / SWEEP / "snapshot" / "code.json").write_text(json.dumps(CODE))
     (folder / SWEEP / "journal.jsonl").write_text(
         lines([start("sweep", sweep={"total": 2, "jobs": 1, "done": 0}), *records("sweep")[3:5]])
     )
@@ -158,6 +173,9 @@ VERBS = {
     "tracking.json": [["runs"], ["runs", "nosuch"], ["resume", "r"], ["sync", RUN, "--timeout", "0"]],
     "sweep.json": [["runs"], ["runs", SWEEP, "--json"], ["best", SWEEP], ["resume", SWEEP]],
     "config.yaml": [["resume", RUN]],
+    "points.jsonl": [["runs", SWEEP], ["resume", SWEEP]],
+    "code.json": [["resume", SWEEP]],
+    ".training.lock": [["runs"], ["resume", RUN], ["sync", RUN, "--timeout", "0"]],
 }  # fmt: skip
 
 
@@ -220,7 +238,7 @@ def answers(folder, argv, contacted):
 def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, monkeypatch):
     places = [p.relative_to(template) for p in sorted(template.rglob(file))]
 
-    @settings(max_examples=25 * MORE, phases=[Phase.explicit, Phase.generate], **FUZZ)
+    @settings(max_examples=(20 if file == "journal.jsonl" else 8) * MORE, phases=[Phase.explicit, Phase.generate], **FUZZ)
     @given(st.data())
     def attack(data):
         folder = tmp_path / "project"
@@ -229,7 +247,7 @@ def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, 
         os.chdir(folder)
         place = folder / data.draw(st.sampled_from(places))
         text = place.read_text()
-        if file == "journal.jsonl":
+        if file.endswith(".jsonl"):
             place.write_text(lines(altered(data.draw, [json.loads(line) for line in text.splitlines()])))
         elif file == "config.yaml":
             place.write_text(
@@ -241,6 +259,81 @@ def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, 
             answers(tmp_path, argv, isolated)
 
     monkeypatch.chdir(tmp_path)
+    attack()
+
+
+@pytest.mark.parametrize("file", [*VERBS, "run.log", "²"])
+def test_pipes_and_odd_names_in_received_directories_hold_up_nothing(
+    file, template, isolated, tmp_path, monkeypatch
+):
+    """An archive may hold a pipe, whose reader waits for ever, and a trial whose number is none."""
+    folder = tmp_path / "project"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    for place in list(folder.rglob(file)):
+        place.unlink()
+        os.mkfifo(place)
+    if file == "²":
+        shutil.copytree(folder / SWEEP / "0", folder / SWEEP / file)
+    for argv in VERBS.get(file, [v for verbs in VERBS.values() for v in verbs]):
+        answers(tmp_path, argv, isolated)
+
+
+def test_a_place_that_a_received_run_claims_is_not_filled_up(template, tmp_path, monkeypatch):
+    folder = tmp_path / "project"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    for claim in ({"place": 2**60}, {"place": 2**60, "run_dir": str(folder / RUN)}):
+        (folder / RUN / "journal.jsonl").write_text(lines([start("a", **claim)]))
+        (folder / "outputs" / find.ORDER).unlink(missing_ok=True)
+        place = find.next_place(folder / "outputs/runs/mine")
+        assert place == (1 if len(claim) == 1 else find.MOST_RUNS + 1)
+
+
+SPEC = {"sampler": "cmaes", "seed": 5, "n_startup_trials": 2}
+SPACE, _ = sweep_grammar.read(["x=interval(-5,5)", "y=tag(log,interval(1e-4,1))", "k=range(1,9)"])
+
+
+def goes_on(folder, trials):
+    """Go on with a study for some trials: a line of arithmetic each."""
+
+    def prepared(number, overrides):
+        return Trial(number, overrides, overrides, folder / str(number), {"seed": 1})
+
+    study = Study(SPACE, SPEC, "loss", "minimize", trials, prepared, folder)
+    while (point := study.take()) is not None:
+        trial = point.prepare()
+        trial.status, trial.metrics = "FINISHED", {"loss": float(len(str(trial.overrides)))}
+        study.epoch_done(trial, 1, {"loss": 1.0})
+        study.ended(trial)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Lines of a study of ten trials."""
+    folder = tmp_path_factory.mktemp("study")
+    goes_on(folder, 10)
+    return study_storage.path(folder).read_text().splitlines()
+
+
+def test_received_studies_are_read_or_refused(study, isolated, tmp_path):
+    @settings(max_examples=30 * MORE, phases=[Phase.explicit, Phase.generate], **FUZZ)
+    @given(st.data())
+    def attack(data):
+        folder = tmp_path / Path(tmp_path).name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        if data.draw(st.booleans()):
+            content = lines(altered(data.draw, [json.loads(line) for line in study])).encode()
+        else:
+            whole = "\n".join(study).encode()
+            at = data.draw(st.integers(0, len(whole)))
+            content = whole[:at] + data.draw(st.binary(max_size=200)) + whole[at:]
+        study_storage.path(folder).write_bytes(content)
+        with contextlib.suppress(UserError, TrainingError):
+            goes_on(folder, 12)
+        assert isolated == [] and {p.name for p in folder.iterdir()} <= {study_storage.FILE}
+
     attack()
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.compat import optuna_private
 from trainrun.errors import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def make(
     """Return the sampler that suggests one trial.
 
     It is created for each trial, from the seed and the trial's number: its suggestion depends on these and the study only, so
-    that a study that was killed continues as if it had not been. What a sampler remembers (the covariance of
-    CMA-ES, the generations of NSGA, the place in Sobol's sequence) Optuna keeps in the study.
+    that a study that was killed continues as if it had not been. What a sampler remembers (the generations of CMA-ES and NSGA,
+    the place in Sobol's sequence) Optuna keeps in the study.
 
     Args:
         spec: the settings of the sweeper.
@@ -107,7 +108,7 @@ def make(
         if name == "tpe":
             return samplers.TPESampler(seed=own, **begin)
         if name == "cmaes":
-            return samplers.CmaEsSampler(seed=own, warn_independent_sampling=False, **begin)
+            return optuna_private.cma_es(seed=own, warn_independent_sampling=False, **begin)
         if name == "gp":
             return samplers.GPSampler(seed=own, warn_independent_sampling=False, **begin)
         if name == "nsgaii":

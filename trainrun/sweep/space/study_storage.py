@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     import optuna
 
 FILE = "study.journal"
+# What Optuna raises for content that it has not written: it is read by assertions, lookups and arithmetic.
+DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    AssertionError,
+    ArithmeticError,
+)
 
 
 def path(sweep_dir: Path) -> Path:
@@ -56,19 +67,18 @@ def one_message(address: str | None, sweep_dir: Path, opening: bool = False) -> 
 
     Args:
         address, sweep_dir: see `open_storage`.
-        opening: whether the study is being read, when damage is noticed.
+        opening: whether the study is being opened.
 
     Raises:
         UserError: while it is opened, with the way out.
         TrainingError: later; the sweep ends, and can go on.
     """
-    from optuna.exceptions import StorageInternalError
+    from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
-    damage = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) if opening else ()
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError, *damage) as error:
+    except (OptunaError, SQLAlchemyError, *DAMAGE) as error:
         reason = (str(error.__cause__ or error).splitlines() or [""])[0] or type(error).__name__
         again = f"trainrun resume {sweep_dir}"
         if address is None:
