@@ -14,10 +14,13 @@ def main() -> None:
 
     streams.open_closed_ones()
     from trainrun.cli import main as run
+    from trainrun.util import background
 
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         streams.flush(stream)
+    if background.busy():  # a request that hangs
+        os._exit(code)
     sys.exit(code)
 
 

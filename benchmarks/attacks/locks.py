@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import time
 from pathlib import Path
@@ -186,6 +187,42 @@ def artifact_store_down(folder: Path) -> None:
     consistent(folder, only_run(folder), "FINISHED")
 
 
+def artifact_store_hangs(folder: Path) -> None:
+    """artifact store that takes files and never answers"""
+    from mlflow import MlflowClient
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"http://127.0.0.1:{server.getsockname()[1]}/art"
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").create_experiment("e", place)
+        process = begun(folder, *SMALL, "trainer.epochs=3", "tracking.experiment=e", "tracking.timeout=25")
+        wait_for(lambda: any(r["kind"] == "end" for r in records(only_run(folder) or folder)), process)
+        ended = time.monotonic()
+        wait_for(lambda: query(folder / "mlflow.db", "SELECT 1 FROM runs WHERE status = 'FINISHED'"), process)
+        assert time.monotonic() - ended < 20  # MLflow itself is imported meanwhile
+        assert process.wait() == 0
+        consistent(folder, only_run(folder), "FINISHED")
+        began = time.monotonic()
+        done = trainrun(folder, "sync", "--timeout", "5")
+        assert done.returncode == 1 and "no answer in time" in done.stderr, done.stderr
+        assert time.monotonic() - began < 25
+
+
+def odd_places(folder: Path) -> None:
+    """stores that keep nothing, folders and experiments with odd names"""
+    for uri in ("sqlite://", "sqlite:///:memory:", "a?b.db", "sqlite:///a#b.db", "a%20b.db"):
+        done = trainrun(folder, *SMALL, "trainer.epochs=1", f"tracking.uri='{uri}'")
+        assert done.returncode == 2 and "tracking.mlflow.uri" in done.stderr, (uri, done.stderr)
+    odd = folder / "a?b"
+    odd.mkdir()
+    assert trainrun(odd, *SMALL, "trainer.epochs=1").returncode == 2
+    for name in ("..", ".", "a/../../b", "x" * 300):
+        done = trainrun(folder, *SMALL, "trainer.epochs=1", f"tracking.experiment={name}")
+        assert done.returncode == 0 and done.stderr == "", (name, done.stderr)
+    assert {p.name for p in folder.iterdir()} <= {"mlflow.db", "mlartifacts", "outputs", "a?b"}
+    roots = query(folder / "mlflow.db", "SELECT artifact_location FROM experiments WHERE name != 'Default'")
+    assert {Path(root).parent.name for (root,) in roots} == {"mlartifacts"}, roots
+
+
 def database_is_a_folder(folder: Path) -> None:
     """mlflow.db that is a folder: sync --timeout 5"""
     (folder / "mlflow.db").mkdir()
@@ -261,6 +298,6 @@ ATTACKS = {
         sweep_with_names_for_its_trials,
     ],
     3: [copied_run_and_project, received_run_with_links],
-    6: [artifact_store_down, database_is_a_folder, experiment_deleted],
+    6: [artifact_store_down, artifact_store_hangs, odd_places, database_is_a_folder, experiment_deleted],
     7: [killed_under_another_host_name, killed_on_another_machine, killed_before_its_journal],
 }

@@ -5,16 +5,18 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import pickle
 import platform
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from attacks.command import QUIET, only_run, records
+from attacks.command import QUIET, begun, children, only_run, records, summaries, wait_for
 
 SECRET = "s3cr3tPassw0rd"
 FAST = ("data=iris", "trainer.epochs=1", "artifacts=none", "tracking=none")
@@ -232,9 +234,100 @@ def what_trials_leave_behind(folder: Path) -> None:
     assert left == "", left
 
 
+def fork_server_killed(folder: Path) -> None:
+    """fork server killed in the middle of a sweep"""
+    process = begun(
+        folder,
+        "-m",
+        *QUIET,
+        "seed=1,2,3,4",
+        "trainer.epochs=150",
+        "hydra.launcher.n_jobs=2",
+        "sweep.reuse=never",
+    )
+    wait_for(lambda: summaries(folder) >= 1, process)
+    servers = [pid for pid, command in children(process.pid) if "forkserver" in command]
+    assert len(servers) == 1, children(process.pid)
+    os.kill(servers[0], signal.SIGKILL)
+    assert process.wait() == 0
+    ends = [json.loads(p.read_text())["status"] for p in folder.glob("outputs/sweeps/*/[0-9]/summary.json")]
+    assert ends == ["FINISHED"] * 4, ends
+
+
+def damaged_study(folder: Path) -> None:
+    """Optuna studies that hold bytes of anything, and a pickle"""
+    words = ["-m", *QUIET, "trainer.epochs=1", "hydra/sweeper=optuna", "hydra.sweeper.sampler=cmaes", "sweep.trials=3",
+             "optimizer.learning_rate=interval(0.001,0.1)", "optimizer.beta_1=interval(0.1,0.9)"]  # fmt: skip
+    assert shell(folder, *words).returncode == 0
+    study = next(folder.glob("outputs/sweeps/*/study.journal"))
+    whole = study.read_text()
+    assert "optimizer" not in whole.replace("optimizer.", "")  # no pickle is written
+    program = pickle.dumps(Program(f"touch {folder}/ran")).hex()
+    attribute = {"op_code": 9, "worker_id": "x", "trial_id": 0, "system_attr": {"cma:optimizer:0": program}}
+    for content in (
+        whole + json.dumps(attribute) + "\n",
+        whole[:200],
+        "[]\n",
+        "\0" * 999,
+        "9" * 9999 + "\n",
+        '{"op_code": 4}\n',
+    ):
+        study.write_text(content)
+        done = shell(folder, "resume", "last", "sweep.trials=5")
+        assert done.returncode in (0, 1, 2) and "Traceback" not in done.stderr, (content[:50], done.stderr)
+    assert not (folder / "ran").exists()
+
+
+class Program:
+    """Runs a program when it is unpickled.
+
+    Args:
+        command: for the shell.
+    """
+
+    def __init__(self, command: str):
+        self.command = command
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[str]]:
+        return os.system, (self.command,)
+
+
+def ray_address_of_a_preset(folder: Path) -> None:
+    """a stranger's preset names a Ray cluster: neither token nor code is sent there"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        preset = folder / "stranger" / "experiment" / "nice.yaml"
+        preset.parent.mkdir(parents=True)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        preset.write_text(
+            f"# @package _global_\ndefaults:\n  - override /hydra/launcher: ray\nhydra:\n  launcher:\n    address: {address}\n"
+        )
+        words = ["-m", "--config-dir", "stranger", "experiment=nice", *FAST, "seed=1,2"]
+        done = shell(folder, *words, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=SECRET)
+        assert done.returncode == 2 and f"--trust ray://{address}" in done.stderr, done.stderr
+        try:
+            server.accept()
+        except TimeoutError:
+            return
+        raise AssertionError("the address was contacted")
+
+
+def artifact_store_of_a_database(folder: Path) -> None:
+    """a received mlflow.db names a server for its files: no token is sent there"""
+    from mlflow import MlflowClient
+
+    server = listening()
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").create_experiment(
+        "trainrun", f"http://127.0.0.1:{server.server_port}/art"
+    )
+    done = shell(folder, *FAST[:3], "tracking.timeout=10", MLFLOW_TRACKING_TOKEN=SECRET)
+    assert done.returncode == 0 and "--trust http://127.0.0.1" in done.stderr, done.stderr
+    assert not [seen for seen in server.seen if seen], server.seen
+
+
 ATTACKS: dict[int, tuple[Callable[[Path], None], ...]] = {
-    4: (address_of_a_preset, variable_of_a_preset),
+    4: (address_of_a_preset, variable_of_a_preset, ray_address_of_a_preset, artifact_store_of_a_database),
     5: (password_in_an_address, programs_of_a_repository),
     8: (closed_and_full_streams, terminal_closed_under_nohup, terminal_closed, control_characters),
-    9: (files_named_like_modules, what_trials_leave_behind),
+    9: (files_named_like_modules, what_trials_leave_behind, fork_server_killed, damaged_study),
 }

@@ -60,6 +60,15 @@ def test_the_address_of_the_environment_gets_them(monkeypatch):
     assert seen("https://mine/x") == ALL and seen("https://mine.evil/x") == NONE
 
 
+def test_a_ray_cluster_is_confirmed_by_host_and_port(monkeypatch):
+    assert not grants.trusted(grants.of_ray("head:6379"))
+    with grants.of_command_line(["hydra.launcher.address=head:6379", "name=other:63790x"]):
+        assert grants.trusted(grants.of_ray("head:6379")) and not grants.trusted(grants.of_ray("head:10001"))
+        assert not grants.trusted("http://head:6379") and not grants.trusted(grants.of_ray("other:63790"))
+    monkeypatch.setenv("RAY_ADDRESS", "ray://Head:10001")
+    assert grants.trusted(grants.of_ray("head:10001"))
+
+
 def test_a_confirmed_address_is_remembered_for_the_user():
     with grants.of_command_line(["--trust", "https://mine", "data=iris"]) as words:
         assert words == (["data=iris"], ["https://mine"])
@@ -82,6 +91,17 @@ def test_no_spelling_makes_one_address_of_another(uri):
 @pytest.mark.parametrize("uri", ["sqlite:///a.db", "mlflow.db", "./runs", "file:///x"])
 def test_nothing_is_withheld_from_files(uri):
     assert seen(uri) == ALL and grants.withheld(uri) is None
+
+
+def test_what_is_withheld_can_be_withheld_to_the_end_of_the_process():
+    before = dict(os.environ)
+    try:
+        with grants.credentials("http://stranger") as keep_withheld:
+            keep_withheld()
+        assert seen("http://stranger") == NONE == seen("mlflow.db")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def test_variables_are_readable_by_a_list_that_the_command_line_extends():

@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="how long to retry while a server does not answer (default: 30)",
+        help="how long to retry while a server does not answer, and to wait for one request (default: 30)",
     )
     options = parser.parse_args(argv)
     if options.all and options.run:
@@ -87,7 +87,8 @@ def deliver(runs: Sequence[Path], where: sync.Where, timeout: float, named: bool
         timeout: seconds to retry while a server does not answer.
         named: whether the user named each run: only then is a run that was deleted on the server sent again.
     """
-    lines = [sync.run(run_dir, where, timeout, named) for run_dir in runs]
+    silent: set[str] = set()
+    lines = [sync.run(run_dir, where, timeout, named, silent) for run_dir in runs]
     shown = [line for line in lines if line.text]
     for line in shown:
         (console.say if line.unsent == 0 else console.warn)(line.text)

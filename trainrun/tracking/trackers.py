@@ -37,7 +37,8 @@ class Tracker:
     Attributes:
         title: the tracker's name in messages.
         identifies: whether it gives the run an id of its own, which the summary and the last page name.
-        files_apart: whether files go to a store of their own, which may fail by itself: they then come in any order.
+        files_apart: whether files go to a store of their own, which may fail by itself: they then come in any order, one at a time,
+            from another thread.
     """
 
     title: ClassVar[str] = ""

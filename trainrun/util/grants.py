@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,10 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import paths, redaction
 
 ADDRESSES, NAMES = "TRAINRUN_TRUSTED", "TRAINRUN_READABLE"  # separated by blanks
+RAY, RAY_ADDRESS = (
+    "ray",
+    "RAY_ADDRESS",
+)  # the scheme of a Ray cluster's address, and the variable that names one
 # Variables that a config may read, besides those that begin with TRAINRUN_: what a run on another machine differs in.
 READABLE = frozenset(
     {
@@ -29,13 +33,13 @@ READABLE = frozenset(
 )  # fmt: skip
 # Variables that credentials are read from, besides those whose name is a secret's.
 _FAMILIES = ("MLFLOW_TRACKING_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "PG", "MYSQL_")
+MLFLOW_FILE = "~/.mlflow/credentials"
 _HARMLESS = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_INSECURE_TLS")
-_LOCAL = re.compile(
-    r"sqlite(\+\w+)?|file|databricks", re.IGNORECASE
-)  # databricks: the user's own profile names the host
+_FILE = re.compile(r"sqlite(\+\w+)?|file", re.IGNORECASE)
 # Looked for at the beginning of a word only: in a word of 100,000 letters each letter would begin a scheme.
 _ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"]+")
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?")
+_HOST_AND_PORT = re.compile(r"=['\"]?((?:[\w.-]+|\[[\da-fA-F:.]+\]):\d+)['\"]?$")  # as Ray's addresses are
 _INTERPOLATION = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)")
 
 
@@ -76,7 +80,9 @@ def of_command_line(argv: Sequence[str]) -> Iterator[tuple[list[str], list[str]]
             )
         else:
             confirmed.append(place)
-    typed = [place for word in rest for address in _ADDRESS.findall(word) if (place := origin(address))]
+    addresses = [address for word in rest for address in _ADDRESS.findall(word)]
+    addresses += [of_ray(match[1]) for word in rest if (match := _HOST_AND_PORT.search(word))]
+    typed = [place for address in addresses if (place := origin(address))]
     names += [name for word in rest for name in _INTERPOLATION.findall(word)]
     for place in confirmed:
         _remember(place)
@@ -117,7 +123,7 @@ def origin(uri: str) -> str | None:
         or re.search(r"[\s\\\x00-\x1f]", uri)
     ):
         return None
-    if scheme.lower() not in ("http", "https"):
+    if scheme.lower() not in ("http", "https", RAY):
         # As SQLAlchemy reads it, and with its query, which may name another host.
         return f"{scheme.lower()}://" + re.sub(r"^[^:/]*(:[^@]*)?@", "", rest)
     try:
@@ -127,34 +133,57 @@ def origin(uri: str) -> str | None:
     return f"{scheme.lower()}://{place}" if _HOST.fullmatch(place) else None
 
 
+def of_ray(address: str) -> str:
+    """Return the address of a Ray cluster with its scheme: Ray itself takes ``host:6379`` and ``ray://host:10001``."""
+    return address if "://" in address else f"{RAY}://{address}"
+
+
+def is_local(uri: str) -> bool:
+    """Return whether an address is a file or a folder."""
+    return "://" not in uri or bool(_FILE.fullmatch(uri.partition("://")[0]))
+
+
 def trusted(uri: str) -> bool:
     """Return whether credentials may go to an address: the command line or the environment names it, or it was confirmed."""
-    place, named = origin(uri), os.environ.get(ADDRESSES, "").split()
-    if "://" not in uri or _LOCAL.fullmatch(uri.partition("://")[0]):
+    # databricks: the user's own profile names the host
+    if is_local(uri) or uri.lower().startswith("databricks://"):
         return True
+    place, named = origin(uri), os.environ.get(ADDRESSES, "").split()
     variables = [origin(v) for k, v in os.environ.items() if k.endswith("_TRACKING_URI")]
+    variables.append(origin(of_ray(os.environ.get(RAY_ADDRESS, ""))))
     return place is not None and place in (*named, *variables, *_remembered())
 
 
-@contextmanager
-def credentials(uri: str) -> Iterator[None]:
-    """Inside the `with`, withhold the user's credentials from an address that is not `trusted`.
+def without_credentials() -> dict[str, str]:
+    """Return this process' environment without the user's credentials.
 
-    Variables of the environment, and files of the home folder (`~/.mlflow/credentials`, `~/.netrc`), which libraries read at each
-    request. Not for several threads.
+    Neither with the place of those that libraries read from files of the home folder at each request (`~/.mlflow/credentials`,
+    `~/.netrc`).
     """
-    if trusted(uri):
-        yield
-        return
-    before = dict(os.environ)
-    for name in [n for n in before if _is_credential(n)]:
-        del os.environ[name]
-    os.environ |= {"HOME": os.devnull, "NETRC": os.devnull}
+    kept = {name: value for name, value in os.environ.items() if not _is_credential(name)}
+    return kept | {"HOME": os.devnull, "NETRC": os.devnull}
+
+
+@contextmanager
+def credentials(uri: str) -> Iterator[Callable[[], None]]:
+    """Inside the `with`, withhold the user's credentials from an address that is not `trusted`; for one thread at a time.
+
+    Yields:
+        A function that has them withheld to the end of the process: for a request that hangs, and may go on later.
+    """
+    before, ends = None if trusted(uri) else dict(os.environ), []
+    if before is not None:
+        _replace_environment(without_credentials())
     try:
-        yield
+        yield lambda: ends.append(True)
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        if before is not None and not ends:
+            _replace_environment(before)
+
+
+def _replace_environment(variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def withheld(uri: str) -> str | None:
@@ -166,10 +195,11 @@ def withheld(uri: str) -> str | None:
         for n in sorted(os.environ)
         if _is_credential(n) and n.startswith(("MLFLOW_TRACKING_", "PG", "MYSQL_"))
     ]
+    names += [MLFLOW_FILE] * os.path.exists(paths.expanded(MLFLOW_FILE))
     if not names:
         return None
     return (
-        f"{', '.join(names)} of the environment: not sent to {redaction.text(uri)}, which neither the command line nor "
+        f"credentials ({', '.join(names)}) are not sent to {redaction.text(uri)}, which neither the command line nor "
         f"the environment names. To confirm it for good: trainrun --trust {origin(uri)}"
     )
 

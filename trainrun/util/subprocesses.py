@@ -42,6 +42,7 @@ def start(
     *arguments: str,
     path: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    base: Mapping[str, str] | None = None,
     own_session: bool = True,
     **options: Any,
 ) -> subprocess.Popen:
@@ -52,7 +53,8 @@ def start(
         arguments: every user of the machine can read them, so they hold no password.
         path: further folders that it imports from, as `sys.path` has them. By itself those of PYTHONPATH, and not the working
             directory: a file there that is named like a library is none.
-        environment: variables in addition to this process's.
+        environment: variables in addition to those of `base`.
+        base: all other variables; by default this process's.
         own_session: whether it has a session of its own, so that Ctrl-C in the terminal does not reach it.
         options: of `subprocess.Popen`; standard input is closed by default.
 
@@ -61,7 +63,11 @@ def start(
     """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
-        env={**os.environ, "PYTHONPATH": _python_path(path), **(environment or {})},
+        env={
+            **(os.environ if base is None else base),
+            "PYTHONPATH": _python_path(path),
+            **(environment or {}),
+        },
         start_new_session=own_session,
         **{"stdin": subprocess.DEVNULL, **options},
     )

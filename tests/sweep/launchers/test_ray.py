@@ -19,6 +19,7 @@ import pytest
 from trainrun.cli import main
 from trainrun.sweep.launchers import file_sync, launcher_settings, ray_address
 from trainrun.sweep.launchers.protocol import FilePart
+from trainrun.util import grants
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -56,7 +57,8 @@ def cluster():
     while not any("block forever" in line for line in lines):
         assert process.poll() is None and time.monotonic() < until, "".join(lines)
         time.sleep(0.2)
-    yield f"127.0.0.1:{port}", environment
+    # Sweeps that are resumed have their address from a file.
+    yield f"127.0.0.1:{port}", {**environment, grants.ADDRESSES: f"ray://127.0.0.1:{port}"}
     # To the command alone: it ends its processes.
     process.terminate()
     try:
@@ -171,15 +173,26 @@ def test_wrong_token_is_reported_within_half_a_minute(cluster, ray_sweeps):
     assert not (ray_sweeps.folder / "outputs").exists()
 
 
+def fault(address):
+    """Return what is wrong with an address of the command line."""
+    with grants.of_command_line([f"hydra.launcher.address={address}"]):
+        return ray_address.fault(address)
+
+
+def test_address_that_only_a_yaml_names_is_refused(monkeypatch):
+    monkeypatch.delenv(grants.ADDRESSES, raising=False)
+    assert "trainrun --trust ray://127.0.0.1:1" in ray_address.fault("127.0.0.1:1")
+
+
 def test_address_without_a_listener_is_refused():
-    assert "no server answers at" in ray_address.fault(f"127.0.0.1:{free_port()}")
-    assert "expected host:port" in ray_address.fault("somewhere")
+    assert "no server answers at" in fault(f"127.0.0.1:{free_port()}")
+    assert "expected host:port" in fault("somewhere")
 
 
 def test_listener_that_is_no_ray_head_is_refused_after_the_time_limit(monkeypatch):
     monkeypatch.setattr(ray_address, "LIMIT", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert "did not answer as a Ray head" in ray_address.fault(f"127.0.0.1:{server.getsockname()[1]}")
+        assert "did not answer as a Ray head" in fault(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_auto_without_a_cluster(monkeypatch, tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 
 import pytest
 
 from trainrun.tracking import trackers
-from trainrun.tracking.delivery import errors, state, sync
+from trainrun.tracking.delivery import errors, replay, state, sync
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.tracking.journal import Journal
@@ -46,10 +48,16 @@ def run_dir(tmp_path):
 EVERYTHING = sorted(["start", "config.yaml", "epoch", "model.keras", "epoch", "summary.json", "end"])
 
 
+def deliver(follower):
+    """Deliver until nothing is left that can be tried now."""
+    follower.pass_on()
+    follower.finish_files()
+
+
 def test_files_that_are_taken_come_before_the_end(run_dir):
     place = Cursor(run_dir, TARGET)
     follower = Follower(place, Store(place))
-    follower.pass_on()
+    deliver(follower)
     assert sorted(follower.tracker.sent) == EVERYTHING and follower.tracker.sent[-1] == "end"
     assert follower.done and not place.left and place.next == 7
 
@@ -66,21 +74,77 @@ def test_a_file_that_is_not_taken_holds_back_nothing_and_is_named_and_tried_agai
     place = Cursor(run_dir, TARGET)
     store = Store(place, {"model.keras": error})
     follower = Follower(place, store)
-    follower.pass_on()
+    deliver(follower)
     assert follower.ended and "end" in store.sent and store.sent.count("epoch") == 2
     assert place.next == 7 and "model.keras" in place.left["3"]
-    assert follower.done is not again and (follower.files_error is error) is again
+    assert follower.done is not again and (follower.files.error is error) is again
     assert state.unsent(state.find(state.read(run_dir), TARGET), 7) >= 1
     store.refuses = {}
     until = time.monotonic() + 30
     while again and not follower.done:
         assert time.monotonic() < until
-        time.sleep(follower.files.remaining)
-        follower.pass_on()
+        time.sleep(follower.files.backoff.remaining)
+        deliver(follower)
     # Another process knows what is left, too.
     place = Cursor(run_dir, TARGET)
-    Follower(place, store).pass_on()
+    deliver(Follower(place, store))
     assert not place.left and sorted(store.sent) == EVERYTHING
+
+
+class Hanging(Store):
+    """Does not answer for the model until `released`."""
+
+    def __init__(self, cursor):
+        self.released = threading.Event()
+        super().__init__(cursor)
+
+    def deliver(self, records):
+        if records[0].get("path") == "model.keras":
+            self.released.wait(60)
+        super().deliver(records)
+
+
+def test_a_file_that_hangs_delays_neither_metrics_nor_the_end(run_dir, monkeypatch):
+    monkeypatch.setattr(replay, "END_GRACE_S", 0.3)
+    place = Cursor(run_dir, TARGET)
+    store = Hanging(place)
+    follower = Follower(place, store)
+    until = time.monotonic() + 10
+    while "end" not in store.sent:
+        assert time.monotonic() < until
+        follower.pass_on()
+        time.sleep(min(follower.pause, 0.1))
+    assert store.sent.count("epoch") == 2 and "model.keras" not in store.sent and not follower.done
+    assert place.next == 7 and {*place.left} == {"3", "5"}  # the file behind it waits, too
+    store.released.set()
+    deliver(follower)
+    assert sorted(store.sent) == EVERYTHING and follower.done and not place.left
+
+
+@pytest.fixture
+def credentials():
+    """A token in the environment, which is as it was afterwards."""
+    before = dict(os.environ)
+    os.environ["MLFLOW_TRACKING_TOKEN"] = "tok-1"
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_sync_ends_though_a_request_hangs_and_sends_nothing_more_there(run_dir, monkeypatch, credentials):
+    class Silent(Store):
+        def open(self, start):
+            threading.Event().wait(60)
+
+    monkeypatch.setattr(trackers, "find", lambda name: Silent)
+    monkeypatch.setattr(sync, "targets_of", lambda *a: [TARGET])
+    monkeypatch.setattr(sync, "SHORTEST_TIMEOUT_S", 0.3)
+    silent, began = set(), time.monotonic()
+    done = [sync.run(run_dir, sync.Where(), 0.1, True, silent) for _ in range(2)]
+    assert time.monotonic() - began < 5 and silent == {TARGET.uri}
+    assert [d.unsent for d in done] == [7, 7] and "no answer in time" in done[0].text
+    # The request may go on later: an address that was not confirmed gets no credentials then either.
+    assert "MLFLOW_TRACKING_TOKEN" not in os.environ
 
 
 class Gone(Store):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.util import machine, subprocesses
+from trainrun.util import grants, machine, subprocesses
 
 LIMIT = 25.0  # seconds for a head to answer
 # Ray writes the address of this machine's cluster here.
@@ -39,7 +39,7 @@ _AUTH_HINT = (
 
 def own(address: str | None) -> bool:
     """Return whether a sweep starts a Ray cluster of its own."""
-    return address == "local" or (address is None and not os.environ.get("RAY_ADDRESS"))
+    return address == "local" or (address is None and not os.environ.get(grants.RAY_ADDRESS))
 
 
 def fault(address: str | None) -> str | None:
@@ -50,7 +50,8 @@ def fault(address: str | None) -> str | None:
     """
     if own(address):
         return None
-    where = address if address not in (None, "auto") else os.environ.get("RAY_ADDRESS") or _current()
+    named = address not in (None, "auto")
+    where = address if named else os.environ.get(grants.RAY_ADDRESS) or _current()
     if where is None or where == "auto":
         return (
             "auto: this machine is part of no Ray cluster, and RAY_ADDRESS names none. Start one by `ray start --head`, "
@@ -59,6 +60,11 @@ def fault(address: str | None) -> str | None:
     host, _, port = where.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return f"expected host:port, ray://host:port, auto or local, got {where!r}."
+    if named and not grants.trusted(grants.of_ray(where)):
+        return (
+            f"{where} would get your code and RAY_AUTH_TOKEN, and its answers are unpickled here, but neither the command line nor "
+            f"RAY_ADDRESS names it. To confirm it for good: trainrun --trust {grants.origin(grants.of_ray(where))}"
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:

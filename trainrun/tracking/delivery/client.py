@@ -85,15 +85,22 @@ class Followed:
 
 
 class Courier:
-    """A delivery process and its reports."""
+    """A delivery process and its reports.
 
-    def __init__(self) -> None:
-        self.pid, self.environment = os.getpid(), _environment()
+    Args:
+        credentials: whether the process gets those of the user's environment. It has several threads, so that it cannot give them
+            to one address and withhold them from another.
+    """
+
+    def __init__(self, credentials: bool) -> None:
+        self.pid, self.environment, self.credentials = os.getpid(), _environment(), credentials
+        self._withheld: set[str] = set()  # what the user was told of credentials that are not sent
         self._runs: dict[str, Followed] = {}
         self._changed = threading.Condition()
         self._process = subprocesses.start(
             "trainrun.tracking.delivery.service",
             str(self.pid),
+            base=None if credentials else grants.without_credentials(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -129,6 +136,10 @@ class Courier:
             timeout: seconds that what is left may take when this process is gone.
             warn: prints one line to the user.
         """
+        for withheld in filter(None, (grants.withheld(target.uri) for target in targets)):
+            if withheld not in self._withheld:
+                self._withheld.add(withheld)
+                warn(withheld)
         with self._changed:
             self._runs[str(run_dir)] = Followed(warn, len(targets))
         where = [target._asdict() for target in targets]
@@ -240,12 +251,13 @@ class _Process:
     def __init__(self) -> None:
         self._courier: Courier | None = None
 
-    def courier(self) -> Courier:
+    def courier(self, credentials: bool) -> Courier:
         last = self._courier
-        if last is None or not last.alive or last.environment != _environment():
+        usable = last is not None and last.alive and last.credentials == credentials
+        if not usable or last.environment != _environment():
             if last is not None and last.pid == os.getpid():
                 last.close()
-            self._courier = Courier()
+            self._courier = Courier(credentials)
         return self._courier
 
 
@@ -254,13 +266,16 @@ def _of_this_process() -> _Process:
     return _Process()
 
 
-def courier() -> Courier:
+def courier(targets: Sequence[Target] = ()) -> Courier:
     """Return this process' delivery process; the first call starts it.
+
+    Args:
+        targets: where it is to deliver a run. One that may not get credentials has all of them withheld.
 
     Raises:
         OSError: it cannot be started.
     """
-    return _of_this_process().courier()
+    return _of_this_process().courier(all(grants.trusted(target.uri) for target in targets))
 
 
 def _environment() -> dict[str, str]:

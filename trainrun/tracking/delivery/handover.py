@@ -83,7 +83,7 @@ def start(
         warn: prints one line to the user.
     """
     try:
-        courier = client.courier()
+        courier = client.courier(settings.targets)
         courier.follow(run_dir, settings.targets, settings.interval, limit, warn)
     except OSError as error:
         warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")

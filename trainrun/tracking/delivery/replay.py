@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import history, journal, origin, status
 from trainrun.tracking.delivery import errors
-from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
+from trainrun.tracking.delivery.file_queue import FileQueue, Outcome
 from trainrun.tracking.delivery.state import Cursor
+from trainrun.util import decimal_digits
 
 if TYPE_CHECKING:
     from trainrun.tracking.trackers import Tracker
@@ -20,19 +22,23 @@ AT_ONCE = 1000  # metrics in one delivery
 WAITING = "not sent yet"  # why a file is left, before it was tried
 HELD = 20_000  # records that wait in memory; more wait in the journal
 ANEW = 3  # times that a run which the server has lost is recorded anew
+END_GRACE_S = (
+    2.0  # that the end waits for files: normally they are at the store when the run is FINISHED there
+)
 
 
 class Follower:
     """Deliver a journal to a tracker, as it grows.
 
-    Files have a queue of their own where the tracker keeps them apart (`Tracker.files_apart`): a store that takes none of them
-    holds back neither metrics nor the end. The process holds the run's `state.LOCK` meanwhile.
+    Files have a queue of their own where the tracker keeps them apart (`Tracker.files_apart`): a store that takes none of them,
+    or hangs, holds back neither metrics nor the end. The process holds the run's `state.LOCK` meanwhile.
 
     Args:
         cursor: how far the run is delivered.
         tracker: where to.
         say: takes one line when the server has lost the run.
         progress: called when the run is found or made, and after each delivery.
+        files: the queue, empty; by default its files are sent by threads of their own.
     """
 
     def __init__(
@@ -41,12 +47,13 @@ class Follower:
         tracker: Tracker,
         say: Callable[[str], None] = lambda text: None,
         progress: Callable[[], None] = lambda: None,
+        files: FileQueue | None = None,
     ):
         self.cursor, self.tracker, self.say, self.progress = cursor, tracker, say, progress
+        self.files = files or FileQueue()
         self.sent = 0  # records delivered by this follower
+        self.advanced = time.monotonic()  # when the delivery moved on last
         self.ended = False  # whether the newest record is an end
-        self.files = Backoff()  # of files that are not taken
-        self._files_error: Exception | None = None
         self._anew = 0
         head = journal.first(cursor.run_dir / status.JOURNAL)
         whole = origin.at_home(
@@ -58,41 +65,46 @@ class Follower:
     @property
     def done(self) -> bool:
         """Whether the run has ended and there is nothing more to try."""
-        return self.ended and not self._pending and not self._files
+        return self.ended and not self._pending and not self.files
 
     @property
-    def files_error(self) -> Exception | None:
-        """Why the files that wait were not taken; None: none waits."""
-        return self._files_error if self._files else None
+    def pause(self) -> float:
+        """Seconds until files, or the end that waits for them, are to be seen to; infinite where there are none."""
+        end_due = math.inf if self._end_due is None else max(self._end_due - time.monotonic(), 0.0)
+        return min(self.files.pause, end_due)
 
-    def pass_on(self) -> bool:
-        """Deliver what the journal has; return whether there was anything.
+    def pass_on(self) -> None:
+        """Deliver what the journal has, but for files that are under way when it returns.
 
         Raises:
             Deleted: a user has deleted the run on the server.
             Exception: what `Tracker.kind` calls passing or refused; what was delivered before it is counted.
         """
         self._read()
-        if not self._pending and not self._file_due:
-            return False
+        if not self._pending and self.files.pause > 0:
+            return
         if self.cursor.deleted:
             raise Deleted(f"{self.tracker.title} run {self.cursor.run_id} was deleted on the tracking server")
         try:
             if self._start is not None:
                 self.tracker.open(self._start)
-                self.progress()
-            while self._pending or self._file_due:
-                # Before the end, files are tried once more: the run is whole then if they are taken.
-                if self._pending and not (self._pending[0][1]["kind"] == "end" and self._file_due):
-                    self._deliver([self._pending[i] for i in range(self._portion())])
-                else:
-                    self._send_file()
-                self.progress()
+                self._advance()
+            while True:
+                self._pass_on_files()
+                if not self._pending or self._end_waits():
+                    return
+                self._deliver([self._pending[i] for i in range(self._portion())])
+                self._advance()
                 self._read()
         except Exception as error:
             self._lost(error)
-            return self.pass_on()
-        return True
+        self.pass_on()
+
+    def finish_files(self) -> None:
+        """Send the files that wait, until none is left or the store takes none for now; raises as `pass_on`."""
+        while self.files.active:
+            self.files.wait(END_GRACE_S)
+            self.pass_on()
 
     def verify(self) -> None:
         """Look whether the store still has the run that it was sent; if not, everything is to be sent again.
@@ -137,10 +149,11 @@ class Follower:
         records = journal.read(self._tail.path).records
         self.tracker.open(self._start)
         for number in list(self.cursor.left):
-            if not number.isdigit() or int(number) >= len(records) or self._is_file(records[int(number)]):
+            n = decimal_digits.number(number)
+            if n is None or n >= len(records) or self._is_file(records[n]):
                 continue
             try:
-                self.tracker.deliver([records[int(number)]])
+                self.tracker.deliver([records[n]])
             except Exception as error:
                 if self.tracker.kind(error) not in (errors.INVALID, errors.RACE):
                     raise
@@ -154,7 +167,8 @@ class Follower:
         self._tail = journal.Tail(self.cursor.run_dir / status.JOURNAL)
         self._start: Mapping[str, Any] | None = None
         self._pending: deque[tuple[int, dict[str, Any]]] = deque()
-        self._files: deque[tuple[int, dict[str, Any]]] = deque()
+        self._end_due: float | None = None  # when the end is sent, whether or not files are under way
+        self.files.clear()
         self._once = history.Once()
         self._tagged = 0  # differences that a tag names
         self.tracker.begin()
@@ -173,7 +187,7 @@ class Follower:
             if number < self.cursor.next:
                 self.tracker.recall(record)
                 if str(number) in self.cursor.left and self._is_file(record):
-                    self._files.append((number, record))
+                    self.files.add(number, record)
             else:
                 self._pending.append((number, record))
             number += 1
@@ -199,36 +213,43 @@ class Follower:
     def _is_file(self, record: Mapping[str, Any]) -> bool:
         return record["kind"] == "artifact" and self.tracker.files_apart
 
-    @property
-    def _file_due(self) -> bool:
-        return bool(self._files) and self.files.remaining == 0
+    def _end_waits(self) -> bool:
+        if self._pending[0][1]["kind"] != "end" or not self.files.active:
+            self._end_due = None
+            return False
+        self._end_due = self._end_due or time.monotonic() + END_GRACE_S
+        return time.monotonic() < self._end_due
 
-    def _send_file(self) -> None:
-        """Send the next file; one that is not taken waits behind the others, or for `trainrun sync` if it never will be."""
-        number, record = self._files.popleft()
-        try:
-            self._send([record])
-        except Exception as error:
-            kind = self.tracker.kind(error)
-            if kind in (errors.GONE, errors.DELETED):
-                self._files.appendleft((number, record))
-                self.tracker.check()  # the run is there: it is the file's own fault
-                self._files.popleft()
-            self.cursor.left[str(number)] = f"{record['path']}: {self.tracker.reason(error)}"
-            if kind not in (errors.INVALID, errors.RACE):
-                self._files.append((number, record))
-                self._files_error = error
-                self.files.failed()
-        else:
+    def _pass_on_files(self) -> None:
+        """Record what has become of the file that was under way, and begin the next one."""
+        while (outcome := self.files.outcome()) is not None:
+            self._settle_file(outcome)
+            self._advance()
+        self.files.send_next(lambda record: self._send([record]))
+
+    def _settle_file(self, outcome: Outcome) -> None:
+        """Count a file that was taken; another waits behind the others, or for `trainrun sync` if it never will be."""
+        number, record, error = outcome
+        if error is None:
             self.cursor.left.pop(str(number), None)
             self.sent += 1
-            self._files_error = None
-            self.files.succeeded()
+            self.cursor.save()
+            return
+        kind = self.tracker.kind(error)
+        self.cursor.left[str(number)] = f"{record['path']}: {self.tracker.reason(error)}"
         self.cursor.save()
+        if kind not in (errors.INVALID, errors.RACE):
+            self.files.try_again(outcome)
+        if kind in (errors.GONE, errors.DELETED):
+            self.tracker.check()  # raises if it is the run that is gone; else it is the file's own fault
+
+    def _advance(self) -> None:
+        self.advanced = time.monotonic()
+        self.progress()
 
     def _deliver(self, portion: list[tuple[int, dict[str, Any]]]) -> None:
         if self._is_file(portion[0][1]):
-            self._files.append(self._pending.popleft())
+            self.files.add(*self._pending.popleft())
             self.cursor.left[str(portion[0][0])] = WAITING
             self.cursor.next = portion[0][0] + 1
             self.cursor.save()
@@ -249,6 +270,7 @@ class Follower:
             self.sent += len(portion)
         for _ in portion:
             self._pending.popleft()
+        self._end_due = None
         self.cursor.next = portion[-1][0] + 1
         self.cursor.save()
 

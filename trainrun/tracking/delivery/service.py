@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Service:
         self.runs: dict[str, Delivery] = {}
         self.live = 0  # of them have not ended
         self.backoffs: dict[tuple[str, str], Backoff] = {}  # of each tracker and address
+        self._file_threads: dict[tuple[str, str], ThreadPoolExecutor] = {}
         self.warned: set[str] = set()  # addresses that one line of warning was printed for
         self._listen, self._answer = listen, answer
         self.parent = parent
@@ -80,6 +82,14 @@ class Service:
                 time.monotonic() >= self._last_moment or all(j.released for j in self.runs.values())
             ):
                 return
+
+    def file_thread(self, tracker: str, uri: str) -> ThreadPoolExecutor:
+        """Return the thread that sends files to an address: a store that hangs delays those of other runs, and nothing else."""
+        return self._file_threads.setdefault((tracker, uri), ThreadPoolExecutor(1))
+
+    def wake(self) -> None:
+        """Have the next round begin now, from any thread."""
+        self._inbox.put({})
 
     @staticmethod
     def _work(run: Delivery) -> None:
@@ -141,7 +151,7 @@ class Service:
                         self._inbox.put(json.loads(line))
                 if not data:
                     self._closed.set()
-                    self._inbox.put({})
+                    self.wake()
             elif not lives:  # and nothing is left to be read
                 break
             elif self._closed.is_set():
@@ -156,7 +166,7 @@ class Service:
             if not run.finished:
                 run.settle()
             run.hurry()
-        self._inbox.put({})
+        self.wake()
 
     @property
     def orphaned(self) -> bool:

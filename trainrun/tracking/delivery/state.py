@@ -61,6 +61,7 @@ class Cursor:
         self.left: dict[str, str] = dict(entry.get("left") or {})  # but for these: number -> why
         self.deleted = bool(entry.get("deleted"))  # a user has deleted the run on the server
         self.parent_id: str | None = entry.get("parent_run_id")  # the run that it stands below there
+        self._closed = False
 
     @property
     def identity(self) -> dict[str, str] | None:
@@ -78,8 +79,14 @@ class Cursor:
         self.run_id = self.experiment_id = self.parent_id = None
         self.next, self.left, self.deleted = 0, {}, False
 
+    def close(self) -> None:
+        """Write nothing any more: another process may deliver the run from now on."""
+        self._closed = True
+
     def save(self) -> None:
         """Write the file, whole or not at all; this target's entry is the last."""
+        if self._closed:
+            return
         others = [e for e in read(self.run_dir) if not _is_of(e, self.target)]
         entry = {
             "tracker": self.target.tracker,
@@ -100,7 +107,7 @@ class Cursor:
 def read(run_dir: str | Path) -> list[dict[str, Any]]:
     """Return the entries of a run's `tracking.json`, the latest target last; a damaged file counts as absent."""
     try:
-        entries = json.loads((Path(run_dir) / FILE).read_text(encoding="utf-8"))["deliveries"]
+        entries = json.loads(paths.content(Path(run_dir) / FILE))["deliveries"]
         return [
             e
             for e in entries

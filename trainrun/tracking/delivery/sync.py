@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +14,13 @@ from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
-from trainrun.util import file_lock, grants
+from trainrun.util import background, file_lock, grants
 from trainrun.util.file_lock import FileLock
 
 LOCK_TIMEOUT_S = 40.0  # a delivery process of a run that has ended needs no longer
+POLL_INTERVAL_S = 0.2
+SHORTEST_TIMEOUT_S = 5.0  # a server may take so long for one request, whatever `timeout` is
+UPLOAD_BYTES_PER_S = 100_000  # a file that is sent more slowly counts as hanging
 
 
 class Synced(NamedTuple):
@@ -45,14 +50,17 @@ class Where(NamedTuple):
     experiment: str | None = None
 
 
-def run(run_dir: Path, where: Where, timeout: float, named: bool = True) -> Synced:
+def run(
+    run_dir: Path, where: Where, timeout: float, named: bool = True, silent: set[str] | None = None
+) -> Synced:
     """Deliver what is missing of one run.
 
     Args:
         run_dir: its directory.
         where: where to.
-        timeout: seconds to try again while the server does not answer.
+        timeout: seconds to try again while the server does not answer, and that a request may hang.
         named: whether the user has named this run: one that was deleted on the server is recorded anew only then.
+        silent: addresses where a request hangs; nothing more is sent there, and further ones are added.
 
     Raises:
         UserError: there is no such tracker, or an address held a password, which no file has.
@@ -66,7 +74,8 @@ def run(run_dir: Path, where: Where, timeout: float, named: bool = True) -> Sync
     try:
         original = None if now.status == "RUNNING" else origin.adopt(run_dir)
         targets = targets_of(run_dir, now.start, where)
-        done = [_deliver(run_dir, target, timeout, named) for target in targets]
+        silent = set() if silent is None else silent
+        done = [_deliver(run_dir, target, timeout, named, silent) for target in targets]
     finally:
         lock.release()
     copy = f"{run_dir} is a copy of {original}, and recorded as a run of its own" if original else ""
@@ -103,7 +112,7 @@ def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target
     ]  # fmt: skip
 
 
-def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Synced:
+def _deliver(run_dir: Path, target: Target, timeout: float, named: bool, silent: set[str]) -> Synced:
     cursor = Cursor(run_dir, target)
     if cursor.deleted:
         if not named:
@@ -120,40 +129,78 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool) -> Sync
     make.prepare()
     follower = Follower(cursor, tracker, lost.append)
     backoff, until = Backoff(), time.monotonic() + timeout
-    error: Exception | None = None
+    error: BaseException | None = None
     anew = 0
-    with grants.credentials(target.uri):
-        while True:
-            try:
-                if named or moved:
-                    follower.verify()  # a server may have lost what it had
-                follower.retry_left()
-                follower.pass_on()
-                error = follower.files_error
-            except Deleted as deleted:
+    with grants.credentials(target.uri) as keep_withheld:
+        while target.uri not in silent:
+            attempt = background.begin(_attempt, follower, named or moved)
+            if not _ended(attempt, follower, timeout):
+                # It may go on some time: it gets no credentials then either, and writes nothing any more.
+                keep_withheld()
+                cursor.close()
+                silent.add(target.uri)
+                break
+            error = attempt.exception() or follower.files.error
+            if isinstance(error, Deleted):
                 if not named or anew:
                     return Synced(
-                        f"{run_dir}: {deleted}; nothing is sent.", total if named else 0, deleted=True
+                        f"{run_dir}: {error}; nothing is sent.", total if named else 0, deleted=True
                     )
                 anew += 1
                 cursor.forget()
                 follower.tracker.close()
                 follower = Follower(cursor, make(cursor), lost.append)
                 continue
-            except Exception as fault:
-                error = fault
             if error is None:
                 break
             backoff.failed()
-            pause = max(backoff.remaining, follower.files.remaining)
+            pause = max(backoff.remaining, follower.files.backoff.remaining)
             if tracker.kind(error) != errors.PASSING or time.monotonic() + pause > until:
                 break
             time.sleep(pause)
-        follower.tracker.close()
+        if target.uri in silent:
+            error = TimeoutError("no answer in time")
+        else:
+            follower.tracker.close()
     return _summary(run_dir, follower, lost, error)
 
 
-def _summary(run_dir: Path, follower: Follower, lost: list[str], error: Exception | None) -> Synced:
+def _attempt(follower: Follower, verify: bool) -> None:
+    """Deliver once what can be delivered.
+
+    Args:
+        follower: of the run.
+        verify: whether a server may have lost what it had.
+    """
+    if verify:
+        follower.verify()
+    follower.retry_left()
+    follower.pass_on()
+    follower.finish_files()
+
+
+def _ended(attempt: Future[None], follower: Follower, timeout: float) -> bool:
+    """Wait for an attempt as long as it moves on; return whether it has ended, and False if a request of it hangs."""
+    began = time.monotonic()
+    while not attempt.done():
+        concurrent.futures.wait([attempt], POLL_INTERVAL_S)
+        path = (follower.files.current or {}).get("path")
+        if path is None and grants.is_local(follower.cursor.target.uri):
+            continue  # making and opening a database is bounded by itself
+        allowed = max(timeout, SHORTEST_TIMEOUT_S) + _size(follower.cursor.run_dir, path) / UPLOAD_BYTES_PER_S
+        if time.monotonic() - max(began, follower.advanced) > allowed:
+            return False
+    return True
+
+
+def _size(run_dir: Path, path: str | None) -> int:
+    try:
+        return 0 if path is None else (run_dir / path).stat().st_size
+    except (OSError, ValueError, TypeError):
+        return 0
+
+
+def _summary(run_dir: Path, follower: Follower, lost: list[str], error: BaseException | None) -> Synced:
     cursor, tracker = follower.cursor, follower.tracker
     unsent = max(len(journal.read(run_dir / status.JOURNAL).records) - cursor.next, 0) + len(cursor.left)
     if not (follower.sent or cursor.left or error or lost):

@@ -10,10 +10,11 @@ from trainrun.tracking import trackers
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.errors import Deleted
+from trainrun.tracking.delivery.file_queue import FileQueue
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.ui import console
-from trainrun.util import grants, imports
+from trainrun.util import imports
 
 if TYPE_CHECKING:
     from trainrun.tracking.delivery.delivery import Delivery
@@ -51,14 +52,17 @@ class TrackerDelivery:
     @property
     def remaining(self) -> float:
         """Seconds until there is something to do."""
-        return max(self._due - time.monotonic(), self.backoff.remaining, 0.0)
+        due = self._due - time.monotonic()
+        if self.follower is not None and not self._deleted:
+            due = min(due, self.follower.pause)
+        return max(due, self.backoff.remaining, 0.0)
 
     def hurry(self) -> None:
         """Deliver at once: the user waits."""
         self._due = 0.0
         self.backoff.hurry()
         if self.follower is not None:
-            self.follower.files.hurry()
+            self.follower.files.backoff.hurry()
 
     def due_now(self) -> None:
         """Deliver at the next turn."""
@@ -77,17 +81,12 @@ class TrackerDelivery:
             Exception: it could not be delivered; see `failed`.
         """
         if self.follower is None:
-            self._warn_once(f"withheld {self.target.uri}", grants.withheld(self.target.uri))
             prepare(self.target.tracker)
-        with grants.credentials(self.target.uri):
-            self._work()
-
-    def _work(self) -> None:
-        if self.follower is None:
-            cursor = Cursor(self.run.run_dir, self.target)
+            service, cursor = self.run.service, Cursor(self.run.run_dir, self.target)
             # A delivery process before this one may have made runs that it could not write down any more.
-            tracker = self.tracker(cursor, since=self.run.service.began)
-            self.follower = Follower(cursor, tracker, self.run.warn, self._report)
+            tracker = self.tracker(cursor, since=service.began)
+            files = FileQueue(service.file_thread(self.target.tracker, self.target.uri).submit, service.wake)
+            self.follower = Follower(cursor, tracker, self.run.warn, self._report, files)
         try:
             self.follower.pass_on()
         except Deleted as deleted:
@@ -101,11 +100,11 @@ class TrackerDelivery:
     def _files_failing(self) -> str | None:
         """Return why files are not taken, or None; the user is told once, if it is no matter of a moment."""
         follower = self.follower
-        if (error := follower.files_error) is None:
+        if (error := follower.files.error) is None:
             return None
         reason = follower.tracker.reason(error)
         place = f"files of {self.target.address}"
-        passing = follower.tracker.kind(error) == errors.PASSING and follower.files.failures < 2
+        passing = follower.tracker.kind(error) == errors.PASSING and follower.files.backoff.failures < 2
         if not passing and place not in self.run.service.warned:
             self.run.service.warned.add(place)
             console.log("".join(traceback.format_exception(error)))
@@ -126,17 +125,12 @@ class TrackerDelivery:
         if self.backoff.failures < 2 and kind == errors.PASSING:
             return
         reason = errors.reason(error) if tracker is None else tracker.reason(error)
-        self._warn_once(
-            self.target.uri,
-            f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything.",
-        )
+        if self.target.uri not in self.run.service.warned:
+            self.run.service.warned.add(self.target.uri)
+            self.run.warn(
+                f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything."
+            )
         self._report(failing=reason)
-
-    def _warn_once(self, key: str, text: str | None) -> None:
-        """Warn of something once for all runs."""
-        if text is not None and key not in self.run.service.warned:
-            self.run.service.warned.add(key)
-            self.run.warn(text)
 
     def finish(self) -> None:
         """End the delivery: everything is delivered, or cannot be delivered any more."""

@@ -17,12 +17,17 @@ from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.mlflow import sqlite
 from trainrun.ui import console
-from trainrun.util import redaction
+from trainrun.util import grants, redaction
 
 DEFAULT_DATABASE = "mlflow.db"
 VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
 NAME_LENGTH = 200  # bytes of a folder's name
+CREDENTIALED = (
+    "http:",
+    "https:",
+    "mlflow-artifacts:",
+)  # addresses of files that MLflow sends its own credentials to
 PATIENCE = 30  # seconds for one request
 
 
@@ -91,6 +96,21 @@ def _artifact_root(target: Target) -> str | None:
     return (
         None if file is None else (file.parent / sqlite.ARTIFACTS / folder_name(target.experiment)).as_uri()
     )
+
+
+def check_artifact_address(client: Any, run_id: str, target: Target) -> None:
+    """Hold the address that a run's files go to against the user's: a database may have been received, and name any server.
+
+    A tracking server that gets the credentials may name what it likes.
+
+    Raises:
+        errors.Refused: MLflow would send credentials to a server that only the database names.
+    """
+    if not grants.is_local(target.uri):
+        return
+    address = client.get_run(run_id).info.artifact_uri
+    if address.startswith(CREDENTIALED) and (withheld := grants.withheld(address)) is not None:
+        raise errors.Refused(withheld)
 
 
 def folder_name(experiment: str) -> str:

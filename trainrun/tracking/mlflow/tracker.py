@@ -61,6 +61,7 @@ class MlflowTracker(Tracker):
         self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
         self._models: set[str] = set()  # marks of the models whose sending has begun
         self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
+        self._files_allowed = False  # whether credentials may go where the files go
         self._attempts, self._metric_names = Attempts(), limits.Names()
         self._experiment_id: str | None = None
 
@@ -210,6 +211,9 @@ class MlflowTracker(Tracker):
             raise errors.Unsendable(f"{record['path']} does not lie in the run's directory")
         if path.name == summary.FILE:
             self._name_the_run()
+        if self._files is None and not self._files_allowed:
+            store.check_artifact_address(self._client, self.cursor.run_id, self.target)
+            self._files_allowed = True
         try:
             if record.get("model") is not None:
                 if self._setting("log_model", True) and path.is_file():
