@@ -238,7 +238,11 @@ def answers(folder, argv, contacted):
 def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, monkeypatch):
     places = [p.relative_to(template) for p in sorted(template.rglob(file))]
 
-    @settings(max_examples=(20 if file == "journal.jsonl" else 8) * MORE, phases=[Phase.explicit, Phase.generate], **FUZZ)
+    @settings(
+        max_examples=(20 if file == "journal.jsonl" else 8) * MORE,
+        phases=[Phase.explicit, Phase.generate],
+        **FUZZ,
+    )
     @given(st.data())
     def attack(data):
         folder = tmp_path / "project"
