@@ -51,7 +51,10 @@ def test_the_lines_say_what_was_understood(load):
     described = overview.of(data)
     lines = list(overview.lines(described))
     gone = table["y"][1:].count("gone")
-    assert lines[0] == "data: t, 299 examples (train 179, validation 60, test 60); binary classification of y"
+    assert (
+        lines[0]
+        == "data: t, 299 examples (train 179, validation 60, test 60; drawn at random); binary classification of y"
+    )
     assert lines[1] == f"classes: stays {1 - gone / 299:.1%}, gone {gone / 299:.1%} (positive)"
     kinds = "numbers (age), numbers as 1,234.5% (rate), categories (city), dates as year-month-day (sold), truth values no/yes (member)"
     assert lines[2] == f"columns: {kinds}"

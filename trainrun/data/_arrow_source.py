@@ -10,6 +10,7 @@ from trainrun.data import _table, _table_files
 from trainrun.data._table_settings import Fault
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 # The preflight reads files up to this size whole, of larger ones the columns' names and types only.
@@ -26,12 +27,16 @@ class ArrowSource:
         files: the files.
         kind: ``parquet`` or ``feather``.
         schema: of all files.
+        parts: the part that each file is of: 0 training, 1 validation, 2 test.
     """
 
     typed = True
 
-    def __init__(self, files: Sequence[Path], kind: Format, schema: pa.Schema) -> None:
-        self.name = _table_files.name(files)
+    def __init__(
+        self, files: Sequence[Path], kind: Format, schema: pa.Schema, parts: Sequence[int] = (0,)
+    ) -> None:
+        self.name = _table_files.name([file for file, part in zip(files, parts, strict=True) if not part])
+        self._parts, self.own_files = parts, _table_files.own_files(parts)
         self.header = [name for name in schema.names if not name.startswith(INDEX)]
         self._files, self._kind, self._schema = files, kind, schema
         self._rows: list[int] = []  # of each file that was read
@@ -39,6 +44,9 @@ class ArrowSource:
     @property
     def is_small(self) -> bool:
         return sum(file.stat().st_size for file in self._files) <= SMALL
+
+    def file_parts(self) -> np.ndarray:
+        return _table_files.parts_of_rows(self._parts, self._rows)
 
     def understood(self) -> str:
         return f"data.path: {len(self._files)} files." if len(self._files) > 1 else ""
@@ -71,16 +79,21 @@ class ArrowSource:
         return places
 
 
-def open_source(path: str | None, kind: Format) -> tuple[ArrowSource | None, list[Fault]]:
+def open_source(
+    path: str | None, kind: Format, validation_path: str | None = None, test_path: str | None = None
+) -> tuple[ArrowSource | None, list[Fault]]:
     """Return the table of a path as typed, or what is wrong with it.
 
     Args:
         path: a file, a folder or a pattern.
         kind: ``parquet`` or ``feather``.
+        validation_path, test_path: the same for the rows of those parts, or None.
     """
     import pyarrow as pa
 
-    files, faults = _table_files.find(path, [f".{kind}"], f"data.path=my_data.{kind}")
+    files, parts, faults = _table_files.find_parts(
+        (path, validation_path, test_path), [f".{kind}"], f"my_data.{kind}"
+    )
     if faults:
         return None, faults
     schemas = []
@@ -98,7 +111,7 @@ def open_source(path: str | None, kind: Format) -> tuple[ArrowSource | None, lis
             schema = pa.unify_schemas([schema, other.remove_metadata()], promote_options="permissive")
         except pa.ArrowException as error:
             return None, [("path", f"{file} has other types than the files before it: {error}.")]
-    return ArrowSource(files, kind, schema), []
+    return ArrowSource(files, kind, schema, parts), []
 
 
 def _schema(file: Path, kind: Format) -> pa.Schema:

@@ -6,12 +6,13 @@ import mmap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _csv_lines
+from trainrun.data import _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._table_settings import Fault
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 # The preflight reads files up to this size whole (a quarter of a second), of larger ones the header only.
@@ -29,12 +30,16 @@ class CsvSource:
         name: of the dataset.
         files: the files, with their headers; the columns of all are the same.
         note: what was found out about them.
+        parts: the part that each file is of: 0 training, 1 validation, 2 test.
     """
 
     typed = False
 
-    def __init__(self, name: str, files: Sequence[CsvFile], note: str = "") -> None:
+    def __init__(
+        self, name: str, files: Sequence[CsvFile], note: str = "", parts: Sequence[int] = (0,)
+    ) -> None:
         self.name, self.header = name, files[0].header
+        self._parts, self.own_files = parts, _table_files.own_files(parts)
         self._files, self._note = files, note
         self._rows: list[int] = []  # of each file that was read
 
@@ -42,6 +47,9 @@ class CsvSource:
     def is_small(self) -> bool:
         sizes = [file.path.stat().st_size * (COMPRESSION if file.compression else 1) for file in self._files]
         return sum(sizes) <= SMALL
+
+    def file_parts(self) -> np.ndarray:
+        return _table_files.parts_of_rows(self._parts, self._rows)
 
     def understood(self) -> str:
         return self._note

@@ -78,8 +78,8 @@ def split(
         # Class by class, at random within one: picking at even distances then gives each class its share.
         order = order[np.argsort(labels[order], kind="stable")]
     offsets = bits(seed, SPLIT, 1, 2)
-    rest, test_part = _every(order, n_test, int(offsets[0]))
-    train, validation_part = _every(rest, n_validation, int(offsets[1]))
+    rest, test_part = every(order, n_test, int(offsets[0]))
+    train, validation_part = every(rest, n_validation, int(offsets[1]))
     if labels is not None:
         _complete([part for part in (train, validation_part, test_part) if len(part)], labels)
     if labels is not None and len(lost := np.setdiff1d(labels, labels[train])):
@@ -107,11 +107,11 @@ def sample(n: int, count: int, seed: int, labels: np.ndarray | None = None) -> n
     order = shuffled(bits(seed, SAMPLE, 0, n))
     if labels is not None:
         order = order[np.argsort(labels.ravel()[order], kind="stable")]
-    _, picked = _every(order, count, int(bits(seed, SAMPLE, 1, 1)[0]))
+    _, picked = every(order, count, int(bits(seed, SAMPLE, 1, 1)[0]))
     return np.sort(picked)
 
 
-def _every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
+def every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices that are left, and `count` of them picked at even distances from a random start."""
     import numpy as np
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _table_examples, _table_inputs, _table_notices
-from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
-from trainrun.data._table_examples import Examples, SplitSettings, TableSource
+from trainrun.data import _columns, _table_examples, _table_inputs, _table_notices, _table_split
+from trainrun.data._split import fitted, share_problems, standardizer
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
 from trainrun.errors import Problem, UserError
@@ -41,18 +42,13 @@ def dataset(
     """
     source, settings, faults = _opened(open_source, settings, splitting)
     _raise(faults)
-    examples, faults = _table_examples.examples(source, settings, splitting)
+    examples, faults = _table_examples.examples(source, settings)
+    _raise(faults)
+    parts, faults = _table_split.parts(examples, settings, splitting)
     _raise(faults)
     keep, labels, target = examples.keep, examples.labels, examples.target
-    parts = split(
-        len(keep),
-        validation=splitting.validation,
-        test=splitting.test,
-        seed=splitting.seed,
-        labels=labels if splitting.stratify and target.classes else None,
-        classes=target.classes,
-    )
     inferred = _inferred(source, settings, examples, parts)
+    inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {
         "target": settings.target,
@@ -102,7 +98,9 @@ def description(
     if not source.is_small:
         known = {"regression": "real"}.get(settings.task)
         return Description("regression" if known else None, known)
-    examples, faults = _table_examples.examples(source, settings, splitting)
+    examples, faults = _table_examples.examples(source, settings)
+    if not faults:
+        parts, faults = _table_split.parts(examples, settings, splitting)
     if faults:
         return Description(problems=tuple(faults))
     target, columns = examples.target, examples.table.columns
@@ -112,7 +110,8 @@ def description(
         "regression" if target.kind == "real" else "classification",
         target.kind,
         len(target.classes) or None,
-        sizes(len(examples.keep), splitting.validation, splitting.test)[0],
+        # How many rows the groups have depends on the seed.
+        None if splitting.method(settings) == "group" else len(parts[0]),
         (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
         class_names=target.classes,
     )
@@ -137,6 +136,7 @@ def _opened(
     faults += settings.faults()
     if source is not None and not faults:
         settings, faults = settings.with_header(source.header)
+        faults += splitting.faults(settings)
     faults += share_problems(None, splitting.validation, splitting.test)
     return source, settings, faults
 

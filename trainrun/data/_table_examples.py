@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainrun.data import _columns, _table, _table_problems
 from trainrun.data._columns import RARER
-from trainrun.data._split import class_problem, share_problems
 from trainrun.data._table import Table
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import TargetSpec
@@ -27,12 +26,14 @@ class TableSource(Protocol):
         header: the names of the columns.
         typed: see `_table.convert`.
         is_small: whether the preflight reads it whole.
+        own_files: the parts that have files of their own: ``validation``, ``test``.
     """
 
     name: str
     header: Sequence[str]
     typed: bool
     is_small: bool
+    own_files: Sequence[str]
 
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         """Return those columns, in that order, and the rows that are wrong as such; no table if it cannot be read.
@@ -45,22 +46,11 @@ class TableSource(Protocol):
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         """Return the place of each of the rows that `read` returned, as a message names it."""
 
+    def file_parts(self) -> np.ndarray:
+        """Return the part whose file each of the rows that `read` returned is from: 0 training, 1 validation, 2 test."""
+
     def understood(self) -> str:
         """Return what was found out about the file and not stated, as a sentence; or nothing."""
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """The shares of the parts, and how they are drawn; see `_split.split`."""
-
-    validation: float = 0.2
-    test: float = 0.2
-    stratify: bool = True
-    seed: int = 0
-
-    @property
-    def parts(self) -> int:
-        return 1 + bool(self.validation) + bool(self.test)
 
 
 @dataclass(frozen=True)
@@ -73,6 +63,7 @@ class Examples:
         labels: class ids `[n]`, or numbers `[n, 1]`.
         target: what they mean.
         counts: of a class target: name -> examples.
+        file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int64 `[n]`.
     """
 
     table: Table
@@ -80,21 +71,19 @@ class Examples:
     labels: np.ndarray
     target: TargetSpec
     counts: Mapping[str, int]
+    file_parts: np.ndarray
 
     def missing(self) -> dict[str, int]:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""
         return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
 
 
-def examples(
-    source: TableSource, settings: TableSettings, splitting: SplitSettings
-) -> tuple[Examples | None, list[Fault]]:
+def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | None, list[Fault]]:
     """Return the examples, or all that is wrong with the rows.
 
     Args:
         source: the table.
         settings: how its columns are to be read, with their names as it has them.
-        splitting: the parts, each of which needs every class.
     """
     raw, faults = source.read(settings.used, settings.text_columns)
     if raw is None or (faults and not raw.num_rows):
@@ -111,9 +100,7 @@ def examples(
         )
         return None, [("missing", message)]
     labels, target, counts = _labels(table.columns[settings.target], settings, keep)
-    faults += share_problems(len(keep), splitting.validation, splitting.test)
-    if not faults:
-        labels, target, faults = _with_positive(labels, target, counts, settings)
+    labels, target, faults = _with_positive(labels, target, counts, settings)
     if target.kind != "real" and len(counts) < 2:
         faults.append(
             (
@@ -123,14 +110,15 @@ def examples(
         )
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
         faults.append(("target", _no_class(counts, len(keep), settings)))
-    elif target.classes and splitting.stratify and (small := class_problem(counts, splitting.parts)):
-        faults.append(("target", small))
     if settings.weight is not None:
         weights = table.columns[settings.weight].numbers[keep]
         if weights.min() < 0 or weights.max() == 0:
             message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
             faults.append(("weight", message))
-    return Examples(table, keep, labels, target, counts), faults
+    if settings.time is not None and table.columns[settings.time].numbers is None:
+        first = _columns.shortened(table.columns[settings.time].texts[0])
+        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {first!r}."))
+    return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
 
 
 def _no_class(counts: Mapping[str, int], rows: int, settings: TableSettings) -> str:
@@ -147,9 +135,11 @@ def _kept(table: Table, settings: TableSettings) -> np.ndarray:
     """Return the indices of the rows that the missing-value policy leaves."""
     import numpy as np
 
-    demanded = settings.used if settings.missing == "drop" else [settings.target]
+    demanded = settings.used if settings.missing == "drop" else [settings.target, *settings.beside]
     keep = np.ones(table.rows, bool)
-    for name in [*demanded, *([settings.weight] if settings.weight is not None else [])]:
+    for name in demanded:
+        if name is None:
+            continue
         keep &= table.columns[name].known()
     return np.flatnonzero(keep)
 

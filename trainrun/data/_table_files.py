@@ -5,9 +5,13 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainrun.data._table_settings import Fault, listed
 from trainrun.util import paths
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # So many files with other columns are named.
 NAMED = 5
@@ -32,6 +36,47 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
         return [], [("path", f"{what or f'no file matches {path}'}. For example {example}.")]
     faults = [fault for file in files or [path] if (fault := paths.fault(file, endings[0], example))]
     return files, [("path", fault) for fault in faults[:NAMED]]
+
+
+# The arguments with the files of training, validation and test rows.
+PATHS = ("path", "validation_path", "test_path")
+
+
+def find_parts(
+    paths: Sequence[str | None], endings: Sequence[str], example: str
+) -> tuple[list[Path], list[int], list[Fault]]:
+    """Return the files of all parts, the part that each is of, and what is wrong with the paths.
+
+    Args:
+        paths: of the training rows, and of validation and test rows or None; see `find`.
+        endings: as in `find`.
+        example: for messages (``my_data.csv``).
+    """
+    files, parts, faults = [], [], []
+    for part, (key, path) in enumerate(zip(PATHS, paths, strict=True)):
+        if path is not None or part == 0:
+            more, wrong = find(path, endings, f"data.{key}={example}")
+            files += more
+            parts += [part] * len(more)
+            faults += [(key, message) for _, message in wrong]
+    return files, parts, faults
+
+
+def own_files(parts: Sequence[int]) -> list[str]:
+    """Return the held-out parts among those of some files."""
+    return [name for part, name in ((1, "validation"), (2, "test")) if part in parts]
+
+
+def parts_of_rows(parts: Sequence[int], rows: Sequence[int]) -> np.ndarray:
+    """Return the part of each row, int64 `[n]`.
+
+    Args:
+        parts: of each file.
+        rows: how many each file has.
+    """
+    import numpy as np
+
+    return np.repeat(np.array(parts, "int64"), rows)
 
 
 def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:

@@ -34,6 +34,9 @@ class TableSettings:
     na_values: Sequence[Any] | None = None
     positive: Any = RARER
     formats: str = "auto"
+    group: Any = None
+    time: Any = None
+    part: Any = None
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
 
     @functools.cached_property
@@ -51,9 +54,13 @@ class TableSettings:
     @property
     def used(self) -> list[str]:
         """All columns that are read, each once: a weight may be a feature, too."""
-        return list(
-            dict.fromkeys([*self.inputs, self.target, *([self.weight] if self.weight is not None else [])])
-        )
+        others = (name for name in self.beside if name is not None)
+        return list(dict.fromkeys([*self.inputs, self.target, *others]))
+
+    @property
+    def beside(self) -> tuple[Any, ...]:
+        """The columns besides features and target: those of weights and of the split, None where there is none."""
+        return self.weight, self.group, self.time, self.part
 
     @property
     def text_columns(self) -> list[str]:
@@ -70,6 +77,10 @@ class TableSettings:
         """Return True if the column must hold numbers, False if any text will do, None to tell by its values."""
         if column == self.weight:
             return True
+        if column in (self.group, self.part):
+            return False
+        if column == self.time:
+            return None
         if column == self.target:
             return {"regression": True, "classification": False}.get(self.task)
         return None if self.categorical is None else column not in self._categorical
@@ -129,11 +140,15 @@ class TableSettings:
             key: None if getattr(self, key) is None else [column(key, value) for value in getattr(self, key)]
             for key in ("features", "categorical", "exclude")
         }
-        weight = None if self.weight is None else column("weight", self.weight)
+        beside = {
+            key: None if (value := getattr(self, key)) is None else column(key, value)
+            for key in ("weight", "group", "time", "part")
+        }
+        weight = beside["weight"]
         excluded = {*(lists["exclude"] or ())}
         named = lists["features"]
         if named is None:
-            named, excluded = header, {*excluded, target, weight}
+            named, excluded = header, {*excluded, target, *beside.values()}
         inputs = tuple(name for name in named if name not in excluded)
         if target is not None and target in inputs:
             message = (
@@ -146,7 +161,10 @@ class TableSettings:
             faults.append(("weight", f"{weight!r} is the target. Name another column, or null."))
         if target is not None and target in (lists["exclude"] or ()):
             faults.append(("exclude", f"{target!r} is the target. Take it out of data.exclude."))
-        return dataclasses.replace(self, target=target, weight=weight, inputs=inputs, **lists), faults
+        for key in ("group", "part"):
+            if target is not None and beside[key] == target:
+                faults.append((key, f"{target!r} is the target. Name another column, or null."))
+        return dataclasses.replace(self, target=target, inputs=inputs, **beside, **lists), faults
 
 
 def listed(header: Sequence[str]) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
 from trainrun.data._csv_source import CsvSource
-from trainrun.data._table_dataset import SplitSettings
+from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.util.arguments import Decay, Name
+from trainrun.util.arguments import Count, Decay, Index, Name
 
 # Of the files that are taken from a folder.
 ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".tsv", ".tsv.gz")
@@ -33,6 +33,14 @@ def csv(
     delimiter: str | None = None,
     encoding: str | None = None,
     weight: Name | None = None,
+    split: str = "auto",
+    group: Name | None = None,
+    time: Name | None = None,
+    part: Name | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    folds: Count | None = None,
+    fold: Index | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -69,7 +77,16 @@ def csv(
         delimiter: what separates the fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, by the first rows.
         encoding: of the text; None: UTF-8, or UTF-16 by its byte-order mark.
         weight: a column with each example's weight in the loss, or None.
-        validation, test: shares of all examples; 0: no such part.
+        split: how the parts are made. ``random``; ``group``: rows of one group (`group`) stay together; ``time``: the latest rows are
+            the test part, those before them the validation part, by the column `time`, else in the order of the rows;
+            ``column``: the column `part` has train, validation or test in each row; ``auto``: by the one of these columns that is
+            named, else at random. Such columns are no features unless `features` names them.
+        group, time, part: the columns of `split`.
+        validation_path, test_path: files of those parts, as `path`; None: they are split off.
+        folds: the validation part is one of so many folds, of equal size, of what is no test part; None: `validation` is its share. By time,
+            each fold is trained on what is before it.
+        fold: which fold, from 0; a sweep (``-m``) trains on all of them.
+        validation, test: shares of all examples; 0: no such part. One that files or a column name is that.
         stratify: keep the classes' shares in each part.
         standardize: give each column of numbers mean 0 and deviation 1.
         standardize_target: learn a target of numbers in deviations from its mean; metrics and predictions stay
@@ -80,29 +97,48 @@ def csv(
         UserError: all that is wrong with the file or the arguments.
     """
     settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values, positive, formats
+        target,
+        features,
+        categorical,
+        exclude,
+        weight,
+        missing,
+        task,
+        na_values,
+        positive,
+        formats,
+        group,
+        time,
+        part,
     )
     return _table_dataset.dataset(
-        lambda: _open(path, delimiter, encoding),
+        lambda: _open((path, validation_path, test_path), delimiter, encoding),
         settings,
-        SplitSettings(validation, test, stratify, seed),
+        SplitSettings(validation, test, stratify, seed, split, folds, fold),
         standardize,
         standardize_target,
     )
 
 
 def describe(
-    *, path: str | None = None, delimiter: str | None = None, encoding: str | None = None, **arguments: Any
+    *,
+    path: str | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    **arguments: Any,
 ) -> Description:
     """Return what the header tells and, of a small file, its rows; arguments as in `csv`."""
-    return _table_dataset.description(lambda: _open(path, delimiter, encoding), arguments)
+    paths = path, validation_path, test_path
+    return _table_dataset.description(lambda: _open(paths, delimiter, encoding), arguments)
 
 
 def _open(
-    path: str | None, delimiter: str | None, encoding: str | None
+    paths: Sequence[str | None], delimiter: str | None, encoding: str | None
 ) -> tuple[CsvSource | None, list[Fault]]:
-    """Return the table of a path as typed, or what is wrong with it."""
-    file_paths, faults = _table_files.find(path, ENDINGS, "data.path=my_data.csv")
+    """Return the table of paths as typed, of training, validation and test rows, or what is wrong with it."""
+    file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
     # A shell hands over a tab as backslash and t.
     separator = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
     if separator is not None and len(separator) != 1:
@@ -127,8 +163,9 @@ def _open(
         notes.append(f"fields are separated by {files[0].delimiter!r}")
     if encoding is None and files[0].encoding != _csv_file.UTF_8:
         notes.append(f"the text is in {files[0].encoding.upper()}")
-    note = f"data.path={path}: {', '.join(notes)}." if notes else ""
-    return CsvSource(_table_files.name(file_paths), files, note), []
+    note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
+    training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
+    return CsvSource(_table_files.name(training), files, note, parts), []
 
 
 def _is_encoding(name: str) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _arrow_source, _table_dataset
-from trainrun.data._table_dataset import SplitSettings
+from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.util.arguments import Decay, Name
+from trainrun.util.arguments import Count, Decay, Index, Name
 
 
 def parquet(
@@ -25,6 +25,14 @@ def parquet(
     task: str = "auto",
     na_values: Sequence[Name] | None = None,
     weight: Name | None = None,
+    split: str = "auto",
+    group: Name | None = None,
+    time: Name | None = None,
+    part: Name | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    folds: Count | None = None,
+    fold: Index | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -44,27 +52,46 @@ def parquet(
         categorical: the features that are categories, all others being numbers; None: by their types.
         missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
+        split, group, time, part, validation_path, test_path, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
 
     Raises:
         UserError: all that is wrong with the file or the arguments.
     """
     settings = TableSettings(
-        target, features, categorical, exclude, weight, missing, task, na_values or (), positive, formats
+        target,
+        features,
+        categorical,
+        exclude,
+        weight,
+        missing,
+        task,
+        na_values or (),
+        positive,
+        formats,
+        group,
+        time,
+        part,
     )
     return _table_dataset.dataset(
-        lambda: _arrow_source.open_source(path, "parquet"),
+        lambda: _arrow_source.open_source(path, "parquet", validation_path, test_path),
         settings,
-        SplitSettings(validation, test, stratify, seed),
+        SplitSettings(validation, test, stratify, seed, split, folds, fold),
         standardize,
         standardize_target,
     )
 
 
 def describe(
-    *, path: str | None = None, na_values: Sequence[Name] | None = None, **arguments: Any
+    *,
+    path: str | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    na_values: Sequence[Name] | None = None,
+    **arguments: Any,
 ) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `parquet`."""
     return _table_dataset.description(
-        lambda: _arrow_source.open_source(path, "parquet"), arguments | {"na_values": na_values or ()}
+        lambda: _arrow_source.open_source(path, "parquet", validation_path, test_path),
+        arguments | {"na_values": na_values or ()},
     )

@@ -1,0 +1,91 @@
+"""How a table is divided into training, validation and test rows: the arguments that all kinds of tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.errors import did_you_mean
+
+METHODS = ("auto", "random", "group", "time", "column")
+# Method -> the argument that names its column.
+COLUMN_OF = {"group": "group", "time": "time", "column": "part"}
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How the examples are divided.
+
+    Args:
+        validation, test: shares of all examples; 0: no such part.
+        stratify: keep the classes' shares in each part.
+        seed: of what is drawn.
+        split: one of `METHODS`; ``auto``: by the column that `TableSettings` names, else at random.
+        folds: the validation part is one of so many equal ones; None: `validation` is its share.
+        fold: which of them, from 0.
+    """
+
+    validation: float = 0.2
+    test: float = 0.2
+    stratify: bool = True
+    seed: int = 0
+    split: str = "auto"
+    folds: int | None = None
+    fold: int | None = None
+
+    def faults(self, settings: TableSettings) -> list[Fault]:
+        """Return what is wrong with the settings, whatever the table."""
+        if self.split not in METHODS:
+            near = did_you_mean(str(self.split), METHODS)
+            return [("split", f"expected one of {', '.join(METHODS)}, got {self.split!r}.{near}")]
+        faults: list[Fault] = []
+        key = COLUMN_OF.get(self.split)
+        if self.split in ("group", "column") and getattr(settings, key) is None:
+            faults.append((key, f"data.split={self.split} needs a column: data.{key}=<column>."))
+        named = [key for key in COLUMN_OF.values() if getattr(settings, key) is not None]
+        used = named[:1] if self.split == "auto" else [key]
+        if unused := [key for key in named if key not in used]:
+            message = f"data.split goes by {used[0] or 'no column'}, so it would not be read. Leave it out."
+            faults.append((unused[0], message))
+        return faults + self._fold_faults()
+
+    def _fold_faults(self) -> list[Fault]:
+        if self.folds is None:
+            return (
+                []
+                if self.fold is None
+                else [("fold", "it is one of data.folds, which is null. Set data.folds=5.")]
+            )
+        if self.folds < 2:
+            return [("folds", f"expected at least 2, got {self.folds}.")]
+        if self.fold is None:
+            message = f"a run trains on one of them: data.fold=0. All as one sweep: trainrun -m data.folds={self.folds} …"
+            return [("folds", message)]
+        if not 0 <= self.fold < self.folds:
+            return [("fold", f"expected 0 to {self.folds - 1}, got {self.fold}.")]
+        return []
+
+    def method(self, settings: TableSettings) -> str:
+        """Return the method; ``auto`` is resolved."""
+        if self.split != "auto":
+            return self.split
+        return next((m for m, key in COLUMN_OF.items() if getattr(settings, key) is not None), "random")
+
+    def words(self, settings: TableSettings, files: Sequence[str]) -> str:
+        """Return how the parts are made.
+
+        Args:
+            settings: the columns.
+            files: the parts that have files of their own.
+        """
+        method = self.method(settings)
+        words = {
+            "random": "drawn at random",
+            "group": f"by groups of {settings.group}",
+            "time": f"by {settings.time or 'the order of the rows'}",
+            "column": f"by {settings.part}",
+        }[method]
+        fold = f", fold {self.fold} of {self.folds}" if self.folds else ""
+        own = f", {' and '.join(files)} from files of their own" if files else ""
+        return f"{words}{fold}{own}"

@@ -1,0 +1,240 @@
+"""The parts of a table: at random, by groups, by time, by a column or files that name them; validation also as one of k folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from trainrun.data._columns import shortened
+from trainrun.data._order import SPLIT, bits, shuffled
+from trainrun.data._split import class_problem, every, share_problems, sizes, split
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_settings import Fault, TableSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainrun.data._table_examples import Examples
+
+# Values of a column that names the parts, in lower case -> training, validation, test.
+PART_NAMES: Mapping[str, int] = {
+    **dict.fromkeys(("train", "training"), 0),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), 1),
+    **dict.fromkeys(("test", "testing", "holdout"), 2),
+}
+# Streams of random words (`_order.bits`); 0 and 1 are those of `_split.split`.
+GROUP_ORDER, GROUP_OFFSETS, FOLD_ORDER = 2, 3, 4
+
+Parts = tuple["np.ndarray", "np.ndarray", "np.ndarray"]
+
+
+class _Rows(NamedTuple):
+    """Training rows from which parts are drawn.
+
+    Args:
+        index: of the examples.
+        labels: class ids to stratify by, or None.
+        groups: the group of each row, or None.
+        times: the time of each row, or None.
+    """
+
+    index: np.ndarray
+    labels: np.ndarray | None
+    groups: np.ndarray | None
+    times: np.ndarray | None
+
+    def at(self, rows: np.ndarray) -> _Rows:
+        return _Rows(*(None if array is None else array[rows] for array in self))
+
+
+def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings) -> tuple[Parts, list[Fault]]:
+    """Return the ascending indices of training, validation and test examples, or what keeps them from being divided.
+
+    A part that files or a column name is that; one that they do not name, and that has a share, is drawn from the training rows.
+
+    Args:
+        examples: the rows.
+        settings: the columns.
+        splitting: how they are divided.
+    """
+    import numpy as np
+
+    nothing = np.arange(0)
+    given, faults = _given(examples, settings, splitting)
+    if faults:
+        return (nothing, nothing, nothing), faults
+    training, *fixed = (np.flatnonzero(given == part) for part in range(3))
+    method, columns, keep = splitting.method(settings), examples.table.columns, examples.keep
+    times = None
+    if method == "time":
+        times = keep if settings.time is None else columns[settings.time].numbers[keep]
+    rows = _Rows(
+        np.arange(len(keep)),
+        examples.labels if splitting.stratify and examples.target.classes else None,
+        columns[settings.group].codes[keep] if method == "group" else None,
+        times,
+    ).at(training)
+    # A column that names the training rows only, or a test part, has said that there is no other test part.
+    shares = (
+        0.0 if len(fixed[0]) or splitting.folds else splitting.validation,
+        0.0 if len(fixed[1]) or method == "column" else splitting.test,
+    )
+    drawn, faults = _drawn(rows, shares, splitting.seed, examples.target.classes)
+    if not faults and splitting.folds:
+        drawn, faults = _fold(drawn, rows, splitting)
+    if faults:
+        return (nothing, nothing, nothing), faults
+    train, *others = (np.sort(rows.index[part]) for part in drawn)
+    validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
+    return (train, validation, test), _lost_classes(examples, train)
+
+
+def _given(
+    examples: Examples, settings: TableSettings, splitting: SplitSettings
+) -> tuple[np.ndarray, list[Fault]]:
+    """Return the part that file or column name for each example, int64 `[n]`, and what is wrong with the column."""
+    import numpy as np
+
+    given = examples.file_parts
+    if splitting.method(settings) != "column":
+        return given, []
+    column = examples.table.columns[settings.part]
+    if unknown := [text for text in column.texts if text.lower() not in PART_NAMES]:
+        shown = ", ".join(repr(shortened(text)) for text in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        message = f"column {settings.part} has the values {shown}; expected train, validation and test."
+        return given, [("part", message)]
+    ids = np.array([PART_NAMES[text.lower()] for text in column.texts])
+    named = ids[column.codes[examples.keep]]
+    if not (named == 0).any():
+        return given, [("part", f"column {settings.part} has no row with the value train.")]
+    return np.maximum(given, named), []
+
+
+def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:
+    """Return a fault if there is nothing to tell apart among the training examples."""
+    import numpy as np
+
+    classes = examples.target.classes
+    if classes and len(np.unique(examples.labels[train])) < 2:
+        name = shortened(classes[examples.labels[train[0]]])
+        return [
+            (
+                "split",
+                f"all training rows are of the class {name!r}. Take other shares, or another data.split.",
+            )
+        ]
+    return []
+
+
+def _drawn(
+    rows: _Rows, shares: tuple[float, float], seed: int, classes: Sequence[str]
+) -> tuple[tuple[np.ndarray, ...], list[Fault]]:
+    """Return the training, validation and test rows, or what keeps them from being drawn."""
+    import numpy as np
+
+    if faults := list(share_problems(len(rows.index), *shares)):
+        return (), faults
+    if rows.groups is not None:
+        return _by_group(rows, shares, seed)
+    if rows.times is not None:
+        return _by_time(rows.times, sizes(len(rows.index), *shares)[1:]), []
+    if rows.labels is not None:
+        counts = np.bincount(rows.labels, minlength=len(classes)).tolist()
+        named = {name: count for name, count in zip(classes, counts, strict=True) if count}
+        if small := class_problem(named, 1 + sum(share > 0 for share in shares)):
+            return (), [("target", small)]
+    validation, test = shares
+    drawn = split(
+        len(rows.index), validation=validation, test=test, seed=seed, labels=rows.labels, classes=classes
+    )
+    return drawn, []
+
+
+def _in_order(rows: _Rows, random: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the group of each row by number, and the groups in random order; by their most frequent class if there are labels.
+
+    Rows without groups are groups of one.
+    """
+    import numpy as np
+
+    ids = np.arange(len(rows.index))
+    if rows.groups is not None:
+        ids = np.unique(rows.groups, return_inverse=True)[1]
+    count = int(ids.max()) + 1
+    order = shuffled(random[:count])
+    if rows.labels is not None:
+        labels = rows.labels
+        if rows.groups is not None:
+            classes = int(labels.max()) + 1
+            labels = np.bincount(ids * classes + labels, minlength=count * classes)
+            labels = labels.reshape(-1, classes).argmax(axis=1)
+        order = order[np.argsort(labels[order], kind="stable")]
+    return ids, order
+
+
+def _by_group(
+    rows: _Rows, shares: tuple[float, float], seed: int
+) -> tuple[tuple[np.ndarray, ...], list[Fault]]:
+    """Return parts that have no group in common; each gets its share of the groups, and of those of each class."""
+    import numpy as np
+
+    ids, order = _in_order(rows, bits(seed, SPLIT, GROUP_ORDER, len(rows.index)))
+    left, n_validation, n_test = sizes(len(order), *shares)
+    if left < 1:
+        return (), [
+            ("group", f"{len(order)} groups are too few for these parts. Try data.test=0, or smaller shares.")
+        ]
+    offsets = bits(seed, SPLIT, GROUP_OFFSETS, 2)
+    rest, test = every(order, n_test, int(offsets[0]))
+    _, validation = every(rest, n_validation, int(offsets[1]))
+    part = np.zeros(len(order), "int64")
+    part[validation], part[test] = 1, 2
+    return tuple(np.flatnonzero(part[ids] == i) for i in range(3)), []
+
+
+def _by_time(times: np.ndarray, held_out: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """Return training, then validation, then test rows; those of the same time stay together, in the earlier part."""
+    import numpy as np
+
+    order = np.argsort(times, kind="stable")
+    end = len(order) - held_out[1]
+    bounds = [_end_of_time(times[order], bound) for bound in (end - held_out[0], end)]
+    return tuple(np.split(order, bounds))
+
+
+def _end_of_time(times: np.ndarray, bound: int) -> int:
+    """Return where the rows of the time before a bound end; the times ascend."""
+    import numpy as np
+
+    return int(np.searchsorted(times, times[bound - 1], "right")) if 0 < bound < len(times) else bound
+
+
+def _fold(
+    drawn: tuple[np.ndarray, ...], rows: _Rows, splitting: SplitSettings
+) -> tuple[tuple[np.ndarray, ...], list[Fault]]:
+    """Return the parts with a fold of the training rows as validation.
+
+    By time, fold i of k is the block i + 1 of k + 1, and the blocks before it are trained on; otherwise all other folds are.
+    """
+    import numpy as np
+
+    rest, _, test = drawn
+    inside, folds, fold = rows.at(rest), splitting.folds, splitting.fold
+    if inside.times is not None:
+        order = np.argsort(inside.times, kind="stable")
+        bounds = [len(order) * (fold + i) // (folds + 1) for i in (1, 2)]
+        train, validation = np.split(order, [_end_of_time(inside.times[order], bound) for bound in bounds])[
+            :2
+        ]
+    else:
+        ids, order = _in_order(inside, bits(splitting.seed, SPLIT, FOLD_ORDER, len(rest)))
+        of_group = np.empty(len(order), "int64")
+        of_group[order] = np.arange(len(order)) % folds
+        train, validation = (
+            np.flatnonzero(chosen) for chosen in (of_group[ids] != fold, of_group[ids] == fold)
+        )
+    if not len(train) or not len(validation):
+        return (), [
+            ("folds", f"{len(rest)} rows are too few, or too much alike, for {folds} folds. Take fewer.")
+        ]
+    return (rest[train], rest[validation], test), []
