@@ -234,7 +234,5 @@ def _fold(
             np.flatnonzero(chosen) for chosen in (of_group[ids] != fold, of_group[ids] == fold)
         )
     if not len(train) or not len(validation):
-        return (), [
-            ("folds", f"{len(rest)} rows are too few, or too much alike, for {folds} folds. Take fewer.")
-        ]
+        return (), [("folds", f"there are too few rows, groups or times for {folds} folds. Take fewer.")]
     return (rest[train], rest[validation], test), []
