@@ -183,7 +183,7 @@ def artifact_store_down(folder: Path) -> None:
 
     MlflowClient(f"sqlite:///{folder}/mlflow.db").create_experiment("e", "http://127.0.0.1:1/art")
     done = trainrun(folder, *SMALL, "trainer.epochs=3", "tracking.experiment=e")
-    assert done.returncode == 0 and "takes no files" in done.stderr, done.stderr
+    assert done.returncode == 0 and "accepts no files" in done.stderr, done.stderr
     consistent(folder, only_run(folder), "FINISHED")
 
 
@@ -272,7 +272,7 @@ def killed_on_another_machine(folder: Path) -> None:
     renamed(only_run(folder), **elsewhere)
     lock = only_run(folder) / ".training.lock"
     lock.write_text(json.dumps({**json.loads(lock.read_text()), **elsewhere}))
-    assert "RUNNING" in trainrun(folder, "runs").stdout  # its last sign of life is young
+    assert "RUNNING" in trainrun(folder, "runs").stdout  # its last heartbeat is recent
     os.utime(lock, (time.time() - 170,) * 2)
     finish(folder)  # it waits
 

@@ -22,7 +22,7 @@ NEIGHBOUR = {
 
 
 def left(run_dir, holder, silent=0.0):
-    """Leave the lock of a holder that was killed, its last sign of life some seconds ago."""
+    """Leave the lock of a holder that was killed, its last heartbeat some seconds ago."""
     path = run_dir / lease.TRAINING
     path.write_text(json.dumps(holder))
     os.utime(path, (time.time() - silent,) * 2)
@@ -75,7 +75,7 @@ def test_a_process_that_cannot_be_seen_is_waited_for_with_a_word_and_an_end(
     else:
         with lease.held(tmp_path):
             pass
-    assert "counts as gone" in capsys.readouterr().out
+    assert "counts as dead" in capsys.readouterr().out
 
 
 def test_a_run_of_an_older_version_elsewhere_needs_the_word(tmp_path):

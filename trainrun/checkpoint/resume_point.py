@@ -23,7 +23,7 @@ class Resume:
         changed: the overrides of this time.
         data_sha256: the digest of the data it was trained on; None: not known.
         because: the failure that is answered by this, for the journal.
-        take_over: the user says that another machine's process, which seems to train the run, is gone.
+        take_over: whether the user passed --take-over: the process on the other machine is dead.
     """
 
     run_dir: Path

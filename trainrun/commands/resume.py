@@ -24,7 +24,7 @@ trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides] [-
              continue=pruned continues pruned trials; optimizer.learning_rate=1e-3,1e-5 adds the points of the sweep's
              own command line with this override that it does not have yet
   overrides  settings that may change: trainer.epochs=20 (more epochs), hardware=…, tracking=…, checkpoint.…
-  --take-over  the process on another machine that had it is gone: do not wait until it counts as gone
+  --take-over  the process on another machine is dead: resume without waiting for its lease to expire
 
 Config, plug-ins, seed and position are read from the run's directory."""
 
@@ -97,7 +97,7 @@ def go_on(
         overrides: of the settings that may change.
         command: as typed, for the record.
         finished: epochs of a run that has finished; None: it has not.
-        take_over: the user says that another machine's process, which seems to train the run, is gone.
+        take_over: whether the user passed --take-over: the process on the other machine is dead.
 
     Raises:
         UserError: something that the run needs is missing or has changed, or a finished run is not to train longer.

@@ -13,7 +13,7 @@ from trainrun.compat import keras_model_private, keras_optimizer_private
 from trainrun.errors import TrainingError
 from trainrun.ui import console
 
-# Errors of an operation that waits for a worker that is gone.
+# Errors of an operation that waits for a worker that has died.
 LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -37,7 +37,7 @@ def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
 
 @contextmanager
 def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Translate TensorFlow's errors when another worker is gone.
+    """Translate TensorFlow's errors when another worker has died.
 
     Raises:
         TrainingError: in place of TensorFlow's error.

@@ -47,7 +47,7 @@ def go_on(
         words: `retry=failed`, `continue=pruned`, `n_jobs=4`, overrides of further points: see `sweep_additions.read`.
         command: as typed.
         whole: whether the overrides are a whole command line, as behind ``-m``.
-        take_over: the user says that another machine's process, which seems to run the sweep, is gone.
+        take_over: whether the user passed --take-over: the process on the other machine is dead.
 
     Raises:
         UserError: an argument is invalid, a new point has problems, or the sweep runs.

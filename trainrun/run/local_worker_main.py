@@ -48,7 +48,7 @@ def _work(run_dir: Path, report: int) -> int:
     except Interrupted as stop:
         code = stop.exit_code
     with contextlib.suppress(BrokenPipeError), open(report, "w", encoding="utf-8") as pipe:
-        json.dump(errors, pipe)  # the parent process may be gone
+        json.dump(errors, pipe)  # the parent process may have died
     return code
 
 
@@ -56,5 +56,5 @@ if __name__ == "__main__":
     ended = _work(Path(sys.argv[1]), int(sys.argv[2]))
     sys.stdout.flush()
     sys.stderr.flush()
-    # Without Python's cleanup, in which TensorFlow would wait for workers that are gone.
+    # Without Python's cleanup, in which TensorFlow would wait for workers that have died.
     os._exit(ended)

@@ -27,7 +27,7 @@ class Delivery:
     """Hands trials over to the delivery process, and reads their results.
 
     Args:
-        timeout: seconds for delivering the rest of a trial when this process is gone.
+        timeout: seconds for delivering the rest of a trial after this process has died.
     """
 
     def __init__(self, timeout: float):

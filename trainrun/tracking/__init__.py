@@ -1,6 +1,6 @@
-"""The record of a run: its journal, statuses and lists read from it, and its delivery to trackers.
+"""The record of a run: its journal, the statuses and lists read from it, and its delivery to trackers.
 
-In come metrics and events; out go lines of journal.jsonl, the truth about the run, and from it summary.json, statuses,
-histories and lists. A tracker gets only what the journal already has: `trackers.py` says what one is, each has a folder, and
-`delivery/` brings the records there. Begin with `journal.py`, then `status.py`.
+In come metrics and events; out go lines of journal.jsonl, the authoritative record, and from it summary.json, statuses,
+histories and lists. A tracker receives only what the journal already has: `trackers.py` defines the interface, each tracker has
+a folder, and `delivery/` sends the records. Begin with `journal.py`, then `status.py`.
 """

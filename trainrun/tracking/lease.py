@@ -1,4 +1,4 @@
-"""The right to train a run, or to run a sweep: a lock with its holder's name, renewed as a sign of life for other machines."""
+"""The lease on a run or sweep: a lock file that names its holder and is renewed as a heartbeat for other machines."""
 
 from __future__ import annotations
 
@@ -18,23 +18,21 @@ from trainrun.util.file_lock import FileLock
 TRAINING = ".training.lock"
 SWEEP = ".sweep.lock"
 RENEWAL_INTERVAL_S = 20.0
-EXPIRY_S = (
-    180.0  # without a sign of life from a process that cannot be seen from here, until it counts as gone
-)
+EXPIRY_S = 180.0  # without a heartbeat, after which a process on another machine counts as dead
 POLL_INTERVAL_S = 0.5
-PATIENCE_S = 1.0  # for a process that looks whether the lock is held
+LOCK_TIMEOUT_S = 1.0  # wait for a process that tests the lock
 
 
 def alive(run_dir: str | Path, start: Mapping[str, Any] | None = None) -> bool | None:
-    """Tell whether a run, or a sweep, is being worked on.
+    """Return whether a process is training a run, or running a sweep.
 
     Args:
         run_dir: its directory.
         start: the start record of its last attempt; None: none is written yet.
 
     Returns:
-        None: a process of another machine, or of another container, has it, which may be gone: its last sign of life is
-        younger than `EXPIRY_S`, or an older trainrun gives none.
+        True, False, or None if that cannot be determined: the process is on another machine or in another container, and
+        its last heartbeat is younger than `EXPIRY_S`, or its version of trainrun sends none.
     """
     lock = FileLock(Path(run_dir) / (SWEEP if (start or {}).get("sweep") else TRAINING))
     holder = lock.holder
@@ -42,25 +40,25 @@ def alive(run_dir: str | Path, start: Mapping[str, Any] | None = None) -> bool |
         seen = liveness.lives(start)
         if seen is not None or not gives_signs(start) or not lock.path.exists():
             return seen
-        if not liveness.same_place(start, holder):  # it has given the right back, or another has it by now
+        if not liveness.same_place(start, holder):  # the lease was released, or another process holds it now
             return False
     elif not holder:
         return False
     if lock.held:
         return True
-    # Locks are seen by all containers of a machine, those of another machine on some file systems only.
+    # A lock is visible in all containers of a machine, but across machines only on some file systems.
     if liveness.same_kernel(holder):
         return False
     return None if silence(run_dir, lock) < EXPIRY_S else False
 
 
 def gives_signs(start: Mapping[str, Any]) -> bool:
-    """Return whether the run of a start record holds a lock while it trains; those of older versions do not."""
+    """Return whether the run of a start record renews a lock while it trains; older versions do not."""
     return "pid_namespace" in start
 
 
 def silence(run_dir: str | Path, lock: FileLock) -> float:
-    """Return the seconds since a lock's holder gave its last sign of life, by the clock of the file system."""
+    """Return the seconds since the last heartbeat of a lock's holder, by the file system's clock."""
     probe = Path(run_dir) / f".clock.{os.getpid()}"
     try:
         last = lock.path.stat().st_mtime
@@ -69,7 +67,7 @@ def silence(run_dir: str | Path, lock: FileLock) -> float:
     try:
         probe.touch()
         return probe.stat().st_mtime - last
-    except OSError:  # we may only read there
+    except OSError:  # a read-only directory
         return time.time() - last
     finally:
         with suppress(OSError):
@@ -77,41 +75,42 @@ def silence(run_dir: str | Path, lock: FileLock) -> float:
 
 
 def refusal(run_dir: str | Path, start: Mapping[str, Any], command: str, take_over: bool) -> str | None:
-    """Return why a run that says RUNNING cannot be gone on with, and the way out.
+    """Return why a run with status RUNNING cannot be resumed, and the way out.
 
     Args:
         run_dir: its directory.
         start: the start record of its last attempt.
         command: as typed.
-        take_over: the user says that another machine's process is gone.
+        take_over: whether the user passed --take-over: the process on the other machine is dead.
 
     Returns:
-        None: it can; `held` waits for a process that cannot be seen from here.
+        None if it can be resumed; `held` waits for a process on another machine.
     """
     now, who = alive(run_dir, start), file_lock.in_words(start)
     if now:
         return f"{run_dir} is still running ({who}). Stop it first, or wait."
     if now is None and not gives_signs(start) and not take_over:
         return (
-            f"{run_dir} may still be running ({who}): that cannot be seen from here, and the version of trainrun that began it gives "
-            f"no signs of life. If it is gone: {command} --take-over"
+            f"{run_dir} may still be running ({who}): that process is on another machine, and its version of trainrun sends no "
+            f"heartbeats. If it is dead: {command} --take-over"
         )
     return None
 
 
 @contextmanager
 def held(run_dir: Path, name: str = TRAINING, take_over: bool = False) -> Iterator[None]:
-    """Hold the right inside the `with`, and renew it.
+    """Hold and renew the lease inside the `with`.
 
-    A process that has lost it, as one that stood still for longer than `EXPIRY_S`, ends at once: what it would write is another's.
+    A process that has lost the lease, for example after it was suspended for longer than `EXPIRY_S`, exits at once: another
+    process writes to the directory now.
 
     Args:
         run_dir: the run's directory.
         name: `TRAINING` or `SWEEP`.
-        take_over: the user says that another machine's process is gone.
+        take_over: whether the user passed --take-over: the process on the other machine is dead.
 
     Raises:
-        UserError: another process has it.
+        UserError: another process holds the lease.
     """
     lock = FileLock(run_dir / name)
     holder = lock.holder
@@ -121,12 +120,10 @@ def held(run_dir: Path, name: str = TRAINING, take_over: bool = False) -> Iterat
             _wait_for_silence(run_dir, lock)
         if lock.held or (elsewhere and silence(run_dir, lock) < EXPIRY_S):
             what = "trained" if name == TRAINING else "run"
-            way = (
-                "If that is gone, insist by --take-over" if elsewhere else "Stop that first (Ctrl-C), or wait"
-            )
+            way = "If that is dead, pass --take-over" if elsewhere else "Stop that first (Ctrl-C), or wait"
             raise UserError(f"{run_dir} is being {what} by {file_lock.in_words(holder)}. {way}.")
-    # A former holder elsewhere, should it wake up, sees by the new file that the right is no longer its own.
-    if not lock.acquire(PATIENCE_S, take_over=elsewhere):
+    # The lock file is replaced, so that a former holder elsewhere notices that it has lost the lease.
+    if not lock.acquire(LOCK_TIMEOUT_S, take_over=elsewhere):
         raise UserError(f"{run_dir} has just been taken by {file_lock.in_words(lock.holder)}.")
     over = threading.Event()
     renewal = threading.Thread(target=_renew, args=(lock, over), name="trainrun-lease", daemon=True)
@@ -139,12 +136,12 @@ def held(run_dir: Path, name: str = TRAINING, take_over: bool = False) -> Iterat
 
 
 def _wait_for_silence(run_dir: Path, lock: FileLock) -> None:
-    """Wait until a process that cannot be seen from here has been silent for `EXPIRY_S`, or gives a sign of life."""
+    """Wait until a process on another machine has sent no heartbeat for `EXPIRY_S`, or sends one."""
     seconds = begin = silence(run_dir, lock)
     if seconds < EXPIRY_S:
         console.note(
-            f"{file_lock.in_words(lock.holder)} had {run_dir} {seconds:.0f} s ago; it counts as gone if it gives no sign of life "
-            f"for another {EXPIRY_S - seconds:.0f} s (--take-over does not wait)"
+            f"{file_lock.in_words(lock.holder)} was working on {run_dir} {seconds:.0f} s ago; waiting {EXPIRY_S - seconds:.0f} s for "
+            "a heartbeat, after which it counts as dead (--take-over does not wait)"
         )
     while begin <= seconds < EXPIRY_S:
         time.sleep(POLL_INTERVAL_S)

@@ -55,7 +55,7 @@ class Listing(NamedTuple):
 def runs(outputs: str | Path, limit: int | None = None, unfold: bool = False) -> Listing:
     """Return the newest runs below a folder; a sweep counts as one.
 
-    Every run with status RUNNING whose process is gone is marked KILLED, beyond the limit too.
+    Every run with status RUNNING whose process has died is marked KILLED, beyond the limit too.
 
     Args:
         outputs: the folder.

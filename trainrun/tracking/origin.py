@@ -1,4 +1,4 @@
-"""Where a run was born: whether a directory still holds it, after a move, or a copy of it, which becomes a run of its own."""
+"""Tell a moved run from a copied one by the directory that it was created in; a copy becomes a separate run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from trainrun.tracking import journal, status
 from trainrun.tracking.delivery import state
 from trainrun.util import paths
 
-EVENT = "copied"  # the journal's event by which a copy becomes a run of its own
+EVENT = "copied"  # journal event that turns a copy into a separate run
 SQLITE = "sqlite:///"
 
 
 def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
-    """Return whether a run lies where a start record says; one of an older version may not say.
+    """Return whether a run is in the directory of its start record; True if that names none, as in older versions.
 
     Args:
         run_dir: its directory, as it is named now.
@@ -29,16 +29,16 @@ def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
 
 
 def adopt(run_dir: Path) -> str | None:
-    """Make a run of its own out of a copy: its journal says so, and nothing that trackers know of the original counts for it.
+    """Turn a copy into a separate run: record that in its journal, and discard the original's delivery state.
 
-    A run that lies elsewhere than where it was born is a copy if the one at its birthplace begins with the same record. Otherwise
-    it was moved, and stays what it is. The caller has the run's lock.
+    A run outside the directory of its start record is a copy if a run in that directory begins with the same record. Otherwise
+    it was moved, and stays the same run. The caller holds the run's lock.
 
     Args:
         run_dir: its directory.
 
     Returns:
-        The original's directory; None: it is no copy, or one that has become a run of its own before.
+        The original's directory; None if it is no copy, or was turned into a separate run before.
     """
     path = run_dir / status.JOURNAL
     if at_home(run_dir, journal.first(path)):
@@ -72,12 +72,12 @@ def _is_copy(record: Mapping[str, Any]) -> bool:
 
 
 def copied(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the record that made a run out of a copy, the newest; None: the run is no copy."""
+    """Return the newest record of event `EVENT`, or None if the run is no copy."""
     return next((r for r in reversed(records) if _is_copy(r)), None)
 
 
 def start_of_copy(start: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's first record as that of a copy: another run for every tracker.
+    """Return a run's first record with the identity of the copy, so that trackers treat it as another run.
 
     Args:
         start: the first record.
@@ -88,10 +88,10 @@ def start_of_copy(start: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str
 
 
 def refuse_links(run_dir: Path) -> None:
-    """Refuse to go on in a directory that would have us write elsewhere: it may come from a stranger.
+    """Refuse a directory with links that lead out of it: it may come from a stranger, and writing would follow them.
 
     Raises:
-        UserError: a link in it leads out of it.
+        UserError: there is such a link.
     """
     if (link := paths.link_out_of(run_dir)) is not None:
         raise UserError(
@@ -101,14 +101,14 @@ def refuse_links(run_dir: Path) -> None:
 
 
 def workplace(run_dir: Path, start: Mapping[str, Any]) -> Path | None:
-    """Return the folder that a run's relative paths count from: where it was started, or what has come of that by a move or copy.
+    """Return the folder that a run's relative paths refer to: its working directory, also after that was moved or copied.
 
     Args:
         run_dir: its directory, as it is named now.
         start: a start record of its journal.
 
     Returns:
-        None: it is not known; the present working directory is as good as any. Never the folder of another project.
+        The folder, or None if unknown: the caller uses the current working directory. Never the folder of another project.
     """
     if not isinstance(start.get("cwd"), str):
         return None
@@ -124,7 +124,7 @@ def workplace(run_dir: Path, start: Mapping[str, Any]) -> Path | None:
 
 
 def relocated(address: Any, run_dir: Path, start: Mapping[str, Any]) -> Any:
-    """Return a tracker's recorded address; a file of the project that the run was copied or moved out of is that of its own.
+    """Return a tracker's recorded address; for a moved or copied project, a SQLite file inside it moves along.
 
     Args:
         address: as recorded.

@@ -1,4 +1,4 @@
-"""The status of a run, from its directory: the journal's end record, or whether its process still runs."""
+"""The status of a run, read from its directory: from the journal's end record, or from whether its process still runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainrun.util.file_lock import FileLock
 
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
-LINES = 20  # of the log that are kept with the reason of a failure
+LINES = 20  # lines of the log that are stored with the reason of a failure
 NO_FINAL_STATUS = (
     "its process disappeared without writing a final status: SIGKILL, a power failure, or out of memory"
 )
@@ -27,13 +27,13 @@ OUT_OF_MEMORY = "its process was killed, and the machine's out-of-memory killer 
 
 @dataclass
 class RunStatus:
-    """What became of a run. The whole journal is read only when `past`, or what follows from it, is asked for.
+    """The status of a run. The whole journal is read only by `past` and the properties that use it.
 
     Args:
         run_dir: the run's directory.
-        status: FINISHED, FAILED, KILLED, PRUNED or RUNNING; UNKNOWN if the directory does not tell.
-        reason: why, if something went wrong.
-        end: the journal's end record; None: there is none, also of a KILLED run whose end is not written yet.
+        status: FINISHED, FAILED, KILLED, PRUNED or RUNNING; UNKNOWN if it cannot be determined from the directory.
+        reason: the reason of a failure, or None.
+        end: the journal's end record; None if there is none, as for a KILLED run whose end is not written yet.
         records: number of records in the journal.
     """
 
@@ -45,7 +45,7 @@ class RunStatus:
 
     @classmethod
     def of_end(cls, run_dir: Path, end: Mapping[str, Any], records: int = 0) -> RunStatus:
-        """Return the status that a journal's end record gives."""
+        """Return the status in a journal's end record."""
         return cls(run_dir, str(end.get("status", "UNKNOWN")), end.get("reason"), end, records)
 
     @cached_property
@@ -78,8 +78,8 @@ class RunStatus:
 def read(run_dir: str | Path) -> RunStatus:
     """Return a run's status; of an ended run only the end of the journal is read.
 
-    A run without an end whose process is gone was KILLED; `settle` writes the end. The
-    process of a run on another machine cannot be seen; such a run counts as RUNNING while it gives signs of life, see `lease`.
+    A run without an end record whose process has died is KILLED; `settle` writes the record. The process of a run on another
+    machine cannot be checked; such a run counts as RUNNING as long as its lock is renewed, see `lease`.
     """
     run_dir = Path(run_dir)
     newest = next(iter(journal.last(run_dir / JOURNAL)), {})
@@ -104,9 +104,9 @@ def identity(run_dir: str | Path) -> dict[str, str] | None:
 
 
 def settle(run_dir: str | Path) -> RunStatus:
-    """Return the status, after the missing end of a run whose process is gone was written.
+    """Return the status; write the missing end record first if the run's process has died.
 
-    A run that a delivery process looks after is left to that.
+    Nothing is written for a run whose lock a delivery process holds: that process writes the record.
     """
     now = read(run_dir)
     if now.status != "KILLED" or now.end is not None:
@@ -115,7 +115,7 @@ def settle(run_dir: str | Path) -> RunStatus:
         lock = FileLock(Path(run_dir) / state.LOCK)
         if not lock.acquire():
             return now
-    except OSError:  # a directory that we may only read
+    except OSError:  # a read-only directory
         return now
     try:
         return mark_killed(run_dir, NO_FINAL_STATUS)
@@ -126,14 +126,14 @@ def settle(run_dir: str | Path) -> RunStatus:
 
 
 def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> RunStatus:
-    """Write the end of a run that was killed into its journal and summary; the caller holds its `Lock`.
+    """Write the end record and summary of a killed run; the caller holds `state.LOCK`.
 
-    An end that was written meanwhile stays; so does a run that was resumed, and lives.
+    An existing end record is kept, and so is a run that was resumed and is running.
 
     Args:
         run_dir: the run's directory.
-        reason: of its death.
-        dead: the number of a process of which the caller knows that it is gone.
+        reason: why it was killed.
+        dead: the id of a process that has ended, as the caller knows; None: look whether the process lives.
     """
     run_dir = Path(run_dir)
     now = read(run_dir)
@@ -150,7 +150,7 @@ def mark_killed(run_dir: str | Path, reason: str, dead: int | None = None) -> Ru
 
 
 def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
-    """Return the last lines of a run's log, without secrets; empty where there is none."""
+    """Return the last lines of a run's log, without secrets; an empty list if there is no log."""
     try:
         with open(Path(run_dir) / LOG, "rb", opener=paths.regular) as file:
             file.seek(max(os.fstat(file.fileno()).st_size - 64_000, 0))
@@ -161,33 +161,33 @@ def last_lines(run_dir: str | Path, count: int = LINES) -> list[str]:
 
 
 def fill_in(run_dir: str | Path, identity: Mapping[str, str]) -> None:
-    """Name the tracker's run in a summary that was written before it was known."""
+    """Add the tracker's run id to a summary that was written before it was known."""
     try:
         content = summary.read(run_dir)
         before = content.get(summary.IDENTITY) or identity
-        # Another store, to which a copy goes, is not where the run is looked for.
+        # `trainrun sync --uri` delivers a copy to another store; the summary keeps naming the run's own.
         if (
             content.get(summary.IDENTITY) != dict(identity)
             and before["tracking_uri"] == identity["tracking_uri"]
         ):
             summary.write(run_dir, {**content, summary.IDENTITY: dict(identity)})
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
-        pass  # there is none, or none that we can read
+        pass  # missing, or not readable
 
 
 def _summarize(run_dir: Path, now: RunStatus) -> None:
-    """Make summary.json say that the run was killed; what it lacks is taken from the journal."""
+    """Write status KILLED to summary.json; missing fields are taken from the journal."""
     content: dict[str, Any] = {}
     try:
         content = summary.read(run_dir)
-        if content.get("epochs") == now.epochs:  # training was over, or nothing came after it
+        if content.get("epochs") == now.epochs:  # no epoch was trained after it was written
             if content.get("status") != now.status:
                 summary.write(run_dir, {**content, "status": now.status})
             return
     except FileNotFoundError:
         pass
     except (OSError, ValueError, AttributeError, TypeError):
-        return  # not ours to mend
+        return  # unreadable: keep the file as it is
     past, start = now.past, now.past["start"]
     made = summary.build(
         run_id=start.get("run_id") or run_dir.name,
@@ -211,10 +211,10 @@ def _summarize(run_dir: Path, now: RunStatus) -> None:
 
 
 def _passed(records: Sequence[Mapping[str, Any]]) -> float:
-    """Return the seconds of all attempts."""
+    """Return the total duration of all attempts in seconds."""
     return sum(
         later["time"] - sooner["time"]
         for sooner, later in pairwise(records)
-        # Not from one attempt to the next, nor to the end that was written later, nor where the clock was set back.
+        # Not the time between two attempts, nor before an end record written later, nor where the clock was set back.
         if later["kind"] not in ("start", "end") and later["time"] > sooner["time"]
     )

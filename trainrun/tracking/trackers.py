@@ -1,7 +1,7 @@
-"""What a tracker is, and how one is found: `trainrun/tracking/<name>/tracker.py` defines the class `<Name>Tracker`.
+"""The base class of trackers, and their lookup: `trainrun/tracking/<name>/tracker.py` defines the class `<Name>Tracker`.
 
-A tracker bears the name of the library that it imports, its folder and its YAML too (`conf/tracking/<name>.yaml`). Environment
-variables that begin with its name in capitals are its own.
+A tracker, its folder and its YAML (`conf/tracking/<name>.yaml`) are named after the library that it imports. Environment
+variables that begin with its name in capitals belong to it.
 """
 
 from __future__ import annotations
@@ -50,46 +50,46 @@ class Tracker:
         self.since = since
         self.begin()
 
-    # In the training process, where nothing heavy is imported.
+    # Called in the training process: these import nothing heavy.
 
     @classmethod
     def destination(cls, settings: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the address that the settings name, resolved, and the experiment.
+        """Return the resolved address and the experiment in the settings.
 
         Raises:
-            UserError: the address held a password, which no file has, and the environment has none either.
+            UserError: the address's password is redacted, and the environment does not have it.
         """
         raise NotImplementedError
 
     @classmethod
     def start_fields(cls) -> dict[str, Any]:
-        """Return what the run's first record is to hold of this process' environment."""
+        """Return fields for the run's first record that come from this process' environment."""
         return {}
 
-    # In the delivery process, or `trainrun sync`.
+    # Called in the delivery process or in `trainrun sync`.
 
     @classmethod
     def prepare(cls) -> None:
-        """Import what the tracker needs."""
+        """Import the tracker's libraries."""
 
     def begin(self) -> None:
-        """Forget all records: they come again, from the first."""
+        """Reset: all records are passed again, from the first."""
 
     def open(self, start: Mapping[str, Any]) -> None:
-        """Connect, and find or make the run.
+        """Connect, and find or create the run.
 
         Args:
             start: the journal's first record.
         """
 
     def recall(self, record: Mapping[str, Any]) -> None:
-        """Take a record that was sent before."""
+        """Process a record that was sent before, without sending it."""
 
     def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Send metric records (kinds ``epoch``, ``batch``, ``metrics``), together, or one record of another kind.
 
         The other kinds are ``start`` (one for each attempt), ``artifact`` (with ``model`` for the model), ``tags``, ``event`` and
-        ``end``. A kind that the tracker has no use for is left to the journal.
+        ``end``. A tracker ignores the kinds that it does not support.
         """
         raise NotImplementedError
 
@@ -97,17 +97,17 @@ class Tracker:
         """Set tags of the run."""
 
     def check(self) -> None:
-        """Raise an exception of kind GONE or DELETED if the place has not, or has no more, the run that it was sent."""
+        """Raise an exception of kind GONE or DELETED if the destination no longer has the run."""
 
     def close(self) -> None:
-        """Release what is open: no more records come."""
+        """Close files and connections: no more records follow."""
 
     def moved(self) -> bool:
-        """Return whether the run stands below another run than it should: `trainrun sync --all` then looks at it again."""
+        """Return whether the run's parent at the tracker is out of date, so that `trainrun sync --all` must update it."""
         return False
 
     def kind(self, error: BaseException) -> str:
-        """Return what is to be done about an exception; one that is not known is passing, and tried again."""
+        """Return the kind of an exception; unknown ones are PASSING, and retried."""
         return errors.kind(error)
 
     def reason(self, error: BaseException) -> str:
@@ -116,25 +116,25 @@ class Tracker:
 
 
 def names() -> list[str]:
-    """Return the trackers that there are."""
+    """Return the names of all trackers."""
     return sorted(path.parent.name for path in Path(__file__).parent.glob("*/tracker.py"))
 
 
 @functools.cache
 def default() -> str:
-    """Return the tracker that our own conf/config.yaml chooses.
+    """Return the name of the default tracker, which conf/config.yaml chooses.
 
-    It is that of runs which name none: those with `tracking=none`, and those recorded before there were several trackers.
+    It is used for runs that name none: those with `tracking=none`, and those recorded before trainrun had several trackers.
     """
     defaults = option_files.primary("config")["defaults"]
     return next(entry["tracking"] for entry in defaults if isinstance(entry, Mapping) and "tracking" in entry)
 
 
 def find(name: str) -> type[Tracker]:
-    """Return the class of a tracker; its library is not imported.
+    """Return the class of a tracker, without importing its library.
 
     Raises:
-        UserError: there is none of this name.
+        UserError: there is no tracker of this name.
     """
     if name not in names():
         raise UserError(Problem("tracking", f"there is no tracker {name!r}; there are {', '.join(names())}."))
@@ -143,12 +143,12 @@ def find(name: str) -> type[Tracker]:
 
 
 def targets(node: Any) -> list[Target]:
-    """Return where the config's `tracking` node has runs delivered to; empty for `tracking=none`."""
+    """Return the targets in the config's `tracking` node; an empty list for `tracking=none`."""
     return [target(settings) for settings in tracker_settings.trackers(node).values()]
 
 
 def target(settings: Mapping[str, Any]) -> Target:
-    """Return the target that one tracker's settings name.
+    """Return the target of one tracker's settings.
 
     Raises:
         UserError: see `Tracker.destination`.
@@ -158,26 +158,26 @@ def target(settings: Mapping[str, Any]) -> Target:
 
 
 def restore_secrets(node: Any, again: str) -> None:
-    """Check that the passwords which a recorded config hides are in the environment, before anything heavy is imported.
+    """Check that the environment has the passwords that are redacted in a recorded config, before anything heavy is imported.
 
     Args:
         node: the config's `tracking`.
-        again: the command that takes the address as an override.
+        again: the command that accepts the address as an override.
 
     Raises:
-        UserError: one is not.
+        UserError: a password is missing.
     """
     for key, settings in tracker_settings.trackers(node).items():
         if redaction.HIDDEN in str(settings.get("uri")):
             try:
                 find(settings["name"]).destination(settings)
             except UserError as error:
-                way = f"{error.problems[0].message} Or give the address again: {again} tracking.{key}.uri=…"
+                way = f"{error.problems[0].message} Or pass the address again: {again} tracking.{key}.uri=…"
                 raise UserError(Problem(f"tracking.{key}.uri", way)) from None
 
 
 def start_fields(targets: Sequence[Target]) -> dict[str, Any]:
-    """Return what a run's first record holds of the environment, for the trackers that it goes to, or may go to."""
+    """Return the fields of a run's first record that its trackers take from the environment."""
     fields: dict[str, Any] = {}
     for name in [t.tracker for t in targets] or [default()]:
         fields |= find(name).start_fields()
@@ -185,7 +185,7 @@ def start_fields(targets: Sequence[Target]) -> dict[str, Any]:
 
 
 def recorded(start: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the targets that a run's first record names, as `record` writes them; those of before there were several, too."""
+    """Return the targets in a run's first record, in the form of `Target.record`, also for records of older versions."""
     node = start.get("tracking")
     if isinstance(node, Mapping):
         return [{"tracker": default(), "uri": node.get("uri"), "experiment": node.get("experiment"),

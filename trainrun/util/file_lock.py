@@ -100,7 +100,7 @@ class FileLock:
             return False
 
     def renew(self) -> None:
-        """Set the file's time: a sign of life for other machines."""
+        """Set the file's time: a heartbeat for other machines."""
         if self._file is not None:
             os.utime(self._file)
 

@@ -243,7 +243,7 @@ def _variables(**values: str) -> Iterator[None]:
 
 
 def end_with(parent: int, grace_s: float) -> None:
-    """End this process when its parent process is gone, even if that was killed: by SIGTERM, so that it can save its state.
+    """End this process when its parent process has died, even if that was killed: by SIGTERM, so that it can save its state.
 
     Args:
         parent: the process id of the parent, as the parent has sent it: it may be gone already.

@@ -79,11 +79,11 @@ def the_run(uri, run_dir, epoch):
 
 
 def warned(run_dir, wait=0.0):
-    """Return whether the delivery process has warned that the server takes no records; `wait` seconds for it."""
+    """Return whether the delivery process has warned that the server accepts no records; `wait` seconds for it."""
     until = time.monotonic() + wait
     while True:
         log = Path(run_dir) / status.LOG
-        if log.is_file() and "takes no records" in log.read_text():
+        if log.is_file() and "accepts no records" in log.read_text():
             return True
         if time.monotonic() > until:
             return False
@@ -138,7 +138,7 @@ def test_a_server_killed_in_the_middle_and_restarted_has_everything_once(kind, r
     one.process.send_signal(signal.SIGTERM)
     undelivered, _, warnings = one.wait()
     assert undelivered == 0
-    assert len(warnings) == 1 and "takes no records" in warnings[0]
+    assert len(warnings) == 1 and "accepts no records" in warnings[0]
     assert_all_there(server.uri, one.run_dir, "KILLED")
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_is_down_costs_one_warning_and_sync_delivers_with_true_tim
     assert undelivered == len(records(one.run_dir)) == 22
     assert seconds < 30, "waits for a server of which it is known that it is down"
     assert len(warnings) == 2
-    assert f"{proxy.uri} takes no records (Connection refused)" in warnings[0]
+    assert f"{proxy.uri} accepts no records (Connection refused)" in warnings[0]
     assert warnings[1].startswith("warning: 22 records not yet sent: trainrun sync ")
     assert tools.gone(one.delivery, 30)
     later = time.time()
@@ -226,7 +226,7 @@ def test_a_failed_run_that_the_server_has_lost_is_recorded_anew_with_the_reason_
     one.process.send_signal(signal.SIGTERM)
     undelivered, _, warnings = one.wait()
     assert undelivered == 0
-    assert len(warnings) == 1 and "recorded anew" in warnings[0]
+    assert len(warnings) == 1 and "sent again from the beginning" in warnings[0]
     run = assert_all_there(server.uri, one.run_dir, "FAILED")
     assert run.info.run_id != before.info.run_id
     assert run.data.tags["trainrun.reason"] == "RuntimeError: boom"

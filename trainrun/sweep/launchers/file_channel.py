@@ -28,7 +28,7 @@ POLL_INTERVAL_S = 0.02  # between two polls for messages or an answer
 # is late now and then, a slow file system each time: there the answer to one epoch is read at the next in the end.
 ANSWER_BUDGET_S = 30.0
 LATE_S = 1.0
-SILENCE_S = 30.0  # without a heartbeat, after which a sweep counts as gone
+SILENCE_S = 30.0  # without a heartbeat, after which a sweep counts as dead
 
 
 class SweepEnd:
@@ -36,7 +36,7 @@ class SweepEnd:
 
     Args:
         sweep_dir: the sweep's directory.
-        silence: seconds without a heartbeat, after which the sweep counts as gone.
+        silence: seconds without a heartbeat, after which the sweep counts as dead.
     """
 
     def __init__(self, sweep_dir: Path, silence: float = SILENCE_S):
@@ -131,7 +131,7 @@ class WorkerEnd:
         return None
 
     def order(self) -> Stop | None:
-        """Return the request to end the trial, or None; when the sweep is gone, the trial is to stop."""
+        """Return the request to end the trial, or None; when the sweep's process has died, the trial is to stop."""
         if (order := _load(self.folder / "order.json")) is not None:
             return protocol.decode(order)
         content = _load(self.folder.parent / "sweep.json")

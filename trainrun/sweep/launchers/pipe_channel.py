@@ -23,11 +23,11 @@ class PipeChannel:
 
     Args:
         pipe: to the sweep.
-        lost: called once, by the thread, when the sweep's process is gone.
+        lost: called once, by the thread, when the sweep's process has died.
 
     Attributes:
         tasks: the trials received; None: no more follow.
-        stops: the numbers of the trials to stop; None: all of them, also if the sweep is gone.
+        stops: the numbers of the trials to stop; None: all of them, also if the sweep's process has died.
     """
 
     def __init__(self, pipe: Connection, lost: Callable[[], None] = lambda: None):
@@ -41,7 +41,7 @@ class PipeChannel:
         threading.Thread(target=self._receive, daemon=True).start()
 
     def say(self, message: Message) -> None:
-        """Send a message; if the sweep is gone, do nothing."""
+        """Send a message; if the sweep's process has died, do nothing."""
         if isinstance(message, Begun):
             self._answers.pop(message.trial, None)
             self._owed.pop(message.trial, None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainrun.sweep.launchers.protocol import Message, Stop
 
-MESSAGE_TIMEOUT_S = 120.0  # for the sweep to handle a message; then the sweep counts as gone
+MESSAGE_TIMEOUT_S = 120.0  # for the sweep to handle a message; then the sweep counts as dead
 
 
 class Mailbox:
@@ -81,7 +81,7 @@ class WorkerEnd:
         return reply
 
     def order(self) -> Stop | None:
-        """Return the request to end the trial, or None; when the sweep is gone, the trial is to stop."""
+        """Return the request to end the trial, or None; when the sweep's process has died, the trial is to stop."""
         import ray
 
         # The answer is read at the next call, so that nothing waits for a slow network.

@@ -1,4 +1,4 @@
-"""A trial's process on this machine: runs the trial, reports to the sweep, and ends when the sweep is gone."""
+"""A trial's process on this machine: runs the trial, reports to the sweep, and ends when the sweep's process has died."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(task: TrialTask, pipe: Connection) -> None:
     running.set()
 
     def lost() -> None:
-        if running.is_set():  # the sweep's process is gone: the trial saves its state and exits
+        if running.is_set():  # the sweep's process has died: the trial saves its state and exits
             os.kill(os.getpid(), signal.SIGTERM)
 
     channel, cwd = PipeChannel(pipe, lost), os.getcwd()

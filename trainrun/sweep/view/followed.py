@@ -38,7 +38,7 @@ class FollowedRun:
         return newest
 
     def settle(self) -> None:
-        """Mark the run KILLED if its process is gone."""
+        """Mark the run KILLED if its process has died."""
         if (
             self.trial.status == RUNNING
             and self._start

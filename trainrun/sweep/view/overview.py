@@ -28,7 +28,7 @@ class Overview(NamedTuple):
 
 
 def of(sweep_dir: Path) -> Overview:
-    """Return a sweep's trials; one whose status is RUNNING and whose process is gone is marked KILLED.
+    """Return a sweep's trials; one whose status is RUNNING and whose process has died is marked KILLED.
 
     Args:
         sweep_dir: the sweep's directory.

@@ -1,4 +1,4 @@
-"""When a request that has failed is made again."""
+"""Exponential backoff for failed requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Backoff:
-    """When to try again: after half a second, then twice as long each time, up to half a minute, whatever the clock says."""
+    """Exponential backoff: half a second, doubled after each failure, at most half a minute, on a monotonic clock."""
 
     FIRST, LONGEST, WAITED_FOR = 0.5, 30.0, 1.0
 
@@ -18,7 +18,7 @@ class Backoff:
     def failed(self) -> None:
         """Wait longer."""
         self.failures += 1
-        # Not 2**1000 after a night without a server.
+        # The exponent is bounded: a server may be down for a night.
         doubled = self.FIRST * 2 ** min(self.failures - 1, 10)
         self._due = time.monotonic() + min(doubled, self._longest)
 

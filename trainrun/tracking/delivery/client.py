@@ -1,7 +1,7 @@
-"""The training process' side of delivery: it starts one delivery process and sends it the runs, without waiting.
+"""Client of the delivery process: start one, and send it messages about runs without blocking.
 
-`service.py` is the other side. All runs of a process share one delivery process, as the trials of a sweep do; if that is killed,
-the next run starts another.
+`service.py` is the other side. All runs of a training process share one delivery process, as the trials of a sweep do; if it
+is killed, the next run starts another.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Target
 from trainrun.util import grants, subprocesses
 
-FAILING_TIMEOUT_S = 5.0  # to wait for a server that is known not to answer
-# What trackers and their stores read of the environment, besides variables that begin with the tracker's name: a delivery
-# process that was started with others is no good.
+FAILING_TIMEOUT_S = 5.0  # wait for a server that does not answer
+# Prefixes of the environment variables that trackers and their stores read, besides the tracker's name; if one has changed, a new
+# delivery process is started.
 FAMILIES = (
     grants.ADDRESSES,
     "AWS_",
@@ -48,7 +48,7 @@ class Progress:
     finished: bool = False
     identity: dict[str, str] | None = None
     failing: str | None = None
-    sent: int = -1  # records that are delivered
+    sent: int = -1  # number of records delivered
 
 
 class Followed:
@@ -66,17 +66,17 @@ class Followed:
 
     @property
     def failing(self) -> bool:
-        """Whether every tracker that is left takes nothing."""
+        """Whether every tracker that has not finished is failing."""
         return not self.finished and all(p.finished or p.failing for p in self.trackers)
 
     @property
     def sent(self) -> list[int]:
-        """How many records each tracker has."""
+        """Number of records delivered to each tracker."""
         return [p.sent for p in self.trackers]
 
     @property
     def identity(self) -> dict[str, str] | None:
-        """The run's identity at the first tracker that has given one."""
+        """The run's identity at the first tracker that has reported one."""
         return next((p.identity for p in self.trackers if p.identity), None)
 
     def moved(self, sent: list[int], failing: bool) -> bool:
@@ -111,12 +111,12 @@ class Courier:
 
     @property
     def process_id(self) -> int:
-        """Of the delivery process."""
+        """The id of the delivery process."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs and is this process' own (not that of one that has forked us)."""
+        """Whether the delivery process runs and is a child of this process, not of the one that forked it."""
         return self.pid == os.getpid() and self._process.poll() is None
 
     def follow(
@@ -131,9 +131,9 @@ class Courier:
 
         Args:
             run_dir: its directory.
-            targets: where to.
-            interval: seconds that records may gather.
-            timeout: seconds that what is left may take when this process is gone.
+            targets: trackers and addresses.
+            interval: seconds between deliveries.
+            timeout: seconds for the remaining records after this process has died.
             warn: prints one line to the user.
         """
         for withheld in filter(None, (grants.withheld(target.uri) for target in targets)):
@@ -164,9 +164,9 @@ class Courier:
         return run.identity
 
     def finish(self, run_dir: Path, timeout: float) -> bool:
-        """Wait until a run that has ended is delivered, at most `timeout` seconds; return whether it is done with.
+        """Wait at most `timeout` seconds until an ended run is delivered; return whether it is.
 
-        A run that was named to an earlier process, which was killed, is not.
+        False also for a run that was sent to an earlier delivery process, which was killed.
         """
         if (run := self._runs.get(str(run_dir))) is None:
             return False
@@ -174,7 +174,7 @@ class Courier:
         until = time.monotonic() + timeout
         while not run.finished and self.alive and (left := until - time.monotonic()) > 0:
             sent, failing = run.sent, run.failing
-            # For servers that are known not to answer, no longer than something moves.
+            # Wait for failing servers only as long as there is progress.
             limit = min(left, FAILING_TIMEOUT_S) if failing else left
             self._wait(partial(run.moved, sent, failing), limit)
             if failing and not run.moved(sent, failing):
@@ -182,17 +182,17 @@ class Courier:
         return run.finished
 
     def finished(self, run_dir: Path) -> bool:
-        """Return whether the process is done with a run: up to the end that it has read."""
+        """Return whether the process has delivered a run up to its end record."""
         run = self._runs.get(str(run_dir))
         return run is not None and run.finished
 
     def failing(self, run_dir: Path) -> bool:
-        """Return whether the trackers take nothing of a run now."""
+        """Return whether all trackers of a run are failing."""
         run = self._runs.get(str(run_dir))
         return run is None or run.failing
 
     def forget(self, run_dir: Path) -> None:
-        """Keep nothing of a run that will not be asked for any more."""
+        """Drop the reports of a run that is no longer needed."""
         self._runs.pop(str(run_dir), None)
 
     def following(self, run_dir: Path) -> bool:
@@ -200,7 +200,7 @@ class Courier:
         return self._runs[str(run_dir)].acknowledged
 
     def close(self) -> None:
-        """Announce that no more runs will come; what is under way is delivered."""
+        """Announce that no more runs follow; pending records are still delivered."""
         with self._changed, contextlib.suppress(OSError):
             self._process.stdin.close()
 
@@ -209,16 +209,16 @@ class Courier:
             self._changed.wait_for(lambda: condition() or not self.alive, max(timeout, 0.0))
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        # A process that is dead, or stopped with a full pipe: the run goes on, its end says what was not sent.
+        # If the process is dead, or stopped with a full pipe, training continues; its end reports the records not sent.
         with self._changed, contextlib.suppress(OSError, ValueError):
             os.write(self._process.stdin.fileno(), (json.dumps(message) + "\n").encode())
 
     def _listen(self) -> None:
-        """Read what the process reports: a thread, which sleeps until there is something."""
+        """Read the process' reports; runs in a thread of its own."""
         rest = b""
-        # One buffer for all: of those that a read makes, and cuts to what has come, a megabyte of holes was left by 1,000 runs.
+        # One buffer for all reads: `read` allocates and shrinks one each time, which fragmented a megabyte in 1,000 runs.
         buffer = memoryview(bytearray(65536))
-        # Unbuffered: a buffer's lock that is held here would be in the way when Python ends.
+        # Unbuffered: a buffered pipe's lock, held here, would block Python's shutdown.
         with self._process.stdout as pipe:
             while size := pipe.readinto(buffer):
                 *lines, rest = (rest + buffer[:size]).split(b"\n")
@@ -234,7 +234,7 @@ class Courier:
     def _take(self, run: Followed, message: Mapping[str, Any]) -> None:
         with self._changed:
             run.acknowledged = True
-            # A report without a tracker's number is about all of them.
+            # A report without a tracker's number concerns all of them.
             for progress in [run.trackers[message["tracker"]]] if "tracker" in message else run.trackers:
                 progress.finished = message.get("finished", progress.finished)
                 progress.identity = message.get("identity", progress.identity)
@@ -246,7 +246,7 @@ class Courier:
 
 
 class _Process:
-    """The delivery process of this one, and the one that takes its place when it is gone."""
+    """Holder of this process' delivery process, and of the one that replaces it after its death."""
 
     def __init__(self) -> None:
         self._courier: Courier | None = None
@@ -284,5 +284,5 @@ def _environment() -> dict[str, str]:
 
 
 def unsent(run_dir: Path, target: Target, total: int) -> int:
-    """Return how many of `total` records a target does not have, by the file that the delivery process keeps."""
+    """Return the number of `total` records not delivered to a target, according to `tracking.json`."""
     return state.unsent(state.find(state.read(run_dir), target), total)

@@ -21,11 +21,11 @@ SHORTEST = 0.05  # seconds that records gather at least
 
 
 class Delivery:
-    """One run.
+    """The delivery of one run to all of its trackers.
 
     Args:
-        service: that it belongs to.
-        message: the message that named it.
+        service: the delivery process' service.
+        message: the training process' message about the run.
     """
 
     def __init__(self, service: Service, message: dict[str, Any]):
@@ -47,7 +47,7 @@ class Delivery:
 
     @property
     def remaining(self) -> float:
-        """Seconds until there is something to do."""
+        """Seconds until the next delivery."""
         return min((d.remaining for d in self.deliveries if not d.finished), default=0.0)
 
     def hurry(self) -> None:

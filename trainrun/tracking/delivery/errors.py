@@ -19,7 +19,7 @@ class Unsendable(Exception):
 
 
 class Refused(Exception):
-    """The place takes nothing until a user has mended it, as the message says."""
+    """The destination accepts nothing until a user has fixed it, as the message says."""
 
 
 class Deleted(Exception):

@@ -1,4 +1,4 @@
-"""A run's side of its delivery: hand the journal over to this process' delivery process, and wait a little at the end."""
+"""Start the delivery of one run by this process' delivery process, and wait for it at the end of the run."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Handover:
 
     Args:
         run_dir: its directory, absolute.
-        settings: where to, and when.
+        settings: targets and timing.
         warn: prints one line to the user.
 
     Attributes:
-        courier: the delivery process; None before `begin`, or where it could not be started.
+        courier: the delivery process; None before `begin`, or if it could not be started.
     """
 
     def __init__(self, run_dir: Path, settings: TrackingSettings, warn: Callable[[str], None]):
@@ -33,14 +33,14 @@ class Handover:
         self._left = settings.timeout  # seconds left for waiting
 
     def begin(self) -> None:
-        """Begin to deliver."""
+        """Start the delivery."""
         self.courier = start(self.run_dir, self.settings, max(self._left, 0.0), self.warn)
 
     def identity(self, limit: float) -> dict[str, str] | None:
-        """Return `{tracking_uri, experiment_id, run_id}` as soon as a tracker has given them, else None.
+        """Return `{tracking_uri, experiment_id, run_id}` as soon as a tracker has reported them, else None.
 
         Args:
-            limit: seconds to wait for it; they are taken from those that `finish` may wait.
+            limit: seconds to wait; they are subtracted from the time that `finish` may wait.
         """
         if self.courier is None or not any(
             trackers.find(t.tracker).identifies for t in self.settings.targets
@@ -57,7 +57,7 @@ class Handover:
 
         Args:
             total: records of the journal.
-            limit: seconds to wait; None: what `identity` has left of the setting `timeout`.
+            limit: seconds to wait; None: the setting `timeout` less the time that `identity` has waited.
         """
         lost = self.courier is not None and not self.courier.alive
         if lost and not self.courier.following(self.run_dir):
@@ -74,12 +74,12 @@ class Handover:
 def start(
     run_dir: Path, settings: TrackingSettings, limit: float, warn: Callable[[str], None]
 ) -> client.Courier | None:
-    """Have this process' delivery process deliver a run; return it, or None where it cannot be started.
+    """Have a run delivered by this process' delivery process; return that, or None if it cannot be started.
 
     Args:
         run_dir: its directory, absolute.
-        settings: where to, and when.
-        limit: seconds that what is left may take when this process is gone.
+        settings: targets and timing.
+        limit: seconds for the remaining records after this process has died.
         warn: prints one line to the user.
     """
     try:
@@ -92,7 +92,7 @@ def start(
 
 
 def not_sent(count: int, run_dir: str | Path) -> str:
-    """Return the line that says how many records the trackers do not have, and the way out."""
+    """Return a message with the number of records not delivered, and the command that delivers them."""
     path = Path(run_dir)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

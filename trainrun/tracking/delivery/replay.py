@@ -1,4 +1,4 @@
-"""One run's journal on its way to one tracker: delivered records are counted, others are tried again."""
+"""Replay one run's journal to one tracker: count the delivered records, and retry the others."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from trainrun.tracking.trackers import Tracker
 
 AT_ONCE = 1000  # metrics in one delivery
-WAITING = "not sent yet"  # why a file is left, before it was tried
-HELD = 20_000  # records that wait in memory; more wait in the journal
-ANEW = 3  # times that a run which the server has lost is recorded anew
+WAITING = "not sent yet"  # reason in `Cursor.left` of a file that was not tried yet
+MAX_PENDING = 20_000  # records in memory; further ones are read later
+MAX_RESTARTS = 3  # of a run that the server has lost
 END_GRACE_S = (
     2.0  # that the end waits for files: normally they are at the store when the run is FINISHED there
 )
@@ -54,17 +54,16 @@ class Follower:
         self.sent = 0  # records delivered by this follower
         self.advanced = time.monotonic()  # when the delivery moved on last
         self.ended = False  # whether the newest record is an end
-        self._anew = 0
+        self._restarts = 0
         head = journal.first(cursor.run_dir / status.JOURNAL)
-        whole = origin.at_home(
-            cursor.run_dir, head
-        )  # else the journal may say further on that it is a copy's
-        self._copy = None if whole else origin.copied(journal.read(cursor.run_dir / status.JOURNAL).records)
+        # Only the journal of a run that has moved may have a later record which declares it a copy.
+        at_home = origin.at_home(cursor.run_dir, head)
+        self._copy = None if at_home else origin.copied(journal.read(cursor.run_dir / status.JOURNAL).records)
         self._begin()
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended and there is nothing more to try."""
+        """Whether the run has ended and nothing is pending."""
         return self.ended and not self._pending and not self.files
 
     @property
@@ -107,7 +106,7 @@ class Follower:
             self.pass_on()
 
     def verify(self) -> None:
-        """Look whether the store still has the run that it was sent; if not, everything is to be sent again.
+        """Check that the server still has the run; if it does not, start the delivery over.
 
         Raises:
             Deleted: a user has deleted the run on the server.
@@ -118,31 +117,31 @@ class Follower:
                 self.tracker.check()
                 self._read()
                 if self._start is not None:
-                    self.tracker.open(self._start)  # where the run stands may have changed, too
+                    self.tracker.open(self._start)  # its parent run may have changed, too
             except Exception as error:
                 self._lost(error)
 
     def _lost(self, error: Exception) -> None:
-        """Begin anew where the server has lost the run; otherwise raise what happened."""
+        """Start the delivery over if the server has lost the run; otherwise raise the error."""
         kind = self.tracker.kind(error)
         if kind == errors.DELETED:
             self.cursor.deleted = True
             self.cursor.save()
             why = f"{self.tracker.title} run {self.cursor.run_id} was deleted on the tracking server"
             raise Deleted(why if self.cursor.run_id else str(error)) from error
-        if kind != errors.GONE or self._anew >= ANEW:
+        if kind != errors.GONE or self._restarts >= MAX_RESTARTS:
             raise error
-        self._anew += 1
+        self._restarts += 1
         if self.cursor.run_id is not None:
             self.say(
-                f"the tracking server has lost {self.tracker.title} run {self.cursor.run_id}: it is recorded anew, from the "
+                f"the tracking server has lost {self.tracker.title} run {self.cursor.run_id}: it is sent again from the "
                 "beginning."
             )
         self.cursor.forget()
         self._begin()
 
     def retry_left(self) -> None:
-        """Try once more what the store would not take; files have a queue of their own."""
+        """Retry the records that the store has refused, except files, which have a queue of their own."""
         self._read()
         if not self.cursor.left or self._start is None or self.cursor.deleted:
             return
@@ -170,12 +169,12 @@ class Follower:
         self._end_due: float | None = None  # when the end is sent, whether or not files are under way
         self.files.clear()
         self._once = history.Once()
-        self._tagged = 0  # differences that a tag names
+        self._tagged = 0  # number of differences listed in the run's tag
         self.tracker.begin()
 
     def _read(self) -> None:
-        """Take in what the journal has gained; not without end while a server is away."""
-        if len(self._pending) > HELD:
+        """Read new records of the journal, at most about `MAX_PENDING` while a server is down."""
+        if len(self._pending) > MAX_PENDING:
             return
         number = self._tail.count
         for record in self._tail.read():
@@ -195,12 +194,12 @@ class Follower:
     def _begin_attempt(self, start: dict[str, Any], number: int) -> None:
         if self._start is None:
             self._start = start if self._copy is None else origin.start_of_copy(start, self._copy)
-        else:  # a resumed run: what it does again was recorded before
+        else:  # a resumed run repeats steps after its checkpoint, whose records were delivered before
             self._once.begin(start, journal.read(self._tail.path).records[:number])
             self._tagged = 0
 
     def _portion(self) -> int:
-        """Return how many of the pending records go together: metrics do, others go alone."""
+        """Return how many pending records go into one request: metrics are sent together, others one by one."""
         count, metrics = 0, 0
         for _, record in self._pending:
             if record["kind"] not in history.METRICS:
@@ -256,12 +255,12 @@ class Follower:
             return
         try:
             if portion[0][1]["kind"] == "end":
-                self._tell_differences()
+                self._tag_differences()
             self._send([record for _, record in portion])
         except Exception as error:
             if self.tracker.kind(error) not in (errors.INVALID, errors.RACE):
                 raise
-            if len(portion) > 1:  # one of them: the others are not to suffer for it
+            if len(portion) > 1:  # one record is refused: send them one by one
                 for one in portion:
                     self._deliver([one])
                 return
@@ -279,12 +278,12 @@ class Follower:
             try:
                 return self.tracker.deliver(records)
             except Exception as error:
-                # Two runs that begin at once may make the same thing, such as the dataset that both name.
+                # Two runs that begin at once may create the same object, such as their dataset.
                 if pause is None or self.tracker.kind(error) != errors.RACE:
                     raise
                 time.sleep(pause)
 
-    def _tell_differences(self) -> None:
+    def _tag_differences(self) -> None:
         differing = self._once.differing
         if len(differing) > self._tagged:
             first = "; ".join(differing[:10])

@@ -1,7 +1,7 @@
-"""`tracking.json`: how much of a run's journal each tracker has, and which run it is there; one entry a tracker and address.
+"""`tracking.json`: the delivery state of a run, with one entry for each tracker and address.
 
-The journal is written by the training process alone, this file by the process that delivers, under the lock of the run. It
-may be lost: then everything is sent again, and the store keeps what it has.
+An entry has the run's id there and the number of journal records delivered. Only the delivering process writes this file, under
+the run's lock; only the training process writes the journal. If the file is lost, everything is sent again; the trackers drop duplicates.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 from trainrun.util import paths, redaction
 
 FILE = "tracking.json"
-LOCK = ".tracking.lock"  # the right to deliver a run, and to write its last record in its stead
+LOCK = ".tracking.lock"  # held while delivering a run, and while writing the end record of a killed one
 
 
 class Target(NamedTuple):
-    """Where a run is to be sent.
+    """A tracker and address that a run is delivered to.
 
     Args:
-        tracker: its name.
-        uri: its address, resolved; may hold a password, and is therefore written nowhere.
+        tracker: name of the tracker.
+        uri: resolved address; may contain a password, and is therefore never written to a file.
         experiment: the experiment's name; empty where the tracker has none.
-        settings: the tracker's own.
+        settings: further settings of the tracker.
     """
 
     tracker: str
@@ -45,11 +45,11 @@ class Target(NamedTuple):
 
 
 class Cursor:
-    """How far a run is delivered to one target.
+    """The delivery state of a run for one target.
 
     Args:
         run_dir: the run's directory.
-        target: where to.
+        target: tracker and address.
     """
 
     def __init__(self, run_dir: str | Path, target: Target):
@@ -57,10 +57,10 @@ class Cursor:
         entry = find(read(run_dir), target) or {}
         self.run_id: str | None = entry.get("run_id")
         self.experiment_id: str | None = entry.get("experiment_id")
-        self.next: int = entry.get("next", 0)  # records before this number are delivered
-        self.left: dict[str, str] = dict(entry.get("left") or {})  # but for these: number -> why
+        self.next: int = entry.get("next", 0)  # records before this number are delivered …
+        self.left: dict[str, str] = dict(entry.get("left") or {})  # … except these: number -> reason
         self.deleted = bool(entry.get("deleted"))  # a user has deleted the run on the server
-        self.parent_id: str | None = entry.get("parent_run_id")  # the run that it stands below there
+        self.parent_id: str | None = entry.get("parent_run_id")  # its parent run on the server
         self._closed = False
 
     @property
@@ -75,7 +75,7 @@ class Cursor:
         }
 
     def forget(self) -> None:
-        """Begin anew: the server has lost the run."""
+        """Reset the state: the server has lost the run, and everything is sent again."""
         self.run_id = self.experiment_id = self.parent_id = None
         self.next, self.left, self.deleted = 0, {}, False
 
@@ -84,7 +84,7 @@ class Cursor:
         self._closed = True
 
     def save(self) -> None:
-        """Write the file, whole or not at all; this target's entry is the last."""
+        """Write the file atomically, with this target's entry last."""
         if self._closed:
             return
         others = [e for e in read(self.run_dir) if not _is_of(e, self.target)]
@@ -99,7 +99,7 @@ class Cursor:
             **({"left": self.left} if self.left else {}),
             **({"deleted": True} if self.deleted else {}),
         }
-        # No fsync: after a power failure an old one, or none, costs only time.
+        # No fsync: an old or missing file after a power failure only causes duplicates, which the trackers drop.
         with paths.whole(self.run_dir / FILE) as new:
             new.write_text(json.dumps({"deliveries": [*others, entry]}, indent=1) + "\n", encoding="utf-8")
 
@@ -132,7 +132,7 @@ def find(entries: list[dict[str, Any]], target: Target) -> dict[str, Any] | None
 
 
 def _is_of(entry: Mapping[str, Any], target: Target) -> bool:
-    # Entries of before there were several trackers name none.
+    # Entries written before trainrun had several trackers have no "tracker".
     return (entry.get("tracker", target.tracker), entry["tracking_uri"], entry["experiment"]) == (
         target.tracker,
         target.address,
@@ -141,21 +141,21 @@ def _is_of(entry: Mapping[str, Any], target: Target) -> bool:
 
 
 def latest(run_dir: str | Path) -> list[dict[str, Any]]:
-    """Return each tracker's entry that was delivered to last; the latest of all is the last."""
+    """Return for each tracker the entry that was delivered to last, ordered by time."""
     entries: dict[Any, dict[str, Any]] = {}
     for entry in read(run_dir):
         entries.pop(entry.get("tracker"), None)
         entries[entry.get("tracker")] = entry
-    # Entries of before there were several trackers name none; a later one that names it stands in their place.
+    # Entries written before trainrun had several trackers have no "tracker"; a later entry replaces them.
     return [e for name, e in entries.items() if name is not None or len(entries) == 1]
 
 
 def unsent_of(run_dir: str | Path, count: int, total: int) -> int:
-    """Return how many of a journal's `total` records the trackers of a run do not have.
+    """Return the number of a journal's `total` records not delivered, summed over the trackers.
 
     Args:
         run_dir: the run's directory.
-        count: trackers that the run was to go to.
+        count: number of trackers in the run's config.
         total: records of the journal.
     """
     entries = latest(run_dir)
@@ -164,12 +164,12 @@ def unsent_of(run_dir: str | Path, count: int, total: int) -> int:
 
 
 def run_id(run_dir: str | Path) -> str | None:
-    """Return the id that the run has where it was delivered last, or None."""
+    """Return the run's id at the tracker that it was delivered to last, or None."""
     return next((e["run_id"] for e in reversed(latest(run_dir)) if e.get("run_id")), None)
 
 
 def unsent(entry: Mapping[str, Any] | None, total: int) -> int:
-    """Return how many of a journal's `total` records a target does not have."""
+    """Return the number of a journal's `total` records that are not delivered to a target."""
     if entry is None:
         return total
     return max(total - entry["next"], 0) + len(entry.get("left") or {})

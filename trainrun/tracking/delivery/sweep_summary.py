@@ -1,4 +1,4 @@
-"""The summary of a sweep; fast for thousands of trials, because only the ends of their journals are read."""
+"""Summarize a sweep; fast for thousands of trials, because only the last records of their journals are read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ BEST = "best_"  # before the objective's name, in the metrics of a sweep's own j
 
 
 class Folded(NamedTuple):
-    """One sweep.
+    """The summary of one sweep.
 
     Args:
         status, reason: of the sweep as a whole.
-        started: unix seconds; 0.0: not known.
-        counts: status -> trials that have begun.
-        total: trials there are to be; None: not known.
+        started: unix seconds; 0.0 if unknown.
+        counts: status -> number of started trials.
+        total: planned number of trials, or None if unknown.
         metric, value: the objective and its best value so far, or None.
-        swept: what is varied, as overrides.
-        records: those of each journal, the sweep's own too: directory -> how many.
-        trackers: how many the sweep is sent to.
+        swept: the search space, as overrides.
+        records: directory -> number of journal records, of the trials and the sweep itself.
+        trackers: number of trackers that the sweep is delivered to.
     """
 
     status: str
@@ -42,7 +42,7 @@ class Folded(NamedTuple):
 
 
 def fold(sweep_dir: Path) -> Folded:
-    """Return a sweep's summary; a sweep or trial with status RUNNING whose process is gone is marked KILLED."""
+    """Return a sweep's summary; a sweep or trial with status RUNNING whose process has died is marked KILLED."""
     counts: Counter[str] = Counter()
     records: dict[Path, int] = {}
     for run_dir in find.trials(sweep_dir):
@@ -74,7 +74,7 @@ def fold(sweep_dir: Path) -> Folded:
 
 
 def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
-    """Return how many records of a sweep and its trials their trackers do not have; None: they go to none."""
+    """Return the number of undelivered records of a sweep and its trials; None if they have no tracker."""
     if not sweep.trackers:
         return None
     missing = 0
@@ -84,7 +84,7 @@ def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
 
 
 def _without_journal(counts: Counter[str], total: int | None) -> str:
-    """Return the status of a sweep that an older trainrun recorded: without a journal of its own."""
+    """Return the status of a sweep without a journal, as recorded by an older version."""
     if counts["RUNNING"]:
         return "RUNNING"
     return "FINISHED" if total is not None and counts.total() >= total else "KILLED"

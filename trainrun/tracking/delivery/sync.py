@@ -1,4 +1,4 @@
-"""A run delivered on request, by the code of the delivery process, while the user waits."""
+"""`trainrun sync`: deliver a run's missing records in the foreground, with the code of the delivery process."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.util import background, file_lock, grants
 from trainrun.util.file_lock import FileLock
 
-LOCK_TIMEOUT_S = 40.0  # a delivery process of a run that has ended needs no longer
+LOCK_TIMEOUT_S = 40.0  # longer than the delivery process of an ended run holds the lock
 POLL_INTERVAL_S = 0.2
 SHORTEST_TIMEOUT_S = 5.0  # a server may take so long for one request, whatever `timeout` is
 UPLOAD_BYTES_PER_S = 100_000  # a file that is sent more slowly counts as hanging
 
 
 class Synced(NamedTuple):
-    """What `run` has done.
+    """The result of `run`.
 
     Args:
-        text: one line a tracker; empty where there was nothing to do.
-        unsent: records that are still not delivered.
+        text: one line a tracker; empty if nothing was missing.
+        unsent: number of records still not delivered.
         deleted: whether a user has deleted the run at the tracker, so that nothing is sent.
     """
 
@@ -38,11 +38,11 @@ class Synced(NamedTuple):
 
 
 class Where(NamedTuple):
-    """What the user asked for in place of the targets that a run names itself; None: as the run says.
+    """Targets on the command line, which replace those in the run's record; None: as recorded.
 
     Args:
         tracker: its name.
-        uri, experiment: its address, and its experiment.
+        uri, experiment: its address and experiment.
     """
 
     tracker: str | None = None
@@ -84,15 +84,15 @@ def run(
 
 
 def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target]:  # noqa: B008 - it cannot change
-    """Return where a run is to go: where its first record says, else where it was sent before, else to the default tracker.
+    """Return a run's targets: those in its first record, else those it was delivered to before, else the default tracker.
 
     Args:
         run_dir: the run's directory.
         start: its journal's first record.
-        where: what the user asked for.
+        where: targets on the command line.
 
     Raises:
-        UserError: there is no such tracker, or an address held a password, which no file has.
+        UserError: there is no such tracker, or an address has a redacted password.
     """
     recorded = trackers.recorded(start)
     if not recorded:  # recorded with tracking=none

@@ -19,11 +19,9 @@ from trainrun.util import imports
 if TYPE_CHECKING:
     from trainrun.tracking.delivery.delivery import Delivery
 
-# The interval of a run's delivery grows with its age: a tenth of it, at most 10 seconds. Each delivery takes processor time of a
-# training that uses all cores.
-SHARE, SELDOM = 0.1, 10.0
-# With many runs at once the interval grows by so many seconds for each of them.
-CROWD = 0.1
+# Each delivery takes processor time from the training, so the interval grows: to this share of the run's age, or by the number of
+# live runs.
+INTERVAL_BY_AGE, INTERVAL_PER_RUN_S, LONGEST_INTERVAL_S = 0.1, 0.1, 10.0
 
 
 class TrackerDelivery:
@@ -31,8 +29,8 @@ class TrackerDelivery:
 
     Args:
         run: the run's delivery as a whole.
-        number: of the tracker among the run's.
-        target: where to.
+        number: index of the tracker among the run's.
+        target: tracker and address.
     """
 
     def __init__(self, run: Delivery, number: int, target: Target):
@@ -51,7 +49,7 @@ class TrackerDelivery:
 
     @property
     def remaining(self) -> float:
-        """Seconds until there is something to do."""
+        """Seconds until the next delivery."""
         due = self._due - time.monotonic()
         if self.follower is not None and not self._deleted:
             due = min(due, self.follower.pause)
@@ -71,8 +69,8 @@ class TrackerDelivery:
     def postpone(self) -> None:
         """Set the next turn."""
         now = time.monotonic()
-        seldom = max(SHARE * (now - self._began), CROWD * self.run.service.live)
-        self._due = now + max(self.run.interval, min(seldom, SELDOM))
+        grown = max(INTERVAL_BY_AGE * (now - self._began), INTERVAL_PER_RUN_S * self.run.service.live)
+        self._due = now + max(self.run.interval, min(grown, LONGEST_INTERVAL_S))
 
     def work(self) -> None:
         """Deliver new records.
@@ -83,7 +81,7 @@ class TrackerDelivery:
         if self.follower is None:
             prepare(self.target.tracker)
             service, cursor = self.run.service, Cursor(self.run.run_dir, self.target)
-            # A delivery process before this one may have made runs that it could not write down any more.
+            # An earlier delivery process may have created runs whose ids it could not save.
             tracker = self.tracker(cursor, since=service.began)
             files = FileQueue(service.file_thread(self.target.tracker, self.target.uri).submit, service.wake)
             self.follower = Follower(cursor, tracker, self.run.warn, self._report, files)
@@ -98,7 +96,7 @@ class TrackerDelivery:
             self.finish()
 
     def _files_failing(self) -> str | None:
-        """Return why files are not taken, or None; the user is told once, if it is no matter of a moment."""
+        """Return why the store refuses files, or None; warn the user once, unless the error may be temporary."""
         follower = self.follower
         if (error := follower.files.error) is None:
             return None
@@ -109,8 +107,8 @@ class TrackerDelivery:
             self.run.service.warned.add(place)
             console.log("".join(traceback.format_exception(error)))
             self.run.warn(
-                f"the artifact store of {self.target.address} takes no files ({reason}); metrics and the run's end are sent, the "
-                f"files are tried again: trainrun sync {self.run.run_dir}"
+                f"the artifact store of {self.target.address} accepts no files ({reason}); metrics and the run's end are sent, "
+                f"files are retried later: trainrun sync {self.run.run_dir}"
             )
         return reason
 
@@ -121,14 +119,14 @@ class TrackerDelivery:
             console.log("".join(traceback.format_exception(error)))
         tracker = self.follower.tracker if self.follower is not None else None
         kind = errors.kind(error) if tracker is None else tracker.kind(error)
-        # One failure may be a server that is just being started again, or a database that others are writing to.
+        # A single failure may be a server that is restarting, or a database that is locked.
         if self.backoff.failures < 2 and kind == errors.PASSING:
             return
         reason = errors.reason(error) if tracker is None else tracker.reason(error)
         if self.target.uri not in self.run.service.warned:
             self.run.service.warned.add(self.target.uri)
             self.run.warn(
-                f"{self.target.address} takes no records ({reason}); the run goes on, and its journal keeps everything."
+                f"{self.target.address} accepts no records ({reason}); the run goes on, and its journal keeps everything."
             )
         self._report(failing=reason)
 
@@ -140,7 +138,7 @@ class TrackerDelivery:
         self.run.report(tracker=self.number, finished=True)
 
     def _leave_deleted(self, reason: str) -> None:
-        """Send nothing more, but keep the run's lock until it ends."""
+        """Stop sending, but hold the run's lock until it ends."""
         if not self._deleted:
             self._deleted = True
             self.run.warn(

@@ -1,4 +1,4 @@
-"""The tracker MLflow, and the only place that knows it.
+"""The MLflow tracker; the only package that imports MLflow.
 
 In come records of a journal; out go runs, metrics, files and models in an MLflow store. Begin with `tracker.py`.
 """

@@ -1,4 +1,4 @@
-"""The parameters of a run's attempts: MLflow lets none change, so a resumed run adds what is new, and names what differs."""
+"""Parameters of a resumed run: MLflow's are immutable, so new ones are added and changed ones are listed in a tag."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from trainrun.tracking.mlflow import limits
 
 
 class Attempt(NamedTuple):
-    """What one attempt at a run brings to its parameters.
+    """One attempt at a run, and its parameters relative to the earlier attempts.
 
     Args:
         number: 0 for the first, 1 for the first resumed one.
-        fresh: those that no earlier one had.
-        changed: those that are other than they were.
+        fresh: parameters that no earlier attempt had.
+        changed: parameters whose value differs from that of an earlier attempt.
     """
 
     number: int
@@ -22,7 +22,7 @@ class Attempt(NamedTuple):
     changed: dict[str, str]
 
     def summary(self, resumed_from: Any) -> str:
-        """Return in one line where the attempt went on, and with which other parameters."""
+        """Return one line: the checkpoint that the attempt resumed from, and its changed parameters."""
         return "; ".join([f"from {_place(resumed_from)}", *(f"{k}={v}" for k, v in self.changed.items())])
 
 
@@ -35,10 +35,10 @@ class Attempts:
         self._by_record: dict[int, Attempt] = {}
 
     def of(self, start: Mapping[str, Any]) -> Attempt:
-        """Return what an attempt brings; the same again where sending it failed half-way.
+        """Return the attempt of a start record; a repeated call, after a failed request, returns the same one.
 
         Args:
-            start: its first record.
+            start: the attempt's first record.
         """
         seq = start.get("seq", -1)
         if seq not in self._by_record:

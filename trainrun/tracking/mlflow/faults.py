@@ -1,4 +1,4 @@
-"""MLflow's exceptions: what is to be done about each, and how it is put in one line."""
+"""Classify MLflow's exceptions by the reaction to them, and shorten their messages to one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INVALID = {
     "ALREADY_EXISTS",
     "NOT_IMPLEMENTED",
 }
-# Where MLflow and the libraries below it hide what happened, the plainest first.
+# Patterns that find the cause in the messages of MLflow and the libraries below it, the most specific first.
 _PLAIN = (
     (re.compile(r"too many (\d+) error responses|failed with error code (\d+)"), "it answers {}"),
     (re.compile(r"(timed out)"), "no answer in time"),
@@ -25,7 +25,7 @@ _PLAIN = (
 
 
 def kind(error: BaseException) -> str:
-    """Return which fault of `delivery.errors` an exception is."""
+    """Return the kind of an exception, one of the constants in `delivery.errors`."""
     code, text = getattr(error, "error_code", None), str(error)
     if isinstance(error, errors.Deleted | errors.Refused | errors.Unsendable):
         return errors.kind(error)

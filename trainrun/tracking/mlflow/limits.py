@@ -1,4 +1,4 @@
-"""What MLflow takes: lengths, characters, sizes of a batch. What it would refuse is made acceptable here."""
+"""MLflow's limits on lengths, characters and batch sizes; names and values are adapted to them here."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
 
 
 class Names:
-    """Give each name one that MLflow takes; two names never become one.
+    """Map each name to one that MLflow accepts; different names stay different.
 
-    The same names in the same order give the same result, so that a later process goes on where one stopped.
+    The result depends only on the names and their order, so a later process continues with the same mapping.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Names:
 
 
 def key(name: str) -> str:
-    """Return a name without what MLflow refuses in one."""
+    """Return a name with the characters that MLflow refuses replaced."""
     safe = _REFUSED.sub("_", str(name))
     if os.path.normpath(safe) != safe or safe.startswith(("/", ".")):  # MLflow takes names for paths
         safe = safe.replace("/", "_").strip(".") or "_"
@@ -44,20 +44,20 @@ def key(name: str) -> str:
 
 
 def value(setting: Any) -> str:
-    """Write a value as one types it in YAML."""
+    """Return a value as it is written in YAML."""
     if isinstance(setting, str | float):
         return str(setting)
     return json.dumps(setting, default=str, ensure_ascii=False)
 
 
 def cut(text: str, length: int) -> str:
-    """Return the text, at most `length` long, and without what a database or UTF-8 cannot hold."""
+    """Return the text cut to `length` characters, without those that a database or UTF-8 cannot store."""
     text = text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def milliseconds(record: Mapping[str, Any]) -> int:
-    """Return a record's time as MLflow counts it; a clock set before 1970 counts as 1970."""
+    """Return a record's time in milliseconds since 1970; a clock set to an earlier year gives 0."""
     try:
         return max(int(record["time"] * 1000), 0)
     except (KeyError, TypeError, ValueError, OverflowError):

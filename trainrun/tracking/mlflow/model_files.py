@@ -1,4 +1,4 @@
-"""A .keras file as a model of MLflow's tensorflow flavour, written without loading it: TensorFlow is not imported."""
+"""Write a .keras file as an MLflow model of the tensorflow flavour, without loading it or importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def write_model(
 
 
 def _requirements(path: Path) -> list[str]:
-    """Return what loads the model; trainrun itself only if the model has parts of ours."""
+    """Return the packages needed to load the model; trainrun only if the model contains its classes."""
     names = ["mlflow", "tensorflow", "keras", "numpy"]
     with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
         config = json.loads(file.read("config.json"))

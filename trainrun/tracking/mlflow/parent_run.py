@@ -1,8 +1,8 @@
 """Choose the MLflow parent run: the trial's sweep, else the run in `MLFLOW_RUN_ID`.
 
-`MLFLOW_RUN_ID` asks MLflow's own calls to write *into* that run. All trials of a sweep inherit it, and would write over one
-another (mlflow #7152, #15713). So nothing of ours is written into it: a run that is started with it, or the parent run of a
-sweep, is a run of its own, nested below that one if the tracking server has it.
+MLflow's own calls write *into* the run in `MLFLOW_RUN_ID`. All trials of a sweep inherit the variable, and would overwrite one
+another (mlflow #7152, #15713). Therefore trainrun writes nothing into that run: a run or sweep started with the variable is a
+separate run, nested below it if the tracking server has it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ VARIABLE = "MLFLOW_RUN_ID"
 
 
 def of_sweep(run_dir: str | Path, target: Target) -> str | None:
-    """Return the MLflow run of a trial's sweep; None while the server has none, or where there is no sweep.
+    """Return the id of the MLflow run of a trial's sweep; None while the server has none, or if the run is no trial.
 
-    The sweep's `tracking.json` alone has it: a trial is delivered after its sweep, and a trial whose tag is missing or another
-    gets it with its next delivery or `trainrun sync`.
+    Only the sweep's `tracking.json` stores it: trials are delivered after their sweep, and a trial whose tag is missing or
+    differs is corrected by its next delivery or `trainrun sync`.
     """
     folder = find.sweep_of(run_dir)
     return None if folder is None else (state.find(state.read(folder), target) or {}).get("run_id")
 
 
 def of_variable(client: Any, start: Mapping[str, Any]) -> str | None:
-    """Return the run that `MLFLOW_RUN_ID` named when the run began, if this server has it.
+    """Return the id in `MLFLOW_RUN_ID` when the run began, or None if this server has no such run.
 
     Args:
         client: MLflow's.
@@ -42,7 +42,7 @@ def of_variable(client: Any, start: Mapping[str, Any]) -> str | None:
     if not named:
         return None
     try:
-        # With a parent that the server does not know, MLflow's pages would show the run nowhere.
+        # With a parent that does not exist on the server, MLflow's pages would not show the run at all.
         return client.get_run(named).info.run_id
     except Exception as error:
         if faults.kind(error) in (errors.GONE, errors.INVALID):
@@ -51,5 +51,5 @@ def of_variable(client: Any, start: Mapping[str, Any]) -> str | None:
 
 
 def in_environment() -> str | None:
-    """Return the run that the environment names."""
+    """Return the value of `MLFLOW_RUN_ID`, or None."""
     return os.environ.get(VARIABLE) or None

@@ -1,4 +1,4 @@
-"""A run's tags in MLflow, and the one among them by which it is found again."""
+"""A run's tags in MLflow; one of them, `trainrun.key`, is the key for finding the run on a server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ KEY = "trainrun.key"
 
 
 def key_of(start: Mapping[str, Any]) -> str:
-    """Return what identifies a run on every server: a hash of its journal's first record, so that none has to be kept."""
+    """Return the key of a run on any server: a hash of its journal's first record, so that it need not be stored."""
     parts = [str(start.get(k)) for k in ("run_id", "host", "run_dir", "pid", "time")]
     parts += [start["copy"]] if start.get("copy") else []  # of a copy, which is another run
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def of(start: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that a run begins with.
+    """Return the tags that a run is created with.
 
     Args:
         start: its journal's first record.

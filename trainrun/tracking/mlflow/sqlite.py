@@ -1,4 +1,4 @@
-"""MLflow's SQLite file: made beside its place and put there whole, so that nothing that interrupts leaves half of one."""
+"""Create MLflow's SQLite file under a temporary name and rename it when it is complete, so that an interruption leaves none."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ from trainrun.util.file_lock import FileLock
 PREFIX = "sqlite:///"
 FILE = "file://"
 ARTIFACTS = "mlartifacts"  # the folder of the files, beside the database
-LOCK_TIMEOUT_S = 60.0  # for another process that makes the file, which takes 3 s
-BUSY_TIMEOUT_S = 5.0  # for another process that writes to it
-SETTLED_S = (
-    20.0  # a file without runs that was written to less long ago may still be being made, by MLflow itself
-)
+LOCK_TIMEOUT_S = 60.0  # wait for another process that creates the file, which takes 3 s
+BUSY_TIMEOUT_S = 5.0  # wait for another process that writes to it
+SETTLED_S = 20.0  # an incomplete file modified more recently may be one that MLflow itself is creating
 
 
 def file_of(uri: str) -> Path | None:
@@ -33,14 +31,14 @@ def file_of(uri: str) -> Path | None:
 
 
 def connect(uri: str) -> Any:
-    """Return MLflow's client of a tracking store; a SQLite file is made first where there is none.
+    """Return MLflow's client of a tracking store; a missing SQLite file is created first.
 
-    MLflow itself makes it in about 50 migrations of the file in place; what interrupts those leaves a file that it cannot go
-    on with. One that an older version left so is set aside if no run is in it.
+    MLflow itself creates the file by about 50 migrations in place; if they are interrupted it cannot continue with the file.
+    A file that an older version left incomplete is set aside if it holds no run.
 
     Raises:
         errors.Refused: the file is a folder, no database, not writable, or damaged with runs in it.
-        TimeoutError: another process does not finish making it.
+        TimeoutError: another process does not finish creating it.
     """
     from mlflow import MlflowClient
 
@@ -76,7 +74,7 @@ def _exists(file: Path) -> bool:
 
 
 def _make(file: Path) -> None:
-    """Make the file, one process at a time: a copy of it appears under its name only when it is whole and on the disk."""
+    """Create the file, one process at a time; it gets its name only when it is complete and written to disk."""
     from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -84,7 +82,7 @@ def _make(file: Path) -> None:
     lock = FileLock(file.with_name(f".{file.name}.lock"))
     if not lock.acquire(LOCK_TIMEOUT_S):
         raise TimeoutError(
-            f"{file_lock.in_words(lock.holder)} has been making {file} for {LOCK_TIMEOUT_S:g} s"
+            f"{file_lock.in_words(lock.holder)} has been creating {file} for {LOCK_TIMEOUT_S:g} s"
         )
     new = file.with_name(f".{file.name}.new")
     try:
@@ -102,11 +100,11 @@ def _make(file: Path) -> None:
 
 
 def _place(new: Path, file: Path) -> None:
-    """Give the new file its name, unless MLflow itself has made one of that name meanwhile."""
+    """Rename the new file to its name, unless MLflow itself has created one meanwhile."""
     try:
         os.link(new, file)
     except FileExistsError:
-        if not _exists(file):  # an empty one is as good as none
+        if not _exists(file):  # an empty file counts as missing
             os.replace(new, file)
     except OSError:  # a file system without hard links
         os.replace(new, file)
@@ -127,7 +125,7 @@ def _sync(path: Path) -> None:
 
 
 def _expected_tables() -> set[str]:
-    """Return the tables of a whole file of the installed MLflow."""
+    """Return the tables of a complete database of the installed MLflow."""
     from mlflow.store.db.base_sql_model import Base
 
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")  # declares them
@@ -135,7 +133,7 @@ def _expected_tables() -> set[str]:
 
 
 def _contents(file: Path) -> tuple[set[str], int]:
-    """Return the file's tables and its number of runs, without MLflow, which tries for minutes to open what is no database."""
+    """Return the file's tables and number of runs, without MLflow, which retries for minutes if the file is no database."""
     address = f"file:{quote(str(file))}?mode=rw"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
@@ -156,9 +154,9 @@ def _contents(file: Path) -> tuple[set[str], int]:
 
 
 def _move_files(file: Path) -> None:
-    """Have the experiments of a database that was copied or moved keep their files beside it, not in the former place.
+    """Update the artifact locations of a database that was copied or moved: its artifact folder lies beside it.
 
-    Runs whose files have come along name them where they are now.
+    Runs whose artifacts were copied along get their new location.
     """
     here = file.parent.resolve() / ARTIFACTS
     with contextlib.closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as database:
@@ -166,7 +164,7 @@ def _move_files(file: Path) -> None:
             experiments = database.execute(
                 "SELECT experiment_id, artifact_location FROM experiments"
             ).fetchall()
-        except sqlite3.DatabaseError:  # not whole
+        except sqlite3.DatabaseError:  # incomplete
             return
         for number, location in experiments:
             folder = Path(unquote(str(location).removeprefix(FILE)))
@@ -201,19 +199,19 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _set_aside(file: Path, age: float) -> None:
-    """Rename a file that is not whole and holds no run.
+    """Rename an incomplete file that holds no run.
 
     Args:
         file: the database.
-        age: seconds since it was last written to.
+        age: seconds since it was last modified.
 
     Raises:
-        BlockingIOError: it is so young that it may be one that MLflow itself is just making.
+        BlockingIOError: it was modified so recently that MLflow itself may be creating it.
     """
     if age < SETTLED_S:
         raise BlockingIOError(
-            f"{file} is not whole yet: another process is making it, or was killed while it did"
+            f"{file} is incomplete: another process is creating it, or was killed while it did"
         )
     aside = file.with_name(f"{file.name}.broken-{time.time_ns()}")
     os.replace(file, aside)
-    console.log(f"{file} was never whole, and held no run: it is set aside as {aside.name}")
+    console.log(f"{file} is incomplete and holds no run: it is set aside as {aside.name}")

@@ -1,4 +1,4 @@
-"""The tracking store by its address, its experiments, and mlflow imported without a sound."""
+"""Resolve the tracking store's address, get or create experiments, and import mlflow without its console output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CREDENTIALED = (
     "https:",
     "mlflow-artifacts:",
 )  # addresses of files that MLflow sends its own credentials to
-PATIENCE = 30  # seconds for one request
+REQUEST_TIMEOUT_S = 30
 
 
 def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
@@ -50,35 +50,35 @@ def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
 
 
 def address(uri: str | None) -> str:
-    """Return the address of the tracking store, a password that was hidden in it taken from the environment.
+    """Return the address of the tracking store; one whose password is redacted is taken from the environment.
 
     Raises:
-        UserError: the environment has none.
+        UserError: the password is redacted, and `MLFLOW_TRACKING_URI` is not set.
     """
     if uri is not None and redaction.HIDDEN in uri and not os.environ.get(VARIABLE):
         raise UserError(
-            f"the run goes to {uri}, and its password is in no file: give the address in {VARIABLE}, "
-            "or to `trainrun sync` with --uri."
+            f"the run is delivered to {uri}, whose password no file stores: set {VARIABLE} to the whole address, "
+            "or pass it to `trainrun sync` with --uri."
         )
     return resolve_uri(None if uri is not None and redaction.HIDDEN in uri else uri)
 
 
 def experiment(client: Any, target: Target) -> str:
-    """Return the id of a target's experiment, which is made if need be.
+    """Return the id of a target's experiment; a missing one is created.
 
     Args:
         client: MLflow's.
         target: the address and the experiment's name.
 
     Raises:
-        errors.Deleted: a user has deleted the experiment; it is not restored without their knowing.
+        errors.Deleted: a user has deleted the experiment; it is not restored unasked.
     """
     known = client.get_experiment_by_name(target.experiment)
     if known is None:
         try:
             return client.create_experiment(target.experiment, _artifact_root(target))
         except Exception:
-            # Another process made it in the meantime, or it failed for a reason worth reporting.
+            # Another process created it meanwhile, or the error is a real one.
             known = client.get_experiment_by_name(target.experiment)
             if known is None:
                 raise
@@ -91,7 +91,7 @@ def experiment(client: Any, target: Target) -> str:
 
 
 def _artifact_root(target: Target) -> str | None:
-    """Return where a new experiment's files go: beside a SQLite file; elsewhere the server decides."""
+    """Return a new experiment's artifact location: beside a SQLite file; otherwise None, the server decides."""
     file = sqlite.file_of(target.uri)
     return (
         None if file is None else (file.parent / sqlite.ARTIFACTS / folder_name(target.experiment)).as_uri()
@@ -114,7 +114,7 @@ def check_artifact_address(client: Any, run_id: str, target: Target) -> None:
 
 
 def folder_name(experiment: str) -> str:
-    """Return the name of an experiment's folder: no file system refuses it, and it leads to no other folder."""
+    """Return a folder name for an experiment that every file system accepts and that cannot leave its parent folder."""
     name = re.sub(r"[^\w.-]", "_", experiment)
     if name.strip(".") and len(name.encode()) <= NAME_LENGTH:
         return name
@@ -123,7 +123,7 @@ def folder_name(experiment: str) -> str:
 
 
 class _ToLog(logging.Handler):
-    """What libraries log goes to run.log."""
+    """Handler that writes other libraries' log records to run.log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(Exception):
@@ -131,18 +131,18 @@ class _ToLog(logging.Handler):
 
 
 def import_quietly() -> None:
-    """Import mlflow with its notices in run.log, no progress bars, no telemetry, and bounded waiting."""
-    # Not left to the user: a request that is repeated inside of MLflow could make a run twice. We repeat ourselves.
+    """Import mlflow with its log in run.log, without progress bars and telemetry, and with a request timeout."""
+    # Set even if the user has: a request that MLflow itself retries could create a run twice. The delivery retries.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    # Nor this: it prints the run's address at its end, with the password that is in it.
+    # Also set in any case: otherwise MLflow prints the run's address at its end, with the password in it.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    if "mlflow" in sys.modules:  # the user's own, set up as they like
+    if "mlflow" in sys.modules:  # imported and configured by the user
         return
     for name, value in {
         "MLFLOW_CONFIGURE_LOGGING": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_TIMEOUT_S),
     }.items():
         os.environ.setdefault(name, value)
     handler = _ToLog()

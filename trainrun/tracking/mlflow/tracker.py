@@ -1,10 +1,10 @@
-"""The journal's records in MLflow; never in the training process.
+"""Send journal records to MLflow; runs in the delivery process or `trainrun sync`, never in the training process.
 
-Everything goes through `MlflowClient` with the run's own id: no active run, no global tracking address,
-nothing that a `MLFLOW_RUN_ID` in the environment or another library's autologging could redirect.
+All requests use `MlflowClient` with an explicit run id: there is no active run and no global tracking address, so neither
+`MLFLOW_RUN_ID` in the environment nor another library's autologging can redirect them.
 
-Whatever is sent may be sent again: the run is found by its key before one is made, MLflow's stores drop a metric
-that they have (same key, step, time and value), files are overwritten, a model is recorded once.
+Delivery is idempotent: a run is looked up by its key before it is created, MLflow's stores drop duplicate metrics
+(same key, step, time and value), files are overwritten, a model is recorded once.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from trainrun.tracking.mlflow import faults, inputs_outputs, limits, parent_run,
 from trainrun.tracking.mlflow.attempts import Attempts
 from trainrun.tracking.trackers import Tracker
 
-# PRUNED is a run that ended as it should; the tag `trainrun.status` keeps the difference.
+# MLflow has no status for a pruned run; the tag `trainrun.status` keeps it.
 STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
 
 
 class MlflowTracker(Tracker):
     """Send one run's records to MLflow.
 
-    What an earlier record has decided, a name or a parameter, holds for the later ones.
+    Names and parameters that an earlier record has set hold for the later ones.
 
     Args:
-        cursor: where to, and which MLflow run it is.
+        cursor: the target, and the id of the MLflow run.
         since: unix seconds. Runs started later cannot exist on the server yet, so the lookup is skipped.
     """
 
@@ -42,7 +42,7 @@ class MlflowTracker(Tracker):
     def __init__(self, cursor: Cursor, since: float = math.inf):
         self._client: Any = None
         self._named: str | None = None  # the run that MLFLOW_RUN_ID named; "": the server has none of that id
-        self._unsure = False  # whether the server may have made a run without our having had its answer
+        self._unsure = False  # whether the server may have created a run whose response was lost
         super().__init__(cursor, since)
 
     @classmethod
@@ -58,9 +58,9 @@ class MlflowTracker(Tracker):
         store.import_quietly()
 
     def begin(self) -> None:
-        self._made = False  # whether the run is one that we have made: nothing is there but what we have sent
-        self._models: set[str] = set()  # marks of the models whose sending has begun
-        self._files: Any = None  # where the run's files go, if it is known to be a folder of this machine
+        self._made = False  # whether this process created the run, so that the server has only what it sent
+        self._models: set[str] = set()  # marks of the models whose upload has begun
+        self._files: Any = None  # the run's artifact repository, if it is a local folder
         self._files_allowed = False  # whether credentials may go where the files go
         self._attempts, self._metric_names = Attempts(), limits.Names()
         self._experiment_id: str | None = None
@@ -106,7 +106,7 @@ class MlflowTracker(Tracker):
     def _setting(self, name: str, default: Any = None) -> Any:
         return self.target.settings.get(name, default)
 
-    # The connection, and the run.
+    # Connect, and find or create the run.
 
     def open(self, start: Mapping[str, Any]) -> None:
         self._connect()
@@ -119,7 +119,7 @@ class MlflowTracker(Tracker):
         self._nest(start, parent)
 
     def _nest(self, start: Mapping[str, Any], parent: str | None) -> None:
-        """Put the run below its sweep's, or the one that `MLFLOW_RUN_ID` named; asked for again, nothing is sent."""
+        """Nest the run below its sweep's run, or below the one in `MLFLOW_RUN_ID`; nothing is sent if it is there already."""
         if parent is None and self.cursor.parent_id is None and find.sweep_of(self.run_dir) is None:
             if self._named is None:
                 self._named = parent_run.of_variable(self._client, start) or ""
@@ -132,7 +132,7 @@ class MlflowTracker(Tracker):
     def _connect(self) -> None:
         if self._client is None:
             store.import_quietly()
-            # A SQLite file is made here, and what goes to databases is imported.
+            # Creates a missing SQLite file, and imports the database libraries.
             self._client = sqlite.connect(self.target.uri)
         if self._experiment_id is None and self.cursor.run_id is None:
             self._experiment_id = store.experiment(self._client, self.target)
@@ -150,7 +150,7 @@ class MlflowTracker(Tracker):
                 tags=run_tags.of(start) | below,
             )
         except Exception:
-            # An answer that was lost on the way, or a server that is slower than our patience.
+            # The response was lost, or the server took longer than the request timeout.
             self._unsure = True
             raise
         if self._unsure:
@@ -160,7 +160,7 @@ class MlflowTracker(Tracker):
         return made.info.run_id
 
     def _find(self, start: Mapping[str, Any]) -> str | None:
-        """Return the run that this journal has on the server; a duplicate is deleted."""
+        """Return the id of this journal's run on the server, or None; duplicates are deleted."""
         runs = self._client.search_runs(
             [self.cursor.experiment_id],
             f"tags.`{run_tags.KEY}` = '{run_tags.key_of(start)}'",
@@ -170,7 +170,7 @@ class MlflowTracker(Tracker):
             self._client.delete_run(other.info.run_id)
         return runs[0].info.run_id if runs else None
 
-    # What happens for each kind of record.
+    # One handler for each kind of record.
 
     def _on_start(self, record: Mapping[str, Any]) -> None:
         run_id, attempt = self.cursor.run_id, self._attempts.of(record)
@@ -194,7 +194,7 @@ class MlflowTracker(Tracker):
         except Exception as error:
             if faults.kind(error) != errors.INVALID:
                 raise
-            # MLflow lets no parameter change, and refuses the whole batch for one that would.
+            # MLflow's parameters are immutable; it refuses a whole batch if one of them would change.
             has = self._client.get_run(self.cursor.run_id).data.params
             kept = [f"{p.key}={p.value}" for p in params if has.get(p.key, p.value) != p.value]
             missing = [p for p in params if p.key not in has]
@@ -226,7 +226,7 @@ class MlflowTracker(Tracker):
                 else:
                     self._client.log_artifact(self.cursor.run_id, str(path), folder)
         except (ImportError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-            # A store whose library is not installed here, or where we may not write: not for ever in the way.
+            # A store whose library is not installed, or without permission to write: retries would be useless.
             raise errors.Unsendable(f"{record['path']}: {faults.reason(error)}") from error
 
     def _on_tags(self, record: Mapping[str, Any]) -> None:
@@ -244,7 +244,7 @@ class MlflowTracker(Tracker):
             self.cursor.run_id, STATUS.get(word, "FAILED"), limits.milliseconds(record)
         )
         if self._unsure:
-            self._find(self._first)  # a second run may have appeared since
+            self._find(self._first)  # deletes a duplicate that has appeared since
         self._name_the_run()
 
     def _model(self, path: Path, record: Mapping[str, Any]) -> None:
@@ -255,7 +255,7 @@ class MlflowTracker(Tracker):
         inputs_outputs.log_model(self._client, run_id, experiment_id, path, record, new)
 
     def _name_the_run(self) -> None:
-        """Complete a summary that was written before the run had a name on the server."""
+        """Add the run's id on the server to a summary that was written before it was known."""
         if self.cursor.identity is not None:
             status.fill_in(self.run_dir, self.cursor.identity)
 

@@ -14,12 +14,12 @@ RGBA = 4  # channels that TensorBoard decodes to
 
 
 class EventFile:
-    """Write one run's events, each at once visible to a TensorBoard that reads along.
+    """Write one run's events to a new event file.
 
-    Every file tells the whole run: the folder's earlier ones are removed, and a TensorBoard that has read one starts over.
+    A file holds all events of the run: earlier files in the folder are removed, and a TensorBoard that has read one starts over.
 
     Args:
-        folder: for the file; made if need be.
+        folder: directory of the file; created if missing.
     """
 
     def __init__(self, folder: Path):
@@ -33,7 +33,7 @@ class EventFile:
         self._writer = RecordWriter(self._file)
         self._event = event_pb2.Event
         self._write(0.0, file_version=VERSION)
-        # A reader that has the values of an earlier file drops them.
+        # Makes TensorBoard drop the values that it has read from an earlier file.
         session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self._write(0.0, step=0, session_log=session)
         for path in earlier:
@@ -44,7 +44,7 @@ class EventFile:
         self._summary(wall_time, step, tag=tag, simple_value=value)
 
     def text(self, tag: str, text: str, step: int, wall_time: float) -> None:
-        """Write a text, in Markdown."""
+        """Write a text in Markdown."""
         from tensorboard.compat.proto import tensor_pb2, tensor_shape_pb2, types_pb2
         from tensorboard.plugins.text import metadata
 
@@ -59,10 +59,10 @@ class EventFile:
         self._summary(wall_time, step, tag=tag, metadata=about, tensor=tensor)
 
     def image(self, tag: str, png: bytes, step: int, wall_time: float) -> None:
-        """Write a picture.
+        """Write an image.
 
         Raises:
-            ValueError: it is no PNG.
+            ValueError: the bytes are no PNG.
         """
         from tensorboard.compat.proto import summary_pb2
 
@@ -75,11 +75,11 @@ class EventFile:
         self._summary(wall_time, step, tag=tag, image=image)
 
     def flush(self) -> None:
-        """Hand everything to the system."""
+        """Flush the buffer, so that TensorBoard sees all events."""
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file; more than once does no harm."""
+        """Close the file; may be called repeatedly."""
         self._file.close()
 
     def _summary(self, wall_time: float, step: int, **value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The journal's records in TensorBoard's event files; never in the training process."""
+"""Write journal records to TensorBoard event files; runs in the delivery process, never in the training process."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FOLDER = "tensorboard"  # in the run's directory
 class TensorboardTracker(Tracker):
     """Write one run's records into an event file.
 
-    Event files can only grow, and a value that is written twice is there twice. So a process that goes on with a run writes a new
-    file, which begins with the records that were written before (`recall`), in place of the former one.
+    Event files are append-only, and a value written twice appears twice. Therefore a process that continues a run replaces the
+    file by a new one, which begins with the records that were written before (`recall`).
 
     Args:
-        cursor: the run's directory, and how far it is written.
-        since: see `Tracker`; of no matter here.
+        cursor: the run's directory, and the number of records written.
+        since: see `Tracker`; unused.
     """
 
     title = "TensorBoard"
@@ -57,13 +57,13 @@ class TensorboardTracker(Tracker):
 
     def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
         if self._file is not None and not (self._whole and self._file.path.exists()):
-            raise errors.Gone("the event file is not whole")
+            raise errors.Gone("the event file is incomplete")
         try:
             for record in records:
                 self._write(record)
             if self._file is not None:
                 self._file.flush()
-        except OSError:  # a full disk: what was half written would be there twice
+        except OSError:  # such as a full disk: retrying would write the complete part twice
             self._whole = False
             raise
 
@@ -73,7 +73,7 @@ class TensorboardTracker(Tracker):
 
     def check(self) -> None:
         if not any((self.run_dir / FOLDER).glob(event_file.PATTERN)):
-            raise errors.Gone("the event file is gone")
+            raise errors.Gone("the event file is missing")
 
     @property
     def _events(self) -> EventFile:
