@@ -1,4 +1,4 @@
-"""Arrays as loaded -> `Dataset`: split, standardize, record what was fitted."""
+"""Turn loaded arrays into a `Dataset`: split, standardize, record the fitted values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainrun.data.lazy_array import View
 if TYPE_CHECKING:
     import numpy as np
 
-# Inputs of more bytes than this stay where they lie, and each batch is made when it is wanted.
+# Larger inputs, in bytes, stay in their file or array, and each batch is made on access.
 IN_MEMORY = 64 * 2**20
 
 
@@ -41,11 +41,11 @@ def dataset(
         spec, x: the input, `[n, *shape]`.
         target, y: class ids, or real numbers `[n, outputs]`.
         validation, test, seed: of the split; classes are stratified unless `stratify` is false.
-        standardize: give numeric columns mean 0 and deviation 1, by the training part.
-        standardize_target: record mean and deviation of a real target, by which the model learns it; the labels
-            themselves, and what is measured and predicted, stay in their unit.
-        weight: one an example, or None.
-        preprocessing: what was done before, for the record.
+        standardize: scale numeric columns to mean 0 and standard deviation 1, fitted on the training set.
+        standardize_target: record mean and standard deviation of a real target, with which the model scales it; labels,
+            metrics and predictions keep their unit.
+        weight: one weight per example, or None.
+        preprocessing: record of earlier preprocessing.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ def description(
     validation: float,
     test: float,
 ) -> Description:
-    """Return what is known of a dataset of so many examples before it is loaded."""
+    """Return the description of a dataset whose number of examples is known before it is loaded."""
     problems = share_problems(examples, validation, test)
     train = None if problems else sizes(examples, validation, test)[0]
     return Description(task, target, classes, train, inputs, problems)

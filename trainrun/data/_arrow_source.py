@@ -1,4 +1,4 @@
-"""The rows of Parquet and Feather files, whose columns have types."""
+"""Read Parquet and Feather files, whose columns have types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-# The preflight reads files up to this size whole, of larger ones the columns' names and types only.
+# The preflight check reads files up to this size (bytes) completely, of larger ones only the columns' names and types.
 SMALL = 2_000_000
 # pandas writes a table's index as columns of this name.
 INDEX = "__index_level_"
@@ -82,7 +82,7 @@ class ArrowSource:
 def open_source(
     path: str | None, kind: Format, validation_path: str | None = None, test_path: str | None = None
 ) -> tuple[ArrowSource | None, list[Fault]]:
-    """Return the table of a path as typed, or what is wrong with it.
+    """Return the table source of a path as typed, or the faults of the path.
 
     Args:
         path: a file, a folder or a pattern.

@@ -1,4 +1,4 @@
-"""What a value of a table is: missing, a number or a text; and when a column counts as numbers or as classes."""
+"""Rules for table values: which texts are missing values or numbers, and which columns are numeric or class labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-# Fields that say that there is no value unless `data.na_values` names others, after stripping and in lower case. An empty
-# field always does.
+# Texts that stand for a missing value unless `data.na_values` names others, stripped and in lower case. An empty field always
+# does.
 MISSING = ("na", "n/a", "nan", "null", "none", "?")
-# A column of whole numbers with at most so many values is a class, not a quantity.
+# A target of whole numbers with at most this many distinct values is a class label, otherwise a quantity.
 CLASSES_UP_TO = 20
-# The largest number of float32, in which models compute; what is larger would become infinity.
+# The largest float32, the type that models compute in; larger values would become infinity.
 LARGEST = 3.4e38
 POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
@@ -21,14 +21,14 @@ FORMATS = ("auto", "plain")
 RARER = "rarer"
 # Two classes whose names say which one is positive, in lower case.
 CONVENTIONAL = (("0", "1"), ("false", "true"))
-# A whole number as tables with gaps write it: 1.0.
+# A whole number as pandas writes it in a column with missing values: 1.0.
 WHOLE = re.compile(r"([+-]?\d+)\.0*")
-# Letters of a value that a message shows.
+# Characters of a value that a message shows.
 SHOWN = 60
 
 
 def number(text: str) -> float | None:
-    """Return the finite number that a field holds, or None."""
+    """Return a field as a finite number, or None if it is none."""
     try:
         value = float(text)
     except ValueError:
@@ -38,14 +38,14 @@ def number(text: str) -> float | None:
 
 
 def is_numeric(numbers: int, others: int) -> bool:
-    """Return whether a column counts as numbers: more than half of its values are; the others are then faults."""
+    """Return whether a column is numeric: more than half of its values are numbers; the others are then faults."""
     return numbers > others
 
 
 def class_names(texts: Sequence[str]) -> list[str]:
-    """Return the name of each label's class: its text as it stands, so that ids of any length and 007 stay apart.
+    """Return the class name of each label: its unchanged text, so that long ids, or 7 and 007, stay distinct.
 
-    Where all labels are whole numbers, 1.0 is 1: a column with gaps is often written so.
+    If all labels are whole numbers, 1.0 becomes 1: pandas writes columns with missing values so.
     """
     numbers = [number(text) for text in texts]
     if not all(value is not None and value.is_integer() for value in numbers):
@@ -54,14 +54,14 @@ def class_names(texts: Sequence[str]) -> list[str]:
 
 
 def class_order(names: Sequence[str]) -> list[str]:
-    """Return the classes in the order of their ids: by their numbers if all are such, else by the alphabet."""
+    """Return the classes sorted in the order of their ids: numerically if all are numbers, else alphabetically."""
     if all(number(name) is not None for name in names):
         return sorted(names, key=lambda name: (Decimal(name), name))
     return sorted(names)
 
 
 def same_number(names: Sequence[str]) -> list[str]:
-    """Return the first classes that are the same number written in several ways, or an empty list."""
+    """Return the first group of classes that are different spellings of one number, or an empty list."""
     spellings: dict[Decimal, list[str]] = {}
     for name in names:
         if number(name) is not None:
@@ -70,15 +70,15 @@ def same_number(names: Sequence[str]) -> list[str]:
 
 
 def shortened(text: str) -> str:
-    """Return a value as a message shows it: cut if it is long."""
+    """Return a value for a message, truncated if it is long."""
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-# What to do about a text that counts as missing and is not.
+# Advice for a text that counts as missing although it is a category.
 OWN_VALUE = " If that is a value of its own: data.na_values=[]."
 
 
 def missing_words(words: Mapping[str, int]) -> str:
-    """Return which texts stand for missing values, in brackets; nothing if the fields are empty."""
+    """Return the texts that stand for missing values with their counts, in parentheses; "" if all are empty fields."""
     texts = [f"{text!r} {f'{count} times' if count > 1 else 'once'}" for text, count in words.items() if text]
     return f" ({', '.join(texts)})" if texts else ""

@@ -1,4 +1,4 @@
-"""The beginning of a CSV file: its encoding, what separates its fields, and its columns' names."""
+"""Inspect the beginning of a CSV file: compression, encoding, delimiter and column names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import IO
 from trainrun.data._columns import number
 from trainrun.data._table_settings import Fault
 
-# Bytes read to see what a file is; a header is not longer.
+# Bytes read to inspect a file; a longer header is refused.
 LONGEST_LINE = 1_000_000
-# Characters and rows by which the delimiter is found.
+# Characters and rows that the delimiter is inferred from.
 SAMPLE, SAMPLE_ROWS = 100_000, 20
-# Rows by which columns are expected to be numbers.
+# Rows that numeric columns are inferred from.
 FIRST_ROWS = 5
 DELIMITERS = (",", ";", "\t", "|")
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}  # by a file's first bytes
 BYTE_ORDER_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 UTF_8 = "utf-8-sig"
-# What most files are written in that are not UTF-8: Western European Windows.
+# The most common encoding besides UTF-8: Western European Windows.
 OTHER_ENCODING = "cp1252"
-# Bytes that a message shows before and after one that is not in the encoding.
+# Bytes that a message shows before and after an invalid one.
 SHOWN_AROUND = 8
 
 
@@ -37,8 +37,8 @@ class CsvFile:
     """One CSV file.
 
     Args:
-        path: where it is.
-        delimiter: what separates the fields.
+        path: of the file.
+        delimiter: between fields.
         encoding: of its text.
         compression: ``gzip``, ``zstd``, ``bz2`` or None.
         header: the names of its columns.
@@ -55,7 +55,7 @@ class CsvFile:
     first_numbers: frozenset[str] = frozenset()
 
     def open_bytes(self) -> IO[bytes]:
-        """Open the file; a compressed one gives what is in it."""
+        """Open the file in binary mode, decompressed."""
         if self.compression is None:
             return self.path.open("rb")
         import pyarrow as pa
@@ -63,7 +63,7 @@ class CsvFile:
         return pa.input_stream(str(self.path), compression=self.compression)
 
     def open_text(self) -> IO[str]:
-        """Open the file as the csv module wants it."""
+        """Open the file in text mode, with newlines untranslated as the csv module requires."""
         return io.TextIOWrapper(self.open_bytes(), encoding=self.encoding, newline="")
 
 
@@ -78,11 +78,11 @@ def fields_of_any_length() -> Iterator[None]:
 
 
 def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFile | None, list[Fault]]:
-    """Return a file with its header, or what keeps it from being a table; reads its beginning only.
+    """Return a file with its header, or the faults that keep it from being a table; reads only its beginning.
 
     Args:
         path: a file that can be opened.
-        delimiter: what separates the fields; None: found by the first rows.
+        delimiter: between fields; None: inferred from the first rows.
         encoding: of the text; None: UTF-8, or UTF-16 if it begins with its byte-order mark.
     """
     if encoding is not None and codecs.lookup(encoding).name == "utf-8":
@@ -136,7 +136,7 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
 
 
 def _numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> frozenset[str]:
-    """Return the columns that hold nothing but numbers and empty fields in some rows, and at least one number."""
+    """Return the columns that have at least one number and otherwise only empty fields in these rows."""
     columns = itertools.zip_longest(*rows, fillvalue="-")
     values = {name: [text for text in column if text] for name, column in zip(header, columns, strict=False)}
     return frozenset(
@@ -145,7 +145,7 @@ def _numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> frozenset[
 
 
 def sniff_delimiter(sample: str) -> str:
-    """Return the delimiter by which the first rows have the same number of fields, of several the one with most fields."""
+    """Return the delimiter that splits the first rows into equally many fields; of several, the one with most fields."""
 
     def fields(delimiter: str) -> tuple[bool, int]:
         try:
@@ -165,12 +165,12 @@ def sniff_delimiter(sample: str) -> str:
 
 
 def as_typed(delimiter: str) -> str:
-    """Return a delimiter as the command line takes it."""
+    """Return a delimiter as it is typed on the command line."""
     return "tab" if delimiter == "\t" else f'"{delimiter}"'
 
 
 def not_in_encoding(file: CsvFile, error: UnicodeError) -> str:
-    """Return the message for a file that is not in the encoding it is read in."""
+    """Return the message for a file that cannot be decoded."""
     name = "UTF-8" if file.encoding == UTF_8 else file.encoding
     message = (
         f"{file.path} cannot be read as text in {name}: {error}. Save it as UTF-8, or name its encoding: "
@@ -183,7 +183,7 @@ def not_in_encoding(file: CsvFile, error: UnicodeError) -> str:
 
 
 def _no_text(start: bytes) -> str:
-    """Return what to do about a file with NULs."""
+    """Return the advice for a file that contains NUL bytes."""
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = start[offset:2000:2]
         if half.count(0) > 0.8 * len(half) and start[1 - offset : 2000 : 2].count(0) < 0.2 * len(half):

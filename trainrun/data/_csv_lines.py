@@ -1,4 +1,4 @@
-"""A CSV file read line by line with the standard library, to name faults by their line: slow, and only for messages."""
+"""Read a CSV file line by line with the standard library, to find the line of a fault: slow, used for messages only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainrun.data._table_settings import Fault
 
 
 def faults(file: CsvFile) -> list[Fault]:
-    """Return the rows with a wrong number of fields, and where the file cannot be read at all."""
+    """Return a fault for each row with a wrong number of fields, and for the line after which the file is unreadable."""
     ragged: list[Fault] = []
     count, line, broken = 0, file.header_lines, []
     try:
@@ -28,7 +28,7 @@ def faults(file: CsvFile) -> list[Fault]:
 
 
 def lines(file: CsvFile, rows: Sequence[int]) -> dict[int, int]:
-    """Return the line in which each of some rows ends.
+    """Return the number of the line in which each of the given rows ends.
 
     Args:
         file: the file.
@@ -45,7 +45,7 @@ def lines(file: CsvFile, rows: Sequence[int]) -> dict[int, int]:
 
 
 def _rows(file: CsvFile) -> Iterator[tuple[int, list[str]]]:
-    """Yield line and fields of each row after the header; a blank line is no row."""
+    """Yield line number and fields of each row after the header, skipping blank lines."""
     with file.open_text() as stream, fields_of_any_length():
         reader = csv.reader(stream, delimiter=file.delimiter)
         next(row for row in reader if row)

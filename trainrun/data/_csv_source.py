@@ -1,4 +1,4 @@
-"""The rows of CSV files, read at once by pyarrow as text; `_table.py` says what they mean."""
+"""Read CSV files with pyarrow; `_table.py` interprets the text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-# The preflight reads files up to this size whole (a quarter of a second), of larger ones the header only.
+# The preflight check reads files up to this size (bytes) completely, in 0.25 s, of larger ones only the header.
 SMALL = 2_000_000
-# The usual ratio of text to compressed text.
+# Typical ratio of text to compressed text.
 COMPRESSION = 10
-# pyarrow reads a file in blocks of so many bytes at once, or in one of at most 1 GiB.
+# Bytes of a block that pyarrow reads; some files need to be read in one block, of at most 1 GiB.
 BLOCK, ONE_BLOCK = 2**20, 2**30
 
 
@@ -57,7 +57,7 @@ class CsvSource:
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 
-        # Arrow reads numbers in half the time that it takes to read text and to make numbers of it.
+        # Arrow parses numbers in half the time of reading text and converting it.
         numbers = (
             frozenset(columns).difference(text).intersection(*(file.first_numbers for file in self._files))
         )
@@ -68,7 +68,7 @@ class CsvSource:
         return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
 
     def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
-        """Return a table of each file that can be read, some columns of it as numbers, and what is wrong with the rows."""
+        """Return a table for each readable file, with the columns in `numbers` as float64, and the faults of the rows."""
         import pyarrow as pa
 
         tables, faults = [], []
@@ -103,12 +103,12 @@ class CsvSource:
 
 
 def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tuple[pa.Table, bool]:
-    """Return some columns, and whether every row has the right number of fields; the others are left out.
+    """Return columns of a file, and whether every row has the right number of fields; other rows are skipped.
 
     Args:
         file: the file.
-        columns: their names.
-        numbers: those that are read as float64, null where a field is empty; the others are text.
+        columns: names of the columns to read.
+        numbers: the columns to read as float64, null for an empty field; the others are read as text.
     """
     import pyarrow as pa
     from pyarrow import csv
@@ -142,7 +142,7 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
         )
 
     quotes, returns = _holds(file, b'"', b"\r")
-    # At a block's end pyarrow takes the line feed from a carriage return and line feed within quotes (arrow #51368).
+    # At a block's end pyarrow loses the line feed of a CRLF within quotes (arrow #51368).
     block_size = ONE_BLOCK if quotes and returns else BLOCK
     try:
         table = read(block_size, quotes)
@@ -154,7 +154,7 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
 
 
 def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
-    """Return whether some columns hold nothing but finite numbers of float32's range; else their text is wanted."""
+    """Return whether the columns in `numbers` hold only finite float32 numbers; otherwise their text is needed."""
     import numpy as np
 
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -170,7 +170,7 @@ def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
-    """Return whether a file holds each of some bytes; of one that is not plain UTF-8, that it may."""
+    """Return for each byte string whether the file contains it; always True if the file is not plain UTF-8."""
     if file.compression or file.encoding != UTF_8:
         return [True] * len(marks)
     with file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:

@@ -1,4 +1,4 @@
-"""Gaps and categories of a table, both by what the training part holds."""
+"""Impute missing values and encode categories, both fitted on the training set."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-# The code of a category that the training part does not have.
+# The code of a category that the training set does not have.
 UNKNOWN = 0
 
 
 def filled(
     values: np.ndarray, train: np.ndarray, missing: str, name: str, record: dict[str, Any], unit: float = 0.0
 ) -> np.ndarray:
-    """Return a column with its missing values imputed: the mean or median of the training part's.
+    """Return a column with its missing values imputed: the mean or median of the training set.
 
     Args:
         values: numbers `[n]`, NaN where one is missing.
-        train: indices of the training part.
+        train: indices of the training set.
         missing: the policy; ``mean_or_mode`` takes the mean, any other the median.
         name: of the column.
         record: `fill[name]` is set to the imputed value.
@@ -41,11 +41,11 @@ def indicators(missing: Mapping[str, np.ndarray], train: np.ndarray, record: dic
     """Return a column of 0 and 1 for each column with missing values: 1 where one is missing, float64 `[n, columns]`.
 
     How many there are depends on the table alone, not on the split, so that all seeds and folds have models of one shape. A
-    column of which the training part misses nothing has an indicator that is 0 throughout, since no weight was learnt for it.
+    column without missing values in the training set has an indicator that is 0 throughout, since no weight was learnt for it.
 
     Args:
         missing: column -> where its values are missing, bool `[n]`.
-        train: indices of the training part.
+        train: indices of the training set.
         record: `indicators` is set to whether each was fitted.
     """
     import numpy as np
@@ -63,7 +63,7 @@ def coded(
     name: str,
     record: dict[str, Any],
 ) -> np.ndarray:
-    """Return a column of categories as codes: 0 unknown, then those of the training part in order."""
+    """Return a categorical column as codes: 0 for unknown, then the training set's categories in order."""
     import numpy as np
 
     codes = codes[keep]

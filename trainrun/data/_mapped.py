@@ -1,4 +1,4 @@
-"""An array in an uncompressed .npz file, read where it lies: the system's cache holds it, not the process' memory."""
+"""Memory-mapped arrays in uncompressed .npz files: the operating system's page cache holds them, not the process."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from trainrun.errors import Problem, UserError
 if TYPE_CHECKING:
     import numpy as np
 
-# What precedes an entry's bytes in a zip file: 26 bytes, the lengths of its name and of its extra field, and these.
+# Local header of a zip entry: 26 bytes, the lengths of the name and the extra field, then those two fields.
 LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 class Mapped:
-    """Rows of an array in a file; `mapped[index]` gives those asked for as an array of their own.
+    """Rows of an array in a file; `mapped[index]` returns a copy of the selected rows.
 
-    Rows are copied as bytes: in a zip file an array begins anywhere, and numpy's own ways of taking rows from an
-    array that is not aligned first copy all of it.
+    Rows are copied as bytes: an array in a zip file is not aligned, and numpy's indexing of an unaligned array first
+    copies all of it.
 
     Args:
         path: the file.
-        start: the offset of the entry, its .npy header included.
-        header: how many bytes that header has.
+        start: offset of the entry, which begins with the .npy header.
+        header: length of that header in bytes.
         shape, dtype: of the array, in C order.
         crc: the checksum of the entry, header included.
     """
@@ -56,14 +56,14 @@ class Mapped:
     def of(
         cls, path: Path, entry: zipfile.ZipInfo, header: int, shape: tuple[int, ...], dtype: np.dtype
     ) -> Mapped:
-        """Return an entry of a zip file that is stored as it is.
+        """Return an uncompressed entry of a zip file.
 
         Raises:
-            ValueError: the file is shorter than it says.
+            ValueError: the file is truncated.
         """
         with open(path, "rb") as file:
             file.seek(entry.header_offset)
-            # Not the lengths of the table at the end: here the extra field may be another.
+            # The central directory's lengths do not apply: the local extra field may differ.
             names = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
             start = file.tell() + sum(names)
             if start + entry.file_size > os.fstat(file.fileno()).st_size:
@@ -82,10 +82,10 @@ class Mapped:
         return taken.view(self.dtype).reshape(len(taken), *self.shape[1:])
 
     def checked(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield all rows, block by block, each with the number of its first.
+        """Yield all rows in blocks, each with the index of its first row.
 
         Raises:
-            ValueError: at the end, if the bytes are not those that were written.
+            ValueError: at the end, if the checksum does not match.
         """
         start, stop = self._entry
         crc = zlib.crc32(self._map[start:stop])
@@ -102,7 +102,7 @@ class Mapped:
         return status.st_size, status.st_mtime_ns
 
     def _unchanged(self) -> None:
-        # To read a mapped page that a file no longer has ends the process (SIGBUS); a microsecond to look is nothing.
+        # Reading a mapped page beyond the end of a truncated file kills the process (SIGBUS); the check takes 1 µs.
         if self._state() != self._stat:
             raise UserError(
                 Problem(

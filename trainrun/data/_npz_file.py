@@ -1,4 +1,4 @@
-"""What an .npz file holds: shapes and types, the arrays themselves, and what is wrong with them."""
+"""Read .npz files: shapes and types, the arrays themselves, and their faults."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 KINDS = ("numeric", "image", "tokens", "categorical")
-# Inputs of more bytes than this are read where they lie, if the file has them as they are.
+# Larger inputs, in bytes, are memory-mapped if the file is not compressed.
 MAPPED_FROM = 16 * 2**20
 
-# What a damaged or foreign zip file may raise: zlib's error is none of the others, an encrypted entry is a
-# RuntimeError, and one packed in a way that this Python does not know a NotImplementedError.
+# Exceptions that a damaged or foreign zip file may raise; RuntimeError for an encrypted entry or an unknown compression method.
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -39,7 +38,14 @@ Fault = tuple[str, str]
 
 
 class Array(NamedTuple):
-    """What the file says of an array: shape, type, whether in Fortran's order, the length of its header, its entry."""
+    """Metadata of an array in the file.
+
+    Args:
+        shape, dtype: of the array.
+        fortran: whether it is stored in Fortran order.
+        header: length of its .npy header in bytes.
+        entry: its entry in the zip file.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -53,15 +59,15 @@ class Array(NamedTuple):
 
     @property
     def is_mapped(self) -> bool:
-        """Whether its rows can be read one by one, and are worth it: not if packed, nor column after column."""
-        lies = self.entry.compress_type == zipfile.ZIP_STORED and not self.entry.flag_bits & 1
-        return lies and not self.fortran and self.bytes > MAPPED_FROM
+        """Whether the array is large and its rows can be mapped: it is neither compressed nor in Fortran order."""
+        stored = self.entry.compress_type == zipfile.ZIP_STORED and not self.entry.flag_bits & 1
+        return stored and not self.fortran and self.bytes > MAPPED_FROM
 
 
 def headers(
     path: str | None, x: str, y: str, weight: str | None, kind: str | None, task: str
 ) -> tuple[dict[str, Array], list[Fault]]:
-    """Return each array's shape and type, read without the arrays, and what is wrong so far."""
+    """Return the metadata of each array, without reading the arrays, and the faults so far."""
     import numpy as np
 
     faults: list[Fault] = []
@@ -162,13 +168,13 @@ def headers(
 def load(
     path: str, x: str, others: list[str], known: dict[str, Array]
 ) -> tuple[dict[str, Rows], list[Fault]]:
-    """Return the arrays; the inputs, if they are large, where they lie.
+    """Return the arrays; large inputs are memory-mapped.
 
     Args:
         path: the file.
         x: the inputs' key.
         others: the keys of targets and weights, which are read into memory.
-        known: as `headers` found it.
+        known: the metadata that `headers` returned.
     """
     import numpy as np
 
@@ -187,11 +193,11 @@ def load(
 
 def _first_line(error: BaseException) -> str:
     text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return text.partition(": <ast.")[0]  # where Python's parser of literals found something else
+    return text.partition(": <ast.")[0]  # cut the node's address from an error of `ast.literal_eval`
 
 
 def value_faults(path: str, arrays: dict[str, Rows], x: str, y: str, weight: str | None) -> list[Fault]:
-    """Return what is wrong with the values; a mapped array's bytes are held against their checksum meanwhile."""
+    """Return the faults of the values; a mapped array's checksum is verified meanwhile."""
     faults = []
     for argument, key in (("x", x), ("y", y), ("weight", weight)):
         if key is None or (arrays[key].dtype.kind != "f" and not isinstance(arrays[key], Mapped)):
@@ -212,11 +218,10 @@ def value_faults(path: str, arrays: dict[str, Rows], x: str, y: str, weight: str
 
 
 def _not_finite(array: Rows) -> tuple[int, int]:
-    """Return how many examples hold NaN, infinity or what float32 cannot hold, and the number of the first."""
-
+    """Return the number of examples with NaN, infinity or numbers beyond float32, and the index of the first."""
     count, first = 0, 0
     for start, block in each(array):
-        # NaN and infinity come out of least and greatest, and those need no array of truths.
+        # Minimum and maximum propagate NaN and infinity, and need no boolean array.
         if (
             block.dtype.kind != "f"
             or not block.size
@@ -230,5 +235,5 @@ def _not_finite(array: Rows) -> tuple[int, int]:
 
 
 def each(array: Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield an array's rows block by block, each with the number of its first."""
+    """Yield an array's rows in blocks, each with the index of its first row."""
     return array.checked() if isinstance(array, Mapped) else blocks(array)

@@ -1,8 +1,8 @@
-"""The order of the examples: a pure function of (seed, epoch), and of nothing that was drawn before.
+"""The order of the examples: a pure function of (seed, epoch), without any generator state.
 
-Built on the raw bits of Philox and on a stable sort: numpy promises the bit streams of its generators for
-good, but not what `Generator.permutation` makes of them. So an order is the same on every machine and under
-every version of numpy, and any step of any epoch can be returned to at once.
+It uses the raw bits of Philox and a stable sort: numpy guarantees the bit streams of its bit generators across versions,
+but not the results of `Generator.permutation`. Therefore an order is the same on every machine and under every version of
+numpy, and training can resume at any step of any epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-# What the bits are for: one seed gives each purpose its own stream.
+# Purposes of random bits: each has its own stream for one seed.
 EPOCHS, SPLIT, SYNTHETIC, SAMPLE = 0, 1, 2, 3
 
 
@@ -24,8 +24,8 @@ def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
     Args:
         seed: the run's seed.
         purpose: `EPOCHS`, `SPLIT`, `SYNTHETIC` or `SAMPLE`.
-        number: which stream of that purpose, below 2^56: the epoch, the class …
-        n: how many.
+        number: index of the stream within the purpose, below 2^56, such as the epoch.
+        n: number of words.
     """
     import numpy as np
 
@@ -34,7 +34,7 @@ def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """Return the order in which an epoch goes through `n` examples, a permutation of 0 … n-1.
+    """Return the order of `n` examples in an epoch, a permutation of 0 … n-1.
 
     Args:
         seed: the run's seed.
@@ -52,7 +52,7 @@ def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
 
 
 def shuffled(random: np.ndarray) -> np.ndarray:
-    """Return the permutation that sorts random words; a tie, one in 2^64, keeps its order."""
+    """Return the permutation that sorts random words; the sort is stable."""
     import numpy as np
 
     return np.argsort(random, kind="stable").astype("int64")
@@ -72,9 +72,9 @@ def batches(
 
     Args:
         n: the number of examples.
-        batch_size: examples a batch; the last one holds what is left.
+        batch_size: examples a batch; the last batch may be smaller.
         seed, epoch: as in `epoch_order`.
-        first: the step to begin at, from 0; the batches are those that would have come anyway.
+        first: the step to begin at, from 0; it does not change the batches after it.
         steps: stop before this step; None: at the end of the data.
         shuffle: False keeps the data's own order.
 

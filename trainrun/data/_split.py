@@ -1,4 +1,4 @@
-"""Training, validation and test parts: seeded, stratified, and the standardization fitted on the first alone."""
+"""Seeded and stratified training, validation and test splits, and standardization fitted on the training set."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def sizes(n: int, validation: float, test: float) -> tuple[int, int, int]:
-    """Return how many of `n` examples go to training, validation and test.
+    """Return the sizes of the training, validation and test sets of `n` examples.
 
     Args:
         n: the number of examples.
-        validation, test: shares of all examples, in [0, 1); a share above 0 gets at least one example.
+        validation, test: fractions of all examples, in [0, 1); a fraction above 0 gets at least one example.
     """
     held_out = [max(1, int(n * share + 0.5)) if share else 0 for share in (validation, test)]
     return n - sum(held_out), *held_out
 
 
 def share_problems(n: int | None, validation: float, test: float) -> tuple[tuple[str, str], ...]:
-    """Return what is wrong with the shares, as `Description.problems`."""
+    """Return the problems of the fractions, in the form of `Description.problems`."""
     if validation + test >= 1:
         return (
             (
@@ -53,19 +53,19 @@ def split(
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the indices of the training, validation and test examples: disjoint, together all, each ascending.
+    """Return the indices of the training, validation and test examples: a partition of all, each ascending.
 
-    With labels, each class keeps its share in every part, up to one example.
+    With labels, each class has the same proportion in every set, up to one example.
 
     Args:
         n: the number of examples.
-        validation, test: shares of all examples; see `sizes`.
-        seed: which split; another seed, another split.
+        validation, test: fractions of all examples; see `sizes`.
+        seed: of the split.
         labels: class ids `[n]` to stratify by, or None.
         classes: their names, for messages.
 
     Raises:
-        UserError: nothing would be left to train on, or a class is too small to be in every part.
+        UserError: the training set would be empty, or a class is too small to be in every set.
     """
     import numpy as np
 
@@ -75,7 +75,7 @@ def split(
     order = shuffled(bits(seed, SPLIT, 0, n))
     if labels is not None:
         _check_classes(labels, 1 + bool(n_validation) + bool(n_test), classes)
-        # Class by class, at random within one: picking at even distances then gives each class its share.
+        # Sorted by class and shuffled within: picking at even distances then keeps the proportions of the classes.
         order = order[np.argsort(labels[order], kind="stable")]
     offsets = bits(seed, SPLIT, 1, 2)
     rest, test_part = every(order, n_test, int(offsets[0]))
@@ -94,12 +94,12 @@ def split(
 
 
 def sample(n: int, count: int, seed: int, labels: np.ndarray | None = None) -> np.ndarray:
-    """Return the ascending indices of `count` of `n` examples, at random; with labels, each class keeps its share.
+    """Return the ascending indices of a random sample of `count` of `n` examples; stratified if there are labels.
 
     Args:
         n: the number of examples.
-        count: how many are wanted, at most `n`.
-        seed: which ones.
+        count: size of the sample, at most `n`.
+        seed: of the sample.
         labels: class ids `[n]`, or None.
     """
     import numpy as np
@@ -112,7 +112,7 @@ def sample(n: int, count: int, seed: int, labels: np.ndarray | None = None) -> n
 
 
 def every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices that are left, and `count` of them picked at even distances from a random start."""
+    """Return the remaining indices, and `count` indices picked at even distances from a random start."""
     import numpy as np
 
     n = len(order)
@@ -122,13 +122,13 @@ def every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.nd
 
 
 def _complete(parts: Sequence[np.ndarray], labels: np.ndarray) -> None:
-    """Give each part one example of each class that it lacks, for one of its largest class.
+    """Swap one example of each class that a set lacks for one of its largest class, in place.
 
-    Picking at even distances leaves out classes smaller than the distance. The parts are changed in place; one with
-    fewer examples than there are classes stays without some.
+    Picking at even distances misses classes smaller than the distance. A set with fewer examples than there are classes
+    still lacks some.
 
     Args:
-        parts: indices of the examples of each part.
+        parts: indices of the examples of each set.
         labels: class ids of all examples.
     """
     import numpy as np
@@ -144,11 +144,11 @@ def _complete(parts: Sequence[np.ndarray], labels: np.ndarray) -> None:
 
 
 def class_problem(counts: Mapping[str, int], parts: int) -> str | None:
-    """Say which classes have fewer examples than the split has parts, or None.
+    """Return a message that lists the classes with fewer examples than the split has sets, or None.
 
     Args:
-        counts: class's name -> how many.
-        parts: the number of parts: training, and validation and test if there are such.
+        counts: class name -> number of examples.
+        parts: the number of sets: training, and validation and test if they exist.
     """
     small = [f"{shortened(name)} ({count})" for name, count in counts.items() if count < parts]
     if not small:
@@ -171,16 +171,16 @@ def _check_classes(labels: np.ndarray, parts: int, classes: Sequence[str]) -> No
 
 
 def standardizer(train: np.ndarray | View) -> tuple[np.ndarray, np.ndarray]:
-    """Return each column's mean and standard deviation, float64 `[d]`; a constant column's deviation is 1.
+    """Return each column's mean and standard deviation, float64 `[d]`; 1 for the deviation of a constant column.
 
     Args:
-        train: the training part, `[n, d]`. Fitted on nothing else, so that nothing of the test part leaks.
+        train: the training set, `[n, d]`; fitting on it alone avoids leakage from the test set.
     """
     import numpy as np
 
     n = len(train)
     if np.prod(train.shape[1:]) == 1 or (isinstance(train, np.ndarray) and not train.flags.c_contiguous):
-        # What lies one behind the other numpy adds in pairs, not in a row: blocks would give other last bits.
+        # numpy sums contiguous values pairwise, not sequentially: summing blocks would differ in the last bits.
         wide = np.asarray(train).astype("float64")
         mean, std = wide.mean(axis=0), wide.std(axis=0)
     else:
@@ -192,10 +192,10 @@ def standardizer(train: np.ndarray | View) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _total(train: np.ndarray | View, mean: np.ndarray | None = None) -> np.ndarray:
-    """Return the sum of each column, float64 `[d]`, or that of the squares of its deviations from a mean.
+    """Return the sum of each column, float64 `[d]`, or the sum of its squared deviations from a mean.
 
-    Block by block, and to the bit what numpy's sum of the whole is: along the first axis it adds row to row, so a
-    block goes on from the sum of those before it as its row 0. A test holds it against `numpy.mean` and `numpy.std`.
+    It is computed in blocks and equals numpy's sum of the whole to the bit: along the first axis numpy adds row by row, so
+    each block begins with the sum of the earlier ones as its row 0. A test compares it with `numpy.mean` and `numpy.std`.
     """
     import numpy as np
 
@@ -214,7 +214,7 @@ def _total(train: np.ndarray | View, mean: np.ndarray | None = None) -> np.ndarr
 
 
 def standardized(parts: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """Return the parts as float32 with mean 0 and deviation 1 by the first of them, and what was fitted."""
+    """Return the parts as float32, standardized by mean and deviation of the first, and the record of these."""
     import numpy as np
 
     mean, std = standardizer(parts[0])
@@ -223,5 +223,5 @@ def standardized(parts: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict[st
 
 
 def fitted(mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
-    """Return what was fitted, for the record."""
+    """Return the fitted values as lists, for the record."""
     return {"mean": mean.tolist(), "std": std.tolist()}

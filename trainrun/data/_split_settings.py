@@ -18,8 +18,8 @@ class SplitSettings:
     """How the examples are divided.
 
     Args:
-        validation, test: shares of all examples; 0: no such part.
-        stratify: keep the classes' shares in each part.
+        validation, test: fractions of all examples; 0: no such set.
+        stratify: keep the proportions of the classes in each set.
         seed: of what is drawn.
         split: one of `METHODS`; ``auto``: by the column that `TableSettings` names, else at random.
         folds: the validation part is one of so many equal ones; None: `validation` is its share.

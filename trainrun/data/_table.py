@@ -1,4 +1,4 @@
-"""Columns of a table as read by Arrow -> numbers, or codes of texts. By these rules every kind of table is understood."""
+"""Convert the columns of an Arrow table to numbers or category codes, by the same rules for every kind of table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-# Rows of a quantity that are looked at first to find that it is no class.
+# Rows that are inspected first when deciding whether a column of numbers holds classes.
 PREFIX = 10_000
 
 
@@ -46,7 +46,7 @@ class Column:
     values: Any = None
 
     def known(self) -> np.ndarray:
-        """Return where a value is present, `[n]`."""
+        """Return a mask of the present values, `[n]`."""
         import numpy as np
 
         return self.codes >= 0 if self.numbers is None else ~np.isnan(self.numbers)
@@ -69,19 +69,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns that are used, by name, and the number of rows."""
+    """The columns in use, by name, and the number of rows."""
 
     columns: dict[str, Column]
     rows: int
 
 
 def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
-    """Return a table as numbers and codes. A column is given back as soon as it is understood.
+    """Return a table as numbers and codes. Each Arrow column is freed as soon as it is converted.
 
     Args:
         table: the columns `settings.used`, in that order.
-        settings: with the columns' names as the table has them.
-        typed: columns have types of their own, as in Parquet: text is text then. Else text may be numbers.
+        settings: with the columns' names in the table.
+        typed: whether columns have types, as in Parquet; otherwise text may hold numbers.
     """
     import pyarrow as pa
     import pyarrow.types as t
@@ -95,7 +95,7 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
         if name == settings.target or len(column.invalid):
             column.values = values
         columns[name] = column
-    # Arrow keeps what is given back to it unless asked.
+    # Arrow's memory pool keeps freed memory unless asked to release it.
     pa.default_memory_pool().release_unused()
     return Table(columns, rows)
 
@@ -121,7 +121,7 @@ def _is_date(kind: pa.DataType) -> bool:
 
 
 def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Column:
-    """Return a column that has a type."""
+    """Return a column of an Arrow type other than plain text."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""Table -> `Dataset`: what all kinds of tables share once their columns are read."""
+"""Turn a table into a `Dataset`; shared by all kinds of tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainrun.ui import console
 if TYPE_CHECKING:
     import numpy as np
 
-# A share of rows left out that is worth a warning.
+# Fraction of dropped rows above which a warning is printed.
 MUCH = 0.1
 
 
@@ -64,7 +64,7 @@ def dataset(
     inferred["indicators"] = bool(record.get("indicators"))
     ys = [labels[part] for part in parts]
     if standardize_target and target.kind == "real":
-        # The labels stay in their unit; the model is given mean and deviation.
+        # The labels keep their unit; the model scales by the recorded mean and deviation.
         record["standardize_target"] = fitted(*standardizer(ys[0]))
     return Dataset(
         source.name,
@@ -84,7 +84,7 @@ def description(
     open_source: Callable[[], tuple[TableSource | None, list[Fault]]],
     arguments: Mapping[str, Any],
 ) -> Description:
-    """Return what the header tells and, of a small table, its rows, which no seed changes.
+    """Return what is known from the header and, for a small table, from its rows, independent of the seed.
 
     Args:
         open_source: as in `dataset`.
@@ -131,7 +131,7 @@ def _opened(
     settings: TableSettings,
     splitting: SplitSettings,
 ) -> tuple[TableSource | None, TableSettings, list[Fault]]:
-    """Return the table, the settings with its column names, and what is wrong with the arguments or the header."""
+    """Return the table, the settings with its column names, and the faults of the arguments and the header."""
     source, faults = open_source()
     faults += settings.faults()
     if source is not None and not faults:

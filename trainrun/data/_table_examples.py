@@ -1,4 +1,4 @@
-"""The rows of a table that are examples, and their labels; or all that is wrong with them."""
+"""Select the rows of a table that become examples, and their labels; or collect their faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TableSource(Protocol):
         name: of the dataset.
         header: the names of the columns.
         typed: see `_table.convert`.
-        is_small: whether the preflight reads it whole.
+        is_small: whether the preflight check reads it completely.
         own_files: the parts that have files of their own: ``validation``, ``test``.
     """
 
@@ -36,21 +36,21 @@ class TableSource(Protocol):
     own_files: Sequence[str]
 
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
-        """Return those columns, in that order, and the rows that are wrong as such; no table if it cannot be read.
+        """Return the columns, in that order, and the faults of rows; no table if the file is unreadable.
 
         Args:
-            columns: their names.
-            text: those whose text is needed as it stands, even if it is numbers.
+            columns: names of the columns.
+            text: columns whose unchanged text is needed, even if all values are numbers.
         """
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
-        """Return the place of each of the rows that `read` returned, as a message names it."""
+        """Return the location, for messages, of rows in the table that `read` returned."""
 
     def file_parts(self) -> np.ndarray:
         """Return the part whose file each of the rows that `read` returned is from: 0 training, 1 validation, 2 test."""
 
     def understood(self) -> str:
-        """Return what was found out about the file and not stated, as a sentence; or nothing."""
+        """Return what was inferred about the file as a sentence, or ""."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _no_class(counts: Mapping[str, int], rows: int, settings: TableSettings) -> 
 
 
 def _kept(table: Table, settings: TableSettings) -> np.ndarray:
-    """Return the indices of the rows that the missing-value policy leaves."""
+    """Return the indices of the rows that the missing-value policy keeps."""
     import numpy as np
 
     demanded = settings.used if settings.missing == "drop" else [settings.target, *settings.beside]
@@ -147,7 +147,7 @@ def _kept(table: Table, settings: TableSettings) -> np.ndarray:
 def _labels(
     column: _table.Column, settings: TableSettings, keep: np.ndarray
 ) -> tuple[np.ndarray, TargetSpec, dict[str, int]]:
-    """Return class ids `[n]` or numbers `[n, 1]`, what they mean, and how many examples each class has."""
+    """Return class ids `[n]` or numbers `[n, 1]`, their meaning, and the number of examples of each class."""
     import numpy as np
 
     numbers = None
@@ -175,7 +175,7 @@ def _labels(
 def _with_positive(
     labels: np.ndarray, target: TargetSpec, counts: Mapping[str, int], settings: TableSettings
 ) -> tuple[np.ndarray, TargetSpec, list[Fault]]:
-    """Return the labels and their meaning with the class `data.positive` as number 1, or what is wrong with its name."""
+    """Return the labels and their meaning with `data.positive` as class 1, or the fault of its name."""
     if settings.positive is None:
         return labels, target, []
     if settings.positive == RARER and RARER not in target.classes:

@@ -1,4 +1,4 @@
-"""The files of one table: a file, those of a folder, or those that a pattern names; all with the same columns."""
+"""Find the files of one table: a file, a folder or a glob pattern; all files have the same columns."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from trainrun.util import paths
 if TYPE_CHECKING:
     import numpy as np
 
-# So many files with other columns are named.
+# Faulty files that a message lists.
 NAMED = 5
 COMPRESSED = (".gz", ".zst", ".bz2")
 
 
 def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[Path], list[Fault]]:
-    """Return the files of a path as typed, sorted by name, or what is wrong with it.
+    """Return the files of a path as typed, sorted by name, or its faults.
 
     Args:
         path: a file, a folder, or a pattern with ``*``, ``?`` or ``[…]``.
-        endings: of the files that are taken from a folder; the first is the usual one.
+        endings: file extensions that are read from a folder; the first is used in messages.
         example: for messages (``data.path=my_data.csv``).
     """
     files = [] if path is None else _matches(str(path), endings)
@@ -80,7 +80,7 @@ def parts_of_rows(parts: Sequence[int], rows: Sequence[int]) -> np.ndarray:
 
 
 def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:
-    """Return the files, or None if a folder or a pattern has none."""
+    """Return the files, or None if a folder or a pattern has no matching file."""
     where = paths.expanded(path)
     try:
         if where.is_dir():
@@ -107,7 +107,7 @@ def name(files: Sequence[Path]) -> str:
 
 
 def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> list[Fault]:
-    """Return which files have other columns than the first. Their order may differ.
+    """Return a fault for each file whose columns differ from those of the first; their order may differ.
 
     Args:
         files: the files.

@@ -1,4 +1,4 @@
-"""Columns of the examples -> the model's inputs: one of numbers, one of categories, both fitted on the training part."""
+"""Columns of the examples -> the model's inputs: one of numbers, one of categories, both fitted on the training set."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def _categories_tell(codes: np.ndarray, labels: np.ndarray, classes: int) -> boo
 
 
 def _equal_rows(columns: dict[str, Column], examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
-    """Rows of held-out parts that the training part has, too, if the columns hold so much that this is no chance."""
+    """Rows of held-out sets that the training set has, too, unless the columns have so few distinct values that this is chance."""
     import numpy as np
 
     rows, possible = np.zeros(len(examples.keep), "uint64"), 0.0

@@ -1,4 +1,4 @@
-"""What is wrong with the values of a table, each named by its column and place, with the way out."""
+"""Faults of a table's values, with column, location and the way out."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, number, sh
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import Fault, TableSettings
 
-# So many faults of one kind are named, the rest counted.
+# Faults of one kind that are listed; the others are counted.
 NAMED = 10
-# Rows -> where each of them is, as a message names it: {7: "line 9"}.
+# Rows -> location of each for messages: {7: "line 9"}.
 Locate = Callable[[Sequence[int]], Mapping[int, str]]
 
 
 def capped(faults: Sequence[Fault], count: int, what: str) -> list[Fault]:
-    """Return the first faults, and how many more there are.
+    """Return the first faults, and one that counts the others.
 
     Args:
         faults: at least the first `NAMED`.
-        count: of all.
-        what: the rest of the sentence "and 7 more …".
+        count: number of all faults.
+        what: completes the sentence "and 7 more …".
     """
     more = [("path", f"and {count - NAMED} more {what}.")] if count > NAMED else []
     return [*faults[:NAMED], *more]
 
 
 def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[Fault]:
-    """Return what is wrong with each column by itself.
+    """Return the faults of each column.
 
     Args:
         table: the columns.
-        settings: how they are to be read.
-        locate: the place of rows.
+        settings: of the columns.
+        locate: returns the location of rows.
     """
     rows = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
     places = locate(sorted(set(rows))) if rows else {}

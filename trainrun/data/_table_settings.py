@@ -1,4 +1,4 @@
-"""Which columns of a table are wanted, and how they are to be read: the arguments that all kinds of tables share."""
+"""Settings of tables: the arguments on columns and their values that all kinds of tables share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class TableSettings:
-    """The arguments of a table. `with_header` exchanges column names as typed for those of the file."""
+    """The arguments of a table. `with_header` replaces column names as typed by those of the file."""
 
     target: Any = None
     features: Sequence[Any] | None = None
@@ -53,7 +53,7 @@ class TableSettings:
 
     @property
     def used(self) -> list[str]:
-        """All columns that are read, each once: a weight may be a feature, too."""
+        """All columns that are read, without duplicates: a weight may be a feature, too."""
         others = (name for name in self.beside if name is not None)
         return list(dict.fromkeys([*self.inputs, self.target, *others]))
 
@@ -64,7 +64,7 @@ class TableSettings:
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns whose text is needed as it stands: categories, labels, and all if numbers may be missing values."""
+        """The columns whose unchanged text is needed: categories, labels, and all if numbers may be missing values."""
         if self.numbers_may_be_missing:
             return self.used
         return [
@@ -74,7 +74,7 @@ class TableSettings:
         ]
 
     def forced(self, column: str) -> bool | None:
-        """Return True if the column must hold numbers, False if any text will do, None to tell by its values."""
+        """Return True if the column must hold numbers, False if it is categorical, None to infer it from its values."""
         if column == self.weight:
             return True
         if column in (self.group, self.part):
@@ -90,7 +90,7 @@ class TableSettings:
         return frozenset(self.categorical)
 
     def faults(self) -> list[Fault]:
-        """Return what is wrong with the arguments, whatever the table."""
+        """Return the faults of the arguments that do not depend on the table."""
         faults = []
         for key, choices in (("missing", POLICIES), ("task", TASKS), ("formats", FORMATS)):
             value = getattr(self, key)
@@ -104,7 +104,7 @@ class TableSettings:
         return faults
 
     def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
-        """Return the settings with the columns' names as the table has them, and the names that it lacks.
+        """Return the settings with the table's own column names, and a fault for each name that it lacks.
 
         Args:
             header: the names of the table's columns.
@@ -168,7 +168,7 @@ class TableSettings:
 
 
 def listed(header: Sequence[str]) -> str:
-    """Return the first names of a header, and how many more there are."""
+    """Return the first names of a header, and the number of the others."""
     more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
     return ", ".join(header[:LISTED]) + more
 

@@ -17,8 +17,8 @@ def breast_cancer(
     """Return scikit-learn's copy, split and stratified.
 
     Args:
-        validation, test: shares of all examples; 0: no such part.
-        standardize: give each column mean 0 and deviation 1, by the training part.
+        validation, test: fractions of all examples; 0: no such set.
+        standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         seed: of the split.
     """
     from sklearn.datasets import load_breast_cancer
@@ -40,5 +40,5 @@ def breast_cancer(
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
-    """Return what is known without loading."""
+    """Return what is known without loading the data."""
     return _arrays.description("classification", "binary", 2, EXAMPLES, ("numeric",), validation, test)

@@ -1,4 +1,4 @@
-"""Datasets that the trials of one process share: loaded by one, not loaded again by the next."""
+"""Cache of loaded datasets, shared by the trials of one process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from trainrun.data.dataset import Dataset
 from trainrun.data.lazy_array import View
 
-MAX_BYTES = 64 * 2**20  # kept in all; the oldest go first
+MAX_BYTES = 64 * 2**20  # total size; the oldest datasets are dropped first
 
 
 class DatasetCache:
-    """Loaded datasets by what they were loaded from."""
+    """Loaded datasets by component name and arguments."""
 
     def __init__(self) -> None:
         self._datasets: dict[str, tuple[int, Dataset]] = {}
 
     def load(self, spec: Mapping[str, Any], load: Callable[[], Dataset]) -> Dataset:
-        """Return the dataset of a spec: one that was loaded before, or a new one.
+        """Return the dataset of a spec, from the cache if it was loaded before.
 
         Args:
             spec: a component's name and arguments.
@@ -37,7 +37,7 @@ class DatasetCache:
 
 
 def _size(data: Dataset) -> int | None:
-    """Return the bytes of a dataset; None: it lies in files, which may change."""
+    """Return the size of a dataset in bytes; None if it reads from files, which may change."""
     splits = [s for s in (data.train, data.validation, data.test) if s is not None]
     arrays = [a for split in splits for a in split.arrays()]
     return None if any(isinstance(a, View) for a in arrays) else sum(a.nbytes for a in arrays)

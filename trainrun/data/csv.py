@@ -1,4 +1,4 @@
-"""Your own table: a CSV file with a header. Categories and numbers are told apart, faults named by line."""
+"""Your own table: a CSV file with a header. Numeric and categorical columns are recognized, faults named by line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.util.arguments import Count, Decay, Index, Name
 
-# Of the files that are taken from a folder.
+# File extensions that are read from a folder.
 ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".tsv", ".tsv.gz")
-# Problems of files that are named.
+# Faults of files that are listed.
 NAMED = 10
 
 
@@ -48,12 +48,12 @@ def csv(
     standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
-    """Return the rows, split; numbers and categories are two inputs where there are both.
+    """Return the rows, split; if there are numeric and categorical columns, they are two inputs.
 
-    What a column is: numbers, if more than half of its values are (the others are then faults, named by line);
-    otherwise categories. Class labels and categories are the texts as they stand in the file.
-    Everything is fitted on the training part only: fillings, categories, means and deviations. A category that it
-    does not have gets code 0, "unknown".
+    A column is numeric if more than half of its values are numbers (the others are then faults, named by line), otherwise
+    categorical. Class labels and categories are the unchanged texts of the file.
+    Imputed values, categories, means and deviations are fitted on the training set only. A category that it does not have
+    gets code 0, "unknown".
 
     Args:
         path: the file, text whose first line has the columns' names, also compressed (.csv.gz, .csv.zst); or a folder, or a
@@ -71,10 +71,10 @@ def csv(
         formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values or dates is
             understood as such, a date as year, month, day and weekday, and hour if any has one; ``plain``: they are categories.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
-            20 different whole numbers.
-        na_values: the texts that stand for a missing value, in any case, besides the empty field; None: NA, N/A, NaN, null,
+            20 distinct whole numbers.
+        na_values: the texts that stand for a missing value besides the empty field, ignoring case; None: NA, N/A, NaN, null,
             none and ?. An empty list: only the empty field does.
-        delimiter: what separates the fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, by the first rows.
+        delimiter: between fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, inferred from the first rows.
         encoding: of the text; None: UTF-8, or UTF-16 by its byte-order mark.
         weight: a column with each example's weight in the loss, or None.
         split: how the parts are made. ``random``; ``group``: rows of one group (`group`) stay together; ``time``: the latest rows are
@@ -86,15 +86,15 @@ def csv(
         folds: the validation part is one of so many folds, of equal size, of what is no test part; None: `validation` is its share. By time,
             each fold is trained on what is before it.
         fold: which fold, from 0; a sweep (``-m``) trains on all of them.
-        validation, test: shares of all examples; 0: no such part. One that files or a column name is that.
-        stratify: keep the classes' shares in each part.
-        standardize: give each column of numbers mean 0 and deviation 1.
-        standardize_target: learn a target of numbers in deviations from its mean; metrics and predictions stay
+        validation, test: fractions of all examples; 0: no such set. One that files or a column name is that.
+        stratify: keep the proportions of the classes in each set.
+        standardize: scale each numeric column to mean 0 and standard deviation 1.
+        standardize_target: scale a regression target to mean 0 and standard deviation 1; metrics and predictions stay
             in its unit.
         seed: of the split.
 
     Raises:
-        UserError: all that is wrong with the file or the arguments.
+        UserError: with all faults of the file and the arguments.
     """
     settings = TableSettings(
         target,
@@ -137,7 +137,7 @@ def describe(
 def _open(
     paths: Sequence[str | None], delimiter: str | None, encoding: str | None
 ) -> tuple[CsvSource | None, list[Fault]]:
-    """Return the table of paths as typed, of training, validation and test rows, or what is wrong with it."""
+    """Return the table of paths as typed, of training, validation and test rows, or its faults."""
     file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
     # A shell hands over a tab as backslash and t.
     separator = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)

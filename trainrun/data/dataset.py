@@ -1,4 +1,4 @@
-"""What a data component delivers: arrays, and what they mean. Numpy only, so that `check` may import it."""
+"""`Dataset`, the result of a data component: arrays and their meaning. Imports numpy only, so that `check` may use it."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """What the model is to say.
+    """The target of the model.
 
     Args:
         kind: ``binary`` and ``multiclass`` labels are class ids (int64, shape `[batch, *shape]`);
             ``multilabel`` is 0/1 float32 `[batch, classes]`; ``real`` is float64 `[batch, outputs]`;
-            ``none`` is a placeholder for tasks whose loss reads the model's output only.
+            ``none`` is a placeholder for tasks whose loss uses the model's output only.
         classes: the classes' names, in the order of their ids; empty for ``real`` and ``none``.
         outputs: the number of units of the model's head (binary 1, multiclass the number of classes).
         shape: the shape over which a label repeats, `(height, width)` for segmentation, else `()`.
@@ -63,8 +63,7 @@ class TargetSpec:
 class Split:
     """Examples: `x` an array, or a dict of arrays by input name; `y` labels; `weight` one per example or None.
 
-    A large input is a `View`: it has an array's shape, type and length, is indexed as one, and makes the examples when
-    they are asked for.
+    A large input is a `View`: it has an array's shape, dtype, length and indexing, and makes the examples on access.
     """
 
     x: np.ndarray | View | dict[str, np.ndarray | View]
@@ -80,7 +79,7 @@ class Split:
         return Split(x, self.y[index], None if self.weight is None else self.weight[index])
 
     def part(self, index: np.ndarray | slice) -> Split:
-        """Return the examples at `index`, in that order; what is a view stays one."""
+        """Return the examples at `index`, in that order; views stay views."""
 
         def cut(array: np.ndarray | View) -> np.ndarray | View:
             return array.part(index) if isinstance(array, View) else array[index]
@@ -102,12 +101,12 @@ class Dataset:
 
     Args:
         name: for tables, titles and trackers.
-        task: what kind of work it is; picks the default loss, metrics and plots.
-        inputs: one `InputSpec` an input.
+        task: selects the default loss, metrics and plots.
+        inputs: one `InputSpec` per input.
         target: see `TargetSpec`.
         train, validation, test: the splits; validation or test may be None.
-        features: names of the numeric columns, where there are any.
-        preprocessing: what was fitted on the training part and applied to all (for the record and for
+        features: names of the numeric columns, if any.
+        preprocessing: values fitted on the training set and applied to all (for the record and for
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
             `indicators`, `left_out`, `notices`.
@@ -139,7 +138,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a dataset before it is loaded; None where only loading tells.
+    """What is known of a dataset before it is loaded; None for what only loading reveals.
 
     A data component's optional `describe(**arguments)` returns it; `check` reads it before TensorFlow loads.
 
@@ -148,7 +147,7 @@ class Description:
         classes: number of classes.
         examples: number of training examples.
         inputs: the kinds of the inputs.
-        outputs: how many numbers are predicted.
+        outputs: the number of predicted values.
         class_names: the classes' names, in the order of their ids; empty: not known, or the ids.
         problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
     """

@@ -22,8 +22,8 @@ def diabetes(
     """Return scikit-learn's copy, the columns as measured, split.
 
     Args:
-        validation, test: shares of all examples; 0: no such part.
-        standardize: give each column mean 0 and deviation 1, by the training part.
+        validation, test: fractions of all examples; 0: no such set.
+        standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         standardize_target: learn the target, which runs from 25 to 346, in deviations from its mean; metrics
             and predictions stay in its unit.
         seed: of the split.
@@ -48,5 +48,5 @@ def diabetes(
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
-    """Return what is known without loading."""
+    """Return what is known without loading the data."""
     return _arrays.description("regression", "real", None, EXAMPLES, ("numeric",), validation, test)

@@ -16,7 +16,7 @@ def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dat
     """Return scikit-learn's copy as images `[8, 8, 1]` in [0, 1], split and stratified.
 
     Args:
-        validation, test: shares of all examples; 0: no such part.
+        validation, test: fractions of all examples; 0: no such set.
         seed: of the split.
     """
     raw = _raw()
@@ -43,5 +43,5 @@ def _raw() -> Any:
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
-    """Return what is known without loading."""
+    """Return what is known without loading the data."""
     return _arrays.description("classification", "multiclass", 10, EXAMPLES, ("image",), validation, test)

@@ -40,7 +40,7 @@ def feather(
     standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
-    """Return the rows, split; numbers and categories are two inputs where there are both.
+    """Return the rows, split; if there are numeric and categorical columns, they are two inputs.
 
     Columns of numbers are numbers, columns of text, truth values and dictionaries are categories, null and NaN are missing. All
     else is as in `data.csv.csv`.
@@ -49,14 +49,14 @@ def feather(
         path: the file; or a folder, or a pattern (``data/*.feather``), of files with the same columns, read in the order of their
             names.
         target, positive, features, exclude, weight: as in `data.csv.csv`.
-        categorical: the features that are categories, all others being numbers; None: by their types.
+        categorical: the categorical features, all others being numeric; None: by their types.
         missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         split, group, time, part, validation_path, test_path, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
 
     Raises:
-        UserError: all that is wrong with the file or the arguments.
+        UserError: with all faults of the file and the arguments.
     """
     settings = TableSettings(
         target,

@@ -1,4 +1,4 @@
-"""Three kinds of flower by four lengths: the smallest dataset that is still a dataset."""
+"""Three species of iris by four lengths: 150 examples, the smallest dataset."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def iris(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True
     """Return scikit-learn's copy, split and stratified.
 
     Args:
-        validation, test: shares of all examples; 0: no such part.
-        standardize: give each column mean 0 and deviation 1, by the training part.
+        validation, test: fractions of all examples; 0: no such set.
+        standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         seed: of the split.
     """
     from sklearn.datasets import load_iris
@@ -38,5 +38,5 @@ def iris(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
-    """Return what is known without loading."""
+    """Return what is known without loading the data."""
     return _arrays.description("classification", "multiclass", 3, EXAMPLES, ("numeric",), validation, test)

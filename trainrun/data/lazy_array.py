@@ -1,4 +1,4 @@
-"""Examples of a larger array, made when they are asked for: a split without a copy of its data. Numpy only."""
+"""Lazy views of larger arrays: a split without a copy of its data. Imports numpy only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
-# Blocks of so many bytes go through memory: a few of them fit into a core's cache, and thousands of bytes are worth
-# the call.
+# Bytes processed at once: a few such blocks fit into a core's cache, and are large enough to amortize the call.
 BLOCK = 2**20
 
 
 class Rows(Protocol):
-    """Where examples lie: an array in memory, or one in a file (`data/_mapped.py`)."""
+    """Storage of examples: an array in memory, or a memory-mapped one (`data/_mapped.py`)."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -27,19 +26,18 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """The examples of `rows` at `index`, each scaled or standardized, as a split's `x`.
+    """The examples of `rows` at `index`, scaled or standardized, as a split's `x`.
 
-    It has an array's shape, type and length, `view[index]` gives examples as an array, and `numpy.asarray(view)` all
-    of them. What is done to a value depends on that value alone, so a batch holds the same bits whether it is made
-    by itself or cut from the whole.
+    It has an array's shape, dtype and length; `view[index]` returns examples as an array, `numpy.asarray(view)` all of
+    them. Transformations are elementwise, so a batch has the same bits whether it is made alone or cut from the whole.
 
     Args:
-        rows: where the examples lie.
-        index: which of them, int64 `[n]`.
-        example: one example's shape, whatever that of the rows is.
-        dtype: of what comes out.
-        scale: float32 images are multiplied by it; None: no.
-        standard: each column's mean and deviation, float64 `[d]`, to subtract and divide by; None: no.
+        rows: storage of the examples.
+        index: indices of the examples in `rows`, int64 `[n]`.
+        example: shape of one example; the rows are reshaped to it.
+        dtype: of the resulting arrays.
+        scale: factor for images, which become float32; None: not scaled.
+        standard: each column's mean and standard deviation, float64 `[d]`; None: not standardized.
     """
 
     rows: Rows
@@ -68,7 +66,7 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes all examples would take in memory."""
+        """Size of all examples in memory, in bytes."""
         return len(self) * self.example_bytes
 
     @property
@@ -81,7 +79,7 @@ class View:
         return len(self.index)
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Return the examples at `key` (indices, a slice, a mask) as an array of their own, or the one at a number."""
+        """Return a copy of the examples at `key` (indices, a slice, a mask), or the single example at an integer."""
         import numpy as np
 
         at = self.index[key]
@@ -90,14 +88,14 @@ class View:
         step = max(1, BLOCK // max(self.example_bytes, 1))
         if len(at) <= step:
             return self._made(self.rows[at])
-        # What is made on the way then stays in a core's cache: 1.5 times as fast as all at once.
+        # Temporary arrays then stay in a core's cache: 1.5 times as fast as all at once.
         made = np.empty((len(at), *self.example), self.dtype)
         for start in range(0, len(at), step):
             made[start : start + step] = self._made(self.rows[at[start : start + step]])
         return made
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Return all examples, as numpy asks for them."""
+        """Return all examples; numpy's conversion protocol."""
         import numpy as np
 
         made = np.empty(self.shape, self.dtype)
@@ -105,7 +103,7 @@ class View:
         return made if dtype is None else made.astype(dtype, copy=False)
 
     def read_into(self, target: np.ndarray) -> None:
-        """Fill an array of this view's shape, a block at a time."""
+        """Fill an array of this view's shape in blocks."""
         for start, block in blocks(self):
             target[start : start + len(block)] = block
 
@@ -114,13 +112,13 @@ class View:
         return replace(self, index=self.index[index])
 
     def standardized(self, mean: np.ndarray, std: np.ndarray) -> View:
-        """Return a view of the columns with a mean subtracted and a deviation divided by, float32."""
+        """Return a float32 view of the columns, standardized by a mean and a standard deviation."""
         import numpy as np
 
         return replace(self, standard=(mean, std), dtype=np.dtype("float32"))
 
     def cast(self, dtype: Any) -> View:
-        """Return a view of another type."""
+        """Return a view with another dtype."""
         import numpy as np
 
         return replace(self, dtype=np.dtype(dtype))
@@ -140,11 +138,11 @@ class View:
 
 
 def blocks(array: np.ndarray | View, size: int = BLOCK) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield an array's examples block by block, each with the number of its first.
+    """Yield an array's examples in blocks, each with the index of its first example.
 
     Args:
         array: `[n, …]`, in memory or a view.
-        size: about so many bytes a block; at least one example.
+        size: approximate size of a block in bytes; at least one example.
     """
     import math
 

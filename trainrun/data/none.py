@@ -1,4 +1,4 @@
-"""No data: for models whose output is itself what is to be minimised, such as `model=quadratic`."""
+"""No data: for models whose output itself is minimised, such as `model=quadratic`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def none(*, examples: int = 1) -> Dataset:
     """Return placeholders: zeros as input `[examples, 1]` and as target, no validation or test part.
 
     Args:
-        examples: how many; with `trainer.batch_size` it says how many steps an epoch has.
+        examples: number of placeholders; with `trainer.batch_size` it sets the number of steps per epoch.
     """
     import numpy as np
 
@@ -26,7 +26,7 @@ def none(*, examples: int = 1) -> Dataset:
 
 
 def describe(*, examples: int = 1) -> Description:
-    """Return what is known without loading."""
+    """Return what is known without loading the data."""
     if examples < 1:
         return Description(problems=(("examples", f"expected at least 1, got {examples}."),))
     return Description("minimization", "none", None, examples, ("numeric",))

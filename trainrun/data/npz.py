@@ -18,9 +18,9 @@ from trainrun.util.arguments import Decay
 if TYPE_CHECKING:
     import numpy as np
 
-# The preflight reads targets up to so many values, of larger arrays the shape only.
+# The preflight check reads arrays up to this number of values, of larger ones only the shape.
 SMALL = 2_000_000
-# More different tokens or categories are no vocabulary, but numbers.
+# Larger ids are refused: the model would need an embedding row for each.
 LARGEST_ID = 10_000_000
 
 
@@ -39,31 +39,31 @@ def npz(
     standardize_target: bool = True,
     seed: int = 42,
 ) -> Dataset:
-    """Return the file's arrays, split. Nothing in the file is run: pickled objects are refused.
+    """Return the file's arrays, split. No code in the file is executed: pickled objects are refused.
 
-    What the input is, unless `kind` says: bytes or four axes are images (bytes are divided by 255), three axes are
-    images of one channel; two axes are tokens if they hold whole numbers from 0 on, numbers otherwise.
+    The kind of the input, unless `kind` sets it: uint8 or four axes are images (uint8 is divided by 255), three axes are
+    images of one channel; two axes are tokens if all values are whole numbers from 0 on, otherwise numeric.
 
-    What the target is, unless `task` says: true and false, text, or at most 20 different whole numbers are classes,
-    one an example or (with the image's height and width) one a pixel; 0 and 1 in `[n, labels]` are several labels;
-    anything else is numbers.
+    The kind of the target, unless `task` sets it: booleans, text, or at most 20 distinct whole numbers are classes, one
+    per example or (with the image's height and width) one per pixel; 0 and 1 in `[n, labels]` are multilabel; anything
+    else is a regression target.
 
     Args:
         path: the file.
         x: the inputs' key: `[n, d]`, `[n, height, width]` or `[n, height, width, channels]`.
         y: the targets' key: `[n]`, `[n, outputs]` or `[n, height, width]`.
         weight: the key of each example's weight in the loss, `[n]`, or None.
-        kind: ``numeric``, ``image``, ``tokens`` or ``categorical``; None: told by type and shape.
+        kind: ``numeric``, ``image``, ``tokens`` or ``categorical``; None: inferred from dtype and shape.
         task: ``classification``, ``regression`` or ``auto``.
-        validation, test: shares of all examples; 0: no such part.
-        stratify: keep the classes' shares in each part.
-        standardize: give each column of numbers mean 0 and deviation 1, by the training part.
-        standardize_target: learn a target of numbers in deviations from its mean; metrics and predictions stay
+        validation, test: fractions of all examples; 0: no such set.
+        stratify: keep the proportions of the classes in each set.
+        standardize: scale each numeric column to mean 0 and standard deviation 1, fitted on the training set.
+        standardize_target: scale a regression target to mean 0 and standard deviation 1; metrics and predictions stay
             in its unit.
         seed: of the split.
 
     Raises:
-        UserError: all that is wrong with the file or the arguments.
+        UserError: with all faults of the file and the arguments.
     """
     path = None if path is None else str(path)
     known, faults = headers(path, x, y, weight, kind, task)
@@ -106,7 +106,7 @@ def describe(
     test: Decay = 0.2,
     **_: Any,
 ) -> Description:
-    """Return what shapes and types tell and, if it is small, the target."""
+    """Return what is known from shapes and dtypes and, if the arrays are small, from their values."""
     path = None if path is None else str(path)
     shapes, faults = headers(path, x, y, weight, kind, task)
     faults += share_problems(shapes[x].shape[0] if not faults else None, validation, test)
@@ -136,7 +136,7 @@ def _raise(faults: list[Fault]) -> None:
 
 
 def _input(x: Rows, kind: str | None) -> tuple[InputSpec, View, dict[str, Any]]:
-    """Return the input's meaning, its values and what is done to them."""
+    """Return the input's spec, its values and the record of their preprocessing."""
     import numpy as np
 
     whole, axes = x.dtype.kind in "iu", len(x.shape)
@@ -182,7 +182,7 @@ def _input(x: Rows, kind: str | None) -> tuple[InputSpec, View, dict[str, Any]]:
 
 
 def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Return each column's least and greatest value."""
+    """Return each column's minimum and maximum."""
     import numpy as np
 
     limits = [(block.min(axis=0), block.max(axis=0)) for _, block in each(x)]
@@ -190,7 +190,7 @@ def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _target(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np.ndarray]:
-    """Return the target's meaning and its values."""
+    """Return the target's spec and its values."""
     import numpy as np
 
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind != "f" else y

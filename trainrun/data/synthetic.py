@@ -1,4 +1,4 @@
-"""Made-up data whose size and difficulty you set: imbalanced classes, blobs, regression, segmentation, sequences."""
+"""Synthetic data of any size and difficulty: imbalanced classes, blobs, regression, segmentation, sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainrun.util.arguments import Decay, NotNegative
 if TYPE_CHECKING:
     import numpy as np
 
-# The noise that makes each kind neither trivial nor hopeless.
+# Default noise of each kind, at which it is neither trivial nor hopeless.
 NOISE = {"imbalanced": 0.5, "blobs": 0.5, "regression": 1.0, "segmentation": 0.2, "sequences": 0.0}
 # The columns that carry the classes of `imbalanced` and `blobs`; the others are noise.
 INFORMATIVE = 5
@@ -37,33 +37,33 @@ def synthetic(
     standardize: bool = True,
     seed: int = 42,
 ) -> Dataset:
-    """Return made-up examples; the same arguments give the same bytes on every machine.
+    """Return synthetic examples; the same arguments give the same bytes on every machine.
 
     Kinds:
-        ``imbalanced``: two classes, the rarer one in two clouds on either side of the other, so that no line
-            parts them. `features`, `share`.
-        ``blobs``: a cloud of points for each of `classes`. `features`, `classes`.
+        ``imbalanced``: two classes, the rarer one in two clusters on either side of the other, so that they are not
+            linearly separable. `features`, `share`.
+        ``blobs``: one cluster for each of `classes`. `features`, `classes`.
         ``regression``: Friedman's first function, 10 sin(π a b) + 20 (c − ½)² + 10 d + 5 e of the first five
             columns, uniform in [0, 1]. `features`.
         ``segmentation``: images `[size, size, 1]` with one to three bright discs or rectangles on a darker
             ground; the label of a pixel is whether it lies in one. `size`.
-        ``sequences``: tokens `[length]`, among them one marker of each class; the class is the marker that comes
-            first, which only a model that minds the order can tell. `length`, `vocabulary`, `classes`.
+        ``sequences``: tokens `[length]`, among them one marker of each class; the class is the first marker, so the
+            model must use the order. `length`, `vocabulary`, `classes`.
 
     Args:
         kind: see above.
-        examples: how many, before the split.
-        noise: deviation of the points around their cloud's centre, whose distance is about 2; of the number to
-            predict; of the pixels; for ``sequences`` the share of labels drawn at random, in [0, 1]. None: the
-            kind's own (`NOISE`).
+        examples: number of examples, before the split.
+        noise: standard deviation of the points around their cluster's centre (centres are about 2 apart), of the
+            target, or of the pixels; for ``sequences`` the fraction of labels drawn at random, in [0, 1]. None: the
+            kind's default (`NOISE`).
         features: number of columns.
         classes: number of classes.
-        share: share of the rarer class, in (0, 0.5].
+        share: fraction of the rarer class, in (0, 0.5].
         size: height and width of the images, in pixels.
         length: tokens of a sequence.
         vocabulary: number of different tokens; 0 is not used, 1 to `classes` are the markers.
-        validation, test: shares of all examples; 0: no such part.
-        standardize: give numeric columns mean 0 and deviation 1, by the training part.
+        validation, test: fractions of all examples; 0: no such set.
+        standardize: scale numeric columns to mean 0 and standard deviation 1, fitted on the training set.
         seed: of the examples and of the split.
 
     Reference:
@@ -113,7 +113,7 @@ def describe(
     test: Decay = 0.2,
     **_: Any,
 ) -> Description:
-    """Return what is known without making anything."""
+    """Return what is known without generating the data."""
     problems = _problems(kind, examples, noise, features, classes, share, size, length, vocabulary)
     if problems:
         return Description(problems=problems)
@@ -126,7 +126,7 @@ def describe(
 def _meaning(
     kind: str, features: int, classes: int, size: int, length: int, vocabulary: int
 ) -> tuple[str, TargetSpec, InputSpec]:
-    """Return the task, the target and the input of a kind."""
+    """Return the task, the target spec and the input spec of a kind."""
     numeric = InputSpec("numeric", "numeric", (features,))
     names = tuple(f"class {i}" for i in range(classes))
     several = TargetSpec("binary", names) if classes == 2 else TargetSpec("multiclass", names, classes)
@@ -170,7 +170,9 @@ def _problems(
     if kind == "segmentation" and size < 8:
         faults.append(("size", f"expected at least 8 pixels, got {size}."))
     values = {"segmentation": size * size, "sequences": length}.get(kind, features) * examples
-    if not faults and (too_large := paths.room(values * 8 * 13)):  # twelve draws for each, and their sum
+    if not faults and (
+        too_large := paths.room(values * 8 * 13)
+    ):  # twelve uniform draws for each value, and their sum
         faults.append(("examples", f"so many do not fit: {too_large}. Take fewer."))
     if kind == "sequences":
         if length < classes:
@@ -192,10 +194,10 @@ def _problems(
 
 
 class _Draw:
-    """Random numbers from Philox' raw bits by sums and products alone, so that every machine draws the same.
+    """Random numbers from Philox' raw bits, using sums and products only, so that they are the same on every machine.
 
     Args:
-        seed: the same seed, the same numbers; each call goes on with a new stream.
+        seed: of all streams; each call uses a new stream.
     """
 
     def __init__(self, seed: int):
@@ -212,7 +214,7 @@ class _Draw:
         return ((self.raw(int(np.prod(shape))) >> np.uint64(11)) * 2.0**-53).reshape(shape)
 
     def normal(self, *shape: int) -> np.ndarray:
-        """Return numbers of mean 0 and deviation 1: twelve uniform ones less 6, which is normal to the eye."""
+        """Return approximately normal numbers of mean 0 and deviation 1: the sum of twelve uniform ones minus 6."""
         import numpy as np
 
         twelve = self.uniform(12, *shape)
@@ -227,7 +229,7 @@ class _Draw:
 
 
 def _centres(draw: _Draw, count: int, features: int) -> np.ndarray:
-    """Return corners of a cube with edges of 2 in the informative columns, all different if there are enough."""
+    """Return corners of a cube with edge length 2 in the informative columns, distinct if there are enough."""
     import numpy as np
 
     columns = min(features, INFORMATIVE)
@@ -249,7 +251,7 @@ def imbalanced(
 def blobs(
     draw: _Draw, examples: int, noise: float, features: int, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return points `[n, features]` and classes `[n]`, as many of each class, up to one."""
+    """Return points `[n, features]` and classes `[n]`, balanced up to one example."""
     y = shuffled(draw.raw(examples)) % classes
     return _centres(draw, classes, features)[y] + noise * draw.normal(examples, features), y
 
@@ -261,12 +263,12 @@ def regression(draw: _Draw, examples: int, noise: float, features: int) -> tuple
     x = draw.uniform(examples, features)
     a, b, c, d, e = x[:, :5].T
     y = 10 * np.sin(np.pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e + noise * draw.normal(examples)
-    # The last bits of a sine differ between machines; those of float32 do not.
+    # The last bits of a float64 sine differ between machines; rounded to float32 they agree.
     return x, y[:, None].astype("float32")
 
 
 def segmentation(draw: _Draw, examples: int, noise: float, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images `[n, size, size, 1]`, about 0 on the ground and 0.5 to 1 in shapes, and masks `[n, size, size]`."""
+    """Return images `[n, size, size, 1]`, about 0 in the background and 0.5 to 1 in shapes, and masks `[n, size, size]`."""
     import numpy as np
 
     row, column = np.mgrid[:size, :size]
@@ -294,7 +296,7 @@ def sequences(
     tokens = classes + 1 + draw.integers(vocabulary - classes - 1, examples, length)
     order = np.argsort(draw.raw(examples * length).reshape(examples, length), axis=1, kind="stable")
     places = order[:, :classes]
-    # Marker k+1 stands at places[:, k]; how often each token occurs says nothing of the class.
+    # Marker k+1 is at places[:, k]; the token counts carry no information on the class.
     np.put_along_axis(tokens, places, np.arange(1, classes + 1)[None], axis=1)
     y = np.argmin(places, axis=1)
     return tokens, np.where(draw.uniform(examples) < noise, draw.integers(classes, examples), y)
