@@ -19,7 +19,7 @@ MAX_PROBLEMS = 40  # printed; mending the first ones often mends the others
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what the command line says.
+    """Run a command line.
 
     Args:
         argv: the words after `trainrun`.

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each knows its exit code and prints as a message, never as a traceback."""
+"""Errors that a user can fix: each has an exit code and is printed as a message, never as a traceback."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Problem:
     """One thing that is wrong with the user's input.
 
     Args:
-        key: where it stands, as typed on the command line (``optimizer.learning_rate``).
+        key: in the config, as typed on the command line (``optimizer.learning_rate``).
         message: what was expected, what came, why, and the way out; whole sentences.
     """
 

@@ -34,7 +34,7 @@ def test_several_trackers_have_settings_of_their_own():
     both = composed("tracking=[mlflow,tensorboard]", "tracking.tensorboard.log_artifacts=false")
     assert (both["mlflow"]["log_artifacts"], both["tensorboard"]["log_artifacts"]) == (True, False)
     assert refused("tracking=[mlflow,tensorboard]", "tracking.log_artifacts=false") == [
-        "tracking.log_artifacts: there are several trackers; say whose: tracking.mlflow.log_artifacts or "
+        "tracking.log_artifacts: there are several trackers; name one of them: tracking.mlflow.log_artifacts or "
         "tracking.tensorboard.log_artifacts."
     ]
 

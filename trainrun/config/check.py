@@ -16,7 +16,7 @@ from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import followed_keys, hints, lookup, option_files
 
-# A run's name stands in tables.
+# A run's name is displayed in tables.
 LONGEST_NAME = 250
 # Every config has a node of these.
 TOP = (

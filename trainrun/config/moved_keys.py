@@ -11,7 +11,7 @@ from trainrun.config import schema
 from trainrun.errors import Problem
 from trainrun.registry import option_files
 
-# Old key -> new key; what stands below one moves with it.
+# Old key -> new key; keys below one move with it.
 MOVED = {
     "on_failure": "failure",
     "objective": "sweep.objective",

@@ -10,7 +10,7 @@ from trainrun.registry import option_files
 
 
 def nodes(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, Any]]:
-    """Yield (key, value) of each place where a component of a group stands, whatever value it has.
+    """Yield (key, value) of each config node that holds a component of a group, whatever its value.
 
     Args:
         config: as plain values.

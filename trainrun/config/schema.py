@@ -93,7 +93,7 @@ PRUNERS = "sweep/pruner"
 
 @dataclass
 class Root:
-    """The whole config. `Any` stands where a group's option decides which keys there are."""
+    """The whole config. `Any` is the type of a node where a group's option decides which keys there are."""
 
     data: Any = MISSING
     model: Any = MISSING

@@ -28,7 +28,7 @@ SHARED = ("every_steps", "interval", "timeout")
 
 
 def trackers(node: Any) -> dict[str, dict[str, Any]]:
-    """Return the settings of each tracker by the name that it stands under; none for `tracking=none`.
+    """Return the settings of each tracker by its key; none for `tracking=none`.
 
     Args:
         node: the config's `tracking`.
@@ -70,14 +70,14 @@ def problems(node: Any) -> Iterator[Problem]:
     for key in top:
         if nested:
             keys = " or ".join(f"{GROUP}.{name}.{key}" for name in nested)
-            yield Problem(f"{GROUP}.{key}", f"there are several trackers; say whose: {keys}.")
+            yield Problem(f"{GROUP}.{key}", f"there are several trackers; name one of them: {keys}.")
         else:
             hint = did_you_mean(key, SHARED)
             yield Problem(f"{GROUP}.{key}", f"no such key in {GROUP}={NONE}.{hint}")
 
 
 def _parts(node: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Return the nested trackers, and what stands at the top and is not shared."""
+    """Return the nested trackers, and the top-level settings that are not shared."""
     items = node.items() if isinstance(node, Mapping) else ()
     nested = {k: dict(v) for k, v in items if isinstance(v, Mapping) and isinstance(v.get("name"), str)}
     return nested, {k: v for k, v in items if k not in nested and k not in SHARED}

@@ -17,7 +17,7 @@ from trainrun.util.finite import non_finite
 
 @declare(reads_weights=False)
 class NanGuard(keras.callbacks.Callback):
-    """Raise `NonFinite` when the loss is NaN or infinite; the callback stands before the checkpoint's.
+    """Raise `NonFinite` when the loss is NaN or infinite; the callback runs before the checkpoint's.
 
     The loss that Keras logs is the mean of the epoch so far, which stays non-finite. It is checked after each compiled call,
     which may be many steps later. A validation loss that is not finite causes a warning.

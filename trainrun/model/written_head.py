@@ -18,7 +18,7 @@ OF_HEADS = ("linear", "softplus")
 
 
 def of_layers(layers: Sequence[Any], units: int) -> bool | None:
-    """Return whether a list of layers ends in probabilities; None where it has no head of its own, or does not tell.
+    """Return whether a list of layers ends in probabilities; None if it has no head of its own, or if that cannot be determined.
 
     Args:
         layers: mappings with `name`, as `model.layers` has them.
@@ -39,7 +39,7 @@ def of_layers(layers: Sequence[Any], units: int) -> bool | None:
 
 
 def of_file(config: Mapping[str, Any]) -> bool | None:
-    """Return whether the model of a .keras file ends in probabilities; None where its config does not tell.
+    """Return whether the model of a .keras file ends in probabilities; None if its config does not determine it.
 
     Args:
         config: as `keras_file.read` returns it.

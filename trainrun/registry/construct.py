@@ -36,7 +36,7 @@ def construct(
             then the defaults) or a registered component's.
         form: ``class`` gives the object (a model's or dataset's function is called); ``function`` gives the
             function with its arguments bound.
-        key: where the spec stands in the config, for messages; by default the group.
+        key: its key in the config, for messages; by default the group.
         complete: the spec has all its arguments (a node of a composed config): no defaults of an option are added.
         runtime: values known at run time (`num_classes`, `total_steps`, `seed` …): passed to the component if it
             has such an argument and the config leaves it null.
@@ -58,7 +58,7 @@ def construct(
     arguments = {
         name: _nested(value, inside[name], f"{key}.{name}") if name in inside else value
         for name, value in arguments.items()
-        # null stands for a default that is known only by running the file.
+        # null means a default that is known only by running the file.
         if value is not None or name not in unread
     }
     if known is not None:

@@ -1,4 +1,4 @@
-"""Arguments of tutorials for earlier versions of Keras, and what stands for them today."""
+"""Arguments from tutorials for earlier versions of Keras, and their replacements."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ OLD: Mapping[str, Mapping[str, str]] = {
 
 
 def today(group: str, argument: str) -> str | None:
-    """Return a sentence on what stands for an old argument today, or None if it is none.
+    """Return a sentence with the replacement of an old argument, or None if it is none.
 
     Args:
         group: of the component or settings.

@@ -100,7 +100,7 @@ class Option:
 
     @functools.cached_property
     def tree(self) -> dict[str, Any]:
-        """The YAML as it stands."""
+        """The unchanged text of the YAML."""
         if self.origin != "trainrun" and self.path is not None:
             return yaml_file.load(self.path)
         return yaml_file.parse(self.text) or {}
@@ -161,7 +161,7 @@ def shared(group: str, having: str) -> dict[str, Any]:
 
 
 def primary(name: str) -> dict[str, Any]:
-    """Return a YAML that stands at the top of our own conf/, as it is written."""
+    """Return the content of a YAML at the top of trainrun's conf/, without composition."""
     return yaml_file.parse((package_conf() / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
@@ -197,7 +197,7 @@ def _file(group: str, name: str, folders: tuple[tuple[str, Path], ...]) -> Optio
 
 
 def find(group: str, name: str) -> Option | None:
-    """Return the option `name` of `group`, an alias resolved to what it stands for, or None; any loss is a metric, too."""
+    """Return the option `name` of `group`, an alias resolved, or None; any loss is a metric, too."""
     option = options(group).get(name)
     if option is None and group == "metric" and (loss := find("loss", name)) is not None:
         return LossAsMetric(group, loss.name, loss.origin, loss.path)
@@ -210,7 +210,7 @@ def by_component(group: str, component: str, key: str = "") -> Option | None:
     Args:
         group: the group.
         component: the node's `name` (``Huber``).
-        key: where the node stands (``metric.auc_pr``): two options may name one component.
+        key: of the node in the config (``metric.auc_pr``): two options may name one component.
     """
     known = options(group)
     last = find(group, key.rpartition(".")[2])

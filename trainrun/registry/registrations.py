@@ -22,7 +22,7 @@ class Registration:
     Args:
         group, name: its arguments; the name is by default that of what it registers.
         attribute: the name of the class or function in the file.
-        defined: whether the file defines it; else only importing it tells its arguments.
+        defined: whether the file defines it; otherwise its arguments are known only by importing it.
         call: the call itself.
     """
 
@@ -66,7 +66,7 @@ def of(tree: ast.Module) -> Iterator[Registration]:
                 literals.fold(arguments.get(k, ast.Constant(None)), tree) for k in ("group", "name")
             )
             name = name if "name" in arguments and name is not None else attribute
-            # Names that only running the file tells are known once it is imported.
+            # Names computed by the file are known once it is imported.
             if (
                 isinstance(group, str)
                 and name is not literals.UNKNOWN

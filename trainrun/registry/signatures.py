@@ -33,7 +33,7 @@ class Parameter:
 
     Args:
         default: as written, or `REQUIRED`.
-        value: the default's value; `literals.UNKNOWN` where only running the file tells, and of a required argument.
+        value: the default's value; `literals.UNKNOWN` if it is known only by running the file, and for a required argument.
         hint: the type hint that its value has to fit (`registry.hints`).
         inherited: it reaches a base class through **kwargs.
     """
@@ -45,18 +45,18 @@ class Parameter:
 
     @property
     def unread(self) -> bool:
-        """Whether it has a default that only running the file tells."""
+        """Whether its default is known only by running the file."""
         return self.value is literals.UNKNOWN and self.default != REQUIRED
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the source says of a component.
+    """The source of a component, as parsed.
 
     Args:
         doc: the docstring of the class (or of the function), dedented; empty where there is none.
         parameters: by name.
-        open: True if it takes further keywords that only running it tells.
+        open: True if it takes further keywords, known only by running it.
     """
 
     doc: str
@@ -64,13 +64,13 @@ class Source:
     open: bool
 
     def defaults(self) -> dict[str, Any]:
-        """Return the default of each argument that has one; None for one that only running the file tells."""
+        """Return the default of each argument that has one; None for one that is known only by running the file."""
         known = {k: p.value for k, p in self.parameters.items() if p.default != REQUIRED}
         return {k: None if v is literals.UNKNOWN else v for k, v in known.items()}
 
 
 def read(component: Component) -> Source | None:
-    """Return what the source of `component` says, or None if it cannot be found."""
+    """Return the parsed source of `component`, or None if it cannot be found."""
     if component.path is None or not component.path.is_file():
         return None
     return _read(replace(component, declared=None), paths.version(component.path))

@@ -179,7 +179,7 @@ def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int
 
 
 def say_unexpected(config: Mapping[str, Any], job: Job) -> None:
-    """Warn of what the data makes of the config: epochs that are shorter than asked for, metrics that will be undefined."""
+    """Warn of consequences of the data for the config: epochs shorter than configured, metrics that will be undefined."""
     asked, plan = config["trainer"].get("steps_per_epoch"), job.plan
     if asked is not None and asked > plan.steps_per_epoch:
         console.warn(

@@ -17,7 +17,7 @@ Listener = Callable[[int, Mapping[str, float], bool], str | None]
 class Report(keras.callbacks.Callback):
     """Report each epoch to a listener.
 
-    The callback stands behind the journal, so that the epoch is recorded, and before the checkpoint, which saves the state of
+    The callback runs after the journal's, so that the epoch is recorded, and before the checkpoint's, which saves the state of
     a pruned trial. The last epoch of a training is reported, but a trial is not pruned at it.
 
     Args:

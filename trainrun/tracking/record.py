@@ -61,7 +61,7 @@ class Recorder:
         delivers: False where another process has the run delivered: that of a sweep, for its trials.
 
     Attributes:
-        delivery: hands the journal over to trackers; None: it goes to none from here.
+        delivery: sends the journal to trackers; None: this process does not deliver it.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Recorder:
             dataset: `name` and `digest`; optionally `source`, `schema`, `profile`.
             versions: package -> version.
             git: `environment.git_state()`.
-            tags: whatever else the run is to be found by; trackers get it as tags.
+            tags: further tags of the run, which trackers get, too.
             more: further fields of the record (`seed`, `resumed_from` …).
         """
         config = redaction.tree(config)

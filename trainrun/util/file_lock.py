@@ -42,7 +42,7 @@ class FileLock:
 
         Args:
             patience: seconds to wait for another process that holds it.
-            take_over: do not ask another holder: the user says that it is gone.
+            take_over: whether to ignore a holder on another machine: the user declares it dead.
 
         Raises:
             OSError: the file cannot be opened, or is a link.

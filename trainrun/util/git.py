@@ -37,7 +37,7 @@ class Checkout:
         self.commit, self.top, self._environment = commit, top, environment
 
     def changed(self) -> list[str] | None:
-        """Return the tracked files that differ from the commit, submodules by their commit; None: git cannot say."""
+        """Return the tracked files that differ from the commit, submodules by their commit; None if git cannot determine them."""
         self._git("update-index", "-q", "--refresh", "--ignore-submodules")
         listed = self._git("diff-index", "-z", "--name-only", "--ignore-submodules=dirty", self.commit, "--")
         return None if listed is None else [name for name in listed.split("\0") if name]

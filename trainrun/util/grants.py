@@ -107,7 +107,7 @@ def readable(name: str) -> bool:
 
 
 def origin(uri: str) -> str | None:
-    """Return what an address stands for: scheme, host and port of a web address, all but user and password of another.
+    """Return the identity of an address: scheme, host and port of a web address, all but user and password of another.
 
     None: it is no address, or programs may read it in different ways.
 

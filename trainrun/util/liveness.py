@@ -58,13 +58,13 @@ def lives(start: Mapping[str, Any]) -> bool | None:
 
 
 def same_kernel(start: Mapping[str, Any]) -> bool:
-    """Tell whether a record's process ran on this machine since its last start, under whatever host name: locks show then."""
+    """Return whether a record's process ran on this machine since its last boot, whatever its host name: locks are visible then."""
     boot = _boot_id()
     return boot is not None and str(start.get("process")).partition("/")[0] == boot
 
 
 def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of one machine since its last start, and of one container there."""
+    """Return whether two records are from the same machine and boot, and from the same container."""
 
     def place(record: Mapping[str, Any]) -> tuple[Any, ...]:
         return record.get("host"), str(record.get("process")).partition("/")[0], record.get("pid_namespace")

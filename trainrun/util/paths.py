@@ -69,9 +69,9 @@ def link_out_of(folder: Path) -> tuple[Path, Path] | None:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` to write to; it replaces `path` at the end, so that readers see the old or the new file.
+    """Yield a temporary path in the folder of `path` to write to; it replaces `path` at the end, so readers see the old or the new file.
 
-    After an exception `path` is as it was, and nothing is left beside it.
+    After an exception `path` is unchanged, and the temporary file is removed.
     """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:

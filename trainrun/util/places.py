@@ -1,4 +1,4 @@
-"""Where a class or function stands in the user's files."""
+"""Locate a class or function in the user's files."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
             yield Problem(key, f"expected a weight of at least 0 for class {label}, got {weight!r}.")
-        # If only loading the data tells the class names, the builder checks the keys.
+        # If the class names are known only after loading the data, the builder checks the keys.
         if (
             data.classes
             and class_ids.of(label, data.class_names or [str(i) for i in range(data.classes)]) is None

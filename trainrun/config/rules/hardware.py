@@ -36,13 +36,13 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def several(hardware: Mapping[str, Any]) -> bool:
-    """Return whether a batch may be divided; True where only the machine can tell."""
+    """Return whether a batch may be divided among replicas; True if that depends on the machine."""
     declared = declaration_reader.of("hardware", hardware.get("name"))
     return declared.several_devices and (declared.several_processes or count(hardware) != 1)
 
 
 def count(hardware: Mapping[str, Any]) -> int | None:
-    """Return the number of replicas, as far as the config says it."""
+    """Return the number of replicas in the config, or None if that depends on the machine."""
     for key in ("virtual_devices", "local_workers"):
         if isinstance(hardware.get(key), int):
             return hardware[key]

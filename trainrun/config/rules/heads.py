@@ -17,7 +17,7 @@ ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softm
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """A loss reads what a model with a head of its own gives, as far as YAML and file tell."""
+    """The loss must fit the output of a model with a head of its own, as far as YAML and file declare it."""
     if data.task is None or data.target not in ACTIVATION:
         return
     loss, model = loss_spec(config["loss"], data.task, data.target), config["model"]
@@ -74,7 +74,7 @@ def contradiction(
 
 
 def _written(model: Mapping[str, Any], data: Description, demands: LossDeclaration) -> str | None:
-    """Return what a model with a head of its own gives, where its config or file says so; None where only building tells."""
+    """Return the output of a model with a head of its own as declared in its config or file; None if only building the model reveals it."""
     before = "scores" if demands.predictions == ("scores",) else "logits"
     stated = model.get("output")
     units = {"binary": 1, "multiclass": data.classes, "multilabel": data.outputs}[data.target]

@@ -37,7 +37,7 @@ class Job:
         stop_by: when to kill it.
         reason: why it was stopped.
         ended: its worker's last message.
-        gone: when its worker was found to have ended, and why.
+        gone: when its worker was detected as dead, and why.
     """
 
     trial: Trial

@@ -37,7 +37,7 @@ class Mirror:
         run_dir: of the trial, on this machine.
         kept: the trial's directory, where the sweep keeps it.
         files: as returned by `pack`.
-        say: sends a message to the sweep, and returns when it has taken it.
+        say: sends a message to the sweep, and returns when it is received.
     """
 
     def __init__(

@@ -140,7 +140,7 @@ class Study:
             if self._space.matters(dimension, chosen):
                 chosen |= optuna_distributions.suggest(optuna_trial, dimension)
         number, self._next = self._next, self._next + 1
-        # One attribute, written last: each is a write to the disk, and a trial that lacks it was never handed out.
+        # One attribute, written last: each is a write to the disk, and a trial without it was never started.
         optuna_trial.set_user_attr(POINT, self._known(number, chosen))
         self._asked += 1
         return self._point(number, optuna_trial, self._space.overrides(chosen))
