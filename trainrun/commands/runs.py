@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
-from trainrun.tracking import find, listing
+from trainrun.tracking import find, listing, summary
 from trainrun.ui import console
 from trainrun.util import redaction
 from trainrun.util.durations import text as duration
@@ -56,7 +56,9 @@ def main(argv: Sequence[str]) -> int:
         return 0
     listed = listing.runs(options.outputs, limit, options.all)
     if options.json:
-        console.say(json.dumps([entry._asdict() for entry in listed.runs], indent=1, ensure_ascii=False))
+        # The former key of `tracker_run_id` stays for scripts that read it.
+        rows = [{**e._asdict(), f"{summary.IDENTITY}_run_id": e.tracker_run_id} for e in listed.runs]
+        console.say(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
     if not listed.runs:
         console.say(f"there are no runs below {options.outputs}/")

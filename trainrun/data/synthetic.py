@@ -170,9 +170,7 @@ def _problems(
     if kind == "segmentation" and size < 8:
         faults.append(("size", f"expected at least 8 pixels, got {size}."))
     values = {"segmentation": size * size, "sequences": length}.get(kind, features) * examples
-    if not faults and (
-        too_large := paths.room(values * 8 * 13)
-    ):  # twelve uniform draws for each value, and their sum
+    if not faults and (too_large := paths.room(values * 8 * 13)):  # twelve draws for each, and their sum
         faults.append(("examples", f"so many do not fit: {too_large}. Take fewer."))
     if kind == "sequences":
         if length < classes:

@@ -25,7 +25,7 @@ class Listed(NamedTuple):
         metric, value: the best of the validation loss, else of the training loss; or None.
         overrides: as typed.
         unsent: records that its trackers do not have; None: it has no tracker.
-        mlflow_run_id: the id that a tracker gave it, or None.
+        tracker_run_id: the id that a tracker gave it, or None.
         trials: of a sweep: status -> number of trials; None for a run.
         total: of a sweep: planned trials; None: not known.
     """
@@ -40,7 +40,7 @@ class Listed(NamedTuple):
     value: float | None
     overrides: list[str]
     unsent: int | None
-    mlflow_run_id: str | None
+    tracker_run_id: str | None
     trials: dict[str, int] | None = None
     total: int | None = None
 
@@ -104,7 +104,7 @@ def _unrecorded(run_dir: Path) -> Listed:
         value=None,
         overrides=[],
         unsent=None,
-        mlflow_run_id=None,
+        tracker_run_id=None,
     )
 
 
@@ -122,7 +122,7 @@ def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
         value=sweep.value,
         overrides=sweep.swept,
         unsent=sweep_summary.unsent(sweep_dir, sweep),
-        mlflow_run_id=state.run_id(sweep_dir),
+        tracker_run_id=state.run_id(sweep_dir),
         trials=dict(sweep.counts),
         total=sweep.total,
     )
@@ -153,7 +153,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         value=value if isinstance(value, int | float) and math.isfinite(value) else None,
         overrides=[str(word) for word in head.get("overrides") or []],
         unsent=state.unsent_of(run_dir, targets, now.records) if (targets or sent) and not deleted else None,
-        mlflow_run_id=state.run_id(run_dir),
+        tracker_run_id=state.run_id(run_dir),
     )
 
 

@@ -19,7 +19,7 @@ from trainrun.registry import option_files
 from trainrun.registry.lookup import same_name
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Cursor, Target
-from trainrun.util import redaction
+from trainrun.util import grants, redaction
 
 
 class Tracker:
@@ -36,14 +36,16 @@ class Tracker:
 
     Attributes:
         title: the tracker's name in messages.
-        identifies: whether it gives the run an id of its own, which the summary and the last page name.
-        files_apart: whether files go to a store of their own, which may fail by itself: they then come in any order, one at a time,
-            from another thread.
+        identifies: whether it gives the run an id of its own, which the summary and the final table show.
+        files_apart: whether files go to a separate store, which may fail independently; files are then passed in any order, one at
+            a time, from another thread.
+        credential_files: files in the home folder that its library reads credentials from.
     """
 
     title: ClassVar[str] = ""
     identifies: ClassVar[bool] = True
     files_apart: ClassVar[bool] = False
+    credential_files: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, cursor: Cursor, since: float = math.inf):
         self.cursor, self.target, self.run_dir = cursor, cursor.target, cursor.run_dir
@@ -155,6 +157,11 @@ def target(settings: Mapping[str, Any]) -> Target:
     """
     own = {k: v for k, v in settings.items() if k not in ("name", "uri", "experiment")}
     return Target(settings["name"], *find(settings["name"]).destination(settings), own)
+
+
+def withheld(target: Target) -> str | None:
+    """Return a warning if credentials are not sent to a target, or None if nothing is withheld."""
+    return grants.withheld(target.uri, find(target.tracker).credential_files)
 
 
 def restore_secrets(node: Any, again: str) -> None:

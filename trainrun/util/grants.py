@@ -31,10 +31,10 @@ READABLE = frozenset(
         "SLURM_NTASKS", "SLURM_PROCID", "SLURM_SUBMIT_DIR", "SLURM_TMPDIR",
     }
 )  # fmt: skip
-# Variables that credentials are read from, besides those whose name is a secret's.
-_FAMILIES = ("MLFLOW_TRACKING_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "PG", "MYSQL_")
-MLFLOW_FILE = "~/.mlflow/credentials"
-_HARMLESS = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_INSECURE_TLS")
+# Variables that credentials are read from, besides those whose name is a secret's: of a tracker (<TRACKER>_TRACKING_…), a database
+# server, a cloud.
+_SERVER = re.compile(r"\w+_TRACKING_(?!URI$|INSECURE_TLS$)|PG|MYSQL_")
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_")
 _FILE = re.compile(r"sqlite(\+\w+)?|file", re.IGNORECASE)
 # Looked for at the beginning of a word only: in a word of 100,000 letters each letter would begin a scheme.
 _ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"]+")
@@ -157,7 +157,7 @@ def trusted(uri: str) -> bool:
 def without_credentials() -> dict[str, str]:
     """Return this process' environment without the user's credentials.
 
-    Neither with the place of those that libraries read from files of the home folder at each request (`~/.mlflow/credentials`,
+    Neither with the place of those that libraries read from files of the home folder at each request (a tracker's own,
     `~/.netrc`).
     """
     kept = {name: value for name, value in os.environ.items() if not _is_credential(name)}
@@ -186,16 +186,17 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-def withheld(uri: str) -> str | None:
-    """Return a line for the user if credentials of the environment do not go to an address; None: nothing is withheld."""
+def withheld(uri: str, files: Sequence[str] = ()) -> str | None:
+    """Return a warning if credentials are not sent to an address, or None if nothing is withheld.
+
+    Args:
+        uri: the address.
+        files: further files that credentials for it are read from.
+    """
     if trusted(uri):
         return None
-    names = [
-        n
-        for n in sorted(os.environ)
-        if _is_credential(n) and n.startswith(("MLFLOW_TRACKING_", "PG", "MYSQL_"))
-    ]
-    names += [MLFLOW_FILE] * os.path.exists(paths.expanded(MLFLOW_FILE))
+    names = [name for name in sorted(os.environ) if _SERVER.match(name)]
+    names += [name for name in files if os.path.exists(paths.expanded(name))]
     if not names:
         return None
     return (
@@ -211,7 +212,7 @@ def file() -> Path:
 
 
 def _is_credential(name: str) -> bool:
-    return name not in _HARMLESS and (name.startswith(_FAMILIES) or redaction.is_secret(name))
+    return bool(_SERVER.match(name)) or name.startswith(_CLOUDS) or redaction.is_secret(name)
 
 
 def _remembered() -> list[str]:

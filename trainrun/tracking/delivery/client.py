@@ -136,7 +136,7 @@ class Courier:
             timeout: seconds for the remaining records after this process has died.
             warn: prints one line to the user.
         """
-        for withheld in filter(None, (grants.withheld(target.uri) for target in targets)):
+        for withheld in filter(None, map(trackers.withheld, targets)):
             if withheld not in self._withheld:
                 self._withheld.add(withheld)
                 warn(withheld)

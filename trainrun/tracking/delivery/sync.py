@@ -124,7 +124,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool, silent:
     moved = tracker.moved()
     if not named and cursor.next >= total and not cursor.left and not moved:
         return Synced("", 0)
-    withheld = grants.withheld(target.uri)
+    withheld = trackers.withheld(target)
     lost = [withheld] if withheld else []
     make.prepare()
     follower = Follower(cursor, tracker, lost.append)

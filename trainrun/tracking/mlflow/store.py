@@ -22,6 +22,7 @@ from trainrun.util import grants, redaction
 DEFAULT_DATABASE = "mlflow.db"
 VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
+CREDENTIAL_FILE = "~/.mlflow/credentials"
 NAME_LENGTH = 200  # bytes of a folder's name
 CREDENTIALED = (
     "http:",
@@ -109,7 +110,10 @@ def check_artifact_address(client: Any, run_id: str, target: Target) -> None:
     if not grants.is_local(target.uri):
         return
     address = client.get_run(run_id).info.artifact_uri
-    if address.startswith(CREDENTIALED) and (withheld := grants.withheld(address)) is not None:
+    if (
+        address.startswith(CREDENTIALED)
+        and (withheld := grants.withheld(address, [CREDENTIAL_FILE])) is not None
+    ):
         raise errors.Refused(withheld)
 
 

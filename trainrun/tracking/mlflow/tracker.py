@@ -37,6 +37,7 @@ class MlflowTracker(Tracker):
     """
 
     title = "MLflow"
+    credential_files = (store.CREDENTIAL_FILE,)
     files_apart = True
 
     def __init__(self, cursor: Cursor, since: float = math.inf):
