@@ -211,7 +211,7 @@ def odd_places(folder: Path) -> None:
     """stores that keep nothing, folders and experiments with odd names"""
     for uri in ("sqlite://", "sqlite:///:memory:", "a?b.db", "sqlite:///a#b.db", "a%20b.db"):
         done = trainrun(folder, *SMALL, "trainer.epochs=1", f"tracking.uri='{uri}'")
-        assert done.returncode == 2 and "tracking.mlflow.uri" in done.stderr, (uri, done.stderr)
+        assert done.returncode == 2 and "tracking.uri" in done.stderr, (uri, done.stderr)
     odd = folder / "a?b"
     odd.mkdir()
     assert trainrun(odd, *SMALL, "trainer.epochs=1").returncode == 2

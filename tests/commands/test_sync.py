@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 
@@ -118,6 +119,18 @@ def test_unreachable_server_is_reported_within_the_timeout(offline, capsys):
 def test_invalid_arguments_are_refused(argv, message, offline, capsys):
     assert main(argv) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_address_that_keeps_nothing_is_refused_and_keeps_back_no_other_run(offline, store, capsys):
+    assert main(["sync", "last", "--uri", "sqlite://"]) == 2
+    assert "keeps nothing" in capsys.readouterr().err
+    book = offline[0] / "journal.jsonl"
+    start, rest = book.read_text().split("\n", 1)
+    where = [{"tracker": "mlflow", "uri": "sqlite://", "experiment": "e", "settings": {}}]
+    book.write_text(json.dumps({**json.loads(start), "tracking": where}) + "\n" + rest)
+    assert main(["sync", "--all"]) == 1
+    output = capsys.readouterr()
+    assert "keeps nothing" in output.err and "5 records sent" in output.out
 
 
 def test_a_damaged_run_does_not_keep_back_the_others(offline, store, capsys):

@@ -25,6 +25,44 @@ def test_the_default_is_one_tracker():
     assert composed("tracking=none") == {}
 
 
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        *((u, "keeps nothing") for u in ("sqlite://", "sqlite:", "sqlite:///", "sqlite:///:memory:", "SQLITE://", "sqlite+pysqlite:///:memory:")),
+        *((u, "which an address cannot") for u in ("sqlite:///a?b.db", "a#b.db", "sqlite:////tmp/a%20b/m.db", "a%20b.db")),
+        *((u, "is written") for u in ("sqlite:x.db", "sqlite://host/x.db", "sqlite+pysqlite:///x.db")),
+        *((u, "address with a host") for u in ("http://", "http://host:port", "postgresql://")),
+    ],
+)  # fmt: skip
+def test_an_address_that_keeps_nothing_or_leads_elsewhere_is_refused(uri, reason):
+    (problem,) = refused(f"tracking.uri='{uri}'")
+    assert problem.startswith("tracking.uri: ") and reason in problem
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:///x.db",
+        "sqlite:////tmp/x.db",
+        "x.db",
+        "https://me:pw@host/x",
+        "postgresql://me@h/db",
+        "databricks",
+    ],
+)
+def test_other_addresses_are_taken(uri):
+    assert composed(f"tracking.uri='{uri}'")["mlflow"]["uri"] == uri
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b"])
+def test_the_default_store_in_a_folder_of_an_odd_name_is_refused(name, tmp_path, monkeypatch):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (problem,) = refused()
+    assert "tracking=none" in problem and refused("tracking=none") == []
+
+
 @pytest.mark.parametrize("key", ["tracking.uri", "tracking.mlflow.uri"])
 def test_one_trackers_setting_may_stand_at_the_top(key):
     assert composed(f"{key}=http://host")["mlflow"]["uri"] == "http://host"

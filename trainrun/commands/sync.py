@@ -88,7 +88,14 @@ def deliver(runs: Sequence[Path], where: sync.Where, timeout: float, named: bool
         named: whether the user named each run: only then is a run that was deleted on the server sent again.
     """
     silent: set[str] = set()
-    lines = [sync.run(run_dir, where, timeout, named, silent) for run_dir in runs]
+    lines = []
+    for run_dir in runs:
+        try:
+            lines.append(sync.run(run_dir, where, timeout, named, silent))
+        except UserError as error:  # of one run: with --all, the others are not held back
+            if named:
+                raise
+            lines.append(sync.Synced(f"{run_dir}: {error}", 1))
     shown = [line for line in lines if line.text]
     for line in shown:
         (console.say if line.unsent == 0 else console.warn)(line.text)

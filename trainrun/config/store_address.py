@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainrun.errors import Problem
+from trainrun.util import grants
 
-SQLITE = "sqlite:"
+PREFIX = "sqlite:///"
+SQLITE = re.compile(r"sqlite(\+\w*)?:(//?/?)?", re.IGNORECASE)
 RESERVED = "?#%"  # mean something in an address, so that a path with them would lead elsewhere
 IN_MEMORY = (":memory:", "")
 
@@ -25,15 +28,26 @@ def problems(key: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
         return
     uri = settings["uri"] or os.environ.get(f"{str(settings['name']).upper()}_TRACKING_URI")
     if not isinstance(uri, str):
-        uri = f"{SQLITE}///{Path.cwd()}"  # the default lies there
-    if not uri.startswith(SQLITE) and not uri.endswith(".db"):
+        uri = f"{PREFIX}{Path.cwd()}"  # the default lies there
+    file = SQLITE.match(uri)
+    if not file and not uri.endswith(".db"):
+        if "://" in uri and grants.origin(uri) is None:
+            yield Problem(
+                f"{key}.uri",
+                f"expected an address with a host, as in {key}.uri=http://localhost:5000, got {uri!r}.",
+            )
         return
-    path = uri.removeprefix(SQLITE).removeprefix("//").removeprefix("/") if uri.startswith(SQLITE) else uri
-    if path in IN_MEMORY:
+    path = uri[file.end() :] if file else uri
+    if path.lstrip("/") in IN_MEMORY:
         yield Problem(
             f"{key}.uri",
             f"got {uri}, which keeps nothing: the runs are gone when the process ends. Name a file, as in "
             f"{key}.uri=sqlite:///runs.db, or take tracking=none.",
+        )
+    elif file and file[0] != PREFIX:
+        yield Problem(
+            f"{key}.uri",
+            f"got {uri}; the address of a SQLite file is written {key}.uri={PREFIX}runs.db, or {PREFIX}/tmp/runs.db for one elsewhere.",
         )
     elif odd := sorted(set(RESERVED) & set(path if os.path.isabs(path) else f"{Path.cwd()}{path}")):
         yield Problem(

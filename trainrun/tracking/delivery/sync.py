@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainrun.config import store_address
+from trainrun.errors import UserError
 from trainrun.tracking import journal, origin, status, trackers
 from trainrun.tracking.delivery import errors, state
 from trainrun.tracking.delivery.backoff import Backoff
@@ -92,7 +94,7 @@ def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target
         where: targets on the command line.
 
     Raises:
-        UserError: there is no such tracker, or an address has a redacted password.
+        UserError: there is no such tracker, an address keeps nothing, or it has a redacted password.
     """
     recorded = trackers.recorded(start)
     if not recorded:  # recorded with tracking=none
@@ -104,12 +106,14 @@ def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target
     name = where.tracker or (trackers.default() if asked or not recorded else None)
     if name is not None:
         recorded = [t for t in recorded if t["tracker"] == name][:1] or [{"tracker": name}]
-    return [
-        trackers.target({**(t.get("settings") or {}), "name": t["tracker"],
-                         "uri": origin.relocated(t.get("uri"), run_dir, start),
-                         "experiment": t.get("experiment"), **asked})
+    named = [
+        {**(t.get("settings") or {}), "name": t["tracker"], "uri": origin.relocated(t.get("uri"), run_dir, start),
+         "experiment": t.get("experiment"), **asked}
         for t in recorded
     ]  # fmt: skip
+    if problems := [p for settings in named for p in store_address.problems("tracking", settings)]:
+        raise UserError(problems)
+    return [trackers.target(settings) for settings in named]
 
 
 def _deliver(run_dir: Path, target: Target, timeout: float, named: bool, silent: set[str]) -> Synced:
