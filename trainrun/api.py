@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,15 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     return config
 
 
-def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> RunResult:
+def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None, data: Any = None) -> RunResult:
     """Train one run, as the command line does, and return its result with the trained model.
 
     Args:
         overrides: as on the command line.
         run_dir: where to leave the record; by default a new folder below `outputs/runs`.
+        data: a DataFrame (of pandas, polars or pyarrow), read as by `data=feather`; or arrays by name, ``(x, y)`` or
+            ``(x, y, weight)``, read as by `data=npz`. It is kept by its content in a file below `outputs/.data`, from which the run can
+            be resumed and reproduced.
 
     Raises:
         UserError: the input is wrong.
@@ -48,22 +52,26 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None) -> Run
     Example:
         >>> result = trainrun.run(["data=iris", "trainer.epochs=30"])
         >>> result.metrics["val_accuracy"], result.model
+        >>> result = trainrun.run(["data.target=price"], data=df)
     """
     from trainrun.config import plugins
+    from trainrun.data import _kept_data
     from trainrun.hydra_bridge import registration
     from trainrun.run import runner
     from trainrun.util import grants
 
-    config = compose(overrides)
-    if (config["seeds"] or 1) > 1:
-        first, second = config["seed"], config["seed"] + 1
-        raise UserError(
-            Problem(
-                "seeds",
-                f"{config['seeds']} seeds are a sweep, and trainrun.run trains one run. Call it with seed={first}, with "
-                f"seed={second} …, or type trainrun -m on the command line.",
+    keep = nullcontext(list(overrides)) if data is None else _kept_data.kept(data, overrides)
+    with keep as overrides:
+        config = compose(overrides)
+        if (config["seeds"] or 1) > 1:
+            first, second = config["seed"], config["seed"] + 1
+            raise UserError(
+                Problem(
+                    "seeds",
+                    f"{config['seeds']} seeds are a sweep, and trainrun.run trains one run. Call it with seed={first}, with "
+                    f"seed={second} …, or type trainrun -m on the command line.",
+                )
             )
-        )
     plugins.load(config["plugins"])
     folder = Path(
         run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}")

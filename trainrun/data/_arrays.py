@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
+from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
 from trainrun.data.lazy_array import View
 
@@ -47,32 +48,103 @@ def dataset(
         weight: one weight per example, or None.
         preprocessing: record of earlier preprocessing.
     """
+    splitting = SplitSettings(validation, test, stratify, seed)
+    return of_parts(
+        name,
+        task,
+        {spec: x},
+        target,
+        y,
+        parts(y, target, splitting),
+        features=features,
+        standardize=standardize,
+        standardize_target=standardize_target,
+        weight=weight,
+        preprocessing=preprocessing,
+    )
+
+
+def parts(
+    y: np.ndarray, target: TargetSpec, splitting: SplitSettings, held_out: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of the training, validation and test examples.
+
+    Args:
+        y, target: the labels and their meaning; those of classes are stratified if the settings say so.
+        splitting: the shares.
+        held_out: so many examples at the end are the test part, and the share of the validation part is one of the others;
+            0: the test part is drawn.
+
+    Raises:
+        UserError: nothing would be left to train on, or a class is too small to be in every part.
+    """
     import numpy as np
 
-    labels = y if stratify and target.kind in ("binary", "multiclass") and not target.shape else None
-    indices = split(
-        len(y), validation=validation, test=test, seed=seed, labels=labels, classes=target.classes
+    n = len(y) - held_out
+    stratified = splitting.stratify and target.kind in ("binary", "multiclass") and not target.shape
+    train, validation, test = split(
+        n,
+        validation=splitting.validation,
+        test=0 if held_out else splitting.test,
+        seed=splitting.seed,
+        labels=y[:n] if stratified else None,
+        classes=target.classes,
     )
+    return train, validation, np.arange(n, len(y)) if held_out else test
+
+
+def of_parts(
+    name: str,
+    task: Task,
+    inputs: Mapping[InputSpec, np.ndarray | View],
+    target: TargetSpec,
+    y: np.ndarray,
+    indices: Sequence[np.ndarray],
+    *,
+    features: Sequence[str] = (),
+    standardize: bool = False,
+    standardize_target: bool = False,
+    weight: np.ndarray | None = None,
+    preprocessing: dict[str, Any] | None = None,
+) -> Dataset:
+    """Return the dataset of one or several inputs, split.
+
+    Args:
+        name, task, target, y, features, standardize, standardize_target, weight, preprocessing: as in `dataset`.
+        inputs: each with its values, `[n, *shape]`.
+        indices: of the examples of the training, validation and test part; an empty one is no part.
+    """
+    import numpy as np
+
     record = dict(preprocessing or {})
-    whole = x if isinstance(x, View) else View.of(x)
-    xs, ys = [whole.part(i) for i in indices], [y[i] for i in indices]
-    if standardize and spec.kind == "numeric":
-        mean, std = standardizer(xs[0])
-        xs = [v.standardized(mean, std) for v in xs]
-        record["standardize"] = {**fitted(mean, std), "columns": list(features)}
+    values: dict[str, list[np.ndarray | View]] = {}
+    for spec, x in inputs.items():
+        whole = x if isinstance(x, View) else View.of(x)
+        views = [whole.part(i) for i in indices]
+        if standardize and spec.kind == "numeric":
+            mean, std = standardizer(views[0])
+            views = [v.standardized(mean, std) for v in views]
+            done = {**fitted(mean, std), "columns": list(features)}
+            if len(inputs) == 1:
+                record["standardize"] = done
+            else:
+                record.setdefault("inputs", {}).setdefault(spec.name, {})["standardize"] = done
+        values[spec.name] = [v.cast(spec.dtype) for v in views]
+    if sum(v.nbytes for views in values.values() for v in views) <= IN_MEMORY:
+        values = {name: [np.asarray(v) for v in views] for name, views in values.items()}
+    ys = [y[i] for i in indices]
     if standardize_target and target.kind == "real":
         record["standardize_target"] = fitted(*standardizer(ys[0]))
-    xs = [v.cast(spec.dtype) for v in xs]
-    if sum(v.nbytes for v in xs) <= IN_MEMORY:
-        xs = [np.asarray(v) for v in xs]
     # Real targets stay float64: float32 would round what is left after the mean is taken off.
     dtype = {"real": "float64", "none": "float32", "multilabel": "float32"}.get(target.kind, "int64")
-    weights = [None if weight is None else weight[i].astype("float32") for i in indices]
-    parts = [
-        Split(a, np.ascontiguousarray(b, dtype=dtype), w) if len(b) else None
-        for a, b, w in zip(xs, ys, weights, strict=True)
-    ]
-    return Dataset(name, task, (spec,), target, *parts, features=tuple(features), preprocessing=record)
+    splits: list[Split | None] = []
+    for part, index in enumerate(indices):
+        xs = {name: views[part] for name, views in values.items()}
+        x = xs if len(xs) > 1 else next(iter(xs.values()))
+        weights = None if weight is None else weight[index].astype("float32")
+        labels = np.ascontiguousarray(ys[part], dtype=dtype)
+        splits.append(Split(x, labels, weights) if len(index) else None)
+    return Dataset(name, task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record)
 
 
 def description(

@@ -54,9 +54,8 @@ class ArrowSource:
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 
-        unsupported = _table.unsupported(self._schema, columns)
-        if unsupported:
-            return None, [("path", _unsupported(name, kind)) for name, kind in unsupported]
+        if faults := type_faults(self._schema, columns):
+            return None, faults
         schema = pa.schema([self._schema.field(name) for name in columns])
         tables = []
         for file in self._files:
@@ -77,6 +76,23 @@ class ArrowSource:
             places |= {row: f"{prefix}row {row - first + 1}" for row in rows if first <= row < first + count}
             first += count
         return places
+
+
+def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
+    """Return the faults of columns whose types are neither numbers nor text.
+
+    Args:
+        schema: of the table.
+        columns: the names of those that are used.
+    """
+    return [
+        (
+            "path",
+            f"column {name} has the type {kind}; expected numbers, text or true and false. "
+            f"Leave it out (data.exclude=[{name}]), or save it as one of those.",
+        )
+        for name, kind in _table.unsupported(schema, columns)
+    ]
 
 
 def open_source(
@@ -138,10 +154,3 @@ def _read(file: Path, kind: Format, columns: Sequence[str]) -> pa.Table:
 
 def _damaged(file: Path, kind: Format, error: Exception) -> str:
     return f"{file} cannot be read as {kind.title()}: {str(error).splitlines()[0]} Is it complete, and no other format?"
-
-
-def _unsupported(name: str, kind: str) -> str:
-    return (
-        f"column {name} has the type {kind}; expected numbers, text or true and false. "
-        f"Leave it out (data.exclude=[{name}]), or save it as one of those."
-    )

@@ -1,4 +1,4 @@
-"""Data of a plug-in: seeded before it is made, and its arrays checked part by part; ours are right by construction."""
+"""Data of a plug-in, or of `data=python`: seeded before it is made, and its arrays checked; ours are right by construction."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     """
     spec = config["data"]
     make = partial(construct, "data", spec, complete=True)
-    if not lookup.is_plugin("data", spec["name"]):
+    if not (spec["name"] == "python" or lookup.is_plugin("data", spec["name"])):
         return make() if cache is None else cache.load(spec, make)
     # Not the run's own seed, so that what a model draws later does not depend on the data.
     keras.utils.set_random_seed(int(np.random.SeedSequence([config["seed"], *b"data"]).generate_state(1)[0]))
     data = make()
     if not isinstance(data, Dataset):
-        text = f"expected a trainrun.data.dataset.Dataset, but {spec['name']} returned {type(data).__name__}."
+        text = (
+            f"expected a trainrun.data.dataset.Dataset, but {spec['name']} returned {type(data).__name__}. A table or arrays are split "
+            f"by data=python data.function={spec['name']}."
+        )
         raise UserError(Problem("data", text))
     if faults := problems(data):
         raise UserError(faults)

@@ -1,0 +1,106 @@
+"""Data from Python: a registered function's DataFrame or arrays, and the argument `data` of `trainrun.run`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_iris
+
+import trainrun
+from trainrun.errors import UserError
+from trainrun.registry import lookup
+
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {"age": RNG.integers(18, 90, 40), "city": ["Rome", "Oslo"] * 20, "spend": RNG.normal(50, 9, 40)}
+)
+IMAGES = RNG.integers(0, 256, (40, 6, 5, 3), dtype="uint8")
+FAST = ["tracking=none", "trainer.epochs=1", "artifacts=none", "metric=none"]
+
+
+@pytest.fixture
+def load():
+    """Register a function that returns a value, and load it by `data=python`."""
+
+    def load(value, **arguments):
+        trainrun.register("data", "mine")(lambda: value)
+        return trainrun.build("data", "python", function="mine", **arguments)
+
+    with lookup.isolated():
+        yield load
+
+
+def all_parts(data, name=None):
+    parts = [part for part in (data.train, data.validation, data.test) if part is not None]
+    return np.concatenate([part.y if name is None else part.x[name] for part in parts])
+
+
+@pytest.mark.parametrize("value", [FRAME, pa.Table.from_pandas(FRAME), FRAME.to_dict("list")], ids=type)
+def test_a_table_is_read_as_the_same_parquet_file(load, value, tmp_path):
+    FRAME.to_parquet(tmp_path / "same.parquet")
+    expected = trainrun.build("data", "parquet", path=str(tmp_path / "same.parquet"), target="spend")
+    assert load(value, target="spend").digest() == expected.digest()
+
+
+def test_features_and_a_series_name_the_target(load):
+    data = load((FRAME[["age", "spend"]], FRAME["city"]))
+    assert (data.target.classes, data.features) == (("Oslo", "Rome"), ("age", "spend"))
+
+
+def test_several_inputs_by_name(load):
+    x = {"picture": IMAGES, "size": RNG.normal(3, 2, (40, 2))}
+    data = load((x, FRAME["city"].to_numpy()))
+    assert [(s.name, s.kind, s.shape) for s in data.inputs] == [
+        ("picture", "image", (6, 5, 3)),
+        ("size", "numeric", (2,)),
+    ]
+    assert data.train.x["size"].mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
+    assert sorted(all_parts(data, "picture").ravel()) == pytest.approx(sorted(IMAGES.ravel() / 255), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments", "message"),
+    [
+        (7, {}, "data: expected a DataFrame .* got int"),
+        ((IMAGES,), {}, "got a tuple of 1"),
+        ((IMAGES, FRAME["age"][:30]), {}, "data.y: array 'y' has 30 examples, 'x' has 40"),
+        ({"a": IMAGES, "y": FRAME["age"]}, {}, "data.x: there is no array 'x'. There are a, y"),
+        ({"x": IMAGES, "y": FRAME["age"]}, {"kind": {"z": "image"}}, "data.kind: there is no input 'z'"),
+        ((FRAME, FRAME["city"]), {}, "x has a column 'city', which is the name of the target"),
+        ((FRAME, [1, 2]), {}, r"the target has the shape \[2\]; expected \[40\]"),
+        (FRAME.assign(age=[1, "a"] * 20), {"target": "city"}, "data: the table has a column .*age"),
+        (FRAME.assign(day=[[1]] * 40), {"target": "city"}, "column day has the type list"),
+        (FRAME, {}, "expected the column to predict, got null. The file has age, city, spend"),
+        (FRAME[:0], {"target": "city"}, "the table has no rows"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(load, value, arguments, message):
+    with pytest.raises(UserError, match=message):
+        load(value, **arguments)
+
+
+def test_a_dataframe_is_kept_by_its_content_and_resumed_from_there(inside):
+    x, y = load_iris(return_X_y=True, as_frame=True)
+    frame = x.assign(kind=load_iris().target_names[y])
+    first = trainrun.run([*FAST, "data.target=kind"], data=frame)
+    second = trainrun.run([*FAST, "data.target=kind"], data=frame.copy())
+    assert first.history["loss"] == second.history["loss"]
+    assert len([*inside.glob("outputs/.data/*/*")]) == 1
+    again = trainrun.compose(first.summary["overrides"])
+    assert trainrun.build("data", **again["data"]).digest() == first.summary["data_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "data", "message"),
+    [
+        (["data=iris"], FRAME, "are two datasets"),
+        (["data.target=nothing"], FRAME, "has no column 'nothing'"),
+        ([], "table.csv", "got str"),
+    ],
+)
+def test_a_refused_run_leaves_no_data(inside, overrides, data, message):
+    with pytest.raises(UserError, match=message):
+        trainrun.run(overrides, data=data)
+    assert not [*inside.iterdir()]

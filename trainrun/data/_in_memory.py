@@ -1,0 +1,182 @@
+"""Tables and arrays that Python code hands over: a DataFrame, arrays by name, or `(x, y)`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _arrow_source
+from trainrun.data._table_settings import Fault
+from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+EXPECTED = "expected a DataFrame (of pandas, polars or pyarrow), arrays by name, {'x': x, 'y': y}, or a tuple (x, y) or (x, y, weight)"
+# Names of the columns and arrays of a tuple.
+X, Y, WEIGHT, TARGET = "x", "y", "weight", "target"
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A table, or arrays of examples.
+
+    Args:
+        table: the table, or None.
+        arrays: by name, where there is no table.
+        roles: settings that the form of the value determines: `target` and `weight` of a table, `x`, `y` and `weight` of arrays.
+    """
+
+    table: pa.Table | None = None
+    arrays: Mapping[str, np.ndarray] | None = None
+    roles: Mapping[str, Any] | None = None
+
+
+def understood(value: Any) -> InMemory:
+    """Return a value that Python code hands over as a table or as arrays.
+
+    Args:
+        value: a DataFrame; a mapping of arrays, which is a table if each has one axis; or `(x, y)` or `(x, y, weight)`, where `x` is
+            an array, arrays by name, or a DataFrame without the target.
+
+    Raises:
+        UserError: it is none of these, or an array in it is faulty.
+    """
+    if isinstance(value, tuple | list):
+        return _of_tuple(value)
+    if isinstance(value, Mapping):
+        arrays = _arrays(value)
+        if arrays and all(array.ndim == 1 for array in arrays.values()):
+            return InMemory(_table(arrays), roles={})
+        return InMemory(arrays=arrays, roles={})
+    if _is_table(value):
+        return InMemory(_table(value), roles={})
+    raise _refused(f"{EXPECTED}, got {type(value).__name__}.")
+
+
+class MemorySource:
+    """See `_table_examples.TableSource`.
+
+    Args:
+        name: of the dataset.
+        table: the rows.
+        is_small: whether the preflight check reads it.
+    """
+
+    typed = True
+    own_files = ()
+
+    def __init__(self, name: str, table: pa.Table, is_small: bool = False) -> None:
+        self.name, self.header, self._table = name, list(table.schema.names), table
+        self.is_small = is_small
+
+    def understood(self) -> str:
+        return ""
+
+    def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
+        if faults := _arrow_source.type_faults(self._table.schema, columns):
+            return None, faults
+        table = self._table.select(columns)
+        return table, [] if table.num_rows else [("path", "the table has no rows.")]
+
+    def file_parts(self) -> np.ndarray:
+        import numpy as np
+
+        return np.zeros(self._table.num_rows, "int64")
+
+    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+        return {row: f"row {row + 1}" for row in rows}
+
+
+def _of_tuple(value: Sequence[Any]) -> InMemory:
+    if len(value) not in (2, 3):
+        raise _refused(f"{EXPECTED}, got a {type(value).__name__} of {len(value)}.")
+    x, y, weight = (*value, None) if len(value) == 2 else value
+    others = {Y: y} | ({} if weight is None else {WEIGHT: weight})
+    if _is_table(x):
+        return _with_target(_table(x), y, weight)
+    inputs = _arrays(x) if isinstance(x, Mapping) else _arrays({X: x})
+    if taken := [key for key in others if key in inputs]:
+        raise _refused(f"an input has the name {taken[0]!r}, which is that of another part. Rename it.")
+    roles = {"x": list(inputs), "y": Y} | ({} if weight is None else {"weight": WEIGHT})
+    return InMemory(arrays={**inputs, **_arrays(others)}, roles=roles)
+
+
+def _with_target(table: pa.Table, y: Any, weight: Any) -> InMemory:
+    """Return a table of features with the target, and the weights, as further columns."""
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    name = getattr(y, "name", None)
+    added = {"target": (str(name) if name is not None else TARGET, y)}
+    if weight is not None:
+        added["weight"] = (WEIGHT, weight)
+    for key, (column, values) in added.items():
+        array = next(iter(_arrays({column: values}).values()))
+        if column in columns:
+            raise _refused(f"x has a column {column!r}, which is the name of the {key}. Rename one of them.")
+        if array.ndim != 1 or len(array) != table.num_rows:
+            message = f"the {key} has the shape {list(array.shape)}; expected [{table.num_rows}], one for each row of x."
+            raise _refused(message)
+        columns[column] = _table({column: array}).column(column)
+    import pyarrow as pa
+
+    return InMemory(pa.table(columns), roles={key: column for key, (column, _) in added.items()})
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns")
+
+
+def _table(value: Any) -> pa.Table:
+    """Return an Arrow table without an index and without metadata.
+
+    Raises:
+        UserError: a column has no type.
+    """
+    import pyarrow as pa
+
+    pandas = sys.modules.get("pandas")
+    try:
+        if pandas is not None and isinstance(value, pandas.DataFrame):
+            value = value.set_axis([str(name) for name in value.columns], axis=1)
+            table = pa.Table.from_pandas(value, preserve_index=False)
+        else:
+            table = pa.table(value)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _refused(
+            f"the table has a column that cannot be read: {first} Give each column values of one type."
+        ) from error
+    return table.replace_schema_metadata(None)
+
+
+def _arrays(values: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+    """Return arrays by name, texts as such.
+
+    Raises:
+        UserError: one is no array, or holds objects.
+    """
+    import numpy as np
+
+    arrays = {}
+    for name, value in values.items():
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise _refused(f"{name!r} is no array: {error}.") from error
+        if (
+            array.dtype.kind == "O" and all(isinstance(item, str) for item in array.ravel())
+        ) or array.dtype.kind == "T":
+            array = array.astype("str")
+        if array.dtype.kind == "O" and array.ndim != 1:
+            raise _refused(f"{name!r} holds Python objects. Give it numbers or texts.")
+        if not array.ndim:
+            raise _refused(f"{name!r} is a single value, {value!r}; expected one for each example.")
+        arrays[str(name)] = array
+    return arrays
+
+
+def _refused(message: str) -> UserError:
+    return UserError(Problem("data", message))

@@ -1,0 +1,96 @@
+"""Data that Python code hands to a run, kept in a file by its content: the run can be resumed and reproduced from it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.data import _in_memory
+from trainrun.data._in_memory import InMemory
+from trainrun.errors import Problem, UserError
+
+# Where the files are, below the folder that runs are recorded in.
+FOLDER = Path("outputs", ".data")
+# Characters of a digest that name a folder.
+DIGITS = 16
+
+
+@contextlib.contextmanager
+def kept(value: Any, overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Write data to a file, unless a file has it, and yield the overrides of a run that reads it there.
+
+    After an exception a file that was written here is removed.
+
+    Args:
+        value: see `_in_memory.understood`.
+        overrides: of the run, as typed; those of the data's settings go before what the form of the value determines.
+
+    Raises:
+        UserError: the value is no data, or the overrides choose other data.
+    """
+    if chosen := [text for text in overrides if text.lstrip("+").startswith("data=")]:
+        message = (
+            f"{chosen[0]} and the argument data= of trainrun.run are two datasets. Leave one of them out."
+        )
+        raise UserError(Problem("data", message))
+    data = _in_memory.understood(value)
+    kind = "feather" if data.table is not None else "npz"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=FOLDER, prefix=".new_")
+    os.close(handle)
+    new = Path(name)
+    try:
+        _write(data, new)
+        with new.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
+        path = FOLDER / digest / f"{'dataframe' if kind == 'feather' else 'arrays'}.{kind}"
+        is_new = not path.exists()
+        if is_new:
+            path.parent.mkdir(exist_ok=True)
+            os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    settings = {"path": str(path), **(data.roles or {})}
+    set_by_user = {text.lstrip("+").partition("=")[0] for text in overrides}
+    added = [
+        f"data.{key}={_typed(item)}" for key, item in settings.items() if f"data.{key}" not in set_by_user
+    ]
+    try:
+        yield [f"data={kind}", *added, *overrides]
+    except BaseException:
+        if is_new:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others' files are there
+                for folder in (path.parent, FOLDER, FOLDER.parent):
+                    folder.rmdir()
+        raise
+
+
+def _write(data: InMemory, path: Path) -> None:
+    """Write a table as Feather, arrays as .npz: the same bytes for the same data."""
+    if data.table is not None:
+        from pyarrow import feather
+
+        feather.write_feather(data.table, str(path), compression="lz4")
+        return
+    import numpy as np
+
+    if objects := [name for name, array in data.arrays.items() if array.dtype.hasobject]:
+        raise UserError(Problem("data", f"{objects[0]!r} holds Python objects. Give it numbers or texts."))
+    with path.open("wb") as stream:
+        np.savez(stream, **data.arrays)
+
+
+def _typed(value: str | Sequence[str]) -> str:
+    """Return a text, or a list of texts, as an override's value."""
+    if not isinstance(value, str):
+        return f"[{','.join(map(_typed, value))}]"
+    # Hydra reads a backslash as itself, except before a quotation mark.
+    escaped = re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + ('\\"' if m[2] else ""), value)
+    return f'"{escaped}"'

@@ -1,0 +1,220 @@
+"""Turn arrays by name into a `Dataset`: images, tokens, categories or numbers, and a target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _arrays
+from trainrun.data._array_faults import each
+from trainrun.data._columns import CLASSES_UP_TO
+from trainrun.data._split import sizes
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec, Task
+from trainrun.data.lazy_array import Rows, View
+from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Larger ids are refused: the model would need an embedding row for each.
+LARGEST_ID = 10_000_000
+Input = tuple[InputSpec, View, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ArraySettings:
+    """Which arrays are inputs, target and weights, and how they are to be read.
+
+    Args:
+        x: the keys of the inputs.
+        y: the key of the target.
+        weight: the key of the examples' weights, or None.
+        kind: of the inputs: one for all, one by key, or None: inferred from types and shapes.
+        task: ``classification``, ``regression`` or ``auto``.
+        standardize, standardize_target: as in `_arrays.dataset`.
+    """
+
+    x: tuple[str, ...] = ("x",)
+    y: str = "y"
+    weight: str | None = None
+    kind: Any = None
+    task: str = "auto"
+    standardize: bool = True
+    standardize_target: bool = True
+
+    def kind_of(self, key: str) -> str | None:
+        """Return the kind that is set for an input, or None."""
+        return self.kind.get(key) if isinstance(self.kind, Mapping) else self.kind
+
+
+def dataset(
+    name: str,
+    arrays: Mapping[str, Rows],
+    settings: ArraySettings,
+    splitting: SplitSettings,
+    held_out: int = 0,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Return the split dataset of arrays without faults.
+
+    Args:
+        name: of the dataset.
+        arrays: by key.
+        settings: the roles of the arrays.
+        splitting: the parts.
+        held_out: so many examples at the end are the test part; 0: it is drawn.
+        classes: the names of the class ids 0, 1 …; empty: the ids.
+
+    Raises:
+        UserError: the arrays do not have the kind that the settings name, or the target has one class.
+    """
+    inputs = _inputs(arrays, settings)
+    spec = inputs[0][0]
+    target, labels = target_of(arrays[settings.y], settings.task, spec, classes)
+    records = {spec.name: record for spec, _, record in inputs if record}
+    single = len(inputs) == 1
+    return _arrays.of_parts(
+        name,
+        task_of(target),
+        {spec: values for spec, values, _ in inputs},
+        target,
+        labels,
+        _arrays.parts(labels, target, splitting, held_out),
+        features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
+        standardize=settings.standardize,
+        standardize_target=settings.standardize_target,
+        weight=None if settings.weight is None else arrays[settings.weight],
+        preprocessing=inputs[0][2] if single else {"inputs": records},
+    )
+
+
+def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: SplitSettings) -> Description:
+    """Return the description of arrays without faults.
+
+    Args:
+        arrays, settings, splitting: as in `dataset`.
+    """
+    try:
+        specs = [spec for spec, _, _ in _inputs(arrays, settings)]
+        target, labels = target_of(arrays[settings.y], settings.task, specs[0])
+    except UserError as error:
+        return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
+    return Description(
+        task_of(target),
+        target.kind,
+        len(target.classes) or None,
+        sizes(len(labels), splitting.validation, splitting.test)[0],
+        tuple(spec.kind for spec in specs),
+        outputs=target.outputs,
+        class_names=target.classes,
+    )
+
+
+def task_of(target: TargetSpec) -> Task:
+    """Return the task of a target."""
+    return "segmentation" if target.shape else "regression" if target.kind == "real" else "classification"
+
+
+def _inputs(arrays: Mapping[str, Rows], settings: ArraySettings) -> list[Input]:
+    single = len(settings.x) == 1
+    return [input_of(None if single else key, arrays[key], settings.kind_of(key)) for key in settings.x]
+
+
+def input_of(name: str | None, x: Rows, kind: str | None) -> Input:
+    """Return an input's spec, its values and the record of their preprocessing.
+
+    Args:
+        name: of the input; None: that of its kind.
+        x: the array.
+        kind: see `_array_faults.KINDS`; None: inferred.
+
+    Raises:
+        UserError: the array is not of that kind.
+    """
+    import numpy as np
+
+    whole, axes = x.dtype.kind in "iu", len(x.shape)
+    limits: tuple[np.ndarray, np.ndarray] | None = None
+    if whole and axes == 2 and kind not in ("numeric", "image"):
+        limits = _limits(x)
+    if kind is None:
+        if (x.dtype == np.uint8 and axes >= 3) or axes in (3, 4):
+            kind = "image"
+        else:
+            kind = "tokens" if limits is not None and limits[0].min() >= 0 else "numeric"
+    name = kind if name is None else name
+    if kind == "numeric":
+        shape = (math.prod(x.shape[1:]),)
+        return InputSpec(name, "numeric", shape), View.of(x, shape), {}
+    if kind == "image":
+        shape = (*x.shape[1:], 1) if axes == 3 else x.shape[1:]
+        if len(shape) != 3:
+            message = f"images need three or four axes, [n, height, width, channels]; got {list(x.shape)}."
+            raise UserError(Problem("data.x", message))
+        scale = 1 / 255 if x.dtype == np.uint8 else 1.0
+        return InputSpec(name, "image", shape), View.of(x, shape, scale), {"scale": scale}
+    if limits is None or limits[0].min() < 0:
+        message = f"{kind} need whole numbers from 0 on, with two axes; got {x.dtype} {list(x.shape)}. Or data.kind=numeric."
+        raise UserError(Problem("data.x", message))
+    if limits[1].max() >= LARGEST_ID:
+        message = f"{kind} of up to {limits[1].max():,} would need as many rows to look them up in. Number them from 0 without gaps."
+        raise UserError(Problem("data.x", message))
+    highest = limits[1].astype("int64") + 1
+    values = tuple(highest.tolist()) if kind == "categorical" else (int(highest.max()),)
+    return InputSpec(name, kind, x.shape[1:], values), View.of(x), {}
+
+
+def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return each column's minimum and maximum."""
+    import numpy as np
+
+    limits = [(block.min(axis=0), block.max(axis=0)) for _, block in each(x)]
+    return np.min([low for low, _ in limits], axis=0), np.max([high for _, high in limits], axis=0)
+
+
+def target_of(
+    y: np.ndarray, task: str, spec: InputSpec, classes: Sequence[str] = ()
+) -> tuple[TargetSpec, np.ndarray]:
+    """Return the target's spec and its values: class ids, or numbers `[n, outputs]`.
+
+    Args:
+        y: the array.
+        task: ``classification``, ``regression`` or ``auto``.
+        spec: the first input.
+        classes: the names of the class ids 0, 1 …; empty: the ids, or the labels themselves.
+
+    Raises:
+        UserError: the array has one class only, or no shape of class labels.
+    """
+    import numpy as np
+
+    if task == "regression" and y.dtype.kind in "iub":
+        y = y.astype("float64")
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind != "f" else y
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8")
+    discrete = y.dtype.kind in "bU" or task == "classification"
+    if y.dtype.kind in "iu":
+        discrete = discrete or len(np.unique(y)) <= CLASSES_UP_TO
+    if task == "regression" and y.dtype.kind in "US":
+        message = "the target is text, which is no number to predict. Take data.task=classification."
+        raise UserError(Problem("data.y", message))
+    if not discrete or task == "regression":
+        y = y.reshape(len(y), -1)
+        return TargetSpec("real", (), y.shape[1]), y
+    if y.ndim == 2 and y.dtype.kind != "U" and np.isin(y, (0, 1)).all():
+        names = tuple(f"label {i}" for i in range(y.shape[1]))
+        return TargetSpec("multilabel", names, y.shape[1]), y
+    if y.ndim not in (1, 3) or (y.ndim == 3 and y.shape[1:] != spec.shape[:2]):
+        message = f"class labels need the shape [n], or [n, height, width] of the images; got {list(y.shape)}. One-hot labels: numpy.argmax(y, -1)."
+        raise UserError(Problem("data.y", message))
+    present, ids = (range(len(classes)), y.astype("int64")) if classes else np.unique(y, return_inverse=True)
+    if len(present) < 2:
+        message = f"there is one class only, {present[0]}; there is nothing to tell apart."
+        raise UserError(Problem("data.y", message))
+    names = tuple(classes) or tuple(str(int(c)) if y.dtype.kind in "iub" else str(c) for c in present)
+    kind = "binary" if len(names) == 2 else "multiclass"
+    return TargetSpec(kind, names, 1 if kind == "binary" else len(names), y.shape[1:]), ids.reshape(y.shape)

@@ -1,0 +1,133 @@
+"""Your own data from a function of yours: a DataFrame or arrays, split and understood as those of a file are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from trainrun.data import _in_memory, _named_arrays, _table_dataset
+from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._in_memory import InMemory, MemorySource
+from trainrun.data._named_arrays import ArraySettings
+from trainrun.data._split import share_problems
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data.dataset import Dataset, Description
+from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.util.arguments import Count, Decay, Index, Name, Reference
+
+MISSING = (
+    'expected the name of a function that is registered by @trainrun.register("data", "mine"), got null.'
+)
+
+
+def python(
+    *,
+    function: Annotated[Any, Reference("data")] = None,
+    target: Name | None = None,
+    positive: Name | None = "rarer",
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    categorical: Sequence[Name] | None = None,
+    missing: str = "auto",
+    formats: str = "auto",
+    task: str = "auto",
+    na_values: Sequence[Name] | None = None,
+    x: str | Sequence[str] = "x",
+    y: str = "y",
+    kind: Any = None,
+    weight: Name | None = None,
+    split: str = "auto",
+    group: Name | None = None,
+    time: Name | None = None,
+    part: Name | None = None,
+    folds: Count | None = None,
+    fold: Index | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    stratify: bool = True,
+    standardize: bool = True,
+    standardize_target: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return what a registered function returns, split.
+
+    The function returns a DataFrame (pandas, polars or pyarrow), which is understood as `data.parquet.parquet` does; arrays by name or
+    a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; or a `Dataset`, which is split already.
+
+    Args:
+        function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
+        target: of a table, the column to predict; of ``(DataFrame, Series)`` the Series, unless it is set.
+        positive, features, exclude, categorical, missing, formats, na_values: of a table, as in `data.csv.csv`.
+        task: as in `data.csv.csv`.
+        x, y, kind: of arrays by name, as in `data.npz.npz`.
+        weight: the column, or the key of the array, with the weight of each example in the loss, or None.
+        split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
+        validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
+
+    Raises:
+        UserError: with all faults of the data and the arguments.
+    """
+    if function is None:
+        raise UserError(Problem("data.function", MISSING))
+    if isinstance(function, Dataset):
+        return function
+    value = _in_memory.understood(function)
+    splitting = SplitSettings(validation, test, stratify, seed, split, folds, fold)
+    if value.table is not None:
+        roles = {"target": target, "weight": weight}
+        roles = {key: value.roles.get(key) if role is None else role for key, role in roles.items()}
+        settings = TableSettings(
+            roles["target"],
+            features,
+            categorical,
+            exclude,
+            roles["weight"],
+            missing,
+            task,
+            na_values or (),
+            positive,
+            formats,
+            group,
+            time,
+            part,
+        )
+        source = MemorySource("python", value.table)
+        return _table_dataset.dataset(
+            lambda: (source, []), settings, splitting, standardize, standardize_target
+        )
+    of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
+    if chosen := [key for key, value in of_tables.items() if value]:
+        raise UserError(Problem(f"data.{chosen[0]}", "it divides tables; arrays are divided at random."))
+    keys = {"x": [x] if isinstance(x, str) else list(x), "y": y, "weight": weight, **value.roles}
+    settings = ArraySettings(
+        tuple(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
+    )
+    if faults := [*_array_faults(value, settings), *share_problems(None, validation, test)]:
+        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
+    return _named_arrays.dataset("python", value.arrays, settings, splitting)
+
+
+def describe(*, function: Any = None, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
+    """Return the faults of the arguments; the function has not run yet."""
+    faults = [("function", MISSING)] if function is None else []
+    return Description(problems=(*faults, *share_problems(None, validation, test)))
+
+
+def _array_faults(value: InMemory, settings: ArraySettings) -> list[Fault]:
+    """Return the faults of arrays: keys that do not exist, shapes, types and values."""
+    arrays, faults = value.arrays, choice_faults(settings.kind, settings.task, settings.x)
+    for argument, key in (
+        *(("x", key) for key in settings.x),
+        ("y", settings.y),
+        ("weight", settings.weight),
+    ):
+        if key is not None and key not in arrays:
+            message = (
+                f"there is no array {key!r}.{did_you_mean(str(key), arrays)} There are {', '.join(arrays)}."
+            )
+            faults.append((argument, message))
+    if faults:
+        return faults
+    faults = shape_faults(arrays, settings.x, settings.y, settings.weight)
+    return faults or value_faults(arrays, settings.x, settings.y, settings.weight)
