@@ -46,10 +46,3 @@ def test_a_schedule_alone_takes_numbers_of_steps(steps):
 def test_a_share_of_a_run_needs_a_run(option):
     with pytest.raises(UserError, match="is a part of a run, which has no steps here"):
         trainrun.build("schedule", option)
-
-
-def test_several_seeds_are_no_single_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="3 seeds are a sweep"):
-        trainrun.run(["data=iris", "seeds=3"])
-    assert not [*tmp_path.iterdir()]

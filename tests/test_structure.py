@@ -24,6 +24,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("commands", "api"),
+    ("after",),
     ("hydra_bridge",),
     ("verify",),
     ("vectorized",),

@@ -19,18 +19,16 @@ __all__ = [
     "TrainingLength",
     "build",
     "compose",
+    "load",
     "minimize",
     "optimizer_state",
     "register",
     "run",
+    "sweep",
 ]
 
 _WHERE = {
-    "RunResult": "trainrun.api",
-    "build": "trainrun.api",
-    "compose": "trainrun.api",
-    "minimize": "trainrun.api",
-    "run": "trainrun.api",
+    **dict.fromkeys(("RunResult", "build", "compose", "load", "minimize", "run", "sweep"), "trainrun.api"),
     "optimizer_state": "trainrun.checkpoint.optimizer_state",
     "register": "trainrun.registry.lookup",
     **dict.fromkeys(
@@ -49,10 +47,10 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """Keep `trainrun.run` the function: Python binds the sub-package of that name over it when it is imported."""
+    """Keep `trainrun.run` and `trainrun.sweep` functions: Python binds a sub-package over its name when it is imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "run" and isinstance(value, ModuleType)):
+        if not (name in ("run", "sweep") and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -1,7 +1,8 @@
-"""The Python API: `trainrun.build`, `trainrun.compose`, `trainrun.minimize`, `trainrun.run`."""
+"""The Python API: `trainrun.build`, `compose`, `load`, `minimize`, `run`, `sweep`."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import Problem, UserError
-from trainrun.run.runner import RunResult
+from trainrun.run.result import RunResult
 from trainrun.util import lengths
 
 if TYPE_CHECKING:
+    from trainrun.sweep.loop import SweepResult
     from trainrun.trainer.minimize import Minimum
 
 
@@ -35,15 +37,22 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     return config
 
 
-def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None, data: Any = None) -> RunResult:
+def run(
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    run_dir: str | Path | None = None,
+    data: Any = None,
+) -> RunResult | SweepResult:
     """Train one run, as the command line does, and return its result with the trained model.
 
     Args:
-        overrides: as on the command line.
+        overrides: as on the command line; or a config as `compose` returns it, which may have been changed.
         run_dir: where to leave the record; by default a new folder below `outputs/runs`.
         data: a DataFrame (of pandas, polars or pyarrow), read as by `data=feather`; or arrays by name, ``(x, y)`` or
             ``(x, y, weight)``, read as by `data=npz`. It is kept by its content in a file below `outputs/.data`, from which the run can
             be resumed and reproduced.
+
+    Returns:
+        The run; with ``seeds=3`` the sweep over the seeds, as on the command line.
 
     Raises:
         UserError: the input is wrong.
@@ -54,24 +63,28 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None, data: 
         >>> result.metrics["val_accuracy"], result.model
         >>> result = trainrun.run(["data.target=price"], data=df)
     """
-    from trainrun.config import plugins
+    from trainrun.config import plugins, saved
     from trainrun.data import _kept_data
     from trainrun.hydra_bridge import registration
     from trainrun.run import runner
     from trainrun.util import grants
 
-    keep = nullcontext(list(overrides)) if data is None else _kept_data.kept(data, overrides)
-    with keep as overrides:
-        config = compose(overrides)
-        if (config["seeds"] or 1) > 1:
-            first, second = config["seed"], config["seed"] + 1
+    if isinstance(overrides, Mapping):
+        if data is not None:
             raise UserError(
-                Problem(
-                    "seeds",
-                    f"{config['seeds']} seeds are a sweep, and trainrun.run trains one run. Call it with seed={first}, with "
-                    f"seed={second} …, or type trainrun -m on the command line.",
-                )
+                Problem("data", "a config names its data already. Pass overrides with the argument data=.")
             )
+        config, overrides = saved.checked(saved.complete(copy.deepcopy(dict(overrides)), "config"), []), []
+    else:
+        keep = nullcontext(list(overrides)) if data is None else _kept_data.kept(data, overrides)
+        with keep as overrides:
+            config = compose(overrides)
+    if (config["seeds"] or 1) > 1:
+        if run_dir is not None or not overrides:
+            raise UserError(
+                Problem("seeds", f'{config["seeds"]} seeds are a sweep: trainrun.sweep([…, "seeds=3"]).')
+            )
+        return sweep(overrides)
     plugins.load(config["plugins"])
     folder = Path(
         run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}")
@@ -81,6 +94,49 @@ def run(overrides: Sequence[str] = (), run_dir: str | Path | None = None, data: 
     folder.mkdir(parents=True, exist_ok=True)
     with grants.of_command_line(overrides):
         return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
+
+
+def sweep(overrides: Sequence[str]) -> SweepResult:
+    """Run a sweep, as ``trainrun -m`` does, and return its trials.
+
+    Args:
+        overrides: as on the command line behind ``-m``.
+
+    Returns:
+        `trials`, `frame` (a `pandas.DataFrame`, a row per trial), `best` (the best trial as a run), `sweep_dir`. A trial that
+        fails does not raise; its `status` says so.
+
+    Raises:
+        UserError: the input is wrong; nothing was trained.
+
+    Example:
+        >>> sweep = trainrun.sweep(["data=iris", "optimizer.learning_rate=1e-3,1e-2"])
+        >>> sweep.frame, sweep.best.metrics["val_accuracy"]
+    """
+    from trainrun.hydra_bridge import main
+    from trainrun.util import grants
+
+    with grants.of_command_line(overrides):
+        return main.sweep(list(overrides))
+
+
+def load(run: str | Path = "last", outputs: str | Path = "outputs") -> RunResult:
+    """Return a recorded run; its model and data are loaded when they are asked for.
+
+    Args:
+        run: a run's directory or id, ``SWEEP/TRIAL``, a tracker's run id, ``last``, or ``best`` (of the last sweep).
+        outputs: where runs are.
+
+    Raises:
+        UserError: there is no such run.
+
+    Example:
+        >>> run = trainrun.load("last")
+        >>> run.metrics, run.history["val_loss"], run.config["optimizer"], run.model, run.data()
+    """
+    from trainrun.after import resolve
+
+    return RunResult.read(resolve.run(run, outputs))
 
 
 def build(group: str, option: str | None = None, /, form: str = "class", **arguments: Any) -> Any:

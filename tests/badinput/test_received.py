@@ -23,6 +23,8 @@ from trainrun.config import schema
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.run import runner
+from trainrun.sweep import loop
+from trainrun.sweep.launchers import factory, launcher_settings
 from trainrun.sweep.space import study_storage
 from trainrun.sweep.space.optuna_study import Study
 from trainrun.sweep.trial import Trial
@@ -200,10 +202,10 @@ def isolated(monkeypatch, tmp_path):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "create_connection", lambda *a, **k: refuse(None, a))
     monkeypatch.setattr(runner, "run", reached)
-    monkeypatch.setattr("trainrun.sweep.loop.run", reached)
-    monkeypatch.setattr("trainrun.sweep.launchers.factory.of", lambda *a, **k: None)
+    monkeypatch.setattr(loop, "run", reached)
+    monkeypatch.setattr(factory, "of", lambda *a, **k: None)
     monkeypatch.setattr("trainrun.tracking.mlflow.tracker.MlflowTracker.prepare", reached)
-    monkeypatch.setattr("trainrun.sweep.launchers.launcher_settings.problems", lambda *a, **k: [])
+    monkeypatch.setattr(launcher_settings, "problems", lambda *a, **k: [])
     return contacted
 
 

@@ -7,6 +7,9 @@ from typing import NoReturn
 
 from trainrun.errors import UserError
 
+# What the verbs of recorded runs take; `trainrun.after.resolve` reads it.
+RUN = "a run's directory or id, SWEEP/TRIAL, a tracker's run id, `last`, or `best` (of the last sweep)"
+
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises a UserError where argparse would print its usage and exit."""

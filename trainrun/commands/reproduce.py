@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import environment
-from trainrun.commands._parser import Parser
+from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import Problem, UserError
 from trainrun.tracking import origin, summary
 from trainrun.ui import console
@@ -28,9 +28,10 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(list(argv))
     if not 1 <= options.digits <= EXACT:
         raise UserError(Problem("--digits", f"expected 1 to {EXACT}, got {options.digits}."))
-    from trainrun.tracking import find, status
+    from trainrun.after import resolve
+    from trainrun.tracking import status
 
-    run_dir = find.run(options.run)
+    run_dir = resolve.run(options.run)
     now = status.read(run_dir)
     if now.status != "FINISHED":
         raise UserError(
@@ -182,7 +183,7 @@ def _parser() -> Parser:
         "metrics. Warns if code, plug-ins, packages or machine have changed; refuses different data. Exit code 0: every "
         "final metric agrees to --digits significant digits; 1: otherwise.",
     )
-    parser.add_argument("run", metavar="RUN", help="a directory, a run id, a tracker's run id, or `last`")
+    parser.add_argument("run", metavar="RUN", help=RUN)
     parser.add_argument("--digits", type=int, default=DIGITS, metavar="N", help=f"significant digits (default: {DIGITS})")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

@@ -19,7 +19,7 @@ USAGE = """\
 trainrun resume RUN [overrides] [--take-over]: continue a stopped run from its newest checkpoint.
 trainrun resume SWEEP [retry=failed] [continue=pruned] [n_jobs=4] [overrides] [--take-over]: continue a sweep.
 
-  RUN        a directory, a run id, a tracker's run id, or `last`
+  RUN        a directory, a run id, SWEEP/TRIAL, a tracker's run id, `last`, or `best` (of the last sweep)
   SWEEP      a directory, or `last`: finished trials stay, interrupted trials continue, the remaining trials start.
              continue=pruned continues pruned trials; optimizer.learning_rate=1e-3,1e-5 adds the points of the sweep's
              own command line with this override that it does not have yet
@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         console.say(USAGE)
         return 0 if argv else 2
+    from trainrun.after import resolve
     from trainrun.tracking import find, lease, status
 
     command, take_over = ["trainrun", "resume", *argv], TAKE_OVER in argv
@@ -42,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         from trainrun.hydra_bridge import sweep_resume
 
         return sweep_resume.go_on(sweep_dir, argv[1:], command, take_over=take_over).exit_code
-    run_dir = find.run(argv[0])
+    run_dir = resolve.run(argv[0])
     # Read only: invalid input must not change the run. The recorder settles the status of a killed run.
     now = status.read(run_dir)
     if now.status == "RUNNING":

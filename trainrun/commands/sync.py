@@ -60,7 +60,9 @@ def _meant(word: str, outputs: str) -> list[Path]:
     """Return the directories that a word names; for a sweep, its own and those of all its trials."""
     folder = find.sweep_named(word, outputs)
     if folder is None:
-        run_dir = find.run(word, outputs)
+        from trainrun.after import resolve
+
+        run_dir = resolve.run(word, outputs)
         folder = run_dir.parent if word == find.LATEST and find.sweep_of(run_dir) else None
         if folder is None:
             return [run_dir]

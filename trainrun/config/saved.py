@@ -75,12 +75,24 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected keys with values, got {type(config).__name__}.")
-    config = moved_keys.tree(config)
+    return complete(moved_keys.tree(config), str(path))
+
+
+def complete(config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Return a config in today's keys, those that it lacks with their defaults.
+
+    Args:
+        config: plain dicts and lists.
+        origin: what it was read from, for the messages.
+
+    Raises:
+        UserError: it has unknown keys, or lacks a group.
+    """
     plain = schema.plain()
     unknown = [k for k in config if k not in plain]
     if unknown:
         raise UserError(
-            [Problem(f"{path}: {k}", "this trainrun knows no such key. Was the run made by a newer one? Update trainrun.")
+            [Problem(f"{origin}: {k}", "this trainrun knows no such key. Was the run made by a newer one? Update trainrun.")
              for k in unknown]
         )  # fmt: skip
     missing = [
@@ -88,12 +100,15 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
     ]
     if missing:
         raise UserError(
-            [Problem(f"{path}: {k}", "expected a group's settings; the file is incomplete.") for k in missing]
+            [
+                Problem(f"{origin}: {k}", "expected a group's settings; the file is incomplete.")
+                for k in missing
+            ]
         )
     if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
         config["sweep"]["snapshot"] = "note"  # an older version had `copy`
     if faults := schema.type_faults(config):
-        raise UserError([Problem(f"{path}: {p.key}", p.message) for p in faults])
+        raise UserError([Problem(f"{origin}: {p.key}", p.message) for p in faults])
     config["data"] = {**_old_data(config["data"]), **config["data"]}
     # Other keys that an older version did not have take their defaults.
     return normal_form.without_unread({**plain, **config})

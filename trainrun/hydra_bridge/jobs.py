@@ -42,6 +42,11 @@ class Task:
         self.result: SweepResult | None = None
         self.failed_trials: list[tuple[str, str]] = []
 
+    @property
+    def exit_code(self) -> int:
+        """0 if all went well; see `SweepResult.exit_code`."""
+        return self.result.exit_code if self.result is not None else int(bool(self.failed_trials))
+
     def __call__(self, config: Any) -> Any:
         """Run one job; a trial that fails is noted, and Hydra continues with the next one."""
         from hydra.core.hydra_config import HydraConfig
@@ -92,7 +97,7 @@ class Task:
         return runner.run(plain, run_dir, overrides=overrides, command=self.command, context=context)
 
 
-def run(argv: Sequence[str], flags: Any) -> int:
+def run(argv: Sequence[str], flags: Any) -> Task:
     """Have Hydra run the job, or the sweep.
 
     Args:
@@ -100,7 +105,7 @@ def run(argv: Sequence[str], flags: Any) -> int:
         flags: as `compose.arguments` reads them.
 
     Returns:
-        The exit code.
+        The task, which has the result of a sweep.
 
     Raises:
         UserError, TrainingError, Interrupted: of the one job, or of the sweep as a whole.
@@ -114,11 +119,9 @@ def run(argv: Sequence[str], flags: Any) -> int:
         for folder in existing:  # a run that never began removes its directory, but not the user's
             folder.mkdir(parents=True, exist_ok=True)
         raise
-    if task.result is not None:
-        return task.result.exit_code  # the ranking and the failures have been printed
-    if task.failed_trials:
+    if task.result is None and task.failed_trials:
         console.table("Failed", ["trial", "reason"], task.failed_trials)
-    return int(bool(task.failed_trials))
+    return task
 
 
 def _by_hydra(task: Task, flags: Any) -> None:

@@ -6,7 +6,7 @@ Begin here to read what Hydra is used for: `preflight` composes and checks, `job
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import imports
 
 if TYPE_CHECKING:
+    from trainrun.hydra_bridge.jobs import Task
     from trainrun.hydra_bridge.sweep_plan import Plan
+    from trainrun.sweep.loop import SweepResult
 
 
 def train(argv: list[str], complete: Callable[[str], None]) -> int:
@@ -45,12 +47,38 @@ def train(argv: list[str], complete: Callable[[str], None]) -> int:
         from trainrun.hydra_bridge import show_config
 
         return show_config.show(flags, complete)
-    if (sweep := _sweep_to_resume(flags.overrides)) is not None:
-        return _resume(sweep, argv, flags)
-    return _begin(argv, flags)
+    if (named := _sweep_to_resume(flags.overrides)) is not None:
+        return _resumed(named, argv, flags).exit_code
+    return _begin(argv, flags).exit_code
 
 
-def _begin(argv: list[str], flags: Any) -> int:
+def sweep(overrides: Sequence[str]) -> SweepResult:
+    """Run a sweep, as ``trainrun -m`` does.
+
+    Args:
+        overrides: as typed behind ``-m``.
+
+    Raises:
+        UserError: all problems, before any trial begins; or a launcher of another package, which returns no trials.
+    """
+    from trainrun.hydra_bridge import compose
+
+    argv = ["--multirun", *overrides]
+    flags = compose.arguments(argv)
+    if (named := _sweep_to_resume(flags.overrides)) is not None:
+        return _resumed(named, argv, flags)
+    result = _begin(argv, flags).result
+    if result is None:
+        raise UserError(
+            Problem(
+                "hydra/launcher",
+                "it returns no trials. Take one of trainrun's: auto, local, vectorized, ray, submitit.",
+            )
+        )
+    return result
+
+
+def _begin(argv: list[str], flags: Any) -> Task:
     """Check a run or a sweep, and run it."""
     from trainrun.config import plugins
     from trainrun.hydra_bridge import jobs, preflight
@@ -87,7 +115,7 @@ def _sweep_to_resume(overrides: list[str]) -> str | None:
     return named[-1] if named and named[-1] not in ("null", "") else None
 
 
-def _resume(sweep: str, argv: list[str], flags: Any) -> int:
+def _resumed(sweep: str, argv: list[str], flags: Any) -> SweepResult:
     """Resume a sweep, and run what the command line names beyond its points.
 
     Without Hydra, which would begin a new sweep in another directory.
@@ -97,4 +125,4 @@ def _resume(sweep: str, argv: list[str], flags: Any) -> int:
 
     if not flags.multirun:
         raise UserError(Problem("sweep.resume", f"it goes with -m: trainrun -m … sweep.resume={sweep}"))
-    return sweep_resume.go_on(find.sweep(sweep), flags.overrides, ["trainrun", *argv], whole=True).exit_code
+    return sweep_resume.go_on(find.sweep(sweep), flags.overrides, ["trainrun", *argv], whole=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
 from trainrun.model import functional, saving
 from trainrun.model.variables import untouched
+from trainrun.run import builders
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.ui import console
@@ -102,6 +105,31 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
             )
         console.say(f"{MODEL} loaded back: the same predictions")
     return model
+
+
+def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
+    """Return the saved model of a run; of one that saved its weights only, the model that they belong to.
+
+    Args:
+        run_dir: the run's directory.
+        config: of the run, its plug-ins loaded.
+
+    Raises:
+        UserError: there is none, or it does not load.
+    """
+    if (run_dir / MODEL).is_file():
+        try:
+            return keras.saving.load_model(run_dir / MODEL, safe_mode=True)
+        except Exception as error:
+            raise UserError(f"{run_dir / MODEL} does not load: {short_message(error)}") from error
+    if (run_dir / WEIGHTS).is_file():
+        job = builders.job(config, builders.dataset(config), builders.strategy(config))
+        job.model.load_weights(run_dir / WEIGHTS)
+        return result_model(job)
+    raise UserError(
+        f"{run_dir} has no {MODEL}: it has not finished, or was trained with artifacts.model=false. To train it again: "
+        f"trainrun reproduce {run_dir}"
+    )
 
 
 def inference_model(job: Job) -> keras.Model:

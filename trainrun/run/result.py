@@ -1,35 +1,116 @@
-"""The result that a run returns to its caller."""
+"""A run as an object: what `trainrun.run` returns, and what `trainrun.load` reads from a run's directory."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import contextlib
+import html
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from trainrun.artifacts import result_table
+from trainrun.config import saved
+from trainrun.tracking import origin, status, summary
+from trainrun.util import imports
+
+if TYPE_CHECKING:
+    from trainrun.data.dataset import Dataset
 
 
-@dataclass(frozen=True)
 class RunResult:
-    """The result of a run that finished; one that failed raises instead.
+    """A recorded run.
 
     Args:
         run_dir: the run's directory.
-        status: FINISHED.
+        status: FINISHED; of a run that was read, any other, too.
         metrics: final, name -> number; `val_` and `test_` before those of the other splits.
         history: name -> one value an epoch.
-        summary: the content of summary.json.
-        model: the trained Keras model; a real target is predicted in its own unit.
+        summary: the content of summary.json; empty for a run that has not ended.
+        model: the trained Keras model; None: it is loaded when `model` is asked for.
+
+    Example:
+        >>> run = trainrun.load("last")
+        >>> run.metrics["test_accuracy"], run.config["optimizer"]["name"]
+        >>> run.model.predict(run.data().test.x)
     """
 
-    run_dir: Path
-    status: str
-    metrics: dict[str, float]
-    history: dict[str, list[float]]
-    summary: dict[str, Any]
-    model: Any
+    def __init__(
+        self,
+        run_dir: Path,
+        status: str,
+        metrics: dict[str, float],
+        history: dict[str, list[float]],
+        summary: dict[str, Any],
+        model: Any = None,
+    ):
+        self.run_dir, self.status, self.metrics = run_dir, status, metrics
+        self.history, self.summary = history, summary
+        if model is not None:
+            self.model = model
 
     @classmethod
     def read(cls, run_dir: Path) -> RunResult:
-        """Return the recorded result of a run that other processes have trained, without history and model."""
-        summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
-        return cls(run_dir, summary["status"], summary["metrics"], {}, summary, None)
+        """Return a recorded run; one that has not ended has the metrics of its last epoch."""
+        now = status.read(run_dir)
+        content: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
+            content = summary.read(run_dir)
+        whole = now.end is not None and content.get("status") == now.status
+        metrics = content["metrics"] if whole else now.metrics
+        return cls(run_dir, now.status, metrics, now.past["history"], content if whole else {})
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, as plain dicts and lists; secrets are hidden."""
+        return saved.load_plain(self.run_dir)
+
+    @cached_property
+    def model(self) -> Any:
+        """The trained Keras model: a real target is predicted in its own unit.
+
+        Raises:
+            UserError: the run has saved none, or the file cannot be loaded.
+        """
+        with imports.collector_paused("tensorflow"):
+            from trainrun.run import model_files
+
+        with self._workplace():
+            return model_files.load(self.run_dir, saved.load(self.run_dir))
+
+    def data(self) -> Dataset:
+        """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.
+
+        Raises:
+            UserError: it is missing, or faulty.
+        """
+        with imports.collector_paused("tensorflow"):
+            from trainrun.run import builders
+
+        with self._workplace():
+            return builders.dataset(saved.load(self.run_dir))
+
+    def _workplace(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which the config's relative paths count from where they did."""
+        folder = origin.workplace(self.run_dir, status.read(self.run_dir).start)
+        return contextlib.nullcontext() if folder is None else contextlib.chdir(folder)
+
+    def __repr__(self) -> str:
+        return f"<run {self.run_dir.name} {self.status}: {self._figures()}>"
+
+    def _figures(self) -> str:
+        ranked = sorted(self.metrics, key=lambda k: (not k.startswith("test_"), not k.startswith("val_")))
+        return ", ".join(f"{k} {self.metrics[k]:.4g}" for k in ranked[:3])
+
+    def _repr_html_(self) -> str:
+        """Return what the report begins with, for a notebook."""
+        rows = result_table.rows({"metrics": self.metrics, "best": self.summary.get("best")})
+        kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(row[i] for row in rows)]
+
+        def line(tag: str, cells: list[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cells[i])}</{tag}>" for i in kept) + "</tr>"
+
+        overrides = " ".join(self.summary.get("overrides") or [])
+        return (
+            f"<p><b>{html.escape(self.run_dir.name)}</b> {self.status}<br><code>{html.escape(overrides)}</code></p>"
+            f"<table>{line('th', [*result_table.COLUMNS])}{''.join(line('td', row) for row in rows)}</table>"
+        )

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
-from trainrun.sweep import snapshot, sweep_journal, trial_delivery
+from trainrun.run.result import RunResult
+from trainrun.sweep import frame, snapshot, sweep_journal, trial_delivery
 from trainrun.sweep.launchers.interface import Engine
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
@@ -23,6 +24,9 @@ from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
 from trainrun.util.interrupt import stopping_signals
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POLL_INTERVAL_S = 0.2  # to wait for a trial's end before the table is drawn again
 
@@ -42,6 +46,17 @@ class SweepResult:
     trials: list[Trial] = field(default_factory=list)
     objective: Objective | None = None
     signal: int | None = None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The trials as a table: what the sweep varies, and their metrics."""
+        return frame.of(self.trials)
+
+    @property
+    def best(self) -> RunResult | None:
+        """The best trial by the objective; None if none is ranked."""
+        winners = [] if self.objective is None else best.of(self.trials, self.objective)
+        return RunResult.read(winners[0].run_dir) if winners else None
 
     @property
     def exit_code(self) -> int:

@@ -25,7 +25,8 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
     """Return the directory of a run.
 
     Args:
-        word: a path; the name of a directory below `outputs`; a tracker's run id; or ``last``, the run that began last.
+        word: a path; the name of a directory below `outputs`, of a trial ``SWEEP/NUMBER``; a tracker's run id; or ``last``,
+            the run that began last.
         outputs: where runs are.
 
     Raises:
@@ -49,7 +50,8 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         if not runs:
             raise UserError(f"there is no run below {outputs}/ yet.")
         return max(runs, key=_began)
-    named = [p for p in runs if p.name == word] or [p for p in runs if word and word in _tracker_ids(p)]
+    named = [p for p in runs if word in (p.name, f"{p.parent.name}/{p.name}")]
+    named = named or [p for p in runs if word and word in _tracker_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
     if named:
