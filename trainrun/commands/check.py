@@ -23,12 +23,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if flags.multirun:
         plan, problems = preflight.sweep(flags.overrides, *where)
-        named, points, seeds = plugins.early(flags.overrides), plan.total, plan.seeds
+        named, counts = plugins.early(flags.overrides), (plan.total, plan.seeds, plan.folds)
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
-        named, points, seeds = config["plugins"] if config else [], 1, None
+        named, counts = config["plugins"] if config else [], (1, None)
     if problems:
         raise UserError(problems)
     plugins.load(named)
-    console.say(f"ok: {sweep.counted(points, seeds)}, nothing wrong", style="green")
+    console.say(f"ok: {sweep.counted(*counts)}, nothing wrong", style="green")
     return 0

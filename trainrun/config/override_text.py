@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Keys, and the groups below one, that concern the sweep and not its trials.
 _ABOUT = ("sweep", "seeds")
+# Keys in which the replicates of a setting differ.
+REPLICATES = ("seed", "data.fold")
 
 
 def key(override: str) -> str:
@@ -16,9 +18,9 @@ def is_about_the_sweep(override: str) -> bool:
     return key(override).replace("/", ".").partition(".")[0] in _ABOUT
 
 
-def is_seed(override: str) -> bool:
-    """Return whether an override sets the seed; trials that differ in the seed only are replicates of one setting."""
-    return key(override) == "seed"
+def is_replicate(override: str) -> bool:
+    """Return whether an override sets the seed or the fold; trials that differ in these only are replicates of one setting."""
+    return key(override) in REPLICATES
 
 
 def is_hydra(override: str) -> bool:

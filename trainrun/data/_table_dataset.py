@@ -77,6 +77,7 @@ def dataset(
         features=inputs.features,
         preprocessing=record,
         inferred=inferred,
+        fold_rows=keep[parts[1]] if splitting.folds else None,
     )
 
 

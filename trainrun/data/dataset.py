@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from trainrun.data.lazy_array import View, blocks
@@ -110,6 +110,7 @@ class Dataset:
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
             `indicators`, `left_out`, `notices`.
+        fold_rows: where the validation part is one of several folds: the table's row of each of its examples, from 0, int64 `[n]`.
     """
 
     name: str
@@ -122,6 +123,19 @@ class Dataset:
     features: tuple[str, ...] = ()
     preprocessing: dict = field(default_factory=dict)
     inferred: dict = field(default_factory=dict)
+    fold_rows: np.ndarray | None = None
+
+    def reduced(self, part: str, index: np.ndarray) -> Dataset:
+        """Return the dataset with some examples of a part.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+            index: of the examples that stay.
+        """
+        rows = (
+            self.fold_rows[index] if part == "validation" and self.fold_rows is not None else self.fold_rows
+        )
+        return replace(self, fold_rows=rows, **{part: getattr(self, part).part(index)})
 
     def digest(self) -> str:
         """Return the sha256 of all arrays' dtypes, shapes and bytes."""

@@ -34,6 +34,8 @@ class AutoLauncher(SweepLauncher):
         from trainrun.sweep.launchers.resources import Resources
         from trainrun.vectorized import heuristics
 
+        if settings.get("folds"):  # they differ in their data
+            return local
         if len({trial.setting(overrides) for _, overrides in known}) > 1:
             return local
         one = self._composed(known[0][1])  # the others have other seeds

@@ -107,8 +107,8 @@ class SweepLauncher(Launcher):
         sweep_dir.mkdir(parents=True, exist_ok=True)
         began = sweep_settings.settings(self.config, self._task.command)
         settings = self.settings = self.settled(began, known)
-        sweep_record.write(sweep_dir, [] if settings["seeds"] else known, settings)
-        if settings["seeds"]:
+        sweep_record.write(sweep_dir, [] if seeds.replicates(settings) else known, settings)
+        if seeds.replicates(settings):
             points = seeds.of(settings, points, self.trial, sweep_dir)
         with lease.held(sweep_dir, lease.SWEEP):
             engine = self.engine(settings, points.total or sys.maxsize)

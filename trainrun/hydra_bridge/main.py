@@ -81,17 +81,18 @@ def sweep(overrides: Sequence[str]) -> SweepResult:
 def _begin(argv: list[str], flags: Any) -> Task:
     """Check a run or a sweep, and run it."""
     from trainrun.config import plugins
-    from trainrun.hydra_bridge import jobs, preflight
+    from trainrun.hydra_bridge import jobs, preflight, sweep_settings
 
     where = (flags.config_name, flags.config_path)
     if flags.multirun:
         _, problems = preflight.sweep(flags.overrides, *where, _prepare)
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
-    if problems:
+    folds = not flags.multirun and config is not None and sweep_settings.folds(config)
+    if problems and not folds:
         raise UserError(problems)
-    if not flags.multirun and (config["seeds"] or 1) > 1:
-        argv = ["--multirun", *argv]  # each seed is a trial
+    if folds or (not flags.multirun and (config["seeds"] or 1) > 1):
+        argv = ["--multirun", *argv]  # each seed and fold is a trial
         from trainrun.hydra_bridge import compose
 
         return _begin(argv, compose.arguments(argv))

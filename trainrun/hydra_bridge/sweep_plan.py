@@ -21,7 +21,7 @@ class Plan:
         problems: of the sweep's own settings.
         fault: why Hydra does not compose the sweep's own config; problems of the points, if any, are reported instead.
         launcher: the option of `hydra/launcher`; None if the config does not compose.
-        seeds: for each setting, or None.
+        seeds, folds: for each setting, or None.
     """
 
     points: list[list[str]] = field(default_factory=list)
@@ -30,6 +30,7 @@ class Plan:
     fault: Problem | None = None
     launcher: str | None = None
     seeds: int | None = None
+    folds: int | None = None
 
 
 def of(typed: Sequence[str], config_name: str | None = None, config_path: str | None = None) -> Plan:
@@ -61,11 +62,14 @@ def of(typed: Sequence[str], config_name: str | None = None, config_path: str | 
             settings, fault = _settings(typed, own, config_name, loader)
         search_space, faults = sweep_sources.space(settings, loader)
         plan = Plan(problems=faults, launcher=settings.get("launcher"), seeds=settings.get("seeds"))
+        plan.folds = settings.get("folds")
         if fault is None:
             plan.problems += sweep_sources.problems(settings, search_space)
         else:
             plan.fault = hydra_errors.from_hydra(fault)
         plan.points, plan.total = _points(settings, search_space)
+        if plan.folds:
+            plan.points = [[*point, "data.fold=0"] for point in plan.points]
     return plan
 
 
@@ -90,9 +94,23 @@ def _settings(
                 config.hydra.launcher, str(config.hydra.runtime.choices.get("hydra/launcher"))
             )
             sweeper = {**sweep_sources.settings(config), "overrides": list(own)}
-            return {**tree["sweep"], "sweeper": sweeper, "launcher": launcher, "seeds": tree["seeds"]}, None
+            return {
+                **tree["sweep"],
+                "sweeper": sweeper,
+                "launcher": launcher,
+                **_replicates(tree["seeds"], config, own),
+            }, None
     except Exception as error:
         return {"sweeper": {"name": sweep_sources.GRID, "overrides": list(own)}}, error
+
+
+def _replicates(seeds: int | None, config: Any, own: Sequence[str]) -> dict[str, int | None]:
+    """Return the numbers of seeds and folds of each setting; folds that the sweep varies itself are not repeated."""
+    from trainrun.config import override_text
+    from trainrun.hydra_bridge import sweep_settings
+
+    varied = any(override_text.key(o) == "data.fold" for o in own)
+    return {"seeds": seeds, "folds": None if varied else sweep_settings.folds(config)}
 
 
 def _points(settings: Mapping[str, Any], search_space: Space) -> tuple[list[list[str]], int]:

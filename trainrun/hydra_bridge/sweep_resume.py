@@ -24,6 +24,7 @@ from trainrun.hydra_bridge import (
 from trainrun.hydra_bridge.sweep_additions import Request
 from trainrun.sweep import loop, snapshot, sweep_record, trial_delivery
 from trainrun.sweep.ranking import leaderboard, seed_replicates
+from trainrun.sweep.space import seeds
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
 from trainrun.sweep.trial import RUNNING, WAITING, Trial
 from trainrun.tracking import journal, lease, origin, status
@@ -115,7 +116,7 @@ def _extended(
             ]
         )
     existing = [t.overrides for t in trials]
-    if seed_replicates.grouped(settings) and settings.get("seeds"):
+    if seeds.replicates(settings):
         existing = [s.overrides for s in seed_replicates.group(trials)]
     new = [] if draws else sweep_additions.points(line, settings, existing)
     first = new[0] if new else [o for o in line if not override_grammar.swept(o)]
@@ -123,6 +124,7 @@ def _extended(
     if problems:
         raise UserError(problems)
     sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"], tree["metric"])
+    sweep["folds"] = settings.get("folds")
     own = {k: v for k, v in sweep.items() if k not in ("resume", "snapshot", "space", "zip")}
     varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
     varying |= {k for k in changed if not override_text.is_about_the_sweep(k)}
@@ -174,11 +176,9 @@ def _points(
     new: Sequence[list[str]],
 ) -> Points:
     """Return the remaining points of a sweep: trials to continue, points that never began, new ones."""
-    from trainrun.sweep.space import seeds
-
     begin = partial(_begin, sweep_dir, settings)
     waiting = [t for t, _ in again]
-    if settings.get("seeds"):
+    if seeds.replicates(settings):
         settled = seed_replicates.group([*done, *waiting])
         # The source of the settings counts one trial for each setting, with numbers of its own.
         ended = [

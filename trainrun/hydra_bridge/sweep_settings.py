@@ -29,6 +29,7 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
         config.seeds,
         OmegaConf.to_container(config.metric, resolve=True),
     )
+    sweep["folds"] = folds(config)
     sweep["space"] = {**sweep_sources.params(config), **(sweep["space"] or {})}
     typed = _texts(config.hydra.overrides.task)
     return {
@@ -38,7 +39,12 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),
         "varying": frozenset(
-            [*typed, *(str(k).lstrip("+") for k in sweep["space"]), *["seed"] * bool(sweep["seeds"])]
+            [
+                *typed,
+                *(str(k).lstrip("+") for k in sweep["space"]),
+                *["seed"] * bool(sweep["seeds"]),
+                *["data.fold"] * bool(sweep["folds"]),
+            ]
         ),
         "seed": int(config.seed),
         "swept": {**typed, **sweep["space"]},
@@ -51,6 +57,17 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
         "config": _where(config.hydra),
         **sweep,
     }
+
+
+def folds(config: Any) -> int | None:
+    """Return the number of folds on each of which every setting is trained; None: the data has none, or one is chosen.
+
+    Args:
+        config: the sweep's own, or a run's.
+    """
+    data = config["data"]
+    chosen = data.get("fold") is not None or not isinstance(data.get("folds"), int) or data["folds"] < 2
+    return None if chosen else int(data["folds"])
 
 
 def of_sweep(node: Mapping[str, Any], seeds: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:

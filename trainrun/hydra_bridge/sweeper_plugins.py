@@ -51,7 +51,7 @@ class _Sweeper(Sweeper):
         from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 
         own_launcher = isinstance(self.launcher, SweepLauncher)
-        if self.config.seeds and not own_launcher:
+        if (self.config.seeds or sweep_settings.folds(self.config)) and not own_launcher:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise UserError(
                 Problem(

@@ -259,12 +259,11 @@ def _limited(data: Dataset, limit: int | None, seed: int) -> Dataset:
     if limit is None:
         return data
     classes = data.target.kind in ("binary", "multiclass") and not data.target.shape
-    drawn = {}
     for part in ("train", "validation", "test"):
         split = getattr(data, part)
         if split is not None and len(split) > limit:
-            drawn[part] = split.part(sample(len(split), limit, seed, split.y if classes else None))
-    return replace(data, **drawn)
+            data = data.reduced(part, sample(len(split), limit, seed, split.y if classes else None))
+    return data
 
 
 def _metrics_argument(data: Dataset) -> str:

@@ -79,6 +79,11 @@ def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
     _, split = shown_split(job)
     if split is None or job.dataset.target.kind == "none":
         return None
+    return predictions(job, split, model)
+
+
+def predictions(job: Job, split: Split, model: keras.Model | None = None) -> np.ndarray:
+    """Return probabilities, or numbers in the target's unit, for the examples of a split; arguments as in `predict`."""
     output: Any = (model or job.model).predict(in_order(split, job.plan.batch_size), verbose=0)
     unit = Unit.of(job.dataset)
     if unit is not None:

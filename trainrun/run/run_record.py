@@ -20,7 +20,7 @@ from trainrun.data import overview
 from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
-from trainrun.run import deferred_plots, model_files, settings
+from trainrun.run import deferred_plots, fold_predictions, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import find, journal, record, status, summary
@@ -199,6 +199,8 @@ class RunRecord:
         self.job, self.evaluation = job, evaluation
         tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_")}
         self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)
+        if fold_predictions.write(job, self.run_dir) is not None:
+            self.recorder.artifacts([fold_predictions.FILE])
 
     def save_artifacts(self) -> None:
         """Write the model and the plots."""

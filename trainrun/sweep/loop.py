@@ -17,7 +17,7 @@ from trainrun.run.result import RunResult
 from trainrun.sweep import frame, snapshot, sweep_journal, trial_delivery
 from trainrun.sweep.launchers.interface import Engine
 from trainrun.sweep.objective import Objective
-from trainrun.sweep.ranking import best, leaderboard, pruning, seed_replicates
+from trainrun.sweep.ranking import best, leaderboard, out_of_fold, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import WAITING, Trial
 from trainrun.sweep.view import best_plots, sweep_plots
@@ -92,7 +92,7 @@ def run(
     board = Board(total, engine.jobs, done, settings)
     board.announce(engine.how)
     judge = pruning.of(settings, done)
-    if settings.get("seeds") or "seed" in settings.get("varying", ()):
+    if seed_replicates.grouped(settings):
         seed_replicates.prepare()
     result, begun = SweepResult(sweep_dir, [*done]), []
 
@@ -175,7 +175,8 @@ def _rank(
     table = leaderboard.write(result.sweep_dir, result.trials, result.objective)
     with best_plots.of_the_best(best.of(result.trials, result.objective)):
         drawn = sweep_plots.write(result.sweep_dir, result.trials, settings)
-    book.end(result.signal, failing_alike, [table, *drawn])
+    predicted = out_of_fold.write(result.sweep_dir, result.trials, result.objective)
+    book.end(result.signal, failing_alike, [table, *drawn, *([] if predicted is None else [predicted])])
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "direction": "auto",
     "trials": None,
     "seeds": None,
+    "folds": None,
     "seed": 42,
     "swept": {},
     "name": None,
@@ -47,7 +48,7 @@ _NONE = type(None)
 TYPES: dict[str, type | tuple[type, ...]] = {
     "plugins": list, "command": list, "overrides": list, "hydra": list, "varying": list, "tracking": dict, "swept": dict, "space": (dict, _NONE),
     "sweeper": dict, "launcher": dict, "pruner": (dict, str, _NONE), "config": dict, "objective": (str, list, _NONE), "direction": (str, list),
-    "trials": (int, _NONE), "seeds": (int, _NONE), "seed": int, "grace": (int, float), "trial_timeout": (int, float, _NONE),
+    "trials": (int, _NONE), "seeds": (int, _NONE), "folds": (int, _NONE), "seed": int, "grace": (int, float), "trial_timeout": (int, float, _NONE),
     "max_failures": (int, _NONE), "name": (str, _NONE), "reuse": str,
 }  # fmt: skip
 

@@ -59,7 +59,7 @@ class Trial:
 
     @property
     def setting(self) -> tuple[str, ...]:
-        """The trial's overrides without the seed: trials that agree in it are replicates of one setting."""
+        """The trial's overrides without seed and fold: trials that agree in it are replicates of one setting."""
         return setting(self.overrides)
 
     def value(self, objective: str) -> float | None:
@@ -69,5 +69,5 @@ class Trial:
 
 
 def setting(overrides: Iterable[str]) -> tuple[str, ...]:
-    """Return the overrides without the seed, sorted."""
-    return tuple(sorted(o for o in overrides if not override_text.is_seed(o)))
+    """Return the overrides without seed and fold, sorted."""
+    return tuple(sorted(o for o in overrides if not override_text.is_replicate(o)))

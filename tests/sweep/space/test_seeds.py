@@ -148,8 +148,7 @@ def race(source, loss, count=5, jobs=1, **more):
     written, lines = [], []
     points = Seeded(
         source,
-        count,
-        10,
+        [[f"seed={10 + i}"] for i in range(count)],
         lambda n, o: trial(n, o, "RUNNING"),
         planned=written.extend,
         say=lines.append,
@@ -249,7 +248,7 @@ def test_trials_of_an_earlier_attempt_count_as_seeds():
 
 def test_stopped_sweep_reports_incomplete_settings_to_the_source():
     source = listed(["a=good"])
-    points = Seeded(source, 3, 0, lambda n, o: trial(n, o, "RUNNING"))
+    points = Seeded(source, [["seed=0"], ["seed=1"], ["seed=2"]], lambda n, o: trial(n, o, "RUNNING"))
     one = points.take().prepare()
     points.close()
     one.status, one.metrics = "FINISHED", {"val_loss": 0.3}

@@ -49,11 +49,13 @@ def twice_seeded(overrides: Sequence[str]) -> Iterator[Problem]:
         )
 
 
-def counted(points: int, seeds: int | None) -> str:
+def counted(points: int, seeds: int | None, folds: int | None = None) -> str:
     """Return the number of a sweep's trials as a phrase."""
-    if not seeds:
+    if not seeds and not folds:
         return "1 run" if points == 1 else f"{points} runs"
-    return f"{points} setting{'s' * (points != 1)} x {seeds} seeds = {points * seeds} runs"
+    times = [f"{seeds} seeds"] * bool(seeds) + [f"{folds} folds"] * bool(folds)
+    runs = points * (seeds or 1) * (folds or 1)
+    return f"{points} setting{'s' * (points != 1)} x {' x '.join(times)} = {runs} runs"
 
 
 def _ranking(node: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[Problem]:

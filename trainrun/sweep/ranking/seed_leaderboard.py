@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainrun.config import override_text
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.seed_replicates import Setting
@@ -96,7 +97,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
             [
                 str(rank),
                 f"{statistics.fmean(values):.4f}",
-                f"{between[0]:.4f} to {between[1]:.4f}" if between else "one seed only",
+                f"{between[0]:.4f} to {between[1]:.4f}" if between else "one run only",
                 *(f"{statistics.fmean(setting.values(o.name)):.4g}" for o in objective.others),
                 str(len(values)),
                 number_ranges([t.number for t in setting.trials]),
@@ -104,8 +105,10 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
             ]
         )
     if rows:
+        seeded = any(override_text.key(o) == "seed" for t in trials for o in t.varied)
+        replicates = "seeds" if seeded else "folds"
         others = [f"mean {o.name}" for o in objective.others]
-        head = ["rank", f"mean {objective.name}", "95% interval", *others, "seeds", "trials", "setting"]
+        head = ["rank", f"mean {objective.name}", "95% interval", *others, replicates, "trials", "setting"]
         console.table("", head, rows, [0])
     if len(having) > shown:
         console.note(f"{len(having) - shown} more in {os.path.relpath(sweep_dir / FILE)}")

@@ -1,4 +1,4 @@
-"""One setting with several seeds: its trials, their mean with a confidence interval, and a test of whether two settings differ.
+"""One setting with several seeds or folds: its trials, their mean with a confidence interval, and a test of whether two settings differ.
 
 Pure functions of numbers. Of scipy only `special` is imported, when a probability is computed: `stats` takes a second to import.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trainrun.config.override_text import is_seed
+from trainrun.config.override_text import REPLICATES, is_replicate
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.trial import RUNNING, WAITING, Trial
 
@@ -23,13 +23,13 @@ _DIVERGED = re.compile(r"\bbecame (nan|-?inf)")
 
 
 def grouped(settings: Mapping[str, Any]) -> bool:
-    """Return whether a sweep has trials that differ by their seed only: by ``seeds=5``, or by ``seed=1,2,3``."""
-    return bool(settings.get("seeds")) or "seed" in settings["varying"]
+    """Return whether a sweep has trials that differ by seed or fold only: by ``seeds=5``, ``seed=1,2,3`` or ``data.folds=5``."""
+    return bool(settings.get("seeds")) or not frozenset(REPLICATES).isdisjoint(settings["varying"])
 
 
 def replicated(trials: Iterable[Trial]) -> bool:
-    """Return whether trials of a sweep differ by their seed."""
-    return any(is_seed(o) for t in trials for o in t.varied)
+    """Return whether trials of a sweep differ by seed or fold."""
+    return any(is_replicate(o) for t in trials for o in t.varied)
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Setting:
     @property
     def varied(self) -> list[str]:
         """Its varied overrides, without the seed."""
-        return [o for o in self.trials[0].varied if not is_seed(o)] if self.trials else []
+        return [o for o in self.trials[0].varied if not is_replicate(o)] if self.trials else []
 
     @property
     def diverged(self) -> Trial | None:
@@ -63,11 +63,11 @@ class Setting:
 
     @property
     def finished(self) -> list[Trial]:
-        """The finished trials, one for each seed: a repeated seed adds no information."""
+        """The finished trials, one for each seed and fold: a repeated one adds no information."""
         by_key: dict[Any, Trial] = {}
         for trial in self.trials:
             if trial.status == "FINISHED":
-                by_key.setdefault(next((o for o in trial.overrides if is_seed(o)), trial.number), trial)
+                by_key.setdefault(tuple(sorted(filter(is_replicate, trial.overrides))) or trial.number, trial)
         return list(by_key.values())
 
     def values(self, objective: str) -> list[float]:
@@ -124,7 +124,7 @@ def group(trials: Iterable[Trial]) -> list[Setting]:
     """Return the settings of trials, in the order of their first numbers."""
     by_key: dict[tuple[str, ...], Setting] = {}
     for trial in sorted(trials, key=lambda t: t.number):
-        one = by_key.setdefault(trial.setting, Setting([o for o in trial.overrides if not is_seed(o)]))
+        one = by_key.setdefault(trial.setting, Setting([o for o in trial.overrides if not is_replicate(o)]))
         one.trials.append(trial)
     return list(by_key.values())
 

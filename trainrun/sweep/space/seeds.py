@@ -1,4 +1,5 @@
-"""`seeds: 5`: every setting is trained with several seeds; the source of the settings gets one result for each.
+"""`seeds: 5`, `data.folds: 5`: every setting is trained with several seeds and on each fold; the source of the settings gets one
+result for each.
 
 Settings that are clearly worse get no further seeds (`racing`).
 """
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trainrun.config.override_text import is_hydra, is_seed
+from trainrun.config.override_text import is_hydra, is_replicate
 from trainrun.errors import Problem, UserError
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.racing import Comparison, Race
@@ -19,12 +20,11 @@ from trainrun.sweep.trial import Trial
 
 
 class Seeded:
-    """The trials of settings from another source, each with several seeds.
+    """The trials of settings from another source, each with several seeds or folds.
 
     Args:
         settings: the source of the settings; its own points are never prepared, and it gets one result for each.
-        count: seeds of a setting.
-        first: the first of them; the others follow.
+        replicates: overrides of each trial of a setting: its seed, its fold.
         begin: composes a trial, and makes its directory.
         objective, direction: as in the config.
         planned: called with the numbers and overrides of further trials, before the first of them begins.
@@ -38,8 +38,7 @@ class Seeded:
     def __init__(
         self,
         settings: Points,
-        count: int,
-        first: int,
+        replicates: Sequence[Sequence[str]],
         begin: Compose,
         objective: str | Sequence[str] | None = None,
         direction: str | Sequence[str] = "auto",
@@ -50,7 +49,7 @@ class Seeded:
         again: Iterable[tuple[Trial, Point]] = (),
         repeated: int = 0,
     ):
-        self._settings, self._count, self._first, self._begin = settings, count, first, begin
+        self._settings, self._replicates, self._begin = settings, replicates, begin
         self._planned, self._next = planned, next_number
         self._comparison = Comparison(objective, direction, say)
         self._races: dict[tuple[str, ...], Race] = {}
@@ -128,7 +127,7 @@ class Seeded:
         """
         new: list[Race] = []
         while (most is None or len(new) < most) and (point := self._settings.take()) is not None:
-            typed = [o for o in point.overrides or () if not is_seed(o)]
+            typed = [o for o in point.overrides or () if not is_replicate(o)]
             own = [o for o in typed if not is_hydra(o)]
             asked = Trial(point.number, own, own, Path(), {})
             race = self._races.setdefault(asked.setting, Race(seed_replicates.Setting(own)))
@@ -143,18 +142,17 @@ class Seeded:
     def _plan(self, races: Sequence[Race]) -> None:
         """Number the seeds that settings lack: the first seed of each, then the second of each."""
         lines: list[tuple[int, list[str]]] = []
-        for index in range(self._count):
+        for index, replicate in enumerate(self._replicates):
             for race in races:
                 if len(race.numbers) > index or race.setting.note:
                     continue
-                seed = f"seed={self._first + index}"
-                overrides = [*race.typed, seed]
+                overrides = [*race.typed, *replicate]
                 number, self._next = self._next, self._next + 1
                 race.numbers.append(number)
                 race.waiting.append(
                     Point(number, partial(self._begin, number, overrides), overrides=overrides)
                 )
-                lines.append((number, [*race.setting.overrides, seed]))
+                lines.append((number, [*race.setting.overrides, *replicate]))
         if lines:
             self._planned(lines)
 
@@ -190,8 +188,22 @@ class Seeded:
         return (
             None
             if self._settings.total is None
-            else planned + (self._settings.total - repeated) * self._count
+            else planned + (self._settings.total - repeated) * len(self._replicates)
         )
+
+
+def replicates(settings: Mapping[str, Any]) -> list[list[str]]:
+    """Return the overrides of each trial of a setting: all folds with the first seed, then with the second; empty for one trial each.
+
+    Args:
+        settings: see `sweep_settings.settings`.
+    """
+    seeds, folds = settings.get("seeds"), settings.get("folds")
+    if not seeds and not folds:
+        return []
+    of_seed = [[f"seed={settings['seed'] + i}"] for i in range(seeds)] if seeds else [[]]
+    of_fold = [[f"data.fold={i}"] for i in range(folds)] if folds else [[]]
+    return [[*seed, *fold] for seed in of_seed for fold in of_fold]
 
 
 def of(
@@ -203,7 +215,7 @@ def of(
     again: Sequence[tuple[Trial, Point]] = (),
     repeated: int = 0,
 ) -> Seeded:
-    """Return the points of a sweep with the configured number of seeds each; they are recorded.
+    """Return the points of a sweep with the configured seeds and folds each; they are recorded.
 
     Args:
         settings: see `sweep_settings.settings`.
@@ -216,18 +228,17 @@ def of(
     from trainrun.sweep import sweep_record
     from trainrun.ui import console
 
-    if "seed" in settings["swept"]:
+    if settings["seeds"] and "seed" in settings["swept"]:
         raise UserError(
             Problem(
                 "seeds", "it gives each setting seeds of its own, and the sweep varies seed. Leave one out."
             )
         )
     if points.total is not None and not earlier and not again:
-        console.note(counted(points.total, settings["seeds"]))
+        console.note(counted(points.total, settings["seeds"], settings.get("folds")))
     return Seeded(
         points,
-        settings["seeds"],
-        settings["seed"],
+        replicates(settings),
         begin,
         settings["objective"],
         settings["direction"],
