@@ -68,7 +68,9 @@ def test_the_same_table_is_the_same_dataset_as_from_csv(tmp_path, kind, gaps):
             load(path, kind, target, **arguments),
             csv.csv(path=str(tmp_path / "t.csv"), target=target, **arguments),
         )
-        assert data.digest() == same.digest() and data.preprocessing == same.preprocessing
+        # Words that are missing values in text are none in a file with nulls.
+        assert data.digest() == same.digest()
+        assert {**data.preprocessing, "missing_words": None} == {**same.preprocessing, "missing_words": None}
         assert data.target == same.target and data.inputs == same.inputs
         described = KINDS[kind].describe(path=path, target=target, **arguments)
         assert (described.target, described.examples) == (data.target.kind, len(data.train))

@@ -8,6 +8,7 @@ import pytest
 
 import trainrun
 from trainrun.errors import UserError
+from trainrun.run import model_files
 
 OFF = ["tracking=none", "artifacts=none", "data=iris", "model=linear", "metric=none", "trainer.epochs=1"]
 
@@ -168,7 +169,7 @@ def test_a_subclassed_model_trains_as_in_keras_and_its_file_loads(inside, traine
     assert [d + p for d, p in zip(log["data_loss"], log["penalty"], strict=True)] == pytest.approx(
         log["loss"], rel=1e-5
     )
-    loaded = keras.saving.load_model(result.run_dir / "model.keras")
+    loaded = model_files.load_core(result.run_dir)
     np.testing.assert_array_equal(
         loaded.predict(data.test.x, verbose=0), result.model.predict(data.test.x, verbose=0)
     )
@@ -204,7 +205,7 @@ def test_a_subclassed_model_fits_real_targets_in_their_unit(inside, trainer):
         "artifacts.plots=false", f"trainer={trainer}", "metric=mae",
     )  # fmt: skip
     data = trainrun.build("data", "diabetes")
-    loaded = keras.saving.load_model(result.run_dir / "model.keras").predict(data.test.x, verbose=0)
+    loaded = model_files.load_core(result.run_dir).predict(data.test.x, verbose=0)
     assert result.metrics["test_mean_absolute_error"] == pytest.approx(
         np.abs(loaded - data.test.y).mean(), rel=1e-5
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-# The code of a category that the training set does not have.
-UNKNOWN = 0
+# The code of a category that the training set does not have, and its name in the record.
+UNKNOWN, UNKNOWN_NAME = 0, "<unknown>"
+# Rows that are inspected first to find a number that is no integer.
+PREFIX = 1000
+# The policies that impute nothing.
+NOT_IMPUTING = ("error", "drop")
 
 
 def filled(
@@ -20,21 +24,31 @@ def filled(
     Args:
         values: numbers `[n]`, NaN where one is missing.
         train: indices of the training set.
-        missing: the policy; ``mean_or_mode`` takes the mean, any other the median.
+        missing: the policy; ``mean_or_mode`` takes the mean, any other that imputes the median.
         name: of the column.
-        record: `fill[name]` is set to the imputed value.
+        record: `fill[name]` is set to the imputed value, also if no value is missing here: later rows may miss some. One that is
+            there already is used.
         unit: the imputed value is rounded down to a multiple of it; 0: no.
     """
     import numpy as np
 
     gaps = np.isnan(values)
-    if not gaps.any():
-        return values
-    known = values[train][~gaps[train]]
-    statistic = np.mean if missing == "mean_or_mode" else np.median
-    fill = float(statistic(known)) if len(known) else 0.0
-    record["fill"][name] = fill // unit * unit if unit else fill
-    return np.where(gaps, record["fill"][name], values)
+    if name not in record["fill"] and missing not in NOT_IMPUTING:
+        known = values[train][~gaps[train]]
+        statistic = np.mean if missing == "mean_or_mode" else np.median
+        fill = float(statistic(known)) if len(known) else 0.0
+        record["fill"][name] = fill // unit * unit if unit else fill
+    return np.where(gaps, record["fill"].get(name, np.nan), values) if gaps.any() else values
+
+
+def is_whole(numbers: np.ndarray) -> bool:
+    """Return whether all numbers that are present are integers."""
+    import numpy as np
+
+    def whole(values: np.ndarray) -> bool:
+        return not bool((values != np.floor(values))[~np.isnan(values)].any())
+
+    return whole(numbers[:PREFIX]) and whole(numbers)
 
 
 def indicators(missing: Mapping[str, np.ndarray], train: np.ndarray, record: dict[str, Any]) -> np.ndarray:
@@ -46,32 +60,44 @@ def indicators(missing: Mapping[str, np.ndarray], train: np.ndarray, record: dic
     Args:
         missing: column -> where its values are missing, bool `[n]`.
         train: indices of the training set.
-        record: `indicators` is set to whether each was fitted.
+        record: `indicators` is set to whether each was fitted, unless it is there already.
     """
     import numpy as np
 
-    record["indicators"] = {name: bool(gaps[train].any()) for name, gaps in missing.items()}
+    record.setdefault("indicators", {name: bool(gaps[train].any()) for name, gaps in missing.items()})
     columns = [gaps * record["indicators"][name] for name, gaps in missing.items()]
     return np.stack(columns, axis=1).astype("float64")
 
 
 def coded(
     codes: np.ndarray,
-    texts: list[str],
+    texts: Sequence[str],
     keep: np.ndarray,
     train: np.ndarray,
+    missing: str,
     name: str,
     record: dict[str, Any],
 ) -> np.ndarray:
-    """Return a categorical column as codes: 0 for unknown, then the training set's categories in order."""
+    """Return a categorical column as codes: 0 for unknown, then the training set's categories in order.
+
+    Args:
+        codes: of each row of the table an index into `texts`, -1 where the value is missing.
+        texts: the different values.
+        keep: the rows that are examples.
+        train: indices of the training set among the examples.
+        missing: the policy.
+        name: of the column.
+        record: `categories[name]` and `fill[name]` are set, unless they are there already.
+    """
     import numpy as np
 
     codes = codes[keep]
-    present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
-    mode = int(present[counts.argmax()]) if len(present) else -1
-    if (codes < 0).any() and mode >= 0:
-        record["fill"][name] = texts[mode]
-    recode = np.full(len(texts) + 1, UNKNOWN, "int64")
-    recode[present] = 1 + np.arange(len(present))
-    record["categories"][name] = ["<unknown>", *(texts[i] for i in present)]
-    return recode[np.where(codes < 0, mode, codes)]
+    if name not in record["categories"]:
+        present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
+        record["categories"][name] = [UNKNOWN_NAME, *(texts[i] for i in present)]
+        if missing not in NOT_IMPUTING and len(present):
+            record["fill"][name] = texts[int(present[counts.argmax()])]
+    known = {text: code for code, text in enumerate(record["categories"][name]) if code != UNKNOWN}
+    # The last one is that of a missing value, whose code is -1.
+    recode = [*(known.get(text, UNKNOWN) for text in texts), known.get(record["fill"].get(name), UNKNOWN)]
+    return np.array(recode, "int64")[codes]

@@ -30,6 +30,7 @@ DATE = re.compile(
 DATE_ORDERS = {"ymd": "year-month-day", "dmy": "day-month-year", "mdy": "month-day-year"}
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 DAY = 86_400.0
+HOUR = "hour"  # the part of a date that a column of days lacks
 # Texts that are looked at first: most columns of categories are none of these.
 FIRST = 20
 
@@ -73,6 +74,40 @@ def understand(texts: Sequence[str], numbers_only: bool = False) -> tuple[Notati
     return None
 
 
+def read(text: str, notation: Notation) -> float | None:
+    """Return what a text stands for in a notation that is known, or None; plain numbers and all truth values are read, too.
+
+    Args:
+        text: stripped.
+        notation: of its column.
+    """
+    if notation.kind == "truth":
+        return next((float(pair.index(text.lower())) for pair in TRUTH if text.lower() in pair), number(text))
+    if notation.kind == "date":
+        match = DATE.fullmatch(text)
+        try:
+            return number(text) if match is None else _seconds(match, notation.form)
+        except ValueError:  # there is no such day, or the fields are in another order
+            return None
+    sign = notation.form[-1] if notation.form[-1] in f"%{CURRENCY}" else ""
+    bare = text.replace(sign, "", 1).strip() if sign else text
+    thousands, decimal = SEPARATORS[notation.form.removesuffix(sign)]
+    if _number_in(thousands, decimal).fullmatch(bare) is None:
+        return number(text)
+    return float(re.sub(_separator(thousands), "", bare).replace(decimal, "."))
+
+
+def _separator(thousands: str) -> str:
+    return thousands if thousands.startswith("[") else re.escape(thousands)
+
+
+def _number_in(thousands: str, decimal: str) -> re.Pattern:
+    """Return the pattern of numbers with these separators; 0,530 has no thousands."""
+    return re.compile(
+        rf"[+-]?(?:[1-9]\d{{0,2}}(?:{_separator(thousands)}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d+)?"
+    )
+
+
 def _truth(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     import numpy as np
 
@@ -92,13 +127,9 @@ def _numbers(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     sign = "".join(signs)
     bare = [text.replace(sign, "", 1).strip() for text in texts] if sign else texts
     for form, (thousands, decimal) in SEPARATORS.items():
-        separator = thousands if thousands.startswith("[") else re.escape(thousands)
-        # 0,530 has no thousands.
-        number = re.compile(
-            rf"[+-]?(?:[1-9]\d{{0,2}}(?:{separator}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d+)?"
-        )
-        if all(number.fullmatch(text) for text in bare):
-            plain = (re.sub(separator, "", text).replace(decimal, ".") for text in bare)
+        pattern = _number_in(thousands, decimal)
+        if all(pattern.fullmatch(text) for text in bare):
+            plain = (re.sub(_separator(thousands), "", text).replace(decimal, ".") for text in bare)
             return Notation("number", form + sign), np.array([float(text) for text in plain])
     return None
 
@@ -152,7 +183,7 @@ def date_parts(seconds: np.ndarray, timed: bool) -> dict[str, np.ndarray]:
         "weekday": (number + 3) % 7,
     }
     if timed:
-        parts["hour"] = (seconds - number * DAY) / 3600
+        parts[HOUR] = (seconds - number * DAY) / 3600
     return {name: part.astype("float64") for name, part in parts.items()}
 
 

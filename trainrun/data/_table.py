@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
             values = pc.if_else(pc.is_nan(values), pa.nulls(1, kind)[0], values)
         return encoded(values, settings)
     numbers = as_numpy(pc.cast(values, pa.float64(), safe=False), np.nan)
-    column = Column(numbers)
+    column = Column(numbers, notation=settings.notations.get(name))
     gaps = np.isnan(numbers)
     if gaps.any():
         column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())
@@ -167,6 +168,9 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
     if column is not None:
         return column
     column = encoded(values, settings)
+    if name in settings.notations:
+        notation = settings.notations[name]
+        return _parse(column, True, lambda text: _notations.read(text, notation), notation)
     if forced is not False and settings.formats == "auto":
         only_numbers = name in (settings.target, settings.weight)
         understood = _notations.understand(column.texts, only_numbers)
@@ -175,9 +179,7 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
             column.numbers = np.append(numbers, np.nan)[column.codes]
             column.codes, column.texts = None, ()
             return column
-    if plain_numbers:
-        _parse(column, forced)
-    return column
+    return _parse(column, forced) if plain_numbers else column
 
 
 def _dates(values: pa.ChunkedArray) -> Column:
@@ -258,16 +260,28 @@ def may_be_classes(numbers: np.ndarray) -> bool:
     return few and bool((numbers == np.floor(numbers)).all())
 
 
-def _parse(column: Column, forced: bool | None) -> None:
-    """Make numbers of a column of texts if it is to be numeric; texts that are none become invalid."""
+def _parse(
+    column: Column,
+    forced: bool | None,
+    read: Callable[[str], float | None] = _columns.number,
+    notation: Notation | None = None,
+) -> Column:
+    """Return a column of texts as numbers if it is to be numeric; texts that are none become invalid.
+
+    Args:
+        column: of texts.
+        forced: see `TableSettings.forced`.
+        read: returns the number that a text stands for, or None.
+        notation: in which it does.
+    """
     import numpy as np
 
-    parsed = [_columns.number(text) for text in column.texts]
+    parsed = [read(text) for text in column.texts]
     often = np.bincount(column.codes[column.codes >= 0], minlength=len(parsed))
     others = int(sum(count for count, value in zip(often, parsed, strict=True) if value is None))
     if not forced and not _columns.is_numeric(int(often.sum()) - others, others):
-        return
+        return column
     wrong = [value is None or abs(value) > LARGEST for value in parsed]
     column.invalid = np.flatnonzero(np.array([*wrong, False])[column.codes])
-    column.numbers = np.array([*parsed, None], "float64")[column.codes]
-    column.codes, column.texts = None, ()
+    numbers = np.array([*parsed, None], "float64")[column.codes]
+    return dataclasses.replace(column, numbers=numbers, codes=None, texts=(), notation=notation)

@@ -6,12 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _table_examples, _table_inputs, _table_notices, _table_split
+from trainrun.data import (
+    _columns,
+    _table_examples,
+    _table_inputs,
+    _table_notices,
+    _table_split,
+    _table_stored,
+)
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
@@ -28,6 +36,7 @@ def dataset(
     splitting: SplitSettings,
     standardize: bool,
     standardize_target: bool,
+    stored: Preprocessor | None = None,
 ) -> Dataset:
     """Return a table's rows, split; numbers and categories are two inputs where there are both.
 
@@ -36,14 +45,19 @@ def dataset(
         settings: the columns as typed.
         splitting: the parts.
         standardize, standardize_target: as in `data.csv.csv`.
+        stored: what was fitted on another table, in place of fitting.
 
     Raises:
         UserError: all that is wrong with the table or the arguments.
     """
-    source, settings, faults = _opened(open_source, settings, splitting)
+    source, settings, faults = _opened(open_source, settings, splitting, stored)
     _raise(faults)
     examples, faults = _table_examples.examples(source, settings)
     _raise(faults)
+    if stored is not None:
+        _raise(_table_stored.kind_faults(examples.table, stored))
+        examples, faults = _table_stored.with_labels(examples, stored, settings)
+        _raise([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
     parts, faults = _table_split.parts(examples, settings, splitting)
     _raise(faults)
     keep, labels, target = examples.keep, examples.labels, examples.target
@@ -55,7 +69,7 @@ def dataset(
         "missing": examples.missing(),
         "dropped_rows": examples.table.rows - len(keep),
     }
-    inputs = _table_inputs.inputs(examples, settings, parts, standardize, record)
+    inputs = _table_inputs.inputs(examples, settings, parts, standardize, record, stored)
     inferred["imputed"] = {
         name: {"missing": count, "value": record["fill"][name]}
         for name, count in record["missing"].items()
@@ -131,10 +145,16 @@ def _opened(
     open_source: Callable[[], tuple[TableSource | None, list[Fault]]],
     settings: TableSettings,
     splitting: SplitSettings,
+    stored: Preprocessor | None = None,
 ) -> tuple[TableSource | None, TableSettings, list[Fault]]:
     """Return the table, the settings with its column names, and the faults of the arguments and the header."""
     source, faults = open_source()
     faults += settings.faults()
+    if stored is not None and source is not None and not faults:
+        settings, faults = (
+            _table_stored.with_stored(settings, stored),
+            _table_stored.header_faults(source.header, stored),
+        )
     if source is not None and not faults:
         settings, faults = settings.with_header(source.header)
         faults += splitting.faults(settings)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data import _notations
-from trainrun.data._gaps import coded, filled, indicators
+from trainrun.data._gaps import coded, filled, indicators, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import InputSpec
 from trainrun.data.lazy_array import View
+from trainrun.data.preprocessor import Preprocessor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,11 +36,15 @@ class Inputs(NamedTuple):
     features: tuple[str, ...]
 
 
-def incomplete(examples: Examples, settings: TableSettings) -> dict[str, np.ndarray]:
+def incomplete(
+    examples: Examples, settings: TableSettings, stored: Preprocessor | None = None
+) -> dict[str, np.ndarray]:
     """Return the features that get an indicator column, each with the examples whose value is missing, bool `[n]`."""
+    columns, keep = examples.table.columns, examples.keep
+    if stored is not None:
+        return {name: ~columns[name].known()[keep] for name in stored.indicators}
     if settings.missing != "auto":
         return {}
-    columns, keep = examples.table.columns, examples.keep
     gaps = {name: ~columns[name].known()[keep] for name in settings.inputs if columns[name].missing}
     return {name: rows for name, rows in gaps.items() if rows.any()}
 
@@ -50,6 +55,7 @@ def inputs(
     parts: Sequence[np.ndarray],
     standardize: bool,
     record: dict[str, Any],
+    stored: Preprocessor | None = None,
 ) -> Inputs:
     """Return the inputs; the table's columns are given back on the way, so that numbers are in memory once.
 
@@ -62,7 +68,9 @@ def inputs(
             `fill` (the value in place of a missing one; of a date, as text), `notations` (column -> `_notations.Notation.form`), `dates`
             (column -> its parts, which follow the numeric columns in their order), `indicators` (column -> whether it was
             fitted, else always 0; they follow the dates), `categories` (column -> texts in the order of their codes) and `standardize`
-            (mean and deviation of each of `features`).
+            (mean and deviation of each of `features`). `whole` lists the numeric columns of integers, `missing_words` the texts
+            that stand for a missing value.
+        stored: what was fitted on another table, in place of fitting; the columns are of its kinds.
     """
     import numpy as np
 
@@ -70,31 +78,40 @@ def inputs(
     dated = [name for name in settings.inputs if columns[name].is_date]
     numeric = [name for name in settings.inputs if columns[name].numbers is not None and name not in dated]
     categories = [name for name in settings.inputs if columns[name].numbers is None]
-    gaps = incomplete(examples, settings)
+    gaps = incomplete(examples, settings, stored)
     record |= {
+        "table": True,
         "columns": {"numeric": numeric, "categorical": categories},
         "fill": {},
         "categories": {},
         "notations": {
             name: columns[name].notation.form for name in settings.inputs if columns[name].notation
         },
+        "whole": [name for name in numeric if not columns[name].notation and is_whole(columns[name].numbers)],
+        "missing_words": sorted(settings.missing_words),
+        **(stored.record() if stored is not None else {}),
     }
     specs: list[InputSpec] = []
     arrays, features = {}, ()
     if numeric or dated or gaps:
         wide, features = _numbers(examples, settings, parts, numeric, dated, gaps, record)
         views = [View.of(wide).part(part) for part in parts]
-        if standardize:
+        if standardize and stored is None:
             mean, std = standardizer(views[0])
             # An indicator that is rarely 1 would be far from 0 in deviations.
             first = len(features) - len(gaps)
             mean[first:], std[first:] = 0.0, 1.0
-            views = [v.standardized(mean, std) for v in views]
             record["standardize"] = {**fitted(mean, std), "columns": list(features)}
+        if (moments := record.get("standardize")) is not None:
+            mean, std = np.array(moments["mean"]), np.array(moments["std"])
+            views = [v.standardized(mean, std) for v in views]
         arrays["numeric"] = [np.asarray(v.cast("float32")) for v in views]
         specs.append(InputSpec("numeric", "numeric", (len(features),)))
     if categories:
-        codes = [coded(columns[c].codes, columns[c].texts, keep, parts[0], c, record) for c in categories]
+        codes = [
+            coded(columns[c].codes, columns[c].texts, keep, parts[0], settings.missing, c, record)
+            for c in categories
+        ]
         arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
         counts = tuple(len(record["categories"][c]) for c in categories)
         specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
@@ -121,9 +138,11 @@ def _numbers(
         columns[name].numbers = None
         return filled(numbers, parts[0], settings.missing, name, record, unit)
 
-    dates, record["dates"] = {}, {}
+    dates: dict[str, np.ndarray] = {}
+    record.setdefault("dates", {})
     for name in dated:
-        timed = columns[name].is_timed
+        of_stored = record["dates"].get(name)
+        timed = columns[name].is_timed if of_stored is None else _notations.HOUR in of_stored
         seconds = complete(name, MINUTE if timed else _notations.DAY)
         if name in record["fill"]:
             record["fill"][name] = _notations.date_text(record["fill"][name])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, number
+from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
 
@@ -38,6 +39,9 @@ class TableSettings:
     time: Any = None
     part: Any = None
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
+    notations: Mapping[str, Notation] = dataclasses.field(
+        default_factory=dict
+    )  # of columns read by a stored record
 
     @functools.cached_property
     def missing_words(self) -> frozenset[str]:
@@ -54,8 +58,8 @@ class TableSettings:
     @property
     def used(self) -> list[str]:
         """All columns that are read, without duplicates: a weight may be a feature, too."""
-        others = (name for name in self.beside if name is not None)
-        return list(dict.fromkeys([*self.inputs, self.target, *others]))
+        others = (name for name in (self.target, *self.beside) if name is not None)
+        return list(dict.fromkeys([*self.inputs, *others]))
 
     @property
     def beside(self) -> tuple[Any, ...]:
@@ -79,7 +83,7 @@ class TableSettings:
             return True
         if column in (self.group, self.part):
             return False
-        if column == self.time:
+        if column == self.time or column in self.notations:
             return None
         if column == self.target:
             return {"regression": True, "classification": False}.get(self.task)

@@ -10,6 +10,7 @@ from trainrun.data._csv_source import CsvSource
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 # File extensions that are read from a folder.
@@ -47,6 +48,7 @@ def csv(
     standardize: bool = True,
     standardize_target: bool = True,
     seed: int = 42,
+    preprocessor: Preprocessor | None = None,
 ) -> Dataset:
     """Return the rows, split; if there are numeric and categorical columns, they are two inputs.
 
@@ -92,6 +94,7 @@ def csv(
         standardize_target: scale a regression target to mean 0 and standard deviation 1; metrics and predictions stay
             in its unit.
         seed: of the split.
+        preprocessor: what was fitted on another table, in place of fitting: that of the model, for `model=file`.
 
     Raises:
         UserError: with all faults of the file and the arguments.
@@ -112,11 +115,12 @@ def csv(
         part,
     )
     return _table_dataset.dataset(
-        lambda: _open((path, validation_path, test_path), delimiter, encoding),
+        lambda: open_source((path, validation_path, test_path), delimiter, encoding),
         settings,
         SplitSettings(validation, test, stratify, seed, split, folds, fold),
         standardize,
         standardize_target,
+        preprocessor,
     )
 
 
@@ -131,10 +135,10 @@ def describe(
 ) -> Description:
     """Return what the header tells and, of a small file, its rows; arguments as in `csv`."""
     paths = path, validation_path, test_path
-    return _table_dataset.description(lambda: _open(paths, delimiter, encoding), arguments)
+    return _table_dataset.description(lambda: open_source(paths, delimiter, encoding), arguments)
 
 
-def _open(
+def open_source(
     paths: Sequence[str | None], delimiter: str | None, encoding: str | None
 ) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of paths as typed, of training, validation and test rows, or its faults."""

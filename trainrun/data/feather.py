@@ -9,6 +9,7 @@ from trainrun.data import _arrow_source, _table_dataset
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 
@@ -39,6 +40,7 @@ def feather(
     standardize: bool = True,
     standardize_target: bool = True,
     seed: int = 42,
+    preprocessor: Preprocessor | None = None,
 ) -> Dataset:
     """Return the rows, split; if there are numeric and categorical columns, they are two inputs.
 
@@ -53,7 +55,7 @@ def feather(
         missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         split, group, time, part, validation_path, test_path, folds, fold: as in `data.csv.csv`.
-        validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
+        validation, test, stratify, standardize, standardize_target, seed, preprocessor: as in `data.csv.csv`.
 
     Raises:
         UserError: with all faults of the file and the arguments.
@@ -79,6 +81,7 @@ def feather(
         SplitSettings(validation, test, stratify, seed, split, folds, fold),
         standardize,
         standardize_target,
+        preprocessor,
     )
 
 

@@ -13,6 +13,7 @@ from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.util.arguments import Count, Decay, Index, Name, Reference
 
@@ -49,6 +50,7 @@ def python(
     standardize: bool = True,
     standardize_target: bool = True,
     seed: int = 42,
+    preprocessor: Preprocessor | None = None,
 ) -> Dataset:
     """Return what a registered function returns, split.
 
@@ -63,7 +65,7 @@ def python(
         x, y, kind: of arrays by name, as in `data.npz.npz`.
         weight: the column, or the key of the array, with the weight of each example in the loss, or None.
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
-        validation, test, stratify, standardize, standardize_target, seed: as in `data.csv.csv`.
+        validation, test, stratify, standardize, standardize_target, seed, preprocessor: as in `data.csv.csv`.
 
     Raises:
         UserError: with all faults of the data and the arguments.
@@ -94,7 +96,7 @@ def python(
         )
         source = MemorySource("python", value.table)
         return _table_dataset.dataset(
-            lambda: (source, []), settings, splitting, standardize, standardize_target
+            lambda: (source, []), settings, splitting, standardize, standardize_target, preprocessor
         )
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:

@@ -11,7 +11,7 @@ import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.model import keras_file
+from trainrun.model import front, keras_file
 from trainrun.util import paths
 from trainrun.util.declarations import declare
 
@@ -63,6 +63,8 @@ def file(
 ) -> keras.Model:
     """Load a model from a file and check its inputs and outputs against the data; it keeps its output layer.
 
+    A model that trainrun has saved is taken out of its raw-row front: the data is preprocessed as the file says before.
+
     No code in the file is run: layers that contain Python code are refused.
 
     Args:
@@ -85,6 +87,7 @@ def file(
         ) from error
     if not isinstance(model, keras.Model):
         raise _error(f"{file_path} holds a {type(model).__name__}, not a model.")
+    model = front.core(model)
     if problems := [*_input_problems(model, inputs, file_path), *_output_problems(model, target, file_path)]:
         raise UserError(problems)
     model.trainable = trainable

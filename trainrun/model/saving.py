@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import keras
 
 from trainrun.compat import keras_model_private, keras_private
+from trainrun.data import preprocessor
+from trainrun.data.preprocessor import Preprocessor
 
 
 @contextmanager
@@ -27,8 +30,13 @@ def uncompiled(model: keras.Model) -> Iterator[None]:
             m.compiled, m.optimizer = True, optimizer
 
 
-def save(model: keras.Model, path: Path) -> None:
+def save(model: keras.Model, path: Path, fitted: Preprocessor | None = None) -> None:
     """Write a model to a `.keras` file; a file that exists stays intact until the new one is complete.
+
+    Args:
+        model: of any kind.
+        path: of the file.
+        fitted: the record of what its inputs are made by; a member of the archive, which Keras does not read.
 
     Raises:
         OSError: the file cannot be written.
@@ -38,6 +46,9 @@ def save(model: keras.Model, path: Path) -> None:
     try:
         with uncompiled(model):
             model.save(temporary)
+        if fitted is not None:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(preprocessor.FILE, fitted.to_json())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

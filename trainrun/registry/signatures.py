@@ -20,6 +20,7 @@ LAYER_KEYWORDS = ("activity_regularizer", "trainable", "dtype", "autocast", "nam
 REQUIRED = "required"
 # Parameters that the run fills in, and no config.
 FILLED_IN = {
+    "data": ("preprocessor",),
     "model": ("inputs", "target", "head"),
     "loss": ("y_true", "y_pred", "sample_weight"),
     "metric": ("y_true", "y_pred", "sample_weight"),

@@ -22,7 +22,7 @@ from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import label_encoding, metrics, output_head, own_data
+from trainrun.run import label_encoding, metrics, output_head, stored_preprocessing
 from trainrun.run.target_scaling import Unit
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
@@ -42,7 +42,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
     Raises:
         UserError: the data is faulty, or something in the config does not fit it.
     """
-    data = own_data.load(config, cache)
+    data = stored_preprocessing.load(config, cache)
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
     if (
         declaration_reader.of(

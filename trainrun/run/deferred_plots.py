@@ -65,11 +65,8 @@ def draw(run_dir: Path) -> None:
     Args:
         run_dir: the run's directory; without `model.keras` only the learning curves are drawn.
     """
-    import keras
-
     from trainrun.config import plugins, saved
-    from trainrun.run import builders
-    from trainrun.run.model_files import MODEL
+    from trainrun.run import builders, model_files
 
     config = saved.load(run_dir)
     if not config["artifacts"]["plots"]:
@@ -77,10 +74,9 @@ def draw(run_dir: Path) -> None:
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
     epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
-    if (run_dir / MODEL).is_file():
+    if (run_dir / model_files.MODEL).is_file():
         job = builders.job(config, builders.dataset(config), builders.strategy(config))
-        model = keras.saving.load_model(run_dir / MODEL, safe_mode=True)
-        write(job, run_dir, epochs, config["metric"], model)
+        write(job, run_dir, epochs, config["metric"], model_files.load_core(run_dir))
     else:
         plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:

@@ -71,7 +71,7 @@ def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
 
     Args:
         job: with the trained model, on one device.
-        model: loaded from `model.keras`, whose output is in the target's own unit; None: the job's model.
+        model: of `model_files.load_core`, whose output is in the target's own unit; None: the job's model.
 
     Returns:
         None where there is no split, or no target to compare with.

@@ -1,4 +1,4 @@
-"""The trained model as a file that loads without trainrun."""
+"""The trained model as a file that loads without trainrun: raw rows in, probabilities or the target's unit out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import keras
 import numpy as np
 
 from trainrun.compat import keras_model_private
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.failure.classification import chain
 from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
-from trainrun.model import functional, saving
+from trainrun.model import front, functional, saving
 from trainrun.model.variables import untouched
 from trainrun.run import builders
 from trainrun.run.target_scaling import Unit
@@ -83,20 +84,23 @@ def save_weights(job: Job, run_dir: Path) -> None:
 
 
 def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
-    """Write `model.keras`; return the model that it holds.
+    """Write `model.keras`: the trained model behind its raw-row front, and the record of the preprocessing.
 
     Args:
         job: with the trained model.
         run_dir: the run's directory.
         verify: load the file and compare its predictions.
 
+    Returns:
+        The trained model without the front.
+
     Raises:
         TrainingError: the loaded model predicts differently.
     """
-    model = inference_model(job)
-    saving.save(model, run_dir / MODEL)
+    model, fitted = inference_model(job), Preprocessor.of(job.dataset)
+    saving.save(front.over(model, fitted, job.probabilities), run_dir / MODEL, fitted)
     if verify:
-        loaded = keras.saving.load_model(run_dir / MODEL, safe_mode=True)
+        loaded = load_core(run_dir)
         examples = job.train.take(np.arange(min(8, len(job.train)))).x
         expected, predicted = model.predict(examples, verbose=0), loaded.predict(examples, verbose=0)
         if not np.array_equal(np.asarray(expected), np.asarray(predicted)):
@@ -108,7 +112,7 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
 
 
 def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
-    """Return the saved model of a run; of one that saved its weights only, the model that they belong to.
+    """Return the saved model of a run, which takes raw rows; of one that saved its weights only, the model that they belong to.
 
     Args:
         run_dir: the run's directory.
@@ -130,6 +134,11 @@ def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
         f"{run_dir} has no {MODEL}: it has not finished, or was trained with artifacts.model=false. To train it again: "
         f"trainrun reproduce {run_dir}"
     )
+
+
+def load_core(run_dir: Path) -> keras.Model:
+    """Return the model of a run's `model.keras` without its front: it takes preprocessed arrays."""
+    return front.core(keras.saving.load_model(run_dir / MODEL, safe_mode=True))
 
 
 def inference_model(job: Job) -> keras.Model:

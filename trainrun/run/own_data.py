@@ -12,25 +12,30 @@ import numpy as np
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.lazy_array import View
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.registry import lookup
 from trainrun.registry.construct import construct
 
 
-def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
+def load(
+    config: Mapping[str, Any], cache: DatasetCache | None, stored: Preprocessor | None = None
+) -> Dataset:
     """Load the data of a config; that of a plug-in is made from a seed of its own, and checked.
 
     Args:
         config: resolved and checked.
         cache: datasets that the process has loaded already; data that a plug-in draws depends on the run's seed.
+        stored: what was fitted on other data, for those kinds of data that can take it over.
 
     Raises:
         UserError: the data is faulty.
     """
     spec = config["data"]
-    make = partial(construct, "data", spec, complete=True)
+    make = partial(construct, "data", spec, complete=True, preprocessor=stored)
     if not (spec["name"] == "python" or lookup.is_plugin("data", spec["name"])):
-        return make() if cache is None else cache.load(spec, make)
+        key = spec if stored is None else {**spec, "preprocessor": stored.to_json()}
+        return make() if cache is None else cache.load(key, make)
     # Not the run's own seed, so that what a model draws later does not depend on the data.
     keras.utils.set_random_seed(int(np.random.SeedSequence([config["seed"], *b"data"]).generate_state(1)[0]))
     data = make()

@@ -17,6 +17,7 @@ from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import plugins
 from trainrun.data import overview
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
@@ -81,6 +82,7 @@ class RunRecord:
         self.overview = overview.of(job.dataset)
         devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
         environment.write(run_dir, devices, self.git)
+        fitted = Preprocessor.of(job.dataset).write(run_dir)
         disk_space.reserve(run_dir)
         name = config["name"] or " ".join(redaction.words(overrides)) or "default"
         if (run_dir.parent / find.SWEEP).exists():
@@ -89,7 +91,7 @@ class RunRecord:
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)
         self.recorder.artifacts(
-            ["config.yaml", environment.FILE]
+            ["config.yaml", environment.FILE, fitted]
         )  # so that trackers show them while the run trains
         for text in context.remarks:
             console.log(f"warning: {text}")

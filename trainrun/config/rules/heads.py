@@ -86,7 +86,7 @@ def _written(model: Mapping[str, Any], data: Description, demands: LossDeclarati
         if paths.fault(model["path"], ".keras", "") is not None:  # said when the model is built
             return None
         try:
-            ends = written_head.of_file(keras_file.read(paths.expanded(model["path"]))[0])
+            ends = written_head.of_file(keras_file.core(keras_file.read(paths.expanded(model["path"]))[0]))
         except keras_file.READ_ERRORS:
             return None
     if stated is not None and (ends is not None or model["name"] == "file"):

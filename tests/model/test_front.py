@@ -1,0 +1,134 @@
+"""The raw-row front of saved models: raw columns in, the same as the training path, without trainrun."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from trainrun.data.csv import csv as load  # noqa: E402
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec  # noqa: E402
+from trainrun.data.preprocessor import FILE, Preprocessor  # noqa: E402
+from trainrun.model import front, functional, mlp, saving  # noqa: E402
+from trainrun.model.file import file as from_file  # noqa: E402
+
+ROWS = 120
+
+
+def rows() -> list[dict[str, str]]:
+    """Return raw rows: numbers, gaps written in three ways, categories of which some are rare, truth values."""
+    random = np.random.default_rng(3)
+    return [
+        {
+            "age": "" if i % 17 == 0 else str(random.integers(18, 80)),
+            "born (s, €)": "NA" if i % 11 == 0 else f"{1.6e9 + random.normal() * 10:.3f}",
+            "city": "" if i % 13 == 0 else f"rare {i}" if i % 20 == 1 else ["Oslo", "Rome", "null"][i % 3],
+            "member": "" if i % 31 == 0 else ["true", "false"][i % 2],
+            "share": f"{random.normal() * 10:.1f}%",
+            "sold": "" if i % 23 == 0 else f"{1890 + 2 * i}-{i % 12 + 1:02}-{i % 28 + 1:02} {i % 24:02}:30",
+            "day": f"{i % 28 + 1}/{i % 12 + 1}/2024",
+            "row": str(i + 1),
+            "y": f"{random.normal():.3f}",
+            "buys": ["no", "yes", "later"][int(random.integers(3))],
+        }
+        for i in range(ROWS)
+    ]
+
+
+def raw(rows: list[dict[str, str]], columns) -> dict[str, np.ndarray]:
+    """Return columns as a user has them: numbers with NaN for gaps, texts as they stand."""
+
+    def number(text: str, column) -> float:
+        if text in ("", "NA"):
+            return float("nan")
+        if column.kind == "date":
+            form = "%d/%m/%Y" if "/" in text else "%Y-%m-%d %H:%M"
+            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+        return float(text.rstrip("%"))
+
+    return {
+        c.name: np.array([number(r[c.name], c) for r in rows])
+        if c.kind in ("number", "date")
+        else np.array([r[c.name] for r in rows])
+        for c in columns
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"target": "buys"},
+        {"target": "buys", "missing": "auto"},
+        {"target": "y", "missing": "median_or_mode", "standardize": False, "features": ["age", "city"]},
+        {"target": "y", "missing": "auto", "features": ["city"]},
+        {"target": "buys", "features": ["born (s, €)"]},
+        {"target": "y", "features": ["city", "age"], "categorical": ["age", "city"]},
+    ],
+    ids=["all", "indicators", "as-they-are", "indicator-of-categories", "one-number", "categories"],
+)
+def test_front_and_model_equal_the_training_path_on_every_row(tmp_path, arguments):
+    everything = rows()
+    with open(tmp_path / "own.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, everything[0])
+        writer.writeheader()
+        writer.writerows(everything)
+    arguments = {"missing": "mean_or_mode", "exclude": ["y", "buys"], "weight": "row", **arguments}
+    arguments["exclude"] = [c for c in arguments["exclude"] if c != arguments["target"]]
+    data = load(path=str(tmp_path / "own.csv"), **arguments)
+    core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[8]), data.inputs)
+    for variable in core.variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape))
+    fitted = Preprocessor.of(data)
+    activation = "softmax" if data.target.classes else "identity"
+    saving.save(front.over(core, fitted, activation), tmp_path / "m.keras", fitted)
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert "trainrun" not in archive.read("config.json").decode()
+        assert Preprocessor.from_json(archive.read(FILE)) == fitted
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert set(loaded.input) == {c.name for c in fitted.columns}
+    for split in (data.train, data.validation, data.test):
+        those = [everything[int(w) - 1] for w in split.weight]
+        output = np.asarray(
+            loaded({k: keras.ops.convert_to_tensor(v) for k, v in raw(those, fitted.columns).items()})
+        )
+        expected = keras.ops.softmax(core(split.x)) if data.target.classes else core(split.x)
+        np.testing.assert_allclose(output, np.asarray(expected), rtol=1e-6, atol=1e-6)
+    inside = from_file(data.inputs, data.target, None, path=str(tmp_path / "m.keras"))
+    np.testing.assert_array_equal(np.asarray(inside(data.test.x)), np.asarray(core(data.test.x)))
+
+
+@pytest.mark.parametrize("name", ["digits", "iris"])
+def test_front_of_arrays_takes_pixels_and_measurements_as_they_come(name):
+    from sklearn import datasets
+
+    import trainrun
+
+    bunch = getattr(datasets, f"load_{name}")()
+    values = bunch.images[..., None] if name == "digits" else bunch.data
+    data = trainrun.build("data", name, validation=0, test=0)
+    core = mlp.mlp(data.inputs, data.target, "softmax", units=[4])
+    np.testing.assert_allclose(
+        np.asarray(front.over(core, Preprocessor.of(data))(values)), np.asarray(core(data.train.x)), atol=1e-6
+    )
+
+
+def test_model_without_preprocessing_and_with_probabilities_has_no_front():
+    data = Dataset(
+        "own", "classification", (InputSpec("tokens", "tokens", (5,), (9,)),), TargetSpec("binary", ("a", "b")),
+        Split(np.zeros((2, 5), "int32"), np.zeros(2, "int64")),
+    )  # fmt: skip
+    core = mlp.mlp(data.inputs, data.target, "sigmoid", units=[4])
+    assert front.over(core, Preprocessor.of(data)) is core and front.core(core) is core
+
+
+def test_record_of_a_newer_version_is_refused():
+    with pytest.raises(ValueError, match=r"format 99.*update trainrun"):
+        Preprocessor.from_json(json.dumps({"format": 99}))
+    with pytest.raises(ValueError, match=FILE):
+        Preprocessor.from_json('{"format": 1, "task": "classification"}')

@@ -1,0 +1,135 @@
+"""Saved models on raw rows: files, DataFrames, other data; what does not fit is refused with the reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("keras")
+
+import trainrun
+from trainrun.errors import UserError
+from trainrun.run.saved_model import SavedModel
+
+OFF = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "callback=none", "metric=accuracy"]
+
+
+def write(path, rows) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def people(count: int = 90, cities=("Lima", "Oslo", "Rome")) -> list[dict[str, object]]:
+    random = np.random.default_rng(1)
+    return [
+        {
+            "id": f"p{i}",
+            "age": "" if i % 9 == 0 else int(random.integers(18, 80)),
+            "city": "" if i % 10 == 0 else cities[i % len(cities)],
+            "member": bool(i % 2),
+            "buys": ["no", "yes"][int(random.random() < 0.4)],
+        }
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on a table with gaps, and its folder."""
+    folder = tmp_path_factory.mktemp("saved")
+    write(folder / "people.csv", people())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = trainrun.run([*OFF, "data=csv", "data.path=people.csv", "data.target=buys", "data.exclude=[id]",
+                               "data.missing=mean_or_mode", "trainer.epochs=2", "model.units=[4]"])  # fmt: skip
+    return result, folder
+
+
+def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(trained):
+    result, folder = trained
+    saved = SavedModel.load(result.run_dir)
+    assert json.loads((result.run_dir / "preprocessing.json").read_text())["target"]["classes"] == [
+        "no",
+        "yes",
+    ]
+    predictions = saved.predict(str(folder / "people.csv"), further=["id"])
+    columns = predictions.columns()
+    assert list(columns) == ["prediction", "probability_no", "probability_yes"]
+    assert predictions.rows.missing == {"age": 10, "city": 9} and predictions.rows.unknown == {}
+    assert predictions.rows.further["id"].to_pylist()[:2] == ["p0", "p1"]
+    frame = pd.read_csv(folder / "people.csv")
+    of_frame = saved.predict(frame).output
+    np.testing.assert_array_equal(of_frame, predictions.output)
+    raw = {
+        "age": frame["age"].to_numpy(),
+        "city": frame["city"].fillna("").to_numpy(str),
+        "member": frame["member"].map({True: "True", False: "False"}).to_numpy(str),
+    }
+    plain = saved.raw({k: trainrun_tensor(v) for k, v in raw.items()})
+    np.testing.assert_allclose(plain, predictions.output, atol=1e-6)
+    # Each row of the parts as it was in training.
+    data = trainrun.build("data", "csv", path=str(folder / "people.csv"), target="buys", exclude=["id"],
+                          missing="mean_or_mode", seed=42)  # fmt: skip
+    measured = np.concatenate(
+        [np.ravel(result.model.predict(s.x, verbose=0)) for s in (data.train, data.validation, data.test)]
+    )
+    np.testing.assert_allclose(np.sort(measured), np.sort(predictions.output.ravel()), atol=1e-6)
+
+
+def trainrun_tensor(values):
+    import keras
+
+    return keras.ops.convert_to_tensor(values)
+
+
+def test_unknown_categories_are_counted_and_gaps_of_a_frame_are_filled(trained):
+    saved = SavedModel.load(trained[0].run_dir)
+    predictions = saved.predict({"age": [None, 30.0], "city": ["Atlantis", None], "member": [True, False]})
+    assert predictions.rows.unknown == {"city": 1} and predictions.rows.missing == {"age": 1, "city": 1}
+    assert not np.isnan(predictions.output).any()
+
+
+def test_lacking_columns_and_texts_among_numbers_are_refused(trained):
+    saved = SavedModel.load(trained[0].run_dir)
+    with pytest.raises(UserError, match="trained on age, which the file lacks"):
+        saved.predict({"city": ["Oslo"], "member": [True]})
+    with pytest.raises(UserError, match="row 2: column age: 'old' is not a number"):
+        saved.predict({"age": ["3", "old"], "city": ["Oslo"] * 2, "member": [True] * 2})
+    with pytest.raises(UserError, match="there is no"):
+        SavedModel.load(trained[1] / "nothing.keras")
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+def test_model_file_on_other_data_uses_the_stored_preprocessing(trained, monkeypatch):
+    result, folder = trained
+    monkeypatch.chdir(folder)
+    # Without Lima the codes of this file's own categories would be others; its mean age is another, too.
+    others = [{**row, "age": row["age"] or 90} for row in people(60, cities=("Rome", "Oslo"))]
+    write(folder / "others.csv", others)
+    common = [*OFF, "data=csv", "data.target=buys", "model=file", f"model.path={result.run_dir}/model.keras",
+              "data.missing=mean_or_mode", "model.trainable=false", "trainer.epochs=1"]  # fmt: skip
+    again = trainrun.run([*common, "data.path=others.csv"])
+    expected = SavedModel.load(result.run_dir).predict("others.csv").output
+    np.testing.assert_array_equal(SavedModel.load(again.run_dir).predict("others.csv").output, expected)
+    stored = json.loads((result.run_dir / "preprocessing.json").read_text())["columns"]
+    assert json.loads((again.run_dir / "preprocessing.json").read_text())["columns"] == stored
+    write(
+        folder / "else.csv", [{**row, "buys": "perhaps" if row["buys"] == "no" else "yes"} for row in others]
+    )
+    for path, message in (
+        ("else.csv", "knows the classes 'no', 'yes'; the column also has 'perhaps'"),
+        ("few.csv", "lacks"),
+    ):
+        write(folder / "few.csv", [{k: row[k] for k in ("age", "buys")} for row in others])
+        with pytest.raises(UserError, match=message):
+            trainrun.run([*common, f"data.path={path}"])
+    with pytest.raises(
+        UserError, match=r"model\.path: .*columns of a table \(people\); data=iris has arrays"
+    ):
+        trainrun.run([*OFF, "data=iris", "model=file", f"model.path={result.run_dir}/model.keras"])

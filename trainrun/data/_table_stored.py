@@ -1,0 +1,102 @@
+"""A table read by what was fitted on another one: the same columns, kinds, imputed values, categories, scales and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from trainrun.data._columns import RARER, shortened
+from trainrun.data._notations import Notation
+from trainrun.data._table_settings import Fault, TableSettings, listed
+
+if TYPE_CHECKING:
+    from trainrun.data._table import Table
+    from trainrun.data._table_examples import Examples
+    from trainrun.data.preprocessor import Preprocessor
+
+# How messages name the model whose preprocessing is applied.
+ORIGIN = "the saved model"
+
+
+def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
+    """Return the settings with the columns, their kinds and the task of a preprocessor."""
+    names = tuple(c.name for c in stored.columns)
+    return replace(
+        settings,
+        features=names,
+        inputs=names,
+        categorical=[c.name for c in stored.categories],
+        exclude=None,
+        task="regression" if stored.target.kind == "real" else "classification",
+        notations={c.name: Notation(c.kind, c.form) for c in stored.columns if c.form is not None},
+    )
+
+
+def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
+    """Return what a table lacks of the columns that a preprocessor takes."""
+    if not stored.table:
+        kinds = " and ".join(f"{s.kind} {list(s.shape)}" for s in stored.inputs)
+        return [("path", f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take data=npz.")]
+    lacking = [c.name for c in stored.columns if c.name not in frozenset(header)]
+    if not lacking:
+        return []
+    message = f"{ORIGIN} was trained on {listed(lacking)}, which the file lacks; it has {listed(header)}. Rename or add the columns."
+    return [("path", message)]
+
+
+def kind_faults(table: Table, stored: Preprocessor) -> list[Fault]:
+    """Return the columns of a table that hold something else than a preprocessor takes."""
+    faults: list[Fault] = []
+    for column in stored.columns:
+        read = table.columns[column.name]
+        kind = "category" if read.numbers is None else read.notation.kind if read.notation else "number"
+        if kind != column.kind:
+            message = f"column {column.name} holds {read.kind}; {ORIGIN} was trained on it as {column.words}."
+            faults.append(("path", message))
+    return faults
+
+
+def gap_faults(table: Table, stored: Preprocessor, missing: str) -> list[Fault]:
+    """Return the columns of numbers whose missing values a preprocessor cannot impute."""
+    if missing in ("error", "drop"):
+        return []
+    return [
+        (
+            "missing",
+            f"column {c.name} misses values, and {ORIGIN} was trained without a value to impute. Try data.missing=drop.",
+        )
+        for c in stored.columns
+        if c.kind != "category" and c.fill is None and not table.columns[c.name].known().all()
+    ]
+
+
+def with_labels(
+    examples: Examples, stored: Preprocessor, settings: TableSettings
+) -> tuple[Examples, list[Fault]]:
+    """Return the examples with the class ids of a preprocessor, or what does not fit.
+
+    Args:
+        examples: as read from this table.
+        stored: the preprocessor.
+        settings: of the table.
+    """
+    import numpy as np
+
+    target, classes = examples.target, stored.target.classes
+    if stored.target.kind == "real":
+        return examples, []
+    strange = [name for name in target.classes if name not in classes]
+    if strange:
+        message = (
+            f"{ORIGIN} knows the classes {shortened(', '.join(map(repr, classes)))}; the column also has "
+            f"{shortened(', '.join(map(repr, strange)))}. Leave those rows out, or train a new model."
+        )
+        return examples, [("target", message)]
+    named = settings.positive not in (None, RARER)
+    if named and target.classes[1:] != classes[1:]:
+        return examples, [
+            ("positive", f"the positive class of {ORIGIN} is {classes[1]!r}. Leave data.positive out.")
+        ]
+    labels = np.array([classes.index(name) for name in target.classes])[examples.labels]
+    return replace(examples, labels=labels, target=stored.target), []

@@ -1,0 +1,247 @@
+"""The record of what was fitted on the training part: raw columns in, class names and units out. Plain JSON, no Keras.
+
+It stands as `preprocessing.json` in a run's directory and inside `model.keras`, in checkpoints and in MLflow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainrun.data._gaps import UNKNOWN_NAME
+from trainrun.data._notations import Notation, read
+from trainrun.data.dataset import InputSpec, TargetSpec, Task
+from trainrun.util import paths
+
+if TYPE_CHECKING:
+    from trainrun.data.dataset import Dataset
+
+FILE = "preprocessing.json"
+# Version of the record. A newer one is refused.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column.
+
+    Args:
+        name: as the table has it.
+        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``date``: texts, or seconds since 1970; ``category``: texts.
+        form: the notation of numbers, truth values and dates, as `_notations.Notation.form`; None: plain numbers, or categories.
+        fill: the number (of a date, seconds since 1970) or text in place of a missing value; None: a missing number stays NaN, and
+            a missing text is unknown.
+        parts: of a date, what the model gets: ``year``, ``month``, ``day``, ``weekday`` (0 is Monday), ``hour``.
+        categories: texts, in the order of their codes from 1 on; code 0 is any other text.
+        whole: all plain numbers are integers.
+    """
+
+    name: str
+    kind: Literal["number", "truth", "date", "category"]
+    form: str | None = None
+    fill: float | str | None = None
+    parts: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def fill_code(self) -> int:
+        """The code of a missing text."""
+        return 1 + self.categories.index(self.fill) if self.fill in self.categories else 0
+
+    @property
+    def words(self) -> str:
+        """What the column holds, in words."""
+        if self.kind == "category":
+            return "categories"
+        return "numbers" if self.form is None else Notation(self.kind, self.form).words
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """What leads from raw data to the arrays that a model is trained on, and from its output to classes and units.
+
+    Args:
+        data: the dataset's name.
+        task, inputs, target: as in `Dataset`; `inputs` are those of the model without its raw-row front.
+        table: raw data are columns by name; False: arrays as in `inputs`.
+        columns: of a table, in the order in which they are encoded: numbers and truth values, dates, categories.
+        indicators: column -> False if its indicator is 0 throughout; an indicator is 1 where the value is missing.
+        features: the names of the numbers in a numeric array: columns, parts of dates, indicators.
+        mean, std: of each feature, to subtract and to divide by; empty: numbers are taken as they are.
+        scale: pixels are multiplied by it.
+        target_name: the column that is predicted, or None.
+        target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
+        missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
+    """
+
+    data: str
+    task: Task
+    inputs: tuple[InputSpec, ...]
+    target: TargetSpec
+    table: bool = False
+    columns: tuple[Column, ...] = ()
+    indicators: Mapping[str, bool] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    scale: float = 1.0
+    target_name: str | None = None
+    target_scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    missing_words: tuple[str, ...] = ("",)
+
+    @classmethod
+    def of(cls, data: Dataset) -> Preprocessor:
+        """Return the preprocessor of a dataset, from what its loading has fitted (`Dataset.preprocessing`)."""
+        record = data.preprocessing
+        table, standard, scale = (
+            bool(record.get("table")),
+            record.get("standardize"),
+            record.get("standardize_target"),
+        )
+        features = tuple(str(name) for name in data.features) if table else _features(data)
+        fits = standard is not None and len(standard["mean"]) == len(features)
+        return cls(
+            data.name,
+            data.task,
+            data.inputs,
+            data.target,
+            table,
+            _columns(record) if table else (),
+            dict(record.get("indicators", {})),
+            features,
+            tuple(standard["mean"]) if fits else (),
+            tuple(standard["std"]) if fits else (),
+            float(record.get("scale", 1.0)),
+            record.get("target"),
+            (tuple(scale["mean"]), tuple(scale["std"])) if scale else None,
+            tuple(record.get("missing_words", ("",))),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the entries of `Dataset.preprocessing` that this was made of; see `_table_inputs.inputs`."""
+        record: dict[str, Any] = {
+            "fill": {c.name: c.fill for c in self.columns if c.fill is not None},
+            "dates": {c.name: list(c.parts) for c in self.columns if c.kind == "date"},
+            "categories": {c.name: [UNKNOWN_NAME, *c.categories] for c in self.categories},
+            "notations": {c.name: c.form for c in self.columns if c.form is not None},
+            "whole": [c.name for c in self.columns if c.whole],
+            "missing_words": list(self.missing_words),
+        }
+        if self.indicators:
+            record["indicators"] = dict(self.indicators)
+        if self.mean:
+            record["standardize"] = {
+                "mean": list(self.mean),
+                "std": list(self.std),
+                "columns": list(self.features),
+            }
+        return record
+
+    @property
+    def numbers(self) -> tuple[Column, ...]:
+        """The columns of numbers and truth values."""
+        return tuple(c for c in self.columns if c.kind in ("number", "truth"))
+
+    @property
+    def dates(self) -> tuple[Column, ...]:
+        """The columns of dates."""
+        return tuple(c for c in self.columns if c.kind == "date")
+
+    @property
+    def categories(self) -> tuple[Column, ...]:
+        """The columns of texts."""
+        return tuple(c for c in self.columns if c.kind == "category")
+
+    def to_json(self) -> str:
+        """Return the record as JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Preprocessor:
+        """Return the preprocessor of a record.
+
+        Raises:
+            ValueError: it is no such record, or one of a newer trainrun.
+        """
+        record = json.loads(text)
+        if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+            raise ValueError(f"it is no {FILE}")
+        if record["format"] > FORMAT:
+            raise ValueError(
+                f"it is of format {record['format']}, and this trainrun reads {FORMAT}; update trainrun"
+            )
+        try:
+            return cls._of_record(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"it is no {FILE}: {error}") from error
+
+    @classmethod
+    def _of_record(cls, record: Mapping[str, Any]) -> Preprocessor:
+        scale = record["target_scale"]
+        tuples = {name: tuple(record[name]) for name in ("features", "mean", "std", "missing_words")}
+        return cls(
+            **{
+                **{f.name: record[f.name] for f in fields(cls)},
+                **tuples,
+                "inputs": tuple(
+                    InputSpec(s["name"], s["kind"], tuple(s["shape"]), tuple(s["cardinalities"]))
+                    for s in record["inputs"]
+                ),
+                "target": TargetSpec(**_with_tuples(record["target"], "classes", "shape")),
+                "columns": tuple(Column(**_with_tuples(c, "parts", "categories")) for c in record["columns"]),
+                "target_scale": (tuple(scale[0]), tuple(scale[1])) if scale else None,
+            }
+        )
+
+    def write(self, folder: Path) -> Path:
+        """Write the record into a folder; return its path."""
+        with paths.whole(folder / FILE) as new:
+            new.write_text(self.to_json() + "\n", encoding="utf-8")
+        return folder / FILE
+
+
+def _with_tuples(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {**record, **{name: tuple(record[name]) for name in names}}
+
+
+def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
+    """Return the columns of a table; see `_table_inputs.inputs`."""
+    fill, forms, whole = record["fill"], record["notations"], frozenset(record["whole"])
+    numbers = (
+        Column(
+            name,
+            "truth" if "/" in forms.get(name, "") else "number",
+            forms.get(name),
+            fill.get(name),
+            whole=name in whole,
+        )
+        for name in record["columns"]["numeric"]
+    )
+    dates = (
+        Column(
+            name,
+            "date",
+            forms[name],
+            read(fill[name], Notation("date", "ymd")) if name in fill else None,
+            tuple(parts),
+        )
+        for name, parts in record.get("dates", {}).items()
+    )
+    categories = (
+        Column(name, "category", fill=fill.get(name), categories=tuple(record["categories"][name][1:]))
+        for name in record["columns"]["categorical"]
+    )
+    return (*numbers, *dates, *categories)
+
+
+def _features(data: Dataset) -> tuple[str, ...]:
+    """Return the names of the columns of a single numeric array; data of other inputs has none."""
+    if len(data.inputs) != 1 or data.inputs[0].kind != "numeric":
+        return ()
+    width = data.inputs[0].shape[0]
+    names = tuple(str(name) for name in data.features)
+    return names if len(set(names)) == width else tuple(f"x{i}" for i in range(width))

@@ -1,0 +1,158 @@
+"""Rows to predict: a table, in a file or in memory, as the arrays that a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import (
+    _arrow_source,
+    _in_memory,
+    _table,
+    _table_inputs,
+    _table_problems,
+    _table_stored,
+    csv,
+    scoring,
+)
+from trainrun.data._gaps import UNKNOWN
+from trainrun.data._in_memory import MemorySource
+from trainrun.data._table_examples import Examples, TableSource
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+# Endings of files whose columns have types.
+TYPED = ("parquet", "feather")
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows as a model's arrays.
+
+    Args:
+        x: as `Split.x`.
+        count: how many rows.
+        missing: column -> values that are missing, where some are.
+        unknown: column -> values that the training part did not have, where some are.
+        further: the other columns that were asked for, as read.
+    """
+
+    x: np.ndarray | dict[str, np.ndarray]
+    count: int
+    missing: Mapping[str, int]
+    unknown: Mapping[str, int]
+    further: pa.Table
+
+
+def open_rows(
+    data: str | pd.DataFrame | Mapping[str, Any], delimiter: str | None = None, encoding: str | None = None
+) -> TableSource:
+    """Return a table that is read when its rows are asked for.
+
+    Args:
+        data: the path of a CSV, Parquet or Feather file (a folder, a pattern), a DataFrame, or arrays by column.
+        delimiter, encoding: of a CSV file, as in `data.csv.csv`.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if not isinstance(data, str):
+        value = _in_memory.understood(data)
+        if value.table is None:
+            raise UserError(
+                Problem("data", "expected a table: a DataFrame, or one array of one axis for each column.")
+            )
+        return MemorySource("data", value.table)
+    kind = next((kind for kind in TYPED if data.endswith(f".{kind}")), None)
+    source, faults = (
+        csv.open_source((data, None, None), delimiter, encoding)
+        if kind is None
+        else _arrow_source.open_source(data, kind)
+    )
+    _raise(faults)
+    return source
+
+
+def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ()) -> TableRows:
+    """Return all rows of a table as the arrays that a model takes.
+
+    Args:
+        source: of `open_rows`.
+        fitted: of the model.
+        further: other columns that are wanted (ids).
+
+    Raises:
+        UserError: columns are lacking, or hold what is no number.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    _raise(_table_stored.header_faults(source.header, fitted))
+    names = tuple(c.name for c in fitted.columns)
+    # Nothing is fitted here, whatever is missing.
+    settings = _table_stored.with_stored(
+        TableSettings(missing="drop", na_values=fitted.missing_words), fitted
+    )
+    wanted = list(dict.fromkeys([*names, *further]))
+    raw, faults = source.read(wanted, [*settings.text_columns, *(f for f in further if f not in names)])
+    if raw is None:
+        _raise(faults)
+    kept = raw.select(list(further)) if further else pa.table({})
+    for column in fitted.categories if source.typed else ():
+        i = raw.column_names.index(column.name)
+        raw = raw.set_column(i, column.name, _texts(raw.column(i), column, fitted.missing_words))
+    table = _table.convert(raw.select(list(names)), settings, source.typed)
+    del raw
+    invalid = {name: column for name, column in table.columns.items() if len(column.invalid)}
+    _raise(
+        [*faults, *_table_problems.value_faults(_table.Table(invalid, table.rows), settings, source.locate)]
+    )
+    _raise(_table_stored.kind_faults(table, fitted))
+    missing = {name: sum(c.missing.values()) for name, c in table.columns.items() if c.missing}
+    every = np.arange(table.rows)
+    examples = Examples(table, every, every, fitted.target, {}, every)
+    inputs = _table_inputs.inputs(examples, settings, [every], False, {}, fitted)
+    unknown = {
+        c.name: count
+        for i, c in enumerate(fitted.categories)
+        if (count := _unknown(inputs.arrays["categorical"][0][:, i], table.columns[c.name]))
+    }
+    arrays = {
+        spec.name: np.ascontiguousarray(inputs.arrays[spec.name][0], spec.dtype) for spec in fitted.inputs
+    }
+    x = arrays if len(arrays) > 1 else next(iter(arrays.values()))
+    return TableRows(x, table.rows, missing, unknown, kept)
+
+
+def _unknown(codes: np.ndarray, column: _table.Column) -> int:
+    """Return how many values that are present have no code of their own."""
+    return int(((codes == UNKNOWN) & (column.codes >= 0)).sum())
+
+
+def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.ChunkedArray:
+    """Return numbers and truth values of a category as the texts that the training file had for them."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if not (t.is_boolean(values.type) or t.is_integer(values.type) or t.is_floating(values.type)):
+        return values
+    chunk = values.dictionary_encode().combine_chunks()
+    known, missing = frozenset(column.categories), frozenset(words)
+    spelled = [
+        "" if value != value else scoring.category_text(value, known, missing)
+        for value in chunk.dictionary.to_pylist()
+    ]
+    texts = pa.array(spelled, pa.string()).take(chunk.indices)
+    return pa.chunked_array([texts])
+
+
+def _raise(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise UserError([Problem(f"data.{key}", message) for key, message in faults])

@@ -1,0 +1,239 @@
+"""The raw-row front of a saved model: Keras layers that do to raw data what was done to the training data.
+
+The whole is a functional model of Keras' own layers and operations around the trained one, so that `keras.saving.load_model`
+loads it without trainrun. A table's columns are inputs by name, `[batch, 1]`: numbers (float64, NaN where one is missing), dates
+(seconds since 1970, likewise) and texts ("" where one is missing). Classes come out as probabilities, real targets in their unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from trainrun.data._notations import DAY, HOUR, TRUTH
+from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.model.keras_file import RAW_ROWS
+
+# Texts of a column without any category: a lookup needs one.
+NO_CATEGORY = "\0"
+# Name of the layer that makes probabilities of the trained model's output.
+PROBABILITIES = f"{RAW_ROWS}.probabilities"
+# Index of a missing text in a lookup; that of an unknown one follows.
+MISSING = 0
+
+
+def over(core: keras.Model, fitted: Preprocessor, probabilities: str = "identity") -> keras.Model:
+    """Return a model that takes raw data and shares the weights of `core`; `core` itself where nothing is to be done.
+
+    Args:
+        core: functional, with one output.
+        fitted: what its inputs were made by.
+        probabilities: the function from its output to probabilities: ``identity``, ``sigmoid`` or ``softmax``.
+    """
+    inputs, encoded = _table(fitted) if fitted.table else _arrays(core, fitted)
+    if inputs is None and probabilities == "identity":
+        return core
+    if inputs is None:
+        inputs = encoded = {t.name: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in core.inputs}
+    if core.name in inputs:
+        core = keras.Model(core.inputs, core.outputs[0], name=f"{core.name}_{RAW_ROWS}")
+    names = [tensor.name for tensor in core.inputs]
+    output = core([encoded[name] for name in names] if len(names) > 1 else next(iter(encoded.values())))
+    if probabilities != "identity":
+        output = layers.Activation(probabilities, dtype="float32", name=PROBABILITIES)(output)
+    if not fitted.table and len(inputs) == 1:
+        inputs = next(iter(inputs.values()))
+    return keras.Model(inputs, output, name=RAW_ROWS)
+
+
+def core(model: keras.Model) -> keras.Model:
+    """Return the trained model inside its front, or the model itself if it has none."""
+    inside = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    return inside[0] if model.name == RAW_ROWS and len(inside) == 1 else model
+
+
+def on_arrays(model: keras.Model) -> keras.Model:
+    """Return the trained model without its front, but with the probabilities that the front makes of its output."""
+    inside = core(model)
+    last = model.layers[-1]
+    if inside is model or last.name != PROBABILITIES:
+        return inside
+    inputs = inside.inputs if len(inside.inputs) > 1 else inside.inputs[0]
+    return keras.Model(inputs, last(inside.outputs[0]), name=inside.name)
+
+
+def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return the raw inputs and the encoded ones of a model of arrays; None where they are the same."""
+    if len(core.inputs) != 1 or not (fitted.mean or fitted.scale != 1.0):
+        return None, {}
+    tensor = core.inputs[0]
+    if fitted.scale != 1.0:
+        raw = keras.Input(tensor.shape[1:], dtype="float32", name=tensor.name)
+        scaled = layers.Rescaling(fitted.scale, dtype="float32", name=f"{RAW_ROWS}.scale")(raw)
+        return {tensor.name: raw}, {tensor.name: scaled}
+    raw = keras.Input(tensor.shape[1:], dtype="float64", name=tensor.name)
+    return {tensor.name: raw}, {tensor.name: _standardized(raw, fitted)}
+
+
+def _table(fitted: Preprocessor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a table's columns as inputs by name, and the arrays that are made of them."""
+    inputs = {
+        c.name: keras.Input((1,), dtype="float64" if c.kind in ("number", "date") else "string", name=name)
+        for c, name in zip(fitted.columns, _input_names(fitted.columns), strict=True)
+    }
+    encoded = {}
+    # Columns of 0 and 1 by the name of the column that they tell of: where its value is missing.
+    missing: dict[str, Any] = {}
+    if fitted.categories:
+        indices = _lookups(inputs, fitted)
+        absent = _absent(indices, fitted.categories)
+        missing |= {
+            c.name: absent[:, i : i + 1]
+            for i, c in enumerate(fitted.categories)
+            if c.name in fitted.indicators
+        }
+        encoded["categorical"] = _codes(indices, absent, fitted.categories)
+    if fitted.features:
+        encoded["numeric"] = _standardized(_features(inputs, fitted, missing), fitted)
+    return inputs, encoded
+
+
+def _features(inputs: Mapping[str, Any], fitted: Preprocessor, missing: Mapping[str, Any]) -> Any:
+    """Return all numbers of a table `[batch, features]`, float64: columns, parts of dates, indicators."""
+    columns, pool = [*fitted.numbers, *fitted.dates], []
+    if columns:
+        read = [_truth(inputs[c.name]) if c.kind == "truth" else inputs[c.name] for c in columns]
+        raw = _side_by_side(read)
+        gaps = ops.isnan(raw)
+        numbers = _imputed(raw, gaps, columns)
+        pool = [(c.name, numbers[:, i : i + 1]) for i, c in enumerate(fitted.numbers)]
+        missing = {
+            c.name: gaps[:, i : i + 1] for i, c in enumerate(columns) if c.name in fitted.indicators
+        } | {**missing}
+        if not fitted.dates and not fitted.indicators:
+            return numbers
+        for i, column in enumerate(fitted.dates, len(fitted.numbers)):
+            parts = _date_parts(numbers[:, i : i + 1])
+            pool += [(f"{column.name} {part}", parts[part]) for part in column.parts]
+    for name, trained in fitted.indicators.items():
+        pool.append((name, ops.cast(missing[name], "float64") * float(trained)))
+    return _side_by_side([tensor for _, tensor in pool])
+
+
+def _lookups(inputs: Mapping[str, Any], fitted: Preprocessor) -> Any:
+    """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words."""
+    words = _spellings(fitted.missing_words)
+    return _side_by_side(
+        [
+            layers.StringLookup(
+                vocabulary=[*(c.categories or [NO_CATEGORY]), *words],
+                mask_token="",
+                name=f"{RAW_ROWS}.code_{i}",
+            )(inputs[c.name])
+            for i, c in enumerate(fitted.categories)
+        ]
+    )
+
+
+def _absent(indices: Any, columns: Sequence[Column]) -> Any:
+    """Return where a text is missing, from indices of lookups."""
+    last = np.array([[len(c.categories or [NO_CATEGORY]) + 1 for c in columns]], "int64")
+    return ops.logical_or(ops.equal(indices, MISSING), ops.greater(indices, last))
+
+
+def _codes(indices: Any, absent: Any, columns: Sequence[Column]) -> Any:
+    """Return category codes, int32, from indices of lookups."""
+    fill = np.array([[c.fill_code for c in columns]], "int64")
+    return ops.cast(ops.where(absent, fill, ops.subtract(indices, 1)), "int32")
+
+
+def _truth(texts: Any) -> Any:
+    """Return 0 and 1 of texts that stand for them, NaN of others, float64."""
+    false, true = ([*_spellings([pair[i] for pair in TRUTH]), str(i)] for i in (0, 1))
+    index = layers.StringLookup(
+        vocabulary=[*false, *true], mask_token="", name=f"{RAW_ROWS}.{texts.name}_truth"
+    )(texts)
+    value = ops.cast(ops.greater(index, len(false) + 1), "float64")
+    return ops.where(ops.greater(index, 1), value, float("nan"))
+
+
+def _imputed(numbers: Any, gaps: Any, columns: Sequence[Column]) -> Any:
+    """Return numbers `[batch, columns]` with the missing ones of columns that have a value for them imputed."""
+    if all(c.fill is None for c in columns):
+        return numbers
+    fill = np.array([[c.fill or 0.0 for c in columns]])
+    fills = np.array([[c.fill is not None for c in columns]])
+    return ops.where(ops.logical_and(gaps, fills), fill, numbers)
+
+
+def _date_parts(seconds: Any) -> dict[str, Any]:
+    """Return the parts of dates by name, float64, as `trainrun.data._notations.date_parts`.
+
+    Args:
+        seconds: since 1970, float64.
+
+    Reference:
+        Hinnant, chrono-Compatible Low-Level Date Algorithms, `civil_from_days`: the year begins in March, so that the day which
+        leap years have is its last one.
+    """
+    number = ops.floor(seconds / DAY)
+    days = number + 719_468.0  # since the first of March of the year 0
+    era = ops.floor(days / 146_097.0)
+    of_era = days - era * 146_097.0
+    year_of_era = ops.floor(
+        (of_era - ops.floor(of_era / 1460.0) + ops.floor(of_era / 36_524.0) - ops.floor(of_era / 146_096.0))
+        / 365.0
+    )
+    of_year = of_era - (365.0 * year_of_era + ops.floor(year_of_era / 4.0) - ops.floor(year_of_era / 100.0))
+    month_from_march = ops.floor((5.0 * of_year + 2.0) / 153.0)
+    next_year = ops.cast(ops.greater(month_from_march, 9.5), "float64")
+    return {
+        "year": year_of_era + era * 400.0 + next_year,
+        "month": month_from_march + 3.0 - 12.0 * next_year,
+        "day": of_year - ops.floor((153.0 * month_from_march + 2.0) / 5.0) + 1.0,
+        "weekday": number + 3.0 - 7.0 * ops.floor((number + 3.0) / 7.0),
+        HOUR: (seconds - number * DAY) / 3600.0,
+    }
+
+
+def _standardized(numbers: Any, fitted: Preprocessor) -> Any:
+    """Return numbers with means subtracted and divided by deviations in float64, as float32."""
+    if fitted.mean:
+        mean, std = np.array(fitted.mean), np.array(fitted.std)
+        # Two layers: one that multiplies first would lose the digits of a large mean.
+        numbers = layers.Rescaling(np.ones_like(mean), -mean, dtype="float64", name=f"{RAW_ROWS}.centre")(
+            numbers
+        )
+        numbers = layers.Rescaling(1 / std, dtype="float64", name=f"{RAW_ROWS}.scale")(numbers)
+    return ops.cast(numbers, "float32")
+
+
+def _side_by_side(tensors: Sequence[Any]) -> Any:
+    return ops.concatenate(tensors, axis=1) if len(tensors) > 1 else tensors[0]
+
+
+def _spellings(words: Sequence[str]) -> list[str]:
+    """Return words that stand for a missing value as they are usually written; a lookup does not ignore case."""
+    spelled = (
+        text for word in words for text in (word, word.upper(), word.capitalize(), word.title(), _nan(word))
+    )
+    return [text for text in dict.fromkeys(spelled) if text]
+
+
+def _nan(word: str) -> str:
+    return word.replace("nan", "NaN")
+
+
+def _input_names(columns: Sequence[Column]) -> list[str]:
+    """Return the name of each column's input layer: its own, without the one letter that Keras does not take."""
+    names: list[str] = []
+    for column in columns:
+        name = column.name.replace("/", "_")
+        while name in names or (name != column.name and any(name == c.name for c in columns)):
+            name += "_"
+        names.append(name)
+    return names

@@ -1,0 +1,113 @@
+"""The model of a run or of a file, with its preprocessing: raw rows in, class names, probabilities and units out.
+
+saved = SavedModel.load(run_dir)                  # or a .keras file
+predictions = saved.predict("new.csv")            # or a DataFrame, or arrays by column
+predictions.columns()                             # {"prediction": […], "probability_yes": […]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from trainrun.data import scoring, table_rows
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import Problem, UserError
+from trainrun.model import front, keras_file
+from trainrun.run.model_files import MODEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows that are predicted at once; the last digits of a prediction may depend on it.
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's output for some rows.
+
+    Args:
+        output: probabilities, or real numbers in the target's unit, `[n, outputs]`; NaN where a number is missing that
+            nothing fills.
+        fitted: the model's preprocessor, with the classes.
+        rows: what was read; None for arrays.
+    """
+
+    output: np.ndarray
+    fitted: Preprocessor
+    rows: table_rows.TableRows | None = None
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return named columns: `prediction` (a class name or a number) and `probability_<class>` for each class."""
+        return scoring.columns(self.output, asdict(self.fitted.target))
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model that trainrun has saved.
+
+    Args:
+        model: takes preprocessed arrays and gives probabilities, or real numbers in their unit.
+        raw: takes raw rows (`trainrun.model.front`).
+        fitted: what leads from one to the other.
+    """
+
+    model: keras.Model
+    raw: keras.Model
+    fitted: Preprocessor
+
+    @classmethod
+    def load(cls, path: Path) -> SavedModel:
+        """Return the model of a run's directory, or of a .keras file.
+
+        Plug-ins whose layers it contains are loaded already.
+
+        Raises:
+            UserError: there is no such file, or it has no preprocessing: an older trainrun, or Keras alone, has saved it.
+        """
+        path = path / MODEL if path.is_dir() else path
+        if not path.is_file():
+            raise UserError(
+                Problem(
+                    "model",
+                    f"there is no {path}. The run has saved none (artifacts.model), or has not ended.",
+                )
+            )
+        try:
+            fitted = keras_file.fitted(path)
+        except keras_file.READ_ERRORS as error:
+            raise UserError(Problem("model", f"{path} is damaged: {error}")) from error
+        if fitted is None:
+            raise UserError(
+                Problem(
+                    "model",
+                    f"{path} has no record of its preprocessing: it was saved by Keras alone or by an older trainrun. "
+                    "Train the run again: trainrun reproduce",
+                )
+            )
+        raw = keras.saving.load_model(path, compile=False, safe_mode=True)
+        return cls(front.on_arrays(raw), raw, fitted)
+
+    def predict(self, data: str | pd.DataFrame | Mapping[str, Any], **options: Any) -> Predictions:
+        """Return predictions for a table.
+
+        Args:
+            data: the path of a CSV, Parquet or Feather file, a DataFrame, or arrays by column.
+            options: `delimiter` and `encoding` of a CSV file; `further`: names of other columns that are wanted.
+
+        Raises:
+            UserError: the model takes arrays, columns are lacking, or a value is no number.
+        """
+        further = options.pop("further", ())
+        rows = table_rows.read(table_rows.open_rows(data, **options), self.fitted, further)
+        return Predictions(self.on_arrays(rows.x), self.fitted, rows)
+
+    def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the output for preprocessed arrays, as `Split.x` holds them."""
+        return np.asarray(self.model.predict(x, batch_size=BATCH, verbose=0))

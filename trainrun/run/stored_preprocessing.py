@@ -1,0 +1,118 @@
+"""`model=file` on other data: the data is preprocessed by what the file says, or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from trainrun.data._table_settings import listed
+from trainrun.data.cache import DatasetCache
+from trainrun.data.dataset import Dataset, Split
+from trainrun.data.lazy_array import View
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import Problem, UserError
+from trainrun.model import keras_file
+from trainrun.run import own_data
+from trainrun.ui import console
+from trainrun.util import paths
+
+Rows = np.ndarray | View
+
+
+def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
+    """Return the data of a config, preprocessed for the model that is loaded from a file, where there is one.
+
+    Raises:
+        UserError: the data is faulty, or does not fit the file.
+    """
+    stored = of_model(config["model"])
+    data = own_data.load(config, cache, stored)
+    return data if stored is None else applied(data, stored)
+
+
+def of_model(model: Mapping[str, Any]) -> Preprocessor | None:
+    """Return the preprocessor in the file of `model=file`; None for other models and for files that have none."""
+    path = model.get("path")
+    if model["name"] != "file" or not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
+        return None
+    try:
+        return keras_file.fitted(paths.expanded(path))
+    except keras_file.READ_ERRORS:
+        return None  # the model's own loader says so
+
+
+def applied(data: Dataset, stored: Preprocessor) -> Dataset:
+    """Return a dataset whose inputs are preprocessed as stored.
+
+    Args:
+        data: a table that was read with the stored preprocessor, or arrays that were standardized by their own training part.
+        stored: of the file.
+
+    Raises:
+        UserError: the data is of another form, or its classes are others.
+    """
+    own = Preprocessor.of(data)
+    if (problem := _problem(own, stored)) is not None:
+        raise UserError(problem)
+    _say_differences(own, stored)
+    same = (own.mean, own.std) == (stored.mean, stored.std)
+    if own.table or same or len(own.features) != len(stored.features):
+        return data
+    console.note(
+        "model=file: numbers are standardized by the means and deviations in its file, not by those of this data."
+    )
+    (was_mean, was_std), (mean, std) = (
+        (np.array(p.mean or [0.0]), np.array(p.std or [1.0])) for p in (own, stored)
+    )
+
+    def changed(x: Rows) -> Rows:
+        if isinstance(x, View):
+            return x.standardized(mean, std)
+        return ((x.astype("float64") * was_std + was_mean - mean) / std).astype(x.dtype)
+
+    def part(split: Split | None) -> Split | None:
+        return None if split is None else replace(split, x=changed(split.x))
+
+    record = {k: v for k, v in data.preprocessing.items() if k != "standardize"}
+    record |= {k: v for k, v in stored.record().items() if k == "standardize"}
+    return replace(
+        data,
+        train=part(data.train),
+        validation=part(data.validation),
+        test=part(data.test),
+        preprocessing=record,
+    )
+
+
+def _problem(own: Preprocessor, stored: Preprocessor) -> Problem | None:
+    """Return why data does not fit a stored preprocessor, or None."""
+    if stored.table != own.table:
+        forms = {True: "the columns of a table", False: "arrays"}
+        return Problem(
+            "model.path",
+            f"the model was trained on {forms[stored.table]} ({stored.data}); data={own.data} has {forms[own.table]}. "
+            "Take data of that form, or train a new model.",
+        )
+    if stored.scale != own.scale:
+        return Problem(
+            "model.path",
+            f"the model was trained on pixels times {stored.scale:g} ({stored.data}); those of data={own.data} are taken times "
+            f"{own.scale:g}. Save the images in the same range and type.",
+        )
+    return None
+
+
+def _say_differences(own: Preprocessor, stored: Preprocessor) -> None:
+    """Warn of classes and columns of arrays that are named otherwise than those that the model was trained on."""
+    names = (("classes", own.target.classes, stored.target.classes),)
+    if len(own.features) == len(stored.features):
+        names += (("columns", own.features, stored.features),)
+    for what, here, there in names:
+        if list(here) != list(there):
+            console.warn(
+                f"model=file was trained on the {what} {listed(there)} ({stored.data}); those of data={own.data} are {listed(here)}, "
+                "and are taken for them in this order."
+            )
