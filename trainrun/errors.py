@@ -45,11 +45,17 @@ def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
         known: the words that would have been right.
         cutoff: similarity in [0, 1] below which no guess is made.
     """
+    near = nearest(word, known, cutoff)
+    return f" Did you mean {near}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float) -> str | None:
+    """Return the known word that is nearest to another one, or None; arguments as in `did_you_mean`."""
     if len(str(word)) > LONGEST:
-        return ""
+        return None
     lowered = {str(k).lower(): str(k) for k in known}
     near = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=cutoff)
-    return f" Did you mean {lowered[near[0]]}?" if near else ""
+    return lowered[near[0]] if near else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, hints, lookup, option_files
+from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files
 
 # A run's name is displayed in tables.
 LONGEST_NAME = 250
@@ -91,10 +91,7 @@ def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     known = {f.name: str(f.type) for f in dataclasses.fields(schema.Root)}
     for key in config:  # `+` adds any key
         if key not in known:
-            yield Problem(
-                key,
-                f"there is no such key or group.{did_you_mean(key, known)} `trainrun --help` lists the groups.",
-            )
+            yield Problem(key, old_arguments.unknown_key(key, config, known))
             continue
         inside = getattr(getattr(schema, known[key], None), "__dataclass_fields__", None)
         for k in config[key] if inside else ():

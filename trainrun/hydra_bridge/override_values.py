@@ -79,7 +79,7 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
     known = [str(k) for k in node if k != "hydra"]
     if not parent:
         everything = sorted({*known, *(g for g in groups if not g.startswith("hydra"))})
-        return f"there is no such key or group.{did_you_mean(leaf, everything)} `trainrun --help` lists the groups."
+        return old_arguments.unknown_key(leaf, OmegaConf.to_container(config), everything)
     # The chosen option's name says which keys these are: optimizer=adam.
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
     group = parent.replace(".", "/")  # sweep.pruner is chosen by sweep/pruner=…

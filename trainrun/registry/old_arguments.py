@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from trainrun.errors import did_you_mean, nearest
+
+MOST_HINTS = 3  # keys that a message suggests
+CLOSE = 0.85  # similarity of a mistyped key to one inside a group
 _DATA = "The data decides it; leave it out."
 _PIPELINE = "Batches are made without it; leave it out."
 _LAYER = {
@@ -84,3 +89,26 @@ def today(group: str, argument: str) -> str | None:
     if new is None:
         return None
     return new if " " in new else f"It is called {new}."
+
+
+def unknown_key(word: str, config: Mapping[str, Any], known: Iterable[str]) -> str:
+    """Return the message for a top-level key that does not exist: `epochs=3`, `lr=0.1`, `optimizr=adam`.
+
+    Args:
+        word: the key as typed.
+        config: the config, whose groups may have the key, or know it under an older name.
+        known: the top-level keys and groups.
+    """
+    # Of several keys those in use: not one that is null or false, or that follows another (${optimizer.learning_rate}).
+    keys: dict[str, dict[str, bool]] = {}
+    for group, node in config.items():
+        if isinstance(node, Mapping) and group != "hydra":
+            older = {old: new for old, new in OLD.get(group, {}).items() if new in node and old not in node}
+            for leaf, name in {**{k: k for k in node if k != "name"}, **older}.items():
+                keys.setdefault(leaf, {})[f"{group}.{name}"] = not str(node[name] or "$").startswith("$")
+    exact = keys.get(word, {})
+    exact = [key for key, used in exact.items() if used] or [*exact]
+    hint = f" Did you mean {' or '.join(exact[:MOST_HINTS])}?" if exact else did_you_mean(word, known)
+    if not hint and (near := nearest(word, keys, CLOSE)):
+        hint = f" Did you mean {next(iter(keys[near]))}?"
+    return f"there is no such key or group.{hint} `trainrun --help` lists the groups."
