@@ -223,6 +223,7 @@ FOLDERS = [
     case("outputs is a link to itself", "data=iris", "hydra.run.dir", files={"outputs": _link("outputs")}, decoy=False),
     case("outputs is a pipe", "data=iris", "hydra.run.dir", files={"outputs": _pipe}, decoy=False),
     case("outputs is a socket", "data=iris", "hydra.run.dir", files={"outputs": _socket}, decoy=False),
+    case("run directory of two lines", ["data=iris", "hydra.run.dir='x\ny'"], "hydra.run.dir", "U+000A"),
     case("outputs on /proc", "data=iris hydra.run.dir=/proc/trainrun", "/proc"),
     case("run directory of another run", "data=iris hydra.run.dir=outputs/runs/2026-01-02_03-04-05_decoy1", "hydra.run.dir", "not empty"),
     case("run directory: here", "data=iris hydra.run.dir=.", "hydra.run.dir", "not empty"),

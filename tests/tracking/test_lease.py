@@ -45,6 +45,7 @@ def test_a_second_process_is_refused_and_the_first_is_named(tmp_path):
     [
         (ELSEWHERE, 0.0, None),
         (ELSEWHERE, lease.EXPIRY_S + 5, False),
+        (ELSEWHERE, -1e9, False),  # a time in the future, which a received file may have
         (NEIGHBOUR, 0.0, False),  # all containers of a machine see one another's locks
         (None, 0.0, False),
     ],

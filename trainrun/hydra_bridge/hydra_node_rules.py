@@ -219,7 +219,7 @@ def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
         folder = Path(str((config.hydra.sweep if multirun else config.hydra.run).dir)).absolute()
     except OmegaConfBaseException:
         return  # it depends on the running job, which checks its folder itself
-    if unseen := UNSEEN.search(str(folder)):
+    if unseen := UNSEEN.search(str(folder)) or re.search("\n", str(folder)):
         yield Problem(key, f"the folder's name holds the character U+{ord(unseen[0]):04X}. Take it out.")
         return
     if folder.is_dir() and any(folder.iterdir()) and (multirun or not find.abandoned(folder)):

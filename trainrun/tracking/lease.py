@@ -12,7 +12,7 @@ from typing import Any
 
 from trainrun.errors import UserError
 from trainrun.ui import console
-from trainrun.util import file_lock, liveness
+from trainrun.util import file_lock, liveness, paths
 from trainrun.util.file_lock import FileLock
 
 TRAINING = ".training.lock"
@@ -58,20 +58,28 @@ def gives_signs(start: Mapping[str, Any]) -> bool:
 
 
 def silence(run_dir: str | Path, lock: FileLock) -> float:
-    """Return the seconds since the last heartbeat of a lock's holder, by the file system's clock."""
+    """Return the seconds since the last heartbeat of a lock's holder, by the file system's clock.
+
+    A time in the future is no heartbeat: a received file may have any.
+    """
     probe = Path(run_dir) / f".clock.{os.getpid()}"
     try:
         last = lock.path.stat().st_mtime
     except OSError:
         return float("inf")
     try:
-        probe.touch()
-        return probe.stat().st_mtime - last
+        file = paths.no_link(str(probe), os.O_RDWR | os.O_CREAT)
+        try:
+            os.utime(file)
+            now = os.fstat(file).st_mtime
+        finally:
+            os.close(file)
     except OSError:  # a read-only directory
-        return time.time() - last
+        now = time.time()
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
+    return now - last if now - last > -EXPIRY_S else float("inf")
 
 
 def refusal(run_dir: str | Path, start: Mapping[str, Any], command: str, take_over: bool) -> str | None:

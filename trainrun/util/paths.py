@@ -75,6 +75,7 @@ def whole(path: Path) -> Iterator[Path]:
     """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        new.unlink(missing_ok=True)  # of a killed process; or a link, in a received directory
         yield new
         os.replace(new, path)
     finally:

@@ -162,6 +162,14 @@ def test_without_slurm_or_the_package_one_sentence_tells_the_way_out(monkeypatch
     assert "pip install 'trainrun[submitit]'" in problem.message
 
 
+@pytest.mark.parametrize("key", ["partition", "account", "qos", "constraint"])
+def test_a_setting_cannot_add_a_line_to_the_batch_script(key, monkeypatch):
+    monkeypatch.setattr(launcher_settings.shutil, "which", lambda program: program)
+    assert launcher_settings.problems("submitit", {key: "a100"}) == []
+    (problem,) = launcher_settings.problems("submitit", {key: "x\nid #"})
+    assert "text of one line" in problem.message
+
+
 def test_late_answer_delays_the_trial_only_once(tmp_path):
     from trainrun.sweep.launchers.file_channel import SweepEnd, WorkerEnd
 

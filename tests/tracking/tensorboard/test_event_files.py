@@ -146,6 +146,17 @@ def test_a_full_disk_leaves_no_value_twice(tmp_path, monkeypatch):
     assert [step for step, _ in curve(events(tmp_path), "loss")] == [1, 2, 3]
 
 
+def test_a_link_in_a_received_run_is_not_written_through(tmp_path):
+    run_dir, other = tmp_path / "run", tmp_path / "other"
+    run_dir.mkdir()
+    record(run_dir, {"name": "none"})
+    other.mkdir()
+    (other / "events.out.tfevents.1.trainrun").write_text("mine")
+    (run_dir / "tensorboard").symlink_to(other)
+    assert main(["sync", str(run_dir), "--tracker", "tensorboard"]) == 1
+    assert [p.read_text() for p in other.iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize("order", [("mlflow", "tensorboard"), ("tensorboard", "mlflow")])
 def test_a_tracker_that_is_down_does_not_hold_back_another(tmp_path, order):
     both = {

@@ -109,7 +109,9 @@ def _expected(key: str, value: Any, default: Any) -> str | None:
     if isinstance(default, Mapping):
         return None if isinstance(value, Mapping) else "keys and values"
     if key in TEXTS:
-        return None if value is None or isinstance(value, str) or number else "text, or null"
+        # In a batch script, a second line would be a command.
+        line = isinstance(value, str) and len(value.splitlines()) <= 1
+        return None if value is None or line or number else "text of one line, or null"
     return None
 
 

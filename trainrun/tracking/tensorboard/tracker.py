@@ -77,7 +77,10 @@ class TensorboardTracker(Tracker):
 
     @property
     def _events(self) -> EventFile:
-        self._file = self._file or EventFile(self.run_dir / FOLDER)
+        folder = self.run_dir / FOLDER
+        if folder.is_symlink():  # event files in another place would be removed
+            raise errors.Refused(f"{folder} is a link; put a folder in its place")
+        self._file = self._file or EventFile(folder)
         return self._file
 
     def _write(self, record: Mapping[str, Any]) -> None:

@@ -1,0 +1,34 @@
+"""Files of directories that may have been received: no pipe is waited for, no link is written through."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from trainrun.util import decimal_digits, paths
+
+
+def test_a_file_that_replaces_another_is_not_written_through_a_link(tmp_path):
+    precious, target = tmp_path / "precious", tmp_path / "summary.json"
+    precious.write_text("mine")
+    (tmp_path / f".summary.json.{os.getpid()}").symlink_to(precious)
+    with paths.whole(target) as new:
+        new.write_text("ours")
+    assert (precious.read_text(), target.read_text(), target.is_symlink()) == ("mine", "ours", False)
+
+
+@pytest.mark.parametrize("path", ["pipe", "/dev/zero", "folder", "nothing"])
+def test_what_is_no_file_is_an_error_at_once(path, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        paths.content(tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("²", None), ("٣", None), ("-1", None), ("", None), ("9" * 5000, None)],
+)
+def test_digits_are_read_as_int_reads_them_or_not_at_all(text, number):
+    assert decimal_digits.number(text) == number
