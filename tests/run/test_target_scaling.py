@@ -64,6 +64,18 @@ def test_metrics_of_a_target_of_5000_are_those_of_float64(inside):
     )
 
 
+def test_errors_of_labels_near_the_end_of_float32_are_those_of_float64(inside):
+    table(inside, 0, 3e37, noise=0.5)
+    metrics = "mean_squared_error,root_mean_squared_error,mean_absolute_error,log_cosh_error,huber,mean_absolute_percentage_error"
+    result = trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=2", f"metric=[{metrics}]"])  # fmt: skip
+    data = trainrun.build("data", "csv", path="own.csv", target="y", task="regression")
+    error = np.abs(data.test.y - result.model.predict(data.test.x, verbose=0))
+    expected = [(error**2).mean(), (error**2).mean() ** 0.5, error.mean(), error.mean(), error.mean()]
+    expected.append(100 * np.abs(error / data.test.y).mean())
+    for name, value in zip(metrics.split(","), expected, strict=True):
+        assert result.metrics[f"test_{name}"] == pytest.approx(value, rel=1e-4), name
+
+
 @pytest.mark.parametrize(
     ("offset", "scale"), [(1.6e9, 100.0), (1e12, 1.0), (-3e5, 0.01), (0.0, 1e37), (0.0, 1e-30)]
 )

@@ -10,7 +10,7 @@ import keras
 from trainrun.data.dataset import Dataset
 from trainrun.metric.auto import auto as auto_metrics
 from trainrun.registry import declaration_reader, option_files
-from trainrun.registry.construct import construct
+from trainrun.registry.construct import construct, resolve
 from trainrun.run import label_encoding, metric_adapter
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
@@ -84,9 +84,12 @@ def _metric(
         **label_encoding.arguments(data.target, metric_form, output, reads, weighted),
         "name": name,
     }
+    unit = Unit.of(data)
+    if unit is not None and resolve("metric", spec)[0].origin == "keras":
+        # In the target's own unit a square, or the sum of an epoch, may exceed float32.
+        runtime["dtype"] = "float64"
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
     metric = metric_adapter.adapt(
         metric, data.target, labels=(form, metric_form), predictions=(output, reads)
     )
-    unit = Unit.of(data)
     return metric if unit is None else unit.metric(metric, demands)
