@@ -44,6 +44,9 @@ def test_git_state_of_a_clean_and_of_a_changed_checkout(tmp_path):
     assert state["dirty"] is False
     (tmp_path / "outputs.txt").write_text("a run's output is no change of the code")
     assert environment.git_state(tmp_path)["dirty"] is False
+    (tmp_path / "plug.py").write_text("a plug-in is code")
+    for plugin, dirty in (("plug.py", True), ("a.py", False)):
+        assert environment.git_state(tmp_path, [tmp_path / plugin])["dirty"] is dirty
     (tmp_path / "a.py").write_text("x = 2\n")
     assert environment.git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
+import trainrun
 from trainrun.cli import main
 from trainrun.config import plugins
 from trainrun.errors import UserError
@@ -71,8 +71,8 @@ def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monk
     assert problems == [] and config["loss"]["name"] == "inner_loss"
 
 
-def test_an_installed_package_offers_its_components(tmp_path):
-    site = tmp_path / "site"
+def test_an_installed_package_offers_its_components_and_is_recorded(inside, monkeypatch, capsys):
+    site = inside / "site"
     (site / "offered-1.0.dist-info").mkdir(parents=True)
     (site / "offered-1.0.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: offered\nVersion: 1.0\n"
@@ -81,21 +81,44 @@ def test_an_installed_package_offers_its_components(tmp_path):
         "[trainrun.plugins]\noffered = offered\n"
     )
     (site / "offered.py").write_text(LOSS.format(name="offered_loss"))
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from trainrun.cli import main; sys.exit(main(sys.argv[1:]))"
-    where = tmp_path / "empty"
-    where.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", code, "check", "loss=offered_loss"],
-        cwd=where,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    listed = subprocess.run(
-        [sys.executable, "-c", code, "ls", "loss"], cwd=where, capture_output=True, text=True, check=True
-    )
-    assert "offered_loss" in listed.stdout and "plug-in offered" in listed.stdout
+    monkeypatch.syspath_prepend(str(site))
+    assert trainrun.compose(["data=iris"])["plugins"] == []
+    config = trainrun.compose(["data=diabetes", "loss=offered_loss"])
+    assert config["plugins"] == ["offered"], "a resumed run would not find its loss"
+    assert main(["check", "-m", "data=diabetes", "loss=offered_loss,huber"]) == 0
+    assert lookup.find("loss", "offered_loss").load()(0.0, 3.0) == 9.0
+    assert main(["ls", "loss"]) == 0
+    listed = capsys.readouterr().out
+    assert "offered_loss" in listed and "plug-in offered" in listed
+
+
+@pytest.mark.parametrize("typed", ["plugins+=[./more.py]", "plugins+=['./more.py',./more.py]"])
+def test_plugins_can_be_added_to_the_projects_list(inside, typed):
+    (inside / "conf").mkdir()
+    ours = (lookup.package_conf() / "config.yaml").read_text()
+    (inside / "conf" / "config.yaml").write_text(ours + "plugins: [./mine.py]\n")
+    for name in ("mine", "more"):
+        (inside / f"{name}.py").write_text(LOSS.format(name=f"{name}_loss"))
+    config, problems = preflight.overrides(["data=diabetes", "loss=more_loss", typed])
+    assert (problems, (config or {}).get("plugins")) == ([], ["./mine.py", "./more.py"])
+    assert main(["check", "-m", "data=diabetes", "loss=more_loss,mine_loss", typed]) == 0
+
+
+def test_an_edited_plugin_is_imported_anew(inside, monkeypatch):
+    """As in a notebook, where one process trains again after an edit of the plug-in or of a module beside it."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    source = "import beside\n" + LOSS.format(name="powered3") + "NAMES = beside.NAMES\n"
+    (inside / "beside.py").write_text("NAMES = []\n")
+    for power, names in ((2.0, "[]"), (2.0, "[1]"), (3.25, "[1]")):
+        (inside / "mine3.py").write_text(source.replace("2.0", str(power)))
+        (inside / "beside.py").write_text(f"NAMES = {names}\n")
+        plugins.load(["./mine3.py"])
+        loss = lookup.find("loss", "powered3").load()
+        assert loss(0.0, 2.0) == 2.0**power
+        assert str(sys.modules["trainrun_plugin_mine3"].NAMES) == names
+    (inside / "mine3.py").write_text(source.replace("powered3", "renamed"))
+    assert preflight.overrides(["plugins=[./mine3.py]", "loss=powered3"])[1], "it no longer registers this"
+    sys.modules.pop("beside", None)
 
 
 @pytest.mark.parametrize("from_where", ["command line", "project", "experiment"])

@@ -43,13 +43,18 @@ def versions(packages: Sequence[str] = VERSIONED) -> dict[str, str]:
     return installed | {name: v for name in packages if (v := _version(name)) is not None}
 
 
-def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
-    """Return `{commit, dirty}` of the checkout that a folder (by default the working directory) is in, or None."""
+def git_state(folder: str | Path | None = None, sources: Sequence[Path] = ()) -> dict[str, Any] | None:
+    """Return `{commit, dirty}` of a checkout, or None outside of one.
+
+    Args:
+        folder: anywhere in it; by default the working directory.
+        sources: of plug-ins: one that is not tracked counts as a change.
+    """
     with git.checkout(folder) as checkout:
         if checkout is None:
             return None
-        # Untracked files do not count: the outputs of runs are such.
-        changed = checkout.changed()
+        # Other untracked files do not count: the outputs of runs are such.
+        changed = checkout.untracked(sources) or checkout.changed()
         return {"commit": checkout.commit, "dirty": None if changed is None else bool(changed)}
 
 
@@ -73,7 +78,7 @@ def describe(devices: Sequence[str] = (), state: Mapping[str, Any] | None = None
         f"cpu       {_processor()}, {machine.cores()} cores to use",
         f"memory    {machine.total_memory() / 2**30:.1f} GiB",
         *(f"device    {d}" for d in devices),
-        f"git       {state['commit']}{' with changes, below' if state['dirty'] else ''}"
+        f"git       {state['commit']}{' with changes' if state['dirty'] else ''}"
         if state
         else "git       none",
         "",

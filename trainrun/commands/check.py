@@ -23,7 +23,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if flags.multirun:
         plan, problems = preflight.sweep(flags.overrides, *where)
-        named, counts = plugins.early(flags.overrides), (plan.total, plan.seeds, plan.folds)
+        named = [*plugins.early(flags.overrides), *plugins.offered()]
+        counts = (plan.total, plan.seeds, plan.folds)
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
         named, counts = config["plugins"] if config else [], (1, None)

@@ -117,13 +117,14 @@ def differing(
         yield f"the commit has changed: {_commit(was)} then, {_commit(now)} now"
     elif was and _lines(_recorded(run_dir)[1]) != _lines(environment.git_diff() if now["dirty"] else ""):
         yield f"the changes since commit {_commit(was)} have changed ({environment.FILE} has the earlier ones)"
-    from trainrun.config.plugins import digests
+    from trainrun.config.plugin_sources import digests
 
     then, today = start.get("plugins"), digests(plugins)
     if plugins and then is None:
         yield "the plug-ins of the run were not recorded"
-    for name in plugins if then is not None else ():
-        if then.get(name) != today.get(name):
+    for name, digest in today.items() if then is not None else ():
+        # Versions before 0.2 recorded the plug-ins alone.
+        if then.get(name, None if name in plugins else digest) != digest:
             yield f"plug-in {name} has changed"
     versions, of_now = before.get("versions") or {}, environment.versions()
     changed = [

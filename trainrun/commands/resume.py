@@ -103,7 +103,7 @@ def go_on(
     Raises:
         UserError: something that the run needs is missing or has changed, or a finished run is not to train longer.
     """
-    from trainrun.config import plugins, saved
+    from trainrun.config import plugin_sources, saved
     from trainrun.hydra_bridge import saved_config
     from trainrun.tracking import origin, trackers
 
@@ -114,7 +114,7 @@ def go_on(
     config = saved_config.load(run_dir, overrides)
     trackers.restore_secrets(config["tracking"], f"trainrun resume {run_dir}")
     was = saved.load_plain(run_dir)
-    for name, digest in plugins.digests(config["plugins"]).items():
+    for name, digest in plugin_sources.digests(config["plugins"]).items():
         if (start.get("plugins") or {}).get(name, digest) != digest:
             console.warn(
                 f"plug-in {name} has changed since the run started; the run continues with the changed one."

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainrun.config import plugins
 from trainrun.config.rules import settings
 from trainrun.registry import lookup, option_files, whole_numbers
 
 
 def of(config: dict[str, Any]) -> dict[str, Any]:
     """Return a config with ints for whole floats (`trainer.epochs=1e1` is 10), in settings and components' arguments alike.
+
+    Its plug-ins include those of installed packages of which it names a component.
 
     Args:
         config: its plug-ins are announced; changed in place.
@@ -23,6 +26,8 @@ def of(config: dict[str, Any]) -> dict[str, Any]:
                 node[name] = whole_numbers.of_spec(group, spec)
         elif group in config:
             config[group] = whole_numbers.of_spec(group, node)
+    if "plugins" in config and (offered := plugins.offered(config)):
+        config["plugins"] = list(dict.fromkeys([*config["plugins"], *offered]))
     return config
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -19,13 +18,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import plugin_sources
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import lookup, option_files, registrations
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
 
 ENTRY_POINTS = "trainrun.plugins"
-_FILE = re.compile(r"(\.py$)|^[./~]")
+_TYPED = re.compile(r"\+{0,2}plugins(?P<adds>\+)?=\[(?P<names>.*)\]")
 # The choice of options that may name plug-ins: experiment=mine, experiment=a,b of a sweep.
 _PRESET = re.compile(r"\+{0,2}(?P<group>experiment|debug)=(?P<names>[\w,/-]+)")
 
@@ -34,7 +34,8 @@ def early(overrides: Sequence[str]) -> list[str]:
     """Return the plug-ins that a command line names, before anything is composed.
 
     As in the composed config, a list of the command line counts instead of one of its experiment or debug run, and that
-    instead of the nearest primary config's. Of a sweep over several experiments, the lists of all of them count.
+    instead of the nearest primary config's; ``plugins+=[…]`` adds to the list. Of a sweep over several experiments, the lists of
+    all of them count.
     """
     named: list[str] = []
     for _, folder in option_files.search_path():
@@ -54,10 +55,21 @@ def early(overrides: Sequence[str]) -> list[str]:
         list(dict.fromkeys(p for o in presets if o is not None for p in _listed(lambda o=o: o.tree))) or named
     )
     for text in overrides:
-        match = re.match(r"^\+{0,2}plugins=\[(.*)\]$", text)
-        if match:
-            named = [p.strip().strip("'\"") for p in match[1].split(",") if p.strip()]
+        if match := _TYPED.fullmatch(text):
+            typed = [p.strip().strip("'\"") for p in match["names"].split(",") if p.strip()]
+            named = list(dict.fromkeys([*named, *typed])) if match["adds"] else typed
     return named
+
+
+def written_out(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with the whole list for ``plugins+=[…]``, which Hydra's grammar does not have."""
+    matches = [_TYPED.fullmatch(text) for text in overrides]
+    if not any(match and match["adds"] for match in matches):
+        return list(overrides)
+    listed = ",".join(f"'{plugin}'" for plugin in early(overrides))
+    return [text for text, match in zip(overrides, matches, strict=True) if not match] + [
+        f"plugins=[{listed}]"
+    ]
 
 
 def _listed(read: Callable[[], Mapping[str, Any]]) -> list[str]:
@@ -78,10 +90,11 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
     problems: list[Problem] = []
     places: dict[tuple[str, str], tuple[Path, int, str]] = {}
     for plugin in plugins:
-        path = _locate(plugin)
+        path = plugin_sources.locate(plugin)
         if path is None:
             problems.append(Problem("plugins", _missing(plugin)))
             continue
+        _unload_edited(plugin_sources.module_name(plugin, path))
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
@@ -136,7 +149,7 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 group,
                 name,
                 f"plug-in {plugin}",
-                _module_name(plugin, path),
+                plugin_sources.module_name(plugin, path),
                 registration.attribute,
                 source,
                 declared,
@@ -152,6 +165,28 @@ def entry_points() -> list[str]:
     return sorted({point.module for point in importlib.metadata.entry_points(group=ENTRY_POINTS)})
 
 
+def offered(config: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the plug-ins of installed packages that this process has announced, since something was missing without them.
+
+    Args:
+        config: resolved: only those of which it names a component.
+    """
+    modules = {
+        c.origin.removeprefix("plug-in ")
+        for c in lookup.announced()
+        if config is None or c.name in _words(config)
+    }
+    if not (modules := {name for name in modules if not plugin_sources.is_file(name)}):
+        return []
+    return sorted(modules.intersection(entry_points()))
+
+
+def _words(tree: Any) -> set[str]:
+    """Return all texts among the values of a config."""
+    inside = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
+    return set().union(*map(_words, inside)) | ({tree} if isinstance(tree, str) else set())
+
+
 def load(plugins: Iterable[str]) -> None:
     """Import the plug-ins, each once a process.
 
@@ -160,11 +195,12 @@ def load(plugins: Iterable[str]) -> None:
     """
     problems = announce(plugins)
     for plugin in plugins if not problems else ():
-        path = _locate(plugin)
-        name = _module_name(plugin, path) if path else plugin
-        by_path = path is not None and _FILE.search(plugin)
-        if by_path and getattr(sys.modules.get(name), "__file__", None) == str(path):
+        path = plugin_sources.locate(plugin)
+        name = plugin_sources.module_name(plugin, path) if path else plugin
+        by_path, before = path is not None and plugin_sources.is_file(plugin), sys.modules.get(name)
+        if by_path and getattr(before, "__file__", None) == str(path):
             continue
+        read = {str(file): paths.version(file) for file in (plugin_sources.files(plugin) or ("", ()))[1]}
         try:
             folder = str(path.parent) if by_path and path else str(Path.cwd())
             if folder not in sys.path:
@@ -176,7 +212,9 @@ def load(plugins: Iterable[str]) -> None:
                     sys.modules[name] = module
                     spec.loader.exec_module(module)
                 else:
-                    importlib.import_module(plugin)
+                    module = importlib.import_module(plugin)
+            if module is not before and module.__spec__ is not None:
+                module.__spec__.loader_state = read
             _offer_to_keras(name)
         except (
             Exception,
@@ -193,6 +231,21 @@ def load(plugins: Iterable[str]) -> None:
         raise UserError(problems)
 
 
+def _unload_edited(name: str) -> None:
+    """Forget a plug-in of which a file has changed since this process imported it (a notebook's): `load` imports it anew.
+
+    Args:
+        name: in `sys.modules`; its spec holds the versions of the files that were read.
+    """
+    read = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader_state", None)
+    if not isinstance(read, dict) or all(paths.version(file) == version for file, version in read.items()):
+        return
+    for loaded, module in [*sys.modules.items()]:
+        if loaded == name or getattr(module, "__file__", None) in read:
+            lookup.forget(loaded)
+            del sys.modules[loaded]
+
+
 def _offer_to_keras(name: str) -> None:
     """Have Keras find a plug-in's classes in a saved model, as if each were registered with it by its own name."""
     keras, module = sys.modules.get("keras"), sys.modules[name]
@@ -205,27 +258,6 @@ def _offer_to_keras(name: str) -> None:
             registered = keras.saving.get_registered_name(thing) != thing.__name__
             if not registered:
                 keras.saving.get_custom_objects()[thing.__name__] = thing
-
-
-def sources(plugins: Iterable[str]) -> dict[str, Path]:
-    """Return the source file of each plug-in that has one."""
-    return {plugin: path for plugin in plugins if (path := _locate(plugin)) is not None}
-
-
-def digests(plugins: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of each plug-in's source; of a package, of all its modules."""
-    hashes = {}
-    for plugin, path in sources(plugins).items():
-        files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-        total = hashlib.sha256()
-        for file in files:
-            try:
-                content = file.read_bytes()
-            except OSError:
-                continue
-            total.update(f"{file.relative_to(path.parent).as_posix()}\0{len(content)}\0".encode() + content)
-        hashes[plugin] = total.hexdigest()
-    return hashes
 
 
 def _where(error: BaseException, path: Path | None) -> str:
@@ -250,31 +282,8 @@ def _is_meant(path: Path) -> bool:
     )
 
 
-def _locate(plugin: str) -> Path | None:
-    """Return the source file of a plug-in, without importing it or its parents."""
-    if _FILE.search(plugin):
-        path = paths.expanded(plugin).absolute()
-        return path if os.path.isfile(path) else None  # unlike Path.is_file, also for a name that is too long
-    top, *rest = plugin.split(".")
-    for folder in ("", *sys.path):
-        base = Path(folder or ".").absolute().joinpath(top, *rest)
-        for candidate in (base.with_name(base.name + ".py"), base / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    try:
-        spec = importlib.util.find_spec(top)  # an editable install may be found by a hook only
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    base = Path(spec.origin).parent.joinpath(*rest) if rest else Path(spec.origin)
-    return next(
-        (c for c in (base, base.with_name(base.name + ".py"), base / "__init__.py") if c.is_file()), None
-    )
-
-
 def _missing(plugin: str) -> str:
-    if not _FILE.search(plugin):
+    if not plugin_sources.is_file(plugin):
         return (
             f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
         )
@@ -285,7 +294,3 @@ def _missing(plugin: str) -> str:
         else ""
     )
     return f"there is no file {plugin} (looked for {path}).{near}"
-
-
-def _module_name(plugin: str, path: Path) -> str:
-    return f"trainrun_plugin_{path.stem}" if _FILE.search(plugin) else plugin

@@ -86,6 +86,7 @@ def _begin(argv: list[str], flags: Any) -> Task:
     where = (flags.config_name, flags.config_path)
     if flags.multirun:
         _, problems = preflight.sweep(flags.overrides, *where, _prepare)
+        config = {"plugins": [*plugins.early(flags.overrides), *plugins.offered()]}
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
     folds = not flags.multirun and config is not None and sweep_settings.folds(config)
@@ -96,9 +97,9 @@ def _begin(argv: list[str], flags: Any) -> Task:
         from trainrun.hydra_bridge import compose
 
         return _begin(argv, compose.arguments(argv))
-    if named := plugins.early(flags.overrides) if flags.multirun else config["plugins"]:
+    if config["plugins"]:
         with imports.collector_paused("tensorflow"):
-            plugins.load(named)
+            plugins.load(config["plugins"])
     return jobs.run(argv, flags)
 
 

@@ -27,18 +27,21 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
+    typed = plugins.written_out(typed)
     named = plugins.early(typed)
     problems = plugins.announce(named)
-    tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
+
+    def examined() -> tuple[dict[str, Any] | None, list[Problem]]:
+        tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
+        return tree, [*faults, *(check.problems(tree) if tree is not None else ())]
+
+    tree, faults = examined()
     # What installed packages offer is looked up only when something is missing: reading their entry points takes
     # a while.
     if faults and (offered := plugins.entry_points()):
         problems += plugins.announce([*named, *offered])
-        tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
-    problems += faults
-    if tree is not None:
-        problems += check.problems(tree)
-    return tree, list(dict.fromkeys(problems))
+        tree, faults = examined()
+    return tree, list(dict.fromkeys([*problems, *faults]))
 
 
 def sweep(

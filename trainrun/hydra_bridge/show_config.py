@@ -34,7 +34,10 @@ def show(flags: Any, complete: Callable[[str], None]) -> int:
     if flags.shell_completion:
         return _complete(flags, complete)
     overrides, where = flags.overrides, (flags.config_name, flags.config_path)
-    plugins.announce(plugins.early(overrides) if overrides else [])
+    named = plugins.early(overrides) if overrides else []
+    plugins.announce(named)
+    if overrides and (offered := plugins.entry_points()) and override_errors.examine(overrides, *where)[1]:
+        plugins.announce([*named, *offered])
     if problems := hydra_node_rules.search_path(overrides, *where):
         raise UserError(problems)
     if (

@@ -34,7 +34,7 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
     typed = _texts(config.hydra.overrides.task)
     return {
         # Of several experiments, each may name its own.
-        "plugins": list(dict.fromkeys([*config.plugins, *plugins.early(command)])),
+        "plugins": list(dict.fromkeys([*config.plugins, *plugins.early(command), *plugins.offered()])),
         "command": list(command),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
         "grace": float(config.checkpoint.grace),

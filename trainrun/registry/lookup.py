@@ -162,6 +162,16 @@ def announce(component: Component) -> None:
     _announced.setdefault(component.group, {})[component.name] = component
 
 
+def forget(module: str) -> None:
+    """Forget the components that a plug-in's module has registered or announced."""
+    for components in _announced.values():
+        for name in [name for name, component in components.items() if component.module == module]:
+            del components[name]
+    for things in _registered.values():
+        for name in [k for k, thing in things.items() if getattr(thing, "__module__", "") == module]:
+            del things[name]
+
+
 def register(
     group: str, name: str | None = None, **declared: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import environment
@@ -88,11 +89,11 @@ class RunContext:
         """The cache of datasets, or None if the process has no other run."""
         return None if self.caches is None else self.caches.datasets
 
-    def git_state(self) -> dict[str, Any] | None:
+    def git_state(self, sources: Sequence[Path] = ()) -> dict[str, Any] | None:
         """Return `{commit, dirty}` of the checkout, or None; see `environment.git_state`."""
         if self.caches is None:
-            return environment.git_state()
+            return environment.git_state(sources=sources)
         folder = os.getcwd()
         if folder not in self.caches.git:
-            self.caches.git[folder] = environment.git_state()
+            self.caches.git[folder] = environment.git_state(sources=sources)
         return self.caches.git[folder]

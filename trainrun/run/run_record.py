@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainrun.artifacts import environment, plots, report, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
-from trainrun.config import plugins
+from trainrun.config import plugin_sources
 from trainrun.data import overview
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError
@@ -30,6 +30,8 @@ from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file
 from trainrun.util.interrupt import Interrupted
+
+PLUGINS = "plugins"  # folder with the sources of the run's plug-ins
 
 
 def earlier_failures(resume: Resume | None) -> list[dict[str, Any]]:
@@ -76,13 +78,14 @@ class RunRecord:
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),
-            context.git_state(),
+            context.git_state(plugin_sources.all_files(config["plugins"])),
             job.dataset.digest(),
         )
         self.overview = overview.of(job.dataset)
         devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
         environment.write(run_dir, devices, self.git)
         fitted = Preprocessor.of(job.dataset).write(run_dir)
+        plugin_sources.copy(config["plugins"], run_dir / PLUGINS)
         disk_space.reserve(run_dir)
         name = config["name"] or " ".join(redaction.words(overrides)) or "default"
         if (run_dir.parent / find.SWEEP).exists():
@@ -91,7 +94,7 @@ class RunRecord:
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)
         self.recorder.artifacts(
-            ["config.yaml", environment.FILE, fitted]
+            ["config.yaml", environment.FILE, fitted, PLUGINS]
         )  # so that trackers show them while the run trains
         for text in context.remarks:
             console.log(f"warning: {text}")
@@ -109,7 +112,7 @@ class RunRecord:
             git=self.git,
             seed=self.config["seed"],
             cwd=str(Path.cwd()),
-            plugins=plugins.digests(self.config["plugins"]),
+            plugins=plugin_sources.digests(self.config["plugins"]),
             **({"tuned": self.tuned} if self.tuned else {}),
             **({"resumed_from": self.resumed} if self.resumed else {}),
         )

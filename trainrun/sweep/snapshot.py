@@ -8,26 +8,24 @@ that runs with an edited plug-in says so.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
 import shutil
-import sys
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import plugin_sources
 from trainrun.errors import UserError
 from trainrun.util import paths
 
 FOLDER = "snapshot"
 FILE = "code.json"
 SEEN = ("sha256", "bytes", "time", "copy")  # of a file
-MOST = 2_000  # files of a plug-in's package, or options of a folder: more than that is no config folder
+MOST = 2_000  # options of a folder: more than that is no config folder
 SHOWN = 3
 
 
@@ -101,11 +99,12 @@ def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
     code = Code()
     for number, (origin, conf) in enumerate(_conf_folders(settings)):
         copy = folder / "conf" / f"{number}_{origin}"
-        for file in _files(conf, ("*.yaml", "*.yml")):
+        for file in _option_files(conf):
             code.conf[str(file)] = _copied(file, copy / file.relative_to(conf))
         copy.mkdir(parents=True, exist_ok=True)
         code.folders[str(conf)] = str(copy)
-    for number, (root, files) in enumerate(plugin_files(settings["plugins"])):
+    for number, plugin in enumerate(settings["plugins"]):
+        root, files = plugin_sources.files(plugin) or (Path(), [])
         for file in files:
             code.plugins[str(file)] = _copied(file, folder / "plugins" / str(number) / file.relative_to(root))
     about: dict[str, Any] = {"versions": environment.versions()}
@@ -186,71 +185,14 @@ def _conf_folders(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
             yield origin.replace(" ", "_"), folder.absolute()
 
 
-def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    collected = sorted(p for pattern in patterns for p in folder.rglob(pattern) if p.is_file())
+def _option_files(folder: Path) -> list[Path]:
+    collected = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.rglob(pattern) if p.is_file())
     if len(collected) > MOST:
         raise UserError(
             f"{folder} holds {len(collected):,} files of which a sweep keeps copies; expected at most {MOST:,}. "
-            "Keep options and plug-ins in folders of their own."
+            "Keep options in a folder of their own."
         )
     return collected
-
-
-def plugin_files(plugins: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield a root and the source files below it, for each plug-in; installed packages are left out, since their version is recorded."""
-    from trainrun.config import plugins as known
-
-    for plugin, path in known.sources(plugins).items():
-        if _installed(path):
-            continue
-        if path.suffix == ".py" and (plugin.endswith(".py") or plugin.startswith((".", "/", "~"))):
-            root = path.parent
-            yield root, sorted(_with_neighbours(path))
-        else:
-            parts = plugin.split(".")
-            root = path.parents[len(parts) - (path.name != "__init__.py")]
-            top = root / parts[0]
-            yield root, _files(top, ("*.py",)) if top.is_dir() else [path]
-
-
-def _installed(path: Path) -> bool:
-    return bool({"site-packages", "dist-packages"} & {*path.parts}) or path.is_relative_to(
-        sysconfig.get_paths()["stdlib"]
-    )
-
-
-def _with_neighbours(path: Path) -> set[Path]:
-    """Return a source file and the files beside it that it imports, directly or indirectly."""
-    collected: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        file = waiting.pop()
-        if file in collected:
-            continue
-        collected.add(file)
-        for name in _imported(file):
-            beside = path.parent / name
-            if beside.with_suffix(".py").is_file():
-                waiting.append(beside.with_suffix(".py"))
-            elif (beside / "__init__.py").is_file():
-                waiting += _files(beside, ("*.py",))
-    return collected
-
-
-def _imported(path: Path) -> set[str]:
-    """Return the top-level names that a source file imports."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    collected: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            collected |= {a.name.partition(".")[0] for a in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [a.name for a in node.names]
-            collected |= {n.partition(".")[0] for n in names}
-    return collected - sys.stdlib_module_names
 
 
 def _copied(file: Path, copy: Path) -> dict[str, Any]:

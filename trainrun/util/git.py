@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,14 @@ class Checkout:
         self._git("update-index", "-q", "--refresh", "--ignore-submodules")
         listed = self._git("diff-index", "-z", "--name-only", "--ignore-submodules=dirty", self.commit, "--")
         return None if listed is None else [name for name in listed.split("\0") if name]
+
+    def untracked(self, files: Sequence[Path]) -> list[Path]:
+        """Return the files of the checkout that git does not track; all of them if git cannot say."""
+        inside = {
+            str(f.resolve().relative_to(self.top)): f for f in files if f.resolve().is_relative_to(self.top)
+        }
+        tracked = (self._git("ls-files", "-z", "--", *inside) or "").split("\0") if inside else []
+        return [file for name, file in inside.items() if name not in tracked]
 
     def diff(self) -> str:
         """Return the changes as a patch; of files that pass through a filter, which may decrypt them, the names only."""

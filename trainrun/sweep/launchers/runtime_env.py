@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trainrun.config import plugin_sources
 from trainrun.registry import option_files
 from trainrun.registry.lookup import PACKAGE
-from trainrun.sweep import snapshot
 from trainrun.sweep.launchers.protocol import ClusterTask
 
 FOLDER = "shipped"  # for plug-ins, with what they import from beside them
@@ -38,21 +38,18 @@ def stage(named: Sequence[str], where: Path) -> tuple[dict[str, Any], dict[str, 
     if own_conf.is_dir() and own_conf.resolve() != option_files.package_conf().resolve():
         shutil.copytree(own_conf, work / "conf")
     for number, name in enumerate(named):
-        for root, files in snapshot.plugin_files([name]):
-            # What lies in the folder that trainrun is called in keeps its place: records name it as it is named here.
-            place = root.relative_to(here) if root.is_relative_to(here) else Path(FOLDER, str(number))
-            for file in files:
-                target = work / place / file.relative_to(root)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-            if is_file(name):
-                renamed[name] = f"./{(place / Path(name).name).as_posix()}"
+        if (located := plugin_sources.files(name)) is None:
+            continue
+        root, files = located
+        # What lies in the folder that trainrun is called in keeps its place: records name it as it is named here.
+        place = root.relative_to(here) if root.is_relative_to(here) else Path(FOLDER, str(number))
+        for file in files:
+            target = work / place / file.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        if plugin_sources.is_file(name):
+            renamed[name] = f"./{(place / Path(name).name).as_posix()}"
     return {"py_modules": [str(package)], "working_dir": str(work)}, renamed
-
-
-def is_file(name: str) -> bool:
-    """Return whether a plug-in is named by its file; else it is a module."""
-    return name.endswith(".py") or name.startswith((".", "/", "~"))
 
 
 def on_worker(task: ClusterTask, renamed: Mapping[str, str]) -> ClusterTask:
