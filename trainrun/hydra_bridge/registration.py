@@ -54,20 +54,17 @@ def _offer_components() -> None:
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
+    # Those of earlier runs in this process go first: one may have a YAML in this folder, and Hydra 1.3.8 merges a stored option with a
+    # file of its name and warns that this is deprecated. ConfigStore has no way to remove one.
+    for group in lookup.KERAS:
+        options = store.repo.get(group, {})
+        for name in [n for n, node in options.items() if str(node.provider).startswith("plug-in ")]:
+            del options[name]
     own = {(component.group, component.name): component for component in lookup.announced()}
-    offered = {
-        ("metric", name): component for (group, name), component in own.items() if group == "loss"
-    } | own
-    for (group, name), component in offered.items():
+    losses = {("metric", name): component for (group, name), component in own.items() if group == "loss"}
+    for (group, name), component in (losses | own).items():
         if (values := option_of(component, group)) is not None:
             store.store(group=group, name=name, node=values, provider=component.origin)
-            continue
-        # It has a YAML in this folder, and had none in the folder of an earlier run in this process. Hydra 1.3.8 merges a stored option with
-        # a file of its name and warns that this is deprecated, and ConfigStore has no way to remove one.
-        options = store.repo.get(group, {})
-        stored = options.get(f"{name}.yaml")
-        if stored is not None and stored.provider == component.origin:
-            del options[f"{name}.yaml"]
 
 
 @functools.cache
