@@ -112,7 +112,7 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
 
 
 def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
-    """Return the saved model of a run, which takes raw rows; of one that saved its weights only, the model that they belong to.
+    """Return the saved model of a run, which takes preprocessed arrays; of one that saved its weights only, their model.
 
     Args:
         run_dir: the run's directory.
@@ -123,7 +123,7 @@ def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
     """
     if (run_dir / MODEL).is_file():
         try:
-            return keras.saving.load_model(run_dir / MODEL, safe_mode=True)
+            return load_core(run_dir)
         except Exception as error:
             raise UserError(f"{run_dir / MODEL} does not load: {short_message(error)}") from error
     if (run_dir / WEIGHTS).is_file():
