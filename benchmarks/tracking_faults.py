@@ -15,8 +15,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import json
+import multiprocessing
 import os
+import queue
 import signal
 import sqlite3
 import statistics
@@ -26,12 +27,16 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import options
 import results_file
+import tracked_training
+
+from trainrun.util import subprocesses
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -48,68 +53,14 @@ spec = importlib.util.spec_from_file_location(
 servers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(servers)
 
-# A training process: it prints when each training begins, and trains the same job in turns with and without tracking.
-TRAINER = """
-import json, os, sys, time
-task = json.loads(sys.argv[1])
-import psutil
-import tensorflow as tf
-import trainrun
-from trainrun.run import builders
-from trainrun.hydra_bridge import preflight
-from trainrun.tracking.record import Recorder
-from trainrun.tracking.settings import TrackingSettings
-from pathlib import Path
-
-def composed(epochs):
-    config, problems = preflight.overrides([*task["settings"], f"trainer.epochs={epochs}"])
-    assert not problems, problems
-    return config
-
-strategy = tf.distribute.get_strategy()
-
-# The delivery process, and the seconds of processor time that it has used.
-def processor(recorder):
-    pid = recorder.delivery and recorder.delivery.courier.process_id
-    if not pid or not psutil.pid_exists(pid):
-        return None, 0.0
-    times = psutil.Process(pid).cpu_times()
-    return pid, times.user + times.system
-
-def train(settings, run_dir, name, config):
-    job = builders.job(config, builders.dataset(config), strategy)
-    recorder = Recorder(run_dir, TrackingSettings.of(settings), warn=lambda text: print("warning", text, flush=True))
-    recorder.start(run_id=run_dir.name, config=config, dataset={"name": "digits", "digest": "ab" * 32})
-    print("training", run_dir, flush=True)
-    before, begin = processor(recorder), time.perf_counter()
-    builders.trainer(config).train(job, [recorder.callback()])
-    seconds, after = time.perf_counter() - begin, processor(recorder)
-    share = (after[1] - before[1]) / seconds if after[0] == before[0] and after[0] is not None else "-"
-    if settings["name"] == "mlflow":
-        job.model.save(run_dir / "model.keras")
-        recorder.model("model.keras", job.dataset.inputs, [*job.model.output_shape[1:]])
-    print("trained", flush=True)
-    recorder.end("FINISHED")
-    print("seconds", name, seconds, share, flush=True)
-
-folder = Path(task["folder"])
-target = task["tracking"]
-for i, epochs in enumerate(task["epochs"]):  # the first of several is for warming up, and counts for the records only
-    for name in ("none", "mlflow") if i % 2 == 0 else ("mlflow", "none"):
-        run_dir = folder / f"{name}{i}"
-        run_dir.mkdir(parents=True)
-        settings = {"name": name, **target} if name == "mlflow" and target else {"name": "none"}
-        train(settings, run_dir, name, composed(epochs))
-print("over", flush=True)
-"""
-
 
 class Stage:
     """A server, a proxy before it, and what a fault may need."""
 
-    def __init__(self, folder: Path, database: Any = None):
+    def __init__(self, folder: Path, database: Any = None, aside: bool = True):
         self.folder, self.database = folder, database
-        self.server = servers.MlflowServer(folder, database.uri if database else None, aside=True).start()
+        folder.mkdir(exist_ok=True)
+        self.server = servers.MlflowServer(folder, database.uri if database else None, aside=aside).start()
         self.proxy = servers.FaultyProxy(self.server.uri)
         self._restarting = threading.Lock()
 
@@ -165,7 +116,9 @@ FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] 
 }
 
 
-def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: list[int]) -> dict[str, Any]:
+def measure(
+    name: str, stage: Stage, folder: Path, settings: list[str], epochs: list[int], turns: Sequence[str]
+) -> dict[str, Any]:
     """Cause a fault during training runs; return the counts of their records, and the slowdown.
 
     Args:
@@ -173,7 +126,8 @@ def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: 
         stage: with the server.
         folder: for the runs.
         settings: of the training.
-        epochs: of each pair of runs, one without and one with tracking.
+        epochs: of each round of runs.
+        turns: the trackers of a round's runs: "none" and "mlflow", or the latter alone.
     """
     before, during = FAULTS[name]
     kills = name if "process killed" in name else ""
@@ -183,30 +137,32 @@ def measure(name: str, stage: Stage, folder: Path, settings: list[str], epochs: 
     task = {
         "settings": settings,
         "epochs": epochs[-1:] if "training process" in kills else epochs,
+        "turns": list(turns),
         "folder": str(folder),
         "tracking": None if name == CONTROL else {"uri": stage.proxy.uri, "timeout": 10, "interval": 1.0},
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", TRAINER, json.dumps(task)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    output, writing = multiprocessing.Pipe(duplex=False)
+    process = subprocesses.fork(tracked_training.main, task, writing)
+    writing.close()
     seconds: dict[str, list[float]] = {"none": [], "mlflow": []}
     shares: list[float] = []
     delivery: set[int] = set()
     disturbing: list[threading.Thread] = []
-    for line in process.stdout:
-        word, *more = line.split()
-        if word == "training" and Path(more[0]).name.startswith("mlflow"):
-            disturbing.append(
-                threading.Thread(target=_disturb, args=(stage, during, kills, process, delivery), daemon=True)
-            )
-            disturbing[-1].start()
-        elif word == "seconds":
-            seconds[more[0]].append(float(more[1]))
-            shares += [float(more[2])] if more[2] != "-" else []
-    process.wait()
+    with open(output.fileno(), closefd=False) as lines:
+        for line in lines:
+            word, *more = line.split()
+            if word == "training" and Path(more[0]).name.startswith("mlflow"):
+                disturbing.append(
+                    threading.Thread(
+                        target=_disturb, args=(stage, during, kills, process, delivery), daemon=True
+                    )
+                )
+                disturbing[-1].start()
+            elif word == "seconds":
+                seconds[more[0]].append(float(more[1]))
+                shares += [float(more[2])] if more[2] != "-" else []
+    process.join()
+    output.close()
     for one in disturbing:  # one may be at starting the server again
         one.join(60.0)
     _wait_for(delivery)
@@ -242,7 +198,7 @@ def _disturb(
     stage: Stage,
     during: Callable[[Stage], None] | None,
     kills: str,
-    trainer: subprocess.Popen,
+    trainer: subprocesses.Forked,
     delivery: set[int],
 ) -> None:
     time.sleep(4.0 if kills or during else 1.0)
@@ -252,7 +208,7 @@ def _disturb(
             for pid in children:
                 os.kill(pid, signal.SIGKILL)
         elif kills.startswith("training"):
-            trainer.kill()
+            trainer.signal(signal.SIGKILL)
     if during is not None:
         during(stage)
 
@@ -323,7 +279,9 @@ def verdict(good: bool) -> str:
 def main() -> int:
     """Print a row for each fault, and whether the goals are reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two short runs of each: no slowdown")
+    parser.add_argument(
+        "--quick", action="store_true", help="two short runs of each, two faults at a time: no slowdown"
+    )
     parser.add_argument(
         "--epochs", type=options.at_least(1), default=40, help="some twenty seconds of training"
     )
@@ -355,13 +313,26 @@ def main() -> int:
         if arguments.store == "postgres":
             database = servers.Postgres(servers.postgres_programs()).create()
             stack.callback(database.remove)
-        stage = Stage(Path(folder), database)
-        stack.callback(stage.close)
+        lanes = 2 if arguments.quick and database is None else 1
+        turns = ["mlflow"] if arguments.quick else ["none", "mlflow"]
+        stages: queue.Queue[Stage] = queue.Queue()
+        for lane in range(lanes):
+            # The server steps aside where a slowdown is measured.
+            stages.put(stage := Stage(Path(folder) / f"server{lane}", database, aside=not arguments.quick))
+            stack.callback(stage.close)
+
+        def measured(place: tuple[int, str]) -> dict[str, Any]:
+            stage = stages.get()
+            try:
+                return measure(place[1], stage, Path(folder) / str(place[0]), settings, epochs, turns)
+            finally:
+                stages.put(stage)
+
+        pool = stack.enter_context(ThreadPoolExecutor(lanes))
         print(
             f"{'fault':<34}{'written':>9}{'in MLflow':>11}{'lost':>6}{'doubled':>9}{'slowdown':>16}{'delivery':>10}  (training)"
         )
-        for i, name in enumerate(names):
-            row = measure(name, stage, Path(folder) / str(i), settings, epochs)
+        for name, row in zip(names, pool.map(measured, enumerate(names)), strict=True):
             rows.append(row)
             slow = "" if row["slowdown"] is None else f"{row['slowdown']:+.1%}"
             slow += f" ± {row['error']:.1%}" if row.get("error") is not None else ""

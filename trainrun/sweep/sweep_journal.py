@@ -51,10 +51,11 @@ class Parent:
         from trainrun.artifacts import environment
 
         self.sweep_dir, self.settings = sweep_dir, settings
-        self._over = list(done)
-        self._states = Counter(t.status for t in done)
-        self._best: Trial | None = None
         earlier = _earlier_records(sweep_dir)
+        recorded = {r.get("trial") for r in earlier if r["kind"] == "metrics"}
+        self._over = [t for t in done if t.number in recorded]
+        self._states = Counter(t.status for t in self._over)
+        self._best: Trial | None = None
         self._step = sum(r["kind"] == "metrics" for r in earlier)
         self._book = Recorder(
             sweep_dir, TrackingSettings.of(settings["tracking"]), settings.get("name") or sweep_dir.name
@@ -73,6 +74,9 @@ class Parent:
             # A text, not a point of training: nothing that was recorded is superseded.
             **({"resumed_from": f"{len(done)} trials that have ended"} if earlier else {}),
         )
+        for trial in done:  # those that ended when the process of the sweep was gone
+            if trial.number not in recorded:
+                self.ended(trial)
 
     def ended(self, trial: Trial) -> None:
         """Record how a trial has ended."""
