@@ -180,17 +180,17 @@ def measure(
     written, delivered, lost, doubled = (0, 0, 0, 0) if name == CONTROL else count(stage, runs)
     # The first of each is for warming up.
     without, with_it = seconds["none"][1:], seconds["mlflow"][1:]
-    turns = [sum(with_it[i : i + 2]) / sum(without[i : i + 2]) - 1 for i in range(0, len(without) - 1, 2)]
+    slowed = [sum(with_it[i : i + 2]) / sum(without[i : i + 2]) - 1 for i in range(0, len(without) - 1, 2)]
     return {
         "written": written,
         "in MLflow": delivered,
         "lost": lost,
         "doubled": doubled,
-        "slowdown": statistics.mean(turns) if turns else None,
+        "slowdown": statistics.mean(slowed) if slowed else None,
         # Without that of the first run, in which the process imports MLflow.
-        "share": statistics.median(shares[1:]) if turns and shares[1:] else None,
-        "error": statistics.stdev(turns) / len(turns) ** 0.5 if len(turns) > 1 else None,
-        "seconds": statistics.median(without) if turns else None,
+        "share": statistics.median(shares[1:]) if slowed and shares[1:] else None,
+        "error": statistics.stdev(slowed) / len(slowed) ** 0.5 if len(slowed) > 1 else None,
+        "seconds": statistics.median(without) if slowed else None,
     }
 
 

@@ -87,15 +87,12 @@ class Campaign:
         subprocesses.fork_server()
         uri = f"sqlite:///{self.folder}/mlflow.db"
         subprocess.run([sys.executable, "-P", "-c", STORE, uri], check=True, capture_output=True)
-        for subject in subjects:
-            began = time.monotonic()
-            self._lives[subject.name] = self._undisturbed(subject)
-            lengths = ", ".join(
-                f"{s} {t:.1f}" for s, t in zip(subject.stages, self._lives[subject.name][1], strict=True)
-            )
-            print(
-                f"an undisturbed {subject.name}, {time.monotonic() - began:.0f} s; seconds of its stages: {lengths}"
-            )
+        with ThreadPoolExecutor(len(subjects)) as pool:
+            lives = list(pool.map(self._undisturbed, subjects))
+        for subject, (reference, lengths) in zip(subjects, lives, strict=True):
+            self._lives[subject.name] = reference, lengths
+            stages = ", ".join(f"{s} {t:.1f}" for s, t in zip(subject.stages, lengths, strict=True))
+            print(f"an undisturbed {subject.name}, seconds of its stages: {stages}")
 
     def _undisturbed(self, subject: Subject) -> tuple[Reference, list[float]]:
         scene = Scene(

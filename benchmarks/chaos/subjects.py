@@ -80,8 +80,7 @@ RUN = Subject(
 )  # fmt: skip
 SWEEP = Subject(
     "sweep",
-    ("-m", *_SHARED, "optimizer.learning_rate=0.001,0.003,0.01", "model.dropout=0.1,0.3", "hydra.launcher.n_jobs=2", "artifacts.plots=false",
-     "artifacts.report=false"),
+    ("-m", *_SHARED, "optimizer.learning_rate=0.001,0.003,0.01", "model.dropout=0.1,0.3", "hydra.launcher.n_jobs=2", "artifacts.report=false"),
     ("resume", "last", "retry=failed"),
     ("start", "its record", "first trial", "second and third trial", "last trials", "ranking", "pictures", "delivery"),
     _stage_of_sweep,

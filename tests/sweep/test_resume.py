@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -14,7 +15,7 @@ from trainrun.cli import main
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import override_grammar, sweep_additions
 from trainrun.sweep import sweep_record
-from trainrun.tracking import journal, lease
+from trainrun.tracking import journal, lease, status
 from trainrun.util.file_lock import FileLock
 
 RATES = "optimizer.learning_rate=1e-2,1e-3"
@@ -52,6 +53,21 @@ def test_new_points_get_new_numbers_in_the_same_directory(swept):
     done = trainrun(swept, "-m", *line)
     assert done.returncode == 0 and "is finished" in done.stdout
     assert sorted(summaries(sweep)) == [*sorted(after), first + 1]
+
+
+@pytest.mark.slow
+def test_a_copied_sweep_and_its_trials_become_runs_of_their_own(swept, tmp_path, monkeypatch):
+    before = {p: p.read_bytes() for p in swept.rglob("*.jsonl")}
+    shutil.copytree(swept, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert main(["resume", "last"]) == 0
+    sweep_dir = only_sweep(tmp_path / "copy")
+    originals = {p.parent: journal.last(p)[0].get("copied_from") for p in sweep_dir.rglob(status.JOURNAL)}
+    assert (
+        originals == {p: str(swept / p.relative_to(tmp_path / "copy")) for p in originals}
+        and len(originals) > 2
+    )
+    assert {p: p.read_bytes() for p in swept.rglob("*.jsonl")} == before
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ import pytest
 from sweeping import begun, only_sweep, trainrun, wait_for
 
 from trainrun.cli import main
+from trainrun.sweep import sweep_journal
+from trainrun.sweep.trial import Trial
 from trainrun.tracking import find, journal, status
 from trainrun.tracking.delivery import state
 
@@ -246,3 +248,33 @@ def test_only_a_trial_belongs_to_a_sweep(tmp_path):
     assert find.sweep_of(folder / "3") is None, "a sweep of before it had a record of its own"
     (folder / "journal.jsonl").write_text("")
     assert find.sweep_of(folder / "3") == folder and find.sweep_of(folder) is None
+
+
+def test_trials_that_ended_without_their_sweep_are_in_its_record_when_it_is_resumed(tmp_path):
+    trials = [
+        Trial(i, [f"seed={i}"], [f"seed={i}"], tmp_path / str(i), {}, "FINISHED", metrics={"loss": 2.0 - i})
+        for i in (0, 1)
+    ]
+    settings = {
+        "tracking": {"name": "none"},
+        "varying": {"seed"},
+        "command": ["trainrun", "-m"],
+        "objective": "loss",
+        "direction": "minimize",
+    }
+    for done, ended in (
+        ((), trials[:1]),
+        (trials, ()),
+        (trials, ()),
+    ):  # the second trial saves itself after the sweep was killed
+        with sweep_journal.of(tmp_path, settings, 2, 1, done) as book:
+            for trial in ended:
+                book.ended(trial)
+            book.end(None, None)
+    records = journal.read(tmp_path / "journal.jsonl").records
+    results = [
+        (r["trial"], r["metrics"]["trial_loss"], r["metrics"]["best_loss"], r["metrics"]["trials_finished"])
+        for r in records
+        if r["kind"] == "metrics"
+    ]
+    assert results == [(0, 2.0, 2.0, 1.0), (1, 1.0, 1.0, 2.0)]

@@ -65,6 +65,9 @@ def test_a_copy_is_sent_as_a_run_of_its_own_and_the_original_is_left_alone(tmp_p
     assert state.run_id(run_dir) != state.run_id(run_dir.parent / "two")
     assert main(["sync", "--all"]) == 0
     assert len(runs_in(project / "mlflow.db")[0]) == 2 and content(run_dir) == before
+    shutil.copytree(run_dir, run_dir.parent / "three")
+    assert main(["resume", "three"]) == 0  # it is finished, and its original wholly delivered
+    assert len(runs_in(project / "mlflow.db")[0]) == 3 and content(run_dir) == before
     # A copied project: its own database, and its own folder of files.
     original = content(project)
     monkeypatch.chdir(tmp_path / "b")
@@ -107,7 +110,15 @@ def test_last_is_the_run_that_began_last_whatever_the_clocks_said(tmp_path, monk
     for name, ahead in (("first", 0.0), ("ahead", 1e9), ("newest", 0.0)):
         monkeypatch.setattr(time, "time", lambda ahead=ahead: clock() + ahead)
         record(tmp_path, name, monkeypatch=monkeypatch)
-    assert find.run("last").name == "newest"
+    assert find.run("last").name == "newest" and find.newest().name == "newest"
+    sweep_dir = tmp_path / "outputs" / "sweeps" / "killed_before_its_first_trial"
+    sweep_dir.mkdir(parents=True)
+    (sweep_dir / find.SWEEP).write_text("{}")
+    recorder = Recorder(sweep_dir)
+    recorder.start(run_id="s", config={})
+    recorder.end("KILLED")
+    assert find.newest() == find.sweep("last") == Path("outputs/sweeps", sweep_dir.name)
+    shutil.rmtree(sweep_dir)
     (tmp_path / "outputs" / find.ORDER).unlink()  # it is made anew, from what the runs say
     record(tmp_path, "after", monkeypatch=monkeypatch)
     assert find.run("last").name == "after"

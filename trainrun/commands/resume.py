@@ -63,13 +63,15 @@ def main(argv: Sequence[str]) -> int:
 def _send_owed(run_dir: Path, now: RunStatus) -> int:
     """Deliver what a run's trackers do not have: its process may have been killed, with its delivery, after its end."""
     from trainrun.commands import sync
-    from trainrun.tracking import trackers
+    from trainrun.tracking import origin, trackers
     from trainrun.tracking.delivery import state
     from trainrun.tracking.delivery.sync import Where
 
     count = len(trackers.recorded(now.past["start"]))
     entries = state.latest(run_dir)
-    if any(e.get("deleted") for e in entries) or not state.unsent_of(run_dir, count, now.records):
+    if any(e.get("deleted") for e in entries) or not (
+        state.unsent_of(run_dir, count, now.records) or (count and origin.original(run_dir))
+    ):
         return 0
     timeout = float((now.past["start"].get("config") or {}).get("tracking", {}).get("timeout", 30.0))
     return sync.deliver(sync.with_sweeps([run_dir]), Where(), timeout, named=False)
@@ -79,7 +81,9 @@ def _sweep(word: str) -> Path | None:
     """Return the sweep of a directory or id, or the sweep that the last run belongs to; None for a run."""
     from trainrun.tracking import find
 
-    return find.sweep_named(str(find.run(word).parent) if word == find.LATEST else word)
+    if word != find.LATEST or (last := find.newest()) is None:
+        return find.sweep_named(word)
+    return find.sweep_named(str(last)) or find.sweep_named(str(last.parent))
 
 
 def go_on(

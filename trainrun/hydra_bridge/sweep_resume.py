@@ -63,10 +63,20 @@ def go_on(
         if (folder := origin.workplace(sweep_dir, born)) is not None:
             os.chdir(folder)
         trials = _settled(sweep_dir, shlex.join(command), take_over)
+        _adopt(sweep_dir, trials)
         # New points are composed from the sweep's copies, as the earlier ones: points of a sweep differ by their overrides only.
         with snapshot.of(sweep_dir, settings).used():
             settings, new = _extended(settings, request, trials)
             return _run(sweep_dir, settings, request, trials, new, command, take_over)
+
+
+def _adopt(sweep_dir: Path, trials: Sequence[Trial]) -> None:
+    """Turn a copied sweep and its trials into separate runs, before any of them is delivered."""
+    if (original := origin.adopt_idle(sweep_dir)) is not None:
+        console.warn(f"{sweep_dir} is a copy of {original}; it goes on as a run of its own.")
+    for trial in trials:
+        if (trial.run_dir / status.JOURNAL).is_file():
+            origin.adopt_idle(trial.run_dir)
 
 
 def _settled(sweep_dir: Path, command: str, take_over: bool) -> list[Trial]:

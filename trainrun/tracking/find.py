@@ -67,7 +67,7 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     """Return the directory of a sweep.
 
     Args:
-        word: a path; the name of a directory below `outputs`; or ``last``, the one whose trial began last.
+        word: a path; the name of a directory below `outputs`; or ``last``, the one that began last, or whose trial did.
         outputs: where sweeps are.
 
     Raises:
@@ -79,12 +79,18 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     if word == LATEST and folders:
         return max(
             folders,
-            key=lambda f: max(map(_began, (p.parent for p in f.glob(f"*/{JOURNAL}"))), default=(0, 0.0, "")),
+            key=lambda f: max(map(_began, (f, *(p.parent for p in f.glob(f"*/{JOURNAL}"))))),
         )
     raise UserError(
         f"no sweep {word!r}: expected a sweep's directory or {LATEST}; there are {len(folders)} sweeps below {outputs}/."
         + did_you_mean(word, [LATEST, *(p.name for p in folders)])
     )
+
+
+def newest(outputs: str | Path = OUTPUTS) -> Path | None:
+    """Return the directory of the run or sweep that began last; a sweep only if none of its trials has begun. None: there is none."""
+    recorded = (p for p in sweeps(outputs) if os.path.isfile(p / JOURNAL))
+    return max((*sorted(run_dirs(outputs)), *recorded), key=_began, default=None)
 
 
 def sweep_named(word: str, outputs: str | Path = OUTPUTS) -> Path | None:

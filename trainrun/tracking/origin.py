@@ -12,6 +12,7 @@ from trainrun.errors import UserError
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery import state
 from trainrun.util import paths
+from trainrun.util.file_lock import FileLock
 
 EVENT = "copied"  # journal event that turns a copy into a separate run
 SQLITE = "sqlite:///"
@@ -28,17 +29,14 @@ def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
     return not isinstance(home, str) or _same(Path(home), run_dir)
 
 
-def adopt(run_dir: Path) -> str | None:
-    """Turn a copy into a separate run: record that in its journal, and discard the original's delivery state.
+def original(run_dir: Path) -> str | None:
+    """Return the directory of the run that this one is a copy of; None: it is no copy, or has become a run of its own.
 
-    A run outside the directory of its start record is a copy if a run in that directory begins with the same record. Otherwise
-    it was moved, and stays the same run. The caller holds the run's lock.
+    A run that lies elsewhere than where it was born is a copy if the one at its birthplace begins with the same record. Otherwise
+    it was moved, and stays what it is.
 
     Args:
         run_dir: its directory.
-
-    Returns:
-        The original's directory; None if it is no copy, or was turned into a separate run before.
     """
     path = run_dir / status.JOURNAL
     if at_home(run_dir, journal.first(path)):
@@ -48,15 +46,30 @@ def adopt(run_dir: Path) -> str | None:
     if at_home(run_dir, born):
         return None
     theirs, ours = (_first_line(folder / status.JOURNAL) for folder in (Path(born["run_dir"]), run_dir))
-    if not theirs or theirs != ours:
+    return born["run_dir"] if theirs and theirs == ours else None
+
+
+def adopt(run_dir: Path) -> str | None:
+    """Make a run of its own out of a copy: its journal says so, and nothing that trackers know of the original counts for it.
+
+    The caller has the run's lock.
+
+    Args:
+        run_dir: its directory.
+
+    Returns:
+        See `original`.
+    """
+    copied_from = original(run_dir)
+    if copied_from is None:
         return None
-    book = journal.Journal(path)
+    book = journal.Journal(run_dir / status.JOURNAL)
     try:
         home = str(run_dir.absolute())
         book.write(
             "event",
             event=EVENT,
-            copied_from=born["run_dir"],
+            copied_from=copied_from,
             run_id=run_dir.absolute().name,
             run_dir=home,
             copy=secrets.token_hex(8),
@@ -64,7 +77,18 @@ def adopt(run_dir: Path) -> str | None:
     finally:
         book.close()
     (run_dir / state.FILE).unlink(missing_ok=True)
-    return born["run_dir"]
+    return copied_from
+
+
+def adopt_idle(run_dir: Path) -> str | None:
+    """Do as `adopt` with the run's lock, unless another process has that: it is delivering the run, and adopts it first."""
+    lock = FileLock(run_dir / state.LOCK)
+    if original(run_dir) is None or not lock.acquire():
+        return None
+    try:
+        return adopt(run_dir)
+    finally:
+        lock.release()
 
 
 def _is_copy(record: Mapping[str, Any]) -> bool:

@@ -156,7 +156,7 @@ def _contents(file: Path) -> tuple[set[str], int]:
 def _move_files(file: Path) -> None:
     """Update the artifact locations of a database that was copied or moved: its artifact folder lies beside it.
 
-    Runs whose artifacts were copied along get their new location.
+    Runs whose artifacts were copied along, or which have none in the former location, get their new one.
     """
     here = file.parent.resolve() / ARTIFACTS
     with contextlib.closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as database:
@@ -185,7 +185,10 @@ def _move_files(file: Path) -> None:
                     )
                     for row, address in rows.fetchall():
                         rest = str(address).removeprefix(f"{location}/")
-                        if rest != address and (here / folder.name / unquote(rest)).exists():
+                        if rest != address and (
+                            (here / folder.name / unquote(rest)).exists()
+                            or not (folder / unquote(rest)).exists()
+                        ):
                             database.execute(
                                 f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (f"{new}/{rest}", row)
                             )
