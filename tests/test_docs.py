@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyarrow import csv, parquet
 
 from trainrun.cli import main
@@ -61,6 +62,12 @@ def reader_folder(inside, monkeypatch):
     for name in ("houses.csv", "parts/a.csv"):
         (inside / name).write_text(f"rooms,city,price\n{rows}\n")
     parquet.write_table(csv.read_csv(inside / "houses.csv"), inside / "houses.parquet")
+    for name in ("cats", "dogs"):
+        (inside / "photos" / name).mkdir(parents=True)
+        for i in range(30):
+            Image.new("RGB", (8, 8)).save(inside / "photos" / name / f"{i}.png")
+    ages = "\n".join(f"photos/cats/{i % 30}.png,{i}.5" for i in range(60))
+    (inside / "labels.csv").write_text(f"file,age\n{ages}\n")
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)

@@ -35,6 +35,7 @@ NEEDS = {
     "callback/tensorboard": None,  # the package tensorboard
     "data/csv": None,  # files: tests/data
     "data/feather": None,
+    "data/image_folder": None,
     "data/python": None,  # a function: tests/data/test_python.py
     "data/parquet": None,
     "data/npz": None,

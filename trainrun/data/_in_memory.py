@@ -64,14 +64,23 @@ class MemorySource:
         name: of the dataset.
         table: the rows.
         is_small: whether the preflight check reads it.
+        own_files: the parts that have files of their own: ``validation``, ``test``.
+        part_sizes: rows of the training part and of those with files of their own, one after another; empty: all are training rows.
     """
 
     typed = True
-    own_files = ()
 
-    def __init__(self, name: str, table: pa.Table, is_small: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        table: pa.Table,
+        is_small: bool = False,
+        own_files: Sequence[str] = (),
+        part_sizes: Sequence[int] = (),
+    ) -> None:
         self.name, self.header, self._table = name, list(table.schema.names), table
-        self.is_small = is_small
+        self.is_small, self.own_files = is_small, own_files
+        self._part_sizes = part_sizes or (table.num_rows,)
 
     def understood(self) -> str:
         return ""
@@ -85,7 +94,7 @@ class MemorySource:
     def file_parts(self) -> np.ndarray:
         import numpy as np
 
-        return np.zeros(self._table.num_rows, "int64")
+        return np.repeat(np.arange(len(self._part_sizes)), self._part_sizes)
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         return {row: f"row {row + 1}" for row in rows}

@@ -139,9 +139,14 @@ def describe(
 
 
 def open_source(
-    paths: Sequence[str | None], delimiter: str | None, encoding: str | None
+    paths: Sequence[str | None], delimiter: str | None = None, encoding: str | None = None
 ) -> tuple[CsvSource | None, list[Fault]]:
-    """Return the table of paths as typed, of training, validation and test rows, or its faults."""
+    """Return the table of paths as typed, or its faults.
+
+    Args:
+        paths: of training, validation and test rows.
+        delimiter, encoding: as in `csv`.
+    """
     file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
     # A shell hands over a tab as backslash and t.
     separator = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)

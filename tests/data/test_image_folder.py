@@ -1,0 +1,144 @@
+"""Images in folders or named by a table, against Pillow and Keras' own layers."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import trainrun
+from trainrun.data.image_folder import describe
+from trainrun.errors import UserError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def photos(inside):
+    """Three classes of twelve pictures, each of one size; `photos/cats/deep/` belongs to the cats."""
+    for c, name in enumerate(("cats", "dogs", "none")):
+        for i in range(12):
+            folder = inside / "photos" / name / ("deep" if i % 2 else "")
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = RNG.integers(80 * c, 80 * c + 80, (20, 30, 3), dtype="uint8")
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+    (inside / "photos" / "cats" / "Thumbs.db").write_text("no image")
+    return inside / "photos"
+
+
+def load(**arguments):
+    return trainrun.build("data", "image_folder", **arguments)
+
+
+def pixels(*parts):
+    return np.concatenate([np.asarray(part.x) for part in parts if part is not None])
+
+
+def test_each_folder_is_a_class_and_pixels_are_those_of_the_files(photos):
+    data, known = load(path=str(photos)), describe(path=str(photos))
+    assert data.target.classes == known.class_names == ("cats", "dogs", "none")
+    assert (data.inputs[0].shape, data.inputs[0].kind) == ((20, 30, 3), "image")
+    assert len(data.train) == known.examples
+    expected = [np.asarray(Image.open(p), "float64") / 255 for p in photos.rglob("*.png")]
+    assert np.sort(pixels(data.train, data.validation, data.test).ravel()) == pytest.approx(
+        np.sort(np.ravel(expected)), abs=1e-6
+    )
+    # Each class has its own range of brightness.
+    assert ((data.test.x.mean(axis=(1, 2, 3)) * 255 // 80) == data.test.y).all()
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_images_are_resized_as_by_keras(photos, resize):
+    data = load(path=str(photos), size=[8, 10], resize=resize, validation=0, test=0)
+    options = {"crop_to_aspect_ratio": resize == "crop", "pad_to_aspect_ratio": resize == "pad"}
+    layer = keras.layers.Resizing(8, 10, antialias=True, **options)
+    for value, path in zip(data.train.x, sorted(photos.rglob("*.png"), key=str), strict=True):
+        expected = np.round(layer(np.asarray(Image.open(path), "float32")[None]))[0] / 255
+        assert value == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (4, "RGBA")])
+def test_channels(photos, channels, mode):
+    data = load(path=str(photos), channels=channels, validation=0, test=0)
+    first = np.asarray(Image.open(min(photos.rglob("*.png"), key=str)).convert(mode)).reshape(
+        20, 30, channels
+    )
+    assert data.train.x[0] == pytest.approx(first / 255, abs=1e-6)
+
+
+def test_images_are_decoded_once_until_their_content_changes(photos, monkeypatch):
+    first = load(path=str(photos), size=8).digest()
+    cache = [*photos.parent.glob("outputs/.cache/images/*.npy")]
+    assert len(cache) == 1
+    moved = photos.rename(photos.parent / "moved")
+    assert load(path=str(moved), size=8).digest() == first
+    assert [*photos.parent.glob("outputs/.cache/images/*.npy")] == cache
+    Image.new("RGB", (9, 9)).save(moved / "cats" / "0.png")
+    assert load(path=str(moved), size=8).digest() != first
+
+
+def test_a_table_names_images_and_numbers(photos):
+    rows = [(p.relative_to(photos.parent), i) for i, p in enumerate(sorted(photos.rglob("*.png"), key=str))]
+    table = photos.parent / "ages.csv"
+    table.write_text("file,age\n" + "".join(f"{p},{i + 0.5}\n" for p, i in rows))
+    data = load(path=str(table), image="file", target="age", validation=0, test=0)
+    assert (data.task, data.train.y.ravel().tolist()) == ("regression", [i + 0.5 for _, i in rows])
+    assert data.train.x[3] == pytest.approx(
+        np.asarray(Image.open(photos.parent / rows[3][0])) / 255, abs=1e-6
+    )
+
+
+def test_parts_of_their_own(photos):
+    held_out = photos.parent / "held_out" / "dogs"
+    held_out.mkdir(parents=True)
+    (photos / "dogs" / "0.png").rename(held_out / "0.png")
+    (held_out.parent / "cats").mkdir()
+    (photos / "cats" / "0.png").rename(held_out.parent / "cats" / "0.png")
+    data = load(path=str(photos), test_path=str(held_out.parent))
+    assert (len(data.test), data.test.y.tolist()) == (2, [0, 1])
+    assert len(data.train) + len(data.validation) == 34
+
+
+def test_photographs_are_turned_as_the_camera_says(photos):
+    picture = Image.fromarray(RNG.integers(0, 256, (30, 20, 3), dtype="uint8"))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(photos / "cats" / "0.png", exif=exif)
+    data = load(path=str(photos), validation=0, test=0)
+    assert data.train.x[0] == pytest.approx(np.rot90(np.asarray(picture), -1) / 255, abs=1e-6)
+
+
+def remove(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "message"),
+    [
+        (lambda p: (p / "cats" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n123"), {"size": 8}, "cats/0.png cannot be read as an image"),
+        (lambda p: (p / "cats" / "0.png").write_bytes((p / "cats" / "0.png").read_bytes()[:500]), {}, "cats/0.png cannot be read"),
+        (lambda p: (p / "cats" / "0.png").write_bytes(b""), {}, "cats/0.png cannot be read as an image"),
+        (lambda p: Image.new("RGB", (9, 9)).save(p / "cats" / "0.png"), {}, r"different sizes: .*0.png 9x9 and .* 20x30 .*data.size="),
+        (lambda p: (p / "empty").mkdir(), {}, "no images in the folder empty"),
+        (lambda p: p.rename(p.parent / "x"), {}, "there is no file"),
+        (lambda p: (p / "dogs").rename(p.parent / "x") and (p / "none").rename(p.parent / "y"), {}, "has one folder, cats"),
+        (lambda p: [(p / a).rename(p / b) for a, b in (("cats", "train"), ("dogs", "test"), ("none", "val"))], {}, r"data.path=.*/train data.validation_path=.*/val data.test_path=.*/test"),
+        (lambda p: None, {"size": [8]}, r"data.size: expected height and width"),
+    ],
+)  # fmt: skip
+def test_faults_are_named(photos, spoil, arguments, message):
+    spoil(photos)
+    with pytest.raises(UserError, match=message):
+        load(path=str(photos), **arguments)
+    assert not [*photos.parent.rglob("*.npy")]
+
+
+def test_the_preflight_finds_sizes_and_files_that_a_table_names_and_that_are_not(photos):
+    Image.new("RGB", (9, 9)).save(photos / "cats" / "0.png")
+    assert [key for key, _ in describe(path=str(photos)).problems] == ["size"]
+    (photos / "t.csv").write_text(
+        "file,kind\n" + "".join(f"{n}/2.png,{n}\n" * 9 for n in ("cats", "dogs")) + "a.png,cats\n"
+    )
+    (fault,) = describe(path=str(photos / "t.csv"), image="file", target="kind", size=8).problems
+    assert fault[1].startswith("there is no image") and fault[1].endswith("a.png.")

@@ -1,0 +1,89 @@
+"""A folder for each class, `photos/cats/1.jpg`, as a table of two columns: the file and its class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun.data._in_memory import MemorySource
+from trainrun.data._table_files import NAMED
+from trainrun.data._table_settings import Fault, listed
+from trainrun.data._table_split import PART_NAMES
+from trainrun.util import paths
+
+# The columns of the table.
+FILE, CLASS = "file", "class"
+# Parts in the order of the paths -> argument.
+ARGUMENTS = ("path", "validation_path", "test_path")
+
+
+def open_source(
+    folders: Sequence[str | None], endings: Sequence[str], what: str
+) -> tuple[MemorySource | None, list[Fault]]:
+    """Return the table of the files in the folders of classes, sorted by name, or its faults.
+
+    Args:
+        folders: of the training, validation and test part as typed; None: no folder of its own.
+        endings: of the files that count, in lower case.
+        what: the files, for messages (``images``).
+    """
+    import pyarrow as pa
+
+    files: list[str] = []
+    classes: list[str] = []
+    sizes, known, faults = [0, 0, 0], set(), []
+    for part, (argument, folder) in enumerate(zip(ARGUMENTS, folders, strict=True)):
+        if folder is None:
+            continue
+        by_class, fault = _scanned(paths.expanded(folder), endings, what)
+        known = known or set(by_class)
+        if not fault and (new := sorted(set(by_class) - known)):
+            fault = f"the classes {listed(new)} have no folder in {folders[0]}, so they cannot be learnt."
+        if fault:
+            faults.append((argument, fault))
+        for name, of_class in by_class.items():
+            files += of_class
+            classes += [name] * len(of_class)
+            sizes[part] += len(of_class)
+    if faults:
+        return None, faults[:NAMED]
+    table = pa.table({FILE: pa.array(files, pa.string()), CLASS: pa.array(classes, pa.string())})
+    own = [
+        argument.removesuffix("_path")
+        for argument, folder in zip(ARGUMENTS[1:], folders[1:], strict=True)
+        if folder is not None
+    ]
+    return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes), []
+
+
+def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, list[str]], str | None]:
+    """Return the files of each class, and what is wrong with the folder."""
+    try:
+        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+    except OSError as error:
+        return {}, f"the folder {root} cannot be read: {error.strerror}."
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    names = [entry.name for entry in folders]
+    if names and {name.lower() for name in names} <= set(PART_NAMES):
+        of_part = {PART_NAMES[name.lower()]: root / name for name in names}
+        typed = " ".join(f"data.{ARGUMENTS[part]}={folder}" for part, folder in sorted(of_part.items()))
+        return {}, f"the folder {root} has folders of parts, {', '.join(names)}. Name each: {typed}."
+    if len(folders) < 2:
+        has = f"one folder, {names[0]}" if folders else "no folders"
+        return {}, f"expected a folder for each class, with {what} in it; {root} has {has}."
+    by_class = {entry.name: _files(entry.path, tuple(endings)) for entry in folders}
+    if empty := [name for name, files in by_class.items() if not files]:
+        message = f"no {what} in the folder {listed(empty)} of {root}; they end in {', '.join(endings)}. Remove it, or fill it."
+        return by_class, message
+    return by_class, None
+
+
+def _files(folder: str, endings: tuple[str, ...]) -> list[str]:
+    """Return the files below a folder, sorted by path; hidden ones are left out."""
+    return sorted(
+        os.path.join(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(endings) and not name.startswith(".")
+    )

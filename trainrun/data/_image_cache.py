@@ -1,0 +1,252 @@
+"""Images decoded in parallel, once, into a file of one array that runs map into memory; it is found by the images' content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data._mapped import Mapped
+from trainrun.errors import Problem, UserError
+from trainrun.ui.counter import counted
+from trainrun.util import paths
+from trainrun.util.file_lock import FileLock
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Below the folder that runs are recorded in.
+FOLDER = Path("outputs", ".cache", "images")
+# Part of the key: the next number, if what is stored for an image changes.
+VERSION = 1
+# A file that unpacks to more pixels is refused.
+MAX_PIXELS = 100_000_000
+# Seconds that another process may take to decode the same images.
+PATIENCE_S = 24 * 3600.0
+# Faulty files that are named.
+NAMED = 10
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """What an image is made to be.
+
+    Args:
+        size: height and width in pixels; None: all images have one size.
+        channels: 1 (grey), 3 or 4 (with transparency).
+        resize: ``stretch``, ``crop`` or ``pad`` to the size.
+    """
+
+    size: tuple[int, int] | None
+    channels: int
+    resize: str
+
+
+def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped, tuple[int, int]]:
+    """Return the images as rows of a mapped file, uint8 `[n, height, width, channels]`, and their size.
+
+    Args:
+        files: the images.
+        form: what they become.
+        folder: of the cache.
+
+    Raises:
+        UserError: files are no images, are damaged or of different sizes; or there is no room.
+    """
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    states = [_state(file) for file in files]
+    note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
+    try:
+        key = note.read_text(encoding="ascii")
+    except OSError:
+        key = _digest([form, *_parallel(_content, files, "reading images")])
+    path = folder / f"{key}.npy"
+    lock = FileLock(folder / f"{key}.lock")
+    lock.acquire(PATIENCE_S)
+    try:
+        if not path.is_file():
+            size = form.size or _common_size(files)
+            _decode(files, form, size, path)
+        with paths.whole(note) as new:
+            new.write_text(key, encoding="ascii")
+    finally:
+        lock.release()
+    with path.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        header = stream.tell()
+    return Mapped(path, 0, header, shape, dtype, 0), shape[1:3]
+
+
+def size_faults(files: Sequence[str]) -> list[str]:
+    """Return the message on images of different sizes, read from their headers, or nothing; a damaged one is left out.
+
+    Args:
+        files: the images to look at.
+    """
+    sizes = {size: file for file in files if (size := _size_or_none(file)) is not None}
+    if len(sizes) < 2:
+        return []
+    (first, file), (second, other) = list(sizes.items())[:2]
+    return [
+        f"the images have different sizes: {file} {first[0]}x{first[1]} and {other} {second[0]}x{second[1]} (height x width). "
+        "Name one for all: data.size=[128,128]."
+    ]
+
+
+def _common_size(files: Sequence[str]) -> tuple[int, int]:
+    """Return the size of all images.
+
+    Raises:
+        UserError: there are several, or none can be read.
+    """
+    if different := size_faults(files):
+        raise UserError(Problem("data.size", different[0]))
+    size = next((size for file in files if (size := _size_or_none(file)) is not None), None)
+    # Without one all files are damaged, and decoding them names them.
+    return size or (1, 1)
+
+
+def _size_or_none(file: str) -> tuple[int, int] | None:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # orientations on their side
+            return image.size if turned else image.size[::-1]
+    except Exception:
+        return None
+
+
+def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: Path) -> None:
+    """Write the images to a file.
+
+    Raises:
+        UserError: with the faulty files, or because there is no room.
+    """
+    import numpy as np
+
+    shape = (len(files), *size, form.channels)
+    needed = int(np.prod(shape, dtype="int64"))
+    if (free := shutil.disk_usage(path.parent).free) < needed:
+        message = f"the decoded images take {needed:,} bytes, and {path.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
+        raise UserError(Problem("data.cache", message))
+    resize = None if form.size is None else _resizing(form)
+    with paths.whole(path) as new:
+        pixels = np.lib.format.open_memmap(new, mode="w+", dtype="uint8", shape=shape)
+
+        def fill(i: int) -> str | None:
+            try:
+                image = pixels_of(files[i], form.channels)
+                pixels[i] = image if resize is None or image.shape[:2] == size else resize(image)
+            except (
+                Exception
+            ) as error:  # Pillow raises what its decoders and C libraries make of a damaged file
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                return f"{files[i]} cannot be read as an image: {first}"
+            pixels[i] = image if resize is None or image.shape[:2] == size else resize(image)
+            return None
+
+        wrong = [fault for fault in _parallel(fill, range(len(files)), "decoding images") if fault]
+        if wrong:
+            more = [f"and {len(wrong) - NAMED} more files."] if len(wrong) > NAMED else []
+            problems = [Problem("data.path", text) for text in [*wrong[:NAMED], *more]]
+            raise UserError(problems)
+        pixels.flush()
+
+
+def pixels_of(file: str, channels: int) -> np.ndarray:
+    """Return an image as uint8 `[height, width, channels]`, turned as its camera says.
+
+    Args:
+        file: the image.
+        channels: 1, 3 or 4.
+
+    Raises:
+        OSError, ValueError: it is no image, is damaged, or has too many pixels.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+        if turned.mode.startswith("I"):  # 16 bits a pixel
+            turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
+        if turned.mode == "P" and "transparency" in turned.info:
+            turned = turned.convert("RGBA")
+        array = np.asarray(turned.convert(MODES[channels]))
+    return array.reshape(*array.shape[:2], channels)
+
+
+def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from one image to one of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
+    import keras
+    import tensorflow as tf
+
+    # Not of uint8, which Keras 3.15 cannot pad.
+    layer = keras.layers.Resizing(*form.size, dtype="float32", **resizing_arguments(form.resize))
+    signature = tf.TensorSpec([1, None, None, form.channels], tf.uint8)
+
+    @tf.function(input_signature=[signature])
+    def resize(image: Any) -> Any:
+        resized = tf.round(layer(tf.cast(image, tf.float32)))
+        return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
+
+    def one(image: np.ndarray) -> np.ndarray:
+        with tf.device("cpu:0"):
+            return resize(image[None])[0].numpy()
+
+    return one
+
+
+def resizing_arguments(resize: str) -> dict[str, Any]:
+    """Return the arguments of `keras.layers.Resizing` for ``stretch``, ``crop`` or ``pad``."""
+    return {
+        "interpolation": "bilinear",
+        "antialias": True,
+        "crop_to_aspect_ratio": resize == "crop",
+        "pad_to_aspect_ratio": resize == "pad",
+    }
+
+
+def _parallel(work: Callable[[Any], Any], items: Sequence[Any], doing: str) -> list[Any]:
+    """Return the results of some work on each item, by a thread for each processor."""
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(workers) as pool:
+        results: Iterator[Any] = pool.map(work, items)
+        return [next(results) for _ in counted(items, doing)]
+
+
+def _content(file: str) -> str:
+    """Return the digest of a file's bytes; one that cannot be read has none, and is named when it is decoded."""
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _state(file: str) -> tuple[int, int]:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    sha = hashlib.sha256(f"{VERSION} {asdict(parts[0])}".encode())
+    for part in parts[1:]:
+        sha.update(repr(part).encode())
+    return sha.hexdigest()[:32]

@@ -1,0 +1,203 @@
+"""A table with one item in each row, as the path of an image or a text, and a target; or a folder for each class of items."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _arrays, _arrow_source, _class_folders, _table_examples, _table_split, csv
+from trainrun.data._named_arrays import task_of
+from trainrun.data._split import share_problems
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_examples import Examples, TableSource
+from trainrun.data._table_settings import Fault, TableSettings, listed
+from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
+from trainrun.data.lazy_array import View
+from trainrun.errors import Problem, UserError
+from trainrun.ui import console
+from trainrun.util import paths
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ItemSettings:
+    """Where the items are, and how they are divided.
+
+    Args:
+        argument: the argument that names the column of items (``image``, ``text``).
+        endings: of the files of items in folders, in lower case.
+        folders: paths of the training, validation and test part, each a table or a folder; None: no file of its own.
+        column: the column of items, as typed; None in folders.
+        table: the other columns.
+        splitting: the parts.
+        open_table: opens the paths where they are a table; None: by their ending.
+    """
+
+    argument: str
+    endings: Sequence[str]
+    folders: tuple[str | None, str | None, str | None]
+    column: Any
+    table: TableSettings
+    splitting: SplitSettings
+    open_table: Callable[[], tuple[TableSource | None, list[Fault]]] | None = None
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items that are examples, and their labels.
+
+    Args:
+        name: of the dataset.
+        values: one text for each example.
+        examples, parts: as `_table_examples.examples` and `_table_split.parts` return them.
+        settings: the table's, with its column names.
+        inferred: for `Dataset`.
+        folder: whether they are from folders of classes.
+    """
+
+    name: str
+    values: list[str]
+    examples: Examples
+    parts: Sequence[np.ndarray]
+    settings: TableSettings
+    inferred: Mapping[str, Any]
+    folder: bool
+
+
+def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
+    """Return the items, or their faults.
+
+    Args:
+        settings: where they are.
+    """
+    path = settings.folders[0]
+    folder = path is not None and paths.expanded(path).is_dir()
+    table = settings.table
+    if folder:
+        source, faults = _class_folders.open_source(
+            settings.folders, settings.endings, f"{settings.argument}s"
+        )
+        column = _class_folders.FILE
+        table = dataclasses.replace(table, target=_class_folders.CLASS, task="classification", na_values=())
+    else:
+        source, faults = (settings.open_table or (lambda: _by_ending(settings)))()
+        column = settings.column
+    faults = [*faults, *table.faults(), *share_problems(None, *_shares(settings.splitting))]
+    if source is None or faults:
+        return None, faults
+    if column is None:
+        message = (
+            f"expected the column of {settings.argument}s, got null. The file has {listed(source.header)}."
+        )
+        return None, [(settings.argument, message)]
+    table = dataclasses.replace(table, features=[column], categorical=[column], formats="plain")
+    table, faults = table.with_header(source.header)
+    faults += settings.splitting.faults(table)
+    if not faults:
+        examples, faults = _table_examples.examples(source, table)
+    if not faults:
+        parts, faults = _table_split.parts(examples, table, settings.splitting)
+    if faults:
+        renamed = {"features": settings.argument, "categorical": settings.argument}
+        return None, [(renamed.get(key, key), message) for key, message in dict.fromkeys(faults)]
+    items = examples.table.columns[table.inputs[0]]
+    inferred = {
+        "target": None if folder else table.target,
+        "split": settings.splitting.words(table, source.own_files),
+        "left_out": examples.table.rows - len(examples.keep),
+        "notices": [note for note in [source.understood()] if note],
+    }
+    values = [items.texts[code] for code in items.codes[examples.keep]]
+    return Items(source.name, values, examples, parts, table, inferred, folder), []
+
+
+def settings_of(arguments: Mapping[str, Any]) -> tuple[TableSettings, SplitSettings]:
+    """Return the settings of table and split among a dataset's arguments; the seed is 0."""
+
+    def of(settings: type) -> dict[str, Any]:
+        names = {field.name for field in dataclasses.fields(settings)}
+        return {name: value for name, value in arguments.items() if name in names}
+
+    return TableSettings(**of(TableSettings)), SplitSettings(**of(SplitSettings) | {"seed": 0})
+
+
+def description(
+    items: Items | None, splitting: SplitSettings, kind: InputKind, faults: Sequence[Fault]
+) -> Description:
+    """Return what is known before the items have become arrays.
+
+    Args:
+        items: from `read`.
+        splitting: the parts.
+        kind: of the input.
+        faults: all that is wrong.
+    """
+    if items is None or faults:
+        return Description(problems=tuple(faults))
+    target = items.examples.target
+    return Description(
+        task_of(target),
+        target.kind,
+        len(target.classes) or None,
+        None if splitting.method(items.settings) == "group" else len(items.parts[0]),
+        (kind,),
+        class_names=target.classes,
+    )
+
+
+def dataset(
+    items: Items, spec: InputSpec, x: np.ndarray | View, standardize_target: bool, record: dict[str, Any]
+) -> Dataset:
+    """Return the dataset of items that have become arrays.
+
+    Args:
+        items: from `read`.
+        spec, x: the input, in the order of the items.
+        standardize_target: as in `data.csv.csv`.
+        record: of the preprocessing.
+    """
+    examples, settings = items.examples, items.settings
+    for notice in items.inferred["notices"]:
+        console.note(notice)
+    weight = None
+    if settings.weight is not None:
+        weight = examples.table.columns[settings.weight].numbers[examples.keep]
+    made = _arrays.of_parts(
+        items.name,
+        task_of(examples.target),
+        {spec: x},
+        examples.target,
+        examples.labels,
+        items.parts,
+        standardize_target=standardize_target,
+        weight=weight,
+        preprocessing={"target": settings.target, **record},
+    )
+    return dataclasses.replace(made, inferred={**items.inferred, "notices": []})
+
+
+def raise_faults(faults: Sequence[Fault]) -> None:
+    """Raise the faults, if there are any.
+
+    Raises:
+        UserError: with all of them.
+    """
+    if faults:
+        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
+
+
+def _shares(splitting: SplitSettings) -> tuple[float, float]:
+    return splitting.validation, splitting.test
+
+
+def _by_ending(settings: ItemSettings) -> tuple[TableSource | None, list[Fault]]:
+    """Return the table of the paths, by the ending of the first one."""
+    path, *others = settings.folders
+    for kind in ("parquet", "feather"):
+        if str(path).endswith(f".{kind}"):
+            return _arrow_source.open_source(path, kind, *others)
+    return csv.open_source(settings.folders)
