@@ -7,7 +7,7 @@ Trials are a linear model on the iris data, one epoch, with everything that a tr
 - memory of the sweep's own process (RssAnon): at trial 100 (half of the trials, if there are fewer than 200), when the last
   trial begins, and at the end;
 - seconds per trial, of the first hundred (after the first two, which wait for the import) and of the last hundred;
-- the SQLite file: `PRAGMA integrity_check`, its FINISHED runs and their parent; the journals: complete ones;
+- the SQLite file when everything is delivered: `PRAGMA integrity_check`, its FINISHED runs and their parent; the complete journals;
 - the time of `trainrun runs` on the result;
 - the parts of a trial's time.
 """
@@ -139,9 +139,17 @@ def pace(sweep: Path, trials: int, rows: list[list[Any]]) -> dict[str, Any]:
 
 def healthy(folder: Path, sweep: Path, trials: int, rows: list[list[Any]]) -> dict[str, Any]:
     """Print and add to `rows` what MLflow's database and the journals have; return the goal: everything."""
+    finished_query = "select count(*) from runs where status = 'FINISHED'"
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        at_end = store.execute(finished_query).fetchone()[0] - 1
+    begin = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "trainrun", "sync"], cwd=folder, capture_output=True, check=True, timeout=600
+    )
+    waited = time.perf_counter() - begin
     with sqlite3.connect(folder / "mlflow.db") as store:
         sound = store.execute("PRAGMA integrity_check").fetchone()[0]
-        finished = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()[0]
+        finished = store.execute(finished_query).fetchone()[0]
         nested = store.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchone()[0]
         metrics = store.execute(
             "select count(*) from (select distinct run_uuid, key, step, timestamp, value from metrics)"
@@ -155,11 +163,16 @@ def healthy(folder: Path, sweep: Path, trials: int, rows: list[list[Any]]) -> di
         and whole == trials
         and metrics == values
     )
+    print(
+        f"delivery   {at_end} trials FINISHED in MLflow when the sweep ended; `trainrun sync` returned after {waited:.1f} s"
+    )
     print(f"record     SQLite {sound}, {finished - 1} trials and their parent FINISHED, {nested} nested, "
           f"{values:,} metrics, none twice; {whole} journals whole: {verdict(good)}")  # fmt: skip
     rows += [
         ["complete journals", f"{whole:,} of {trials:,}"],
-        ["trials FINISHED in MLflow when the sweep ended", f"{finished - 1:,} of {trials:,}"],
+        ["trials FINISHED in MLflow when the sweep ended", f"{at_end:,} of {trials:,}"],
+        ["after `trainrun sync`", f"{finished - 1:,} of {trials:,}"],
+        ["which returned after (s)", waited],
     ]
     return results_file.goal("records complete, none twice (1: yes)", int(good), 1, at_least=True)
 
