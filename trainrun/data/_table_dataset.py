@@ -20,6 +20,7 @@ from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.profile import TableValues, Values
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
@@ -129,6 +130,38 @@ def description(
         None if splitting.method(settings) == "group" else len(parts[0]),
         (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
         class_names=target.classes,
+    )
+
+
+def values(
+    open_source: Callable[[], tuple[TableSource | None, list[Fault]]], arguments: Mapping[str, Any]
+) -> TableValues:
+    """Return the columns of a table as they are understood; arguments as in `description`.
+
+    Raises:
+        UserError: with all faults of the table and the arguments.
+    """
+    settings = TableSettings(**_of(TableSettings, arguments))
+    source, settings, faults = _opened(open_source, settings, SplitSettings(**_of(SplitSettings, arguments)))
+    _raise(faults)
+    examples, faults = _table_examples.examples(source, settings)
+    _raise(faults)
+    keep, columns = examples.keep, {name: examples.table.columns[name] for name in settings.inputs}
+    return TableValues(
+        [
+            Values(
+                name,
+                column.kind,
+                None if column.numbers is None else column.numbers[keep],
+                None if column.numbers is not None else column.codes[keep],
+                column.texts,
+                column.is_date,
+            )
+            for name, column in columns.items()
+        ],
+        examples.labels,
+        examples.target,
+        settings.target,
     )
 
 

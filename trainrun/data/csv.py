@@ -11,6 +11,7 @@ from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import Fault, TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.profile import TableValues
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 # File extensions that are read from a folder.
@@ -136,6 +137,20 @@ def describe(
     """Return what the header tells and, of a small file, its rows; arguments as in `csv`."""
     paths = path, validation_path, test_path
     return _table_dataset.description(lambda: open_source(paths, delimiter, encoding), arguments)
+
+
+def values(
+    *,
+    path: str | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    **arguments: Any,
+) -> TableValues:
+    """Return the columns as they are understood; arguments as in `csv`."""
+    paths = path, validation_path, test_path
+    return _table_dataset.values(lambda: open_source(paths, delimiter, encoding), arguments)
 
 
 def open_source(

@@ -10,6 +10,7 @@ from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.profile import TableValues
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 
@@ -95,6 +96,21 @@ def describe(
 ) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `parquet`."""
     return _table_dataset.description(
+        lambda: _arrow_source.open_source(path, "parquet", validation_path, test_path),
+        arguments | {"na_values": na_values or ()},
+    )
+
+
+def values(
+    *,
+    path: str | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    na_values: Sequence[Name] | None = None,
+    **arguments: Any,
+) -> TableValues:
+    """Return the columns as they are understood; arguments as in `parquet`."""
+    return _table_dataset.values(
         lambda: _arrow_source.open_source(path, "parquet", validation_path, test_path),
         arguments | {"na_values": na_values or ()},
     )

@@ -1,0 +1,61 @@
+"""`trainrun data`: a page about a dataset, and the same as JSON; without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from trainrun.cli import main
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = [
+        f"{i % 7},{'' if i % 9 == 0 else 'RO'[i % 2]},2021-01-{1 + i % 28:02},{('ok', 'bad')[i % 5 == 0]}"
+        for i in range(100)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["age,city,sold,y", *rows]) + "\n")
+    return ["data=csv", f"data.path={path}", "data.target=y"]
+
+
+def test_a_table_is_shown_by_column(table, capsys):
+    assert main(["data", *table]) == 0
+    page = capsys.readouterr().out
+    lines = page.splitlines()
+    assert lines[0].startswith("data: t, 100 examples (train 60, validation 20, test 20; drawn at random)")
+    assert "classes: ok 80.0%, bad 20.0% (positive)" in lines
+    for start, inside in (
+        ("age", "0 … 3 … 6"),
+        ("city", "categories"),
+        ("sold", "2021-01-01"),
+        ("bad", "12"),
+    ):
+        assert any(line.split()[:1] == [start] and inside in line for line in lines), (start, page)
+    assert "first rows" in lines
+
+
+def test_json_has_the_same_and_nothing_else(table, capsys):
+    assert main(["data", "--json", *table]) == 0
+    content = json.loads(capsys.readouterr().out)
+    columns = {column["name"]: column for column in content["columns"]}
+    assert columns["city"]["missing"] == 12 and columns["city"]["frequent"] == {"R": 44, "O": 44}
+    assert sum(columns["age"]["histogram"]) == 100 and columns["sold"]["kind"] == "dates as year-month-day"
+    assert content["classes"]["bad"] == {"train": 12, "validation": 4, "test": 4}
+    assert content["rows"][0] == {"age": "0", "city": "", "sold": "2021-01-01", "y": "bad"}
+    assert content["overview"]["positive"] == "bad"
+
+
+def test_faults_of_the_data_are_told_and_others_are_not(table, capsys):
+    assert main(["data", *table[:2], "data.target=z"]) == 2
+    assert "data.target: the file has no column 'z'" in capsys.readouterr().err
+    assert main(["data", *table, "loss=huber"]) == 0  # it does not fit, but nothing is trained
+
+
+def test_tensorflow_is_not_loaded():
+    code = "import sys; from trainrun.cli import main; main(['data', 'data=iris']); print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False" and "petal length" in done.stdout

@@ -1,0 +1,212 @@
+"""Statistics of the columns of a dataset: range, histogram, frequent values, missing values, and how the target goes with each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _notations
+from trainrun.data.dataset import TargetSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainrun.data.dataset import Dataset
+
+# Bars of a histogram, frequent values of a category, rows that are shown.
+BARS, FREQUENT, ROWS = 12, 3, 5
+# Examples of an image, text or large array that are looked at.
+LOOKED_AT = 10_000
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of one column, of all examples.
+
+    Args:
+        name: of the column.
+        kind: in words.
+        numbers: float64 `[n]`, NaN where a value is missing; None: categories.
+        codes: int64 `[n]`, indices into `texts`, -1 where a value is missing; None: numbers.
+        texts: the categories.
+        is_date: whether the numbers are seconds since 1970.
+    """
+
+    name: str
+    kind: str
+    numbers: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    texts: Sequence[str] = ()
+    is_date: bool = False
+
+    def text(self, row: int) -> str:
+        """Return a value as text; nothing if it is missing."""
+        if self.numbers is None:
+            return self.texts[self.codes[row]] if self.codes[row] >= 0 else ""
+        value = float(self.numbers[row])
+        return "" if math.isnan(value) else _notations.date_text(value) if self.is_date else f"{value:.6g}"
+
+
+@dataclass(frozen=True)
+class TableValues:
+    """The columns of a table, of all rows that are examples, as they are understood.
+
+    Args:
+        columns: the features.
+        labels: class ids `[n]`, or numbers `[n, 1]`.
+        target: what they mean.
+        name: of the target's column.
+    """
+
+    columns: Sequence[Values]
+    labels: np.ndarray
+    target: TargetSpec
+    name: str
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the record of each column (`of_columns`)."""
+        return list(of_columns(self.columns, self.labels, self.target))
+
+    def rows(self, count: int = ROWS) -> list[dict[str, str]]:
+        """Return the first rows with their target, each value as text."""
+        if self.target.classes:
+            labels = [self.target.classes[label] for label in self.labels[:count]]
+        else:
+            labels = [f"{label[0]:.6g}" for label in self.labels[:count]]
+        return [
+            {**{column.name: column.text(row) for column in self.columns}, self.name: label}
+            for row, label in enumerate(labels)
+        ]
+
+
+def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec) -> Iterator[dict[str, Any]]:
+    """Yield a record for each column, plain values only.
+
+    Args:
+        columns: the columns.
+        labels: class ids `[n]`, or numbers `[n, 1]`; None or of another shape: nothing is said of the target.
+        target: what they mean.
+
+    Yields:
+        `name`, `kind`, `missing`, `distinct`; of numbers `least`, `median`, `largest` (of dates as texts) and `histogram` (counts in 12
+        intervals of equal width); of categories `frequent` (text -> examples); `with_target`: Pearson's correlation of two numbers, the
+        correlation ratio of a number and categories, Cramér's V of categories; None where it is undefined.
+    """
+    import numpy as np
+
+    numbers = labels[:, 0] if labels is not None and labels.ndim == 2 and labels.shape[1] == 1 else None
+    classes = labels if labels is not None and labels.ndim == 1 and target.classes else None
+    for column in columns:
+        record: dict[str, Any] = {"name": column.name, "kind": column.kind}
+        if column.numbers is None:
+            known = column.codes >= 0
+            counts = np.bincount(column.codes[known], minlength=len(column.texts))
+            order = np.argsort(-counts, kind="stable")[:FREQUENT]
+            record["frequent"] = {column.texts[i]: int(counts[i]) for i in order if counts[i]}
+            distinct, values = int((counts > 0).sum()), column.codes[known]
+        else:
+            known = ~np.isnan(column.numbers)
+            values = column.numbers[known]
+            distinct = len(np.unique(values))
+            if len(values):
+                shown = _notations.date_text if column.is_date else float
+                least, median, largest = (shown(float(f(values))) for f in (np.min, np.median, np.max))
+                record |= {"least": least, "median": median, "largest": largest}
+                record["histogram"] = np.histogram(values, BARS)[0].tolist()
+        record |= {"missing": int((~known).sum()), "distinct": distinct, "with_target": None}
+        if len(values) > 1 and (numbers is not None or classes is not None):
+            other = numbers[known] if classes is None else classes[known]
+            record["with_target"] = _association(values, column.numbers is None, other, classes is not None)
+        yield record
+
+
+def _association(a: np.ndarray, a_is_class: bool, b: np.ndarray, b_is_class: bool) -> float | None:
+    """Return how closely two columns go together, between -1 (two numbers) or 0, and 1; None if one is constant."""
+    import numpy as np
+
+    if a_is_class and b_is_class:
+        return _cramers_v(a, b)
+    if a_is_class or b_is_class:
+        return _correlation_ratio(*((a, b) if a_is_class else (b, a)))
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / math.sqrt((a * a).sum() * (b * b).sum()))
+
+
+def _correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float | None:
+    """Return the square root of the share of the variance that is between the classes."""
+    import numpy as np
+
+    numbers = numbers - numbers.mean()
+    total = float((numbers**2).sum())
+    counts = np.bincount(codes)
+    if total == 0 or (counts > 0).sum() < 2:
+        return None
+    sums = np.bincount(codes, numbers)[counts > 0]
+    return math.sqrt(min(float((sums**2 / counts[counts > 0]).sum()) / total, 1.0))
+
+
+def _cramers_v(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Reference: H. Cramér, Mathematical Methods of Statistics, 1946, section 21.9."""
+    import numpy as np
+
+    a, b = (np.unique(codes, return_inverse=True)[1] for codes in (a, b))
+    rows, columns = int(a.max()) + 1, int(b.max()) + 1
+    if min(rows, columns) < 2:
+        return None
+    # Chi-squared by the cells that are not empty: a table of all may not fit into memory.
+    cells, counts = np.unique(a * columns + b, return_counts=True)
+    totals = np.bincount(a)[cells // columns] * np.bincount(b)[cells % columns]
+    squared = float((counts**2 / totals).sum()) - 1
+    return math.sqrt(min(max(squared, 0.0) / (min(rows, columns) - 1), 1.0))
+
+
+def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
+    """Yield records as `of_columns` does, of the training part's inputs; what is no table has one record an input.
+
+    Args:
+        data: as loaded.
+    """
+    import numpy as np
+
+    inputs = data.train.x if isinstance(data.train.x, dict) else {data.inputs[0].name: data.train.x}
+    whole = data.target.kind in ("binary", "multiclass", "real") and not data.target.shape
+    labels = data.train.y if whole else None
+    standard = data.preprocessing.get("standardize") or {}
+    for spec in data.inputs:
+        x = inputs[spec.name]
+        if spec.kind == "numeric" and len(spec.shape) == 1 and len(data.features) == spec.shape[0]:
+            wide = np.asarray(x, "float64")
+            if len(standard.get("mean", ())) == spec.shape[0]:
+                wide = wide * np.asarray(standard["std"]) + np.asarray(standard["mean"])
+            columns = (Values(str(name), "numbers", wide[:, i]) for i, name in enumerate(data.features))
+            yield from of_columns(columns, labels, data.target)
+        else:
+            first = np.asarray(x[:LOOKED_AT], "float64").ravel()
+            (record,) = of_columns(
+                [Values(spec.name, f"{spec.kind} {list(spec.shape)}", first)], None, data.target
+            )
+            yield record
+
+
+def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
+    """Return class -> part -> examples; empty if the target has no classes, or one a pixel."""
+    import numpy as np
+
+    if data.target.kind not in ("binary", "multiclass") or data.target.shape or not data.target.classes:
+        return {}
+    parts = {part: split for part in ("train", "validation", "test") if (split := getattr(data, part))}
+    counts = {part: np.bincount(split.y, minlength=len(data.target.classes)) for part, split in parts.items()}
+    return {
+        name: {part: int(count[i]) for part, count in counts.items()}
+        for i, name in enumerate(data.target.classes)
+    }
+
+
+def bars(histogram: Sequence[int]) -> str:
+    """Return counts as a line of blocks."""
+    levels, most = " ▁▂▃▄▅▆▇█", max(histogram, default=0)
+    return "".join(levels[math.ceil(8 * count / most)] if count else levels[0] for count in histogram)
