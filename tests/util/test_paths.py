@@ -18,6 +18,14 @@ def test_a_file_that_replaces_another_is_not_written_through_a_link(tmp_path):
     assert (precious.read_text(), target.read_text(), target.is_symlink()) == ("mine", "ours", False)
 
 
+def test_a_pipe_is_seen_below_a_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("x")
+    assert paths.pipe_in(tmp_path) is None
+    os.mkfifo(tmp_path / "a" / "training.csv")
+    assert paths.pipe_in(tmp_path) == tmp_path / "a" / "training.csv"
+
+
 @pytest.mark.parametrize("path", ["pipe", "/dev/zero", "folder", "nothing"])
 def test_what_is_no_file_is_an_error_at_once(path, tmp_path):
     os.mkfifo(tmp_path / "pipe")

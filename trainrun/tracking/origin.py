@@ -112,11 +112,13 @@ def start_of_copy(start: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str
 
 
 def refuse_links(run_dir: Path) -> None:
-    """Refuse a directory with links that lead out of it: it may come from a stranger, and writing would follow them.
+    """Refuse a directory with links that lead out of it, or with pipes: it may come from a stranger, and writing would follow them, or wait.
 
     Raises:
-        UserError: there is such a link.
+        UserError: there is such a link or pipe.
     """
+    if (pipe := paths.pipe_in(run_dir)) is not None:
+        raise UserError(f"{pipe} is a pipe or a device, which a run would wait for. Remove it.")
     if (link := paths.link_out_of(run_dir)) is not None:
         raise UserError(
             f"{link[0]} is a link to {link[1]}, which would be written to. What a run writes is in its own directory: put a copy "

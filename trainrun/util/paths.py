@@ -67,6 +67,19 @@ def link_out_of(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
+def pipe_in(folder: Path) -> Path | None:
+    """Return a pipe, socket or device in a folder or below it, which a writer would wait for; None: there is none."""
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:  # a temporary file of another process
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                return path
+    return None
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path` to write to; it replaces `path` at the end, so readers see the old or the new file.
