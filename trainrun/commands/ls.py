@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trainrun.commands._parser import Parser
 from trainrun.config import plugins
 from trainrun.errors import UserError, did_you_mean
-from trainrun.registry import lookup, option_files
+from trainrun.registry import lookup, option_files, signatures
 from trainrun.sweep.space import samplers
 from trainrun.ui import console
 
@@ -126,7 +126,6 @@ def rows_of(group: str) -> list[list[str]]:
 
 def _first_line(component: lookup.Component) -> str:
     """Return the first line of a component's docstring, or an empty text."""
-    from trainrun.registry import signatures
 
     signature = signatures.read(component)
     return signature.doc.splitlines()[0] if signature and signature.doc else ""

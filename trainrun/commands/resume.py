@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.checkpoint.resume_point import Resume
 from trainrun.errors import Problem, UserError
+from trainrun.tracking.delivery import state
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -64,7 +66,6 @@ def _send_owed(run_dir: Path, now: RunStatus) -> int:
     """Deliver what a run's trackers do not have: its process may have been killed, with its delivery, after its end."""
     from trainrun.commands import sync
     from trainrun.tracking import origin, trackers
-    from trainrun.tracking.delivery import state
     from trainrun.tracking.delivery.sync import Where
 
     count = len(trackers.recorded(now.past["start"]))
@@ -146,7 +147,6 @@ def go_on(
                 for text in overrides
             ]
         )
-    from trainrun.checkpoint.resume_point import Resume
     from trainrun.run import runner
     from trainrun.run.context import RunContext
 

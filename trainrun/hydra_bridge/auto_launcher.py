@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import compose_cache, interpolations
 from trainrun.hydra_bridge.launcher_plugins import SweepLauncher
 from trainrun.sweep import trial
 from trainrun.sweep.launchers import launcher_settings
@@ -59,8 +60,6 @@ class AutoLauncher(SweepLauncher):
         """Return the config of a point, without making a directory; None if it cannot be composed: that trial fails when it begins."""
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
-
-        from trainrun.hydra_bridge import compose_cache, interpolations
 
         try:
             config = self._composer(overrides)

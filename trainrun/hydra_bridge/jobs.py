@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolations
 from trainrun.ui import console
+from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.sweep.loop import SweepResult
@@ -50,8 +51,6 @@ class Task:
     def __call__(self, config: Any) -> Any:
         """Run one job; a trial that fails is noted, and Hydra continues with the next one."""
         from hydra.core.hydra_config import HydraConfig
-
-        from trainrun.util import redaction
 
         hydra = HydraConfig.get()
         overrides = list(hydra.overrides.task)

@@ -17,6 +17,9 @@ from omegaconf import DictConfig, open_dict
 
 from trainrun.config.override_text import is_hydra
 from trainrun.errors import Problem, UserError
+from trainrun.hydra_bridge.compose_cache import Composer
+from trainrun.sweep.space.trial_source import Listed, Point
+from trainrun.sweep.trial import Trial
 
 if TYPE_CHECKING:
     from trainrun.hydra_bridge.jobs import Task
@@ -41,7 +44,6 @@ class SweepLauncher(Launcher):
         Args:
             task_function: gets the result of the sweep; not called, since each trial has a process of its own.
         """
-        from trainrun.hydra_bridge.compose_cache import Composer
 
         self.config, self._task = config, task_function
         self._composer = Composer(hydra_context.config_loader, config)
@@ -74,7 +76,6 @@ class SweepLauncher(Launcher):
             initial_job_idx: the number of the first.
         """
         from trainrun.hydra_bridge import hydra_files
-        from trainrun.sweep.space.trial_source import Listed, Point
 
         hydra_files.hide_secrets_in_multirun(Path(str(self.config.hydra.sweep.dir)))
         numbered = [(initial_job_idx + i, list(o)) for i, o in enumerate(job_overrides)]
@@ -128,7 +129,6 @@ class SweepLauncher(Launcher):
         from trainrun.hydra_bridge import hydra_errors
         from trainrun.run import runner
         from trainrun.sweep import sweep_record
-        from trainrun.sweep.trial import Trial
 
         try:
             config, run_dir = self._compose(number, overrides)

@@ -9,6 +9,7 @@ from typing import Any
 from trainrun.compat import omegaconf_private
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import old_arguments
+from trainrun.registry.hints import shown as _shown
 from trainrun.util import decimal_digits
 
 # Parts of Hydra's node that take any key; `hydra_node_rules` checks their content.
@@ -94,7 +95,6 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
 
 def _wrong_type(key: str, value: Any, error: Exception) -> str:
     from trainrun.config import schema
-    from trainrun.registry.hints import shown as _shown
 
     text = str(error).splitlines()[0]
     if extra := re.search(r"Key '(.*)' (?:is )?not in", text):

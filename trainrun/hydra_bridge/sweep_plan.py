@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainrun.config import override_text
 from trainrun.errors import Problem
 from trainrun.sweep.space.search_space import Space
 
@@ -106,7 +107,6 @@ def _settings(
 
 def _replicates(seeds: int | None, config: Any, own: Sequence[str]) -> dict[str, int | None]:
     """Return the numbers of seeds and folds of each setting; folds that the sweep varies itself are not repeated."""
-    from trainrun.config import override_text
     from trainrun.hydra_bridge import sweep_settings
 
     varied = any(override_text.key(o) == "data.fold" for o in own)

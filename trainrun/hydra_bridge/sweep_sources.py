@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import hints, option_files
+from trainrun.sweep.space import samplers
+from trainrun.sweep.space.random_search import Drawn
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -99,8 +101,6 @@ def points(
         existing = sweep_record.read(sweep_dir)["points"] if (sweep_dir / sweep_record.FILE).is_file() else []
 
     if spec["name"] == RANDOM:
-        from trainrun.sweep.space.random_search import Drawn
-
         source = Drawn(search_space, settings["trials"], spec["seed"], compose, existing, waiting)
         if (made := len(source.known) + len(existing)) < settings["trials"]:
             console.note(f"there are {made} different points, fewer than sweep.trials={settings['trials']}")
@@ -125,7 +125,6 @@ def problems(sweep: Mapping[str, Any], search_space: Space) -> Iterator[Problem]
         sweep: see `sweep_settings.settings`; at least `sweeper`, `trials`, `space`, `zip`, `objective`.
         search_space: of the sweep.
     """
-    from trainrun.sweep.space import samplers
 
     spec, trials = sweep["sweeper"], sweep.get("trials")
     name, params = spec["name"], spec.get("params")

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import sweep_sources
+from trainrun.sweep.space.trial_source import Numbered
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -81,7 +82,6 @@ class GridSweeper(_Sweeper):
     checked = True
 
     def _source(self, settings: Mapping[str, Any], compose: Compose, sweep_dir: Path) -> Points:
-        from trainrun.sweep.space.trial_source import Numbered
 
         search_space, faults = sweep_sources.space(settings, self.context.config_loader)
         if faults:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainrun.errors import UserError
 from trainrun.tracking import trackers
-from trainrun.util import machine
+from trainrun.util import machine, redaction
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 MIN_FREE_BYTES = 2 * 2**30  # checkpoints and plots may need this much
@@ -117,7 +117,6 @@ def disk() -> Iterator[Finding]:
 
 def tracker() -> Iterator[Finding]:
     """Check the store of the default tracker."""
-    from trainrun.util import redaction
 
     uri, _ = trackers.find(trackers.default()).destination({})
     shown = redaction.text(uri)

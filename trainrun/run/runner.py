@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import overview
 from trainrun.errors import UserError
+from trainrun.failure import disk_space
 from trainrun.failure.user_traceback import preparation_error
 from trainrun.run import local_workers
 from trainrun.run.context import RunContext
@@ -73,8 +75,6 @@ def _train(
             console.hushed(),
             imports.collector_paused("tensorflow", context.pause_collector),
         ):
-            from trainrun.data import overview
-            from trainrun.failure import disk_space
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
             from trainrun.inspect import profiling

@@ -20,6 +20,8 @@ from typing import Any
 
 from trainrun.config import plugin_sources
 from trainrun.errors import UserError
+from trainrun.registry import folder_copies
+from trainrun.registry.lookup import PACKAGE
 from trainrun.util import paths
 
 FOLDER = "snapshot"
@@ -46,7 +48,6 @@ class Code:
     @contextmanager
     def used(self) -> Iterator[None]:
         """Compose from the copied options inside the `with`; from the copy of trainrun's own only if this version knows its keys."""
-        from trainrun.registry import folder_copies
 
         with folder_copies.used({k: v for k, v in self.folders.items() if k != self._outdated()}):
             yield
@@ -92,7 +93,6 @@ def of(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
 def take(sweep_dir: Path, settings: Mapping[str, Any]) -> Code:
     """Copy the option folders and plug-ins, and record the versions and commits."""
     from trainrun.artifacts import environment
-    from trainrun.registry.lookup import PACKAGE
 
     folder = sweep_dir.absolute() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,6 @@ def _relative(tree: Any, folder: str) -> Any:
 def _conf_folders(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield the option folders of a sweep that may be edited: those of trainrun only in a checkout."""
     from trainrun.registry import option_files
-    from trainrun.registry.lookup import PACKAGE
 
     collected = option_files.search_path()
     if config_path := (settings.get("config") or {}).get("path"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainrun.sweep.launchers.protocol import Begun, ClusterTask, Ended, Epoch, Message, Stop
 from trainrun.sweep.launchers.resources import Resources, Share
+from trainrun.sweep.trial import Trial
 from trainrun.util import subprocesses
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
         channel: to the sweep.
         mirror: None: the sweep sees `run_dir`.
     """
-    from trainrun.sweep.trial import Trial
 
     mirror, number, asks = mirror or InPlace(), task.trial.number, task.trial.asks
     sys.path[:0] = [p for p in task.path if p not in sys.path]

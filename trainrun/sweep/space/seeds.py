@@ -17,6 +17,7 @@ from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.racing import Comparison, Race
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
 from trainrun.sweep.trial import Trial
+from trainrun.ui import console
 
 
 class Seeded:
@@ -226,7 +227,6 @@ def of(
     """
     from trainrun.config.rules.sweep import counted
     from trainrun.sweep import sweep_record
-    from trainrun.ui import console
 
     if settings["seeds"] and "seed" in settings["swept"]:
         raise UserError(

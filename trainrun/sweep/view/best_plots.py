@@ -15,6 +15,7 @@ from trainrun.artifacts import plots
 from trainrun.sweep.trial import Trial
 from trainrun.tracking import summary
 from trainrun.tracking.status import LOG
+from trainrun.ui import console
 from trainrun.util import subprocesses
 
 TIMEOUT_S = 60.0
@@ -60,7 +61,6 @@ def _plots_configured(run_dir: Path) -> bool:
 def _draw(run_dir: str) -> None:
     from trainrun.run import deferred_plots
     from trainrun.sweep.launchers.trial_process import print_into
-    from trainrun.ui import console
 
     console.quiet()
     with contextlib.suppress(OSError):
