@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -59,7 +59,7 @@ def file(
     *,
     path: str | None = None,
     trainable: bool = True,
-    output: str | None = None,
+    output: Literal["probabilities", "logits", "scores"] | None = None,
 ) -> keras.Model:
     """Load a model from a file and check its inputs and outputs against the data; it keeps its output layer.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 
@@ -29,7 +30,7 @@ def layers(
     *,
     layers: Sequence[keras.Layer],
     add_head: bool | None = None,
-    output: str | None = None,
+    output: Literal["probabilities", "logits", "scores"] | None = None,
 ) -> keras.Model:
     """Build a sequential network.
 

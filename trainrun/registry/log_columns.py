@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -50,3 +51,9 @@ def canonical(name: str, columns: Iterable[str] | None = None) -> str:
     if option is None or option.name == base or (known is not None and option.name not in known):
         return name
     return split + option.name
+
+
+def in_pattern(pattern: str, columns: Iterable[str] | None = None) -> str:
+    """Return a file name with the columns that stand in braces (``{val_f1:.2f}``) by the names that `canonical` gives them."""
+    known = None if columns is None else tuple(columns)
+    return re.sub(r"(?<!\{)\{(\w+)", lambda match: "{" + canonical(match[1], known), pattern)

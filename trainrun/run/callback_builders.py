@@ -112,7 +112,7 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
         if files and not replicas.is_chief(job.model.distribute_strategy):
             continue  # of several workers, only the chief writes files
         for argument in files:
-            path = run_dir / spec[argument]
+            path = run_dir / log_columns.in_pattern(spec[argument], columns)
             path.parent.mkdir(parents=True, exist_ok=True)
             spec[argument] = str(path)
         callback = construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths())

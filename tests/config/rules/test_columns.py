@@ -82,9 +82,17 @@ def test_an_objective_that_no_trial_has_is_refused():
 
 def test_a_short_name_stops_training_by_the_column_that_it_means(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    overrides = [*OFF, "data=iris", "trainer.epochs=4", "callback=stop_at", "callback.stop_at.value=0"]
+    overrides = [
+        *OFF,
+        "data=iris",
+        "trainer.epochs=4",
+        "callback=[stop_at,model_checkpoint]",
+        "callback.stop_at.value=0",
+    ]
+    overrides += ["callback.model_checkpoint.filepath='{epoch}-{val_f1:.4f}.keras'"]
     result = trainrun.run([*overrides, "metric=f1", "callback.stop_at.monitor=val_f1"])
     assert len(result.history["loss"]) == 1  # every F1 is at least 0
+    assert (result.run_dir / f"1-{result.history['val_f1_score'][0]:.4f}.keras").is_file()
 
 
 def test_a_sweep_is_ranked_by_the_column_that_a_short_name_means(tmp_path, monkeypatch):
