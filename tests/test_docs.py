@@ -68,6 +68,8 @@ def reader_folder(inside, monkeypatch):
             Image.new("RGB", (8, 8)).save(inside / "photos" / name / f"{i}.png")
     ages = "\n".join(f"photos/cats/{i % 30}.png,{i}.5" for i in range(60))
     (inside / "labels.csv").write_text(f"file,age\n{ages}\n")
+    reviews = "\n".join(f"a {'good' if i % 2 else 'bad'} film,{i % 2}" for i in range(60))
+    (inside / "reviews.csv").write_text(f"review,stars\n{reviews}\n")
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)

@@ -36,6 +36,7 @@ NEEDS = {
     "data/csv": None,  # files: tests/data
     "data/feather": None,
     "data/image_folder": None,
+    "data/text": None,
     "data/python": None,  # a function: tests/data/test_python.py
     "data/parquet": None,
     "data/npz": None,

@@ -86,10 +86,8 @@ def image_folder(
     _item_table.raise_faults([*wrong, *faults])
     files = items.values if items.folder else _absolute(items.values, path)
     rows, shape = _image_cache.decoded(files, form, FOLDER if cache is None else paths.expanded(cache))
-    record = {
-        "scale": 1 / 255,
-        "image": {"size": list(shape), "channels": channels, "resize": resize if form.size else None},
-    }
+    step = {"scale": 1 / 255, "resize": resize if form.size else None}
+    record = {"scale": step["scale"], "inputs": {"image": step}}
     spec = InputSpec("image", "image", (*shape, channels))
     return _item_table.dataset(items, spec, View.of(rows, scale=1 / 255), standardize_target, record)
 

@@ -76,6 +76,8 @@ class Preprocessor:
         target_name: the column that is predicted, or None.
         target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
+        steps: of data that are no table, input -> what is done to it, where `mean` and `scale` do not say it: `standardize` (`mean`,
+            `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
     """
 
     data: str
@@ -92,6 +94,7 @@ class Preprocessor:
     target_name: str | None = None
     target_scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     missing_words: tuple[str, ...] = ("",)
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessor:
@@ -119,6 +122,7 @@ class Preprocessor:
             record.get("target"),
             (tuple(scale["mean"]), tuple(scale["std"])) if scale else None,
             tuple(record.get("missing_words", ("",))),
+            dict(record.get("inputs", {})),
         )
 
     def record(self) -> dict[str, Any]:
@@ -185,7 +189,7 @@ class Preprocessor:
         tuples = {name: tuple(record[name]) for name in ("features", "mean", "std", "missing_words")}
         return cls(
             **{
-                **{f.name: record[f.name] for f in fields(cls)},
+                **{f.name: record[f.name] for f in fields(cls) if f.name != "steps" or "steps" in record},
                 **tuples,
                 "inputs": tuple(
                     InputSpec(s["name"], s["kind"], tuple(s["shape"]), tuple(s["cardinalities"]))

@@ -16,6 +16,7 @@ from keras import layers, ops
 
 from trainrun.data._notations import DAY, HOUR, TRUTH
 from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.model import array_front
 from trainrun.model.keras_file import RAW_ROWS
 
 # Texts of a column without any category: a lookup needs one.
@@ -68,6 +69,9 @@ def on_arrays(model: keras.Model) -> keras.Model:
 
 def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the raw inputs and the encoded ones of a model of arrays; None where they are the same."""
+    if fitted.steps:
+        made = {t.name: array_front.encoded(t, fitted.steps.get(t.name, {}), RAW_ROWS) for t in core.inputs}
+        return tuple({name: pair[i] for name, pair in made.items()} for i in (0, 1))
     if len(core.inputs) != 1 or not (fitted.mean or fitted.scale != 1.0):
         return None, {}
     tensor = core.inputs[0]
@@ -202,14 +206,9 @@ def _date_parts(seconds: Any) -> dict[str, Any]:
 
 def _standardized(numbers: Any, fitted: Preprocessor) -> Any:
     """Return numbers with means subtracted and divided by deviations in float64, as float32."""
-    if fitted.mean:
-        mean, std = np.array(fitted.mean), np.array(fitted.std)
-        # Two layers: one that multiplies first would lose the digits of a large mean.
-        numbers = layers.Rescaling(np.ones_like(mean), -mean, dtype="float64", name=f"{RAW_ROWS}.centre")(
-            numbers
-        )
-        numbers = layers.Rescaling(1 / std, dtype="float64", name=f"{RAW_ROWS}.scale")(numbers)
-    return ops.cast(numbers, "float32")
+    if not fitted.mean:
+        return ops.cast(numbers, "float32")
+    return array_front.standardized(numbers, {"mean": fitted.mean, "std": fitted.std}, RAW_ROWS)
 
 
 def _side_by_side(tensors: Sequence[Any]) -> Any:

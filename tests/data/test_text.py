@@ -1,0 +1,96 @@
+"""Texts in a table or in folders, against Keras' own vectorization."""
+
+from __future__ import annotations
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+import trainrun
+from trainrun.data.text import describe
+from trainrun.errors import UserError
+
+WORDS = ["a", "Good", "bad,", "film", "plot!", "NONE", "actor", "scène", "two\nlines", '"quoted"']
+RNG = np.random.default_rng(0)
+TEXTS = [" ".join(RNG.choice(WORDS, size=1 + i % 7)) + (" great" if i % 2 else " poor") for i in range(60)]
+LABELS = ["pos" if i % 2 else "neg" for i in range(60)]
+
+
+@pytest.fixture
+def table(inside):
+    with (inside / "reviews.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("review", "stars"), *zip(TEXTS, LABELS, strict=True)])
+    return str(inside / "reviews.csv")
+
+
+def load(path, **arguments):
+    return trainrun.build("data", "text", path=path, **arguments)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"max_tokens": 6, "standardize": "lower"},
+        {"tokens": "character", "standardize": None},
+        {"ngrams": 2, "sequence_length": 3},
+    ],
+    ids=str,
+)
+def test_tokens_are_those_of_keras_fitted_on_the_training_part(table, options):
+    data = load(table, text="review", target="stars", split="time", **options)
+    parts = [TEXTS[:36], TEXTS[36:48], TEXTS[48:]]
+    length = data.inputs[0].shape[0]
+    layer = keras.layers.TextVectorization(
+        options.get("max_tokens", 20000),
+        options.get("standardize", "lower_and_strip_punctuation"),
+        options.get("tokens", "whitespace"),
+        options.get("ngrams"),
+        output_sequence_length=length,
+    )
+    layer.adapt(parts[0])
+    for part, texts in zip((data.train, data.validation, data.test), parts, strict=True):
+        assert part.x.tolist() == layer(texts).numpy().tolist()
+    assert data.inputs[0].cardinalities == (layer.vocabulary_size(),)
+    if "sequence_length" not in options and "tokens" not in options:
+        lengths = sorted(len(text.split()) for text in parts[0])
+        assert length == lengths[int(np.ceil(0.95 * 35))]
+
+
+def test_a_folder_for_each_class_is_the_same_table(table, inside):
+    for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True)):
+        (inside / "reviews" / label).mkdir(parents=True, exist_ok=True)
+        (inside / "reviews" / label / f"{i:02}.txt").write_text(text, encoding="utf-8")
+    data, known = load(str(inside / "reviews"), test=0), describe(path=str(inside / "reviews"), test=0)
+    assert data.target.classes == known.class_names == ("neg", "pos")
+    assert (known.inputs, known.examples) == (("tokens",), len(data.train))
+    expected = load(table, text="review", target="stars", test=0)
+    assert data.inputs[0].cardinalities[0] == pytest.approx(expected.inputs[0].cardinalities[0], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "data.target: expected the column to predict|data.text: expected the column of texts, got null. The file has review, stars"),
+        ({"text": "reviw", "target": "stars"}, "data.text: the file has no column 'reviw'. Did you mean review"),
+        ({"text": "review", "target": "review"}, "the target 'review' is among the features"),
+        ({"text": "review", "target": "stars", "group": "nothing"}, "data.group: .*no column 'nothing'"),
+        ({"text": "review", "target": "stars", "encoding": "ascii"}, "cannot be read as text in ascii"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_table_are_named(table, arguments, message):
+    with pytest.raises(UserError, match=message):
+        load(table, **arguments)
+    assert describe(path=table, **arguments).problems
+
+
+def test_files_in_another_encoding_are_named_with_the_way_out(inside):
+    for label in ("neg", "pos"):
+        (inside / "t" / label).mkdir(parents=True)
+        for i in range(9):
+            (inside / "t" / label / f"{i}.txt").write_bytes(f"caf\xe9 {i}".encode("cp1252"))
+    with pytest.raises(UserError, match=r"neg/0.txt is not text in utf-8.* data.encoding=cp1252"):
+        load(str(inside / "t"))
+    assert len(load(str(inside / "t"), encoding="cp1252").train) > 0

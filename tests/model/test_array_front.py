@@ -1,0 +1,64 @@
+"""The raw front of models of images, texts and arrays by name: equal to the training path, without trainrun."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import trainrun
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.model import front, functional, mlp
+
+RNG = np.random.default_rng(1)
+TEXTS = [f"Some {RNG.choice(['good', 'bad'])} film, number {i % 7}!" for i in range(40)]
+
+
+def texts(folder):
+    (folder / "t.csv").write_text("text,y\n" + "".join(f'"{t}",{i % 2}\n' for i, t in enumerate(TEXTS)))
+    data = trainrun.build("data", "text", path=str(folder / "t.csv"), text="text", target="y", split="time")
+    return data, np.array(TEXTS[:24], dtype=object)[:, None]
+
+
+def images(folder):
+    raw = RNG.integers(0, 256, (12, 20, 30, 3), dtype="uint8")
+    for i, pixels in enumerate(raw):
+        (folder / "p" / "ab"[i // 6]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / "p" / "ab"[i // 6] / f"{i:02}.png")
+    path = str(folder / "p")
+    return trainrun.build("data", "image_folder", path=path, size=9, validation=0, test=0), raw
+
+
+def arrays(folder):
+    x = {
+        "picture": RNG.integers(0, 256, (30, 4, 5, 3), dtype="uint8"),
+        "size": RNG.normal(3, 2, (30, 2)),
+        "ids": RNG.integers(0, 9, (30, 3)),
+    }
+    np.savez(folder / "a.npz", **x, y=np.arange(30) % 2)
+    data = trainrun.build(
+        "data",
+        "npz",
+        path=str(folder / "a.npz"),
+        x=list(x),
+        kind={"ids": "categorical"},
+        validation=0,
+        test=0,
+    )
+    return data, x
+
+
+@pytest.mark.parametrize("make", [texts, images, arrays])
+def test_raw_data_give_the_predictions_of_the_training_path(inside, make):
+    data, raw = make(inside)
+    core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[4]), data.inputs)
+    fitted = Preprocessor.from_json(Preprocessor.of(data).to_json())
+    front.over(core, fitted, "sigmoid").save("model.keras")
+    loaded = keras.saving.load_model("model.keras")
+    if isinstance(raw, dict):
+        predicted = loaded.predict(raw, verbose=0)
+    else:
+        predicted = loaded.predict(keras.ops.convert_to_tensor(raw), verbose=0)
+    expected = 1 / (1 + np.exp(-core.predict(data.train.x, verbose=0)))
+    assert predicted == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,46 @@
+"""Text files, read whole; those that cannot be read are named."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from trainrun.data._csv_file import OTHER_ENCODING, UTF_8
+from trainrun.data._table_settings import Fault
+
+# Files that the preflight check reads.
+SAMPLE = 100
+# Faulty files that are named.
+NAMED = 10
+THREADS = 8
+
+
+def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fault]]:
+    """Return the text of each file, and the files that cannot be read.
+
+    Args:
+        files: their paths.
+        encoding: of the text; None: UTF-8, with or without a byte-order mark.
+    """
+    try:
+        name = codecs.lookup(encoding or UTF_8).name
+    except LookupError:
+        message = f"expected the name of a text encoding (utf-8, cp1252, utf-16), got {encoding!r}."
+        return [], [("encoding", message)]
+
+    def text(file: str) -> str | Fault:
+        try:
+            with open(file, encoding=name) as stream:
+                return stream.read()
+        except UnicodeError as error:
+            message = f"{file} is not text in {name.removesuffix('-sig')}: {error}. Western European text: data.encoding={OTHER_ENCODING}."
+            return "path", message
+        except OSError as error:
+            return "path", f"{file} cannot be read: {error.strerror}."
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        texts = list(pool.map(text, files))
+    wrong = [fault for fault in texts if isinstance(fault, tuple)]
+    more = [("path", f"and {len(wrong) - NAMED} more files.")] if len(wrong) > NAMED else []
+    return texts, [*wrong[:NAMED], *more]

@@ -1,0 +1,86 @@
+"""Texts -> token ids, by `keras.layers.TextVectorization` fitted on the training part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Texts that are encoded at once.
+CHUNK = 4096
+# Without a length, that of this share of the training texts, and at most so many tokens.
+SHARE, LONGEST = 0.95, 1000
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How texts become tokens; the names are those of `keras.layers.TextVectorization`.
+
+    Args:
+        max_tokens: size of the vocabulary, padding (0) and unknown tokens (1) included.
+        sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts.
+        standardize: ``lower_and_strip_punctuation``, ``lower``, ``strip_punctuation`` or None.
+        split: ``whitespace`` or ``character``.
+        ngrams: also n-grams up to this length; None: single tokens.
+    """
+
+    max_tokens: int
+    sequence_length: int | None
+    standardize: str | None
+    split: str
+    ngrams: int | None
+
+
+def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the token ids of texts, int32 `[n, length]`, and the record of what was fitted.
+
+    Args:
+        texts: all of them.
+        train: indices of the training part.
+        form: how they become tokens.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
+    with tf.device("cpu:0"):
+        layer.adapt(tf.data.Dataset.from_tensor_slices([texts[i] for i in train]).batch(CHUNK))
+        chunks = [
+            layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
+            for start in range(0, len(texts), CHUNK)
+        ]
+    length = form.sequence_length
+    if length is None:
+        lengths = np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train]
+        length = int(min(max(np.quantile(lengths, SHARE, method="higher"), 1), LONGEST))
+    tokens = np.zeros((len(texts), length), "int32")
+    for start, chunk in zip(range(0, len(texts), CHUNK), chunks, strict=True):
+        cut = chunk[:, :length]
+        tokens[start : start + len(cut), : cut.shape[1]] = cut
+    vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
+    return tokens, {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
+
+
+def layer_of(record: Mapping[str, Any]) -> Any:
+    """Return the `keras.layers.TextVectorization` of a record.
+
+    Args:
+        record: as `vectorized` returns it; without `vocabulary`, the layer is to be fitted.
+    """
+    import keras
+
+    return keras.layers.TextVectorization(
+        max_tokens=record.get("max_tokens"),
+        standardize=record["standardize"],
+        split=record["split"],
+        ngrams=record["ngrams"],
+        output_sequence_length=record.get("sequence_length"),
+        vocabulary=record.get("vocabulary"),
+    )
+
+
+def _settings(form: TextForm) -> dict[str, Any]:
+    return {"standardize": form.standardize, "split": form.split, "ngrams": form.ngrams}

@@ -1,0 +1,135 @@
+"""Your own texts: a column of a table, or a folder for each class. Tokens and vocabulary are Keras' own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from trainrun.data import _item_table, _text_files, _vectorized_text, csv
+from trainrun.data._item_table import Items, ItemSettings
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._vectorized_text import TextForm
+from trainrun.data.dataset import Dataset, Description, InputSpec
+from trainrun.ui import console
+from trainrun.util.arguments import Count, Decay, Index, Name, Range
+
+ENDINGS = (".txt",)
+# What the vocabulary has besides words.
+SPECIAL = 2
+
+
+def text(
+    *,
+    path: str | None = None,
+    text: Name | None = None,
+    target: Name | None = None,
+    positive: Name | None = "rarer",
+    task: str = "auto",
+    missing: Literal["error", "drop"] = "error",
+    weight: Name | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    max_tokens: Annotated[int, Range(3)] = 20000,
+    sequence_length: Count | None = None,
+    standardize: Literal["lower_and_strip_punctuation", "lower", "strip_punctuation", None] = (
+        "lower_and_strip_punctuation"
+    ),
+    tokens: Literal["whitespace", "character"] = "whitespace",
+    ngrams: Count | None = None,
+    split: str = "auto",
+    group: Name | None = None,
+    time: Name | None = None,
+    part: Name | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    folds: Count | None = None,
+    fold: Index | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    stratify: bool = True,
+    standardize_target: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return the texts as token ids, split. The vocabulary is that of the training set.
+
+    Args:
+        path: a table (CSV, Parquet, Feather) with a column of texts; or the folder with a folder for each class, of .txt files.
+        text: of a table, the column of texts.
+        target: of a table, the column to predict: classes or numbers.
+        positive, task, weight: as in `data.csv.csv`.
+        missing: of a table, rows without text, target or weight: ``error``, or ``drop`` them.
+        delimiter: of a CSV file, as in `data.csv.csv`.
+        encoding: of a CSV file, or of .txt files; None: UTF-8.
+        max_tokens: size of the vocabulary, padding (0) and unknown tokens (1) included: the most frequent ones.
+        sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts, at most 1000.
+        standardize: what is done to each text first.
+        tokens: words or characters.
+        ngrams: also n-grams up to this length; None: single tokens.
+        split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
+        validation_path, test_path: table or folder of the validation and the test set; None: split off.
+        validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
+
+    Raises:
+        UserError: with all faults of the texts, the table and the arguments.
+    """
+    table = TableSettings(
+        target,
+        weight=weight,
+        missing=missing,
+        task=task,
+        positive=positive,
+        group=group,
+        time=time,
+        part=part,
+    )
+    splitting = SplitSettings(validation, test, stratify, seed, split, folds, fold)
+    items, faults = _item_table.read(
+        _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
+    )
+    _item_table.raise_faults(faults)
+    texts, faults = _texts(items, encoding)
+    _item_table.raise_faults(faults)
+    form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
+    ids, record = _vectorized_text.vectorized(texts, items.parts[0], form)
+    vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]
+    console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
+    spec = InputSpec("text", "tokens", (length,), (vocabulary,))
+    return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {"text": record}})
+
+
+def describe(
+    *,
+    path: str | None = None,
+    text: Name | None = None,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    **arguments: Any,
+) -> Description:
+    """Return what the table or the folders tell; arguments as in `text`."""
+    table, splitting = _item_table.settings_of(arguments)
+    items, faults = _item_table.read(
+        _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
+    )
+    if items is not None and items.folder:
+        faults += _text_files.read(items.values[: _text_files.SAMPLE], encoding)[1]
+    return _item_table.description(items, splitting, "tokens", faults)
+
+
+def _settings(
+    folders: tuple[str | None, str | None, str | None],
+    column: Any,
+    table: TableSettings,
+    splitting: SplitSettings,
+    delimiter: str | None,
+    encoding: str | None,
+) -> ItemSettings:
+    own = delimiter is not None or encoding is not None
+    open_table = (lambda: csv.open_source(folders, delimiter, encoding)) if own else None
+    return ItemSettings("text", ENDINGS, folders, column, table, splitting, open_table)
+
+
+def _texts(items: Items, encoding: str | None) -> tuple[list[str], list[Fault]]:
+    """Return the texts: a table's values, or what is in the files."""
+    return _text_files.read(items.values, encoding) if items.folder else (items.values, [])

@@ -1,0 +1,55 @@
+"""The raw inputs of a model whose data are no columns of a table: images of any size, texts, arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from trainrun.data import _image_cache, _vectorized_text
+
+
+def encoded(tensor: Any, step: Mapping[str, Any], prefix: str) -> tuple[Any, Any]:
+    """Return a raw input and what is made of it, in the form of the trained model's input.
+
+    Args:
+        tensor: the trained model's input.
+        step: what was done to the raw data, as in `Preprocessor.steps`; empty: nothing.
+        prefix: of the layers' names.
+    """
+    shape, name = tuple(tensor.shape[1:]), tensor.name
+    if "vocabulary" in step:
+        raw = keras.Input((1,), dtype="string", name=name)
+        return raw, ops.cast(_vectorized_text.layer_of(step)(raw), "int32")
+    if "scale" in step:
+        resize = step.get("resize")
+        raw = keras.Input((None, None, shape[-1]) if resize else shape, dtype="float32", name=name)
+        pixels = raw
+        if resize:
+            arguments = _image_cache.resizing_arguments(resize)
+            pixels = layers.Resizing(*shape[:2], dtype="float32", name=f"{prefix}.size", **arguments)(raw)
+            pixels = ops.clip(ops.round(pixels), 0.0, 255.0)
+        return raw, layers.Rescaling(step["scale"], dtype="float32", name=f"{prefix}.pixels_{name}")(pixels)
+    if "standardize" in step:
+        raw = keras.Input(shape, dtype="float64", name=name)
+        return raw, standardized(raw, step["standardize"], f"{prefix}.{name}")
+    raw = keras.Input(shape, dtype=tensor.dtype, name=name)
+    return raw, raw
+
+
+def standardized(numbers: Any, fitted: Mapping[str, Any], prefix: str) -> Any:
+    """Return numbers with means subtracted and divided by deviations in float64, as float32.
+
+    Args:
+        numbers: `[batch, features]`, float64.
+        fitted: `mean` and `std` of each feature.
+        prefix: of the layers' names.
+    """
+    mean, std = np.array(fitted["mean"]), np.array(fitted["std"])
+    # Two layers: one that multiplies first would lose the digits of a large mean.
+    centre = layers.Rescaling(np.ones_like(mean), -mean, dtype="float64", name=f"{prefix}.centre")
+    scale = layers.Rescaling(1 / std, dtype="float64", name=f"{prefix}.scale")
+    return ops.cast(scale(centre(numbers)), "float32")
