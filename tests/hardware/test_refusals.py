@@ -21,6 +21,7 @@ TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
         ([*TWO, "optimizer.gradient_accumulation_steps=2"], "optimizer.gradient_accumulation_steps", "trainer.accumulate"),
         ([*TWO, "optimizer.use_ema=true", "optimizer.ema_overwrite_frequency=5"], "optimizer.ema_overwrite_frequency", "null"),
         ([*TWO, "trainer.jit_compile=true"], "trainer.jit_compile", "Set it to auto"),
+        (["hardware.deterministic=true", "trainer.jit_compile=true"], "trainer.jit_compile", "Set one of them to false"),
         ([*TWO, "trainer.steps_per_execution=4"], "trainer.steps_per_execution", "trainer=custom"),
         ([*TWO, "loss=dice"], "loss", "Set loss.axis"),
         ([*TWO, "loss.reduction=sum", "loss=scce"], "loss.reduction", "trainer=custom"),

@@ -71,3 +71,20 @@ def test_replicas_give_the_losses_of_one_device(replicas):
                 np.testing.assert_allclose(
                     other[name], values, rtol=1e-5, atol=1e-7, err_msg=f"{case}: {name}"
                 )
+
+
+@pytest.mark.parametrize("trainer", ["custom", "fit"])
+def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, train):
+    """62 examples in batches of 16: the smaller last batch takes TensorFlow's kernels. (Keras refuses XLA with op determinism.)"""
+    plain = train("train_on_batch", *SMALL, "trainer.epochs=3")
+    agree([plain, train(trainer, *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")], rtol=1e-5)
+
+
+def test_xla_takes_data_in_blocks(train, monkeypatch):
+    from trainrun.trainer import compiled_epoch
+
+    held = train("custom", *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")
+    monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
+    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)
+    sent = train("custom", *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")
+    agree([held, sent], rtol=1e-5)

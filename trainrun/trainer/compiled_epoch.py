@@ -17,6 +17,7 @@ from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.step._accumulate import fraction, reduction
+from trainrun.trainer import compiled_calls
 from trainrun.trainer.executor import (
     ONE_THREAD,
     ONE_THREAD_FLOPS,
@@ -69,9 +70,7 @@ class Pass:
                 hold = exchangeable if reusable and may_renew() else whole
                 self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
-        if model.jit_compile and not self.replicated:
-            # The step alone, as in Keras: XLA compiles once for each shape of a batch.
-            self.step = tf.function(step, autograph=False, jit_compile=True)
+        self.by_xla = model.jit_compile and not self.replicated and not model.run_eagerly
         self.traced = False  # TensorFlow's profiler must see its kernels
         self._executor: str | None = None
         self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
@@ -88,6 +87,8 @@ class Pass:
         arrays = (split.x, split.y, split.weight)
         if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
             return False
+        if self.by_xla and len(split) != len(self.split):
+            return False  # the program is compiled for the number of examples
         held, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
         if any(h is not None and not isinstance(h, tf.Variable) for h in held):
             return False
@@ -147,22 +148,6 @@ class Pass:
                 indices = np.arange(n, dtype="int64")
                 yield start, stop - 1, lambda i=indices, data=data: self.call(i, data, pace)
 
-    def _compile(self) -> tuple[Any, Callable[[np.ndarray, tuple], dict]]:
-        """Return a pass as a `tf.function`, not traced yet, and a function that calls it."""
-        # Without AutoGraph: a step is called as Keras calls a `train_step`, with explicit `tf.cond`.
-        index = tf.TensorSpec([None], tf.int64)
-        if self.held is not None:
-            # Captured, not passed: arguments are copied to the function's device at each call.
-            held = tf.function(lambda i: self._run(i, self.held), input_signature=[index], autograph=False)
-            return held, lambda i, _: held(i)
-        # A signature cannot contain None: without sample weights, the tuple is shorter.
-        arrays = (self.split.x, self.split.y, self.split.weight)[: self.parts]
-        spec = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), arrays)
-        sent = tf.function(
-            lambda i, data: self._run(i, (*data, None)[:3]), input_signature=[index, spec], autograph=False
-        )
-        return sent, lambda i, data: sent(i, data[: self.parts])
-
     def call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
         """Make one call and report its duration to the pace."""
         start = time.perf_counter()
@@ -179,12 +164,14 @@ class Pass:
         """Choose the executor and compile the pass for it."""
         self._executor = ONE_THREAD if self._is_short() else THREAD_POOL
         if self.model.run_eagerly:
-            self._prepared = self._run
+            self._prepared = self.run_steps
             return
-        self._function, self._prepared = self._compile()
+        self._function, self._prepared = (
+            compiled_calls.by_xla(self) if self.by_xla else compiled_calls.by_kernels(self)
+        )
         if self._executor == ONE_THREAD and may_wait(self._graph()):
             self._executor = THREAD_POOL
-            self._function, self._prepared = self._compile()
+            self._function, self._prepared = compiled_calls.by_kernels(self)
 
     def operations(self) -> set[str]:
         """Return the types of the operations in the compiled pass; empty before its first call."""
@@ -202,17 +189,33 @@ class Pass:
             return False
         return self._flops * FORWARD_PASSES_PER_STEP * self.batch_size < ONE_THREAD_FLOPS
 
-    def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
-        """Step through the batches of `index` and return the metrics."""
-        size = tf.shape(index)[0]
+    def run_steps(self, index: tf.Tensor, data: tuple, steps: tf.Tensor | None = None) -> dict[str, Any]:
+        """Step through the batches of `index` and return the metrics.
+
+        Args:
+            index: of the examples.
+            data: that they are taken from.
+            steps: the number of steps, all of full batches (for XLA, which needs the size of a batch); default None: all of
+                `index`, whose last batch may be smaller.
+        """
+        size, take = self.batches(index, steps)
         step = self._on_replicas if self.replicated else self._on_one
 
         def body(at: tf.Tensor) -> list[tf.Tensor]:
-            step(index[at : at + self.batch_size], data)
+            step(take(at), data)
             return [at + self.batch_size]
 
         tf.while_loop(lambda at: at < size, body, [tf.constant(0)], parallel_iterations=1)
         return self.model.get_metrics_result()
+
+    def batches(
+        self, index: tf.Tensor, steps: tf.Tensor | None
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        """Return the number of examples, and a function that returns the indices of the batch at a place."""
+        batch = self.batch_size
+        if steps is None:
+            return tf.shape(index)[0], lambda at: index[at : at + batch]
+        return steps * batch, lambda at: tf.slice(index, [at], [batch])
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
         x, y, weight = gathered(data, index)

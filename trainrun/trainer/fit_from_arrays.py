@@ -41,15 +41,16 @@ class StepByModel(Pass):
     def _on_one(self, index: tf.Tensor, data: tuple) -> Any:
         return self.step(batch_of(*gathered(data, index)))
 
-    def _run(self, index: tf.Tensor, data: tuple) -> dict[str, Any]:
+    def run_steps(self, index: tf.Tensor, data: tuple, steps: tf.Tensor | None = None) -> dict[str, Any]:
         if not self.returns_logs:
-            return super()._run(index, data)
-        size, batch = tf.shape(index)[0], self.batch_size
+            return super().run_steps(index, data, steps)
+        size, take = self.batches(index, steps)
+        batch = self.batch_size
 
         def one(at: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
-            return at + batch, self._logs(index[at : at + batch], data)
+            return at + batch, self._logs(take(at), data)
 
-        start = tf.constant(batch), self._logs(index[:batch], data)
+        start = tf.constant(batch), self._logs(take(tf.constant(0)), data)
         return tf.while_loop(lambda at, _: at < size, one, start, parallel_iterations=1)[1]
 
     def _logs(self, index: tf.Tensor, data: tuple) -> dict[str, tf.Tensor]:
@@ -99,7 +100,7 @@ class Indexed(keras.callbacks.Callback):
         in_memory = Pass.fits(model, job.train) and (
             job.validation is None or Pass.fits(model, job.validation)
         )
-        return in_memory and not model.run_eagerly and not model.jit_compile
+        return in_memory and not model.run_eagerly
 
     def longest(self) -> int:
         """Return the number of training steps of about `CALL_S` seconds, estimated from two test steps."""

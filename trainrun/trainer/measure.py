@@ -34,6 +34,4 @@ def measure(job: Job, split: Split) -> dict[str, float]:
 def is_compilable(job: Job, split: Split) -> bool:
     """Return whether a split can be evaluated in compiled passes: only if it is in memory."""
     in_memory = not any(isinstance(a, View) for a in split.arrays())
-    return (
-        in_memory and Pass.fits(job.model, split) and not job.model.run_eagerly and not job.model.jit_compile
-    )
+    return in_memory and Pass.fits(job.model, split) and not job.model.run_eagerly

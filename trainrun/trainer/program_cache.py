@@ -63,7 +63,7 @@ def _eligible(new: Job) -> bool:
     from trainrun.hardware.replicas import leaves
 
     model = new.model
-    if new.start is not None or model.run_eagerly or model.jit_compile:
+    if new.start is not None or model.run_eagerly:
         return False
     if model.distribute_strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
         return False

@@ -29,6 +29,12 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             "linear follows the number of examples a step, which hardware.scale_batch=global leaves as it is. "
             "Set hardware.scale_batch=per_replica, or this to false.",
         )
+    if hardware.get("deterministic") is True and config["trainer"].get("jit_compile") is True:
+        # Keras would warn and train without XLA, because TensorFlow's determinism does not cover all of its operations.
+        yield Problem(
+            "trainer.jit_compile",
+            "Keras does not compile with XLA under hardware.deterministic=true. Set one of them to false.",
+        )
     if several(hardware):
         for rule in (_trainer, _batch, _optimizer, _loss, _compiled):
             yield from rule(config, hardware)

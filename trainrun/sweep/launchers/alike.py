@@ -55,7 +55,7 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
             declaration_reader.of("trainer", trainer["name"]), capability
         ),
         "trainer.step": trainer.get("step") is not None,
-        "trainer.jit_compile=true": trainer.get("jit_compile") is True,
+        "trainer.jit_compile=true": capability == VECTORIZES and trainer.get("jit_compile") is True,
         "trainer.run_eagerly=true": trainer.get("run_eagerly") is True,
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
         f"hardware={device['name']}": not getattr(
