@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainrun.tracking import trackers
 from trainrun.util import git, machine, redaction
 
 FILE = "environment.txt"
+CHANGES = "Changes since the commit"  # a title in it
 # Packages that a result may depend on, for summary.json.
 VERSIONED = ("trainrun", "tensorflow", "keras", "numpy", "hydra-core", "scikit-learn", *trackers.names())
 # Variables that a result, or its speed, may depend on, by name: any other may hold a secret.
@@ -88,13 +89,43 @@ def describe(devices: Sequence[str] = (), state: Mapping[str, Any] | None = None
         *_section("Packages", packages()),
     ]
     if state and state["dirty"]:
-        lines += _section("Changes since the commit", git_diff().splitlines())
+        lines += _section(CHANGES, git_diff().splitlines())
     return "\n".join(lines).rstrip() + "\n"
 
 
 def write(run_dir: Path, devices: Sequence[str], state: Mapping[str, Any] | None) -> None:
     """Write `environment.txt`; see `describe`."""
     (run_dir / FILE).write_text(describe(devices, state), encoding="utf-8", errors="replace")
+
+
+class Recorded(NamedTuple):
+    """The content of a run's `environment.txt`.
+
+    Args:
+        machine: first word -> line: python, platform, cpu, memory, device, git.
+        packages: name -> version.
+        changes: the changes since the commit.
+    """
+
+    machine: dict[str, str]
+    packages: dict[str, str]
+    changes: str
+
+
+def read(run_dir: Path) -> Recorded:
+    """Return what a run's `environment.txt` says; all empty where there is none."""
+    try:
+        text = (run_dir / FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Recorded({}, {}, "")
+    head, _, changes = text.partition(f"\n{CHANGES}\n{'-' * len(CHANGES)}\n")
+    top = head.partition("\n\n")[0]
+    installed = (line.partition("==") for line in head.splitlines() if "==" in line)
+    return Recorded(
+        {line.split(" ")[0]: line for line in top.splitlines() if line},
+        {name: version for name, _, version in installed},
+        changes,
+    )
 
 
 @functools.cache

@@ -19,7 +19,6 @@ from trainrun.ui import console
 from trainrun.util import imports
 
 DIGITS = 5
-CHANGES = "Changes since the commit"  # the title in environment.txt
 EXACT = 17  # significant digits that identify a double: the same number
 
 
@@ -115,7 +114,9 @@ def differing(
     was, now = before.get("git"), environment.git_state()
     if (was or {}).get("commit") != (now or {}).get("commit"):
         yield f"the commit has changed: {_commit(was)} then, {_commit(now)} now"
-    elif was and _lines(_recorded(run_dir)[1]) != _lines(environment.git_diff() if now["dirty"] else ""):
+    elif was and _lines(environment.read(run_dir).changes) != _lines(
+        environment.git_diff() if now["dirty"] else ""
+    ):
         yield f"the changes since commit {_commit(was)} have changed ({environment.FILE} has the earlier ones)"
     from trainrun.config.plugin_sources import digests
 
@@ -134,7 +135,7 @@ def differing(
     ]
     if changed:
         yield f"package versions have changed: {', '.join(changed)}"
-    recorded = _recorded(run_dir)[0]
+    recorded = environment.read(run_dir).machine
     for line in environment.describe().splitlines()[:4]:
         word = line.split(" ")[0]
         if word in ("platform", "cpu") and word in recorded and recorded[word] != line:
@@ -202,16 +203,6 @@ def _check_data(config: Mapping[str, Any], digest: str | None) -> None:
                 "data; training on other data does not reproduce the run.",
             )
         )
-
-
-def _recorded(run_dir: Path) -> tuple[dict[str, str], str]:
-    """Return the lines of environment.txt by their first word, and the recorded uncommitted changes."""
-    try:
-        text = (run_dir / environment.FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}, ""
-    head, _, changes = text.partition(f"\n{CHANGES}\n{'-' * len(CHANGES)}\n")
-    return {line.split(" ")[0]: line for line in head.splitlines()[:6]}, changes
 
 
 def _lines(text: str) -> list[str]:
