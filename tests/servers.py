@@ -95,9 +95,9 @@ def _step_aside() -> None:
 def postgres_programs() -> Path | None:
     """Return the folder of PostgreSQL's programs; as root, where apt is, it is installed if need be."""
     for attempt in (1, 2):
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if found:
-            return found[-1].parent
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        if programs:
+            return programs[-1].parent
         if attempt == 1 and os.geteuid() == 0 and shutil.which("apt-get"):
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -79,8 +79,8 @@ def test_every_declaration_uses_known_words(group):
     """`faults` is what a plug-in's declaration is held against."""
     for name in lookup.names(group):
         declared = dataclasses.asdict(declaration_reader.of(group, name))
-        given = {k: v for k, v in declared.items() if v is not None}
-        assert declarations.faults(group, given) == [], f"{group}/{name}"
+        arguments = {k: v for k, v in declared.items() if v is not None}
+        assert declarations.faults(group, arguments) == [], f"{group}/{name}"
 
 
 def test_every_loss_metric_and_model_declares_what_it_demands():

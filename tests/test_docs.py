@@ -28,11 +28,13 @@ QUICK_VERBS = ("ls", "show", "check")
 
 def commands(text: str) -> list[list[str]]:
     """Return the arguments of every `trainrun …` line in a page's ```sh blocks."""
-    found = []
+    lines_of_code = []
     for note, block in re.findall(r"(<!-- not checked: [^\n]*-->\n)?```sh\n(.*?)```", text, re.DOTALL):
         lines = [] if note else block.replace("\\\n", " ").splitlines()
-        found += [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("trainrun ")]
-    return found
+        lines_of_code += [
+            shlex.split(line, comments=True)[1:] for line in lines if line.startswith("trainrun ")
+        ]
+    return lines_of_code
 
 
 def shown(text: str) -> list[tuple[str, str]]:

@@ -188,8 +188,8 @@ def test_weights_options(group, inside):
         for name in names:
             config = trainrun.compose([*FAST, "data=iris", "metric=none", f"model.{group}={name}"])
             job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())
-            given = getattr(job.model.layers[-2], f"kernel_{group}")
-            assert given is not None
+            attached = getattr(job.model.layers[-2], f"kernel_{group}")
+            assert attached is not None
     layers = ",".join(f"{{name: Dense, units: 8, kernel_{group}: {name}}}" for name in names)
     train("data=iris", "metric=none", "model=layers", f"model.layers=[{layers}]")
 

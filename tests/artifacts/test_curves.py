@@ -17,11 +17,13 @@ def test_confusion_has_true_classes_by_row_and_leaves_out_other_labels():
 @pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 2)])
 def test_binary_scores_get_a_column_a_class(shape):
     p = np.linspace(0, 1, 5)
-    given = np.stack([1 - p, p], -1) if shape == (5, 2) else p.reshape(shape)
-    np.testing.assert_allclose(curves.per_class(given, "binary"), np.stack([1 - p, p], -1))
+    scores = np.stack([1 - p, p], -1) if shape == (5, 2) else p.reshape(shape)
+    np.testing.assert_allclose(curves.per_class(scores, "binary"), np.stack([1 - p, p], -1))
 
 
 def test_a_class_without_examples_has_no_curve():
     scores = np.full((4, 3), 1 / 3)
-    found = list(curves.against_the_rest(np.array([0, 0, 1, 1]), scores, ["a", "b", "c"], "multiclass"))
-    assert [name for name, _, _ in found] == ["a", "b"]
+    curves_by_class = list(
+        curves.against_the_rest(np.array([0, 0, 1, 1]), scores, ["a", "b", "c"], "multiclass")
+    )
+    assert [name for name, _, _ in curves_by_class] == ["a", "b"]

@@ -25,9 +25,9 @@ def checkout(folder):
 
 
 def test_versions_are_the_installed_ones():
-    found = environment.versions()
-    assert found["python"] == platform.python_version()
-    assert found["keras"] == keras.__version__
+    versions = environment.versions()
+    assert versions["python"] == platform.python_version()
+    assert versions["keras"] == keras.__version__
     assert environment.versions(["no-such-package"]) == {"python": platform.python_version()}
 
 

@@ -396,11 +396,11 @@ def _short(text: str) -> str:
 
 
 CASES: list[Case] = [
-    case(_short(line), line, said)
+    case(_short(line), line, message)
     for table in (OPTIONS, KEYS, TYPES, RANGES, COMBINATIONS, COMPONENTS, INTERPOLATIONS, FOLLOWED)
-    for line, said in table.items()
+    for line, message in table.items()
 ]
-CASES += [case(name, argv, said) for name, (argv, said) in LETTERS.items()]
+CASES += [case(name, argv, message) for name, (argv, message) in LETTERS.items()]
 CASES += [
     case("several at once", "optimizr=adam loss=focl trainer.epochs=0 model.dropout=1.5", "4 problems", "Did you mean optimizer?", "Did you mean focal?", "model.dropout", "trainer.epochs"),
     case("a bad point of a sweep among good ones", "-m optimizer=adam,sgd trainer.epochs=1,2,0", "trainer.epochs", "got 0", "first at: optimizer=adam trainer.epochs=0"),

@@ -50,7 +50,7 @@ class Case:
 
 def words(text: str) -> list[str]:
     """Split a command line at the blanks that are outside of brackets and quotes."""
-    found, depth, quote = [""], 0, ""
+    parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote:
             quote = "" if letter == quote else quote
@@ -58,10 +58,10 @@ def words(text: str) -> list[str]:
             quote = letter
         depth += (letter in "[{(") - (letter in "]})") if not quote else 0
         if letter == " " and depth <= 0 and not quote:
-            found.append("")
+            parts.append("")
         else:
-            found[-1] += letter
-    return [w for w in found if w]
+            parts[-1] += letter
+    return [w for w in parts if w]
 
 
 def case(id: str, line: str | list[str], *says: str, **more: Any) -> Case:
@@ -161,16 +161,16 @@ def _copied(tree: Any) -> Any:
 
 def snapshot(folder: Path) -> dict[str, Any]:
     """Return what lies in a folder: path -> bytes, the target of a link, or None for a folder."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if "__pycache__" in name:  # Python's own, of plug-ins
             continue
         if path.is_symlink():
-            found[name] = os.readlink(path)
+            contents[name] = os.readlink(path)
         elif path.is_file():
             size = path.stat().st_size
-            found[name] = path.read_bytes() if size < 5_000_000 else size
+            contents[name] = path.read_bytes() if size < 5_000_000 else size
         else:
-            found[name] = None
-    return found
+            contents[name] = None
+    return contents

@@ -46,12 +46,14 @@ OVERRIDES = {
     "hydra=default": "hydra",
     "~hydra.run": "hydra.run",
 }
-CASES: list[Case] = [case(line[:90], line, said) for line, said in OVERRIDES.items()]
+CASES: list[Case] = [case(line[:90], line, message) for line, message in OVERRIDES.items()]
 CASES += [
-    case(f"sweep: {line[:80]}", f"-m seed=1,2 {line}", said) for line, said in list(OVERRIDES.items())[:8]
+    case(f"sweep: {line[:80]}", f"-m seed=1,2 {line}", message)
+    for line, message in list(OVERRIDES.items())[:8]
 ]
 CASES += [
-    case(f"shown: {line[:80]}", f"--cfg job {line}", said) for line, said in list(OVERRIDES.items())[:11]
+    case(f"shown: {line[:80]}", f"--cfg job {line}", message)
+    for line, message in list(OVERRIDES.items())[:11]
 ]
 CASES += [
     case("checked: a launcher of a config's choice", "check hydra.launcher._target_=os.system", "hydra.launcher._target_"),

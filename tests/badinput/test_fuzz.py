@@ -70,18 +70,18 @@ def composed_once():
         yield
 
 
-def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
+def checked(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
     """Check overrides; whatever is raised but a message to the user fails the test."""
     with unspoilt():
         try:
-            config, found = preflight.overrides(overrides)
+            config, problems = preflight.overrides(overrides)
         except UserError as error:
             return None, error.problems
-    for problem in found:
+    for problem in problems:
         assert isinstance(problem.message, str) and problem.message.strip(), f"{overrides}: no message"
         assert "Traceback" not in problem.message
-    assert config is not None or found, f"{overrides}: neither a config nor a problem"
-    return config, found
+    assert config is not None or problems, f"{overrides}: neither a config nor a problem"
+    return config, problems
 
 
 @settings(max_examples=35 * MORE, **FUZZ)
@@ -89,8 +89,8 @@ def told(overrides: list[str]) -> tuple[dict | None, list[Problem]]:
 @example(["=".join(["a"] * 100)])
 @example(["name=${oc.env:HOME}"])
 def test_overrides_are_understood_or_refused(inside, composed_once, overrides):
-    config, found = told(overrides)
-    if not found:
+    config, problems = checked(overrides)
+    if not problems:
         assert set(config) <= set(ROOT), "a key that nobody knows was taken"
         assert not list(inside.iterdir())
 
@@ -112,8 +112,8 @@ def test_key_that_does_not_exist_is_never_accepted(inside, composed_once, group,
     known |= {k for o in option_files.options(group).values() for k in (o.name, *o.arguments)}
     if key in known:
         return
-    _, found = told([f"{plus}{group}.{key}=1"])
-    assert found, f"{plus}{group}.{key}=1 was taken in silence"
+    _, problems = checked([f"{plus}{group}.{key}=1"])
+    assert problems, f"{plus}{group}.{key}=1 was taken in silence"
 
 
 TREES = st.recursive(
@@ -156,11 +156,11 @@ def test_yaml_trees_are_understood_or_refused(tmp_path_factory, file, tree):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(inside)
         put(inside, path, (header + text).encode("utf-8", "surrogatepass"))
-        config, found = told([override])
-    if not found:
+        config, problems = checked([override])
+    if not problems:
         assert set(config) <= set(ROOT)
     if "experiment" in path and "sede" in tree:
-        assert found, "an unknown key was taken in silence"
+        assert problems, "an unknown key was taken in silence"
     assert [p.name for p in inside.iterdir()] == ["conf"], "left something behind"
 
 
@@ -177,7 +177,7 @@ def test_files_of_anything_are_understood_or_refused(tmp_path_factory, file, con
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(inside)
         put(inside, path, content)
-        told([override])
+        checked([override])
     assert [p.name for p in inside.iterdir()] == ["conf"], "left something behind"
 
 
@@ -204,10 +204,10 @@ def written(tmp_path):
 def test_journal_of_random_bytes_is_read_or_reported_as_damaged(tmp_path, content):
     path = tmp_path / "journal.jsonl"
     path.write_bytes(content)
-    found = journal.read(path)
+    contents = journal.read(path)
     lines = [line for line in content.split(b"\n") if line.strip()]
-    assert len(found.records) + len(found.damage) == len(lines), "a line was dropped in silence"
-    assert all(isinstance(r, dict) and isinstance(r["kind"], str) for r in found.records)
+    assert len(contents.records) + len(contents.damage) == len(lines), "a line was dropped in silence"
+    assert all(isinstance(r, dict) and isinstance(r["kind"], str) for r in contents.records)
 
 
 @settings(max_examples=200 * MORE, **FUZZ)
@@ -225,9 +225,9 @@ def test_a_damaged_journal_loses_no_whole_line(tmp_path, written, data):
         damaged[at : at + 50] = bytes(len(damaged[at : at + 50]))
     other = tmp_path / "other.jsonl"
     other.write_bytes(bytes(damaged))
-    found = journal.read(other)
+    contents = journal.read(other)
     intact = {line for line in whole.split(b"\n") if line} & set(bytes(damaged).split(b"\n"))
-    assert len(found.records) >= len(intact)
+    assert len(contents.records) >= len(intact)
     went_on = journal.Journal(other)  # a run that goes on writes after it, whatever it holds
     record = went_on.write("event", event="went_on")
     went_on.close()
@@ -252,14 +252,14 @@ def checkpoint(tmp_path_factory):
     return path.read_bytes()
 
 
-def same(found: file.Stored, whole: file.Stored) -> bool:
+def same(stored: file.Stored, whole: file.Stored) -> bool:
     return (
-        dict(found.about) == dict(whole.about)
+        dict(stored.about) == dict(whole.about)
         and all(
-            np.array_equal(found.arrays[k], v) and found.arrays[k].dtype == v.dtype
+            np.array_equal(stored.arrays[k], v) and stored.arrays[k].dtype == v.dtype
             for k, v in whole.arrays.items()
         )
-        and set(found.arrays) == set(whole.arrays)
+        and set(stored.arrays) == set(whole.arrays)
     )
 
 
@@ -283,12 +283,12 @@ def test_a_damaged_checkpoint_is_refused_or_is_the_same(tmp_path, checkpoint, da
         del damaged[at : at + 1 + data.draw(st.integers(0, 8))]
     path.write_bytes(bytes(damaged))
     try:
-        found = file.read(path)
+        stored = file.read(path)
     except file.Damaged as error:
         assert "last.npz" in str(error) and "Traceback" not in str(error)
     else:
         # A bit of the zip's own padding, a date: nothing that is read.
-        assert same(found, file.read(good)), f"{kind} at {at} was taken in silence"
+        assert same(stored, file.read(good)), f"{kind} at {at} was taken in silence"
 
 
 @settings(max_examples=150, **FUZZ)

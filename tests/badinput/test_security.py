@@ -38,19 +38,19 @@ def where(path: Path) -> str:
 
 def calls(path: Path) -> list[tuple[str, str, ast.Call]]:
     """Return (what is before the dot, the name, the call) of every call in a file."""
-    found = []
+    sites = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             called = node.func
             owner = called.value if isinstance(called, ast.Attribute) else None
-            found.append(
+            sites.append(
                 (
                     getattr(owner, "id", getattr(owner, "attr", "")),
                     getattr(called, "attr", getattr(called, "id", "")),
                     node,
                 )
             )
-    return found
+    return sites
 
 
 UNPICKLING = {

@@ -81,8 +81,8 @@ def test_swap_ema_weights_leaves_the_averaged_weights_in_the_model():
     average = raw[0]
     for weights in raw[1:]:
         average = [0.99 * a + 0.01 * w for a, w in zip(average, weights, strict=True)]
-    for mine, expected in zip(model.trainable_variables, average, strict=True):
-        np.testing.assert_allclose(mine.numpy(), expected, rtol=1e-5)
+    for variable, expected in zip(model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5)
 
 
 def test_tensorboard_writes_its_logs(inside):

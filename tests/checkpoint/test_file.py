@@ -38,19 +38,19 @@ def whole(path):
 
 
 def test_what_is_read_is_what_was_written(path, whole):
-    found = stored.read(path)
-    assert (found.epoch, found.step, found.about["names"]) == (2, 5, ABOUT["names"])
+    read_back = stored.read(path)
+    assert (read_back.epoch, read_back.step, read_back.about["names"]) == (2, 5, ABOUT["names"])
     for name, array in arrays().items():
-        assert found.arrays[name].dtype == array.dtype
-        np.testing.assert_array_equal(found.arrays[name], array)
+        assert read_back.arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(read_back.arrays[name], array)
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4"])
 def test_types_that_numpy_does_not_know_come_back(name, path):
     array = np.array([[0.5, -1.0], [2.0, 0.0]]).astype(getattr(ml_dtypes, name))
     stored.write(path, {"a": array}, ABOUT)
-    found = stored.read(path).arrays["a"]
-    assert found.dtype == array.dtype and found.tobytes() == array.tobytes()
+    read_back = stored.read(path).arrays["a"]
+    assert read_back.dtype == array.dtype and read_back.tobytes() == array.tobytes()
 
 
 def test_nan_infinity_and_minus_zero_keep_their_bits(path):
@@ -75,13 +75,13 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(path, whole):
         damaged[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
         path.write_bytes(damaged)
         try:
-            found = stored.read(path)
+            read_back = stored.read(path)
         except stored.Damaged:
             refused += 1
             continue
         # In a time stamp, say, which nobody reads.
-        assert stored.digest(found.arrays) == stored.digest(original.arrays)
-        assert found.about == original.about
+        assert stored.digest(read_back.arrays) == stored.digest(original.arrays)
+        assert read_back.about == original.about
     assert refused > 250
 
 
@@ -157,8 +157,8 @@ def test_the_newest_whole_one_is_taken_and_each_damaged_one_named(path):
         stored.write(path, arrays(), {**ABOUT, "epoch": epoch}, keep=3)
     path.write_bytes(b"")
     (path.parent / "last.1.npz").write_bytes((path.parent / "last.1.npz").read_bytes()[:-9])
-    found, damage = stored.newest(path.parent.parent)
-    assert found.epoch == 0
+    read_back, damage = stored.newest(path.parent.parent)
+    assert read_back.epoch == 0
     assert len(damage) == 2 and "last.npz" in damage[0] and "last.1.npz" in damage[1]
 
 
@@ -179,8 +179,8 @@ def test_a_writing_that_fails_leaves_what_was_there(failing, path, monkeypatch):
         with pytest.raises(OSError, match="No space"):
             stored.write(path, arrays(2.0), {**ABOUT, "epoch": 2}, keep=2)
     monkeypatch.undo()
-    found, damage = stored.newest(path.parent.parent)
-    assert found.epoch == (2 if failing == "link" else 1) and not damage
+    read_back, damage = stored.newest(path.parent.parent)
+    assert read_back.epoch == (2 if failing == "link" else 1) and not damage
     assert not [p.name for p in path.parent.iterdir() if p.name.startswith(".")]
 
 
@@ -209,10 +209,10 @@ def test_about_is_plain_json(path, whole):
 
 def test_a_file_is_the_same_whether_it_is_put_together_in_memory_or_not(path, monkeypatch):
     """Either is numpy's own `.npz`, read here by numpy."""
-    found = []
+    read_back = []
     for limit in (stored.IN_MEMORY_BYTES, -1):
         monkeypatch.setattr(stored, "IN_MEMORY_BYTES", limit)
         stored.write(path, arrays(), ABOUT)
         with np.load(path, allow_pickle=False) as file:
-            found.append({name: (file[name].dtype.str, file[name].tolist()) for name in file.files})
-    assert found[0] == found[1] and found[0]["random.0"] == ("<u4", [*range(7)])
+            read_back.append({name: (file[name].dtype.str, file[name].tolist()) for name in file.files})
+    assert read_back[0] == read_back[1] and read_back[0]["random.0"] == ("<u4", [*range(7)])

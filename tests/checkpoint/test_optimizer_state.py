@@ -42,9 +42,9 @@ def check_goes_on_to_the_bit(name, **arguments):
     apply(other, others, GRADIENTS[5:])
     for left, right in zip(others, variables, strict=True):
         np.testing.assert_array_equal(left.numpy(), right.numpy())
-    final, wanted = optimizer_state.get(other), optimizer_state.get(optimizer)
-    assert final.keys() == wanted.keys()
-    for key, value in wanted.items():
+    final, expected = optimizer_state.get(other), optimizer_state.get(optimizer)
+    assert final.keys() == expected.keys()
+    for key, value in expected.items():
         np.testing.assert_array_equal(final[key], value)
 
 

@@ -125,8 +125,8 @@ def few_held(monkeypatch):
 def record(run_dir):
     """Return what a run's record says of it, without what is another each time."""
     summary = json.loads((run_dir / "summary.json").read_text())
-    told = history.replay(journal.read(run_dir / "journal.jsonl").records)
-    epochs = {e: entry["metrics"] for e, entry in told["epochs"].items()}
+    past = history.replay(journal.read(run_dir / "journal.jsonl").records)
+    epochs = {e: entry["metrics"] for e, entry in past["epochs"].items()}
     kept = ("status", "metrics", "best", "epochs", "steps", "weights_sha256", "data_sha256")
     return {**{k: summary[k] for k in kept}, "history": epochs}
 
@@ -193,7 +193,7 @@ def go_back(run_dir, newest):
 
 # Within the first epoch, within a later one and after one; between two epochs is shown above. By each name of the run.
 @pytest.mark.parametrize(
-    ("place", "word", "said"),
+    ("place", "word", "message"),
     [
         ((0, 3), "outputs/runs/one", "continuing with epoch 1 of 3, step 4 of 6"),
         ((2, 0), "one", "continuing with epoch 3 of 3"),
@@ -202,10 +202,10 @@ def go_back(run_dir, newest):
     ],
     ids=str,
 )
-def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, word, said, copied, three_epochs, capsys):
+def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, word, message, copied, three_epochs, capsys):
     go_back(copied, place)
     assert main(["resume", word]) == 0
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
     assert record(copied) == record(three_epochs.run_dir)
 
 
@@ -232,9 +232,9 @@ def test_finished_run_is_reported_and_not_changed(three_epochs, capsys):
 def test_an_override_that_would_change_nothing_of_a_finished_run_is_refused(override, three_epochs, capsys):
     before = (three_epochs.run_dir / "journal.jsonl").read_bytes()
     assert main(["resume", str(three_epochs.run_dir), override]) == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert override.partition("=")[0] in said and "the run is finished" in said
-    assert "trainrun resume one trainer.epochs=6" in said
+    message = " ".join(capsys.readouterr().err.split())
+    assert override.partition("=")[0] in message and "the run is finished" in message
+    assert "trainrun resume one trainer.epochs=6" in message
     assert (three_epochs.run_dir / "journal.jsonl").read_bytes() == before
 
 
@@ -252,10 +252,10 @@ def test_overrides_that_change_the_training_are_refused_all_at_once(copied, caps
         main(["resume", "one", "optimizer=sgd", "seed=3", "model.units=[3]", "hardware.precison=float16"])
         == 2
     )
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     for key in ("optimizer", "seed", "model.units"):
-        assert f"{key}: a resumed run keeps its settings" in said
-    assert "hardware.precison: no such key in this run's config. Did you mean precision?" in said
+        assert f"{key}: a resumed run keeps its settings" in message
+    assert "hardware.precison: no such key in this run's config. Did you mean precision?" in message
     assert main(["resume", "one", "trainer.epochs=2"]) == 2
     assert "expected at least 3, as in the run so far, got 2" in capsys.readouterr().err
     assert (copied / "journal.jsonl").read_bytes() == before

@@ -141,8 +141,8 @@ def test_get_state_and_set_state_of_a_callback_are_used(tmp_path):
         def get_state(self):
             return {"seen": sorted(self.seen)}
 
-        def set_state(self, found):
-            self.seen = set(found["seen"])
+        def set_state(self, state):
+            self.seen = set(state["seen"])
 
     one, other = Asked(), Asked()
     one.seen, one.kept = {5, 6}, 3
@@ -185,7 +185,7 @@ def test_keras_callbacks_decide_as_in_an_uninterrupted_run(make, tmp_path):
         callback.on_train_begin()
         return callback
 
-    def told(callback, model, epochs):
+    def logged_by(callback, model, epochs):
         for epoch in epochs:
             callback.on_epoch_begin(epoch)
             callback.on_epoch_end(epoch, dict(logs[epoch]))
@@ -194,15 +194,15 @@ def test_keras_callbacks_decide_as_in_an_uninterrupted_run(make, tmp_path):
         }  # fmt: skip
 
     model = build()
-    whole = told(begun(make(), model), model, range(6))
+    whole = logged_by(begun(make(), model), model, range(6))
     model = build()
     first = begun(make(), model)
-    told(first, model, range(3))
+    logged_by(first, model, range(3))
     kept = file(model, [first], tmp=tmp_path)
     model = build()
     second = begun(make(), model)
     training_state.apply(kept, model, [second])
-    assert told(second, model, range(3, 6)) == whole
+    assert logged_by(second, model, range(3, 6)) == whole
 
 
 def test_the_history_goes_on(tmp_path):
@@ -223,9 +223,9 @@ def test_another_model_is_refused_with_all_that_does_not_fit_and_nothing_is_chan
     before = values(other)
     with pytest.raises(UserError) as caught:
         training_state.apply(kept, other, [])
-    said = str(caught.value)
-    assert "does not fit the model" in said
-    assert "its shape is (2, 4), but (2, 3) in the checkpoint" in said
+    message = str(caught.value)
+    assert "does not fit the model" in message
+    assert "its shape is (2, 4), but (2, 3) in the checkpoint" in message
     assert len(caught.value.problems) > 5
     assert_same(values(other), before)
 

@@ -165,14 +165,14 @@ def test_the_interval_is_kept(every, expected, model, tmp_path, written):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("auto", Interval()), (None, Interval()), ("2epochs", Interval(epochs=2)), ("1 epoch", Interval(epochs=1)),
         ("500steps", Interval(steps=500)), ("30s", Interval(seconds=30.0)), ("1h30m", Interval(seconds=5400.0)),
     ],
 )  # fmt: skip
-def test_intervals_are_read_as_people_write_them(text, found):
-    assert Interval.parse(text) == found
+def test_intervals_are_read_as_people_write_them(text, expected):
+    assert Interval.parse(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def test_the_error_names_an_argument_that_works(sweep, capsys):
 def test_an_objective_that_no_trial_has_is_named_with_those_that_they_logged(sweep, capsys):
     words = ["best", "last", "--objective", "val_other", "--direction", "minimize"]
     assert main(words) == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "none has val_other. They logged val_undeclared. To rank by one of these: trainrun best" in said
+    message = " ".join(capsys.readouterr().err.split())
+    assert "none has val_other. They logged val_undeclared. To rank by one of these: trainrun best" in message
     assert main([*words[:3], "val_undeclared", *words[4:]]) == 0
     assert capsys.readouterr().out.strip() == "trainrun seed=1"
 

@@ -49,7 +49,7 @@ def test_json_has_the_same_and_nothing_else(table, capsys):
     assert content["overview"]["positive"] == "bad"
 
 
-def test_faults_of_the_data_are_told_and_others_are_not(table, capsys):
+def test_likely_faults_of_the_data_are_reported_and_nothing_else(table, capsys):
     assert main(["data", *table[:2], "data.target=z"]) == 2
     assert "data.target: the file has no column 'z'" in capsys.readouterr().err
     assert main(["data", *table, "loss=huber"]) == 0  # it does not fit, but nothing is trained

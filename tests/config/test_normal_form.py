@@ -91,8 +91,8 @@ QUADRATIC = ["data=none", "model=quadratic", "loss=model_output", "metric=none"]
 def test_what_a_trainer_does_not_read_is_refused_if_typed_and_else_left_out(trainer, inside):
     for override in ("trainer.epochs=1000", "trainer.batch_size=8", "+trainer.shuffle=false"):
         # The experiment sets epochs and batch size for the trainers that read them.
-        for given in (["experiment=quadratic"], QUADRATIC):
-            (problem,) = preflight.overrides([*given, f"trainer={trainer}", override])[1]
+        for overrides in (["experiment=quadratic"], QUADRATIC):
+            (problem,) = preflight.overrides([*overrides, f"trainer={trainer}", override])[1]
             assert problem.key == override.lstrip("+").partition("=")[0]
             assert f"trainer={trainer} takes the whole data at once" in problem.message
     config, problems = preflight.overrides(["experiment=quadratic", f"trainer={trainer}"])

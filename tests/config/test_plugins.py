@@ -143,9 +143,9 @@ def test_ls_and_show_know_plugins_wherever_they_are_named(inside, capsys, from_w
 
 def test_a_loss_of_a_plugin_is_a_metric_too(inside):
     (inside / "mine.py").write_text(LOSS.format(name="powered"))
-    config, found = preflight.overrides(
+    config, problems = preflight.overrides(
         ["plugins=[./mine.py]", "data=diabetes", "metric=[powered,huber]", "metric.huber.delta=2"]
     )
-    assert found == []
+    assert problems == []
     assert config["metric"]["powered"] == {"name": "powered", "power": 2.0}
     assert config["metric"]["huber"] == {"name": "Huber", "delta": 2, "dtype": None}

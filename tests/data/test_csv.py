@@ -87,16 +87,16 @@ def test_values_are_those_of_the_file(write):
 def test_preflight_describes_what_loading_returns(write):
     path = write(people())
     for arguments in ({}, {"features": ["age"]}, {"features": ["city"]}, {"task": "classification"}):
-        data, said = load(path, **arguments), describe(path=path, target="buys", **arguments)
-        assert (said.task, said.target, said.classes, said.examples) == (
+        data, description = load(path, **arguments), describe(path=path, target="buys", **arguments)
+        assert (description.task, description.target, description.classes, description.examples) == (
             data.task,
             data.target.kind,
             2,
             len(data.train),
         )
-        assert said.inputs == tuple(i.kind for i in data.inputs)
-    data, said = load(path, "income"), describe(path=path, target="income")
-    assert said.target == data.target.kind == "real" and said.classes is None
+        assert description.inputs == tuple(i.kind for i in data.inputs)
+    data, description = load(path, "income"), describe(path=path, target="income")
+    assert description.target == data.target.kind == "real" and description.classes is None
 
 
 def test_one_kind_of_input_is_an_array(write):
@@ -442,8 +442,8 @@ def test_large_file_is_read_fast_and_the_preflight_reads_its_header_only(write):
     n = 150_000
     path = write("a,b,c,y\n" + "".join(f"{i},{i % 7}.5,k{i % 50},{i % 3}\n" for i in range(n)))
     start = time.perf_counter()
-    said = describe(path=path, target="y")
-    assert time.perf_counter() - start < 0.2 and said.target is None and not said.problems
+    description = describe(path=path, target="y")
+    assert time.perf_counter() - start < 0.2 and description.target is None and not description.problems
     start = time.perf_counter()
     data = load(path, "y")
     # About 0.3 s here; line by line it would be several.

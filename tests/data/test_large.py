@@ -70,8 +70,8 @@ def test_a_view_holds_the_bits_of_whole_arrays(tmp_path, lazy, save, x, y, argum
     data = load(tmp_path / "mine.npz", **arguments)
     lies = save is np.savez and x.flags.c_contiguous
     assert isinstance(data.train.x, View) and isinstance(data.train.x.rows, Mapped) == lies
-    wanted = by_hand(x.astype("float64") if x.dtype == bool else x, y, standardize)
-    for part, whole in zip((data.train, data.validation, data.test), wanted, strict=True):
+    expected = by_hand(x.astype("float64") if x.dtype == bool else x, y, standardize)
+    for part, whole in zip((data.train, data.validation, data.test), expected, strict=True):
         assert part.x.shape == whole.shape and part.x.dtype == whole.dtype and part.x.nbytes == whole.nbytes
         assert np.asarray(part.x).tobytes() == whole.tobytes()
         at = RNG.permutation(len(whole))[:13]

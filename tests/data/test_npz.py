@@ -51,10 +51,15 @@ def load(path, **arguments):
 )
 def test_role_of_an_array_follows_from_type_and_shape(save, x, y, arguments, kind, shape, target):
     path = save(x=x, y=y)
-    data, said = load(path, **arguments), describe(path=path, **arguments)
+    data, description = load(path, **arguments), describe(path=path, **arguments)
     assert (data.inputs[0].kind, data.inputs[0].shape, data.target.kind) == (kind, shape, target)
-    assert (said.inputs, said.target, said.task, said.examples) == ((kind,), target, data.task, 18)
-    assert said.classes == (len(data.target.classes) or None)
+    assert (description.inputs, description.target, description.task, description.examples) == (
+        (kind,),
+        target,
+        data.task,
+        18,
+    )
+    assert description.classes == (len(data.target.classes) or None)
     assert data.task == (
         "segmentation" if y.ndim == 3 else "regression" if target == "real" else "classification"
     )

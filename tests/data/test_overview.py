@@ -118,12 +118,12 @@ LABELS = columns()["y"]
         ({"shop": [f"s{i % 150}" if i < 150 else f"s{i}" for i in range(ROWS)], "u": [DRAW.random() for _ in LABELS]}, "Categories that hardly repeat"),
     ],
 )  # fmt: skip
-def test_what_is_almost_surely_wrong_is_told_with_the_way_out(load, more, expected):
+def test_a_likely_fault_is_reported_with_the_way_out(load, more, expected):
     data, printed = load(columns(**more))
     assert expected in printed and len(data.inferred["notices"]) == 1
 
 
-def test_repeated_rows_and_unseen_categories_are_told(load):
+def test_repeated_rows_and_unseen_categories_are_reported(load):
     twice = {name: [*values, *values] for name, values in columns().items()}
     _, printed = load(twice)
     assert "of the 120 test rows have the same features as a training row" in printed
@@ -133,7 +133,7 @@ def test_repeated_rows_and_unseen_categories_are_told(load):
     assert "whose category" not in load(shops)[1]
 
 
-def test_a_copy_of_a_real_target_is_told(load):
+def test_a_feature_that_copies_a_real_target_is_reported(load):
     price = [DRAW.random() * 1000 for _ in range(ROWS)]
     table = {
         "area": [p + 300 * DRAW.random() for p in price],

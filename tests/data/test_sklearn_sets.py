@@ -17,8 +17,8 @@ SETS = ("digits", "breast_cancer", "iris", "wine", "diabetes")
 def raw(name):
     from sklearn import datasets
 
-    found = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
-    return (found.images[..., None] / 16 if name == "digits" else found.data), found.target, found
+    bunch = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    return (bunch.images[..., None] / 16 if name == "digits" else bunch.data), bunch.target, bunch
 
 
 def rows(x, y):
@@ -41,10 +41,14 @@ def test_holds_scikit_learns_examples(name):
 @pytest.mark.parametrize("name", SETS)
 def test_is_as_described(name):
     data = construct("data", {"name": name})
-    said = importlib.import_module(f"trainrun.data.{name}").describe()
-    assert (said.task, said.target, said.examples) == (data.task, data.target.kind, len(data.train))
-    assert said.classes == (len(data.target.classes) or None)
-    assert said.inputs == tuple(i.kind for i in data.inputs) and not said.problems
+    description = importlib.import_module(f"trainrun.data.{name}").describe()
+    assert (description.task, description.target, description.examples) == (
+        data.task,
+        data.target.kind,
+        len(data.train),
+    )
+    assert description.classes == (len(data.target.classes) or None)
+    assert description.inputs == tuple(i.kind for i in data.inputs) and not description.problems
     assert data.train.x.shape[1:] == data.inputs[0].shape and data.train.x.dtype == np.float32
     assert data.train.y.dtype == (np.float64 if data.target.kind == "real" else np.int64)
 
@@ -92,8 +96,8 @@ def test_zero_shares_leave_no_such_part():
 
 @pytest.mark.parametrize("name", SETS)
 def test_impossible_shares_are_refused_before_loading(name):
-    said = importlib.import_module(f"trainrun.data.{name}").describe(validation=0.6, test=0.5)
-    assert said.problems[0][0] == "test" and "below 1" in said.problems[0][1]
+    description = importlib.import_module(f"trainrun.data.{name}").describe(validation=0.6, test=0.5)
+    assert description.problems[0][0] == "test" and "below 1" in description.problems[0][1]
 
 
 def test_modules_load_nothing_heavy(tmp_path):

@@ -21,9 +21,13 @@ def whole(data):
 
 @pytest.mark.parametrize("kind", NOISE)
 def test_is_as_described(kind):
-    data, said = make(kind=kind, examples=200), describe(kind=kind, examples=200)
-    assert (said.task, said.target, said.examples) == (data.task, data.target.kind, len(data.train))
-    assert said.inputs == tuple(i.kind for i in data.inputs)
+    data, description = make(kind=kind, examples=200), describe(kind=kind, examples=200)
+    assert (description.task, description.target, description.examples) == (
+        data.task,
+        data.target.kind,
+        len(data.train),
+    )
+    assert description.inputs == tuple(i.kind for i in data.inputs)
     assert data.train.x.shape == (120, *data.inputs[0].shape)
     assert data.train.y.shape == (120, *(data.target.shape or ((1,) if data.target.kind == "real" else ())))
 

@@ -62,8 +62,8 @@ def test_full_disk_while_a_checkpoint_is_written_leaves_the_previous_one(run, mo
     monkeypatch.setattr(file.np, "savez", third)
     message, run_dir = run.fail("checkpoint.every=1epochs", "trainer.epochs=5")
     assert "No space left on device" in message and f"trainrun resume {run_dir}" in message
-    found, damage = file.newest(run_dir)
-    assert not damage and found.epoch >= 1 and not leftovers(run_dir)
+    newest, damage = file.newest(run_dir)
+    assert not damage and newest.epoch >= 1 and not leftovers(run_dir)
     summary = read(run_dir, "summary.json")
     assert summary["status"] == "FAILED" and summary["attempts"][-1]["failure"] == "disk_full"
     monkeypatch.undo()
@@ -131,8 +131,8 @@ def test_really_full_disk_ends_the_run_with_a_message(small_disk, project):
         trainrun.run([*QUICK, "callback=filler", f"+callback.filler.path={filler}", "trainer.epochs=5",
                       "checkpoint.every=1epochs"], run_dir=run_dir)  # fmt: skip
     assert f"trainrun resume {run_dir}" in str(caught.value)
-    found, damage = file.newest(run_dir)
-    assert not damage and found.epoch == 1
+    newest, damage = file.newest(run_dir)
+    assert not damage and newest.epoch == 1
     filler.unlink()
     assert main(["resume", str(run_dir)]) == 0
     summary = read(run_dir, "summary.json")

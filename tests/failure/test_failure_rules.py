@@ -8,7 +8,7 @@ from trainrun.hydra_bridge import preflight
 
 
 @pytest.mark.parametrize(
-    ("given", "key", "said"),
+    ("overrides", "key", "message"),
     [
         (["failure.out_of_memory=acumulate"], "failure.out_of_memory", "Did you mean accumulate?"),
         (["failure.non_finite=ignore"], "failure.non_finite", "stop or rollback"),
@@ -20,9 +20,9 @@ from trainrun.hydra_bridge import preflight
          "failure.non_finite", "multi_worker"),
     ],
 )  # fmt: skip
-def test_invalid_failure_settings_are_refused(given, key, said):
-    _, problems = preflight.overrides(given)
-    assert [p.key for p in problems] == [key] and said in problems[0].message
+def test_invalid_failure_settings_are_refused(overrides, key, message):
+    _, problems = preflight.overrides(overrides)
+    assert [p.key for p in problems] == [key] and message in problems[0].message
 
 
 def test_defaults_of_the_failure_settings():

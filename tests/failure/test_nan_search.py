@@ -26,21 +26,21 @@ def finite(run_dir):
     """Whether all that is saved is finite."""
     from trainrun.checkpoint import file
 
-    found, damage = file.newest(run_dir)
+    newest, damage = file.newest(run_dir)
     assert not damage
-    return found is None or all(
-        np.isfinite(a).all() for n, a in found.arrays.items() if n.startswith("weights")
+    return newest is None or all(
+        np.isfinite(a).all() for n, a in newest.arrays.items() if n.startswith("weights")
     )
 
 
 @pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
 def test_example_with_a_nan_loss_is_named(trainer, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"trainer={trainer}")
-    found = read(run_dir, "autopsy.json")
-    assert (found["epoch"], found["step"]) == (1, place(41))
-    assert found["first"]["kind"] == "loss" and found["examples"] == {"count": 1, "first": [41]}
+    examined = read(run_dir, "autopsy.json")
+    assert (examined["epoch"], examined["step"]) == (1, place(41))
+    assert examined["first"]["kind"] == "loss" and examined["examples"] == {"count": 1, "first": [41]}
     step = place(41)
-    assert found["batch"]["first"] == epoch_order(42, 0, EXAMPLES)[(step - 1) * 8 : step * 8].tolist()
+    assert examined["batch"]["first"] == epoch_order(42, 0, EXAMPLES)[(step - 1) * 8 : step * 8].tolist()
     assert f"loss became nan in epoch 1, step {step}: the loss" in message and "example 41 " in message
     assert "Traceback" not in message
     assert message.splitlines()[0] in (run_dir / "run.log").read_text()
@@ -48,18 +48,18 @@ def test_example_with_a_nan_loss_is_named(trainer, run):
     assert summary["status"] == "FAILED" and summary["attempts"][0]["failure"] == "non_finite"
     (event,) = events(run_dir, "attempt")
     assert event["answer"] == "stopped"
-    (told,) = events(run_dir, "non_finite")
-    assert told["step"] == step
+    (event,) = events(run_dir, "non_finite")
+    assert event["step"] == step
     assert finite(run_dir)
 
 
 def test_a_gradient_that_is_nan_shows_in_the_loss_of_the_step_after(run):
     message, run_dir = run.fail("loss=steep_at_mark", "data.where=label", "trainer=custom")
-    found = read(run_dir, "autopsy.json")
-    assert found["cause"]["step"] == place(41) and found["step"] == place(41) + 1
-    assert found["first"]["kind"] == "gradient"
+    examined = read(run_dir, "autopsy.json")
+    assert examined["cause"]["step"] == place(41) and examined["step"] == place(41) + 1
+    assert examined["first"]["kind"] == "gradient"
     assert (
-        f"the gradient of {found['first']['name']} is the first" in message
+        f"the gradient of {examined['first']['name']} is the first" in message
         and "A root, a quotient" in message
     )
 
@@ -107,10 +107,10 @@ def test_too_high_learning_rate_is_diagnosed_from_a_checkpoint(trainer, run, pro
         "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0", f"trainer={trainer}",
         "trainer.epochs=20", "checkpoint.every=1epochs",
     )  # fmt: skip
-    found = read(run_dir, "autopsy.json")
+    examined = read(run_dir, "autopsy.json")
     assert expected > STEPS, "the test is to go on from a checkpoint"
-    assert (found["epoch"] - 1) * STEPS + found["step"] - 1 == expected
-    assert found["from"] == "last.npz"
+    assert (examined["epoch"] - 1) * STEPS + examined["step"] - 1 == expected
+    assert examined["from"] == "last.npz"
     assert "learning_rate (it was 4)" in message
     assert finite(run_dir)
     lines = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
@@ -159,12 +159,12 @@ def test_terminate_on_nan_callback_finishes_the_run_normally(run):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [("0", "minutes=0 allows no search"), ("1e-9", "would take longer")]
+    ("minutes", "text"), [("0", "minutes=0 allows no search"), ("1e-9", "would take longer")]
 )
-def test_nan_search_is_skipped_beyond_its_time_limit(minutes, said, run):
+def test_nan_search_is_skipped_beyond_its_time_limit(minutes, text, run):
     message, run_dir = run.fail("loss=nan_at_mark", "data.where=label", f"failure.minutes={minutes}")
     # How many steps are one compiled call, and so how narrow the range is, depends on the machine's speed.
-    told = re.search(r"in epoch (\d+), steps? (\d+)(?: to (\d+))?", message)
-    epoch, first, last = (int(n) for n in (told[1], told[2], told[3] or told[2]))
-    assert said in message and epoch == 1 and 1 <= first <= place(41) <= last <= STEPS
+    match = re.search(r"in epoch (\d+), steps? (\d+)(?: to (\d+))?", message)
+    epoch, first, last = (int(n) for n in (match[1], match[2], match[3] or match[2]))
+    assert text in message and epoch == 1 and 1 <= first <= place(41) <= last <= STEPS
     assert read(run_dir, "autopsy.json")["noticed"]["epoch"] == 1

@@ -62,8 +62,13 @@ def test_inputs_labels_and_weights_in_this_order(model):
     y[2] = np.nan
     assert nan_step.examine(model, x, y, weight).finding.kind == nan_step.LABEL
     x["b"][4, 1] = -np.inf
-    found = nan_step.examine(model, x, y, weight).finding
-    assert (found.kind, found.name, found.value, list(found.rows)) == (nan_step.INPUT, "b", "inf", [4])
+    finding = nan_step.examine(model, x, y, weight).finding
+    assert (finding.kind, finding.name, finding.value, list(finding.rows)) == (
+        nan_step.INPUT,
+        "b",
+        "inf",
+        [4],
+    )
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -73,16 +78,21 @@ def test_layer_whose_output_overflows_is_named(parts, model):
     kernel.assign(np.full(kernel.shape, 3e38, "float32"))
     x["a"][:] = 0
     x["a"][3] = 10.0
-    found = nan_step.examine(model, x, y, weight, parts).finding
-    assert (found.kind, found.name, found.value, list(found.rows)) == (nan_step.LAYER, "deep", "inf", [3])
+    finding = nan_step.examine(model, x, y, weight, parts).finding
+    assert (finding.kind, finding.name, finding.value, list(finding.rows)) == (
+        nan_step.LAYER,
+        "deep",
+        "inf",
+        [3],
+    )
 
 
 def test_a_weight_that_was_nan_before(model):
     model.get_layer("head").bias.assign([np.nan])
-    found = nan_step.examine(model, *batch()).finding
-    assert (found.kind, found.name) == (nan_step.VARIABLE, "head/bias")
+    finding = nan_step.examine(model, *batch()).finding
+    assert (finding.kind, finding.name) == (nan_step.VARIABLE, "head/bias")
 
 
 def test_what_only_the_update_has_broken(model):
-    told = nan_step.Finding(nan_step.UPDATE, "head/kernel", "inf")
-    assert nan_step.examine(model, *batch(), updated=[told]).finding == told
+    known = nan_step.Finding(nan_step.UPDATE, "head/kernel", "inf")
+    assert nan_step.examine(model, *batch(), updated=[known]).finding == known

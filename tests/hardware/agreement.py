@@ -50,7 +50,7 @@ def mirrored(count: int) -> list[str]:
 if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     console.quiet()
-    found: dict = {"agreement": {}}
+    results: dict = {"agreement": {}}
     # The most parts first: a process can split the CPU once.
     for name in ("one_left", "clipped", "odd"):
         overrides = CASES[name]
@@ -60,7 +60,7 @@ if __name__ == "__main__":
         }
         history, weights, _ = train(*overrides, "hardware=cpu", "trainer=custom")
         for key, (other, its_weights, _) in several.items():
-            found["agreement"][f"{name}-{key}"] = {
+            results["agreement"][f"{name}-{key}"] = {
                 "history": float((abs(other - history) / np.maximum(abs(history), 1e-3)).max()),
                 "weights": float(abs(its_weights - weights).max()),
                 "moved": float(abs(history[:, 0] - history[:, 1]).max()),
@@ -69,9 +69,9 @@ if __name__ == "__main__":
         "data=iris", "trainer.batch_size=8", *mirrored(2), "hardware.scale_batch=per_replica",
         "hardware.scale_learning_rate=linear", "trainer=custom", "optimizer.learning_rate=0.01", "metric=[]",
     )  # fmt: skip
-    found["scaled"] = {"rate": scaled.history["learning_rate"][0], "steps": scaled.summary["steps"]}
+    results["scaled"] = {"rate": scaled.history["learning_rate"][0], "steps": scaled.summary["steps"]}
     try:
         train("data=iris", *mirrored(4), "trainer=custom")
     except UserError as error:
-        found["too_late"] = str(error)
-    sys.stdout.write("\n" + json.dumps(found))
+        results["too_late"] = str(error)
+    sys.stdout.write("\n" + json.dumps(results))

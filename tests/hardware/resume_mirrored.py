@@ -44,15 +44,15 @@ class Stop(keras.callbacks.Callback):
 
 def record(run_dir):
     summary = json.loads(Path(run_dir, "summary.json").read_text())
-    told = history.replay(journal.read(Path(run_dir, "journal.jsonl")).records)
-    epochs = {e: entry["metrics"] for e, entry in told["epochs"].items()}
+    past = history.replay(journal.read(Path(run_dir, "journal.jsonl")).records)
+    epochs = {e: entry["metrics"] for e, entry in past["epochs"].items()}
     return {k: summary[k] for k in ("status", "metrics", "best", "steps", "weights_sha256")}, epochs
 
 
 if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     console.quiet()
-    found, plain = {}, callback_builders.user_callbacks
+    results, plain = {}, callback_builders.user_callbacks
     for trainer in ("custom", "fit"):
         overrides = [*BASE, f"trainer={trainer}"]
         trainrun.run(overrides, run_dir=f"{trainer}_whole")
@@ -61,14 +61,14 @@ if __name__ == "__main__":
             try:
                 trainrun.run(overrides, run_dir=f"{trainer}_{devices}")
             except Interrupted as stop:
-                found[f"{trainer}_{devices}_code"] = stop.exit_code
+                results[f"{trainer}_{devices}_code"] = stop.exit_code
         callback_builders.user_callbacks = plain
         resume.main([f"{trainer}_two"])
-        found[trainer] = record(f"{trainer}_whole") == record(f"{trainer}_two")
+        results[trainer] = record(f"{trainer}_whole") == record(f"{trainer}_two")
     resume.main(["custom_one", "hardware=cpu"])
     whole, one = record("custom_whole")[1], record("custom_one")[1]
-    found["epochs"] = sorted(one)
+    results["epochs"] = sorted(one)
     # Epoch 1 was trained on two devices, and is the same; what comes after draws another dropout.
-    found["first"] = whole[1] == one[1]
-    found["apart"] = max(abs(whole[e]["loss"] - one[e]["loss"]) for e in (2, 3, 4))
-    sys.stdout.write("\n" + json.dumps(found))
+    results["first"] = whole[1] == one[1]
+    results["apart"] = max(abs(whole[e]["loss"] - one[e]["loss"]) for e in (2, 3, 4))
+    sys.stdout.write("\n" + json.dumps(results))

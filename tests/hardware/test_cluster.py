@@ -26,21 +26,21 @@ def test_counts_as_tensorflow_reads_them(text):
 
 def test_slurm():
     environment = {"SLURM_PROCID": "2", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_STEP_TASKS_PER_NODE": "2(x2)"}
-    found = cluster(None, None, environment, 5000)
-    assert found.workers == ("n1:5000", "n1:5001", "n2:5000", "n2:5001")
-    assert (found.index, found.chief) == (2, False)
+    role = cluster(None, None, environment, 5000)
+    assert role.workers == ("n1:5000", "n1:5001", "n2:5000", "n2:5001")
+    assert (role.index, role.chief) == (2, False)
 
 
 def test_a_chief_of_its_own_is_the_first_worker():
-    said = {"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}
-    found = cluster(None, None, {"TF_CONFIG": json.dumps(said)})
-    assert (found.workers, found.index) == (("a:1", "b:1", "c:1"), 2)
+    config = {"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}
+    role = cluster(None, None, {"TF_CONFIG": json.dumps(config)})
+    assert (role.workers, role.index) == (("a:1", "b:1", "c:1"), 2)
 
 
 def test_the_config_comes_before_the_environment():
-    found = cluster(["a:1", "b:1"], 0, {"TF_CONFIG": "{", "SLURM_PROCID": "7"})
-    assert found.chief
-    assert found.source == "hardware.workers"
+    role = cluster(["a:1", "b:1"], 0, {"TF_CONFIG": "{", "SLURM_PROCID": "7"})
+    assert role.chief
+    assert role.source == "hardware.workers"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def kill_the_second(process):
 def wait_for(look, seconds):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if (found := look()) is not None:
-            return found
+        if (result := look()) is not None:
+            return result
         time.sleep(0.2)
     raise AssertionError("it did not come")

@@ -22,11 +22,11 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["told", "from the shapes"])
+@pytest.mark.parametrize("declared", [True, False], ids=["told", "from the shapes"])
 @pytest.mark.parametrize("form", FORMS)
-def test_equals_scikit_learn_for_each_form(form, told):
+def test_equals_scikit_learn_for_each_form(form, declared):
     y, p, expected = FORMS[form]
-    metric = trainrun.build("metric", "accuracy", labels=form if told else None)
+    metric = trainrun.build("metric", "accuracy", labels=form if declared else None)
     metric.update_state(y[:40], p[:40])
     metric.update_state(y[40:], p[40:])
     assert float(metric.result()) == pytest.approx(expected)

@@ -37,16 +37,16 @@ def metric_class():
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 def test_equals_keras_and_scikit_learn(metric_class, weight):
-    mine, theirs = metric_class(), keras.metrics.SparseCategoricalAccuracy()
+    own, theirs = metric_class(), keras.metrics.SparseCategoricalAccuracy()
     for part in (slice(0, 64), slice(64, 100)):
-        for metric in (mine, theirs):
+        for metric in (own, theirs):
             metric.update_state(Y[part], P[part], sample_weight=None if weight is None else weight[part])
-    assert float(mine.result()) == pytest.approx(float(theirs.result()), rel=1e-6)
-    assert float(mine.result()) == pytest.approx(
+    assert float(own.result()) == pytest.approx(float(theirs.result()), rel=1e-6)
+    assert float(own.result()) == pytest.approx(
         sk.accuracy_score(Y, P.argmax(-1), sample_weight=weight), rel=1e-5
     )
-    mine.reset_state()
-    assert float(mine.result()) == 0.0
+    own.reset_state()
+    assert float(own.result()) == 0.0
 
 
 def test_works_in_a_compiled_graph_and_half_precision(metric_class):

@@ -106,10 +106,10 @@ def _is_of_keras(name):
 @pytest.mark.parametrize("name", filter(_is_of_keras, DEFINED))
 def test_direction_agrees_with_keras_own_metadata(name):
     component = lookup.find("metric", OPTIONS[name].arguments["name"])
-    given = {k: v for k, v in OPTIONS[name].arguments.items() if k != "name" and v is not None}
+    arguments = {k: v for k, v in OPTIONS[name].arguments.items() if k != "name" and v is not None}
     if "num_classes" in OPTIONS[name].arguments:
-        given["num_classes"] = 2
-    theirs = keras_metric_private.direction(component.load()(**given))
+        arguments["num_classes"] = 2
+    theirs = keras_metric_private.direction(component.load()(**arguments))
     assert theirs in (DEFINED[name], None)
 
 
@@ -163,29 +163,29 @@ def nll(y_true, y_pred):
 def test_an_objective_that_declares_nothing_is_refused_with_the_way_out(name, inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared="").replace("nll", name))
     line = ["plugins=[./mine.py]", "data=diabetes", f"metric={name}", f"sweep.objective=val_{name}"]
-    _, found = preflight.overrides(line)
-    assert [(p.key, "sweep.direction=minimize or sweep.direction=maximize" in p.message) for p in found] == [
-        ("sweep.direction", True)
-    ]
+    _, problems = preflight.overrides(line)
+    assert [
+        (p.key, "sweep.direction=minimize or sweep.direction=maximize" in p.message) for p in problems
+    ] == [("sweep.direction", True)]
     assert preflight.overrides([*line, "sweep.direction=minimize"])[1] == []
 
 
 def test_a_plugin_declares_which_way_its_metric_is_better(inside):
     (inside / "mine.py").write_text(PLUGIN.format(declared=', direction="min"'))
-    config, found = preflight.overrides(
+    config, problems = preflight.overrides(
         ["plugins=[./mine.py]", "data=diabetes", "metric=nll", "sweep.objective=val_nll"]
     )
-    assert found == []
+    assert problems == []
     assert direction.of("val_nll", config["metric"]) == "min"
     assert direction.resolved("val_nll", "auto", config["metric"]) == "minimize"
 
 
 def test_a_callback_that_would_have_to_guess_is_refused_before_training():
-    _, found = preflight.overrides(
+    _, problems = preflight.overrides(
         ["data=diabetes", "metric=mean_pred", "callback=stop_at", "callback.stop_at.monitor=val_mean_pred"]
     )
-    assert [p.key for p in found] == ["callback.stop_at.mode"]
-    assert "callback.stop_at.mode=min" in found[0].message
+    assert [p.key for p in problems] == ["callback.stop_at.mode"]
+    assert "callback.stop_at.mode=min" in problems[0].message
 
 
 def test_several_objectives_have_a_direction_each():

@@ -24,8 +24,8 @@ LOGITS = (RNG.normal(size=(N, 4)) + 1.5 * np.eye(4)[IDS]).astype("float32")
 SOFTMAX = scipy.special.softmax(LOGITS, axis=-1)
 ONE_HOT = np.eye(4)[IDS]
 GUESS = SOFTMAX.argmax(-1)
-TRUE, GIVEN = RNG.normal(size=(N, 3)), RNG.normal(size=(N, 3)).astype("float32")
-GIVEN = (TRUE + 0.5 * GIVEN).astype("float32")
+TRUE, PREDICTED = RNG.normal(size=(N, 3)), RNG.normal(size=(N, 3)).astype("float32")
+PREDICTED = (TRUE + 0.5 * PREDICTED).astype("float32")
 COUNTS, RATES = RNG.uniform(0.5, 5, (N, 2)), RNG.uniform(0.5, 5, (N, 2)).astype("float32")
 BINARY, HARD = (Y, P), (P > 0.5).astype(int)
 
@@ -77,7 +77,7 @@ def f1(w, beta=1.0, average=None):
 TWO = (BITS, PS)
 SPARSE, DENSE = (IDS, SOFTMAX), (ONE_HOT, SOFTMAX)
 LABELS = (IDS, GUESS)
-REGRESSION, POSITIVE = (TRUE, GIVEN), (COUNTS, RATES)
+REGRESSION, POSITIVE = (TRUE, PREDICTED), (COUNTS, RATES)
 
 # The IoUs count in int by default, which cuts weights off; a run with weights gives them this.
 FLOAT = {"num_classes": 4, "dtype": "float32"}
@@ -160,24 +160,29 @@ CASES = {
         lambda w: sk.hinge_loss(Y, LOGITS[:, 0], sample_weight=w),
         1e-5,
     ),
-    "squared_hinge": ((BITS, GIVEN), {}, lambda w: average((hinge(BITS, GIVEN) ** 2).mean(-1), w), 1e-5),
+    "squared_hinge": (
+        (BITS, PREDICTED),
+        {},
+        lambda w: average((hinge(BITS, PREDICTED) ** 2).mean(-1), w),
+        1e-5,
+    ),
     "categorical_hinge": ((ONE_HOT, LOGITS), {}, multi_hinge, 1e-5),
     "mean_squared_error": (
         REGRESSION,
         {},
-        lambda w: sk.mean_squared_error(TRUE, GIVEN, sample_weight=w),
+        lambda w: sk.mean_squared_error(TRUE, PREDICTED, sample_weight=w),
         1e-4,
     ),
     "root_mean_squared_error": (
         REGRESSION,
         {},
-        lambda w: sk.mean_squared_error(TRUE, GIVEN, sample_weight=w) ** 0.5,
+        lambda w: sk.mean_squared_error(TRUE, PREDICTED, sample_weight=w) ** 0.5,
         1e-4,
     ),
     "mean_absolute_error": (
         REGRESSION,
         {},
-        lambda w: sk.mean_absolute_error(TRUE, GIVEN, sample_weight=w),
+        lambda w: sk.mean_absolute_error(TRUE, PREDICTED, sample_weight=w),
         1e-4,
     ),
     "mean_absolute_percentage_error": (
@@ -195,16 +200,26 @@ CASES = {
     "cosine_similarity": (
         REGRESSION,
         {},
-        lambda w: average(np.diag(sk.pairwise.cosine_similarity(TRUE, GIVEN)), w),
+        lambda w: average(np.diag(sk.pairwise.cosine_similarity(TRUE, PREDICTED)), w),
         1e-4,
     ),
-    "log_cosh_error": (REGRESSION, {}, lambda w: average(np.log(np.cosh(TRUE - GIVEN)).mean(-1), w), 1e-4),
-    "r2_score": (REGRESSION, {}, lambda w: sk.r2_score(TRUE, GIVEN, sample_weight=w), 1e-4),
-    "pearson_correlation": (REGRESSION, {"axis": -1}, lambda w: average(correlation(TRUE, GIVEN), w), 1e-4),
+    "log_cosh_error": (
+        REGRESSION,
+        {},
+        lambda w: average(np.log(np.cosh(TRUE - PREDICTED)).mean(-1), w),
+        1e-4,
+    ),
+    "r2_score": (REGRESSION, {}, lambda w: sk.r2_score(TRUE, PREDICTED, sample_weight=w), 1e-4),
+    "pearson_correlation": (
+        REGRESSION,
+        {"axis": -1},
+        lambda w: average(correlation(TRUE, PREDICTED), w),
+        1e-4,
+    ),
     "concordance_correlation": (
         REGRESSION,
         {"axis": -1},
-        lambda w: average(concordance(TRUE, GIVEN), w),
+        lambda w: average(concordance(TRUE, PREDICTED), w),
         1e-4,
     ),
 }

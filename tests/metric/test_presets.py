@@ -32,20 +32,20 @@ def compose():
     ],
 )
 def test_group_holds_the_metrics_named(compose, word, names):
-    found = compose(f"+metric={word}")
-    assert list(found) == names
-    assert all(v.name for v in found.values())
+    metrics = compose(f"+metric={word}")
+    assert list(metrics) == names
+    assert all(v.name for v in metrics.values())
 
 
 def test_arguments_of_one_of_several_can_be_set(compose):
-    found = compose("+metric=[auc,ks]", "metric.ks.bins=50")
-    assert (found["ks"].bins, found["auc"].num_thresholds) == (50, 200)
+    metrics = compose("+metric=[auc,ks]", "metric.ks.bins=50")
+    assert (metrics["ks"].bins, metrics["auc"].num_thresholds) == (50, 200)
 
 
 @pytest.mark.parametrize("name", [n for n in option_files.options("metric") if n != "none"])
 def test_every_option_composes_alone(compose, name):
-    found = compose(f"+metric={name}")
+    metrics = compose(f"+metric={name}")
     option = option_files.find("metric", name)
     if option.arguments:
-        assert list(found) == [option.name], "the YAML nests under its own name"
-    assert found
+        assert list(metrics) == [option.name], "the YAML nests under its own name"
+    assert metrics

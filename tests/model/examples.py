@@ -34,11 +34,11 @@ TARGETS = {
 
 def values(inputs, n=N, seed=0):
     """Return an array for one input, a dict by name for several."""
-    rng, found = np.random.default_rng(seed), {}
+    rng, arrays = np.random.default_rng(seed), {}
     for spec in inputs:
         if spec.kind in ("numeric", "image"):
-            found[spec.name] = rng.normal(size=(n, *spec.shape)).astype("float32")
+            arrays[spec.name] = rng.normal(size=(n, *spec.shape)).astype("float32")
         else:
             highest = np.resize(spec.cardinalities, spec.shape)
-            found[spec.name] = rng.integers(0, highest, (n, *spec.shape)).astype("int32")
-    return found if len(found) > 1 else next(iter(found.values()))
+            arrays[spec.name] = rng.integers(0, highest, (n, *spec.shape)).astype("int32")
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))

@@ -31,9 +31,7 @@ def content(path):
     with zipfile.ZipFile(path) as file, h5py.File(io.BytesIO(file.read("model.weights.h5"))) as weights:
         arrays = {}
         weights.visititems(
-            lambda name, found: (
-                arrays.update({name: found[()].tobytes()}) if hasattr(found, "dtype") else None
-            )
+            lambda name, item: arrays.update({name: item[()].tobytes()}) if hasattr(item, "dtype") else None
         )
         return file.read("config.json"), arrays
 

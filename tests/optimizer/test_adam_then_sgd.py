@@ -48,8 +48,8 @@ def test_is_adam_up_to_the_switch_and_fresh_sgd_after_it(switch, graph):
 
 def test_the_second_begins_with_its_own_bias_correction():
     optimizer = trainrun.build("optimizer", "adam_then_sgd", first="sgd", second="nadam", switch_at=5)
-    wanted = expected(5, rules.sgd, rules.nadam, (0.01, 0.001), {}, {})
-    np.testing.assert_allclose(weights_after_each(optimizer), wanted, rtol=2e-5, atol=2e-6)
+    reference = expected(5, rules.sgd, rules.nadam, (0.01, 0.001), {}, {})
+    np.testing.assert_allclose(weights_after_each(optimizer), reference, rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])

@@ -96,8 +96,8 @@ def test_clipping_is_that_of_the_summed_gradients(name, argument, sparse):
         norms = [np.hypot(*norms)] * 2 if argument == "global_clipnorm" else norms
         return [g * min(1.0, limit / n) for g, n in zip(pair, norms, strict=True)]
 
-    given = train(build(name, **{argument: limit}), PLAIN, sparse)
-    assert_close(given, train(build(name), [clipped(pair) for pair in PLAIN], sparse))
+    weights = train(build(name, **{argument: limit}), PLAIN, sparse)
+    assert_close(weights, train(build(name), [clipped(pair) for pair in PLAIN], sparse))
 
 
 @ours

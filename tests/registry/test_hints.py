@@ -82,7 +82,7 @@ def test_expected_values_are_named_in_words(hint, phrase):
         (Count, False, 0, "expected a whole number of at least 1, got false."),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_with_the_way_out(hint, value, default, message):
+def test_a_value_of_another_type_is_refused_with_the_way_out(hint, value, default, message):
     assert hints.violation(hint, value, default) == message
 
 

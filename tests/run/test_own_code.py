@@ -68,13 +68,13 @@ FAULTS = {
 )
 def test_a_fault_of_own_code_is_named_by_file_and_line_before_training(inside, choice, source, expected):
     line, text = expected
-    with pytest.raises(UserError, match=text) as told:
+    with pytest.raises(UserError, match=text) as raised:
         trained(inside, source, choice)
-    assert line is None or f"own.py, line {line}" in str(told.value)
+    assert line is None or f"own.py, line {line}" in str(raised.value)
     assert not (inside / "outputs" / "runs").exists()
 
 
-def test_a_class_that_does_not_initialize_its_base_is_told_before_tensorflow(inside):
+def test_a_class_that_does_not_initialize_its_base_is_refused_before_tensorflow(inside):
     source = 'class L(keras.losses.Loss):\n    def __init__(self, a=1.0):\n        self.a = a\ntrainrun.register("loss", "mine")(L)\n'
     with pytest.raises(
         UserError, match=r"own\.py, line 4: __init__ of L does not call super\(\)\.__init__\(\)"
@@ -179,7 +179,7 @@ def test_a_subclassed_model_trains_as_in_keras_and_its_file_loads(inside, traine
     assert again.metrics["test_accuracy"] == pytest.approx(result.metrics["test_accuracy"])
 
 
-def test_a_model_that_cannot_be_loaded_is_told_before_training_and_leaves_its_weights(inside):
+def test_a_model_that_cannot_be_loaded_is_refused_before_training_and_its_weights_saved(inside):
     source = NET.format(further=", layer=None", argument=" * 2, keras.layers.Dense(2)")
     with pytest.raises(
         UserError,

@@ -154,19 +154,19 @@ def test_steps_per_epoch_cuts_the_epoch(python_run):
     assert python_run[0].summary["steps"] == 6
 
 
-def test_an_epoch_that_ends_before_its_steps_are_done_is_said(capsys):
+def test_an_epoch_that_ends_before_its_steps_are_done_is_reported(capsys):
     from types import SimpleNamespace
 
     from trainrun.run import builders
     from trainrun.trainer.job import Plan
 
-    for asked, said in ((4, 0), (5, 1)):  # 100 examples in batches of 32 are four steps
+    for asked, times in ((4, 0), (5, 1)):  # 100 examples in batches of 32 are four steps
         config = {"trainer": {"steps_per_epoch": asked}, "metric": {}}
         job = SimpleNamespace(plan=Plan.of(100, 1, 32, asked, 1, True), dataset=SimpleNamespace(target=None))
         job.dataset.target = SimpleNamespace(kind="real")
         builders.say_unexpected(config, job)
         shown = capsys.readouterr()
-        assert " ".join((shown.out + shown.err).split()).count("an epoch ends after 4 steps") == said
+        assert " ".join((shown.out + shown.err).split()).count("an epoch ends after 4 steps") == times
 
 
 def test_callback_files_land_in_the_run_directory(python_run):

@@ -51,5 +51,5 @@ def test_a_run_says_it_once_goes_on_and_calls_no_epoch_the_best(inside, capsys):
     assert 0.5 < result.metrics["auc"] <= 1
     assert len(result.history["loss"]) == 4 and len(set(result.history["learning_rate"])) == 1
     assert "val_auc" not in result.summary["best"] and "val_accuracy" in result.summary["best"]
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("val_auc, val_ks is undefined") == 1
+    output = capsys.readouterr()
+    assert (output.out + output.err).count("val_auc, val_ks is undefined") == 1

@@ -36,8 +36,8 @@ def one_cycle(step, top, total, pct=0.3, shape="cos", div=25.0, final=1e4, three
 def test_one_cycle_follows_pytorchs_formula_and_then_stays(total, shape, three, pct):
     schedule = OneCycle(0.8, total, pct, shape, 10.0, 100.0, three)
     rates = [float(schedule(step)) for step in range(total + 5)]
-    wanted = [one_cycle(step, 0.8, total, pct, shape, 10.0, 100.0, three) for step in range(total + 5)]
-    np.testing.assert_allclose(rates, wanted, rtol=2e-5, atol=2e-7)
+    expected = [one_cycle(step, 0.8, total, pct, shape, 10.0, 100.0, three) for step in range(total + 5)]
+    np.testing.assert_allclose(rates, expected, rtol=2e-5, atol=2e-7)
 
 
 def test_one_cycle_by_its_option_has_the_documented_corners():
@@ -51,8 +51,8 @@ def test_one_cycle_by_its_option_has_the_documented_corners():
 def test_linear_warmup_rises_in_a_line_and_holds(warmup, start):
     schedule = LinearWarmup(0.4, warmup, start)
     shares = [min(step / warmup, 1.0) if warmup else 1.0 for step in range(20)]
-    wanted = [0.4 * (start + (1 - start) * share) for share in shares]
-    np.testing.assert_allclose([float(schedule(step)) for step in range(20)], wanted, rtol=1e-6)
+    expected = [0.4 * (start + (1 - start) * share) for share in shares]
+    np.testing.assert_allclose([float(schedule(step)) for step in range(20)], expected, rtol=1e-6)
 
 
 def test_constant_is_constant():

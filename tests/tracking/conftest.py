@@ -23,75 +23,75 @@ from trainrun.util.interrupt import Interrupted, StopRequest
 from trainrun.tracking.record import Recorder
 from trainrun.tracking.settings import TrackingSettings
 
-told = json.loads(sys.argv[1])
+settings = json.loads(sys.argv[1])
 recorder = Recorder(
-    told["run_dir"],
-    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **told.get("tracking", {})}),
+    settings["run_dir"],
+    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **settings.get("tracking", {})}),
     name="a run",
 )
 print("began", os.getpid(), flush=True)
 recorder.start(
-    run_id=os.path.basename(told["run_dir"]), config=told.get("config", {"optimizer": {"learning_rate": 0.1}}), seed=1,
-    dataset={"name": "digits", "digest": "ab" * 32}, **told.get("more", {}),
+    run_id=os.path.basename(settings["run_dir"]), config=settings.get("config", {"optimizer": {"learning_rate": 0.1}}), seed=1,
+    dataset={"name": "digits", "digest": "ab" * 32}, **settings.get("more", {}),
 )
 print("started", recorder.delivery and recorder.delivery.courier and recorder.delivery.courier.process_id, flush=True)
-factor = told.get("factor", 1.0)
+factor = settings.get("factor", 1.0)
 try:
     with StopRequest().on_signals():
-        for epoch in range(told.get("first", 1), told["epochs"] + 1):
+        for epoch in range(settings.get("first", 1), settings["epochs"] + 1):
             recorder.journal.write(
                 "epoch", epoch=epoch, step=epoch * 10, metrics={"loss": factor / epoch, "val_loss": 2 * factor / epoch}
             )
             print("epoch", epoch, flush=True)
-            time.sleep(told.get("pace", 0.02))
+            time.sleep(settings.get("pace", 0.02))
         status, reason = "FINISHED", None
 except Interrupted as stop:
     status, reason = "KILLED", str(stop)
-if told.get("fail"):
+if settings.get("fail"):
     status, reason = "FAILED", "RuntimeError: boom"
 begin = time.monotonic()
-recorder.artifacts(told.get("artifacts", []))
+recorder.artifacts(settings.get("artifacts", []))
 ended = recorder.end(status, reason)
 if status == "FINISHED" and ended.undelivered:
     from trainrun.tracking.delivery.handover import not_sent
-    print("warning: " + not_sent(ended.undelivered, told["run_dir"]), file=sys.stderr, flush=True)
+    print("warning: " + not_sent(ended.undelivered, settings["run_dir"]), file=sys.stderr, flush=True)
 print("ended", ended.undelivered, round(time.monotonic() - begin, 2), flush=True)
 """
 
 
 class Trainer:
-    """A process that records a run, and what it has said."""
+    """A process that records a run, and its output."""
 
     def __init__(self, run_dir, tracking, epochs=20, env=None, **more):
         import json
 
         self.run_dir = Path(run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        told = {"run_dir": str(run_dir), "tracking": tracking, "epochs": epochs, **more}
+        settings = {"run_dir": str(run_dir), "tracking": tracking, "epochs": epochs, **more}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", TRAINER, json.dumps(told)],
+            [sys.executable, "-c", TRAINER, json.dumps(settings)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
             env={**os.environ, **(env or {})},
         )
-        self.said = ""
+        self.output = ""
         self.delivery = int(self.until("started").split()[1].replace("None", "0"))
 
     def until(self, word):
         for line in self.process.stdout:
-            self.said += line
+            self.output += line
             if line.startswith(word):
                 return line
-        raise AssertionError(f"never said {word!r}: {self.process.stderr.read()}")
+        raise AssertionError(f"never printed {word!r}: {self.process.stderr.read()}")
 
     def wait(self, timeout=90):
         """Wait for its end, and return (records not delivered, seconds it took to end, lines of warning)."""
         out, self.err = self.process.communicate(timeout=timeout)
-        self.said += out
+        self.output += out
         assert self.process.returncode == 0, self.err
-        _, undelivered, seconds = self.said.splitlines()[-1].split()
+        _, undelivered, seconds = self.output.splitlines()[-1].split()
         return int(undelivered), float(seconds), self.err.splitlines()
 
     def kill(self):

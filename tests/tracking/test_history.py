@@ -47,11 +47,11 @@ RESUMED = [
 
 
 def test_epochs_of_a_later_attempt_replace_those_of_an_earlier_one(tmp_path):
-    told = history.replay(book(tmp_path, *RESUMED))
-    assert told["history"] == {"loss": [0.5, 0.41]}
-    assert list(told["epochs"]) == [1, 2]
-    assert (len(told["attempts"]), told["end"], told["step"]) == (2, None, 20)
-    assert told["metrics"] == {"loss": 0.41}
+    past = history.replay(book(tmp_path, *RESUMED))
+    assert past["history"] == {"loss": [0.5, 0.41]}
+    assert list(past["epochs"]) == [1, 2]
+    assert (len(past["attempts"]), past["end"], past["step"]) == (2, None, 20)
+    assert past["metrics"] == {"loss": 0.41}
 
 
 def test_final_metrics_come_over_those_of_the_epochs(tmp_path):
@@ -61,9 +61,9 @@ def test_final_metrics_come_over_those_of_the_epochs(tmp_path):
         ("metrics", {"epoch": 3, "metrics": {"test_loss": 0.9}}),
         ("end", {"status": "FINISHED"}),
     )
-    told = history.replay(records)
-    assert told["metrics"] == {"loss": 0.3, "test_loss": 0.9}
-    assert told["end"]["status"] == "FINISHED"
+    past = history.replay(records)
+    assert past["metrics"] == {"loss": 0.3, "test_loss": 0.9}
+    assert past["end"]["status"] == "FINISHED"
 
 
 def test_of_a_metric_done_again_the_first_value_is_passed_on_and_a_difference_is_noted(tmp_path):
@@ -114,16 +114,16 @@ def test_steps_beyond_the_checkpoint_count_by_updates(tmp_path):
 def test_run_of_a_dead_process_is_marked_as_killed_on_listing(tmp_path):
     book(tmp_path, ("start", {**DEAD, "run_id": "r", "seed": 3, "overrides": ["a=1"]}), epoch(1, 0.5))
     (tmp_path / "run.log").write_text("\n".join(f"line {i}" for i in range(50)))
-    found = read(tmp_path)
-    assert (found.status, found.end, found.epochs) == ("KILLED", None, 1)
-    assert found.metrics == {"loss": 0.5}
+    now = read(tmp_path)
+    assert (now.status, now.end, now.epochs) == ("KILLED", None, 1)
+    assert now.metrics == {"loss": 0.5}
     settled = settle(tmp_path)
     assert settled.status == "KILLED" and settled.end is not None
     records = journal.read(tmp_path / "journal.jsonl").records
     assert [r["seq"] for r in records] == [0, 1, 2]
     assert (records[-1]["status"], records[-1]["log"][-1]) == ("KILLED", "line 49")
-    told = summary.read(tmp_path)
-    assert (told["status"], told["epochs"], told["seed"], told["overrides"]) == ("KILLED", 1, 3, ["a=1"])
+    past = summary.read(tmp_path)
+    assert (past["status"], past["epochs"], past["seed"], past["overrides"]) == ("KILLED", 1, 3, ["a=1"])
     settle(tmp_path)
     assert len(journal.read(tmp_path / "journal.jsonl").records) == 3
 
@@ -153,9 +153,9 @@ def test_a_run_that_was_resumed_and_killed_has_a_summary_of_what_it_came_to(tmp_
         summary.build(run_id="r", status="FINISHED", seed=1, epochs=1, parameters=9, weights_sha256="ab"),
     )
     settle(tmp_path)
-    told = summary.read(tmp_path)
-    assert (told["status"], told["epochs"], told["parameters"]) == ("KILLED", 2, 9)
-    assert (told["metrics"], told["weights_sha256"]) == ({"loss": 0.4}, None)
+    past = summary.read(tmp_path)
+    assert (past["status"], past["epochs"], past["parameters"]) == ("KILLED", 2, 9)
+    assert (past["metrics"], past["weights_sha256"]) == ({"loss": 0.4}, None)
 
 
 def test_marking_one_attempt_as_killed_leaves_a_newer_attempt_alone(tmp_path):
@@ -247,8 +247,8 @@ def test_line_about_unsent_records(inside):
 
 
 @pytest.mark.parametrize(
-    ("given", "number"),
+    ("value", "number"),
     [(1, 1.0), (True, 1.0), (10**400, math.inf), (-(10**400), -math.inf), ("1", None), (None, None)],
 )
-def test_a_metric_is_a_float_or_none(given, number):
-    assert history.number(given) == number
+def test_a_metric_is_a_float_or_none(value, number):
+    assert history.number(value) == number

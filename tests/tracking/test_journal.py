@@ -29,12 +29,12 @@ def test_numbers_its_records_without_gaps_and_reads_them_back(path):
     write(
         path, ("start", {"config": {"a": [1, None, "x"]}}), ("epoch", {"epoch": 1, "metrics": {"loss": 0.1}})
     )
-    found = journal.read(path)
-    assert found.damage == []
-    assert [r["seq"] for r in found.records] == [0, 1]
-    assert found.records[0]["config"] == {"a": [1, None, "x"]}
-    assert found.records[1]["metrics"] == {"loss": 0.1}
-    assert found.records[0]["time"] <= found.records[1]["time"]
+    contents = journal.read(path)
+    assert contents.damage == []
+    assert [r["seq"] for r in contents.records] == [0, 1]
+    assert contents.records[0]["config"] == {"a": [1, None, "x"]}
+    assert contents.records[1]["metrics"] == {"loss": 0.1}
+    assert contents.records[0]["time"] <= contents.records[1]["time"]
 
 
 def test_is_strict_json_even_with_nan_and_infinity(path):
@@ -93,9 +93,9 @@ def test_goes_on_numbering_when_opened_again(path):
 def test_a_last_line_cut_short_is_reported_and_the_rest_read(path):
     write(path, ("start", {}), ("epoch", {"epoch": 1}))
     path.write_bytes(path.read_bytes()[:-9])
-    found = journal.read(path)
-    assert [r["kind"] for r in found.records] == ["start"]
-    assert found.damage == ["line 2 was cut short"]
+    contents = journal.read(path)
+    assert [r["kind"] for r in contents.records] == ["start"]
+    assert contents.damage == ["line 2 was cut short"]
 
 
 def test_opening_a_torn_journal_keeps_the_torn_text_as_an_event(path):
@@ -106,11 +106,11 @@ def test_opening_a_torn_journal_keeps_the_torn_text_as_an_event(path):
     assert book.damage == ["its last line was cut short"]
     book.write("epoch", epoch=2)
     book.close()
-    found = journal.read(path)
-    assert found.damage == []
-    assert [r["kind"] for r in found.records] == ["start", "event", "epoch"]
-    assert [r["seq"] for r in found.records] == [0, 1, 2]
-    assert found.records[1]["text"].encode() == whole.splitlines()[1][:-8]
+    contents = journal.read(path)
+    assert contents.damage == []
+    assert [r["kind"] for r in contents.records] == ["start", "event", "epoch"]
+    assert [r["seq"] for r in contents.records] == [0, 1, 2]
+    assert contents.records[1]["text"].encode() == whole.splitlines()[1][:-8]
 
 
 def test_a_line_that_lost_only_its_end_is_kept(path):
@@ -125,9 +125,9 @@ def test_journal_cut_at_any_byte_can_be_continued(path, cut):
     write(path, ("start", {"x": "é" * 10}), ("epoch", {"metrics": {"loss": math.nan}}))
     path.write_bytes(path.read_bytes()[:cut])
     write(path, ("end", {"status": "FINISHED"}))
-    found = journal.read(path)
-    assert found.damage == []
-    assert found.records[-1]["status"] == "FINISHED"
+    contents = journal.read(path)
+    assert contents.damage == []
+    assert contents.records[-1]["status"] == "FINISHED"
 
 
 @pytest.mark.parametrize("line", [b"[1]", b"nonsense", b"NaN", b"\xff\xfe", b'{"seq": 1}', b"[" * 100_000])
@@ -135,9 +135,9 @@ def test_a_damaged_line_in_the_middle_is_named_and_left_out(path, line):
     write(path, ("start", {}))
     path.write_bytes(path.read_bytes() + line + b"\n")
     write(path, ("end", {}))
-    found = journal.read(path)
-    assert [r["kind"] for r in found.records] == ["start", "end"]
-    assert found.damage == ["line 2 is no record"]
+    contents = journal.read(path)
+    assert [r["kind"] for r in contents.records] == ["start", "end"]
+    assert contents.damage == ["line 2 is no record"]
 
 
 def test_each_record_has_left_the_process_when_write_returns(path):

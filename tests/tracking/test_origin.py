@@ -105,7 +105,7 @@ def test_relative_paths_count_from_the_project_that_a_run_lies_in(tmp_path, here
     assert origin.workplace(tmp_path / here, start) == (expected and tmp_path / expected)
 
 
-def test_last_is_the_run_that_began_last_whatever_the_clocks_said(tmp_path, monkeypatch):
+def test_last_is_the_run_that_began_last_whatever_the_clock(tmp_path, monkeypatch):
     clock = time.time
     for name, ahead in (("first", 0.0), ("ahead", 1e9), ("newest", 0.0)):
         monkeypatch.setattr(time, "time", lambda ahead=ahead: clock() + ahead)

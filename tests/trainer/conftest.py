@@ -28,18 +28,18 @@ def _data(spec: tuple):
 
 
 @functools.cache
-def _config(trainer: str, given: tuple) -> dict:
+def _config(trainer: str, overrides: tuple) -> dict:
     from trainrun.hydra_bridge import preflight
 
-    config, problems = preflight.overrides(["tracking=none", *given, f"trainer={trainer}"])
+    config, problems = preflight.overrides(["tracking=none", *overrides, f"trainer={trainer}"])
     assert not problems, problems
     return config
 
 
-def composed(trainer: str, given: tuple) -> dict:
+def composed(trainer: str, overrides: tuple) -> dict:
     """Compose the trainer's part and the rest apart, each once: to compose costs a third of a small training."""
-    loop = tuple(o for o in given if o.startswith("trainer."))
-    rest = tuple(o for o in given if not o.startswith("trainer."))
+    loop = tuple(o for o in overrides if o.startswith("trainer."))
+    rest = tuple(o for o in overrides if not o.startswith("trainer."))
     return copy.deepcopy({**_config("fit", rest), "trainer": _config(trainer, loop)["trainer"]})
 
 
@@ -55,8 +55,8 @@ def train():
 
     def run(trainer, *overrides, callbacks=(), strategy=None, change=None):
         config = composed(trainer, overrides)
-        wanted = ("data", "experiment", "seed", "trainer.limit", "trainer.batch_size")
-        data = _data(tuple(o for o in overrides if o.startswith(wanted)))
+        prefixes = ("data", "experiment", "seed", "trainer.limit", "trainer.batch_size")
+        data = _data(tuple(o for o in overrides if o.startswith(prefixes)))
         job = builders.job(config, data, strategy or tf.distribute.get_strategy())
         if change is not None:
             change(job)

@@ -49,5 +49,5 @@ def history(overrides: list, devices: int) -> dict:
 
 with contextlib.redirect_stdout(sys.stderr):
     # One number of replicas a process: TensorFlow's groups of collectives cannot change their size.
-    found = {name: [history(o, n) for n in (1, int(sys.argv[1]))] for name, o in CASES.items()}
-sys.stdout.write("\n" + json.dumps(found))
+    histories = {name: [history(o, n) for n in (1, int(sys.argv[1]))] for name, o in CASES.items()}
+sys.stdout.write("\n" + json.dumps(histories))

@@ -64,8 +64,8 @@ def test_replicas_give_the_losses_of_one_device(replicas):
         [sys.executable, script, str(replicas)], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    for case, runs in found.items():
+    histories = json.loads(done.stdout.splitlines()[-1])
+    for case, runs in histories.items():
         for other in runs[1:]:
             for name, values in runs[0].items():
                 np.testing.assert_allclose(

@@ -112,9 +112,9 @@ def test_eager_training_reaches_python_at_each_batch(train):
     def watch(job):
         whole = job.model.compute_loss
 
-        def compute_loss(**given):
+        def compute_loss(**arguments):
             eager.append(tf.executing_eagerly())
-            return whole(**given)
+            return whole(**arguments)
 
         job.model.compute_loss = lambda x=None, y=None, y_pred=None, sample_weight=None, training=True: (
             compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)

@@ -22,25 +22,25 @@ def test_a_quadratic_ends_where_its_gradient_vanishes():
     def quadratic(x):
         return 0.5 * tf.linalg.matvec(tf.constant(matrix), x)[None] @ x[:, None] - tf.tensordot(vector, x, 1)
 
-    found = trainrun.minimize(
+    result = trainrun.minimize(
         lambda x: tf.squeeze(quadratic(x)), [np.zeros(2)], "sgd", 200, learning_rate=0.3
     )
-    np.testing.assert_allclose(found.values[0], np.linalg.solve(matrix, vector), rtol=1e-9)
+    np.testing.assert_allclose(result.values[0], np.linalg.solve(matrix, vector), rtol=1e-9)
     first = 0.3 * vector
     expected = [0.0, 0.5 * first @ matrix @ first - vector @ first]
-    np.testing.assert_allclose(found.history[:2], expected, rtol=1e-6)  # the rate is float32
-    assert len(found.history) == 201 and found.value == found.history[-1]
+    np.testing.assert_allclose(result.history[:2], expected, rtol=1e-6)  # the rate is float32
+    assert len(result.history) == 201 and result.value == result.history[-1]
 
 
 @pytest.mark.parametrize("make", [keras.Variable, tf.Variable])
 def test_rosenbrock_ends_where_scipy_ends(make):
     x = make(np.array([-1.2, 1.0]), dtype="float64")
     adam = keras.optimizers.Adam(0.02)
-    found = trainrun.minimize(lambda: rosenbrock(x), [x], adam, steps=6000)
+    result = trainrun.minimize(lambda: rosenbrock(x), [x], adam, steps=6000)
     reference = optimize.minimize(rosenbrock, [-1.2, 1.0])
-    np.testing.assert_allclose(found.values[0], reference.x, atol=1e-3)
-    np.testing.assert_allclose(x.numpy(), found.values[0])
-    assert found.history[0] == pytest.approx(rosenbrock([-1.2, 1.0]))
+    np.testing.assert_allclose(result.values[0], reference.x, atol=1e-3)
+    np.testing.assert_allclose(x.numpy(), result.values[0])
+    assert result.history[0] == pytest.approx(rosenbrock([-1.2, 1.0]))
 
 
 @pytest.mark.parametrize(

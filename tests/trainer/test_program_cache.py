@@ -19,15 +19,15 @@ POINTS = [["seed=1"], ["seed=2", "optimizer.learning_rate=0.003"], ["seed=1", "t
 
 def outcomes(inside, settings, points, caches=None):
     """Return what each point comes to: weights, metrics, history."""
-    found = []
+    results = []
     for point in points:
         overrides = [*QUIET, *settings, *point]
         config = trainrun.compose(overrides)
         plugins.load(config["plugins"])
         run_dir = Path(tempfile.mkdtemp(dir=inside))
         result = runner.run(config, run_dir, overrides, context=RunContext(caches=caches))
-        found.append((result.summary["weights_sha256"], result.metrics, result.history))
-    return found
+        results.append((result.summary["weights_sha256"], result.metrics, result.history))
+    return results
 
 
 def both(inside, settings, points):

@@ -75,9 +75,9 @@ def test_whole_makes_the_tensor_of_a_view():
     x = RNG.normal(size=(1000, 37)).astype("float32")
     view = View.of(x).part(RNG.permutation(1000)[:501])
     assert np.array_equal(pipeline.whole(view).numpy(), np.asarray(view))
-    given = pipeline.whole(x)
+    tensor = pipeline.whole(x)
     x[0] = 0  # an array that somebody else holds is copied
-    assert not np.array_equal(given.numpy(), x)
+    assert not np.array_equal(tensor.numpy(), x)
 
 
 def test_held_passes_that_may_be_exchanged_take_views(train, tmp_path, monkeypatch):

@@ -117,15 +117,15 @@ def _told_apart(one, other):
 
 @pytest.mark.slow
 def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
-    mine, theirs = together, alone(RATE)
-    assert mine.keys() == theirs.keys() >= {"loss", "accuracy"}
+    ours, theirs = together, alone(RATE)
+    assert ours.keys() == theirs.keys() >= {"loss", "accuracy"}
     assert 0.5 < theirs["accuracy"].mean() < 1.0 and len(set(theirs["accuracy"])) > 5, (
         "they learn, differently"
     )
-    for name in mine:
-        assert not _told_apart(mine[name], theirs[name]), name
+    for name in ours:
+        assert not _told_apart(ours[name], theirs[name]), name
     # A distribution says little of its parts: the seeds are also those that they are alone.
-    assert np.corrcoef(mine["loss"], theirs["loss"])[0, 1] > 0.9
+    assert np.corrcoef(ours["loss"], theirs["loss"])[0, 1] > 0.9
 
 
 @pytest.mark.slow

@@ -74,8 +74,13 @@ def jobs(lines, precision="float64"):
     PENDING.clear()
     made = []
     for i in range(3):
-        given = [*settings(lines, i), f"seed={i + 1}", f"hardware.precision={precision}", "metric=accuracy"]
-        config, problems = preflight.overrides(given)
+        overrides = [
+            *settings(lines, i),
+            f"seed={i + 1}",
+            f"hardware.precision={precision}",
+            "metric=accuracy",
+        ]
+        config, problems = preflight.overrides(overrides)
         assert not problems, problems
         strategy = builders.strategy(config)
         made.append(builders.job(config, builders.dataset(config), strategy))
@@ -109,7 +114,7 @@ def alone(job, measured=True):
     from trainrun.step.default import default
     from trainrun.vectorized import functional
 
-    model, found = job.model, []
+    model, logs = job.model, []
 
     def batches(split, index):
         for at in range(0, len(index), job.plan.batch_size):
@@ -121,13 +126,13 @@ def alone(job, measured=True):
         for x, y, weight in batches(job.train, part(job, epoch).order):
             loss, y_pred = default(model, x, y, weight, 1.0)
             functional.measure(model, x, y, weight, y_pred, loss)
-        found.append({k: float(v) for k, v in model.get_metrics_result().items()})
+        logs.append({k: float(v) for k, v in model.get_metrics_result().items()})
     if not measured:
-        return found, [v.numpy() for v in model.variables]
+        return logs, [v.numpy() for v in model.variables]
     model.run_eagerly = True  # Keras' own measuring; compiling it would take longer than all else here
-    found.append({k: float(v) for k, v in model.evaluate(
+    logs.append({k: float(v) for k, v in model.evaluate(
         job.validation.x, job.validation.y, batch_size=len(job.validation), verbose=0, return_dict=True).items()})  # fmt: skip
-    return found, [v.numpy() for v in model.variables]
+    return logs, [v.numpy() for v in model.variables]
 
 
 def together(made, measured=True):
@@ -145,11 +150,11 @@ def together(made, measured=True):
         logs.append(graph.measure([whole(j) for j in made]))
     for job in made:
         pending(job).write()
-    found = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
+    results = [([log[k] for log in logs], [v.numpy() for v in j.model.variables]) for k, j in enumerate(made)]
     for job, values in zip(made, before, strict=True):
         for variable, value in zip(program.variables(job.model), values, strict=True):
             variable.assign(value)
-    return found, graph
+    return results, graph
 
 
 @pytest.mark.parametrize(("model", "optimizer"), PAIRS)
@@ -158,19 +163,19 @@ def test_each_trial_equals_its_run_alone(model, optimizer, precision):
     made = jobs([*{**MODELS, **MORE}[model], f"optimizer={optimizer}", *OPTIMIZERS[optimizer].split(), rates])
     # The optimizer has no part in measuring the validation data: once for each model.
     measured = optimizer == "sgd" or model in MORE
-    found, _ = together(made, measured)
-    for job, (logs, weights) in zip(made, found, strict=True):
+    results, _ = together(made, measured)
+    for job, (logs, weights) in zip(made, results, strict=True):
         expected, values = alone(job, measured)
-        for got, wanted in zip(logs, expected, strict=True):
-            assert got.keys() == wanted.keys()
-            for name in wanted:
-                assert got[name] == pytest.approx(wanted[name], rel=1e-4, abs=1e-6), name
-        for got, wanted in zip(weights, values, strict=True):
-            if np.issubdtype(wanted.dtype, np.floating):
-                np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+        for got, reference in zip(logs, expected, strict=True):
+            assert got.keys() == reference.keys()
+            for name in reference:
+                assert got[name] == pytest.approx(reference[name], rel=1e-4, abs=1e-6), name
+        for got, reference in zip(weights, values, strict=True):
+            if np.issubdtype(reference.dtype, np.floating):
+                np.testing.assert_allclose(got, reference, rtol=1e-4, atol=1e-5)
             else:
-                np.testing.assert_array_equal(got, wanted, "the state of a generator")
-    losses = [logs[-1]["loss"] for logs, _ in found]
+                np.testing.assert_array_equal(got, reference, "the state of a generator")
+    losses = [logs[-1]["loss"] for logs, _ in results]
     assert len(set(losses)) == len(losses), "they are different trials"
 
 
@@ -178,10 +183,10 @@ def test_sgd_in_single_precision_too(precision):
     made = jobs(
         [*MODELS["mlp with dropout"], "optimizer=sgd", "optimizer.learning_rate={0.1,0.03,0.01}"], "float32"
     )
-    found, _ = together(made)
-    for job, (logs, _) in zip(made, found, strict=True):
-        for got, wanted in zip(logs, alone(job)[0], strict=True):
-            assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
+    results, _ = together(made)
+    for job, (logs, _) in zip(made, results, strict=True):
+        for got, reference in zip(logs, alone(job)[0], strict=True):
+            assert got["loss"] == pytest.approx(reference["loss"], rel=1e-4)
 
 
 def test_lifted_hyperparameters_are_located_in_the_objects(precision):

@@ -28,14 +28,14 @@ LAYERS = {
 @pytest.mark.parametrize("layers", LAYERS)
 def test_from_logits_is_held_against_a_list_of_layers(layers, inside):
     override, words = LAYERS[layers]
-    given = ["data=iris", "model=layers", f"model.layers=[{layers}]", "loss=scce", override]
-    problems = preflight.overrides(given)[1]
+    overrides = ["data=iris", "model=layers", f"model.layers=[{layers}]", "loss=scce", override]
+    problems = preflight.overrides(overrides)[1]
     assert [p.key for p in problems] == ([] if words is None else ["loss.from_logits"])
     assert all(words in p.message for p in problems)
     # A head of ours has no activation of its own.
     if words is not None:
-        given[-1] = "loss.from_logits=null"
-        assert preflight.overrides(given)[1] == []
+        overrides[-1] = "loss.from_logits=null"
+        assert preflight.overrides(overrides)[1] == []
 
 
 def softmax_at_the_end(z):
@@ -66,9 +66,9 @@ def test_a_file_tells_what_the_graph_of_its_model_tells(end, inside):
 
 def test_from_logits_is_held_against_a_file_by_check(inside):
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")]).save("own.keras")
-    given = ["data=iris", "model=file", "model.path=own.keras", "loss=scce", "loss.from_logits=true"]
-    (problem,) = preflight.overrides(given)[1]
+    overrides = ["data=iris", "model=file", "model.path=own.keras", "loss=scce", "loss.from_logits=true"]
+    (problem,) = preflight.overrides(overrides)[1]
     assert problem.key == "loss.from_logits" and "model=file gives probabilities" in problem.message
     # A file that is none, or not there, is said by who builds the model.
     (inside / "own.keras").write_text("nothing")
-    assert preflight.overrides(given)[1] == []
+    assert preflight.overrides(overrides)[1] == []

@@ -73,7 +73,7 @@ def test_many_trials_use_a_process_per_core_with_the_same_results(tmp_path):
         assert got[own]["metrics"] == pytest.approx(expected[theirs]["metrics"], rel=1e-3, abs=1e-5)
 
 
-def told(sweep, number):
+def reported(sweep, number):
     """Return the learning rate and the updates that each epoch's record names."""
     return [
         (r["metrics"]["learning_rate"], r["step"]) for r in journal(sweep, number) if r["kind"] == "epoch"
@@ -99,8 +99,8 @@ def test_learning_rates_and_update_counts_are_current_while_variables_are_pendin
         # Keras: rate · (1 + cos(π · step / decay_steps)) / 2, at the epoch's last update.
         done = [steps * (e + 1) for e in range(4)]
         expected = [rate * (1 + math.cos(math.pi * (n - 1) / (4 * steps))) / 2 for n in done]
-        assert [n for _, n in told(sweep, number)] == done
-        assert [r for r, _ in told(sweep, number)] == pytest.approx(expected, rel=1e-5)
+        assert [n for _, n in reported(sweep, number)] == done
+        assert [r for r, _ in reported(sweep, number)] == pytest.approx(expected, rel=1e-5)
     # No loss falls by so much: from the second epoch on it is halved at each end, and told after the next.
     output, sweep = swept(
         folders[1], TOGETHER, *words, "callback=reduce_lr_on_plateau", "callback.reduce_lr_on_plateau.min_delta=1e9",
@@ -109,7 +109,7 @@ def test_learning_rates_and_update_counts_are_current_while_variables_are_pendin
     assert "2 trials are trained together in one graph" in output
     for number, rate in enumerate(rates):
         expected = [(pytest.approx(rate / k, rel=1e-6), steps * (e + 1)) for e, k in enumerate((1, 1, 2, 4))]
-        assert told(sweep, number) == expected
+        assert reported(sweep, number) == expected
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def trials(status, **metrics):
 
 
 @pytest.mark.parametrize(
-    ("status", "metrics", "said"),
+    ("status", "metrics", "message"),
     [
         (
             "FINISHED",
@@ -30,11 +30,11 @@ def trials(status, **metrics):
         ("PRUNED", {"val_own": 1.0}, "no trial has finished; trainrun resume"),
     ],
 )
-def test_nothing_ranked_is_a_failure_with_a_reason(status, metrics, said, tmp_path, capsys):
+def test_nothing_ranked_is_a_failure_with_a_reason(status, metrics, message, tmp_path, capsys):
     ended = SweepResult(tmp_path, trials(status, **metrics), Objective("val_own", True))
     assert ended.exit_code == 1
     leaderboard.show(tmp_path, ended.trials, ended.objective, 2)
-    assert said in " ".join(capsys.readouterr().err.split())
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_one_trial_with_a_rank_is_enough(tmp_path, capsys):

@@ -54,8 +54,8 @@ class Driver:
     def __init__(self, folder, sampler, trials=40, overrides=SPACE, objective="loss", done=(), waiting=()):
         self.space, problems = sweep_grammar.read(overrides)
         assert not problems
-        self.there = folder / "there.json"
-        points = json.loads(self.there.read_text()) if self.there.exists() else []
+        self.file = folder / "there.json"
+        points = json.loads(self.file.read_text()) if self.file.exists() else []
         self.points = [(n, o) for n, o in points]
         spec = {"sampler": sampler, "seed": 5}
         self.study = Study(
@@ -65,7 +65,7 @@ class Driver:
     def begin(self):
         point = self.study.take()
         self.points.append((point.number, list(point.overrides)))
-        self.there.write_text(json.dumps(self.points))
+        self.file.write_text(json.dumps(self.points))
         return point.prepare()
 
     def end(self, trial, status="FINISHED", **metrics):

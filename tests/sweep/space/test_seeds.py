@@ -105,22 +105,22 @@ def test_the_verdict_names_the_p_value_of_settings_that_are_alike():
 
 
 class Source(Listed):
-    """A list that notes what it is told; with `adaptive`, one that makes a point only when the last has ended."""
+    """A list that records ended trials; with `adaptive`, one that makes a point only when the last has ended."""
 
     def __init__(self, points):
         super().__init__(points)
-        self.told = []
+        self.seen = []
 
     def ended(self, trial):
-        self.told.append(trial)
+        self.seen.append(trial)
 
 
 class Adaptive:
     def __init__(self, settings):
-        self.settings, self.told, self.total, self.made = list(settings), [], len(settings), 0
+        self.settings, self.seen, self.total, self.made = list(settings), [], len(settings), 0
 
     def take(self):
-        if not self.settings or self.made > len(self.told):
+        if not self.settings or self.made > len(self.seen):
             return None
         self.made += 1
         return Point(self.made - 1, None, overrides=self.settings.pop(0))
@@ -133,7 +133,7 @@ class Adaptive:
         pass
 
     def ended(self, trial):
-        self.told.append(trial)
+        self.seen.append(trial)
 
     def close(self):
         self.settings.clear()
@@ -206,8 +206,8 @@ def test_racing_saves_trials_and_seldom_loses_the_best():
 def test_trial_source_gets_one_result_per_setting_with_the_means():
     source = listed(["a=good"], ["a=bad"])
     ran, *_ = race(source, made_up)
-    assert [t.number for t in sorted(source.told, key=lambda t: t.number)] == [0, 1]
-    for content in source.told:
+    assert [t.number for t in sorted(source.seen, key=lambda t: t.number)] == [0, 1]
+    for content in source.seen:
         values = [t.metrics["val_loss"] for t in ran if t.overrides[0] == content.overrides[0]]
         assert content.metrics["val_loss"] == pytest.approx(np.mean(values)) and content.status == "FINISHED"
 
@@ -217,15 +217,15 @@ def test_adaptive_source_gets_all_seeds_of_a_setting_before_the_next_point():
     ran, written, *_ = race(source, made_up, count=3)
     names = [t.overrides[0] for t in ran]
     assert names == ["a=good"] * 3 + ["a=bad"] * 2 + ["a=good2"] * 3
-    assert [t.overrides for t in source.told] == [["a=good"], ["a=bad"], ["a=good2"]]
+    assert [t.overrides for t in source.seen] == [["a=good"], ["a=bad"], ["a=good2"]]
     assert [n for n, _ in written] == list(range(9))
 
 
 def test_repeated_setting_is_trained_once_and_reported_twice():
     source = Adaptive([["a=good"], ["a=good"]])
     ran, *_ = race(source, made_up, count=3)
-    assert len(ran) == 3 and [t.number for t in source.told] == [0, 1]
-    assert source.told[0].metrics == source.told[1].metrics
+    assert len(ran) == 3 and [t.number for t in source.seen] == [0, 1]
+    assert source.seen[0].metrics == source.seen[1].metrics
 
 
 def test_setting_without_a_finite_objective_gets_no_more_seeds():
@@ -253,7 +253,7 @@ def test_stopped_sweep_reports_incomplete_settings_to_the_source():
     points.close()
     one.status, one.metrics = "FINISHED", {"val_loss": 0.3}
     points.ended(one)
-    assert [t.status for t in source.told] == ["KILLED"] and not points.left
+    assert [t.status for t in source.seen] == ["KILLED"] and not points.left
 
 
 def test_a_pruner_judges_a_setting_by_its_first_seed():

@@ -71,9 +71,9 @@ def mlflow_runs(uri, run_dir):
 def the_run(uri, run_dir, epoch):
     """Wait until MLflow has so many epochs of a run, and return it."""
     for _ in range(300):
-        found = mlflow_runs(uri, run_dir)
-        if found and found[0].data.metrics.get("step", 0) >= 10 * epoch:
-            return found[0]
+        runs = mlflow_runs(uri, run_dir)
+        if runs and runs[0].data.metrics.get("step", 0) >= 10 * epoch:
+            return runs[0]
         time.sleep(0.2)
     raise AssertionError(f"MLflow never had epoch {epoch}")
 
@@ -240,10 +240,10 @@ def test_a_finished_run_that_the_server_has_lost_is_sent_again_when_it_is_named(
     )
     recorder.end("FINISHED")
     uri = f"sqlite:///{inside}/mlflow.db"
-    for said in ("2 records sent", "everything is delivered", "has lost MLflow run"):
+    for message in ("2 records sent", "everything is delivered", "has lost MLflow run"):
         assert main(["sync", str(inside)]) == 0
-        assert said in capsys.readouterr().out
-        if said.startswith("everything"):
+        assert message in capsys.readouterr().out
+        if message.startswith("everything"):
             with sqlite3.connect(inside / "mlflow.db", timeout=20) as database:
                 for table in ("params", "tags", "runs"):
                     database.execute(f"DELETE FROM {table}")
@@ -323,9 +323,9 @@ def test_a_training_process_that_is_killed_leaves_a_true_record_and_resumed_goes
     assert tags["trainrun.resume.1"] == "from epoch 10; optimizer.learning_rate=0.05"
     assert "loss at 11" in tags["trainrun.resume.1.differs"]
     assert tags["trainrun.reason"] == "stopped by SIGTERM"
-    found = status.read(one.run_dir)
-    assert (found.status, found.epochs) == ("KILLED", last)
-    assert found.identity["run_id"] == run.info.run_id
+    now = status.read(one.run_dir)
+    assert (now.status, now.epochs) == ("KILLED", last)
+    assert now.identity["run_id"] == run.info.run_id
 
 
 def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(server, trainer, capsys):
@@ -344,14 +344,14 @@ def test_a_delivery_process_that_is_killed_costs_one_line_and_sync_the_rest(serv
     for file in one.run_dir.iterdir():
         assert SECRET.encode() not in file.read_bytes(), file
     assert main(["sync", str(one.run_dir)]) == 2
-    said = capsys.readouterr()
-    assert "--uri" in said.err and SECRET not in said.out + said.err
+    message = capsys.readouterr()
+    assert "--uri" in message.err and SECRET not in message.out + message.err
 
     book = one.run_dir / "journal.jsonl"
     book.write_text(book.read_text().replace('"bad.txt"', '"../../../../etc/hostname"'))
     assert main(["sync", str(one.run_dir), "--uri", uri]) == 1
-    said = capsys.readouterr()
-    assert "does not lie in the run's directory" in said.err and SECRET not in said.out + said.err
+    message = capsys.readouterr()
+    assert "does not lie in the run's directory" in message.err and SECRET not in message.out + message.err
     run = assert_all_there(server.uri, one.run_dir, left=1)
     assert [a.path for a in client(server.uri).list_artifacts(run.info.run_id)] == ["good.txt"]
     assert SECRET not in str(run.to_dictionary())
@@ -373,9 +373,9 @@ def test_concurrent_deliveries_and_a_full_replay_create_no_duplicates(server, tr
         if loss == "whole":
             (one.run_dir / state.FILE).unlink()
         else:
-            told = json.loads((one.run_dir / state.FILE).read_text())
-            told["deliveries"][-1]["next"] = 7
-            (one.run_dir / state.FILE).write_text(json.dumps(told))
+            content = json.loads((one.run_dir / state.FILE).read_text())
+            content["deliveries"][-1]["next"] = 7
+            (one.run_dir / state.FILE).write_text(json.dumps(content))
         assert main(["sync", str(one.run_dir)]) == 0
         assert assert_all_there(server.uri, one.run_dir, "KILLED").info.run_id == run.info.run_id
 
@@ -469,8 +469,8 @@ def test_delivery_process_without_its_starter_exits(server, tmp_path):
     book.write("start", run_id="r", **{**liveness.identity(), "pid": 2**22 + 1})
     book.close()
     where = {"tracker": "mlflow", "uri": server.uri, "experiment": "trainrun"}
-    told = {"follow": str(tmp_path), "targets": [where], "interval": 0.1, "timeout": 60}
-    process_.communicate(json.dumps(told).encode() + b"\n", timeout=90)
+    content = {"follow": str(tmp_path), "targets": [where], "interval": 0.1, "timeout": 60}
+    process_.communicate(json.dumps(content).encode() + b"\n", timeout=90)
     assert process_.returncode == 0
     assert records(tmp_path)[-1]["status"] == "KILLED"
     assert state.latest(tmp_path)[-1]["next"] == 2

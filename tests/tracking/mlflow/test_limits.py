@@ -12,12 +12,12 @@ from trainrun.tracking.mlflow import faults, limits
 
 
 def test_two_names_never_become_one_and_the_same_names_give_the_same():
-    given = ["a@b", "a#b", "a b", "a@b", "/x", "//x", "k" * 400, "k" * 400 + "j", "", "."]
+    names = ["a@b", "a#b", "a b", "a@b", "/x", "//x", "k" * 400, "k" * 400 + "j", "", "."]
     one, two = limits.Names(), limits.Names()
-    found = [one[name] for name in given]
-    assert found == [two[name] for name in given]
-    assert len(set(found)) == len(set(given))
-    assert found[0] == found[3] == "a_b" and all(0 < len(name) <= 250 for name in found)
+    safe = [one[name] for name in names]
+    assert safe == [two[name] for name in names]
+    assert len(set(safe)) == len(set(names))
+    assert safe[0] == safe[3] == "a_b" and all(0 < len(name) <= 250 for name in safe)
 
 
 def test_portions_keep_to_count_and_bytes():

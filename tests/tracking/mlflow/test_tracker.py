@@ -191,10 +191,10 @@ def test_tags_and_dataset(recorded):
     assert tags["team"] == "blue"
     assert tags["trainrun.version"] == "0.1.0"
     assert tags["trainrun.status"] == "FINISHED"
-    (given,) = recorded.run.inputs.dataset_inputs
-    assert given.dataset.name == "digits"
-    assert given.dataset.digest == ("ab" * 32)[:36]
-    assert {t.key: t.value for t in given.tags}["sha256"] == "ab" * 32
+    (dataset_input,) = recorded.run.inputs.dataset_inputs
+    assert dataset_input.dataset.name == "digits"
+    assert dataset_input.dataset.digest == ("ab" * 32)[:36]
+    assert {t.key: t.value for t in dataset_input.tags}["sha256"] == "ab" * 32
 
 
 def test_no_secret_in_mlflow_or_journal(recorded):

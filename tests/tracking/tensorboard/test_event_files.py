@@ -33,17 +33,19 @@ def events(run_dir):
     """Return TensorBoard's own view of a run."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found = EventAccumulator(str(Path(run_dir) / "tensorboard"), size_guidance={"scalars": 0, "images": 0})
-    found.Reload()
-    return found
+    accumulator = EventAccumulator(
+        str(Path(run_dir) / "tensorboard"), size_guidance={"scalars": 0, "images": 0}
+    )
+    accumulator.Reload()
+    return accumulator
 
 
-def curve(found, tag):
-    return [(e.step, e.value) for e in found.Scalars(tag)]
+def curve(accumulator, tag):
+    return [(e.step, e.value) for e in accumulator.Scalars(tag)]
 
 
-def text(found, tag):
-    return found.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
+def text(accumulator, tag):
+    return accumulator.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
 
 
 def record(run_dir, settings, first=1, last=3, **start):
@@ -72,24 +74,24 @@ def recorded(tmp_path_factory):
 def test_curves_have_each_value_with_its_step(recorded):
     run_dir, ended, _ = recorded
     assert (ended.undelivered, ended.identity) == (0, None)
-    found = events(run_dir)
-    assert curve(found, "loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
-    assert curve(found, "batch/loss") == [(10, 2.0), (20, 1.0), (30, pytest.approx(2 / 3))]
-    assert curve(found, "test_loss") == [(3, 0.5)]
-    assert math.isnan(found.Scalars("test_nan")[0].value)
-    assert set(found.Tags()["scalars"]) == {"loss", "batch/loss", "test_loss", "test_nan"}
+    accumulator = events(run_dir)
+    assert curve(accumulator, "loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
+    assert curve(accumulator, "batch/loss") == [(10, 2.0), (20, 1.0), (30, pytest.approx(2 / 3))]
+    assert curve(accumulator, "test_loss") == [(3, 0.5)]
+    assert math.isnan(accumulator.Scalars("test_nan")[0].value)
+    assert set(accumulator.Tags()["scalars"]) == {"loss", "batch/loss", "test_loss", "test_nan"}
     times = [r["time"] for r in journal.read(run_dir / "journal.jsonl").records if r["kind"] == "epoch"]
-    assert [e.wall_time for e in found.Scalars("loss")] == times
+    assert [e.wall_time for e in accumulator.Scalars("loss")] == times
 
 
 def test_plots_are_images_and_the_settings_are_text(recorded):
-    found = events(recorded[0])
-    (image,) = found.Images("plots/curves")
+    accumulator = events(recorded[0])
+    (image,) = accumulator.Images("plots/curves")
     assert (image.encoded_image_string, image.width, image.height, image.step) == (PIXEL, 1, 1, 3)
-    assert "| optimizer.learning_rate | 0.1 |" in text(found, "parameters")
-    assert "| command | trainrun a\\|b |" in text(found, "run")
-    assert "| status | FINISHED |" in text(found, "end")
-    assert found.SummaryMetadata("end").plugin_data.plugin_name == "text"
+    assert "| optimizer.learning_rate | 0.1 |" in text(accumulator, "parameters")
+    assert "| command | trainrun a\\|b |" in text(accumulator, "run")
+    assert "| status | FINISHED |" in text(accumulator, "end")
+    assert accumulator.SummaryMetadata("end").plugin_data.plugin_name == "text"
 
 
 def test_the_delivery_process_does_not_load_tensorflow(recorded):
@@ -119,9 +121,9 @@ def test_a_resumed_run_goes_on_in_its_curves(tmp_path):
     resumed = {"epoch": 2, "step": 0, "updates": 20}
     assert record(tmp_path, ALONE, first=3, last=5, resumed_from=resumed).undelivered == 0
     reader.Reload()  # a TensorBoard that has read the first file starts over with the second
-    for found in (reader, events(tmp_path)):
-        assert [step for step, _ in curve(found, "loss")] == [1, 2, 3, 4, 5]
-    assert "learning_rate" in text(found, "parameters/resume 1")
+    for accumulator in (reader, events(tmp_path)):
+        assert [step for step, _ in curve(accumulator, "loss")] == [1, 2, 3, 4, 5]
+    assert "learning_rate" in text(accumulator, "parameters/resume 1")
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
 
@@ -188,6 +190,6 @@ def test_a_run_of_the_command_line_goes_to_both(inside):
     entries = {e["tracker"]: e["next"] for e in state.read("run")}
     total = len(journal.read("run/journal.jsonl").records)
     assert entries == {"mlflow": total, "tensorboard": total}
-    found = events("run")
-    assert len(found.Scalars("val_loss")) == 2
-    assert any(tag.startswith("plots/") for tag in found.Tags()["images"])
+    accumulator = events("run")
+    assert len(accumulator.Scalars("val_loss")) == 2
+    assert any(tag.startswith("plots/") for tag in accumulator.Tags()["images"])
