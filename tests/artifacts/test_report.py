@@ -97,3 +97,13 @@ def test_a_bare_run_has_a_page_too(tmp_path):
     page = report.write(tmp_path).read_text()
     assert "KILLED" in page
     assert "Pictures" not in page
+
+
+def test_the_page_of_a_trial_names_its_sweep(run_dir, tmp_path):
+    sweep = tmp_path / "2026-01-02_lr"
+    trial = sweep / "1"
+    trial.mkdir(parents=True)
+    for name in ("sweep.json", "journal.jsonl"):
+        (sweep / name).write_text("{}\n")
+    page = report.write(trial, summary.read(run_dir)).read_text(encoding="utf-8")
+    assert "<title>trial 1 of 2026-01-02_lr</title>" in page

@@ -21,6 +21,9 @@ def fit(optimizer, *callbacks, epochs=3):
 def test_constant_learning_rate_is_logged():
     history = fit(keras.optimizers.SGD(0.25), trainrun.build("callback", "learning_rate_logger"))
     assert history["learning_rate"] == [0.25, 0.25, 0.25]
+    # As typed, not the float32 number converted: 0.0010000000474974513.
+    history = fit(keras.optimizers.Adam(0.001), trainrun.build("callback", "learning_rate_logger"))
+    assert history["learning_rate"] == [0.001, 0.001, 0.001]
 
 
 def test_rate_of_a_schedule_is_that_of_the_last_update():

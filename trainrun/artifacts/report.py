@@ -11,6 +11,7 @@ from typing import Any
 
 from trainrun.artifacts import environment, plots, result_table
 from trainrun.data import overview
+from trainrun.tracking import find
 from trainrun.tracking import summary as summaries
 from trainrun.util import paths, redaction
 
@@ -43,12 +44,12 @@ def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: 
     Args:
         run_dir: `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
         summary: the content of `summary.json`; None: read it.
-        title: by default the run's id.
+        title: by default the run's id; of a trial its number and its sweep.
     """
     folder = Path(run_dir)
     summary = summary or summaries.read(folder)
     page = render(
-        title=title or summary["run_id"],
+        title=title or _title(folder, summary),
         summary=summary,
         pictures=_pictures(folder / plots.FOLDER),
         config=_text(folder / "config.yaml"),
@@ -58,6 +59,11 @@ def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: 
     with paths.whole(path) as new:
         new.write_text(page, encoding="utf-8", errors="replace")
     return path
+
+
+def _title(folder: Path, summary: Mapping[str, Any]) -> str:
+    sweep = find.sweep_of(folder)
+    return str(summary["run_id"]) if sweep is None else f"trial {folder.name} of {sweep.name}"
 
 
 def render(

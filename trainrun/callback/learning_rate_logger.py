@@ -67,8 +67,13 @@ def last_rate(optimizer: Any) -> float:
     rate = keras_optimizer_private.rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # After an update, the counter and `optimizer.learning_rate` are those of the next update.
-        return float(rate(max(int(_number(keras_optimizer_private.step_counter(optimizer))) - 1, 0)))
-    return float(_number(optimizer.learning_rate))
+        return _decimal(rate(max(int(_number(keras_optimizer_private.step_counter(optimizer))) - 1, 0)))
+    return _decimal(optimizer.learning_rate)
+
+
+def _decimal(rate: Any) -> float:
+    """Return a rate as the shortest decimal of its type: the float32 0.001, converted directly, is 0.0010000000474974513."""
+    return float(str(rate.numpy() if hasattr(rate, "numpy") else rate))
 
 
 def _number(variable: Any) -> Any:
