@@ -323,10 +323,15 @@ def test_hydras_own_launcher_cannot_run_seeds(inside, capsys):
 def test_several_seeds_of_one_run_are_a_sweep(words, many, inside, monkeypatch):
     from trainrun.hydra_bridge import jobs
 
-    asked = []
-    monkeypatch.setattr(jobs, "run", lambda argv, flags: asked.append(flags.multirun) or 0)
+    tasks = []
+
+    def record(argv, flags):
+        tasks.append(jobs.Task(argv, flags.overrides, flags.multirun))
+        return tasks[-1]
+
+    monkeypatch.setattr(jobs, "run", record)
     assert main([*QUIET, *words]) == 0
-    assert asked == [many]
+    assert [task.multirun for task in tasks] == [many]
 
 
 def test_the_preflight_counts_settings_and_seeds(inside, capsys):
