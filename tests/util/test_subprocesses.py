@@ -117,8 +117,9 @@ def test_forks_survive_their_server_and_end_with_their_children(inside):
         (inside / f"{name}.py").write_text("raise SystemExit('a file of the project was imported')\n")
     folder = inside / ("long" * 30)
     folder.mkdir()
+    (inside / "unguarded.py").write_text(FORKS)  # without `if __name__ == "__main__"`: no fork runs it again
     done = subprocess.run(
-        [sys.executable, "-P", "-c", FORKS, f"{os.getpid()}0"], env={**os.environ, "TMPDIR": str(folder)}, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "unguarded.py", f"{os.getpid()}0"], env={**os.environ, "TMPDIR": str(folder)}, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,6 +110,9 @@ def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str]
     variables = {**os.environ, **(environment or {}), MARKER: mark}
     for wait in RESTART_WAITS_S:
         process = fork_server().Process(target=_forked, args=(target, args, variables, sys.path, os.getcwd()))
+        main = sys.modules["__main__"]
+        # The new process would import the main module: a script without a guard would run once more in each.
+        sys.modules["__main__"] = types.ModuleType("__main__")
         try:
             process.start()
             break
@@ -116,6 +120,8 @@ def fork(target: Callable[..., None], *args: Any, environment: Mapping[str, str]
             if wait is None:
                 raise OSError(f"the fork server ends again and again ({error!r})") from error
             time.sleep(wait)
+        finally:
+            sys.modules["__main__"] = main
     return Forked(process, mark)
 
 

@@ -6,13 +6,11 @@ sweep. So a trial that crashes does not affect the worker, its exit code is know
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import platform
 import sys
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,11 +75,10 @@ def attend(task: ClusterTask, run_dir: Path, channel: Channel, mirror: Mirror | 
         mirror.epoch()
         return channel.say(Epoch(number, epoch, dict(metrics), last), asks)
 
-    with no_main():
-        share, of = Share(task.threads, task.gpu, task.per_gpu), task.trial
-        pool = _pool(share, tuple(of.plugins), tuple(of.command), task.trial_timeout, task.grace)
-        pool.on_epoch, pool.answers = on_epoch, asks
-        pool.start(trial, task.trial.resume)
+    share, of = Share(task.threads, task.gpu, task.per_gpu), task.trial
+    pool = _pool(share, tuple(of.plugins), tuple(of.command), task.trial_timeout, task.grace)
+    pool.on_epoch, pool.answers = on_epoch, asks
+    pool.start(trial, task.trial.resume)
     channel.say(Begun(number, platform.node(), os.getpid()))
     try:
         while not pool.wait(POLL_INTERVAL_S):
@@ -116,15 +113,4 @@ def _pool(
 
 def warm() -> None:
     """Start the process from which trials are forked."""
-    with no_main():
-        subprocesses.fork_server()
-
-
-@contextlib.contextmanager
-def no_main() -> Iterator[None]:
-    """Keep new processes inside the `with` from importing the worker's main module, which is Ray's or submitit's."""
-    was, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = was
+    subprocesses.fork_server()
