@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -64,15 +65,22 @@ def attempt(kind: str, attack: Callable[[Path], None]) -> bool:
 
 
 def by_kind(kinds: Sequence[str], name: str, quick: bool) -> list[list[str | int]]:
-    """Make the attacks of some kinds; return a row for each: kind, how many were tried, and held."""
-    rows = []
+    """Make the attacks of some kinds; return a row for each: kind, how many were tried, and held.
+
+    Args:
+        kinds: their numbers.
+        name: a part of the names of those that are made.
+        quick: only those of `QUICK`, two at a time.
+    """
+    rows, pool = [], ThreadPoolExecutor(2 if quick else 1)
     for kind in kinds:
         attacks = [a for m in MODULES for a in m.ATTACKS.get(int(kind), ()) if name in a.__name__]
         attacks = [a for a in attacks if a in QUICK or not quick]
         if attacks:
-            held = sum(attempt(kind, a) for a in attacks)
-            rows.append([f"{kind}. {KINDS[kind]}", len(attacks), held])
-    return rows
+            rows.append(
+                [f"{kind}. {KINDS[kind]}", len(attacks), [pool.submit(attempt, kind, a) for a in attacks]]
+            )
+    return [[kind, tried, sum(one.result() for one in held)] for kind, tried, held in rows]
 
 
 def main() -> int:

@@ -135,7 +135,9 @@ SECTIONS = [
         "hostile",
         "Attacks",
         "Attacks on runs, sweeps and their records (kills at bad moments, copies, strangers' addresses and files, terminals that go "
-        "away), by kind: how many were tried, and after how many everything held.",
+        "away), by kind: how many were tried, and after how many everything held. Random moments: faults during the life of a run and of a "
+        "sweep of six trials, which are then resumed; journals, summaries and MLflow must agree, and weights be those of an undisturbed "
+        "run, bit for bit.",
     ),
 ]
 

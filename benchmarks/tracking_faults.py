@@ -34,7 +34,7 @@ from typing import Any
 
 import options
 import results_file
-import tracked_training
+from chaos import tracked_training
 
 from trainrun.util import subprocesses
 

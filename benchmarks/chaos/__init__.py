@@ -1,5 +1,6 @@
 """Faults at random moments of a run and of a sweep, and a verifier that holds all that they leave against each other.
 
 `campaign.run` is what `benchmarks/hostile.py` calls: it draws the points (subject, fault, moment), lets `faults.py` act on processes
-of `victim.py`, and has `verifier.py` compare journals, summaries and MLflow with each other and with an undisturbed run.
+of `victim.py`, and has `verifier.py` compare journals, summaries and MLflow with each other and with an undisturbed run. `tracked_training.py` is what the faults of
+`benchmarks/tracking_faults.py` meet.
 """
