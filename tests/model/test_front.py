@@ -118,6 +118,28 @@ def test_front_of_arrays_takes_pixels_and_measurements_as_they_come(name):
     )
 
 
+def test_front_of_several_arrays_preprocesses_each():
+    from trainrun.data._named_arrays import ArraySettings, dataset
+    from trainrun.data._split_settings import SplitSettings
+
+    random = np.random.default_rng(0)
+    arrays = {
+        "photo": random.integers(0, 256, (20, 4, 4, 1)).astype("uint8"),
+        "size": random.normal(50, 9, (20, 2)),
+        "y": np.arange(20) % 2,
+    }
+    data = dataset(
+        "own",
+        arrays,
+        ArraySettings(("photo", "size"), "y", None, None, "auto", True, True),
+        SplitSettings(0, 0),
+    )
+    core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
+    whole = front.over(core, Preprocessor.of(data))
+    output = whole({name: arrays[name] for name in ("photo", "size")})
+    np.testing.assert_allclose(np.asarray(output), np.asarray(core(data.train.x)), atol=1e-6)
+
+
 def test_model_without_preprocessing_and_with_probabilities_has_no_front():
     data = Dataset(
         "own", "classification", (InputSpec("tokens", "tokens", (5,), (9,)),), TargetSpec("binary", ("a", "b")),

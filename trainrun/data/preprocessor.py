@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FILE = "preprocessing.json"
 # Version of the record. A newer one is refused.
 FORMAT = 1
+Moments = tuple[tuple[float, ...], tuple[float, ...]]  # means and deviations
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ class Preprocessor:
         columns: of a table, in the order in which they are encoded: numbers and truth values, dates, categories.
         indicators: column -> False if its indicator is 0 throughout; an indicator is 1 where the value is missing.
         features: the names of the numbers in a numeric array: columns, parts of dates, indicators.
-        mean, std: of each feature, to subtract and to divide by; empty: numbers are taken as they are.
-        scale: pixels are multiplied by it.
+        moments: numeric input -> mean and deviation of each of its numbers, to subtract and to divide by; numbers of other inputs are
+            taken as they are.
+        scales: image input -> the factor of its pixels, unless it is 1.
         target_name: the column that is predicted, or None.
         target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
@@ -88,25 +90,29 @@ class Preprocessor:
     columns: tuple[Column, ...] = ()
     indicators: Mapping[str, bool] = field(default_factory=dict)
     features: tuple[str, ...] = ()
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    scale: float = 1.0
+    moments: Mapping[str, Moments] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
     target_name: str | None = None
-    target_scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    target_scale: Moments | None = None
     missing_words: tuple[str, ...] = ("",)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessor:
         """Return the preprocessor of a dataset, from what its loading has fitted (`Dataset.preprocessing`)."""
-        record = data.preprocessing
-        table, standard, scale = (
-            bool(record.get("table")),
-            record.get("standardize"),
-            record.get("standardize_target"),
-        )
-        features = tuple(str(name) for name in data.features) if table else _features(data)
-        fits = standard is not None and len(standard["mean"]) == len(features)
+        record, several = data.preprocessing, len(data.inputs) > 1
+        table, scale = bool(record.get("table")), record.get("standardize_target")
+        done = {} if several else {s.name: record for s in data.inputs}
+        if several:
+            done = {"numeric": record} if table else record.get("inputs", {})
+        moments, scales = {}, {}
+        for spec in data.inputs:
+            standard = done.get(spec.name, {}).get("standardize")
+            if standard is not None and spec.kind == "numeric" and len(standard["mean"]) == spec.shape[0]:
+                moments[spec.name] = tuple(standard["mean"]), tuple(standard["std"])
+            factor = float(done.get(spec.name, {}).get("scale", 1.0))
+            if spec.kind == "image" and factor != 1.0:
+                scales[spec.name] = factor
         return cls(
             data.name,
             data.task,
@@ -115,10 +121,9 @@ class Preprocessor:
             table,
             _columns(record) if table else (),
             dict(record.get("indicators", {})),
-            features,
-            tuple(standard["mean"]) if fits else (),
-            tuple(standard["std"]) if fits else (),
-            float(record.get("scale", 1.0)),
+            tuple(str(name) for name in data.features) if table else _features(data),
+            moments,
+            scales,
             record.get("target"),
             (tuple(scale["mean"]), tuple(scale["std"])) if scale else None,
             tuple(record.get("missing_words", ("",))),
@@ -126,7 +131,7 @@ class Preprocessor:
         )
 
     def record(self) -> dict[str, Any]:
-        """Return the entries of `Dataset.preprocessing` that this was made of; see `_table_inputs.inputs`."""
+        """Return the entries of a table's `Dataset.preprocessing` that this was made of; see `_table_inputs.inputs`."""
         record: dict[str, Any] = {
             "fill": {c.name: c.fill for c in self.columns if c.fill is not None},
             "dates": {c.name: list(c.parts) for c in self.columns if c.kind == "date"},
@@ -137,12 +142,9 @@ class Preprocessor:
         }
         if self.indicators:
             record["indicators"] = dict(self.indicators)
-        if self.mean:
-            record["standardize"] = {
-                "mean": list(self.mean),
-                "std": list(self.std),
-                "columns": list(self.features),
-            }
+        if "numeric" in self.moments:
+            mean, std = self.moments["numeric"]
+            record["standardize"] = {"mean": list(mean), "std": list(std), "columns": list(self.features)}
         return record
 
     @property
@@ -186,7 +188,7 @@ class Preprocessor:
     @classmethod
     def _of_record(cls, record: Mapping[str, Any]) -> Preprocessor:
         scale = record["target_scale"]
-        tuples = {name: tuple(record[name]) for name in ("features", "mean", "std", "missing_words")}
+        tuples = {name: tuple(record[name]) for name in ("features", "missing_words")}
         return cls(
             **{
                 **{f.name: record[f.name] for f in fields(cls) if f.name != "steps" or "steps" in record},
@@ -197,6 +199,7 @@ class Preprocessor:
                 ),
                 "target": TargetSpec(**_with_tuples(record["target"], "classes", "shape")),
                 "columns": tuple(Column(**_with_tuples(c, "parts", "categories")) for c in record["columns"]),
+                "moments": {k: (tuple(m), tuple(s)) for k, (m, s) in record["moments"].items()},
                 "target_scale": (tuple(scale[0]), tuple(scale[1])) if scale else None,
             }
         )

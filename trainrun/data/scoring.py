@@ -1,16 +1,21 @@
 """A saved model on DataFrames: raw rows in, class names and probabilities, or numbers in their unit, out.
 
-MLflow models carry a copy of this file as their loader, so it imports nothing of trainrun.
+MLflow models carry a copy of this file and of those that it imports as their loader.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _notations
+from trainrun.data._columns import number
+from trainrun.data._notations import Notation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,33 +68,57 @@ class RawRowModel:
 
 
 def inputs(frame: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the model's inputs by column: float64, or texts.
+    """Return the model's inputs by column: float64 (of dates seconds since 1970), or texts.
 
     Args:
         frame: raw rows.
         record: `preprocessing.json`.
+
+    Raises:
+        ValueError: a value is no number, or no date.
     """
     import numpy as np
-    import pandas as pd
-
-    def numbers(values: pd.Series) -> np.ndarray:
-        if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-            values = values.map(lambda v: None if _stands_for_none(v, words) else v)
-        return np.asarray(pd.to_numeric(values), "float64")
-
-    def texts(values: pd.Series, known: frozenset[str]) -> np.ndarray:
-        different = {
-            value: category_text(value, known, words) for value in values.unique() if not _is_nan(value)
-        }
-        return np.array(["" if _is_nan(v) else different[v] for v in values], dtype=object)
 
     words = frozenset(record["missing_words"])
-    return {
-        c["name"]: numbers(frame[c["name"]])
-        if c["kind"] == "number"
-        else texts(frame[c["name"]], frozenset(c["categories"])).astype("U")
-        for c in record["columns"]
-    }
+    made = {}
+    for column in record["columns"]:
+        values = frame[column["name"]]
+        if column["kind"] in ("number", "date"):
+            made[column["name"]] = _numbers(values, column, words)
+            continue
+        known = frozenset(column["categories"])
+        texts = {v: category_text(v, known, words) for v in values.unique() if not _is_nan(v)}
+        made[column["name"]] = np.array(["" if _is_nan(v) else texts[v] for v in values], "U")
+    return made
+
+
+def _numbers(values: pd.Series, column: Mapping[str, Any], words: frozenset[str]) -> np.ndarray:
+    """Return a column of numbers or dates, NaN where a value is missing."""
+    import numpy as np
+
+    if values.dtype.kind == "M":
+        seconds = values.to_numpy("datetime64[us]").astype("int64") / 1e6
+        return np.where(values.isna(), np.nan, seconds)
+    if values.dtype.kind in "biuf":
+        return values.to_numpy("float64", na_value=np.nan)
+    notation = None if column["form"] is None else Notation(column["kind"], column["form"])
+
+    def read(value: Any) -> float:
+        if _is_nan(value):
+            return math.nan
+        if isinstance(value, int | float):
+            return float(value)
+        if hasattr(value, "timestamp"):
+            return value.replace(tzinfo=datetime.UTC).timestamp()
+        text = str(value).strip()
+        if text.lower() in words:
+            return math.nan
+        result = number(text) if notation is None else _notations.read(text, notation)
+        if result is None:
+            raise ValueError(f"column {column['name']}: {text!r} is no {column['kind']}")
+        return result
+
+    return np.array([read(value) for value in values], "float64")
 
 
 def columns(output: np.ndarray, target: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -128,10 +157,6 @@ def columns(output: np.ndarray, target: Mapping[str, Any]) -> dict[str, np.ndarr
 
 def _is_nan(value: Any) -> bool:
     return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
-
-
-def _stands_for_none(value: Any, words: frozenset[str]) -> bool:
-    return _is_nan(value) or (isinstance(value, str) and value.strip().lower() in words)
 
 
 def category_text(value: Any, known: frozenset[str], words: frozenset[str]) -> str:

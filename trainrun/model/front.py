@@ -72,15 +72,20 @@ def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | N
     if fitted.steps:
         made = {t.name: array_front.encoded(t, fitted.steps.get(t.name, {}), RAW_ROWS) for t in core.inputs}
         return tuple({name: pair[i] for name, pair in made.items()} for i in (0, 1))
-    if len(core.inputs) != 1 or not (fitted.mean or fitted.scale != 1.0):
+    if not (fitted.moments or fitted.scales):
         return None, {}
-    tensor = core.inputs[0]
-    if fitted.scale != 1.0:
-        raw = keras.Input(tensor.shape[1:], dtype="float32", name=tensor.name)
-        scaled = layers.Rescaling(fitted.scale, dtype="float32", name=f"{RAW_ROWS}.scale")(raw)
-        return {tensor.name: raw}, {tensor.name: scaled}
-    raw = keras.Input(tensor.shape[1:], dtype="float64", name=tensor.name)
-    return {tensor.name: raw}, {tensor.name: _standardized(raw, fitted)}
+    raw, encoded = {}, {}
+    for tensor in core.inputs:
+        # The only input may have another name in a model from elsewhere.
+        name = tensor.name if len(core.inputs) > 1 else fitted.inputs[0].name
+        dtype = "float64" if name in fitted.moments else tensor.dtype
+        raw[tensor.name] = encoded[tensor.name] = keras.Input(tensor.shape[1:], dtype=dtype, name=tensor.name)
+        if name in fitted.scales:
+            scale = layers.Rescaling(fitted.scales[name], dtype="float32", name=f"{RAW_ROWS}.{name}_scale")
+            encoded[tensor.name] = scale(raw[tensor.name])
+        elif name in fitted.moments:
+            encoded[tensor.name] = _standardized(raw[tensor.name], fitted, name)
+    return raw, encoded
 
 
 def _table(fitted: Preprocessor) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -102,7 +107,7 @@ def _table(fitted: Preprocessor) -> tuple[dict[str, Any], dict[str, Any]]:
         }
         encoded["categorical"] = _codes(indices, absent, fitted.categories)
     if fitted.features:
-        encoded["numeric"] = _standardized(_features(inputs, fitted, missing), fitted)
+        encoded["numeric"] = _standardized(_features(inputs, fitted, missing), fitted, "numeric")
     return inputs, encoded
 
 
@@ -204,11 +209,16 @@ def _date_parts(seconds: Any) -> dict[str, Any]:
     }
 
 
-def _standardized(numbers: Any, fitted: Preprocessor) -> Any:
-    """Return numbers with means subtracted and divided by deviations in float64, as float32."""
-    if not fitted.mean:
-        return ops.cast(numbers, "float32")
-    return array_front.standardized(numbers, {"mean": fitted.mean, "std": fitted.std}, RAW_ROWS)
+def _standardized(numbers: Any, fitted: Preprocessor, name: str) -> Any:
+    """Return the numbers of an input with means subtracted and divided by deviations in float64, as float32."""
+    if name in fitted.moments:
+        mean, std = (np.array(values) for values in fitted.moments[name])
+        # Two layers: one that multiplies first would lose the digits of a large mean.
+        centre = layers.Rescaling(
+            np.ones_like(mean), -mean, dtype="float64", name=f"{RAW_ROWS}.{name}_centre"
+        )
+        numbers = layers.Rescaling(1 / std, dtype="float64", name=f"{RAW_ROWS}.{name}_scale")(centre(numbers))
+    return ops.cast(numbers, "float32")
 
 
 def _side_by_side(tensors: Sequence[Any]) -> Any:

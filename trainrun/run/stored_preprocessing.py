@@ -58,33 +58,53 @@ def applied(data: Dataset, stored: Preprocessor) -> Dataset:
     if (problem := _problem(own, stored)) is not None:
         raise UserError(problem)
     _say_differences(own, stored)
-    same = (own.mean, own.std) == (stored.mean, stored.std)
-    if own.table or same or len(own.features) != len(stored.features):
+    if own.table or own.moments == stored.moments:
         return data
     console.note(
         "model=file: numbers are standardized by the means and deviations in its file, not by those of this data."
     )
-    (was_mean, was_std), (mean, std) = (
-        (np.array(p.mean or [0.0]), np.array(p.std or [1.0])) for p in (own, stored)
-    )
 
-    def changed(x: Rows) -> Rows:
+    def changed(x: Rows, name: str) -> Rows:
+        (was_mean, was_std), (mean, std) = (
+            [np.array(values) for values in fitted.moments.get(name, ((0.0,), (1.0,)))]
+            for fitted in (own, stored)
+        )
+        if name not in {**own.moments, **stored.moments}:
+            return x
         if isinstance(x, View):
             return x.standardized(mean, std)
         return ((x.astype("float64") * was_std + was_mean - mean) / std).astype(x.dtype)
 
     def part(split: Split | None) -> Split | None:
-        return None if split is None else replace(split, x=changed(split.x))
+        if split is None:
+            return None
+        if isinstance(split.x, dict):
+            return replace(split, x={name: changed(x, name) for name, x in split.x.items()})
+        return replace(split, x=changed(split.x, data.inputs[0].name))
 
-    record = {k: v for k, v in data.preprocessing.items() if k != "standardize"}
-    record |= {k: v for k, v in stored.record().items() if k == "standardize"}
     return replace(
         data,
         train=part(data.train),
         validation=part(data.validation),
         test=part(data.test),
-        preprocessing=record,
+        preprocessing=_with_moments(data, stored),
     )
+
+
+def _with_moments(data: Dataset, stored: Preprocessor) -> dict[str, Any]:
+    """Return the record of a dataset of arrays with the stored means and deviations."""
+
+    def of(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+        kept = {k: v for k, v in record.items() if k != "standardize"}
+        if name in stored.moments:
+            mean, std = stored.moments[name]
+            kept["standardize"] = {"mean": list(mean), "std": list(std), "columns": list(data.features)}
+        return kept
+
+    if len(data.inputs) == 1:
+        return of(data.preprocessing, data.inputs[0].name)
+    inputs = data.preprocessing.get("inputs", {})
+    return {**data.preprocessing, "inputs": {s.name: of(inputs.get(s.name, {}), s.name) for s in data.inputs}}
 
 
 def _problem(own: Preprocessor, stored: Preprocessor) -> Problem | None:
@@ -96,11 +116,13 @@ def _problem(own: Preprocessor, stored: Preprocessor) -> Problem | None:
             f"the model was trained on {forms[stored.table]} ({stored.data}); data={own.data} has {forms[own.table]}. "
             "Take data of that form, or train a new model.",
         )
-    if stored.scale != own.scale:
+    if [s.name for s in own.inputs] != [s.name for s in stored.inputs]:
+        return None  # the model's loader says that its inputs are others
+    if stored.scales != own.scales:
         return Problem(
             "model.path",
-            f"the model was trained on pixels times {stored.scale:g} ({stored.data}); those of data={own.data} are taken times "
-            f"{own.scale:g}. Save the images in the same range and type.",
+            f"the model was trained on pixels times {_factors(stored)} ({stored.data}); those of data={own.data} are taken times "
+            f"{_factors(own)}. Save the images in the same range and type.",
         )
     return None
 
@@ -116,3 +138,7 @@ def _say_differences(own: Preprocessor, stored: Preprocessor) -> None:
                 f"model=file was trained on the {what} {listed(there)} ({stored.data}); those of data={own.data} are {listed(here)}, "
                 "and are taken for them in this order."
             )
+
+
+def _factors(fitted: Preprocessor) -> str:
+    return " and ".join(f"{fitted.scales.get(s.name, 1.0):g}" for s in fitted.inputs if s.kind == "image")
