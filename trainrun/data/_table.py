@@ -34,6 +34,7 @@ class Column:
         invalid: rows whose value is not a number, or too large for one.
         notation: in which the numbers are written; None: plainly, or the column is not numeric. Dates are seconds since 1970, truth
             values 0 and 1.
+        typed: dates are dates in the file, not texts.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
     """
 
@@ -44,6 +45,7 @@ class Column:
     first_missing: int = 0
     invalid: np.ndarray | Sequence[int] = ()
     notation: Notation | None = None
+    typed: bool = False
     values: Any = None
 
     def known(self) -> np.ndarray:
@@ -190,7 +192,7 @@ def _dates(values: pa.ChunkedArray) -> Column:
 
     microseconds = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
     numbers = as_numpy(pc.cast(microseconds, pa.float64(), safe=False), np.nan) / 1e6
-    column = Column(numbers, notation=Notation("date", "ymd"))
+    column = Column(numbers, notation=Notation("date", "ymd"), typed=True)
     gaps = np.isnan(numbers)
     if gaps.any():
         column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())

@@ -68,8 +68,8 @@ def inputs(
             `fill` (the value in place of a missing one; of a date, as text), `notations` (column -> `_notations.Notation.form`), `dates`
             (column -> its parts, which follow the numeric columns in their order), `indicators` (column -> whether it was
             fitted, else always 0; they follow the dates), `categories` (column -> texts in the order of their codes) and `standardize`
-            (mean and deviation of each of `features`). `whole` lists the numeric columns of integers, `missing_words` the texts
-            that stand for a missing value.
+            (mean and deviation of each of `features`). `whole` lists the numeric columns of integers, none of which is missing,
+            `typed` the dates that are no texts, `missing_words` the texts that stand for a missing value.
         stored: what was fitted on another table, in place of fitting; the columns are of its kinds.
     """
     import numpy as np
@@ -87,7 +87,12 @@ def inputs(
         "notations": {
             name: columns[name].notation.form for name in settings.inputs if columns[name].notation
         },
-        "whole": [name for name in numeric if not columns[name].notation and is_whole(columns[name].numbers)],
+        "whole": [
+            name
+            for name in numeric
+            if not (columns[name].notation or columns[name].missing) and is_whole(columns[name].numbers)
+        ],
+        "typed": [name for name in dated if columns[name].typed],
         "missing_words": sorted(settings.missing_words),
         **(stored.record() if stored is not None else {}),
     }

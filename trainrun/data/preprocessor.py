@@ -37,7 +37,8 @@ class Column:
             a missing text is unknown.
         parts: of a date, what the model gets: ``year``, ``month``, ``day``, ``weekday`` (0 is Monday), ``hour``.
         categories: texts, in the order of their codes from 1 on; code 0 is any other text.
-        whole: all plain numbers are integers.
+        whole: all values of a column of plain numbers are integers, and none is missing.
+        typed: the file has a date as such, not as text.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Column:
     parts: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     whole: bool = False
+    typed: bool = False
 
     @property
     def fill_code(self) -> int:
@@ -138,6 +140,7 @@ class Preprocessor:
             "categories": {c.name: [UNKNOWN_NAME, *c.categories] for c in self.categories},
             "notations": {c.name: c.form for c in self.columns if c.form is not None},
             "whole": [c.name for c in self.columns if c.whole],
+            "typed": [c.name for c in self.columns if c.typed],
             "missing_words": list(self.missing_words),
         }
         if self.indicators:
@@ -235,6 +238,7 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
             forms[name],
             read(fill[name], Notation("date", "ymd")) if name in fill else None,
             tuple(parts),
+            typed=name in record["typed"],
         )
         for name, parts in record.get("dates", {}).items()
     )

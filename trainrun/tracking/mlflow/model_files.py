@@ -1,4 +1,8 @@
-"""Write a .keras file as an MLflow model of the tensorflow flavour, without loading it or importing TensorFlow."""
+"""Write a .keras file as an MLflow model, without loading it or importing TensorFlow.
+
+It has the tensorflow flavour. By the pyfunc flavour, which `mlflow models serve` uses, a model of a table takes raw rows as a
+DataFrame and returns class names and probabilities; it carries the code for that.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from trainrun.model import keras_file
+from trainrun.tracking.mlflow import loader, signatures
 
 MODEL = "model"  # its name in MLflow
 
@@ -29,20 +36,11 @@ def write_model(
         logged: MLflow's record of the model, if the server keeps one.
     """
     import mlflow
-    import numpy as np
     import yaml
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.models import Model
 
-    def spec(entry: Mapping[str, Any], name: str | None = None) -> TensorSpec:
-        return TensorSpec(np.dtype(entry["dtype"]), (-1, *entry["shape"]), name)
-
-    inputs = about["inputs"]
-    named = about.get("named", len(inputs) > 1)
-    signature = ModelSignature(
-        inputs=Schema([spec(i, i["name"] if named else None) for i in inputs]),
-        outputs=Schema([spec(about["output"])]) if about.get("output") else None,
-    )
+    fitted = keras_file.fitted(path)
+    table = fitted if fitted is not None and fitted.table else None
     data = folder / "data"
     data.mkdir(parents=True)
     shutil.copyfile(path, data / "model.keras")
@@ -51,7 +49,7 @@ def write_model(
     requirements = _requirements(path)
     model = Model(
         run_id=run_id,
-        signature=signature,
+        signature=signatures.of_arrays(about, fitted) if table is None else signatures.of_table(table),
         artifact_path=logged.artifact_location if logged is not None else MODEL,
         **({"model_id": logged.model_id} if logged is not None else {}),
     )
@@ -65,8 +63,9 @@ def write_model(
     )
     mlflow.pyfunc.add_to_model(
         model,
-        loader_module="mlflow.tensorflow",
+        loader_module="mlflow.tensorflow" if table is None else loader.write(folder / "code"),
         data="data",
+        code=None if table is None else "code",
         conda_env="conda.yaml",
         python_env="python_env.yaml",
     )
@@ -80,13 +79,15 @@ def write_model(
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     (folder / "python_env.yaml").write_text(yaml.safe_dump(environment, sort_keys=False))
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    if table is not None:
+        model.saved_input_example_info = signatures.write_example(table, folder)
     model.model_size_bytes = path.stat().st_size
     model.save(str(folder / "MLmodel"))
 
 
 def _requirements(path: Path) -> list[str]:
     """Return the packages needed to load the model; trainrun only if the model contains its classes."""
-    names = ["mlflow", "tensorflow", "keras", "numpy"]
+    names = ["mlflow", "tensorflow", "keras", "numpy", "pandas"]
     with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
         config = json.loads(file.read("config.json"))
         config.pop("compile_config", None)

@@ -1,0 +1,63 @@
+"""Models of tables in MLflow: typed columns, an example, raw rows in and class names out."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("keras")
+mlflow = pytest.importorskip("mlflow")
+
+from trainrun.data.csv import csv as load  # noqa: E402
+from trainrun.data.preprocessor import Preprocessor  # noqa: E402
+from trainrun.model import front, functional, mlp, saving  # noqa: E402
+from trainrun.run.saved_model import SavedModel  # noqa: E402
+from trainrun.tracking.mlflow.model_files import write_model  # noqa: E402
+
+
+def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
+    random = np.random.default_rng(0)
+    rows = 40
+    table = pd.DataFrame(
+        {
+            "age": [None if i % 7 == 0 else float(i) for i in range(rows)],
+            "kids": random.integers(0, 4, rows),
+            "income": [f"{v:,.2f}" for v in random.normal(5e4, 9e3, rows)],
+            "share": [f"{v:.1f}%" for v in random.normal(0, 9, rows)],
+            "member": random.integers(0, 2, rows).astype(bool),
+            "sold": [f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(rows)],
+            "city": [None if i % 9 == 0 else ["Oslo", "Rome"][i % 2] for i in range(rows)],
+            "buys": [["no", "yes"][i % 3 == 0] for i in range(rows)],
+        }
+    )
+    table.to_csv(tmp_path / "own.csv", index=False)
+    data = load(path=str(tmp_path / "own.csv"), target="buys")
+    fitted = Preprocessor.of(data)
+    core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
+    saving.save(front.over(core, fitted), tmp_path / "m.keras", fitted)
+    about = {"inputs": [], "output": {"dtype": "float32", "shape": [1]}}
+    write_model(tmp_path / "model", tmp_path / "m.keras", about, None)
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    types = {c.name: c.type.name for c in loaded.metadata.signature.inputs}
+    assert types == {
+        "age": "double", "kids": "long", "income": "string", "share": "string", "member": "boolean", "sold": "string",
+        "city": "string",
+    }  # fmt: skip
+    frame = pd.read_csv(tmp_path / "own.csv")
+    predicted = loaded.predict(frame)
+    expected = SavedModel.load(tmp_path / "m.keras").predict(str(tmp_path / "own.csv")).columns()
+    assert list(predicted) == list(expected) == ["prediction", "probability_no", "probability_yes"]
+    assert list(predicted["prediction"]) == list(expected["prediction"])
+    np.testing.assert_allclose(predicted["probability_yes"], expected["probability_yes"], atol=1e-6)
+    example = loaded.predict(loaded.input_example)
+    assert next(iter(example["prediction"])) in ("no", "yes")
+    served = json.loads((tmp_path / "model" / "serving_input_example.json").read_text())["dataframe_split"]
+    assert served["columns"] == list(types) and served["data"][0][4] is True
+    carried = [name for name in sys.modules if name.startswith("trainrun_scoring")]
+    assert carried  # the model came with its own code
+    for path in (tmp_path / "model" / "code").rglob("*.py"):
+        assert "import trainrun\n" not in path.read_text() and "from trainrun." not in path.read_text()

@@ -1,0 +1,115 @@
+"""The signature of a model in MLflow, and an example of its input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data._notations import CURRENCY, date_text
+from trainrun.data.preprocessor import Column, Preprocessor
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
+# Significant digits of a mean that stands in an example.
+DIGITS = 4
+
+
+def of_arrays(about: Mapping[str, Any], fitted: Preprocessor | None) -> ModelSignature:
+    """Return the signature of a model that takes arrays.
+
+    Args:
+        about: see `model_files.write_model`.
+        fitted: its preprocessor; None: the file has none, and takes the arrays as they are in training.
+    """
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def spec(entry: Mapping[str, Any], dtype: str, name: str | None = None) -> TensorSpec:
+        return TensorSpec(np.dtype(dtype), (-1, *entry["shape"]), name)
+
+    def raw(entry: Mapping[str, Any]) -> str:
+        if fitted is not None and entry["name"] in fitted.moments:
+            return "float64"
+        scale = 1.0 if fitted is None else fitted.scales.get(entry["name"], 1.0)
+        return "uint8" if scale == 1 / 255 else entry["dtype"]
+
+    inputs = about["inputs"]
+    named = about.get("named", len(inputs) > 1)
+    return ModelSignature(
+        inputs=Schema([spec(i, raw(i), i["name"] if named else None) for i in inputs]),
+        outputs=Schema([spec(about["output"], about["output"]["dtype"])]) if about.get("output") else None,
+    )
+
+
+def of_table(fitted: Preprocessor) -> ModelSignature:
+    """Return the signature of a model that takes a table's columns by name."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    target = fitted.target
+    if target.kind == "real":
+        names = ["prediction"] if target.outputs == 1 else [f"prediction_{i}" for i in range(target.outputs)]
+        outputs = [ColSpec(DataType.double, name) for name in names]
+    else:
+        outputs = [ColSpec(DataType.string, "prediction")]
+        outputs += [ColSpec(DataType.double, f"probability_{name}") for name in target.classes]
+    return ModelSignature(
+        inputs=Schema([ColSpec(_type(c), c.name) for c in fitted.columns]), outputs=Schema(outputs)
+    )
+
+
+def _type(column: Column) -> Any:
+    """Return MLflow's type of a column: that in which pandas reads it from the file that the model was trained on."""
+    from mlflow.types import DataType
+
+    if column.kind == "number" and column.form is None:
+        return DataType.long if column.whole else DataType.double
+    if column.kind == "truth" and column.form == "false/true":
+        return DataType.boolean
+    if column.kind == "category" and column.categories and all(_is_int(text) for text in column.categories):
+        return DataType.long
+    return DataType.datetime if column.typed else DataType.string
+
+
+def _is_int(text: str) -> bool:
+    """Return whether a text is an integer as Python writes it: 7, not 007."""
+    return text.isascii() and text.removeprefix("-").isdigit() and str(int(text)) == text
+
+
+def write_example(fitted: Preprocessor, folder: Path) -> dict[str, Any]:
+    """Write a typical row, which is none of the data, into a model's folder; return what MLflow's record says of it."""
+    split = {
+        "columns": [c.name for c in fitted.columns],
+        "data": [[_typical(c, fitted) for c in fitted.columns]],
+    }
+    (folder / EXAMPLE).write_text(json.dumps(split), encoding="utf-8")
+    (folder / SERVING_EXAMPLE).write_text(json.dumps({"dataframe_split": split}), encoding="utf-8")
+    return {
+        "artifact_path": EXAMPLE,
+        "serving_input_path": SERVING_EXAMPLE,
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+
+
+def _typical(column: Column, fitted: Preprocessor) -> Any:
+    """Return a value of a column as its file has it."""
+    if column.kind == "category":
+        text = column.fill if column.fill is not None else (*column.categories, "")[0]
+        return int(text) if _type(column).name == "long" else text
+    if column.kind == "truth":
+        return True if column.form == "false/true" else str(column.form).split("/")[1]
+    if column.kind == "date":
+        return date_text(float(column.fill or 0.0))
+    moments = dict(zip(fitted.features, fitted.moments["numeric"][0], strict=True)) if fitted.moments else {}
+    value = float(f"{moments.get(column.name, column.fill or 0.0):.{DIGITS}g}")
+    if column.form is None:
+        return round(value) if column.whole else value
+    sign = column.form[-1] if column.form[-1] in f"%{CURRENCY}" else ""
+    decimal = "," if column.form.removesuffix(sign).endswith(",5") else "."
+    return f"{value:.1f}".replace(".", decimal) + sign
