@@ -80,7 +80,7 @@ class Preprocessor:
         target_name: the column that is predicted, or None.
         target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
-        steps: of data that are no table, input -> what is done to it, where `mean` and `scale` do not say it: `standardize` (`mean`,
+        steps: of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it: `standardize` (`mean`,
             `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
     """
 
