@@ -71,6 +71,9 @@ def reader_folder(inside, monkeypatch):
     ages = "\n".join(f"photos/cats/{i % 30}.png,{i}.5" for i in range(60))
     (inside / "labels.csv").write_text(f"file,age\n{ages}\n")
     reviews = "\n".join(f"a {'good' if i % 2 else 'bad'} film,{i % 2}" for i in range(60))
+    days = (f"2024-{i // 28 + 1:02}-{i % 28 + 1:02}" for i in range(224))
+    sales = "\n".join(f"{day},{'ab'[i % 2]},{i % 7}.5" for i, day in enumerate(days))
+    (inside / "sales.csv").write_text(f"date,store,sales\n{sales}\n")
     (inside / "reviews.csv").write_text(f"review,stars\n{reviews}\n")
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):

@@ -37,6 +37,7 @@ NEEDS = {
     "data/feather": None,
     "data/image_folder": None,
     "data/text": None,
+    "data/timeseries": None,
     "data/python": None,  # a function: tests/data/test_python.py
     "data/parquet": None,
     "data/npz": None,

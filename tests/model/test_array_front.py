@@ -49,7 +49,15 @@ def arrays(folder):
     return data, x
 
 
-@pytest.mark.parametrize("make", [texts, images, arrays])
+def windows(folder):
+    values = RNG.normal(50, 9, (40, 2)).round(3)
+    (folder / "s.csv").write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in values))
+    path = str(folder / "s.csv")
+    data = trainrun.build("data", "timeseries", path=path, target="a", window=5, validation=0, test=0)
+    return data, np.stack([values[i : i + 5] for i in range(35)])
+
+
+@pytest.mark.parametrize("make", [texts, images, arrays, windows])
 def test_raw_data_give_the_predictions_of_the_training_path(inside, make):
     data, raw = make(inside)
     core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[4]), data.inputs)

@@ -17,7 +17,7 @@ from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
 from trainrun.ui import console
-from trainrun.util import paths
+from trainrun.util.paths import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         settings: where they are.
     """
     path = settings.folders[0]
-    folder = path is not None and paths.expanded(path).is_dir()
+    folder = path is not None and expanded(path).is_dir()
     table = settings.table
     if folder:
         source, faults = _class_folders.open_source(
@@ -84,7 +84,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         column = _class_folders.FILE
         table = dataclasses.replace(table, target=_class_folders.CLASS, task="classification", na_values=())
     else:
-        source, faults = (settings.open_table or (lambda: _by_ending(settings)))()
+        source, faults = (settings.open_table or (lambda: by_ending(settings.folders)))()
         column = settings.column
     faults = [*faults, *table.faults(), *share_problems(None, *_shares(settings.splitting))]
     if source is None or faults:
@@ -194,10 +194,14 @@ def _shares(splitting: SplitSettings) -> tuple[float, float]:
     return splitting.validation, splitting.test
 
 
-def _by_ending(settings: ItemSettings) -> tuple[TableSource | None, list[Fault]]:
-    """Return the table of the paths, by the ending of the first one."""
-    path, *others = settings.folders
+def by_ending(paths: Sequence[str | None]) -> tuple[TableSource | None, list[Fault]]:
+    """Return the table of paths, by the ending of the first one, or its faults.
+
+    Args:
+        paths: of training, validation and test rows.
+    """
+    path, *others = paths
     for kind in ("parquet", "feather"):
         if str(path).endswith(f".{kind}"):
             return _arrow_source.open_source(path, kind, *others)
-    return csv.open_source(settings.folders)
+    return csv.open_source(paths)

@@ -24,7 +24,7 @@ class InputSpec:
 
     Args:
         name: the key in `Split.x` when there are several inputs.
-        kind: ``numeric`` `[d]` float32; ``image`` `[height, width, channels]` float32;
+        kind: ``numeric`` `[d]` or `[steps, d]` float32; ``image`` `[height, width, channels]` float32;
             ``categorical`` `[columns]` int32 codes; ``tokens`` `[length]` int32 ids.
         shape: one example's shape, without the batch axis.
         cardinalities: ``categorical``: the number of values of each column; ``tokens``: `(vocabulary,)`.

@@ -1,0 +1,82 @@
+"""Windows of time series, against pandas and plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import trainrun
+from trainrun.data.timeseries import describe
+from trainrun.errors import UserError
+
+RNG = np.random.default_rng(0)
+DAYS = pd.date_range("2024-02-20", periods=50).strftime("%Y-%m-%d")
+
+
+@pytest.fixture
+def table(inside):
+    """Two stores, 50 days each, the rows shuffled."""
+    frame = pd.DataFrame(
+        {"date": [*DAYS, *DAYS], "store": ["b"] * 50 + ["a"] * 50, "sales": RNG.normal(9, 3, 100), "price": RNG.random(100)}
+    ).sample(frac=1, random_state=0)  # fmt: skip
+    frame.to_csv("sales.csv", index=False)
+    return frame.sort_values(["store", "date"])
+
+
+def load(**arguments):
+    return trainrun.build("data", "timeseries", path="sales.csv", target="sales", **arguments)
+
+
+@pytest.mark.parametrize(("window", "horizon", "stride"), [(7, 1, 1), (5, 3, 2)])
+def test_windows_and_what_follows_divided_by_time(table, window, horizon, stride):
+    arguments = {"time": "date", "series": "store", "window": window, "horizon": horizon, "stride": stride}
+    data = load(**arguments, standardize=False)
+    expected = [[], [], []]
+    for _, rows in table.groupby("store"):
+        values = rows[["sales", "price"]].to_numpy()
+        for start in range(0, 50 - window - horizon + 1, stride):
+            days = range(start + window, start + window + horizon)
+            parts = {0 if day < 30 else 1 if day < 40 else 2 for day in days}
+            if len(parts) == 1:
+                expected[parts.pop()].append((values[start : start + window], values[[*days], 0]))
+    for part, pairs in zip((data.train, data.validation, data.test), expected, strict=True):
+        np.testing.assert_array_equal(part.x, np.array([x for x, _ in pairs], "float32"))
+        np.testing.assert_array_equal(part.y, np.array([y for _, y in pairs]))
+    known = describe(path="sales.csv", target="sales", **arguments)
+    assert (known.examples, known.outputs, known.inputs) == (len(data.train), horizon, ("numeric",))
+
+
+def test_means_and_deviations_are_those_of_the_rows_before_the_held_out_times(table):
+    data = load(time="date", series="store", window=7)
+    raw = load(time="date", series="store", window=7, standardize=False)
+    before = table[table["date"] < DAYS[30]][["sales", "price"]].to_numpy()
+    expected = (raw.train.x - before.mean(axis=0)) / before.std(axis=0)
+    np.testing.assert_allclose(data.train.x, expected, atol=1e-5)
+
+
+def test_without_time_the_rows_are_in_order_and_the_past_is_enough(table):
+    pd.DataFrame({"sales": np.arange(40.0)}).to_csv("sales.csv", index=False)
+    data = load(window=3, horizon=2, standardize=False)
+    assert data.train.x[0].ravel().tolist() == [0, 1, 2] and data.train.y[0].tolist() == [3, 4]
+    assert data.test.y[-1].tolist() == [38, 39]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"time": "date"}, "data.time: line .*: a second row of the same time .*data.series="),
+        ({"time": "date", "series": "shop"}, "data.series: the file has no column 'shop'"),
+        ({"time": "date", "series": "store", "window": 50}, "data.window: the longest series has 50 rows"),
+        (
+            {"time": "date", "series": "store", "window": 7, "horizon": 20},
+            "data.window: the .* part has no window",
+        ),
+        ({"time": "date", "series": "store", "features": ["store"]}, "data.features"),
+        ({"time": "store"}, "data.time: column store: expected dates or numbers, got 'a'"),
+        ({"test": 0.6, "validation": 0.4}, "expected data.validation"),
+    ],
+)
+def test_faults_are_named(table, arguments, message):
+    with pytest.raises(UserError, match=message):
+        load(**arguments)

@@ -1,0 +1,90 @@
+"""Windows of time series: which rows each has, and which part it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Windows:
+    """Windows of the rows of a table, made on access; see `lazy_array.Rows`.
+
+    Args:
+        values: rows in the order of series and time, float64 `[rows, columns]`.
+        starts: the first row of each window.
+        length: rows of a window.
+    """
+
+    def __init__(self, values: np.ndarray, starts: np.ndarray, length: int) -> None:
+        import numpy as np
+
+        self._values, self._starts, self._offsets = values, starts, np.arange(length)
+        self.shape, self.dtype = (len(starts), length, values.shape[1]), values.dtype
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        return self._values[self._starts[key][:, None] + self._offsets]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Windows and their parts.
+
+    Args:
+        starts: the first row of each window.
+        parts: indices of the windows of training, validation and test.
+        training_rows: the rows before the first time that is held out, bool `[rows]`.
+    """
+
+    starts: np.ndarray
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray]
+    training_rows: np.ndarray
+
+
+def cut(
+    series: np.ndarray,
+    times: np.ndarray,
+    window: int,
+    horizon: int,
+    stride: int,
+    held_out: tuple[float, float],
+) -> Cut:
+    """Return all windows that lie in one series with the values to predict, divided by time.
+
+    A window belongs to the part in whose time all values to predict lie; what it sees before may lie in an earlier part. Windows
+    whose values to predict lie in two parts belong to none.
+
+    Args:
+        series: of each row, in blocks.
+        times: of each row, ascending in each series.
+        window: rows that are seen.
+        horizon: rows after them that are predicted.
+        stride: rows from one window to the next.
+        held_out: shares of the different times for validation and test: the latest.
+    """
+    import numpy as np
+
+    length = window + horizon
+    begins = np.flatnonzero(np.diff(series, prepend=series[0] - 1))
+    ends = np.append(begins[1:], len(series))
+    starts = np.concatenate(
+        [np.arange(b, e - length + 1, stride) for b, e in zip(begins, ends, strict=True)]
+    ).astype("int64")
+    different = np.unique(times)
+    validation, test = (max(1, round(len(different) * share)) if share else 0 for share in held_out)
+    # Beyond the last time where there is no such part.
+    bounds = [*different, np.inf]
+    first_test = bounds[max(len(different) - test, 0)]
+    first_validation = bounds[max(len(different) - test - validation, 0)]
+    first, last = times[starts + window], times[starts + length - 1]
+    parts = (
+        np.flatnonzero(last < first_validation),
+        np.flatnonzero((first >= first_validation) & (last < first_test)),
+        np.flatnonzero(first >= first_test),
+    )
+    return Cut(starts, parts, times < first_validation)

@@ -1,0 +1,235 @@
+"""Your own time series: windows of a table's rows, and the values that follow each. The latest are held out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _arrays, _item_table, _table_examples, csv
+from trainrun.data._split import fitted, share_problems, standardizer
+from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._windows import Cut, Windows, cut
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
+from trainrun.data.lazy_array import View
+from trainrun.ui import console
+from trainrun.util.arguments import Count, Decay, Name
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Rows in the order of series and time.
+
+    Args:
+        name: of the dataset.
+        settings: with the names of the table.
+        values: float64 `[rows, columns]`, the target first.
+        series, times: of each row.
+        notes: sentences on what was inferred, and on what seems wrong.
+    """
+
+    name: str
+    settings: TableSettings
+    values: np.ndarray
+    series: np.ndarray
+    times: np.ndarray
+    notes: Sequence[str]
+
+
+def timeseries(
+    *,
+    path: str | None = None,
+    target: Name | None = None,
+    time: Name | None = None,
+    series: Name | None = None,
+    features: Sequence[Name] | None = None,
+    exclude: Sequence[Name] | None = None,
+    window: Count = 24,
+    horizon: Count = 1,
+    stride: Count = 1,
+    na_values: Sequence[Name] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    standardize: bool = True,
+    standardize_target: bool = True,
+) -> Dataset:
+    """Return windows `[window, columns]` of a table's rows, and the `horizon` values of the target that follow each.
+
+    The first column of a window is the target's own past. The latest times are the test set, those before them the validation
+    set; means and deviations are those of the rows before both.
+
+    Args:
+        path: the table: CSV, Parquet or Feather.
+        target: the column to predict, numbers.
+        time: the column of times or dates by which rows are sorted; None: the order of the rows.
+        series: the column that says which of several series a row belongs to; None: one series.
+        features: columns seen besides the target's past; None: all other numbers.
+        exclude: columns to leave out.
+        window: rows that the model sees.
+        horizon: rows after them whose target it predicts, one output each.
+        stride: rows from one window to the next.
+        na_values, delimiter, encoding: as in `data.csv.csv`.
+        validation, test: fractions of the times; 0: no such set.
+        standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
+        standardize_target: scale the target likewise; metrics and predictions stay in its unit.
+
+    Raises:
+        UserError: with all faults of the table and the arguments.
+    """
+    settings = TableSettings(
+        target,
+        features,
+        exclude=exclude,
+        missing="error",
+        task="regression",
+        na_values=na_values,
+        group=series,
+        time=time,
+    )
+    rows, faults = _read(path, settings, delimiter, encoding)
+    windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
+    _item_table.raise_faults([*faults, *wrong])
+    for note in rows.notes:
+        console.note(note)
+    x = View.of(Windows(rows.values, windows.starts, window))
+    names = [rows.settings.target, *rows.settings.inputs]
+    record: dict[str, Any] = {"target": rows.settings.target}
+    if standardize:
+        mean, std = standardizer(rows.values[windows.training_rows])
+        x = x.standardized(mean, std)
+        record["inputs"] = {"window": {"standardize": {**fitted(mean, std), "columns": names}}}
+    y = Windows(rows.values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
+    data = _arrays.of_parts(
+        rows.name,
+        "regression",
+        {InputSpec("window", "numeric", x.shape[1:]): x},
+        TargetSpec("real", (), horizon),
+        y,
+        windows.parts,
+        standardize_target=standardize_target,
+        preprocessing=record,
+    )
+    inferred = {
+        "target": rows.settings.target,
+        "columns": {"numbers": names},
+        "split": f"by {rows.settings.time or 'the order of the rows'}",
+    }
+    return dataclasses.replace(data, inferred=inferred)
+
+
+def describe(
+    *,
+    path: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    series: Name | None = None,
+    window: int = 24,
+    horizon: int = 1,
+    stride: int = 1,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    **arguments: Any,
+) -> Description:
+    """Return what the table tells; arguments as in `timeseries`."""
+    settings, _ = _item_table.settings_of(arguments)
+    settings = dataclasses.replace(settings, group=series, missing="error", task="regression")
+    rows, faults = _read(path, settings, delimiter, encoding)
+    windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
+    if faults or wrong:
+        return Description(problems=(*faults, *wrong))
+    return Description("regression", "real", None, len(windows.parts[0]), ("numeric",), outputs=horizon)
+
+
+def _read(
+    path: str | None, settings: TableSettings, delimiter: str | None, encoding: str | None
+) -> tuple[_Series | None, list[Fault]]:
+    """Return the rows, or the faults of the table."""
+    import numpy as np
+
+    paths = (path, None, None)
+    if delimiter is None and encoding is None:
+        source, faults = _item_table.by_ending(paths)
+    else:
+        source, faults = csv.open_source(paths, delimiter, encoding)
+    faults += settings.faults()
+    if faults:
+        return None, faults
+    settings, faults = settings.with_header(source.header)
+    # The target's own past is enough.
+    faults = [fault for fault in faults if settings.inputs or fault[0] != "features"]
+    if faults:
+        return None, [("series" if key == "group" else key, message) for key, message in faults]
+    examples, faults = _table_examples.examples(source, settings)
+    if faults:
+        return None, faults
+    columns = examples.table.columns
+    texts = [name for name in settings.inputs if columns[name].numbers is None]
+    if texts and settings.features is not None:
+        return None, [("features", f"column {texts[0]} is no numbers. Leave it out.")]
+    settings = dataclasses.replace(settings, inputs=tuple(n for n in settings.inputs if n not in texts))
+    n = examples.table.rows
+    series = np.zeros(n, "int64") if settings.group is None else columns[settings.group].codes
+    times = np.arange(n, dtype="float64") if settings.time is None else columns[settings.time].numbers
+    if settings.time is None and settings.group is not None:
+        # The n-th row of each series is at the time n.
+        order = np.argsort(series, kind="stable")
+        begins = np.searchsorted(series[order], series[order])
+        times[order] = np.arange(n) - begins
+    order = np.lexsort((times, series))
+    series, times = series[order], times[order]
+    same = np.flatnonzero((np.diff(series) == 0) & (np.diff(times) == 0))
+    if len(same):
+        place = source.locate([int(order[same[0] + 1])])[int(order[same[0] + 1])]
+        way_out = (
+            "Leave one of the rows out."
+            if settings.group
+            else "If there are several series, name their column: data.series=<column>."
+        )
+        return None, [("time", f"{place}: a second row of the same time as one before. {way_out}")]
+    notes = [f"columns that are no numbers are left out: {', '.join(texts)}"] if texts else []
+    names = [settings.target, *settings.inputs]
+    values = np.stack([columns[name].numbers[order] for name in names], axis=1)
+    return _Series(source.name, settings, values, series, times, [*notes, *_irregular(series, times)]), []
+
+
+def _irregular(series: np.ndarray, times: np.ndarray) -> list[str]:
+    """Return a note if the rows are not at equal distances: a window takes rows, not times."""
+    import numpy as np
+
+    steps = np.diff(times)[np.diff(series) == 0]
+    different, counts = np.unique(steps, return_counts=True)
+    if len(different) < 2 or counts.max() == counts.sum():
+        return []
+    usual = different[counts.argmax()]
+    others = int(counts.sum() - counts.max())
+    return [
+        f"{others} of {len(steps)} steps in time are not the usual {usual:g}; a window takes rows, whatever their distance"
+    ]
+
+
+def _cut(
+    rows: _Series | None, window: int, horizon: int, stride: int, held_out: tuple[float, float]
+) -> tuple[Cut | None, list[Fault]]:
+    """Return the windows, or the faults of their settings."""
+    import numpy as np
+
+    if faults := list(share_problems(None, *held_out)):
+        return None, faults
+    if rows is None:
+        return None, []
+    longest = int(np.bincount(np.unique(rows.series, return_inverse=True)[1]).max())
+    if longest < window + horizon:
+        message = f"the longest series has {longest} rows; a window of {window} and {horizon} to predict need {window + horizon}."
+        return None, [("window", f"{message} Take a smaller one.")]
+    made = cut(rows.series, rows.times, window, horizon, stride, held_out)
+    for part, name, share in zip(made.parts, ("training", "validation", "test"), (1, *held_out), strict=True):
+        if share and not len(part):
+            message = f"the {name} part has no window whose {horizon} values to predict lie in its time. Take other shares, or a smaller window."
+            return None, [("window", message)]
+    return made, []
