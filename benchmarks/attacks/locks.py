@@ -204,7 +204,7 @@ def artifact_store_hangs(folder: Path) -> None:
         began = time.monotonic()
         done = trainrun(folder, "sync", "--timeout", "5")
         assert done.returncode == 1 and "no answer in time" in done.stderr, done.stderr
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - began < 60  # of it 5 s; MLflow is imported first
 
 
 def odd_places(folder: Path) -> None:

@@ -15,7 +15,7 @@ from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.failure.classification import chain
 from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
-from trainrun.model import front, functional, saving
+from trainrun.model import front, functional, inspected_file, saving
 from trainrun.model.variables import untouched
 from trainrun.run import builders
 from trainrun.run.target_scaling import Unit
@@ -138,7 +138,7 @@ def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
 
 def load_core(run_dir: Path) -> keras.Model:
     """Return the model of a run's `model.keras` without its front: it takes preprocessed arrays."""
-    return front.core(keras.saving.load_model(run_dir / MODEL, safe_mode=True))
+    return front.core(inspected_file.load(run_dir / MODEL, "model", compiled=True))
 
 
 def inference_model(job: Job) -> keras.Model:

@@ -18,7 +18,7 @@ import numpy as np
 from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.model import front, keras_file
+from trainrun.model import front, inspected_file, keras_file
 from trainrun.run.model_files import MODEL
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SavedModel:
                     "Train the run again: trainrun reproduce",
                 )
             )
-        raw = keras.saving.load_model(path, compile=False, safe_mode=True)
+        raw = inspected_file.load(path, "model")
         return cls(front.on_arrays(raw), raw, fitted)
 
     def predict(self, data: str | pd.DataFrame | Mapping[str, Any], **options: Any) -> Predictions:
