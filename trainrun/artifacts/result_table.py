@@ -43,7 +43,10 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     kept = [i for i in range(len(COLUMNS)) if i == 0 or any(r[i] for r in table)]
     console.say()
     if table:
+        weights = summary.get("weights") or {}
         name = summaries.monitored(summary)
+        if weights.get("monitor") in (summary.get("best") or {}):
+            name = weights["monitor"]
         marked = [i for i, r in enumerate(table) if name in (r[0], f"val_{r[0]}")]
         console.table("", [COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in table], marked)
         console.say()
@@ -53,7 +56,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
                 [
                     ("best epoch  ", "dim"),
                     (f"{top['epoch']}", "bold green"),
-                    (f" of {summary['epochs']}, {name} {_number(top['value'])}", ""),
+                    (f" of {summary['epochs']}, {name} {_number(top['value'])}{_model(weights, top)}", ""),
                 ]
             )
     seconds = summary["seconds"]
@@ -64,6 +67,22 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     identity = summary.get(summaries.IDENTITY)
     if identity:
         _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
+
+
+def _model(weights: Mapping[str, Any], top: Mapping[str, Any]) -> str:
+    """Return which epoch's weights are the model."""
+    choice = weights.get("choice")
+    if choice == "average":
+        return "; the model has averaged weights (optimizer.use_ema)"
+    if choice == "last":
+        return "; the model is of the last epoch"
+    if choice is None:
+        return ""
+    return (
+        "; the model is of this epoch"
+        if weights["epoch"] == top["epoch"]
+        else f"; the model is of epoch {weights['epoch']}"
+    )
 
 
 def _line(label: str, text: str) -> None:

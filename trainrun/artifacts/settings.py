@@ -14,6 +14,7 @@ class ArtifactSettings:
         model: write `model.keras`; ``weights``: the weights only, as `model.weights.h5`.
         plots: draw `plots/*.png`.
         report: write `report.html`.
+        weights: of the epoch that is the model: ``best`` on validation, or ``last``; so it was in runs that do not record it.
         verify: load `model.keras` back and compare its predictions.
     """
 
@@ -21,3 +22,4 @@ class ArtifactSettings:
     plots: bool = True
     report: bool = True
     verify: bool = False
+    weights: Literal["best", "last"] = "last"

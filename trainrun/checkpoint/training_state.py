@@ -161,7 +161,7 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
         UserError: a variable is missing in checkpoint or model, or has another shape; the message names all of them.
     """
     names = stored.about["names"]
-    assign, problems = [], []
+    assignments, problems = [], []
     for kind, variables in of_kind.items():
         saved = {n.partition("#")[0] for n in stored.arrays if n.startswith(f"{kind}/")}
         here = {f"{kind}/{i:04d}": variable for i, variable in enumerate(variables)}
@@ -170,18 +170,18 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
             for n in saved - here.keys()
         ]
         for name, variable in here.items():
-            values = _values(stored.arrays, name)
-            if not values:
+            saved_values = values(stored.arrays, name)
+            if not saved_values:
                 problems.append(Problem(_path(variable), "it is in the model, but not in the checkpoint."))
-            elif values[0].shape != tuple(variable.shape):
+            elif saved_values[0].shape != tuple(variable.shape):
                 problems.append(
                     Problem(
                         _path(variable),
-                        f"its shape is {tuple(variable.shape)}, but {values[0].shape} in the checkpoint.",
+                        f"its shape is {tuple(variable.shape)}, but {saved_values[0].shape} in the checkpoint.",
                     )
                 )
             else:
-                assign.append((variable, values))
+                assignments.append((variable, saved_values))
     if problems:
         raise UserError(
             [
@@ -189,8 +189,8 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
                 *sorted(problems, key=str),
             ]
         )
-    for variable, values in assign:
-        _assign(variable, values)
+    for variable, saved_values in assignments:
+        assign(variable, saved_values)
 
 
 def _path(variable: Any) -> str:
@@ -206,7 +206,8 @@ def _components(variable: Any) -> list[Any]:
     return [value]
 
 
-def _values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
+def values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """Return the value of a variable, or one of each replica; empty if there is none of that name."""
     if name in arrays:
         return [arrays[name]]
     parts = []
@@ -215,7 +216,8 @@ def _values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     return parts
 
 
-def _assign(variable: Any, values: Sequence[np.ndarray]) -> None:
+def assign(variable: Any, values: Sequence[np.ndarray]) -> None:
+    """Set a variable to its value in a checkpoint: one, or one of each replica."""
     components = _components(variable)
     if len(values) not in (1, len(components)):
         # Resumed on another number of devices: counts are summed over the replicas, averages are averaged.

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from trainrun.checkpoint import file, training_state
+from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.file import BEST, FOLDER, LAST
 from trainrun.checkpoint.training_state import StateReader
 from trainrun.errors import TrainingError
@@ -32,7 +33,7 @@ WITHIN_EPOCH_S = 30.0
 
 @declare(reads_weights=False)
 class Checkpoint(keras.callbacks.Callback):
-    """Write `last.npz`, and `best.npz` for the lowest monitored loss so far; a run can resume from either.
+    """Write `last.npz`, and `best.npz` for the best epoch so far; a run can resume from either.
 
     By default, short epochs are skipped so that writing takes at most about `SHARE` of the time: a killed process loses its
     current epoch and the 1 to 10 seconds before it. Every epoch of 10 seconds or more is written, and within an epoch every
@@ -43,7 +44,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         run_dir: the run's directory.
-        monitor: the log whose lowest value is best; `loss` if there is no validation.
+        best: the best epoch so far.
         every: see `Interval.parse`.
         keep: number of newest checkpoints to keep.
         callbacks: of the run, whose state is saved.
@@ -62,7 +63,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(
         self,
         run_dir: Path,
-        monitor: str = "val_loss",
+        best: BestWeights | None = None,
         every: str = "auto",
         keep: int = 2,
         callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -75,36 +76,30 @@ class Checkpoint(keras.callbacks.Callback):
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
-        self.folder, self.monitor, self.keep, self.writes, self.clock = (
-            run_dir / FOLDER,
-            monitor,
-            keep,
-            writes,
-            clock,
-        )
-        self.within = within
+        self.folder, self.best = run_dir / FOLDER, best or BestWeights()
+        self.keep, self.writes, self.within, self.clock = keep, writes, within, clock
         self._stop, self._reader, self._share = stop or StopRequest(), reader, share
         self.every = Interval.parse(every)
         self.callbacks = callbacks
         self.plan = dict(plan or {})
         # Trainers return from compiled code at each multiple of so many steps, where a checkpoint may be due.
         self.stride = self.every.stride(self.plan.get("steps_per_epoch", 0))
-        self.lowest = math.inf
         self._due = -math.inf  # when to write next at an epoch's end
         self._due_at = math.inf  # and within one
         self._epoch = 0
         self._written_step = 0  # updates done when last written
-        self._best: tuple | None = None  # not written yet
+        self._pending_best: tuple | None = None  # the state of the best epoch
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
 
     def get_state(self) -> dict[str, Any]:
-        """Return the state for a resumed run: the lowest value so far."""
-        return {"lowest": self.lowest}
+        """Return the state for a resumed run: the best epoch so far."""
+        return self.best.get_state()
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `get_state`; the model is restored already."""
-        self.lowest = float(state["lowest"])
+        if "epoch" in state:  # older checkpoints have the lowest value only
+            self.best.set_state(state, self._readable().arrays())
         self._written_step = training_state.updates(self.model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -131,18 +126,20 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         stop = self._stop.pending
         if self.writes:
-            logs = logs or {}
-            value = float(logs.get(self.monitor, logs.get("loss", math.nan)))
-            improved = value < self.lowest
-            if improved:
-                self.lowest = value
+            improved = self.best.improves(logs or {})
             # Not in `on_train_end`: by then, weights may have been averaged or those of the best epoch restored.
             final = self.model.stop_training or epoch + 1 == self.params.get("epochs")
             due = final or stop is not None or self._due_after(epoch)
             if improved or due:
+                before = self.best.get_state()
+                if improved:
+                    self.best.begin(epoch + 1, logs)
                 taken = self._take(epoch + 1, 0, final)
                 if improved and self._is_finite(taken):
-                    self._best = taken
+                    self.best.take(taken[0])
+                    self._pending_best = taken
+                elif improved:
+                    self.best.set_state(before, {})
                 if due:
                     self._submit(taken)
         if stop is not None:
@@ -182,9 +179,14 @@ class Checkpoint(keras.callbacks.Callback):
         return self.clock() >= self._due
 
     def _take(self, epoch: int, step: int, done: bool) -> tuple:
-        self._reader = self._reader or training_state.Reader(self.model)
-        arrays, about = training_state.capture(self.model, self._reader, [*self.callbacks], epoch, step, done)
+        arrays, about = training_state.capture(
+            self.model, self._readable(), [*self.callbacks], epoch, step, done
+        )
         return arrays, {**about, "plan": self.plan}
+
+    def _readable(self) -> StateReader:
+        self._reader = self._reader or training_state.Reader(self.model)
+        return self._reader
 
     def _write(self, epoch: int, step: int, done: bool) -> None:
         self._submit(self._take(epoch, step, done))
@@ -201,16 +203,16 @@ class Checkpoint(keras.callbacks.Callback):
         self._collect()
         if not self._is_finite(taken):
             return  # the checkpoint before is better to resume from
-        begin, best = self.clock(), self._best
-        self._best = None
+        begin, best = self.clock(), self._pending_best
+        self._pending_best = None
         self._written_step = taken[1]["updates"]
         # Not due until the duration of this one is known.
         self._due = self._due_at = math.inf
 
         def work() -> float:
-            file.write(self.folder / LAST, *taken, keep=self.keep)
             if best is not None:
                 file.write(self.folder / BEST, *best)
+            file.write(self.folder / LAST, *taken, keep=self.keep)
             return self.clock()
 
         self._writing = self._writer.submit(work)
@@ -238,8 +240,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._writer.shutdown()
 
     def _write_best(self) -> None:
-        if self._best is not None and self.writes:
-            best, self._best = self._best, None
+        if self._pending_best is not None and self.writes:
+            best, self._pending_best = self._pending_best, None
             try:
                 file.write(self.folder / BEST, *best)
             except OSError as error:

@@ -24,6 +24,7 @@ class Artifacts:
     model: Any = MISSING
     plots: bool = MISSING
     report: bool = MISSING
+    weights: str = MISSING
     verify: bool = MISSING
 
 

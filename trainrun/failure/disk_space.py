@@ -40,6 +40,7 @@ class Planned:
     Args:
         keep: number of checkpoints besides the best one.
         model, plots, report: whether these files are written.
+        best_weights: whether checkpoints hold the weights of the best epoch, too.
         every_steps: steps between two records of metrics; None: only after epochs.
     """
 
@@ -48,6 +49,7 @@ class Planned:
     plots: bool
     report: bool
     every_steps: int | None = None
+    best_weights: bool = False
 
 
 def check(run_dir: Path, job: Job, planned: Planned) -> None:
@@ -64,7 +66,7 @@ def check(run_dir: Path, job: Job, planned: Planned) -> None:
     from trainrun.model.cost import scaled
 
     keep, plan, cost = planned.keep, job.plan, job.cost()
-    state = cost.weights + cost.optimizer
+    state = cost.weights * (2 if planned.best_weights else 1) + cost.optimizer
     # The newest `keep`, the one that is being written, and the best.
     large = (keep + 2) * state + (cost.weights if planned.model else 0)
     small = RECORD_BYTES + plan.epochs * EPOCH_BYTES

@@ -40,12 +40,16 @@ class Builder(Protocol):
     ) -> list[Any]:
         """Return the run's own callbacks around these."""
 
+    def settle_weights(self, job: Job, callbacks: list[Any]) -> dict[str, Any]:
+        """Set the weights of the trained model to those that are the run's; return which."""
+
 
 class Record(Protocol):
     """The part of a run's record that failures are written to; see `trainrun.run.run_record.RunRecord`."""
 
     job: Job | None
     failures: list[dict[str, Any]]
+    weights: dict[str, Any] | None
 
     def callback(self) -> Any:
         """Return the callback that writes metrics to the journal."""

@@ -94,7 +94,7 @@ class Attempts:
         """Train until the training ends, or until a failure has no answer.
 
         Args:
-            record: gets each failure, and the job of each attempt.
+            record: gets each failure, the job of each attempt, and which weights are the model.
 
         Returns:
             The history: name -> one value an epoch.
@@ -108,7 +108,9 @@ class Attempts:
             )
             try:
                 with replicas.lost_worker_explained(self.strategy):
-                    return self.trainer.train(self.job, callbacks)
+                    history = self.trainer.train(self.job, callbacks)
+                record.weights = self.builder.settle_weights(self.job, callbacks)
+                return history
             except Exception as error:
                 _finish_checkpoints(callbacks)
                 answer = self._answer(error, callbacks, record)

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
@@ -38,6 +39,7 @@ def with_run_callbacks(
     job: Job,
     settings: CheckpointSettings,
     context: RunContext,
+    best: BestWeights,
     adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> list[keras.callbacks.Callback]:
     """Return the run's own callbacks around the user's: the first fill the logs, the last show them.
@@ -49,6 +51,7 @@ def with_run_callbacks(
         job: model, data and plan.
         settings: of the checkpoints.
         context: has the listener, the request to stop, and the reader of the model's state.
+        best: keeps the best epoch.
         adjustments: deviations that failures have led to; they are saved with each checkpoint.
     """
     plan, training = job.plan, context.training()
@@ -57,6 +60,7 @@ def with_run_callbacks(
     # After the journal: the epochs before a checkpoint are recorded when it is written.
     checkpoint = Checkpoint(
         run_dir,
+        best,
         every=settings.every,
         keep=settings.keep,
         plan={**plan.lengths(), "batch_size": plan.batch_size, **adjustments.record()},

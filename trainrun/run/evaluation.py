@@ -41,7 +41,10 @@ class Evaluation:
 
 
 def evaluate(
-    job: Job, history: dict[str, list[float]], measure: Callable[[Job, Split], dict[str, float]]
+    job: Job,
+    history: dict[str, list[float]],
+    measure: Callable[[Job, Split], dict[str, float]],
+    epoch: int | None = None,
 ) -> Evaluation:
     """Measure the trained model on every split.
 
@@ -49,8 +52,13 @@ def evaluate(
         job: with the trained model, on one device.
         history: as the trainer returned it.
         measure: returns loss and metrics of a job's model on a split.
+        epoch: that the model's weights are of, counted from 1; None: the last.
     """
-    metrics = {k: values[-1] for k, values in history.items() if values and not k.startswith("val_")}
+    metrics = {
+        k: values[-1 if epoch is None else min(epoch, len(values)) - 1]
+        for k, values in history.items()
+        if values and not k.startswith("val_")
+    }
     for prefix, split in (("val_", job.validation), ("test_", job.test)):
         if split is not None and len(split):
             metrics |= {prefix + name: value for name, value in measure(job, split).items()}

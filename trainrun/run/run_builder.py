@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainrun.data.dataset import Dataset
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
-from trainrun.run import builders, callback_builders, settings
+from trainrun.run import builders, callback_builders, model_weights, settings
 from trainrun.run.context import RunContext
 from trainrun.run.joint_training import Trainer
 from trainrun.trainer.job import Job
@@ -88,5 +88,16 @@ class RunBuilder:
     ) -> list[keras.callbacks.Callback]:
         """Return the run's own callbacks around these; see `callback_builders`."""
         return callback_builders.with_run_callbacks(
-            callbacks, journal, self.run_dir, job, settings.checkpoint(self.config), self.context, adjustments
+            callbacks,
+            journal,
+            self.run_dir,
+            job,
+            settings.checkpoint(self.config),
+            self.context,
+            model_weights.best(self.config, job),
+            adjustments,
         )
+
+    def settle_weights(self, job: Job, callbacks: list[keras.callbacks.Callback]) -> dict[str, Any]:
+        """Set the weights of the trained model to those that are the run's; see `model_weights.settle`."""
+        return model_weights.settle(job, callbacks)

@@ -55,6 +55,7 @@ class RunRecord:
     Attributes:
         evaluation: of the trained model; empty until it is known.
         failures: those so far that were answered by another attempt.
+        weights: which weights are the model, see `model_weights.settle`; None until training ends.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class RunRecord:
         self.resumed = None if resume is None else resume.record(job)
         self._began = (self.resumed or {}).get("epoch", 0)  # epochs done before this process
         self.failures: list[dict[str, Any]] = []
+        self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
@@ -203,6 +205,8 @@ class RunRecord:
         """
         self.job, self.evaluation = job, evaluation
         tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_")}
+        if "epoch" in (self.weights or {}):
+            tested["restored_epoch"] = self.weights["epoch"]  # as MLflow's autologging of Keras names it
         self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)
         if fold_predictions.write(job, self.run_dir) is not None:
             self.recorder.artifacts([fold_predictions.FILE])
@@ -266,6 +270,7 @@ class RunRecord:
             resumed_from=self.resumed,
             tuned=self.tuned,
             attempts=self.failures,
+            weights=self.weights,
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":

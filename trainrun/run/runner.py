@@ -118,7 +118,8 @@ def _train(
         with clock("evaluate"):
             job = builders.on_one_device(config, data, record.job)
             if chief:
-                record.add_evaluation(job, evaluate(job, history, context.training().measure))
+                epoch = record.weights.get("epoch")
+                record.add_evaluation(job, evaluate(job, history, context.training().measure, epoch))
         with clock("save"):
             record.save_artifacts()
         profiling.report(

@@ -41,4 +41,5 @@ def planned(config: Mapping[str, Any]) -> Planned:
         plots=chosen.plots,
         report=chosen.report,
         every_steps=config["tracking"].get("every_steps"),
+        best_weights=chosen.weights == "best",
     )

@@ -28,6 +28,7 @@ class WorkerRecord:
         self.run_dir = run_dir
         self.job: Job | None = job
         self.failures: list[dict[str, Any]] = []
+        self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
 
     def callback(self) -> keras.callbacks.Callback:

@@ -42,8 +42,9 @@ def build(
     tuned: Mapping[str, Any] | None = None,
     attempts: Sequence[Mapping[str, Any]] = (),
     data: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the summary's content, its keys always the same and in the same order; `data`, `tuned` and `attempts` may follow.
+    """Return the summary's content, its keys always the same and in the same order; some may follow.
 
     Args:
         run_id: the name of the run's directory.
@@ -62,6 +63,7 @@ def build(
         resumed_from: `epoch`, `step`, `checkpoint` that the last attempt went on from; None: there was but one.
         tuned: the settings that trials before the run have found; the key is there only if there are any.
         data: `data.overview.of(dataset)`; the key is there only if it is given.
+        weights: which weights are the model, once training has ended: its `choice`, and the `epoch` that they are of.
         attempts: what failed while training, and what was done about it; likewise.
 
     Raises:
@@ -88,6 +90,7 @@ def build(
         IDENTITY: dict(identity) if identity else None,
         "resumed_from": resumed_from,
         **({"data": dict(data)} if data else {}),
+        **({"weights": dict(weights)} if weights else {}),
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),
     }

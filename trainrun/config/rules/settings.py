@@ -15,6 +15,7 @@ HINTS: Mapping[str, Any] = {
     "profile": bool,
     "profile_steps": Sizes,
     "artifacts.model": bool | Literal["weights"],
+    "artifacts.weights": Literal["best", "last"],
     "tune.batch_size": Literal["auto"] | None,
     "tune.learning_rate": Literal["auto"] | None,
     "tune.gain": NotNegative,

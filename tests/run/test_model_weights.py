@@ -1,0 +1,84 @@
+"""Which epoch's weights are the model: saved, tested, logged; alike in all trainers, and after a resume."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import trainrun
+from trainrun.cli import main
+
+# So large a rate that the best epoch is not the last one.
+OVERSHOOTS = ["data=iris", "metric=accuracy", "optimizer=sgd", "optimizer.learning_rate=0.9", "trainer.epochs=13",
+              "tracking=none", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory):
+    """Return a run whose model is that of its best epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("best"))
+        return trainrun.run(OVERSHOOTS, "outputs/runs/best")
+
+
+def test_the_best_epoch_on_validation_is_saved_tested_and_told(best):
+    losses = best.history["val_loss"]
+    epoch = int(np.argmin(losses)) + 1
+    assert epoch < 13
+    assert best.summary["weights"] == {
+        "choice": "best",
+        "epoch": epoch,
+        "monitor": "val_loss",
+        "value": min(losses),
+    }
+    assert best.metrics["val_loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert best.metrics["loss"] == best.history["loss"][epoch - 1]
+    data, saved = best.data(), trainrun.load(best.run_dir).model
+    accuracy = np.mean(saved.predict(data.test.x, verbose=0).argmax(1) == data.test.y)
+    assert accuracy == pytest.approx(best.metrics["test_accuracy"])
+    records = [json.loads(line) for line in (best.run_dir / "journal.jsonl").read_text().splitlines()]
+    assert [r["metrics"]["restored_epoch"] for r in records if r["kind"] == "metrics"] == [epoch]
+    assert "the model is of this epoch" in (best.run_dir / "run.log").read_text()
+
+
+@pytest.mark.parametrize("trainer", ["train_on_batch", "custom"])
+def test_the_trainers_agree_on_the_model(best, trainer, inside):
+    result = trainrun.run([*OVERSHOOTS, f"trainer={trainer}"])
+    assert result.summary["weights"]["epoch"] == best.summary["weights"]["epoch"]
+    for ours, theirs in zip(result.model.get_weights(), best.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_resumed_run_has_the_model_of_one_that_was_not_stopped(best, inside):
+    epoch = best.summary["weights"]["epoch"]
+    first = trainrun.run([*OVERSHOOTS, f"trainer.epochs={epoch + 1}"], "outputs/runs/stopped")
+    (first.run_dir / "checkpoints" / "best.npz").unlink()  # the newest checkpoint is whole by itself
+    assert main(["resume", "stopped", "trainer.epochs=13"]) == 0
+    resumed = trainrun.load("stopped")
+    assert resumed.summary["weights"] == best.summary["weights"]
+    assert resumed.summary["weights_sha256"] == best.summary["weights_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "choice", "epoch"),
+    [
+        (["artifacts.weights=last"], "last", None),
+        (["optimizer.use_ema=true"], "average", None),
+        (["sweep.objective=val_accuracy"], "best", "accuracy"),
+        (["callback=early_stopping", "callback.early_stopping.monitor=loss", "callback.early_stopping.patience=9",
+          "callback.early_stopping.restore_best_weights=true"], "callback", "loss"),
+    ],
+)  # fmt: skip
+def test_another_choice_is_told(overrides, choice, epoch, inside):
+    result = trainrun.run([*OVERSHOOTS, *overrides])
+    weights = result.summary["weights"]
+    assert weights["choice"] == choice
+    if epoch is None:
+        assert "epoch" not in weights and result.metrics["loss"] == result.history["loss"][-1]
+    elif epoch == "loss":
+        assert weights["epoch"] == int(np.argmin(result.history["loss"])) + 1
+    else:
+        assert weights["epoch"] == int(np.argmax(result.history["val_accuracy"])) + 1
+        assert result.metrics["val_accuracy"] == pytest.approx(max(result.history["val_accuracy"]))

@@ -1,0 +1,74 @@
+"""Which weights are the model of a run: what is saved, tested and logged (`artifacts.weights`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from trainrun.checkpoint.best_weights import BestWeights
+from trainrun.checkpoint.writer import Checkpoint
+from trainrun.registry import declaration_reader, direction, log_columns
+from trainrun.trainer.job import Job
+
+BEST, LAST, AVERAGE, CALLBACK = "best", "last", "average", "callback"
+
+
+def best(config: Mapping[str, Any], job: Job) -> BestWeights:
+    """Return the object that keeps the best epoch: by the sweep's objective where validation measures it, else by the loss.
+
+    Args:
+        config: resolved.
+        job: a trainer that does not validate has no best epoch on validation.
+    """
+    if job.validation is None or not len(job.validation):
+        return BestWeights("loss", keep=False)
+    keep = config["artifacts"].get("weights") == BEST
+    sweep = config.get("sweep") or {}
+    name, way = (
+        v if isinstance(v, str | None) else v[0] for v in (sweep.get("objective"), sweep.get("direction"))
+    )
+    columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind) or ()
+    column = log_columns.canonical(f"val_{_base(name)}", columns) if name else "val_loss"
+    if _base(column) not in columns:
+        return BestWeights("val_loss", keep=keep)
+    maximize = direction.resolved(column, way, config["metric"]) == "maximize"
+    return BestWeights(column, maximize, keep)
+
+
+def settle(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
+    """Set a trained model's weights to those of the best epoch, if these are to be the model.
+
+    Weights that a callback has restored stay, and so do averaged ones, which no epoch has measured.
+
+    Args:
+        job: with the trained model.
+        callbacks: of the training.
+
+    Returns:
+        ``choice`` (best, last, average or callback); of ``best`` and ``callback`` also ``epoch`` (counted from 1), ``monitor`` and
+        ``value``.
+    """
+    for callback in callbacks:
+        if (
+            getattr(callback, "restore_best_weights", False)
+            and getattr(callback, "best_weights", None) is not None
+        ):
+            at = {
+                "epoch": int(callback.best_epoch) + 1,
+                "monitor": callback.monitor,
+                "value": float(callback.best),
+            }
+            return {"choice": CALLBACK, **at}
+    declared = (declaration_reader.of_object("callback", c).needs_averaged_weights for c in callbacks)
+    if getattr(job.model.optimizer, "use_ema", False) or any(declared):
+        return {"choice": AVERAGE}
+    kept = next((c.best for c in callbacks if isinstance(c, Checkpoint)), None)
+    if kept is None or not kept.restore(job.model):
+        return {"choice": LAST}
+    return {"choice": BEST, "epoch": kept.epoch, "monitor": kept.monitor, "value": kept.value}
+
+
+def _base(name: str) -> str:
+    return name.removeprefix("test_").removeprefix("val_")
