@@ -154,6 +154,6 @@ def test_a_run_recorded_before_keeps_what_its_table_was_read_by(tmp_path):
     groups = {k: {"name": k} for k in ("model", "loss", "optimizer", "trainer")}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data": old, **groups}))
     data = saved.load_plain(tmp_path)["data"]
-    assert data == {**old, "positive": None, "formats": "plain"}
+    assert data == {**old, "positive": None, "formats": "plain", "target_transform": "none"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data": {"name": "iris"}, **groups}))
     assert saved.load_plain(tmp_path)["data"] == {"name": "iris"}

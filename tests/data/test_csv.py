@@ -309,6 +309,8 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
             {"target": "income", "task": "classification"},
             "has 60 different values in 60 rows ('1000.5' …), so they name rows",
         ),
+        ({"target_transform": "ln"}, "data.target_transform: expected one of auto, none, log, log1p"),
+        ({"target_transform": "log"}, "data.target_transform: log is for numbers; column buys has classes"),
         ({"formats": "none"}, "data.formats: expected one of auto, plain"),
         ({"missing": "fill"}, "data.missing: expected one of auto, error, drop"),
         ({"delimiter": ",,"}, "data.delimiter: expected one character"),
@@ -621,3 +623,10 @@ def test_columns_are_found_as_typed_on_the_command_line(write):
     assert "data.target: expected text" in problems("data.target=[yes]")[0]
     unknown = problems("data.target=z", "data.weight=99")
     assert "quotes" not in unknown[0] and "quotes: '\"99\"'" in unknown[1]
+
+
+def test_a_target_without_a_logarithm_is_refused(write):
+    path = write("x,y\n" + "".join(f"{i % 7},{i}.0\n" for i in range(60)))
+    text = "log needs values above 0; the least of column y is 0. Try log1p."
+    assert text in faults(path, "y", target_transform="log")
+    assert load(path, "y", target_transform="log1p").preprocessing["standardize_target"]["log"] == 1.0

@@ -9,6 +9,7 @@ from sklearn import metrics as reference
 from sklearn.linear_model import LinearRegression
 
 import trainrun
+from trainrun.registry import declaration_reader
 from trainrun.run import model_files
 from trainrun.run.target_scaling import Unit
 
@@ -156,3 +157,35 @@ def test_numbers_beyond_float32_are_named_by_column_and_line(inside, text):
         trainrun.errors.UserError, match=f"line 52: column x: '{text}' is beyond what float32 holds"
     ):
         trainrun.run([*OFF, "data=csv", "data.path=own.csv", "data.target=y"])
+
+
+@pytest.mark.parametrize(("log", "least"), [(0.0, 0.5), (1.0, 0.0)])
+def test_a_logarithm_is_undone_in_predictions_metrics_and_the_model(log, least):
+    draw = np.random.default_rng(0)
+    y = least + draw.lognormal(8, 1, (200, 1))
+    logs = np.log(y + log)
+    unit = Unit(logs.mean(axis=0), logs.std(axis=0), log)
+    standard = unit.standard(y)
+    np.testing.assert_allclose([standard.mean(), standard.std()], [0, 1], atol=1e-5)
+    np.testing.assert_allclose(unit.own(standard), y, rtol=1e-5)
+    predicted = standard + 0.1 * draw.normal(size=y.shape)
+    inputs = keras.Input((1,))
+    model = unit.model(keras.Model(inputs, keras.layers.Rescaling(1.0)(inputs)))
+    np.testing.assert_allclose(model.predict(predicted, verbose=0), unit.own(predicted), rtol=1e-5)
+    metric = unit.metric(keras.metrics.R2Score(dtype="float64"), declaration_reader.of("metric", "R2Score"))
+    metric = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+    metric.update_state(standard, predicted)
+    expected = reference.r2_score(y, unit.own(predicted))
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("words", [["loss=msle"], ["loss=mse", "data.target_transform=log"]])
+def test_prices_are_learnt_from_their_ratios(inside, words):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=600)
+    prices = np.exp(12 + 0.5 * x + 0.1 * draw.normal(size=600))
+    rows = [f"{a!r},{b:.0f}" for a, b in zip(x.tolist(), prices.tolist(), strict=True)]
+    (inside / "own.csv").write_text("x,price\n" + "\n".join(rows) + "\n")
+    result = trainrun.run([*OFF[:3], "model=mlp", "data=csv", "data.path=own.csv", "data.target=price", "trainer.epochs=30",
+                           "optimizer.learning_rate=0.01", "metric=r2_score", *words])  # fmt: skip
+    assert result.metrics["test_r2_score"] > 0.9

@@ -15,7 +15,7 @@ from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
 # Arguments of datasets that an older version did not have, where the default is not what it did: argument -> what it did.
-OLD_DATA = {"positive": None, "formats": "plain"}
+OLD_DATA = {"positive": None, "formats": "plain", "target_transform": "none"}
 
 
 def load(run_dir: Path) -> dict[str, Any]:

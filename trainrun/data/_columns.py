@@ -17,6 +17,9 @@ LARGEST = 3.4e38
 POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
 FORMATS = ("auto", "plain")
+# Transforms of a real target by its logarithm -> what is added before.
+LOGS = {"log": 0.0, "log1p": 1.0}
+TRANSFORMS = ("auto", "none", *LOGS)
 # The value of `data.positive` for the class with fewer examples.
 RARER = "rarer"
 # Two classes whose names say which one is positive, in lower case.

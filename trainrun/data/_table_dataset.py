@@ -78,9 +78,8 @@ def dataset(
     }
     inferred["indicators"] = bool(record.get("indicators"))
     ys = [labels[part] for part in parts]
-    if standardize_target and target.kind == "real":
-        # The labels keep their unit; the model scales by the recorded mean and deviation.
-        record["standardize_target"] = fitted(*standardizer(ys[0]))
+    if target.kind == "real":
+        record |= _target_scaling(ys[0], settings.target_transform, standardize_target)
     return Dataset(
         source.name,
         "regression" if target.kind == "real" else "classification",
@@ -94,6 +93,33 @@ def dataset(
         inferred=inferred,
         fold_rows=keep[parts[1]] if splitting.folds else None,
     )
+
+
+def _target_scaling(train: np.ndarray, transform: str, standardize: bool) -> dict[str, Any]:
+    """Return how a real target is scaled for training; the labels themselves keep their unit.
+
+    Args:
+        train: targets of the training part, `[n, outputs]`.
+        transform: of the target.
+        standardize: subtract the mean, divide by the deviation.
+
+    Returns:
+        `standardize_target` (`mean` and `std`; of ``log`` also what is added before the logarithm), and `target_factor`, by which the output is
+        multiplied where the loss reads targets in their own unit and they are not negative.
+    """
+    import numpy as np
+
+    if transform in _columns.LOGS:
+        train = np.log(train + _columns.LOGS[transform])
+    outputs = train.shape[1]
+    scaling = fitted(*(standardizer(train) if standardize else (np.zeros(outputs), np.ones(outputs))))
+    if transform in _columns.LOGS:
+        return {"standardize_target": {**scaling, "log": _columns.LOGS[transform]}}
+    if not standardize:
+        return {}
+    mean = train.mean(axis=0)
+    factor = transform == "auto" and train.min() >= 0 and mean.min() > 0
+    return {"standardize_target": scaling, **({"target_factor": mean.tolist()} if factor else {})}
 
 
 def description(

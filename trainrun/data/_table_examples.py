@@ -115,10 +115,31 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
         if weights.min() < 0 or weights.max() == 0:
             message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
             faults.append(("weight", message))
+    faults += _transform_faults(labels, target, settings)
     if settings.time is not None and table.columns[settings.time].numbers is None:
         first = _columns.shortened(table.columns[settings.time].texts[0])
         faults.append(("time", f"column {settings.time}: expected dates or numbers, got {first!r}."))
     return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
+
+
+def _transform_faults(labels: np.ndarray, target: TargetSpec, settings: TableSettings) -> list[Fault]:
+    """Return why a target has no logarithm."""
+    transform = settings.target_transform
+    if transform not in _columns.LOGS:
+        return []
+    if target.kind != "real":
+        message = f"{transform} is for numbers; column {settings.target} has classes. Leave it out, or data.task=regression."
+        return [("target_transform", message)]
+    low, shift = float(labels.min()), _columns.LOGS[transform]
+    if low + shift > 0:
+        return []
+    other = " Try log1p." if transform == "log" and low > -1 else ""
+    return [
+        (
+            "target_transform",
+            f"{transform} needs values above {0.0 - shift:g}; the least of column {settings.target} is {low:g}.{other}",
+        )
+    ]
 
 
 def _no_class(counts: Mapping[str, int], rows: int, settings: TableSettings) -> str:

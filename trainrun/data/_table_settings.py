@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, number
+from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, TRANSFORMS, number
 from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
@@ -38,6 +38,7 @@ class TableSettings:
     group: Any = None
     time: Any = None
     part: Any = None
+    target_transform: str = "auto"
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
     notations: Mapping[str, Notation] = dataclasses.field(
         default_factory=dict
@@ -96,7 +97,12 @@ class TableSettings:
     def faults(self) -> list[Fault]:
         """Return the faults of the arguments that do not depend on the table."""
         faults = []
-        for key, choices in (("missing", POLICIES), ("task", TASKS), ("formats", FORMATS)):
+        for key, choices in (
+            ("missing", POLICIES),
+            ("task", TASKS),
+            ("formats", FORMATS),
+            ("target_transform", TRANSFORMS),
+        ):
             value = getattr(self, key)
             if value not in choices:
                 near = did_you_mean(str(value), choices)

@@ -48,6 +48,7 @@ def csv(
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
+    target_transform: str = "auto",
     seed: int = 42,
     preprocessor: Preprocessor | None = None,
 ) -> Dataset:
@@ -94,6 +95,9 @@ def csv(
         standardize: scale each numeric column to mean 0 and standard deviation 1.
         standardize_target: scale a regression target to mean 0 and standard deviation 1; metrics and predictions stay
             in its unit.
+        target_transform: of a regression target: ``log`` and ``log1p``: its logarithm is learnt, metrics and predictions are in its unit;
+            ``auto``: where the loss reads targets in their unit (msle, poisson), the model's output is multiplied by their mean;
+            ``none``.
         seed: of the split.
         preprocessor: what was fitted on another table, in place of fitting: that of the model, for `model=file`.
 
@@ -114,6 +118,7 @@ def csv(
         group,
         time,
         part,
+        target_transform,
     )
     return _table_dataset.dataset(
         lambda: open_source((path, validation_path, test_path), delimiter, encoding),

@@ -40,6 +40,7 @@ def feather(
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
+    target_transform: str = "auto",
     seed: int = 42,
     preprocessor: Preprocessor | None = None,
 ) -> Dataset:
@@ -75,6 +76,7 @@ def feather(
         group,
         time,
         part,
+        target_transform,
     )
     return _table_dataset.dataset(
         lambda: _arrow_source.open_source(path, "feather", validation_path, test_path),

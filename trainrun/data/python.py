@@ -49,6 +49,7 @@ def python(
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
+    target_transform: str = "auto",
     seed: int = 42,
     preprocessor: Preprocessor | None = None,
 ) -> Dataset:
@@ -93,6 +94,7 @@ def python(
             group,
             time,
             part,
+            target_transform,
         )
         source = MemorySource("python", value.table)
         return _table_dataset.dataset(

@@ -23,7 +23,7 @@ from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import label_encoding, metrics, output_head, stored_preprocessing
-from trainrun.run.target_scaling import Unit
+from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
 from trainrun.trainer.job import Job, Plan
@@ -44,16 +44,8 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
     """
     data = stored_preprocessing.load(config, cache)
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
-    if (
-        declaration_reader.of(
-            "loss", heads.loss_spec(config["loss"], data.task, data.target.kind)["name"]
-        ).unit
-        == "own"
-    ):
-        # A relative error, or a likelihood of counts, means nothing in deviations from the mean.
-        data = replace(
-            data, preprocessing={k: v for k, v in data.preprocessing.items() if k != "standardize_target"}
-        )
+    loss = heads.loss_spec(config["loss"], data.task, data.target.kind)["name"]
+    data = in_unit_of_loss(data, loss, declaration_reader.of("loss", loss).unit)
     kinds = tuple(i.kind for i in data.inputs)
     known = Description(
         data.task,
@@ -126,10 +118,11 @@ def job(
                 )
             )
         outline = model if functional.outputs(model) else functional.over(model, data.inputs)
-        if (unit := Unit.of(data)) is not None and declaration_reader.of(
-            "model", config["model"]["name"]
-        ).trained:
+        trained = declaration_reader.of("model", config["model"]["name"]).trained
+        if (unit := Unit.of(data)) is not None and trained:
             model = outline = unit.deviations(outline)
+        elif not trained and functional.outputs(model):
+            model = outline = multiplied(model, data)
         output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
         state = ModelState()

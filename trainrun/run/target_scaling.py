@@ -6,6 +6,7 @@ An optimizer at its usual rate then fits a target of any size, and errors are in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from keras import ops
 
 from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import Dataset
+from trainrun.errors import Problem, UserError
 from trainrun.util.declarations import MetricDeclaration
 
 # Name of the last layer of a saved model, which converts its output to the target's unit.
@@ -26,26 +28,32 @@ class Unit:
     float32 has seven digits: around 1.6e9 its numbers are 128 apart, so the mean is subtracted before the cast.
 
     Args:
-        mean, scale: of the training targets, one number an output.
+        mean, scale: of the training targets, one number an output; of their logarithms if `log` is given.
+        log: what is added to the target before its logarithm is taken; None: it is taken as it is.
     """
 
-    def __init__(self, mean: Sequence[float], scale: Sequence[float]):
+    def __init__(self, mean: Sequence[float], scale: Sequence[float], log: float | None = None):
         self.mean = np.asarray(mean, "float64")
         self.scale = np.asarray(scale, "float64")
+        self.log = log
 
     @classmethod
     def of(cls, data: Dataset) -> Unit | None:
         """Return the unit recorded by the dataset under `preprocessing["standardize_target"]`, or None."""
         fitted = data.preprocessing.get("standardize_target")
-        return cls(fitted["mean"], fitted["std"]) if fitted else None
+        return cls(fitted["mean"], fitted["std"], fitted.get("log")) if fitted else None
 
     def standard(self, y: np.ndarray) -> np.ndarray:
         """Return targets `[n, outputs]` as deviations from the mean, float32."""
-        return ((y.astype("float64") - self.mean) / self.scale).astype("float32")
+        y = y.astype("float64")
+        return (((y if self.log is None else np.log(y + self.log)) - self.mean) / self.scale).astype(
+            "float32"
+        )
 
     def own(self, y: np.ndarray) -> np.ndarray:
         """Return deviations `[n, outputs]` in the target's unit, float64."""
-        return y.astype("float64") * self.scale + self.mean
+        y = y.astype("float64") * self.scale + self.mean
+        return y if self.log is None else np.exp(y) - self.log
 
     def metric(self, metric: keras.metrics.Metric, declared: MetricDeclaration) -> keras.metrics.Metric:
         """Return the metric, measuring in the target's unit.
@@ -55,6 +63,8 @@ class Unit:
             declared: its invariances. Where they allow, the mean is not added, since 5000.4 - 5000.3 has fewer digits in
                 float32 than 0.4 - 0.3, and the scale is divided by its maximum, since the square of 1e37 is infinite.
         """
+        if self.log is not None:
+            return InUnits(metric, self.mean.tolist(), self.scale.tolist(), self.log)
         shift, mean, scale = declared.shift_invariance, self.mean, self.scale
         if shift == "each" or (shift == "common" and mean.size == 1):
             mean = np.zeros_like(mean)
@@ -71,18 +81,68 @@ class Unit:
         if (last := _rescaling(model)) is not None:
             scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
             output = last.input
-        return _rescaled(model, output, scale, offset)
+        model = _rescaled(model, output, scale, offset)
+        if self.log is None:
+            return model
+        output = keras.layers.Activation("exponential", dtype="float64", name=f"{UNIT_LAYER}_exponential")(
+            model.outputs[0]
+        )
+        if self.log:
+            shift = keras.layers.Rescaling(1.0, -self.log, dtype="float64", name=f"{UNIT_LAYER}_shift")
+            output = shift(output)
+        return keras.Model(
+            model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name
+        )
 
     def deviations(self, model: keras.Model) -> keras.Model:
         """Return a model over the same weights whose output is in deviations, from one whose output is in the unit.
 
         The model may have been saved by a run on other data: the layer that converts its output to that data's unit is
         merged with the one that converts it to these deviations.
+
+        Raises:
+            UserError: the target's logarithm is learnt.
         """
+        if self.log is not None:
+            text = "a model that was trained before predicts in the target's unit, not its logarithm. Leave it out."
+            raise UserError(Problem("data.target_transform", text))
         scale, offset, output = np.ones_like(self.scale), np.zeros_like(self.mean), model.outputs[0]
         if (last := _rescaling(model)) is not None:
             scale, offset, output = np.asarray(last.scale), np.asarray(last.offset), last.input
         return _rescaled(model, output, scale / self.scale, (offset - self.mean) / self.scale)
+
+
+def in_unit_of_loss(data: Dataset, loss: str, unit: str) -> Dataset:
+    """Return the dataset without the scaling of the target that a loss does not read.
+
+    Args:
+        data: as loaded.
+        loss: its name.
+        unit: what it declares; ``own``: a relative error, or a likelihood of counts, means nothing in deviations from the mean.
+
+    Raises:
+        UserError: the target's logarithm is to be learnt, and the loss reads the target.
+    """
+    unused = "standardize_target" if unit == "own" else "target_factor"
+    if "log" in data.preprocessing.get(unused, ()):
+        text = f"loss={loss} reads the target in its own unit, not its logarithm. Leave it out, or take loss=mse."
+        raise UserError(Problem("data.target_transform", text))
+    return replace(data, preprocessing={k: v for k, v in data.preprocessing.items() if k != unused})
+
+
+def multiplied(model: keras.Model, data: Dataset) -> keras.Model:
+    """Return a model over the same weights whose output is multiplied by the dataset's `target_factor`, if it has one.
+
+    A loss that reads targets in their unit then begins at their size: an optimizer's steps do not reach 200,000.
+    """
+    factor = data.preprocessing.get("target_factor")
+    if factor is None:
+        return model
+    scale = np.asarray(factor, "float32")
+    output = keras.layers.Rescaling(scale, np.zeros_like(scale), dtype="float32", name=UNIT_LAYER)(
+        model.outputs[0]
+    )
+    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name)
 
 
 def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
@@ -106,6 +166,7 @@ class InUnits(keras.metrics.Metric):
     Args:
         metric: the metric inside; its name and dtype are this one's.
         mean, scale: one number for each output; the metric inside gets deviations · scale + mean.
+        log: the metric inside gets e to the power of that, minus `log`; None: it gets that itself.
     """
 
     def __init__(
@@ -113,16 +174,18 @@ class InUnits(keras.metrics.Metric):
         metric: keras.metrics.Metric,
         mean: Sequence[float],
         scale: Sequence[float],
+        log: float | None = None,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name or metric.name, dtype=dtype or metric.dtype)
-        self.metric, self.mean, self.scale = metric, list(mean), list(scale)
+        self.metric, self.mean, self.scale, self.log = metric, list(mean), list(scale), log
         keras_metric_private.copy_direction(metric, self)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Convert a batch `[batch, outputs]` and hand it to the metric inside."""
         own = [ops.cast(y, self.dtype) * self.scale + self.mean for y in (y_true, y_pred)]
+        own = own if self.log is None else [ops.exp(y) - self.log for y in own]
         self.metric.update_state(*own, sample_weight=sample_weight)
 
     def result(self) -> Any:
@@ -133,7 +196,13 @@ class InUnits(keras.metrics.Metric):
 
     def get_config(self) -> dict[str, Any]:
         inside = keras.saving.serialize_keras_object(self.metric)
-        return {**super().get_config(), "metric": inside, "mean": self.mean, "scale": self.scale}
+        return {
+            **super().get_config(),
+            "metric": inside,
+            "mean": self.mean,
+            "scale": self.scale,
+            "log": self.log,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InUnits:
