@@ -60,8 +60,8 @@ def cma_es(**settings: Any) -> optuna.samplers.CmaEsSampler:
                 ]
                 if len(of_generation) < optimizer.population_size:
                     return optimizer
-                told = of_generation[: optimizer.population_size]
-                optimizer.tell([(trans.transform(t.params), sign * t.value) for t in told])
+                generation = of_generation[: optimizer.population_size]
+                optimizer.tell([(trans.transform(t.params), sign * t.value) for t in generation])
 
     return FromTrials(**settings)
 

@@ -107,7 +107,9 @@ def copy(plugins: Iterable[str], folder: Path) -> None:
         plugins: as the config names them.
         folder: in which the folder is made. A resumed run with edited plug-ins adds another.
     """
-    known = [(number, found) for number, plugin in enumerate(plugins) if (found := files(plugin)) is not None]
+    known = [
+        (number, listed) for number, plugin in enumerate(plugins) if (listed := files(plugin)) is not None
+    ]
     if not known:
         return
     total = hashlib.sha256("".join(_sum(root, each) for _, (root, each) in known).encode()).hexdigest()

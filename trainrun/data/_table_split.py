@@ -60,10 +60,10 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
     import numpy as np
 
     nothing = np.arange(0)
-    given, faults = _given(examples, settings, splitting)
+    declared, faults = _declared_parts(examples, settings, splitting)
     if faults:
         return (nothing, nothing, nothing), faults
-    training, *fixed = (np.flatnonzero(given == part) for part in range(3))
+    training, *fixed = (np.flatnonzero(declared == part) for part in range(3))
     method, columns, keep = splitting.method(settings), examples.table.columns, examples.keep
     times = None
     if method == "time":
@@ -89,25 +89,25 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
     return (train, validation, test), _lost_classes(examples, train)
 
 
-def _given(
+def _declared_parts(
     examples: Examples, settings: TableSettings, splitting: SplitSettings
 ) -> tuple[np.ndarray, list[Fault]]:
     """Return the part that file or column name for each example, int64 `[n]`, and what is wrong with the column."""
     import numpy as np
 
-    given = examples.file_parts
+    declared = examples.file_parts
     if splitting.method(settings) != "column":
-        return given, []
+        return declared, []
     column = examples.table.columns[settings.part]
     if unknown := [text for text in column.texts if text.lower() not in PART_NAMES]:
         shown = ", ".join(repr(shortened(text)) for text in unknown[:5]) + (" …" if len(unknown) > 5 else "")
         message = f"column {settings.part} has the values {shown}; expected train, validation and test."
-        return given, [("part", message)]
+        return declared, [("part", message)]
     ids = np.array([PART_NAMES[text.lower()] for text in column.texts])
     named = ids[column.codes[examples.keep]]
     if not (named == 0).any():
-        return given, [("part", f"column {settings.part} has no row with the value train.")]
-    return np.maximum(given, named), []
+        return declared, [("part", f"column {settings.part} has no row with the value train.")]
+    return np.maximum(declared, named), []
 
 
 def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:

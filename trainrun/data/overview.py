@@ -107,7 +107,7 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
 
 def tags(overview: Mapping[str, Any]) -> dict[str, str]:
     """Return what a run is found by in a tracker: tag -> value."""
-    found = {
+    tags = {
         "data.task": overview["task"],
         "data.target": overview["target"],
         "data.examples": str(overview["examples"]),
@@ -120,7 +120,7 @@ def tags(overview: Mapping[str, Any]) -> dict[str, str]:
         "data.imputed": _listed(list(overview["imputed"]), len(overview["imputed"])),
         "data.rows_left_out": str(overview["left_out"] or ""),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in tags.items() if value}
 
 
 def _classes(overview: Mapping[str, Any]) -> str:

@@ -100,8 +100,8 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     settings = _table_stored.with_stored(
         TableSettings(missing="drop", na_values=fitted.missing_words), fitted
     )
-    wanted = list(dict.fromkeys([*names, *further]))
-    raw, faults = source.read(wanted, [*settings.text_columns, *(f for f in further if f not in names)])
+    columns = list(dict.fromkeys([*names, *further]))
+    raw, faults = source.read(columns, [*settings.text_columns, *(f for f in further if f not in names)])
     if raw is None:
         _raise(faults)
     kept = raw.select(list(further)) if further else pa.table({})

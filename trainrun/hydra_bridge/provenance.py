@@ -73,22 +73,22 @@ class Provenance:
         Args:
             key: dotted, of a value or a node. Of a node only overrides and files that set it as a whole count.
         """
-        path, found = tuple(key.split(".")), []
+        path, settings = tuple(key.split(".")), []
         for source in self._sources:
             within = path[len(source.package) :]
             if path[: len(source.package)] != source.package or not within:
                 continue
             if (value := _select(source.tree, within)) is not ABSENT:
-                found.append(Setting(_place(source, within), value, source.chosen_by))
+                settings.append(Setting(_place(source, within), value, source.chosen_by))
         for text, override in self._values:
             named = tuple(override.key_or_group.split("."))
             if override.is_delete():
                 if path[: len(named)] == named:
-                    found.append(Setting(text, None))
+                    settings.append(Setting(text, None))
             elif path[: len(named)] == named:
                 value = _select(override.value(), path[len(named) :])
-                found += [] if value is ABSENT else [Setting(text, value)]
-        return found
+                settings += [] if value is ABSENT else [Setting(text, value)]
+        return settings
 
 
 def _sources(loader: Any, config_name: str | None, overrides: Sequence[str]) -> Iterator[_Source]:

@@ -132,10 +132,10 @@ def _say_differences(own: Preprocessor, stored: Preprocessor) -> None:
     names = (("classes", own.target.classes, stored.target.classes),)
     if len(own.features) == len(stored.features):
         names += (("columns", own.features, stored.features),)
-    for what, here, there in names:
-        if list(here) != list(there):
+    for what, own_names, stored_names in names:
+        if list(own_names) != list(stored_names):
             console.warn(
-                f"model=file was trained on the {what} {listed(there)} ({stored.data}); those of data={own.data} are {listed(here)}, "
+                f"model=file was trained on the {what} {listed(stored_names)} ({stored.data}); those of data={own.data} are {listed(own_names)}, "
                 "and are taken for them in this order."
             )
 
