@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 
 from trainrun.cli import main
 from trainrun.config import schema
+from trainrun.data.dataset import InputSpec, TargetSpec
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.run import runner
@@ -406,3 +408,36 @@ def test_a_received_model_cannot_ask_for_more_memory_than_its_weights_have(units
             )
     with pytest.raises(UserError, match=f"{units:,} units"):
         file((), None, None, path=str(path))
+
+
+def test_received_records_of_the_preprocessing_are_read_or_refused():
+    record = Preprocessor(
+        "csv",
+        "classification",
+        (InputSpec("numeric", "numeric", (5,)), InputSpec("categorical", "categorical", (1,), (3,))),
+        TargetSpec("binary", ("no", "yes")),
+        True,
+        (
+            Column("age", "number", None, 40.0, whole=True),
+            Column("share", "number", "1,234.5%"),
+            Column("member", "truth", "no/yes"),
+            Column("since", "date", "dmy", 0.0, ("year",), typed=True),
+            Column("town", "category", fill="Rome", categories=("Paris", "Rome")),
+        ),
+        {"age": True},
+        ("age", "share", "member", "since_year", "age_missing"),
+        {"numeric": ((1.0,) * 5, (2.0,) * 5)},
+        target_scale=((0.0,), (1.0,)),
+    )
+    assert Preprocessor.from_json(record.to_json()) == record
+
+    @settings(max_examples=150 * MORE, **FUZZ)
+    @given(st.data())
+    def attack(data):
+        text = json.dumps(altered(data.draw, json.loads(record.to_json())))
+        with contextlib.suppress(ValueError):
+            received = Preprocessor.from_json(text)
+            received.record()
+            assert all(isinstance(c.words, str) and c.fill_code >= 0 for c in received.columns)
+
+    attack()

@@ -56,6 +56,17 @@ class Notation:
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
 
 
+def known_form(kind: str, form: str | None) -> bool:
+    """Return whether there is such a notation for a column of a kind; None: plain numbers, or categories."""
+    if kind == "category" or (kind == "number" and form is None):
+        return form is None
+    if kind == "date":
+        return form in DATE_ORDERS
+    if kind == "truth":
+        return tuple((form or "").split("/")) in TRUTH
+    return bool(form) and (form in SEPARATORS or (form[-1] in f"%{CURRENCY}" and form[:-1] in SEPARATORS))
+
+
 def understand(texts: Sequence[str], numbers_only: bool = False) -> tuple[Notation, np.ndarray] | None:
     """Return the notation of all texts and what they stand for, float64 `[n]`; None: they have none in common.
 

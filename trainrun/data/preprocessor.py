@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data._gaps import UNKNOWN_NAME
-from trainrun.data._notations import Notation, read
+from trainrun.data._notations import Notation, known_form, read
 from trainrun.data.dataset import InputSpec, TargetSpec, Task
-from trainrun.util import paths
+from trainrun.util import paths, typed_tree
 
 if TYPE_CHECKING:
     from trainrun.data.dataset import Dataset
@@ -183,39 +183,32 @@ class Preprocessor:
             raise ValueError(
                 f"it is of format {record['format']}, and this trainrun reads {FORMAT}; update trainrun"
             )
-        try:
-            return cls._of_record(record)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"it is no {FILE}: {error}") from error
+        preprocessor = typed_tree.typed(cls, record, FILE)
+        if (fault := preprocessor._inconsistency()) is not None:
+            raise ValueError(f"it is no {FILE}: {fault}")
+        return preprocessor
 
-    @classmethod
-    def _of_record(cls, record: Mapping[str, Any]) -> Preprocessor:
-        scale = record["target_scale"]
-        tuples = {name: tuple(record[name]) for name in ("features", "missing_words")}
-        return cls(
-            **{
-                **{f.name: record[f.name] for f in fields(cls) if f.name != "steps" or "steps" in record},
-                **tuples,
-                "inputs": tuple(
-                    InputSpec(s["name"], s["kind"], tuple(s["shape"]), tuple(s["cardinalities"]))
-                    for s in record["inputs"]
-                ),
-                "target": TargetSpec(**_with_tuples(record["target"], "classes", "shape")),
-                "columns": tuple(Column(**_with_tuples(c, "parts", "categories")) for c in record["columns"]),
-                "moments": {k: (tuple(m), tuple(s)) for k, (m, s) in record["moments"].items()},
-                "target_scale": (tuple(scale[0]), tuple(scale[1])) if scale else None,
-            }
-        )
+    def _inconsistency(self) -> str | None:
+        """Return in words what of the record contradicts itself, or None."""
+        for name, (means, deviations) in [
+            *self.moments.items(),
+            *([("target", self.target_scale)] if self.target_scale else []),
+        ]:
+            if len(means) != len(deviations):
+                return f"{name} has {len(means)} means and {len(deviations)} deviations"
+        for column in self.columns:
+            if not known_form(column.kind, column.form):
+                return f"column {column.name} of {column.kind} has the form {column.form!r}"
+            text = isinstance(column.fill, str)
+            if column.fill is not None and text != (column.kind == "category"):
+                return f"column {column.name} of {column.kind} is filled with {column.fill!r}"
+        return None
 
     def write(self, folder: Path) -> Path:
         """Write the record into a folder; return its path."""
         with paths.whole(folder / FILE) as new:
             new.write_text(self.to_json() + "\n", encoding="utf-8")
         return folder / FILE
-
-
-def _with_tuples(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {**record, **{name: tuple(record[name]) for name in names}}
 
 
 def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
