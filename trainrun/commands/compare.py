@@ -1,4 +1,4 @@
-"""`trainrun compare A B [C …]`: show what differs between runs: config, code, data, packages, metrics, curves."""
+"""`trainrun compare A B [C …]`: show what differs between runs: config, code, data, metrics."""
 
 from __future__ import annotations
 
