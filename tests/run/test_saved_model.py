@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("keras")
 
 import trainrun
+from trainrun.checkpoint import file as checkpoint_file
 from trainrun.errors import UserError
 from trainrun.run.saved_model import SavedModel
 
@@ -58,6 +59,8 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
         "no",
         "yes",
     ]
+    in_checkpoint = checkpoint_file.newest(result.run_dir)[0].about["preprocessing"]
+    assert json.loads(in_checkpoint) == json.loads((result.run_dir / "preprocessing.json").read_text())
     predictions = saved.predict(str(folder / "people.csv"), further=["id"])
     columns = predictions.columns()
     assert list(columns) == ["prediction", "probability_no", "probability_yes"]

@@ -49,6 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
         keep: number of newest checkpoints to keep.
         callbacks: of the run, whose state is saved.
         plan: `epochs`, `batch_size` and `steps_per_epoch`, for a resumed run.
+        preprocessing: the record of what was fitted on the data, as JSON, for a checkpoint that is read without its run's directory.
         writes: False on a worker that is not the chief: it stops at a signal, but writes nothing.
         within: False: only at the ends of epochs. Each of several processes has its own part of the metrics, and only one
             writes, so that the other parts would be lost within an epoch.
@@ -68,6 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         keep: int = 2,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         plan: Mapping[str, int] | None = None,
+        preprocessing: str | None = None,
         writes: bool = True,
         within: bool = True,
         stop: StopRequest | None = None,
@@ -81,7 +83,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._stop, self._reader, self._share = stop or StopRequest(), reader, share
         self.every = Interval.parse(every)
         self.callbacks = callbacks
-        self.plan = dict(plan or {})
+        self.plan, self.preprocessing = dict(plan or {}), preprocessing
         # Trainers return from compiled code at each multiple of so many steps, where a checkpoint may be due.
         self.stride = self.every.stride(self.plan.get("steps_per_epoch", 0))
         self._due = -math.inf  # when to write next at an epoch's end
@@ -182,7 +184,7 @@ class Checkpoint(keras.callbacks.Callback):
         arrays, about = training_state.capture(
             self.model, self._readable(), [*self.callbacks], epoch, step, done
         )
-        return arrays, {**about, "plan": self.plan}
+        return arrays, {**about, "plan": self.plan, "preprocessing": self.preprocessing}
 
     def _readable(self) -> StateReader:
         self._reader = self._reader or training_state.Reader(self.model)

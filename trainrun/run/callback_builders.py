@@ -12,6 +12,7 @@ import keras
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware import replicas
@@ -64,6 +65,7 @@ def with_run_callbacks(
         every=settings.every,
         keep=settings.keep,
         plan={**plan.lengths(), "batch_size": plan.batch_size, **adjustments.record()},
+        preprocessing=Preprocessor.of(job.dataset).to_json(),
         writes=replicas.is_chief(job.model.distribute_strategy),
         within=not replicas.is_several_processes(job.model.distribute_strategy),
         stop=context.stop,
