@@ -2,8 +2,11 @@
 
 All train the same compiled model on the same data without validation, metrics included. After a warm-up that compiles, the
 repeats are interleaved, and the medians of an epoch's seconds are compared. The first epoch, which compiles, stands apart. At the end
-the losses of the last epoch may differ by a quarter, because Keras shuffles by another generator. The column `bare` is the compiled
-step on one constant batch, the limit of the machine.
+the losses of the last epoch may differ by a quarter, because Keras shuffles by another generator. `xla` is `trainer=custom trainer.jit_compile=true`. The column `bare` is the compiled
+step on one constant batch, TensorFlow's limit without XLA.
+
+Where `jax` can be imported, the table has plain Keras `fit` on the JAX backend and a scan over the epoch in one jit of JAX
+(`jax_peers.py`), the limit of the machine.
 
 Where `lightning` (or `pytorch_lightning`) and `torch` can be imported, PyTorch Lightning trains the digits MLP too: same layers,
 distribution of the first weights, optimizer, batches and epochs, on the CPU; loss and accuracy logged per epoch; no logger,
@@ -17,18 +20,23 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import itertools
+import json
 import logging
 import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 import options
 import results_file
 import tensorflow as tf
@@ -66,11 +74,12 @@ class Stopwatch(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._start)
 
 
-def prepare(model: list[str], batch: int, epochs: int, trainer: str) -> tuple[Job, Any]:
-    """Return a job and its trainer."""
+def prepare(model: list[str], batch: int, epochs: int, way: str) -> tuple[Job, Any]:
+    """Return a job and its trainer; `xla` is the custom one with `jit_compile=true`."""
+    trainer, compiled = ("custom", "true") if way == "xla" else (way, "auto")
     config, problems = preflight.overrides(
         ["tracking=none", "data=digits", *model, f"trainer={trainer}", f"trainer.batch_size={batch}",
-         f"trainer.epochs={epochs}"]
+         f"trainer.epochs={epochs}", f"trainer.jit_compile={compiled}"]
     )  # fmt: skip
     assert not problems, problems
     data = replace(builders.dataset(config), validation=None)
@@ -113,6 +122,28 @@ def bare(model: list[str], batch: int) -> float:
         epoch()
         took.append(time.perf_counter() - start)
     return statistics.median(took)
+
+
+def by_jax(way: str, model: list[str], batch: int, epochs: int) -> tuple[list[float], float]:
+    """Train by plain Keras on JAX (`fit`) or by a scan in one jit (`scan`), in a process of its own; as `run`."""
+    job, _ = prepare(model, batch, epochs, "fit")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        architecture = json.loads(job.model.to_json())
+        architecture.pop("compile_config", None)
+        (folder / "model.json").write_text(json.dumps(architecture))
+        (folder / "loss.json").write_text(json.dumps(keras.losses.serialize(job.model.loss)))
+        np.savez(folder / "data.npz", x=job.train.x, y=job.train.y)
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("jax_peers.py"), folder, way, str(batch), str(epochs)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result["seconds"], result["loss"]
 
 
 def has_lightning() -> str | None:
@@ -206,40 +237,41 @@ def main() -> int:
         f"medians of an epoch, {arguments.repeats} interleaved repeats of {arguments.epochs} epochs; ratios to plain Keras fit"
     )
     print(
-        f"{'model':<13}{'batch':>6}{'plain ex/s':>12}{'fit':>7}{'custom':>8}{'bare':>7}   first epoch: plain, fit, custom"
+        f"{'model':<13}{'batch':>6}{'plain ex/s':>12}       fit    custom       xla      bare   jax fit  jax scan   first epoch: plain, fit, custom, xla"
     )
+    jax = ["jax fit", "jax scan"] if importlib.util.find_spec("jax") is not None else []
     for name in names:
         for batch in sizes:
-            epochs: dict[str, list[float]] = {"plain": [], "fit": [], "custom": []}
-            first, loss = {}, {}
             package = has_lightning() if name == "mlp" else None
-            if package is not None:
-                epochs["lightning"] = []
+            ways = ["plain", "fit", "custom", "xla", *jax, *(["lightning"] if package else [])]
+            epochs: dict[str, list[float]] = {way: [] for way in ways}
+            first, loss = {}, {}
             for _ in range(arguments.repeats):
                 for way, took in epochs.items():
                     if way == "lightning":
                         seconds, loss[way] = by_lightning(package, batch, arguments.epochs)
+                    elif way in jax:
+                        seconds, loss[way] = by_jax(way.split()[1], MODELS[name], batch, arguments.epochs)
                     else:
                         seconds, loss[way] = run(way, MODELS[name], batch, arguments.epochs)
                     first.setdefault(way, seconds[0])
                     took += seconds[3:]
             median = {way: statistics.median(took) for way, took in epochs.items()}
             ratio = {way: median["plain"] / m for way, m in median.items()}
-            limit = median["plain"] / bare(MODELS[name], batch)
-            starts = ", ".join(f"{first[way]:.1f} s" for way in ("plain", "fit", "custom"))
+            ratio["bare"] = median["plain"] / bare(MODELS[name], batch)
+            shown = ["fit", "custom", "xla", "bare", *jax]
+            starts = ["plain", "fit", "custom", "xla"]
             rows.append(
                 [
                     name,
                     batch,
                     round(examples / median["plain"]),
-                    ratio["fit"],
-                    ratio["custom"],
-                    limit,
-                    *(first[way] for way in ("plain", "fit", "custom")),
+                    *(ratio[way] for way in shown),
+                    *(first[way] for way in starts),
                 ]
             )
-            print(f"{name:<13}{batch:>6}{examples / median['plain']:>12,.0f}{ratio['fit']:>7.2f}{ratio['custom']:>8.2f}"
-                  f"{limit:>7.2f}   {starts}", flush=True)  # fmt: skip
+            print(f"{name:<13}{batch:>6}{examples / median['plain']:>12,.0f}" + "".join(f"{ratio[way]:>10.2f}" for way in shown)
+                  + "   " + ", ".join(f"{first[way]:.1f} s" for way in starts), flush=True)  # fmt: skip
             if package is not None:
                 peers.append(
                     [
@@ -254,11 +286,14 @@ def main() -> int:
                 print(f"   PyTorch Lightning: {examples / median['lightning']:,.0f} ex/s, {ratio['lightning']:.2f} times plain Keras; "
                       f"fit is {median['lightning'] / median['fit']:.1f} times as fast as it, custom "
                       f"{median['lightning'] / median['custom']:.1f} times; first epoch {first['lightning']:.1f} s", flush=True)  # fmt: skip
-            for way in [way for way in epochs if way != "plain"]:
+            for way in [
+                way for way in epochs if way not in ("plain", "jax scan")
+            ]:  # the scan drops the last batch
                 if abs(loss[way] - loss["plain"]) > 0.25 * loss["plain"] + 0.02:
                     failed.append(
                         f"{name} at {batch}: {way} ends at loss {loss[way]:.4f}, plain at {loss['plain']:.4f}"
                     )
+            for way in ("fit", "custom"):
                 goal = GOALS.get((name, batch, way), NEVER_SLOWER)
                 if (name, batch, way) in GOALS:
                     goals.append(
@@ -266,9 +301,10 @@ def main() -> int:
                             f"{name} at {batch}, {way} / plain", ratio[way], goal, at_least=True
                         )
                     )
-                if way != "lightning" and ratio[way] < goal:
+                if ratio[way] < goal:
                     print(f"   {way}: {ratio[way]:.2f}, goal {goal} missed")
-    tables = [results_file.table(["model", "batch", "plain examples/s", "fit / plain", "custom / plain", "bare / plain", "first epoch: plain (s)", "fit (s)", "custom (s)"], rows,
+    tables = [results_file.table(["model", "batch", "plain examples/s", "fit / plain", "custom / plain", "xla / plain", "bare / plain", *(f"{way} / plain" for way in jax),
+                                  "first epoch: plain (s)", "fit (s)", "custom (s)", "xla (s)"], rows,
                                  f"Medians of an epoch, {arguments.repeats} interleaved repeats of {arguments.epochs} epochs")]  # fmt: skip
     if peers:
         tables.append(results_file.table(["batch", "examples/s", "Lightning / plain", "fit / Lightning", "custom / Lightning", "first epoch (s)"], peers,

@@ -113,10 +113,10 @@ def test_class_weights_take_names(tmp_path, monkeypatch, capsys):
     (tmp_path / "own.csv").write_text("x,y\n" + rows)
     overrides = [*OFF, "data=csv", "data.path=own.csv", "data.target=y", "trainer.epochs=1"]
     by_name = trainrun.run([*overrides, "trainer.class_weight={fraud: 5}"])
-    assert "class weights: fraud: 5, honest: 1" in capsys.readouterr().out
-    by_id = trainrun.run([*overrides, "trainer.class_weight={0: 5}"])
+    assert "class weights: honest: 1, fraud: 5" in capsys.readouterr().out
+    by_id = trainrun.run([*overrides, "trainer.class_weight={1: 5}"])
     assert by_name.summary["weights_sha256"] == by_id.summary["weights_sha256"]
     with pytest.raises(
-        UserError, match=r"expected class ids \(0 to 1\) or names \(fraud, honest\) as keys, got 'Fraud'"
+        UserError, match=r"expected class ids \(0 to 1\) or names \(honest, fraud\) as keys, got 'Fraud'"
     ):
         trainrun.run([*overrides, "trainer.class_weight={Fraud: 5}"])
