@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainrun.data import _table, _table_files
 from trainrun.data._table_settings import Fault
+from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # The preflight check reads files up to this size (bytes) completely, of larger ones only the columns' names and types.
 SMALL = 2_000_000
+# Rows that `ArrowSource.blocks` yields at once.
+STREAMED = 65_536
 # pandas writes a table's index as columns of this name.
 INDEX = "__index_level_"
 Format = Literal["parquet", "feather"]
@@ -68,6 +71,30 @@ class ArrowSource:
         self._rows = [table.num_rows for table in tables]
         table = pa.concat_tables(tables)
         return table, [] if table.num_rows else [("path", f"{self._files[0]} has no rows.")]
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the columns, some rows at a time.
+
+        Raises:
+            UserError: a column has another type, or a file is damaged; the rows before that were yielded.
+        """
+        import pyarrow as pa
+
+        faults = type_faults(self._schema, columns)
+        schema = pa.schema([self._schema.field(name) for name in columns])
+        self._rows = []
+        for file in () if faults else self._files:
+            self._rows.append(0)
+            try:
+                for batch in _batches(file, self._kind, columns):
+                    batch.validate(full=True)
+                    self._rows[-1] += batch.num_rows
+                    yield pa.Table.from_batches([batch]).select(columns).cast(schema)
+            except (pa.ArrowException, OSError) as error:
+                faults = [("path", _damaged(file, self._kind, error))]
+                break
+        if faults:
+            raise UserError([Problem(f"data.{key}", message) for key, message in faults])
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         places, first = {}, 0
@@ -150,6 +177,22 @@ def _read(file: Path, kind: Format, columns: Sequence[str]) -> pa.Table:
     from pyarrow import feather
 
     return feather.read_table(file, columns=list(columns))
+
+
+def _batches(file: Path, kind: Format, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(file) as opened:
+            yield from opened.iter_batches(STREAMED, columns=list(columns))
+        return
+    import pyarrow as pa
+
+    with pa.memory_map(str(file)) as stream:
+        reader = pa.ipc.open_file(stream)
+        for i in range(reader.num_record_batches):
+            whole = reader.get_batch(i).select(columns)
+            yield from (whole.slice(first, STREAMED) for first in range(0, whole.num_rows, STREAMED))
 
 
 def _damaged(file: Path, kind: Format, error: Exception) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._table_settings import Fault
+from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,8 @@ SMALL = 2_000_000
 COMPRESSION = 10
 # Bytes of a block that pyarrow reads; some files need to be read in one block, of at most 1 GiB.
 BLOCK, ONE_BLOCK = 2**20, 2**30
+# Bytes of text that `CsvSource.blocks` has in memory at once.
+STREAMED = 2**23
 
 
 class CsvSource:
@@ -66,6 +69,36 @@ class CsvSource:
             tables, faults = self._read(columns, frozenset())
         self._rows = [table.num_rows for table in tables]
         return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the columns as text, some rows at a time.
+
+        Raises:
+            UserError: a row has a wrong number of fields, or the file is damaged; the rows before it were yielded.
+        """
+        import pyarrow as pa
+        from pyarrow import csv
+
+        self._rows = []
+        for file in self._files:
+            wrong: list[csv.InvalidRow] = []
+            block_size, quoted = _reading(file)
+            options = _options(file, columns, (), max(block_size, STREAMED), quoted, wrong)
+            self._rows.append(0)
+            reason = "a row has a wrong number of fields."
+            try:
+                with csv.open_csv(_opened(file), **options) as reader:
+                    for batch in reader:
+                        self._rows[-1] += batch.num_rows
+                        if wrong:
+                            break
+                        yield pa.Table.from_batches([batch])
+            except (pa.ArrowException, OSError, UnicodeError) as error:
+                reason = f"it cannot be read as CSV: {error}"
+                wrong.append(None)
+            if wrong:
+                faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
+                raise UserError([Problem(f"data.{key}", self._named(file, m)) for key, m in faults])
 
     def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
         """Return a table for each readable file, with the columns in `numbers` as float64, and the faults of the rows."""
@@ -113,44 +146,66 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
     import pyarrow as pa
     from pyarrow import csv
 
-    wrong = []
+    wrong: list[csv.InvalidRow] = []
+
+    def read(block_size: int) -> pa.Table:
+        return csv.read_csv(_opened(file), **_options(file, columns, numbers, block_size, quoted, wrong))
+
+    block_size, quoted = _reading(file)
+    try:
+        table = read(block_size)
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error) or block_size == ONE_BLOCK:
+            raise
+        table = read(ONE_BLOCK)  # a row longer than a block
+    return table, not wrong
+
+
+def _reading(file: CsvFile) -> tuple[int, bool]:
+    """Return the bytes of a block, and whether fields may hold line ends."""
+    quotes, returns = _holds(file, b'"', b"\r")
+    # At a block's end pyarrow loses the line feed of a CRLF within quotes (arrow #51368).
+    return ONE_BLOCK if quotes and returns else BLOCK, quotes
+
+
+def _opened(file: CsvFile) -> Any:
+    return file.path if file.compression is None else file.open_bytes()
+
+
+def _options(
+    file: CsvFile,
+    columns: Sequence[str],
+    numbers: Collection[str],
+    block_size: int,
+    quoted_lines: bool,
+    wrong: list[Any],
+) -> dict[str, Any]:
+    """Return pyarrow's options for a file; the first row with a wrong number of fields is added to `wrong`, such rows are skipped."""
+    import pyarrow as pa
+    from pyarrow import csv
 
     def skip(row: csv.InvalidRow) -> str:
         if not wrong:
             wrong.append(row)
         return "skip"
 
-    def read(block_size: int, quoted_lines: bool) -> pa.Table:
-        source = file.path if file.compression is None else file.open_bytes()
-        return csv.read_csv(
-            source,
-            read_options=csv.ReadOptions(
-                column_names=file.header,
-                skip_rows=file.header_lines,
-                encoding="utf8" if file.encoding == UTF_8 else file.encoding,
-                block_size=block_size,
-            ),
-            parse_options=csv.ParseOptions(
-                delimiter=file.delimiter, newlines_in_values=quoted_lines, invalid_row_handler=skip
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
-                null_values=[""],
-                include_columns=columns,
-                strings_can_be_null=False,
-            ),
-        )
-
-    quotes, returns = _holds(file, b'"', b"\r")
-    # At a block's end pyarrow loses the line feed of a CRLF within quotes (arrow #51368).
-    block_size = ONE_BLOCK if quotes and returns else BLOCK
-    try:
-        table = read(block_size, quotes)
-    except pa.ArrowInvalid as error:
-        if "straddl" not in str(error) or block_size == ONE_BLOCK:
-            raise
-        table = read(ONE_BLOCK, quotes)  # a row longer than a block
-    return table, not wrong
+    return {
+        "read_options": csv.ReadOptions(
+            column_names=file.header,
+            skip_rows=file.header_lines,
+            encoding="utf8" if file.encoding == UTF_8 else file.encoding,
+            block_size=block_size,
+        ),
+        "parse_options": csv.ParseOptions(
+            delimiter=file.delimiter, newlines_in_values=quoted_lines, invalid_row_handler=skip
+        ),
+        "convert_options": csv.ConvertOptions(
+            column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
+            null_values=[""],
+            include_columns=columns,
+            strings_can_be_null=False,
+        ),
+    }
 
 
 def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,10 @@ class MemorySource:
 
     def understood(self) -> str:
         return ""
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the columns at once."""
+        yield self._table.select(columns)
 
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         if faults := _arrow_source.type_faults(self._table.schema, columns):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,6 +42,9 @@ class TableSource(Protocol):
             columns: names of the columns.
             text: columns whose unchanged text is needed, even if all values are numbers.
         """
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the columns, some rows at a time, untyped columns as text."""
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         """Return the location, for messages, of rows in the table that `read` returned."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from trainrun.data import (
 from trainrun.data._gaps import UNKNOWN
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import Fault, TableSettings, listed
 from trainrun.data.preprocessor import Column, Preprocessor
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,52 @@ def open_rows(
     return source
 
 
+class Block(MemorySource):
+    """Some rows of a table, one after another with others; see `_table_examples.TableSource`.
+
+    Args:
+        source: the whole table.
+        table: the rows.
+        first: the number of the first one in the whole table, from 0.
+    """
+
+    def __init__(self, source: TableSource, table: pa.Table, first: int) -> None:
+        super().__init__(source.name, table)
+        self.typed, self._source, self._first = source.typed, source, first
+
+    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+        places = self._source.locate([row + self._first for row in rows])
+        return {row - self._first: place for row, place in places.items()}
+
+
+def blocks(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ()) -> Iterator[TableRows]:
+    """Yield the rows of a table as the arrays that a model takes, some at a time, in constant memory where the file's format allows it.
+
+    Args:
+        source, fitted, further: as in `read`.
+
+    Raises:
+        UserError: as by `read`; the rows before the fault were yielded.
+    """
+    _raise([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
+    names = list(dict.fromkeys([*(c.name for c in fitted.columns), *further]))
+    first = 0
+    for table in source.blocks(names):
+        if table.num_rows:
+            yield read(Block(source, table, first), fitted, further)
+            first += table.num_rows
+
+
+def _further_faults(source: TableSource, further: Sequence[str]) -> list[Fault]:
+    """Return which of the other columns a table lacks."""
+    header = list(source.header)
+    return [
+        ("path", f"there is no column {name!r}.{did_you_mean(name, header)} The file has {listed(header)}.")
+        for name in further
+        if name not in header
+    ]
+
+
 def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ()) -> TableRows:
     """Return all rows of a table as the arrays that a model takes.
 
@@ -94,7 +140,7 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     import numpy as np
     import pyarrow as pa
 
-    _raise(_table_stored.header_faults(source.header, fitted))
+    _raise([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
     names = tuple(c.name for c in fitted.columns)
     # Nothing is fitted here, whatever is missing.
     settings = _table_stored.with_stored(

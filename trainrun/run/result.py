@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import html
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import result_table
-from trainrun.config import saved
+from trainrun.config import plugins, saved
 from trainrun.tracking import origin, status, summary
+from trainrun.ui import console
 from trainrun.util import imports
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from trainrun.data.dataset import Dataset
+    from trainrun.run.saved_model import SavedModel
 
 
 class RunResult:
@@ -76,6 +81,46 @@ class RunResult:
 
         with self._workplace():
             return model_files.load(self.run_dir, saved.load(self.run_dir))
+
+    @cached_property
+    def saved(self) -> SavedModel:
+        """The trained model with its preprocessing, which takes raw rows.
+
+        Raises:
+            UserError: the run has saved none, or a plug-in whose layers it contains is missing.
+        """
+        with imports.collector_paused("tensorflow"), console.hushed():
+            from trainrun.run.saved_model import SavedModel
+
+        with self._workplace():
+            plugins.load(self.config.get("plugins") or [])
+        return SavedModel.load(self.run_dir)
+
+    def predict(self, data: Any, keep: Sequence[str] = ()) -> pd.DataFrame:
+        """Return predictions for raw rows: `prediction`, and of classes the probability of each.
+
+        Args:
+            data: the path of a CSV, Parquet or Feather file, a DataFrame, or arrays by column.
+            keep: its columns to carry through.
+
+        Raises:
+            UserError: the run has no model, or the rows do not fit it.
+
+        Example:
+            >>> trainrun.load("last").predict(df, keep=["id"])
+        """
+        import pandas as pd
+
+        predictions = self.saved.predict(data, further=keep)
+        for what, counts in (
+            ("unknown categories", predictions.rows.unknown),
+            ("missing values", predictions.rows.missing),
+        ):
+            if counts:
+                console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+        columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}
+        index = data.index if isinstance(data, pd.DataFrame) else None
+        return pd.DataFrame({**columns, **predictions.columns()}, index=index)
 
     def data(self) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.

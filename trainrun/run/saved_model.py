@@ -7,7 +7,7 @@ predictions.columns()                             # {"prediction": […], "proba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,19 @@ class SavedModel:
             UserError: the model takes arrays, columns are lacking, or a value is no number.
         """
         further = options.pop("further", ())
-        rows = table_rows.read(table_rows.open_rows(data, **options), self.fitted, further)
+        return self._of_rows(table_rows.read(table_rows.open_rows(data, **options), self.fitted, further))
+
+    def blocks(self, source: table_rows.TableSource, further: Sequence[str] = ()) -> Iterator[Predictions]:
+        """Yield predictions for a table, some rows at a time; see `table_rows.blocks`.
+
+        Args:
+            source: of `table_rows.open_rows`.
+            further: names of other columns that are wanted.
+        """
+        for rows in table_rows.blocks(source, self.fitted, further):
+            yield self._of_rows(rows)
+
+    def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
         return Predictions(self.on_arrays(rows.x), self.fitted, rows)
 
     def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:

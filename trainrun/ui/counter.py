@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from trainrun.ui import console
@@ -35,5 +35,28 @@ def counted(items: Sequence[T], doing: str) -> Iterator[T]:
                 text = f"{doing}: {done:,} of {len(items):,}, about {duration(left)} left"
                 console.live(text) if terminal else console.note(text)
             yield item
+    finally:
+        console.live(None)
+
+
+def so_far(blocks: Iterable[T], size: Callable[[T], int], doing: str) -> Iterator[T]:
+    """Yield blocks whose number is not known; if that takes long, show how much is done.
+
+    Args:
+        blocks: to be worked on.
+        size: of a block.
+        doing: what is done with them (``predicting rows``).
+    """
+    began = time.monotonic()
+    terminal = console.is_terminal()
+    due, done = began + (FIRST_S if terminal else LINE_S), 0
+    try:
+        for block in blocks:
+            yield block
+            done += size(block)
+            if (now := time.monotonic()) >= due:
+                due = now + (REDRAW_S if terminal else LINE_S)
+                text = f"{doing}: {done:,}, {done / (now - began):,.0f} a second"
+                console.live(text) if terminal else console.note(text)
     finally:
         console.live(None)

@@ -67,3 +67,11 @@ def is_terminal(stream: TextIO | None = None) -> bool:
         return stream.isatty() and unicode and os.environ.get("TERM") != "dumb"
     except (AttributeError, ValueError):  # there is no such stream, or it is closed
         return False
+
+
+def write_data(text: str) -> None:
+    """Write data to standard output, unchanged; where the reader has left, to nowhere."""
+    with tolerant(sys.stdout):
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()

@@ -1,0 +1,85 @@
+"""`trainrun predict`: every kind of file gives the model's output for rows that numpy preprocesses; what does not fit is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import trainrun
+from trainrun.cli import main
+from trainrun.data import _csv_source
+
+
+def numbers(frame: pd.DataFrame, run: str) -> np.ndarray:
+    """Return the trained model's output for rows that numpy imputes, standardizes and encodes by the record."""
+    record = json.loads((trainrun.load(run).run_dir / "preprocessing.json").read_text())
+    by_name = {column["name"]: column for column in record["columns"]}
+    gaps = frame["age"].isna().to_numpy()
+    mean, std = np.array(record["moments"]["numeric"])
+    wide = np.stack([frame["age"].fillna(by_name["age"]["fill"]), gaps], axis=1)
+    codes = [by_name["city"]["categories"].index(city) + 1 for city in frame["city"]]
+    x = {"numeric": ((wide - mean) / std).astype("float32"), "categorical": np.array(codes, "int32")[:, None]}
+    return np.asarray(trainrun.load(run).model(x)).ravel()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
+def test_each_kind_of_file_in_blocks_gives_the_same_rows(within, tmp_path, monkeypatch, ending):
+    frame = pd.read_csv("new.csv")
+    given, out = tmp_path / f"new.{ending}", tmp_path / f"out.{ending}"
+    getattr(frame, f"to_{ending}")(given, **({"index": False} if ending == "csv" else {}))
+    monkeypatch.setattr(_csv_source, "STREAMED", 500)
+    monkeypatch.setattr(_csv_source, "BLOCK", 500)
+    monkeypatch.setattr("trainrun.data._arrow_source.STREAMED", 50)
+    assert main(["predict", "buyers", str(given), "-o", str(out), "--keep", "id", "--keep", "age"]) == 0
+    read = getattr(pd, f"read_{ending}")(out)
+    assert list(read.columns) == ["id", "age", "prediction", "probability_no", "probability_yes"]
+    np.testing.assert_array_equal(read["age"].astype(float), frame["age"])
+    expected = numbers(frame, "buyers")
+    np.testing.assert_allclose(read["probability_yes"], expected, atol=1e-6)
+    assert list(read["prediction"]) == ["yes" if p > 0.5 else "no" for p in expected]
+
+
+def test_a_number_comes_in_its_unit_from_standard_input_and_from_python(within, capsys, monkeypatch):
+    frame = pd.read_csv("new.csv")
+    with open("new.csv", "rb") as file:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read())))
+    assert main(["predict", "spending", "-", "--keep", "id"]) == 0
+    printed = capsys.readouterr()
+    read = pd.read_csv(io.StringIO(printed.out))
+    assert list(read.columns) == ["id", "prediction"]
+    np.testing.assert_allclose(read["prediction"], numbers(frame, "spending"), rtol=1e-5)
+    assert "missing values: age 11" in printed.err
+    of_frame = trainrun.load("spending").predict(frame.set_index("id", drop=False), keep=["city"])
+    assert list(of_frame.index) == list(frame["id"]) and list(of_frame.columns) == ["city", "prediction"]
+    np.testing.assert_allclose(of_frame["prediction"], read["prediction"], rtol=1e-6)
+
+
+def test_unknown_categories_are_counted_and_what_does_not_fit_is_refused(within, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    assert main(["predict", "buyers", "other.csv", "-o", str(out), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["rows"], content["unknown"], content["missing"]) == (30, {"city": 15}, {"age": 3})
+    text = (within / "other.csv").read_text()
+    for content, message in (
+        (text.replace("city", "town"), "trained on city, which the file lacks"),
+        (text.replace("p20,", "p20,old"), "line 22: column age: 'old"),
+        (text + "p31,1\n", "line 32: 2 fields, expected 5"),
+    ):
+        (tmp_path / "wrong.csv").write_text(content)
+        out.unlink(missing_ok=True)
+        assert main(["predict", "buyers", str(tmp_path / "wrong.csv"), "-o", str(out)]) == 2
+        assert message in capsys.readouterr().err and not out.exists()
+    for arguments, message in (
+        (["new.csv", "--keep", "ids"], "no column 'ids'. Did you mean id?"),
+        (["new.csv", "-o", "out.txt"], "expected a file ending in .csv"),
+        (["new.csv", "--json"], "--json needs -o"),
+    ):
+        assert main(["predict", "buyers", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["predict", "first", "new.csv"]) == 2
+    assert "takes arrays" in capsys.readouterr().err

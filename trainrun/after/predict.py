@@ -1,0 +1,155 @@
+"""Predictions for a table that came later, in blocks: a file in, a file or lines of CSV out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.run.result import RunResult
+from trainrun.ui import counter
+from trainrun.util import imports, paths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trainrun.run.saved_model import Predictions
+
+STDIN = "-"
+# What a file begins with that is no text.
+MAGIC = {b"PAR1": "parquet", b"ARROW1": "feather"}
+ENDINGS = (".csv", ".parquet", ".feather")
+
+
+@dataclass
+class Predicted:
+    """What was predicted.
+
+    Args:
+        run: the run's directory.
+        output: the file, or None.
+        rows: how many.
+        unpredicted: rows without a prediction: a number is missing for which training has no value.
+        missing: column -> values that are missing, where some are.
+        unknown: column -> values that the training part did not have, where some are.
+    """
+
+    run: str
+    output: str | None
+    rows: int = 0
+    unpredicted: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, for JSON."""
+        return {**vars(self), "missing": dict(self.missing), "unknown": dict(self.unknown)}
+
+    def add(self, block: Predictions) -> None:
+        """Count a block's rows."""
+        import numpy as np
+
+        self.rows += block.rows.count
+        self.unpredicted += int(np.isnan(block.output).reshape(len(block.output), -1).any(axis=1).sum())
+        self.missing.update(block.rows.missing)
+        self.unknown.update(block.rows.unknown)
+
+
+def predict(
+    run_dir: Path,
+    path: str,
+    output: Path | None = None,
+    keep: Sequence[str] = (),
+    write: Callable[[str], None] | None = None,
+) -> Predicted:
+    """Predict the rows of a file by a run's model.
+
+    Args:
+        run_dir: the run's directory.
+        path: a CSV, Parquet or Feather file.
+        output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them.
+        keep: columns of the file that are carried through.
+        write: takes lines of CSV.
+
+    Raises:
+        UserError: the run has no model, or the file does not fit it.
+    """
+    if output is not None and output.suffix not in ENDINGS:
+        raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
+    predicted = Predicted(str(run_dir), None if output is None else str(output))
+    with contextlib.ExitStack() as stack:
+        with imports.collector_paused("tensorflow"):
+            from trainrun.data import table_rows
+
+        source = table_rows.open_rows(path)
+        blocks: Iterator[Predictions] = RunResult.read(run_dir).saved.blocks(source, keep)
+        if output is None:
+            sink: Any = io.BytesIO()
+        else:
+            try:
+                sink = stack.enter_context(stack.enter_context(paths.whole(output)).open("wb"))
+            except OSError as error:
+                raise UserError(Problem("output", f"{output} cannot be written: {error}")) from error
+            blocks = counter.so_far(blocks, lambda block: block.rows.count, "predicting rows")
+        writer = None
+        for block in blocks:
+            predicted.add(block)
+            table = _table(block, keep)
+            if writer is None:
+                writer = _writer(sink, ".csv" if output is None else output.suffix, table.schema)
+            writer.write_table(table)
+            if output is None:
+                write(sink.getvalue().decode())
+                sink.seek(0)
+                sink.truncate()
+        if writer is not None:
+            writer.close()
+    return predicted
+
+
+@contextlib.contextmanager
+def spooled(stream: IO[bytes]) -> Iterator[str]:
+    """Yield the path of a temporary file with what a stream has, its ending that of its kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = stream.read(max(map(len, MAGIC)))
+        kind = next((kind for mark, kind in MAGIC.items() if start.startswith(mark)), "csv")
+        path = Path(folder, f"stdin.{kind}")
+        with path.open("wb") as file:
+            file.write(start)
+            shutil.copyfileobj(stream, file)
+        yield str(path)
+
+
+def _table(block: Predictions, keep: Sequence[str]) -> pa.Table:
+    """Return the columns that are kept, then the predictions; null where there is none."""
+    import pyarrow as pa
+
+    columns = {name: block.rows.further.column(name) for name in keep}
+    for name, values in block.columns().items():
+        if name in columns:
+            text = f"the file has a column {name!r}, which is the name of a prediction. Rename it, or leave it out."
+            raise UserError(Problem("keep", text))
+        numeric = values.dtype.kind == "f"
+        columns[name] = pa.array(values, None if numeric else pa.string(), from_pandas=numeric)
+    return pa.table(columns)
+
+
+def _writer(sink: IO[bytes], ending: str, schema: pa.Schema) -> Any:
+    import pyarrow as pa
+
+    if ending == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.ParquetWriter(sink, schema)
+    if ending == ".feather":
+        return pa.ipc.new_file(sink, schema)
+    from pyarrow import csv
+
+    return csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(quoting_style="needed"))

@@ -1,0 +1,70 @@
+"""`trainrun predict RUN INPUT [-o OUT]`: predict the rows of a table by a run's model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trainrun.commands._parser import RUN, Parser
+from trainrun.errors import UserError
+from trainrun.ui import console, streams
+
+
+def main(argv: Sequence[str]) -> int:
+    """Predict."""
+    parser = Parser(
+        prog="trainrun predict",
+        description="Predict class names and probabilities, or numbers in their unit, for raw rows. "
+        "Example: trainrun predict last new.csv -o predictions.csv --keep id",
+    )
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "input", metavar="INPUT", help="a CSV, Parquet or Feather file with the columns of training; -: stdin"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="a .csv, .parquet or .feather file (default: CSV on stdout)"
+    )
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="carry a column through, such as an id; repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs -o")
+    options = parser.parse_args(argv)
+    if options.json and options.output is None:
+        raise UserError("--json needs -o OUT: standard output has the predictions otherwise.")
+    from trainrun.after import predict, resolve
+
+    run_dir = resolve.run(options.run)
+    output = None if options.output is None else Path(options.output)
+    write = console.say if console.is_terminal() else streams.write_data
+    console.quiet(options.json)
+    with contextlib.ExitStack() as stack:
+        stack.callback(console.quiet, False)
+        path = options.input
+        if path == predict.STDIN:
+            path = stack.enter_context(predict.spooled(sys.stdin.buffer))
+        keep = list(dict.fromkeys(options.keep))
+        predicted = predict.predict(run_dir, path, output, keep, write)
+    _warn("unknown categories, which the training part does not have", predicted.unknown)
+    _warn("missing values", predicted.missing)
+    if predicted.unpredicted:
+        console.warn(
+            f"{predicted.unpredicted:,} of {predicted.rows:,} rows have no prediction: a number is missing, and training had no value "
+            "to impute (data.missing)."
+        )
+    if options.json:
+        console.say(json.dumps(predicted.plain(), ensure_ascii=False))
+    elif output is not None:
+        console.say(f"{predicted.rows:,} rows predicted: {output}")
+    return 0
+
+
+def _warn(what: str, counts: Mapping[str, int]) -> None:
+    if counts:
+        console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
