@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import trainrun
+
+# For `made_up_runs`.
+sys.path.insert(0, str(Path(__file__).parent))
 
 QUICK = ["data=iris", "metric=accuracy", "tracking=none", "artifacts.plots=false", "artifacts.report=false"]
 

@@ -11,7 +11,9 @@ OFF = ["tracking=none", "artifacts=none", "data=iris", "trainer.epochs=1", "metr
 
 def test_trials_of_a_sweep_bear_different_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["-m", *OFF, "name=mine", "optimizer.learning_rate=0.1,0.2", "hydra.launcher.n_jobs=1"]) == 0
+    assert main(["-m", *OFF, "optimizer.learning_rate=0.1,0.2", "hydra.launcher.n_jobs=1"]) == 0
     journals = tmp_path.glob("outputs/sweeps/*/[01]/journal.jsonl")
     starts = [json.loads(path.read_text(encoding="utf-8").splitlines()[0]) for path in journals]
-    assert sorted(start["name"] for start in starts) == ["0 mine", "1 mine"]
+    # What varies comes before the rest: trackers cut names of hundreds of characters.
+    names = sorted(start["name"].split()[:2] for start in starts)
+    assert names == [["0", "optimizer.learning_rate=0.1"], ["1", "optimizer.learning_rate=0.2"]]

@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainrun.artifacts import environment, plots, report, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
-from trainrun.config import plugin_sources
+from trainrun.config import override_text, plugin_sources
 from trainrun.data import overview
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError
@@ -25,7 +25,7 @@ from trainrun.run import deferred_plots, fold_predictions, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import find, journal, record, status, summary
-from trainrun.tracking.delivery import handover
+from trainrun.tracking.delivery import handover, sweep_summary
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file
@@ -89,9 +89,11 @@ class RunRecord:
         fitted = Preprocessor.of(job.dataset).write(run_dir)
         plugin_sources.copy(config["plugins"], run_dir / PLUGINS)
         disk_space.reserve(run_dir)
-        name = config["name"] or " ".join(redaction.words(overrides)) or "default"
-        if (run_dir.parent / find.SWEEP).exists():
-            # Trials share the sweep's name, and all but the end of a long line of overrides.
+        varying = sweep_summary.varying(run_dir.parent)
+        # First what a trial differs in: trackers cut long names.
+        named = sorted(overrides, key=lambda o: override_text.key(o) not in varying)
+        name = config["name"] or " ".join(redaction.words(named)) or "default"
+        if (run_dir.parent / find.SWEEP).exists():  # trials share a sweep's name
             name = f"{run_dir.name} {name}"
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         self._start(command)

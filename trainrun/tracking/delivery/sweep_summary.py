@@ -73,6 +73,13 @@ def fold(sweep_dir: Path) -> Folded:
     )
 
 
+def varying(sweep_dir: Path) -> frozenset[str]:
+    """Return the keys that a sweep varies; none if the directory is no sweep's."""
+    settings = _settings_file(sweep_dir).get("settings")
+    keys = settings.get("varying") if isinstance(settings, dict) else None
+    return frozenset(map(str, keys)) if isinstance(keys, list) else frozenset()
+
+
 def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
     """Return the number of undelivered records of a sweep and its trials; None if they have no tracker."""
     if not sweep.trackers:
