@@ -227,3 +227,24 @@ def test_project_config_without_a_group_is_refused_by_name(inside):
     _, problems = preflight.overrides([])
     assert any("model" in str(p) for p in problems), problems
     assert len(problems) < 12 and all(p.message for p in problems)
+
+
+@pytest.mark.parametrize("variable, in_file", [("jax", None), (None, "torch"), ("jax", "tensorflow")])
+def test_another_backend_of_keras_is_refused(variable, in_file, inside, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(inside))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if variable:
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+    if in_file:
+        (inside / "keras.json").write_text(f'{{"backend": "{in_file}"}}')
+    (problem,) = faults("data=iris")
+    assert problem.key == ("KERAS_BACKEND" if variable else str(inside / "keras.json"))
+    assert f"TensorFlow only; got {variable or in_file}." in problem.message
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")  # it counts before the file
+    assert faults("data=iris") == []
+
+
+def test_a_wrong_output_of_a_model_is_one_problem(inside):
+    layers = "model.layers=[{name: Dense, units: 3, activation: softmax}]"
+    problems = faults("data=iris", "model=layers", layers, "model.output=nonsense")
+    assert [p.key for p in problems] == ["model.output"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files
+from trainrun.util import keras_backend
 
 # A run's name is displayed in tables.
 LONGEST_NAME = 250
@@ -77,11 +77,9 @@ def _with_a_seed(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _root(config: Mapping[str, Any]) -> Iterator[Problem]:
     from trainrun.config import schema
 
-    if (backend := os.environ.get("KERAS_BACKEND", "tensorflow")) != "tensorflow":
-        text = (
-            f"trainrun trains with TensorFlow only; got {backend}. Unset it: env -u KERAS_BACKEND trainrun …"
-        )
-        yield Problem("KERAS_BACKEND", text)
+    if (chosen := keras_backend.foreign()) is not None:
+        source, backend, way_out = chosen
+        yield Problem(source, f"trainrun trains with TensorFlow only; got {backend}. Way out: {way_out}")
     for key, hint in settings.HINTS.items():
         group, _, name = key.rpartition(".")
         node = config if not group else config.get(group) if group in schema.SETTINGS else None

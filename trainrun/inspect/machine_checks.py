@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainrun.errors import UserError
 from trainrun.tracking import trackers
-from trainrun.util import machine, redaction
+from trainrun.util import keras_backend, machine, redaction
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 MIN_FREE_BYTES = 2 * 2**30  # checkpoints and plots may need this much
@@ -59,11 +59,9 @@ def versions() -> Iterator[Finding]:
         except metadata.PackageNotFoundError:
             yield Finding(FAULT, "packages", f"{name} is missing: {part} needs it", f"pip install {name}")
     yield Finding(OK, "packages", ", ".join(installed))
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        yield Finding(
-            FAULT, "keras", f"KERAS_BACKEND={backend}; trainrun trains with TensorFlow", "unset KERAS_BACKEND"
-        )
+    if (chosen := keras_backend.foreign()) is not None:
+        source, backend, way_out = chosen
+        yield Finding(FAULT, "keras", f"{source}={backend}; trainrun trains with TensorFlow", way_out)
 
 
 def threads() -> Iterator[Finding]:

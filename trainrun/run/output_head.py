@@ -51,7 +51,7 @@ def meaning(
     stated = spec.get("output") if declared.states_output else declared.output
     outputs = functional.outputs(model)
     by_graph = output_kind.is_probabilities(outputs[0]) if len(outputs) == 1 else None
-    before = "scores" if demands.predictions == ("scores",) else "logits"
+    before = heads.before(demands)
     if stated is not None:
         output = before if stated in ("logits", "scores") else stated
         if by_graph is not None and by_graph != (output == "probabilities"):

@@ -23,7 +23,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     loss, model = loss_spec(config["loss"], data.task, data.target), config["model"]
     demands = declaration_reader.of("loss", loss["name"])
     output = _written(model, data, demands)
-    if output is not None and (output == "probabilities") != (
+    if output in ("probabilities", before(demands)) and (output == "probabilities") != (
         activation(demands, loss, data.target) is not None
     ):
         yield from contradiction(output, model["name"], loss, demands)
@@ -73,9 +73,13 @@ def contradiction(
         )
 
 
+def before(demands: LossDeclaration) -> str:
+    """Return what a head without a last activation gives to a loss: ``scores`` or ``logits``."""
+    return "scores" if demands.predictions == ("scores",) else "logits"
+
+
 def _written(model: Mapping[str, Any], data: Description, demands: LossDeclaration) -> str | None:
     """Return the output of a model with a head of its own as declared in its config or file; None if only building the model reveals it."""
-    before = "scores" if demands.predictions == ("scores",) else "logits"
     stated = model.get("output")
     units = {"binary": 1, "multiclass": data.classes, "multilabel": data.outputs}[data.target]
     ends: bool | None = None
@@ -90,5 +94,5 @@ def _written(model: Mapping[str, Any], data: Description, demands: LossDeclarati
         except keras_file.READ_ERRORS:
             return None
     if stated is not None and (ends is not None or model["name"] == "file"):
-        return before if stated in ("logits", "scores") else stated
-    return None if ends is None else "probabilities" if ends else before
+        return before(demands) if stated in ("logits", "scores") else stated
+    return None if ends is None else "probabilities" if ends else before(demands)
