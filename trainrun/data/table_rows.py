@@ -10,6 +10,7 @@ from trainrun.data import (
     _arrow_source,
     _in_memory,
     _table,
+    _table_examples,
     _table_inputs,
     _table_problems,
     _table_stored,
@@ -151,9 +152,7 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     if raw is None:
         _raise(faults)
     kept = raw.select(list(further)) if further else pa.table({})
-    for column in fitted.categories if source.typed else ():
-        i = raw.column_names.index(column.name)
-        raw = raw.set_column(i, column.name, _texts(raw.column(i), column, fitted.missing_words))
+    raw = _as_texts(raw, source, fitted)
     table = _table.convert(raw.select(list(names)), settings, source.typed)
     del raw
     invalid = {name: column for name, column in table.columns.items() if len(column.invalid)}
@@ -161,25 +160,112 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
         [*faults, *_table_problems.value_faults(_table.Table(invalid, table.rows), settings, source.locate)]
     )
     _raise(_table_stored.kind_faults(table, fitted))
-    missing = {name: sum(c.missing.values()) for name, c in table.columns.items() if c.missing}
     every = np.arange(table.rows)
     examples = Examples(table, every, every, fitted.target, {}, every)
-    inputs = _table_inputs.inputs(examples, settings, [every], False, {}, fitted)
+    return _rows(examples, settings, fitted, kept)
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows with their target.
+
+    Args:
+        rows: as a model's arrays.
+        y: class ids `[n]`, or numbers `[n, 1]`.
+        weight: of each row, or None.
+        left_out: rows without a target, or left out as in training because something is missing.
+    """
+
+    rows: TableRows
+    y: np.ndarray
+    weight: np.ndarray | None
+    left_out: int
+
+
+def labelled(
+    source: TableSource, fitted: Preprocessor, spec: Mapping[str, Any], further: Sequence[str] = ()
+) -> LabelledRows:
+    """Return the rows of a table that have a target, as the arrays that a model takes, with their labels.
+
+    Args:
+        source, fitted, further: as in `read`.
+        spec: the dataset's arguments in training: `missing`, `formats`, and `weight`, which the table need not have.
+
+    Raises:
+        UserError: columns are lacking, hold what is no number, or the target has other classes.
+    """
+    import numpy as np
+
+    names = [c.name for c in fitted.columns]
+    target = [] if fitted.target_name is None else [fitted.target_name]
+    _raise(
+        [
+            *_table_stored.header_faults(source.header, fitted),
+            *_further_faults(source, [*target, *further]),
+        ]
+    )
+    weight = spec.get("weight") if spec.get("weight") in source.header else None
+    settings = TableSettings(
+        fitted.target_name,
+        weight=weight,
+        missing=spec.get("missing", "auto"),
+        formats=spec.get("formats", "auto"),
+        na_values=fitted.missing_words,
+        positive=None,
+    )
+    settings, faults = _table_stored.with_stored(settings, fitted).with_header(source.header)
+    _raise(faults)
+    read_too = [name for name in further if name not in names]
+    raw, faults = source.read(
+        list(dict.fromkeys([*settings.used, *further])), [*settings.text_columns, *read_too]
+    )
+    _raise(faults)
+    kept = raw.select(list(further))
+    examples, faults = _table_examples.examples(Block(source, _as_texts(raw, source, fitted), 0), settings)
+    _raise(faults)
+    _raise(_table_stored.kind_faults(examples.table, fitted))
+    examples, faults = _table_stored.with_labels(examples, fitted, settings)
+    _raise([*faults, *_table_stored.gap_faults(examples.table, fitted, settings.missing)])
+    keep = examples.keep
+    weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
+    rows = _rows(examples, settings, fitted, kept.take(keep))
+    y = np.asarray(examples.labels)
+    return LabelledRows(
+        rows, y.astype("float64" if y.dtype.kind == "f" else "int64"), weights, raw.num_rows - len(keep)
+    )
+
+
+def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, further: pa.Table) -> TableRows:
+    """Return examples as a model's arrays, with what is missing and unknown in them."""
+    import numpy as np
+
+    columns, keep = examples.table.columns, examples.keep
+    of_inputs = {name: columns[name] for name in settings.inputs}
+    missing = {name: count for name, c in of_inputs.items() if (count := int((~c.known()[keep]).sum()))}
+    inputs = _table_inputs.inputs(examples, settings, [np.arange(len(keep))], False, {}, fitted)
     unknown = {
         c.name: count
         for i, c in enumerate(fitted.categories)
-        if (count := _unknown(inputs.arrays["categorical"][0][:, i], table.columns[c.name]))
+        if (count := _unknown(inputs.arrays["categorical"][0][:, i], columns[c.name].codes[keep]))
     }
     arrays = {
         spec.name: np.ascontiguousarray(inputs.arrays[spec.name][0], spec.dtype) for spec in fitted.inputs
     }
     x = arrays if len(arrays) > 1 else next(iter(arrays.values()))
-    return TableRows(x, table.rows, missing, unknown, kept)
+    return TableRows(x, len(keep), missing, unknown, further)
 
 
-def _unknown(codes: np.ndarray, column: _table.Column) -> int:
-    """Return how many values that are present have no code of their own."""
-    return int(((codes == UNKNOWN) & (column.codes >= 0)).sum())
+def _as_texts(raw: pa.Table, source: TableSource, fitted: Preprocessor) -> pa.Table:
+    """Return a table whose categories are texts, as the training file had them."""
+    for column in fitted.categories if source.typed else ():
+        i = raw.column_names.index(column.name)
+        raw = raw.set_column(i, column.name, _texts(raw.column(i), column, fitted.missing_words))
+    return raw
+
+
+def _unknown(codes: np.ndarray, own_codes: np.ndarray) -> int:
+    """Return how many values that are present, with codes of their own in the table, have none of the model."""
+    return int(((codes == UNKNOWN) & (own_codes >= 0)).sum())
 
 
 def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.ChunkedArray:

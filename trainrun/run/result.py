@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from trainrun.data.dataset import Dataset
     from trainrun.run.saved_model import SavedModel
+    from trainrun.run.scores import Scores
 
 
 class RunResult:
@@ -121,6 +122,28 @@ class RunResult:
         columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}
         index = data.index if isinstance(data, pd.DataFrame) else None
         return pd.DataFrame({**columns, **predictions.columns()}, index=index)
+
+    def evaluate(self, data: Any = None, by: str | None = None) -> Scores:
+        """Return loss and every metric of the run with bootstrap intervals.
+
+        Args:
+            data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame. None: the run's own test
+                part; else its validation part.
+            by: a column for whose values, or quarters of its numbers, the metrics are computed, too.
+
+        Raises:
+            UserError: the run has no model, the rows do not fit it, or there is no such column.
+
+        Example:
+            >>> trainrun.load("last").evaluate(df, by="region").metrics["accuracy"]
+        """
+        saved_model = self.saved
+        with imports.collector_paused("tensorflow"):
+            from trainrun.run import evaluated
+
+        if data is not None:
+            return evaluated.table(saved_model, self.config, self.run_dir, data, by)
+        return evaluated.own_part(saved_model, self.config, self.run_dir, self.data(), by)
 
     def data(self) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.

@@ -1,0 +1,97 @@
+"""`trainrun evaluate`: the recorded figures again, scikit-learn's on a new file, intervals as theory has them."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score, roc_auc_score
+
+import trainrun
+from trainrun.cli import main
+from trainrun.run import slices
+
+
+@pytest.fixture(scope="module")
+def run_of(project):
+    """Return recorded runs by name, each loaded once."""
+    runs = {name: trainrun.load(project / "outputs/runs" / name) for name in ("buyers", "spending", "first")}
+    return runs.__getitem__
+
+
+@pytest.mark.parametrize("name", ["buyers", "spending", "first"])
+def test_the_run_s_own_test_part_gives_its_recorded_metrics(within, run_of, name):
+    scores = run_of(name).evaluate()
+    assert scores.source == "test"
+    recorded = {k.removeprefix("test_"): v for k, v in run_of(name).metrics.items() if k.startswith("test_")}
+    assert {k: s.value for k, s in scores.metrics.items()} == pytest.approx(recorded, rel=1e-4)
+
+
+def test_classes_of_a_new_file_are_measured_as_scikit_learn_does_all_together_and_by_city(within, capsys):
+    frame = pd.read_csv("new.csv").sample(frac=1, random_state=0)
+    frame.loc[frame.index[:7], "buys"] = None
+    frame.to_csv("shuffled.csv", index=False)
+    assert main(["evaluate", "buyers", "shuffled.csv", "--by", "city"]) == 0
+    printed = capsys.readouterr()
+    assert "missing values: age" in printed.err and "7 rows left out" in printed.err
+    assert all(word in printed.out for word in ("accuracy", "Lima", "Oslo", "Rome", "113 rows"))
+    content = json.loads((within / "outputs/runs/buyers/evaluation-shuffled.json").read_text())
+    frame = frame[frame["buys"].notna()].reset_index(drop=True)
+    frame = frame.join(trainrun.load("buyers").predict(frame))
+    (whole, *parts) = [content, *content["slices"]]
+    for part, rows in zip((whole, *parts), (frame, *(g for _, g in frame.groupby("city"))), strict=True):
+        values = {name: score["value"] for name, score in part["metrics"].items()}
+        p = rows["probability_yes"]
+        assert part["rows"] == len(rows)
+        assert values["accuracy"] == pytest.approx(accuracy_score(rows["buys"], rows["prediction"]), rel=1e-6)
+        assert values["loss"] == pytest.approx(log_loss(rows["buys"] == "yes", p), rel=1e-4)
+        # Keras' area is of 200 thresholds.
+        assert values["auc"] == pytest.approx(roc_auc_score(rows["buys"], p), abs=0.02)
+    share, count = whole["metrics"]["accuracy"], len(frame)
+    error = 1.96 * math.sqrt(share["value"] * (1 - share["value"]) / count)
+    assert share["high"] - share["low"] == pytest.approx(2 * error, rel=0.15)
+
+
+def test_numbers_are_measured_in_their_unit_by_quarters_of_a_column(within, run_of):
+    frame = pd.read_csv("new.csv")
+    scores = run_of("spending").evaluate(frame, by="age")
+    predicted = run_of("spending").predict(frame)["prediction"]
+    assert scores.metrics["mean_absolute_error"].value == pytest.approx(
+        mean_absolute_error(frame["spent"], predicted)
+    )
+    assert scores.metrics["r2_score"].value == pytest.approx(r2_score(frame["spent"], predicted), rel=1e-4)
+    assert len(scores.slices) == 5 and scores.slices[-1].name == "missing" and scores.missing == {"age": 11}
+    quarter = frame["age"] < frame["age"].quantile(0.25)
+    assert scores.slices[0].metrics["mean_absolute_error"].value == pytest.approx(
+        mean_absolute_error(frame["spent"][quarter], predicted[quarter])
+    )
+    errors = np.abs(frame["spent"] - predicted)
+    width = scores.metrics["mean_absolute_error"].high - scores.metrics["mean_absolute_error"].low
+    assert width == pytest.approx(2 * 1.96 * errors.std() / math.sqrt(len(errors)), rel=0.15)
+
+
+def test_features_of_preprocessed_arrays_come_back_as_raw_values(within, run_of, capsys):
+    assert main(["evaluate", "first", "--by", "petal width (cm)", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert sum(part["rows"] for part in content["slices"]) == content["rows"] == 30
+    data = run_of("buyers").data()
+    cities = slices.column("city", data.test, run_of("buyers").saved.fitted)
+    ages = slices.column("age", data.test, run_of("buyers").saved.fitted)
+    assert set(cities) == {"Lima", "Oslo", "Rome"} and 17 < min(ages) < max(ages) < 81
+
+
+def test_what_cannot_be_measured_is_refused(within, tmp_path, capsys):
+    frame = pd.read_csv("new.csv")
+    frame.drop(columns="buys").to_csv(tmp_path / "bare.csv", index=False)
+    frame.replace({"buys": {"no": "perhaps"}}).to_csv(tmp_path / "else.csv", index=False)
+    for arguments, message in (
+        ([str(tmp_path / "bare.csv")], "no column 'buys'"),
+        ([str(tmp_path / "else.csv")], "the column also has 'perhaps'"),
+        (["new.csv", "--by", "citi"], "no column 'citi'. Did you mean city?"),
+        (["--by", "citi"], "Did you mean city?"),
+    ):
+        assert main(["evaluate", "buyers", *arguments]) == 2
+        assert message in capsys.readouterr().err

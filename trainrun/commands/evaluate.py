@@ -1,0 +1,89 @@
+"""`trainrun evaluate RUN [FILE] [--by COLUMN]`: measure a run's model, with intervals and by groups of rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainrun.commands._parser import RUN, Parser
+from trainrun.ui import console
+from trainrun.util import paths
+
+if TYPE_CHECKING:
+    from trainrun.run.scores import Score
+
+
+def main(argv: Sequence[str]) -> int:
+    """Evaluate."""
+    parser = Parser(
+        prog="trainrun evaluate",
+        description="Loss and every metric of a run, with 95%% bootstrap intervals, on its own test part or on a file. Writes "
+        "evaluation-….json into the run's directory. Example: trainrun evaluate last new.csv --by region",
+    )
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="a CSV, Parquet or Feather file with the columns of training and the target (default: the run's test part)",
+    )
+    parser.add_argument(
+        "--by", metavar="COLUMN", help="measure each value of a column, or quarters of its numbers, too"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    from trainrun.after import resolve
+    from trainrun.run.result import RunResult
+
+    run_dir = resolve.run(options.run)
+    console.quiet(options.json)
+    try:
+        scores = RunResult.read(run_dir).evaluate(options.file, options.by)
+    finally:
+        console.quiet(False)
+    content = json.dumps(scores.plain(), indent=1, ensure_ascii=False)
+    source = scores.source if options.file is None else Path(options.file).stem.replace("*", "_")
+    record = run_dir / f"evaluation-{source}.json"
+    with paths.whole(record) as new:
+        new.write_text(content + "\n", encoding="utf-8")
+    for what, counts in (("unknown categories", scores.unknown), ("missing values", scores.missing)):
+        if counts:
+            console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+    if scores.left_out:
+        console.warn(f"{scores.left_out:,} rows left out: they have no target, or no prediction.")
+    if options.json:
+        console.say(content)
+        return 0
+    where = scores.source if options.file else f"{scores.source} part"
+    console.say(
+        f"{where}: {scores.rows:,} rows; intervals of 95% by {scores.resamples:,} bootstrap resamples"
+    )
+    rows = [
+        [name, _number(s.value), f"{_number(s.low)} to {_number(s.high)}"]
+        for name, s in scores.metrics.items()
+    ]
+    console.table("", ["metric", "value", "interval"], rows)
+    if scores.slices:
+        console.say()
+        names = list(scores.metrics)
+        console.table(
+            "",
+            [scores.by, "rows", *names],
+            [[s.name, f"{s.rows:,}", *(_cell(s.metrics, name) for name in names)] for s in scores.slices],
+        )
+    console.say(f"written: {record}")
+    return 0
+
+
+def _cell(metrics: Mapping[str, Score], name: str) -> str:
+    score = metrics[name]
+    return f"{_number(score.value)} ({_number(score.low)} to {_number(score.high)})"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "undefined"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3e}"

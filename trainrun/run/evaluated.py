@@ -1,0 +1,86 @@
+"""Evaluate a saved model: on a part of its run's data, or on a table that came later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainrun.data import table_rows
+from trainrun.data._columns import LOGS
+from trainrun.data.dataset import Dataset, Split
+from trainrun.errors import Problem, UserError
+from trainrun.run import scores, slices
+from trainrun.run.saved_model import BATCH, SavedModel
+from trainrun.trainer.pipeline import in_order
+
+PARTS = ("test", "validation", "train")
+
+
+def own_part(
+    model: SavedModel, config: Mapping[str, Any], run_dir: Path, data: Dataset, by: str | None
+) -> scores.Scores:
+    """Evaluate a model on the test part of its run's data, or the next that there is.
+
+    Args:
+        model, config, run_dir: of the run.
+        data: as loaded for the run.
+        by: a feature, or the target.
+
+    Raises:
+        UserError: there is no target, or no such column.
+    """
+    if data.target.kind == "none":
+        raise UserError(Problem("data", f"{data.name} has no target to compare with."))
+    part = next(p for p in PARTS if (split := getattr(data, p)) is not None and len(split))
+    split = getattr(data, part)
+    column = None if by is None else slices.column(by, split, model.fitted)
+    output = np.asarray(model.model.predict(in_order(split, BATCH), verbose=0))
+    return scores.score(config, data, split, output, column, run=str(run_dir), source=part, by=by)
+
+
+def table(
+    model: SavedModel, config: Mapping[str, Any], run_dir: Path, data: Any, by: str | None
+) -> scores.Scores:
+    """Evaluate a model on a table, by the preprocessing of the training.
+
+    Args:
+        model, config, run_dir: of the run.
+        data: the path of a file, a DataFrame, or arrays by column.
+        by: a column of the table.
+
+    Raises:
+        UserError: the table does not fit the model.
+    """
+    fitted, further = model.fitted, [] if by is None else [by]
+    labelled = table_rows.labelled(table_rows.open_rows(data), fitted, config["data"], further)
+    split = Split(labelled.rows.x, labelled.y, labelled.weight)
+    scaling: dict[str, Any] = {}
+    if fitted.target_scale is not None:
+        mean, std = fitted.target_scale
+        scaling = {"mean": list(mean), "std": list(std)}
+        transform = config["data"].get("target_transform")
+        scaling |= {"log": LOGS[transform]} if transform in LOGS else {}
+    dataset = Dataset(
+        fitted.data,
+        fitted.task,
+        fitted.inputs,
+        fitted.target,
+        split,
+        preprocessing={"standardize_target": scaling} if scaling else {},
+    )
+    return scores.score(
+        config,
+        dataset,
+        split,
+        model.on_arrays(split.x),
+        None if by is None else labelled.rows.further.column(by).to_pylist(),
+        run=str(run_dir),
+        source=data if isinstance(data, str) else type(data).__name__,
+        by=by,
+        left_out=labelled.left_out,
+        missing=labelled.rows.missing,
+        unknown=labelled.rows.unknown,
+    )

@@ -1,0 +1,201 @@
+"""Loss and metrics of predictions with their bootstrap intervals, of all rows and of groups of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.config.rules import heads
+from trainrun.data.dataset import Dataset, Split
+from trainrun.registry import declaration_reader
+from trainrun.registry.construct import construct
+from trainrun.run import label_encoding, metric_adapter, metrics, slices
+from trainrun.run.target_scaling import Unit
+from trainrun.trainer.job import Plan
+
+CONFIDENCE = 0.95
+# Bootstrap resamples of all rows, and of a slice; fewer where there are more than so many numbers to draw.
+RESAMPLES, OF_SLICE, FEWEST, DRAWN = 1000, 200, 50, 200_000_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric, and the interval that holds 95% of its values over bootstrap resamples of the rows; NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The metrics of a group of rows.
+
+    Args:
+        name: the column's value, or its range.
+        rows: how many.
+        metrics: name -> score.
+    """
+
+    name: str
+    rows: int
+    metrics: Mapping[str, Score]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """An evaluation.
+
+    Args:
+        run: the run's directory.
+        source: the part of the run's data (``test``, ``validation``, ``train``), a file, or ``DataFrame``.
+        rows: how many were evaluated.
+        metrics: `loss`, without penalties on weights, and the run's metrics.
+        resamples: of the intervals of all rows.
+        left_out: rows without a target or a prediction.
+        missing, unknown: column -> values that are missing, or that the training part did not have; of a file.
+        by: the column of the slices.
+        slices: the metrics of each of its values.
+    """
+
+    run: str
+    source: str
+    rows: int
+    metrics: Mapping[str, Score]
+    resamples: int
+    left_out: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    by: str | None = None
+    slices: Sequence[Slice] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, for JSON; an undefined number is null."""
+        return _without_nan(asdict(self))
+
+
+def score(
+    config: Mapping[str, Any],
+    data: Dataset,
+    split: Split,
+    output: np.ndarray,
+    column: Sequence[Any] | None = None,
+    **about: Any,
+) -> Scores:
+    """Return loss and metrics of a model's output with their intervals.
+
+    Args:
+        config: of the run.
+        data: its task, target, and scaling of the target.
+        split: the labels, and weights.
+        output: probabilities, or real numbers in the target's unit, `[n, …]`; rows with NaN are left out.
+        column: the values, one a row, whose groups are evaluated, too.
+        about: the other arguments of `Scores`.
+    """
+    whole = len(output)
+    present = np.flatnonzero(~np.isnan(output.reshape(len(output), -1)).any(axis=1))
+    if len(present) < len(output):
+        output, split = output[present], split.part(present)
+        column = None if column is None else [column[i] for i in present]
+    measured = _measuring(config, data, split, output)
+    resamples = int(np.clip(DRAWN // max(output.size, 1), FEWEST, RESAMPLES))
+    seed = config["seed"]
+    found = []
+    for name, rows in slices.groups(column).items() if column is not None else ():
+        values = _intervals(measured, rows, min(resamples, OF_SLICE), seed)
+        found.append(Slice(name, len(rows), values))
+    every = np.arange(len(split))
+    return Scores(
+        rows=len(split),
+        metrics=_intervals(measured, every, resamples, seed),
+        resamples=resamples,
+        slices=found,
+        **{**about, "left_out": about.get("left_out", 0) + whole - len(split)},
+    )
+
+
+def _intervals(
+    measured: Callable[[np.ndarray], dict[str, float]], rows: np.ndarray, resamples: int, seed: int
+) -> dict[str, Score]:
+    """Return the metrics of some rows, with percentiles over resamples of them."""
+    values, random = measured(rows), np.random.default_rng(seed)
+    drawn = [measured(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+    ends = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
+    scores = {}
+    for name, value in values.items():
+        of_name = np.array([d[name] for d in drawn])
+        of_name = of_name[~np.isnan(of_name)]
+        low, high = np.quantile(of_name, ends) if len(of_name) else (np.nan, np.nan)
+        scores[name] = Score(value, float(low), float(high))
+    return scores
+
+
+def _measuring(
+    config: Mapping[str, Any], data: Dataset, split: Split, output: np.ndarray
+) -> Callable[[np.ndarray], dict[str, float]]:
+    """Return a function from rows to `loss` and the run's metrics of them."""
+    target, unit = data.target, Unit.of(data)
+    plan = Plan(1, len(split), 1, len(split), config["seed"], shuffle=False)
+    reported = "real" if target.kind in ("real", "none") else "probabilities"
+    spec = heads.loss_spec(config["loss"], data.task, target.kind)
+    demands = declaration_reader.of("loss", spec["name"])
+    form = label_encoding.choose(demands.labels, target)
+    data = replace(data, train=split)  # its weights decide the metrics' types
+    built = metrics.build(config["metric"], data, form, reported, plan)
+    # A saved model gives probabilities, from which the scores of several classes are known up to a constant only.
+    scores_are_lost = demands.predictions == ("scores",) and target.kind == "multiclass"
+    if not demands.whole_batch and not scores_are_lost:
+        built.insert(0, _loss(spec, data, form, reported, plan))
+    y = split.y if unit is None else unit.standard(split.y)
+    arrays = [label_encoding.encode(y, target, form), output if unit is None else unit.standard(output)]
+    weight = label_encoding.weights(split.y, target, split.weight)
+    arrays += [] if weight is None else [weight]
+    for metric in built:
+        metric.update_state(*(array[:1] for array in arrays))  # makes the variables
+
+    def measure(rows: Any) -> dict[str, Any]:
+        drawn = [tf.gather(array, rows) for array in tensors]
+        results: dict[str, Any] = {}
+        for metric in built:
+            metric.reset_state()
+            metric.update_state(*drawn)
+            result = metric.result()
+            if metric.name == "loss" and weight is not None:
+                # Keras divides a weighted loss by the number of rows, a weighted metric by the sum of their weights.
+                result *= tf.cast(tf.reduce_mean(drawn[-1]), result.dtype)
+            results |= result if isinstance(result, dict) else {metric.name: result}
+        return results
+
+    tensors = [tf.constant(array) for array in arrays]
+    if not config["trainer"].get("run_eagerly"):
+        measure = tf.function(measure, input_signature=[tf.TensorSpec([None], tf.int64)])
+    return lambda rows: {k: float(v) for k, v in measure(tf.constant(rows, tf.int64)).items()}
+
+
+def _loss(
+    spec: Mapping[str, Any], data: Dataset, form: str, reported: str, plan: Plan
+) -> keras.metrics.Metric:
+    """Return the loss as a metric of what a saved model gives."""
+    reads = declaration_reader.of("loss", spec["name"]).predictions
+    read = reported if not reads or reported in reads or "any" in reads else reads[0]
+    # The output is as the loss reads it from here on, whatever the model's own head gave.
+    spec = {k: None if k == "from_logits" else v for k, v in spec.items()}
+    runtime = label_encoding.arguments(data.target, form, read, reads)
+    loss = construct("loss", spec, complete=True, **plan.lengths(), **runtime)
+    if isinstance(loss, keras.losses.Loss):
+        loss.reduction = None
+    metric = keras.metrics.MeanMetricWrapper(loss, name="loss")
+    return metric_adapter.adapt(metric, data.target, labels=(form, form), predictions=(reported, reads))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
