@@ -101,6 +101,14 @@ class Tracker:
     def check(self) -> None:
         """Raise an exception of kind GONE or DELETED if the destination no longer has the run."""
 
+    @classmethod
+    def registered(cls, target: Target) -> set[str]:
+        """Return the ids of the runs at a target that registered models come from; raises if it does not answer."""
+        return set()
+
+    def delete(self) -> None:
+        """Delete the run and its files at the destination, if it keeps any; raises if that fails."""
+
     def close(self) -> None:
         """Close files and connections: no more records follow."""
 

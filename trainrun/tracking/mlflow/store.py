@@ -107,11 +107,15 @@ def check_artifact_address(client: Any, run_id: str, target: Target) -> None:
     Raises:
         errors.Refused: MLflow would send credentials to a server that only the database names.
     """
-    if not grants.is_local(target.uri):
-        return
-    address = client.get_run(run_id).info.artifact_uri
+    if grants.is_local(target.uri):
+        check_address(client.get_run(run_id).info.artifact_uri, target)
+
+
+def check_address(address: str, target: Target) -> None:
+    """Do the same for any address that a store names; raises as `check_artifact_address`."""
     if (
-        address.startswith(CREDENTIALED)
+        grants.is_local(target.uri)
+        and address.startswith(CREDENTIALED)
         and (withheld := grants.withheld(address, [CREDENTIAL_FILE])) is not None
     ):
         raise errors.Refused(withheld)

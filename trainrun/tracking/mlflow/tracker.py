@@ -17,8 +17,17 @@ from typing import Any
 
 from trainrun.tracking import find, history, status, summary
 from trainrun.tracking.delivery import errors
-from trainrun.tracking.delivery.state import Cursor
-from trainrun.tracking.mlflow import faults, inputs_outputs, limits, parent_run, run_tags, sqlite, store
+from trainrun.tracking.delivery.state import Cursor, Target
+from trainrun.tracking.mlflow import (
+    faults,
+    inputs_outputs,
+    limits,
+    parent_run,
+    removal,
+    run_tags,
+    sqlite,
+    store,
+)
 from trainrun.tracking.mlflow.attempts import Attempts
 from trainrun.tracking.trackers import Tracker
 
@@ -103,6 +112,15 @@ class MlflowTracker(Tracker):
         self._connect()
         if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
             raise errors.Deleted
+
+    @classmethod
+    def registered(cls, target: Target) -> set[str]:
+        return removal.registered(target)
+
+    def delete(self) -> None:
+        if self.cursor.run_id is not None:
+            self._connect()
+            removal.delete(self._client, self.cursor.run_id, self.target)
 
     def _setting(self, name: str, default: Any = None) -> Any:
         return self.target.settings.get(name, default)
