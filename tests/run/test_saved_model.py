@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,15 @@ def test_unknown_categories_are_counted_and_gaps_of_a_frame_are_filled(trained):
     predictions = saved.predict({"age": [None, 30.0], "city": ["Atlantis", None], "member": [True, False]})
     assert predictions.rows.unknown == {"city": 1} and predictions.rows.missing == {"age": 1, "city": 1}
     assert not np.isnan(predictions.output).any()
+
+
+def test_a_missing_number_that_nothing_fills_leaves_a_row_without_prediction(trained):
+    saved = SavedModel.load(trained[0].run_dir)
+    columns = tuple(replace(c, fill=None) for c in saved.fitted.columns)
+    bare = replace(saved, fitted=replace(saved.fitted, columns=columns))
+    predictions = bare.predict({"age": [None, 30.0], "city": ["Oslo"] * 2, "member": [True, False]})
+    assert np.isnan(predictions.output).ravel().tolist() == [True, False]
+    assert predictions.columns()["prediction"][0] is None
 
 
 def test_lacking_columns_and_texts_among_numbers_are_refused(trained):

@@ -118,8 +118,13 @@ class SavedModel:
             yield self._of_rows(rows)
 
     def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
-        return Predictions(self.on_arrays(rows.x), self.fitted, rows)
+        output = self.on_arrays(rows.x)
+        arrays = rows.x.values() if isinstance(rows.x, dict) else [rows.x]
+        for array in arrays:
+            # TensorFlow's fused ReLU makes 0 of NaN, so that the row would get a prediction.
+            output[np.isnan(array).reshape(len(array), -1).any(axis=1)] = np.nan
+        return Predictions(output, self.fitted, rows)
 
     def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the output for preprocessed arrays, as `Split.x` holds them."""
-        return np.asarray(self.model.predict(x, batch_size=BATCH, verbose=0))
+        return np.array(self.model.predict(x, batch_size=BATCH, verbose=0))
