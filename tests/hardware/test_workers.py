@@ -82,6 +82,25 @@ def test_a_worker_that_dies_ends_the_run_and_leaves_the_checkpoint(inside):
     assert json.loads(summary.read_text())["status"] == "FAILED"
 
 
+DRAWN = """
+import os, numpy, pandas, trainrun
+
+@trainrun.register("data", "drawn")
+def drawn():
+    return pandas.DataFrame({"a": numpy.random.default_rng(os.getpid()).normal(size=60), "y": ["u", "v"] * 30})
+"""
+
+
+def test_workers_with_different_data_are_refused(inside):
+    (inside / "drawn.py").write_text(DRAWN)
+    data = ["plugins=[./drawn.py]", "data=python", "data.function=drawn", "data.target=y"]
+    process = start(inside, *data)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert "data: worker 2 of 2 has loaded other data than worker 1" in err
+    assert not [*inside.rglob("journal.jsonl")]
+
+
 def kill_the_second(process):
     listed = subprocess.run(
         ["pgrep", "-P", str(process.pid), "-f", "workers/1"], capture_output=True, text=True

@@ -82,3 +82,19 @@ def test_another_choice_is_told(overrides, choice, epoch, inside):
     else:
         assert weights["epoch"] == int(np.argmax(result.history["val_accuracy"])) + 1
         assert result.metrics["val_accuracy"] == pytest.approx(max(result.history["val_accuracy"]))
+
+
+@pytest.mark.parametrize("patience", [2, 50])
+def test_early_stopping_is_announced(patience):
+    import keras
+
+    from trainrun.run import model_weights
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.learning_rate = 2.0  # it diverges: the first epoch is the best
+    stop = keras.callbacks.EarlyStopping("loss", patience=patience)
+    history = model.fit(np.full((4, 1), 3.0), np.ones((4, 1)), epochs=6, verbose=0, callbacks=[stop]).history
+    assert len(history["loss"]) == min(1 + patience, 6) and np.argmin(history["loss"]) == 0
+    sentence = "stopped early after epoch 3: loss has not improved since epoch 1"
+    assert [*model_weights.early_stops([stop, keras.callbacks.History()])] == [sentence] * (patience == 2)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private, keras_optimizer_private
-from trainrun.errors import TrainingError
+from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.ui import console
 
 # Errors of an operation that waits for a worker that has died.
@@ -33,6 +34,40 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def is_several_processes(strategy: tf.distribute.Strategy) -> bool:
     """Return whether other processes train together with this one."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def refuse_different_data(strategy: tf.distribute.Strategy, digest: Callable[[], str]) -> None:
+    """Compare the digest of the data over all workers.
+
+    Args:
+        strategy: of the run.
+        digest: returns that of this worker's data, in hexadecimal digits; called only if there are several workers.
+
+    Raises:
+        UserError: (on every worker) they differ.
+    """
+    if not is_several_processes(strategy):
+        return
+    own = np.frombuffer(bytes.fromhex(digest()), "uint8").astype("float32")
+    gather = tf.function(lambda: strategy.run(_rows_of_replicas, (own,)), autograph=False)
+    with lost_worker_explained(strategy):
+        rows = strategy.experimental_local_results(gather())[0].numpy()
+    workers = len(strategy.cluster_resolver.cluster_spec().as_dict()["worker"])
+    of_worker = rows[:: len(rows) // workers]  # replicas are numbered worker by worker
+    others = [str(i + 1) for i in range(workers) if not np.array_equal(of_worker[i], of_worker[0])]
+    if others:
+        text = (
+            f"worker {', '.join(others)} of {workers} has loaded other data than worker 1. Every worker must read the same files; "
+            "a dataset of a plug-in must not depend on the process or the time."
+        )
+        raise UserError(Problem("data", text))
+
+
+def _rows_of_replicas(values: np.ndarray) -> tf.Tensor:
+    """Return the values of all replicas, one row each."""
+    replica = tf.distribute.get_replica_context()
+    place = tf.one_hot(replica.replica_id_in_sync_group, replica.num_replicas_in_sync)
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, place[:, tf.newaxis] * values)
 
 
 @contextmanager

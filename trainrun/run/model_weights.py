@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -68,6 +68,17 @@ def settle(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str,
     if kept is None or not kept.restore(job.model):
         return {"choice": LAST}
     return {"choice": BEST, "epoch": kept.epoch, "monitor": kept.monitor, "value": kept.value}
+
+
+def early_stops(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str]:
+    """Yield a sentence for each callback of Keras that has ended the training early."""
+    for callback in callbacks:
+        stopped = getattr(callback, "stopped_epoch", 0)  # counted from 0; 0 as long as it has not stopped
+        monitor, best_epoch = getattr(callback, "monitor", None), getattr(callback, "best_epoch", None)
+        if stopped and monitor and best_epoch is not None:
+            delta = abs(getattr(callback, "min_delta", 0))
+            least = f" by more than {delta:g}" if delta else ""
+            yield f"stopped early after epoch {stopped + 1}: {monitor} has not improved{least} since epoch {best_epoch + 1}"
 
 
 def _base(name: str) -> str:

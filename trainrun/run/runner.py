@@ -17,6 +17,7 @@ from trainrun.run.context import RunContext
 from trainrun.run.result import RunResult
 from trainrun.tracking import lease, origin
 from trainrun.ui import console
+from trainrun.ui.status import status
 from trainrun.util import imports
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _train(
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
             from trainrun.inspect import profiling
-            from trainrun.run import builders, model_files, own_code, settings, tuning
+            from trainrun.run import builders, model_files, model_weights, own_code, settings, tuning
             from trainrun.run.evaluation import evaluate
             from trainrun.run.run_builder import RunBuilder
             from trainrun.run.run_record import RunRecord, earlier_failures
@@ -87,6 +88,7 @@ def _train(
             strategy = builders.strategy(config)
         with clock("data"):
             data = builders.dataset(config, context.datasets)
+            replicas.refuse_different_data(strategy, data.digest)
         with clock("tune"):
             config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
@@ -115,12 +117,14 @@ def _train(
             console.note(line)
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
-        with clock("evaluate"):
+        for line in model_weights.early_stops(attempts.callbacks):
+            console.note(line)
+        with clock("evaluate"), status("evaluating …", shown=chief and not context.threaded):
             job = builders.on_one_device(config, data, record.job)
             if chief:
                 epoch = record.weights.get("epoch")
                 record.add_evaluation(job, evaluate(job, history, context.training().measure, epoch))
-        with clock("save"):
+        with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(
             attempts.callbacks, partial(builders.job, config, data, strategy), builder.trainer_name
