@@ -125,7 +125,10 @@ def _registered(folders: Mapping[Path, Sequence[Path]]) -> dict[Path, str]:
                     answers[key] = _ask(target)
                 answer = answers[key]
                 if isinstance(answer, str):
-                    kept[folder] = f"whether a registered model comes from it is not known: {answer}"
+                    way_out = f"If it is gone for good, delete {state.FILE} in the run's directory"
+                    kept[folder] = (
+                        f"whether a registered model comes from it is not known: {answer}. {way_out}"
+                    )
                 elif entry["run_id"] in answer:
                     kept[folder] = "a registered model comes from it"
     return kept

@@ -75,7 +75,7 @@ def _show(plan: Plan) -> None:
     if plan.removals:
         rows = [[str(r.path), r.kind, r.status, _readable(r.size)] for r in plan.removals]
         _run_table.show(("to remove", "kind", "status", "size"), rows)
-        console.say(f"{len(rows)} directories, {_readable(plan.size)}")
+        console.say(f"together {_readable(plan.size)}")
     else:
         console.say(f"nothing to remove below {plan.outputs}/")
     reasons = Counter(plan.kept.values())
