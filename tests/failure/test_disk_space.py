@@ -72,22 +72,21 @@ def test_full_disk_while_a_checkpoint_is_written_leaves_the_previous_one(run, mo
     assert read(run_dir, "summary.json")["epochs"] == 5
 
 
-def test_full_disk_while_the_journal_is_written_ends_it_with_a_whole_line(run, monkeypatch):
+@pytest.mark.parametrize("number", [3, 8], ids=["before training", "while training"])
+def test_full_disk_while_the_journal_is_written_ends_it_with_a_whole_line(number, run, monkeypatch):
     from trainrun.tracking import journal
 
     lines = []
 
-    class FourthLineCutShort(io.FileIO):
+    class LineCutShort(io.FileIO):
         def write(self, data):
             lines.append(data)
-            if len(lines) == 4:
+            if len(lines) == number:
                 super().write(data[:20])
                 no_room()
             return super().write(data)
 
-    monkeypatch.setattr(
-        journal, "open", lambda path, mode, **_: FourthLineCutShort(path, mode), raising=False
-    )
+    monkeypatch.setattr(journal, "open", lambda path, mode, **_: LineCutShort(path, mode), raising=False)
     message, run_dir = run.fail("trainer.epochs=5", "checkpoint.every=1epochs")
     assert message.startswith("the disk is full") and f"trainrun resume {run_dir}" in message
     records = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]

@@ -183,8 +183,8 @@ def test_a_sweep_is_no_run(offline, capsys):
     assert main(["resume", "last"]) == 0
     assert "is finished: 2 trials" in capsys.readouterr().out
     assert main(["sync", "no_such_run"]) == 2
-    assert main(["reproduce", str(offline)]) == 2
-    assert "folder of several runs" in capsys.readouterr().err
+    assert main(["why", str(offline), "seed"]) == 0  # where a run is meant, its best trial
+    assert f"{offline.name}: its best trial, 0" in capsys.readouterr().err
 
 
 def delivered(run_dir):

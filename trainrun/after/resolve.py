@@ -11,6 +11,7 @@ from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import best as winning
 from trainrun.sweep.ranking import leaderboard
 from trainrun.tracking import find
+from trainrun.ui import console
 
 BEST = "best"
 
@@ -28,10 +29,12 @@ def run(word: str | Path, outputs: str | Path = find.OUTPUTS) -> Path:
     """
     word = str(word)
     if word == BEST and not find.is_run(Path(word)):
-        return best(find.sweep(find.LATEST, outputs))
-    if (sweep_dir := find.sweep_named(word, outputs)) is not None:
-        return best(sweep_dir)
-    return find.run(word, outputs)
+        sweep_dir = find.sweep(find.LATEST, outputs)
+    elif (sweep_dir := find.sweep_named(word, outputs)) is None:
+        return find.run(word, outputs)
+    winner = best(sweep_dir)
+    console.note(f"{sweep_dir.name}: its best trial, {winner.name}", beside=True)
+    return winner
 
 
 def best(sweep_dir: Path) -> Path:

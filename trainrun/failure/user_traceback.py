@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainrun.errors import TrainingError, UserError
-from trainrun.failure import classification
+from trainrun.failure import classification, disk_space
 from trainrun.ui import console
 
 MAX_FRAMES = 5  # the innermost ones
@@ -100,8 +100,11 @@ def _plain(text: str) -> Iterator[str]:
 
 def preparation_error(error: BaseException, run_dir: Path) -> UserError | TrainingError:
     """Return the error that is shown for an exception before the first step: a `UserError` if the user's own code raised it."""
+    kind = classification.kind(error)
+    if kind == classification.DISK_FULL:
+        return disk_space.disk_full_error(run_dir, error)
     frames = user_frames(error)
-    if not frames or not isinstance(error, Exception) or classification.kind(error) != classification.OTHER:
+    if not frames or not isinstance(error, Exception) or kind != classification.OTHER:
         return training_error(error, run_dir)
     path = "".join(f"\n  {frame}" for frame in frames)
     return UserError(f"{frames[-1].file}, line {frames[-1].line}: {short_message(error)}{path}")

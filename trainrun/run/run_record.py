@@ -96,13 +96,13 @@ class RunRecord:
         if (run_dir.parent / find.SWEEP).exists():  # trials share a sweep's name
             name = f"{run_dir.name} {name}"
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
-        self._start(command)
-        self.recorder.artifacts(
-            ["config.yaml", environment.FILE, fitted, PLUGINS]
-        )  # so that trackers show them while the run trains
-        for text in context.remarks:
-            console.log(f"warning: {text}")
-            self.event("remark", message=text)
+        with self.closed_on_error(last=False):
+            self._start(command)
+            # So that trackers show them while the run trains.
+            self.recorder.artifacts(["config.yaml", environment.FILE, fitted, PLUGINS])
+            for text in context.remarks:
+                console.log(f"warning: {text}")
+                self.event("remark", message=text)
 
     def _start(self, command: Sequence[str]) -> None:
         self.recorder.start(
@@ -144,10 +144,16 @@ class RunRecord:
         self.recorder.journal.write("start", **{**fields, "resumed_from": resumed})
 
     @contextmanager
-    def closed_on_error(self) -> Iterator[None]:
-        """Close the record as FAILED or KILLED if the body of the `with` raises."""
+    def closed_on_error(self, last: bool = True) -> Iterator[None]:
+        """Close the record as FAILED or KILLED if the body of the `with` raises.
+
+        Args:
+            last: nothing follows the body; the run's log ends with it.
+        """
+        goes_on = False
         try:
             yield
+            goes_on = not last
         except (Interrupted, KeyboardInterrupt) as stop:
             self._catch_up()
             self._close(getattr(stop, "status", "KILLED"), str(stop) or "interrupted")
@@ -160,7 +166,8 @@ class RunRecord:
             self._close_failed(f"{name}{error}")
             raise shown from error
         finally:
-            console.detach()
+            if not goes_on:
+                console.detach()
 
     def _shown(self, error: Exception) -> TrainingError:
         """Return the error that is shown to the user for an exception."""

@@ -55,7 +55,7 @@ def test_a_kill_while_it_is_made_leaves_none(tmp_path, uri):
 
 def test_half_a_file_of_an_older_version_is_set_aside(tmp_path, uri):
     half_made(tmp_path / "mlflow.db")
-    with pytest.raises(BlockingIOError, match="not whole"):  # MLflow itself may just be making it
+    with pytest.raises(BlockingIOError, match="is incomplete"):  # MLflow itself may just be making it
         sqlite.connect(uri)
     os.utime(tmp_path / "mlflow.db", (time.time() - sqlite.SETTLED_S - 5,) * 2)
     assert sqlite.connect(uri).search_experiments()

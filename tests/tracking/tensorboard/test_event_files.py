@@ -176,7 +176,7 @@ def test_a_tracker_that_is_down_does_not_hold_back_another(tmp_path, order):
     assert [t["tracker"] for t in head["tracking"]] == list(order)
     assert listing.listed(tmp_path, head).unsent == total
     # What the other lacks is sent later, and that alone. (The delivery process still tries: it has the run's lock.)
-    os.kill(client.courier().process_id, signal.SIGKILL)
+    os.kill(client.courier([Target("mlflow", both["mlflow"]["uri"])]).process_id, signal.SIGKILL)
     assert main(["sync", str(tmp_path), "--uri", f"sqlite:///{tmp_path}/mlflow.db"]) == 0
     assert {e["tracker"]: e["next"] for e in state.read(tmp_path)} == {"tensorboard": total, "mlflow": total}
     assert listing.listed(tmp_path, head).unsent == 0
