@@ -48,7 +48,7 @@ QUICK = {
     outsiders.variable_of_a_preset,
     outsiders.control_characters,
 }
-QUICK_POINTS = 10
+QUICK_POINTS = 6
 
 
 def attempt(kind: str, attack: Callable[[Path], None]) -> bool:
