@@ -1,4 +1,4 @@
-"""`trainrun rm RUN [RUN …]`: remove runs or sweeps, after a question, and the data that only they use."""
+"""`trainrun rm RUN [RUN …]`: remove runs or sweeps, and the data that only they use."""
 
 from __future__ import annotations
 

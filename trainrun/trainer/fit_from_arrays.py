@@ -50,8 +50,17 @@ class StepByModel(Pass):
         def one(at: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
             return at + batch, self._logs(take(at), data)
 
-        start = tf.constant(batch), self._logs(take(tf.constant(0)), data)
+        # All steps are in the loop: TensorFlow optimizes the code outside of one otherwise, and a step there rounds otherwise.
+        nothing = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), self._signature(take, data)
+        )
+        start = tf.constant(0), nothing
         return tf.while_loop(lambda at, _: at < size, one, start, parallel_iterations=1)[1]
+
+    def _signature(self, take: Callable[[tf.Tensor], tf.Tensor], data: tuple) -> dict[str, tf.TensorSpec]:
+        """Return shape and dtype of the logs of a step."""
+        step = tf.function(lambda at: self._logs(take(at), data), autograph=False)
+        return step.get_concrete_function(tf.TensorSpec([], tf.int32)).structured_outputs
 
     def _logs(self, index: tf.Tensor, data: tuple) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data).items()}
