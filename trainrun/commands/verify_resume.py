@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     where = (flags.config_name, flags.config_path)
     own = [o for o in flags.overrides if not o.startswith("tracking")]
-    config, problems = preflight.overrides([*own, *kill_and_resume.FORCED], *where)
+    config, problems = preflight.overrides([*own, *kill_and_resume.forced(own)], *where)
     if problems:
         raise UserError(problems)
     _refuse_clocked(config)
@@ -83,7 +83,7 @@ def _parser() -> Parser:
         usage="trainrun verify-resume [overrides] [--kills N] [--seed N] [--keep DIR]",
         description="Check exact resume for a config: train it once without interruption, and once with SIGKILL at "
         "random moments and a resume after each. Weights and all metrics must be bit-identical. hardware.deterministic=true "
-        "and tracking=none are set. Exit code 0: equal; 1: different; 2: the config is wrong.",
+        "(not with trainer.jit_compile=true) and tracking=none are set. Exit code 0: equal; 1: different; 2: the config is wrong.",
         add_help=False,
     )
     parser.add_argument("--kills", type=int, default=5, metavar="N", help="number of kills (default: 5)")

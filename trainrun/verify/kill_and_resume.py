@@ -27,17 +27,21 @@ from trainrun.util import subprocesses
 
 # Number of checkpoints, about, that both runs keep for the comparison.
 PLACES = 24
-# Overrides after the user's: deterministic, without tracking and plots.
-FORCED = (
-    "hardware.deterministic=true",
-    "tracking=none",
-    "artifacts.plots=false",
-    "artifacts.report=false",
-    f"checkpoint.keep={3 * PLACES}",
-)
 POLL_INTERVAL_S = 0.002  # between two looks at the files of a run
 # Share of the kills that wait until a checkpoint is being written.
 WRITING_SHARE = 1 / 3
+
+
+def forced(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that follow the user's: deterministic (Keras refuses XLA then), without tracking and plots."""
+    compiled = any(o.replace(" ", "").lower() == "trainer.jit_compile=true" for o in overrides)
+    return [
+        f"hardware.deterministic={'false' if compiled else 'true'}",
+        "tracking=none",
+        "artifacts.plots=false",
+        "artifacts.report=false",
+        f"checkpoint.keep={3 * PLACES}",
+    ]
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Trial:
         self, argv: Sequence[str], folder: Path, epochs: int | None, seed: int = 0, kept: bool = True
     ):
         self.folder, self.random = folder, random.Random(seed)
-        self.argv = [*(a for a in argv if not a.startswith("tracking")), *FORCED]
+        self.argv = [*(a for a in argv if not a.startswith("tracking")), *forced(argv)]
         if kept and epochs:
             self.argv.append(f"checkpoint.every={interval(epochs)}")
         self.first = self.usual = 0.0  # seconds of the first epoch of a process, and of the others
