@@ -41,7 +41,12 @@ def test_page_is_generated_from_the_result_files(page):
 def test_every_result_file_and_every_script_has_a_section(page):
     sections = {s.name for s in page.SECTIONS}
     assert {p.stem for p in (BENCHMARKS / "results").glob("*.json")} <= sections
-    assert {p.stem for p in BENCHMARKS.glob("*.py")} - {"page", "results_file", "options", "jax_peers"} <= sections
+    assert {p.stem for p in BENCHMARKS.glob("*.py")} - {
+        "page",
+        "results_file",
+        "options",
+        "jax_peers",
+    } <= sections
 
 
 def test_missing_result_is_named_as_not_measured(page, tmp_path):

@@ -82,7 +82,9 @@ def test_swap_ema_weights_leaves_the_averaged_weights_in_the_model():
     for weights in raw[1:]:
         average = [0.99 * a + 0.01 * w for a, w in zip(average, weights, strict=True)]
     for variable, expected in zip(model.trainable_variables, average, strict=True):
-        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5)
+        np.testing.assert_allclose(
+            variable.numpy(), expected, rtol=1e-5, atol=1e-6
+        )  # some weights are near zero
 
 
 def test_tensorboard_writes_its_logs(inside):
