@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 
 def identity() -> dict[str, Any]:
     """Return fields that identify this process uniquely, for the journal's `start` record and for locks."""
@@ -43,6 +41,8 @@ def lives(start: Mapping[str, Any]) -> bool | None:
     pid = start.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return False
+    import psutil  # 8 ms, and most commands only look for runs
+
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
