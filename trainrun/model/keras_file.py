@@ -1,4 +1,4 @@
-"""The config in a .keras file, a zip archive with a config.json, and the record of its preprocessing; read without Keras."""
+"""The config in a .keras file, a zip archive with a config.json; read without Keras."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from trainrun.data import preprocessor
-from trainrun.data.preprocessor import Preprocessor
 from trainrun.util import paths
 
 MAX_CONFIG_BYTES = 50_000_000
@@ -44,20 +42,6 @@ def read(where: Path) -> tuple[dict[str, Any], int]:
     if not isinstance(config, dict):
         raise ValueError("its config.json holds no model")
     return config, unpacked
-
-
-def fitted(where: Path) -> Preprocessor | None:
-    """Return the record of what the data of a saved model went through; None: its file has none.
-
-    Raises:
-        READ_ERRORS: the file is not a .keras file, or the record is damaged.
-    """
-    with zipfile.ZipFile(where) as archive:
-        if preprocessor.FILE not in archive.namelist():
-            return None
-        if archive.getinfo(preprocessor.FILE).file_size > MAX_CONFIG_BYTES:
-            raise ValueError(f"its {preprocessor.FILE} has more than {MAX_CONFIG_BYTES:,} bytes")
-        return Preprocessor.from_json(archive.read(preprocessor.FILE))
 
 
 def core(config: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.model import front, inspected_file, keras_file
+from trainrun.model import fitted_record, front, inspected_file, keras_file
 from trainrun.run.model_files import MODEL
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class SavedModel:
                 )
             )
         try:
-            fitted = keras_file.fitted(path)
+            fitted = fitted_record.read(path)
         except keras_file.READ_ERRORS as error:
             raise UserError(Problem("model", f"{path} is damaged: {error}")) from error
         if fitted is None:

@@ -14,7 +14,7 @@ from trainrun.data.dataset import Dataset, Split
 from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.model import keras_file
+from trainrun.model import fitted_record, keras_file
 from trainrun.run import own_data
 from trainrun.ui import console
 from trainrun.util import paths
@@ -39,7 +39,7 @@ def of_model(model: Mapping[str, Any]) -> Preprocessor | None:
     if model["name"] != "file" or not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
         return None
     try:
-        return keras_file.fitted(paths.expanded(path))
+        return fitted_record.read(paths.expanded(path))
     except keras_file.READ_ERRORS:
         return None  # the model's own loader says so
 

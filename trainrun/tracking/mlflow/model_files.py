@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.model import keras_file
+from trainrun.model import fitted_record
 from trainrun.tracking.mlflow import loader, signatures
 
 MODEL = "model"  # its name in MLflow
@@ -39,7 +39,7 @@ def write_model(
     import yaml
     from mlflow.models import Model
 
-    fitted = keras_file.fitted(path)
+    fitted = fitted_record.read(path)
     table = fitted if fitted is not None and fitted.table else None
     data = folder / "data"
     data.mkdir(parents=True)

@@ -1,0 +1,24 @@
+"""The record in a .keras file of what was fitted on the training part of the data; read without Keras."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from trainrun.data import preprocessor
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.model import keras_file
+
+
+def read(where: Path) -> Preprocessor | None:
+    """Return the record of what the data of a saved model went through; None: its file has none.
+
+    Raises:
+        keras_file.READ_ERRORS: the file is not a .keras file, or the record is damaged.
+    """
+    with zipfile.ZipFile(where) as archive:
+        if preprocessor.FILE not in archive.namelist():
+            return None
+        if archive.getinfo(preprocessor.FILE).file_size > keras_file.MAX_CONFIG_BYTES:
+            raise ValueError(f"its {preprocessor.FILE} has more than {keras_file.MAX_CONFIG_BYTES:,} bytes")
+        return Preprocessor.from_json(archive.read(preprocessor.FILE))
