@@ -10,11 +10,33 @@ from trainrun.ui import console
 from trainrun.util.durations import text as duration
 
 T = TypeVar("T")
-FIRST_S, REDRAW_S, LINE_S = (
-    2.0,
-    0.5,
-    20.0,
-)  # seconds until the first, between two on a terminal, and between two lines elsewhere
+# Seconds until the first line, between two on a terminal, and between two elsewhere.
+FIRST_S, REDRAW_S, LINE_S = 2.0, 0.5, 20.0
+
+
+class _Line:
+    """The line of one loop; a context that removes it at the end."""
+
+    def __init__(self) -> None:
+        self._began, self._terminal = time.monotonic(), console.is_terminal()
+        self._due = self._began + (FIRST_S if self._terminal else LINE_S)
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        console.live(None)
+
+    def due(self) -> float | None:
+        """Return the seconds since the loop began if the line is to be shown now, else None."""
+        if (now := time.monotonic()) < self._due:
+            return None
+        self._due = now + (REDRAW_S if self._terminal else LINE_S)
+        return now - self._began
+
+    def show(self, text: str) -> None:
+        """Show the line, or show it anew."""
+        console.live(text) if self._terminal else console.note(text)
 
 
 def counted(items: Sequence[T], doing: str) -> Iterator[T]:
@@ -24,19 +46,12 @@ def counted(items: Sequence[T], doing: str) -> Iterator[T]:
         items: to be worked on.
         doing: what is done with them (``checking points``).
     """
-    began = time.monotonic()
-    terminal = console.is_terminal()
-    due = began + (FIRST_S if terminal else LINE_S)
-    try:
+    with _Line() as line:
         for done, item in enumerate(items):
-            if (now := time.monotonic()) >= due and done:
-                due = now + (REDRAW_S if terminal else LINE_S)
-                left = (now - began) / done * (len(items) - done)
-                text = f"{doing}: {done:,} of {len(items):,}, about {duration(left)} left"
-                console.live(text) if terminal else console.note(text)
+            if done and (seconds := line.due()) is not None:
+                left = seconds / done * (len(items) - done)
+                line.show(f"{doing}: {done:,} of {len(items):,}, about {duration(left)} left")
             yield item
-    finally:
-        console.live(None)
 
 
 def so_far(blocks: Iterable[T], size: Callable[[T], int], doing: str) -> Iterator[T]:
@@ -47,16 +62,10 @@ def so_far(blocks: Iterable[T], size: Callable[[T], int], doing: str) -> Iterato
         size: of a block.
         doing: what is done with them (``predicting rows``).
     """
-    began = time.monotonic()
-    terminal = console.is_terminal()
-    due, done = began + (FIRST_S if terminal else LINE_S), 0
-    try:
+    done = 0
+    with _Line() as line:
         for block in blocks:
             yield block
             done += size(block)
-            if (now := time.monotonic()) >= due:
-                due = now + (REDRAW_S if terminal else LINE_S)
-                text = f"{doing}: {done:,}, {done / (now - began):,.0f} a second"
-                console.live(text) if terminal else console.note(text)
-    finally:
-        console.live(None)
+            if (seconds := line.due()) is not None:
+                line.show(f"{doing}: {done:,}, {done / seconds:,.0f} a second")
