@@ -108,8 +108,9 @@ class SweepLauncher(Launcher):
         sweep_dir.mkdir(parents=True, exist_ok=True)
         began = sweep_settings.settings(self.config, self._task.command)
         settings = self.settings = self.settled(began, known)
-        sweep_record.write(sweep_dir, [] if seeds.replicates(settings) else known, settings)
-        if seeds.replicates(settings):
+        replicated = bool(seeds.replicates(settings))
+        sweep_record.write(sweep_dir, [] if replicated else known, settings)
+        if replicated:
             points = seeds.of(settings, points, self.trial, sweep_dir)
         with lease.held(sweep_dir, lease.SWEEP):
             engine = self.engine(settings, points.total or sys.maxsize)
