@@ -126,11 +126,8 @@ def _place(source: _Source, path: Sequence[str]) -> str:
     if source.file is None or not source.file.is_file():
         return f"{source.option}.yaml"
     line = _line(source.file, path)
-    ours, here = option_files.package_conf().parent, Path.cwd()
-    base = (
-        here if source.file.is_relative_to(here) else ours if source.file.is_relative_to(ours) else Path("/")
-    )
-    shown = source.file if base == Path("/") else source.file.relative_to(base)
+    folders = (Path.cwd(), option_files.package_conf().parent)
+    shown = next((source.file.relative_to(f) for f in folders if source.file.is_relative_to(f)), source.file)
     return f"{shown}{'' if line is None else f':{line}'}"
 
 
