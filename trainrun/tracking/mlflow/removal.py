@@ -65,11 +65,10 @@ def delete(client: Any, run_id: str, target: Target) -> None:
 def _check(uri: str, owner: str, target: Target) -> None:
     """Refuse a place that is not named after the run or model, or, of a local store, does not lie beside it."""
     store.check_address(uri, target)
-    parts = urlsplit(uri)
-    database = sqlite.file_of(target.uri)
-    wrong = owner not in Path(parts.path).parts
-    if database is not None and parts.scheme in ("", "file"):
-        wrong |= not Path(url2pathname(parts.path)).resolve().is_relative_to(database.resolve().parent)
+    local, database = _local(uri), sqlite.file_of(target.uri)
+    wrong = owner not in Path(urlsplit(uri).path).parts
+    if database is not None and local is not None:
+        wrong |= not local.resolve().is_relative_to(database.resolve().parent)
     if wrong:
         raise UserError(
             f"its files lie in {uri}, which is not a place of that run alone. Delete it in MLflow, and here without --tracker"
@@ -79,7 +78,12 @@ def _check(uri: str, owner: str, target: Target) -> None:
 def _delete_files(uri: str, target: Target) -> None:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    parts = urlsplit(uri)
-    if parts.scheme in ("", "file") and not Path(url2pathname(parts.path)).exists():
+    if (local := _local(uri)) is not None and not local.exists():
         return
     get_artifact_repository(uri, tracking_uri=target.uri).delete_artifacts()
+
+
+def _local(uri: str) -> Path | None:
+    """Return the folder of an address on this machine; None for any other."""
+    parts = urlsplit(uri)
+    return Path(url2pathname(parts.path)) if parts.scheme in ("", "file") else None
