@@ -17,10 +17,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import paths, redaction
 
 ADDRESSES, NAMES = "TRAINRUN_TRUSTED", "TRAINRUN_READABLE"  # separated by blanks
-RAY, RAY_ADDRESS = (
-    "ray",
-    "RAY_ADDRESS",
-)  # the scheme of a Ray cluster's address, and the variable that names one
+RAY, RAY_ADDRESS = "ray", "RAY_ADDRESS"  # scheme of a Ray cluster's address, and the variable that names one
 # Variables that a config may read, besides those that begin with TRAINRUN_: what a run on another machine differs in.
 READABLE = frozenset(
     {

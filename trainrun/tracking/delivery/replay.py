@@ -22,9 +22,7 @@ AT_ONCE = 1000  # metrics in one delivery
 WAITING = "not sent yet"  # reason in `Cursor.left` of a file that was not tried yet
 MAX_PENDING = 20_000  # records in memory; further ones are read later
 MAX_RESTARTS = 3  # of a run that the server has lost
-END_GRACE_S = (
-    2.0  # that the end waits for files: normally they are at the store when the run is FINISHED there
-)
+END_GRACE_S = 2.0  # that the end waits for files: normally they are stored when the run is FINISHED there
 
 
 class Follower:

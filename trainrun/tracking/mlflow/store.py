@@ -24,11 +24,8 @@ VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_EXPERIMENT = "trainrun"
 CREDENTIAL_FILE = "~/.mlflow/credentials"
 NAME_LENGTH = 200  # bytes of a folder's name
-CREDENTIALED = (
-    "http:",
-    "https:",
-    "mlflow-artifacts:",
-)  # addresses of files that MLflow sends its own credentials to
+# Addresses of files that MLflow sends its own credentials to.
+CREDENTIALED = ("http:", "https:", "mlflow-artifacts:")
 REQUEST_TIMEOUT_S = 30
 
 
