@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.tracking import summary as summaries
 from trainrun.ui import console
 
@@ -109,5 +110,8 @@ def _short(path: Path) -> str:
 
 
 def _short_uri(uri: str) -> str:
-    prefix = "sqlite:///"
-    return prefix + _short(Path(uri.removeprefix(prefix))) if uri.startswith(prefix) else uri
+    return (
+        SQLITE_PREFIX + _short(Path(uri.removeprefix(SQLITE_PREFIX)))
+        if uri.startswith(SQLITE_PREFIX)
+        else uri
+    )

@@ -11,7 +11,8 @@ from typing import Any
 from trainrun.errors import Problem
 from trainrun.util import grants
 
-PREFIX = "sqlite:///"
+# The address of a SQLite file is this and its path.
+SQLITE_PREFIX = "sqlite:///"
 SQLITE = re.compile(r"sqlite(\+\w*)?:(//?/?)?", re.IGNORECASE)
 RESERVED = "?#%"  # mean something in an address, so that a path with them would lead elsewhere
 IN_MEMORY = (":memory:", "")
@@ -28,7 +29,7 @@ def problems(key: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
         return
     uri = settings["uri"] or os.environ.get(f"{str(settings['name']).upper()}_TRACKING_URI")
     if not isinstance(uri, str):
-        uri = f"{PREFIX}{Path.cwd()}"  # the default lies there
+        uri = f"{SQLITE_PREFIX}{Path.cwd()}"  # the default lies there
     file = SQLITE.match(uri)
     if not file and not uri.endswith(".db"):
         if "://" in uri and grants.origin(uri) is None:
@@ -44,10 +45,10 @@ def problems(key: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
             f"got {uri}, which keeps nothing: the runs are gone when the process ends. Name a file, as in "
             f"{key}.uri=sqlite:///runs.db, or take tracking=none.",
         )
-    elif file and file[0] != PREFIX:
+    elif file and file[0] != SQLITE_PREFIX:
         yield Problem(
             f"{key}.uri",
-            f"got {uri}; the address of a SQLite file is written {key}.uri={PREFIX}runs.db, or {PREFIX}/tmp/runs.db for one elsewhere.",
+            f"got {uri}; the address of a SQLite file is written {key}.uri={SQLITE_PREFIX}runs.db, or {SQLITE_PREFIX}/tmp/runs.db for one elsewhere.",
         )
     elif odd := sorted(set(RESERVED) & set(path if os.path.isabs(path) else f"{Path.cwd()}{path}")):
         yield Problem(

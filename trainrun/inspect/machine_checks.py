@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from trainrun.config import store_address
 from trainrun.errors import UserError
 from trainrun.tracking import trackers
 from trainrun.util import keras_backend, machine, redaction
@@ -118,8 +119,8 @@ def tracker() -> Iterator[Finding]:
 
     uri, _ = trackers.find(trackers.default()).destination({})
     shown = redaction.text(uri)
-    if uri.startswith("sqlite:///"):
-        file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith(store_address.SQLITE_PREFIX):
+        file = Path(uri.removeprefix(store_address.SQLITE_PREFIX))
         if os.access(file if file.exists() else file.parent, os.W_OK):
             yield Finding(
                 OK, "tracker", f"{file.name}, {'exists' if file.exists() else 'created by the first run'}"

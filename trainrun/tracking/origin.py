@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.errors import UserError
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery import state
@@ -15,7 +16,6 @@ from trainrun.util import paths
 from trainrun.util.file_lock import FileLock
 
 EVENT = "copied"  # journal event that turns a copy into a separate run
-SQLITE = "sqlite:///"
 
 
 def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
@@ -157,12 +157,12 @@ def relocated(address: Any, run_dir: Path, start: Mapping[str, Any]) -> Any:
         run_dir: the run's directory, as it is named now.
         start: the start record that names the address.
     """
-    if not isinstance(address, str) or not address.startswith(SQLITE) or at_home(run_dir, start):
+    if not isinstance(address, str) or not address.startswith(SQLITE_PREFIX) or at_home(run_dir, start):
         return address
-    file, cwd = Path(address.removeprefix(SQLITE)), Path(str(start.get("cwd", "")))
+    file, cwd = Path(address.removeprefix(SQLITE_PREFIX)), Path(str(start.get("cwd", "")))
     if not cwd.is_absolute() or not file.is_relative_to(cwd):
         return address
-    return f"{SQLITE}{(workplace(run_dir, start) or Path.cwd()) / file.relative_to(cwd)}"
+    return f"{SQLITE_PREFIX}{(workplace(run_dir, start) or Path.cwd()) / file.relative_to(cwd)}"
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.tracking.delivery import errors
 from trainrun.ui import console
 from trainrun.util import file_lock
 from trainrun.util.file_lock import FileLock
 
-PREFIX = "sqlite:///"
 FILE = "file://"
 ARTIFACTS = "mlartifacts"  # the folder of the files, beside the database
 LOCK_TIMEOUT_S = 60.0  # wait for another process that creates the file, which takes 3 s
@@ -26,7 +26,7 @@ SETTLED_S = 20.0  # an incomplete file modified more recently may be one that ML
 
 def file_of(uri: str) -> Path | None:
     """Return the file of a SQLite store, or None for any other."""
-    path = uri.removeprefix(PREFIX)
+    path = uri.removeprefix(SQLITE_PREFIX)
     return None if path == uri or path == ":memory:" else Path(path)
 
 
@@ -89,7 +89,7 @@ def _make(file: Path) -> None:
         if _exists(file):  # made by another process meanwhile
             return
         _remove(new)  # of a process that was killed
-        SqlAlchemyStore(f"{PREFIX}{new}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+        SqlAlchemyStore(f"{SQLITE_PREFIX}{new}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
         _sync(new)
         _place(new, file)
         _sync(file.parent)

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.errors import UserError
 from trainrun.tracking.delivery import errors
 from trainrun.tracking.delivery.state import Target
@@ -39,12 +40,12 @@ def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
     """
     folder = (folder or Path.cwd()).absolute()
     uri = uri or os.environ.get(VARIABLE) or DEFAULT_DATABASE
-    if uri.startswith("sqlite:///"):
-        uri = uri.removeprefix("sqlite:///")
+    if uri.startswith(SQLITE_PREFIX):
+        uri = uri.removeprefix(SQLITE_PREFIX)
     elif "://" in uri or not uri.endswith(".db"):
         return uri
     # `folder / path` is `path` if that is absolute.
-    return f"sqlite:///{folder / Path(uri).expanduser()}" if uri != ":memory:" else "sqlite:///:memory:"
+    return SQLITE_PREFIX + (uri if uri == ":memory:" else str(folder / Path(uri).expanduser()))
 
 
 def address(uri: str | None) -> str:
