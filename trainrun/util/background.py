@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 NAME = "trainrun-background"
 
 
 def begin(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     """Call a function in a thread of its own; the future has what it returns or raises."""
+    from concurrent.futures import Future  # with logging 4 ms, for which no command without requests waits
+
     future: Future[Any] = Future()
 
     def call() -> None:
