@@ -58,6 +58,11 @@ def nearest(word: str, known: Iterable[str], cutoff: float) -> str | None:
     return lowered[near[0]] if near else None
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message; the name of its type where it has none."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with the user's input.

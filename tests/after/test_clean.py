@@ -164,12 +164,12 @@ class Registry(TensorboardTracker):
 
     title = "Registry"
     deleted: list[str] = []
-    down = False
+    fault: Exception | None = None
 
     @classmethod
     def registered(cls, target):
-        if cls.down:
-            raise ConnectionError("no answer")
+        if cls.fault is not None:
+            raise cls.fault
         return {"id_a"}
 
     def delete(self):
@@ -188,11 +188,11 @@ def test_registered_models_stay_and_trackers_forget_only_on_wish(inside, capsys,
         cursor = state.Cursor(run(f"runs/{name}"), state.Target("tensorboard", "place"))
         cursor.run_id, cursor.experiment_id = f"id_{name}", "1"
         cursor.save()
-    registry.down = True
-    assert main(["rm", "b", "--yes"]) == 2 and "does not answer (no answer)" in " ".join(
-        capsys.readouterr().err.split()
-    )
-    registry.down = False
+    for fault, shown in ((ConnectionError("no answer"), "no answer"), (TimeoutError(), "TimeoutError")):
+        registry.fault = fault
+        assert main(["rm", "b", "--yes"]) == 2
+        assert f"does not answer ({shown})" in " ".join(capsys.readouterr().err.split())
+    registry.fault = None
     assert main(["rm", "a", "--yes"]) == 2 and "a registered model comes from it" in capsys.readouterr().err
     assert main(["rm", "b", "--yes"]) == 0 and registry.deleted == []
     Path("outputs/runs/c").rename(

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import UserError
+from trainrun.errors import UserError, first_line
 from trainrun.sweep.ranking import best as winning
 from trainrun.sweep.view import overview
 from trainrun.tracking import find, journal, origin, status, trackers
@@ -140,7 +140,7 @@ def _ask(target: Target) -> set[str] | str:
         with grants.credentials(target.uri):
             return tracker.registered(target)
     except Exception as error:  # whatever the tracker's library raises
-        return f"{tracker.title} at {target.address} does not answer ({str(error).splitlines()[0][:100]})"
+        return f"{tracker.title} at {target.address} does not answer ({first_line(error)[:100]})"
 
 
 def target_of(run_dir: Path, entry: Mapping[str, Any]) -> Target:

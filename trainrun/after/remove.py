@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trainrun.after.clean import Plan, Removal
 from trainrun.after.protected import target_of
-from trainrun.errors import UserError
+from trainrun.errors import UserError, first_line
 from trainrun.tracking import find, journal, lease, origin, status, trackers
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Cursor
@@ -96,8 +96,9 @@ def _remove_at_tracker(run_dir: Path, entry: dict) -> None:
             cursor.run_id, cursor.experiment_id = entry["run_id"], entry["experiment_id"]
             tracker(cursor).delete()
     except Exception as error:  # whatever the tracker's library raises
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{tracker.title} at {target.address} has not removed it: {line}") from error
+        raise UserError(
+            f"{tracker.title} at {target.address} has not removed it: {first_line(error)}"
+        ) from error
 
 
 def _second_names(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config import moved_keys, plugins, saved
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
 from trainrun.hydra_bridge import compose, preflight
 from trainrun.hydra_bridge.provenance import Provenance, Setting
 from trainrun.tracking import origin, status
@@ -101,7 +101,7 @@ class Recorded:
             plugins.announce(plugins.early(self._overrides))
             self._provenance = Provenance(self._overrides, *_flags(self._command))
         except Exception as error:  # whatever Hydra raises: an option, a group or a file is gone
-            self.fault = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self.fault = first_line(error)
         return self
 
     def __exit__(self, *_: object) -> None:

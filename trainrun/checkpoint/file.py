@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.errors import first_line
 from trainrun.util import decimal_digits, paths
 
 FOLDER = "checkpoints"
@@ -112,8 +113,7 @@ def read(path: Path) -> Stored:
         raise Damaged(f"{path} does not exist") from None
     # A damaged file makes zipfile, zlib, struct or numpy raise all kinds of exceptions.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Damaged(f"{path} is damaged: {reason}") from error
+        raise Damaged(f"{path} is damaged: {first_line(error)}") from error
     return Stored(path, arrays, about)
 
 

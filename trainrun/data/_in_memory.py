@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrow_source
 from trainrun.data._table_settings import Fault
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,9 +158,8 @@ def _table(value: Any) -> pa.Table:
         else:
             table = pa.table(value)
     except (pa.ArrowException, ValueError, TypeError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _refused(
-            f"the table has a column that cannot be read: {first} Give each column values of one type."
+            f"the table has a column that cannot be read: {first_line(error)} Give each column values of one type."
         ) from error
     return table.replace_schema_metadata(None)
 

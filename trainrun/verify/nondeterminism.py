@@ -17,6 +17,7 @@ import tensorflow as tf
 from trainrun.checkpoint import callback_state
 from trainrun.compat import keras_private, tensorflow_private
 from trainrun.config import plugin_sources
+from trainrun.errors import first_line
 from trainrun.model.variables import by_purpose
 from trainrun.run import builders, callback_builders
 from trainrun.step.default import default
@@ -54,7 +55,7 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
         causes += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
     # The user's code may raise anything outside of its run; the other searches still help.
     except Exception as error:
-        causes.append(f"the step could not be examined: {type(error).__name__}: {str(error).splitlines()[0]}")
+        causes.append(f"the step could not be examined: {type(error).__name__}: {first_line(error)}")
     causes += _in_sources(plugin_sources.sources(config["plugins"]))
     return list(dict.fromkeys(causes))
 
