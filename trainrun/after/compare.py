@@ -101,7 +101,7 @@ def compare(run_dirs: Sequence[Path]) -> Comparison:
     runs = [RunResult.read(run_dir) for run_dir in run_dirs]
     starts = [status.read(run_dir).past["start"] for run_dir in run_dirs]
     recorded = [environment.read(run_dir) for run_dir in run_dirs]
-    config, notes = _config(run_dirs)
+    config, notes = _config(runs)
     return Comparison(
         runs=[str(run_dir) for run_dir in run_dirs],
         config=config,
@@ -129,20 +129,21 @@ def compare(run_dirs: Sequence[Path]) -> Comparison:
     )
 
 
-def _config(run_dirs: Sequence[Path]) -> tuple[list[Difference], list[str]]:
+def _config(runs: Sequence[RunResult]) -> tuple[list[Difference], list[str]]:
     """Return the config keys that differ, with the places that set them, and what could not be looked up."""
-    notes, configs, places = [], [], []
-    for run_dir in run_dirs:
-        with Recorded(run_dir) as recorded:
-            flat = flatten(recorded.config)
-            configs.append({k: v for k, v in flat.items() if k.partition(".")[0] not in LEFT_OUT})
-            if recorded.fault is not None:
-                notes.append(f"{run_dir}: its config cannot be composed any more ({recorded.fault})")
-    differences = _differing(configs)
-    for run_dir in run_dirs:
-        with Recorded(run_dir) as recorded:
+    differences = _differing(
+        [
+            {k: v for k, v in flatten(run.config).items() if k.partition(".")[0] not in LEFT_OUT}
+            for run in runs
+        ]
+    )
+    notes, places = [], []
+    for run in runs:
+        with Recorded(run.run_dir) as recorded:
             settings = [recorded.settings(d.name) for d in differences]
             places.append([s[-1].place if s else "" for s in settings])
+            if recorded.fault is not None:
+                notes.append(f"{run.run_dir}: its config cannot be composed any more ({recorded.fault})")
     return [
         Difference(d.name, d.values, [column[i] for column in places]) for i, d in enumerate(differences)
     ], notes
