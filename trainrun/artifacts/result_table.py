@@ -28,7 +28,7 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     for name in names:
         top = best.get(f"val_{name}") or best.get(name) or {}
         cells = [metrics.get(name), metrics.get(f"val_{name}"), metrics.get(f"test_{name}"), top.get("value")]
-        table.append([name, *(_number(c) for c in cells), str(top.get("epoch", ""))])
+        table.append([name, *(number(c) for c in cells), str(top.get("epoch", ""))])
     return table
 
 
@@ -57,7 +57,7 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
                 [
                     ("best epoch  ", "dim"),
                     (f"{top['epoch']}", "bold green"),
-                    (f" of {summary['epochs']}, {name} {_number(top['value'])}{_model(weights, top)}", ""),
+                    (f" of {summary['epochs']}, {name} {number(top['value'])}{_model(weights, top)}", ""),
                 ]
             )
     seconds = summary["seconds"]
@@ -94,7 +94,8 @@ def _base(name: str) -> str:
     return name.removeprefix("val_").removeprefix("test_")
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """Return a metric as it stands in a table; empty for None."""
     if value is None:
         return ""
     value = float(value)

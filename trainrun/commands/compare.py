@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
@@ -84,12 +85,12 @@ def _section(title: str, differences: Sequence[Difference], letters: str) -> Non
 def _metrics(comparison: Comparison, letters: str) -> None:
     rows = []
     for row in comparison.metrics:
-        cells = [_number(row.values[0])]
+        cells = [result_table.number(row.values[0])]
         for value, difference, verdict in zip(
             row.values[1:], row.differences[1:], row.verdicts[1:], strict=True
         ):
             change = "" if difference is None else f"{difference:+.4g}"
-            cells += [_number(value), f"{change} {verdict}".strip()]
+            cells += [result_table.number(value), f"{change} {verdict}".strip()]
         rows.append([row.name, *cells])
     if rows:
         console.say()
@@ -121,12 +122,6 @@ def _bar(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return "?"
     return BARS[round((value - low) / (high - low) * (len(BARS) - 1))] if high > low else BARS[0]
-
-
-def _number(value: float | None) -> str:
-    return (
-        "" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3e}"
-    )
 
 
 def _text(value: Any) -> str:

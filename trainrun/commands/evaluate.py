@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
 from trainrun.util import paths
@@ -84,6 +85,4 @@ def _cell(metrics: Mapping[str, Score], name: str) -> str:
 
 
 def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return "undefined"
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3e}"
+    return result_table.number(value) if math.isfinite(value) else "undefined"
