@@ -162,9 +162,7 @@ def _foreign(folder: Path, outputs: Path) -> str | None:
 
 
 def _removal(folder: Path) -> Removal:
-    kind = "run"
-    if not find.is_run(folder) and os.path.isfile(folder / find.SWEEP):
-        kind = "sweep"
+    kind = "sweep" if os.path.isfile(folder / find.SWEEP) else "run"
     word = status.read(folder).status if (folder / status.JOURNAL).is_file() else "KILLED"
     return Removal(folder, kind, word, kept_files.size(folder))
 

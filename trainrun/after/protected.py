@@ -36,7 +36,7 @@ def protected(folders: Iterable[Path], unfinished: bool) -> dict[Path, str]:
     asked: dict[Path, list[Path]] = {}
     sweeps: dict[Path, _Sweep] = {}
     for folder in folders:
-        whole = not find.is_run(folder) and os.path.isfile(folder / find.SWEEP)
+        whole = os.path.isfile(folder / find.SWEEP)
         sweep_dir = folder if whole else folder.parent
         reason = None
         if os.path.isfile(sweep_dir / find.SWEEP):
