@@ -71,9 +71,10 @@ def _section(title: str, differences: Sequence[Difference], letters: str) -> Non
     from trainrun.util import redaction
 
     console.say()
-    shown = [redaction.tree({d.name.rpartition(".")[2]: v}) for d in differences for v in d.values]
-    texts = iter([_text(next(iter(tree.values()))) for tree in shown])
-    rows = [[d.name, *(next(texts) for _ in d.values)] for d in differences]
+    rows = [
+        [d.name, *(_text(redaction.under(d.name.rpartition(".")[2], v)) for v in d.values)]
+        for d in differences
+    ]
     console.table("", [title, *letters], rows)
     for difference in differences:
         if places := [

@@ -54,5 +54,5 @@ def main(argv: Sequence[str]) -> int:
 def _text(key: str, value: object) -> str:
     from trainrun.util import redaction
 
-    shown = redaction.tree({key.rpartition(".")[2]: value})[key.rpartition(".")[2]]
+    shown = redaction.under(key.rpartition(".")[2], value)
     return "null" if shown is None else str(shown).lower() if isinstance(shown, bool) else str(shown)

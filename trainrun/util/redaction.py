@@ -164,13 +164,19 @@ def tree(value: Any) -> Any:
     A number, a list and a dict are hidden like a text; null, true, false and what is empty are no secrets.
     """
     if isinstance(value, Mapping):
-        return {k: _under(str(k), v) for k, v in value.items()}
+        return {k: under(str(k), v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [word(v) if isinstance(v, str) else tree(v) for v in value]
     return text(value) if isinstance(value, str) else value
 
 
-def _under(key: str, value: Any) -> Any:
+def under(key: str, value: Any) -> Any:
+    """Return a value as `tree` returns it where it stands under a key.
+
+    Args:
+        key: its last name, without those of the nodes around it.
+        value: of any kind.
+    """
     empty = value is None or isinstance(value, bool) or (not isinstance(value, int | float) and not value)
     if empty or not is_secret(key):
         return tree(value)
