@@ -16,7 +16,7 @@ from keras import layers, ops
 
 from trainrun.data._notations import DAY, HOUR, TRUTH
 from trainrun.data.preprocessor import Column, Preprocessor
-from trainrun.model import array_front
+from trainrun.model import array_front, functional
 from trainrun.model.keras_file import RAW_ROWS
 
 # Texts of a column without any category: a lookup needs one.
@@ -63,8 +63,7 @@ def on_arrays(model: keras.Model) -> keras.Model:
     last = model.layers[-1]
     if inside is model or last.name != PROBABILITIES:
         return inside
-    inputs = inside.inputs if len(inside.inputs) > 1 else inside.inputs[0]
-    return keras.Model(inputs, last(inside.outputs[0]), name=inside.name)
+    return functional.ending_in(inside, last(inside.outputs[0]))
 
 
 def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -18,6 +18,12 @@ def outputs(model: keras.Model) -> list[Any]:
     return list(getattr(model, "outputs", None) or ())
 
 
+def ending_in(model: keras.Model, output: Any) -> keras.Model:
+    """Return a model of the same inputs, weights and name whose output is another tensor, made of those of the model."""
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    return keras.Model(inputs, output, name=model.name)
+
+
 def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
     """Return a functional model with the same weights and one output, without loss and metrics.
 
@@ -37,6 +43,4 @@ def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
             raise UserError(Problem("model", f"{place(type(model).call)}: call returned None. Add a return."))
         if not outputs(model):  # a Sequential has them once it is called
             return keras.Model(opened, keras.tree.flatten(called)[0], name=model.name)
-    return keras.Model(
-        model.inputs if len(model.inputs) > 1 else model.inputs[0], outputs(model)[0], name=model.name
-    )
+    return ending_in(model, outputs(model)[0])

@@ -16,6 +16,7 @@ from keras import ops
 from trainrun.compat import keras_metric_private
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
+from trainrun.model import functional
 from trainrun.util.declarations import MetricDeclaration
 
 # Name of the last layer of a saved model, which converts its output to the target's unit.
@@ -90,9 +91,7 @@ class Unit:
         if self.log:
             shift = keras.layers.Rescaling(1.0, -self.log, dtype="float64", name=f"{UNIT_LAYER}_shift")
             output = shift(output)
-        return keras.Model(
-            model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name
-        )
+        return functional.ending_in(model, output)
 
     def deviations(self, model: keras.Model) -> keras.Model:
         """Return a model over the same weights whose output is in deviations, from one whose output is in the unit.
@@ -142,7 +141,7 @@ def multiplied(model: keras.Model, data: Dataset) -> keras.Model:
     output = keras.layers.Rescaling(scale, np.zeros_like(scale), dtype="float32", name=UNIT_LAYER)(
         model.outputs[0]
     )
-    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name)
+    return functional.ending_in(model, output)
 
 
 def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
@@ -156,7 +155,7 @@ def _rescaled(model: keras.Model, output: Any, scale: np.ndarray, offset: np.nda
     if not np.allclose(scale, 1, rtol=1e-12, atol=0) or not np.allclose(offset, 0, rtol=0, atol=1e-12):
         # As arrays: TensorFlow converts plain numbers to float32, whatever the layer's dtype.
         output = keras.layers.Rescaling(scale, offset, dtype="float64", name=UNIT_LAYER)(output)
-    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], output, name=model.name)
+    return functional.ending_in(model, output)
 
 
 @keras.saving.register_keras_serializable("trainrun")
