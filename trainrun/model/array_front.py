@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,22 +34,22 @@ def encoded(tensor: Any, step: Mapping[str, Any], prefix: str) -> tuple[Any, Any
             pixels = ops.clip(ops.round(pixels), 0.0, 255.0)
         return raw, layers.Rescaling(step["scale"], dtype="float32", name=f"{prefix}.pixels_{name}")(pixels)
     if "standardize" in step:
-        raw = keras.Input(shape, dtype="float64", name=name)
-        return raw, standardized(raw, step["standardize"], f"{prefix}.{name}")
+        raw, fitted = keras.Input(shape, dtype="float64", name=name), step["standardize"]
+        return raw, standardized(raw, fitted["mean"], fitted["std"], f"{prefix}.{name}")
     raw = keras.Input(shape, dtype=tensor.dtype, name=name)
     return raw, raw
 
 
-def standardized(numbers: Any, fitted: Mapping[str, Any], prefix: str) -> Any:
+def standardized(numbers: Any, mean: Sequence[float], std: Sequence[float], prefix: str) -> Any:
     """Return numbers with means subtracted and divided by deviations in float64, as float32.
 
     Args:
         numbers: `[batch, features]`, float64.
-        fitted: `mean` and `std` of each feature.
+        mean, std: of each feature.
         prefix: of the layers' names.
     """
-    mean, std = np.array(fitted["mean"]), np.array(fitted["std"])
+    mean = np.array(mean)
     # Two layers: one that multiplies first would lose the digits of a large mean.
-    centre = layers.Rescaling(np.ones_like(mean), -mean, dtype="float64", name=f"{prefix}.centre")
-    scale = layers.Rescaling(1 / std, dtype="float64", name=f"{prefix}.scale")
+    centre = layers.Rescaling(np.ones_like(mean), -mean, dtype="float64", name=f"{prefix}_centre")
+    scale = layers.Rescaling(1 / np.array(std), dtype="float64", name=f"{prefix}_scale")
     return ops.cast(scale(centre(numbers)), "float32")

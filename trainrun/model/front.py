@@ -210,14 +210,9 @@ def _date_parts(seconds: Any) -> dict[str, Any]:
 
 def _standardized(numbers: Any, fitted: Preprocessor, name: str) -> Any:
     """Return the numbers of an input with means subtracted and divided by deviations in float64, as float32."""
-    if name in fitted.moments:
-        mean, std = (np.array(values) for values in fitted.moments[name])
-        # Two layers: one that multiplies first would lose the digits of a large mean.
-        centre = layers.Rescaling(
-            np.ones_like(mean), -mean, dtype="float64", name=f"{RAW_ROWS}.{name}_centre"
-        )
-        numbers = layers.Rescaling(1 / std, dtype="float64", name=f"{RAW_ROWS}.{name}_scale")(centre(numbers))
-    return ops.cast(numbers, "float32")
+    if name not in fitted.moments:
+        return ops.cast(numbers, "float32")
+    return array_front.standardized(numbers, *fitted.moments[name], prefix=f"{RAW_ROWS}.{name}")
 
 
 def _side_by_side(tensors: Sequence[Any]) -> Any:
