@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from trainrun.errors import UserError
 from trainrun.tracking.delivery.state import Target
@@ -85,5 +84,7 @@ def _delete_files(uri: str, target: Target) -> None:
 
 def _local(uri: str) -> Path | None:
     """Return the folder of an address on this machine; None for any other."""
+    from urllib.request import url2pathname  # with ssl 15 ms, for which no other command with a tracker waits
+
     parts = urlsplit(uri)
     return Path(url2pathname(parts.path)) if parts.scheme in ("", "file") else None
