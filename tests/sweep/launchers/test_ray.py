@@ -189,6 +189,12 @@ def test_address_without_a_listener_is_refused():
     assert "expected host:port" in fault("somewhere")
 
 
+@pytest.mark.parametrize("port", ["²", "65536", "1" * 30])
+def test_address_in_the_environment_with_no_port_number_is_refused(port, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", f"localhost:{port}")
+    assert "expected host:port" in ray_address.fault(None)
+
+
 def test_listener_that_is_no_ray_head_is_refused_after_the_time_limit(monkeypatch):
     monkeypatch.setattr(ray_address, "LIMIT", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.util import grants, machine, subprocesses
+from trainrun.util import decimal_digits, grants, machine, subprocesses
 
 LIMIT = 25.0  # seconds for a head to answer
+HIGHEST_PORT = 65_535
 # Ray writes the address of this machine's cluster here.
 CURRENT = Path("ray") / "ray_current_cluster"
 _PROBE = """
@@ -57,8 +58,9 @@ def fault(address: str | None) -> str | None:
             "auto: this machine is part of no Ray cluster, and RAY_ADDRESS names none. Start one by `ray start --head`, "
             "name one (host:6379, ray://host:10001), or take hydra.launcher.address=local."
         )
-    host, _, port = where.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
+    host, _, digits = where.removeprefix("ray://").rpartition(":")
+    port = decimal_digits.number(digits)
+    if not host or port is None or port > HIGHEST_PORT:
         return f"expected host:port, ray://host:port, auto or local, got {where!r}."
     if named and not grants.trusted(grants.of_ray(where)):
         return (
@@ -66,7 +68,7 @@ def fault(address: str | None) -> str | None:
             f"RAY_ADDRESS names it. To confirm it for good: trainrun --trust {grants.origin(grants.of_ray(where))}"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), port), timeout=10).close()
     except OSError as error:
         return (
             f"no server answers at {where} ({getattr(error, 'strerror', None) or error}). Is the head running (`ray status` on "
