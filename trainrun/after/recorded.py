@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -46,9 +45,7 @@ def read(run_dir: Path) -> Recorded:
     """
     now = status.settle(run_dir)
     start: Mapping[str, Any] = journal.first(run_dir / status.JOURNAL)
-    content: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
-        content = summary.read(run_dir)
+    content = summary.read_or_empty(run_dir)
     if content.get("status") == now.status:
         metrics, epochs = content["metrics"], content.get("epochs") or 0
     else:

@@ -58,9 +58,7 @@ class RunResult:
     def read(cls, run_dir: Path) -> RunResult:
         """Return a recorded run; one that has not ended has the metrics of its last epoch."""
         now = status.read(run_dir)
-        content: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
-            content = summary.read(run_dir)
+        content = summary.read_or_empty(run_dir)
         whole = now.end is not None and content.get("status") == now.status
         metrics = content["metrics"] if whole else now.metrics
         return cls(run_dir, now.status, metrics, now.past["history"], content if whole else {})

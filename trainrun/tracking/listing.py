@@ -131,7 +131,7 @@ def _folded(sweep_dir: Path, sweep: sweep_summary.Folded) -> Listed:
 def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     """Return a run as one row; `head` is its journal's first record."""
     now = status.read(run_dir)
-    content = _summary(run_dir) if now.end is not None else {}
+    content = summary.read_or_empty(run_dir) if now.end is not None else {}
     if content.get("status") == now.status:
         epochs, best = content.get("epochs") or 0, content.get("best") or {}
     else:
@@ -155,10 +155,3 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         unsent=state.unsent_of(run_dir, targets, now.records) if (targets or sent) and not deleted else None,
         tracker_run_id=state.run_id(run_dir),
     )
-
-
-def _summary(run_dir: Path) -> dict[str, Any]:
-    try:
-        return summary.read(run_dir)
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}

@@ -119,6 +119,14 @@ def read(run_dir: str | Path) -> dict[str, Any]:
     return summary
 
 
+def read_or_empty(run_dir: str | Path) -> dict[str, Any]:
+    """Return what `write` wrote; empty where the file is missing, or cannot be read."""
+    try:
+        return read(run_dir)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return {}
+
+
 def monitored(summary: Mapping[str, Any]) -> str | None:
     """Return the metric whose best epoch is called the run's: the validation loss, else the training loss."""
     best = summary.get("best") or {}
