@@ -66,7 +66,7 @@ def read(run_dir: Path) -> Recorded:
         **names,
         **flatten(figures),
         **metrics,
-        "run": run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}",
+        "run": find.name_of(run_dir),
         "status": now.status,
         "epochs": epochs,
     }

@@ -140,6 +140,11 @@ def sweep_of(run_dir: str | Path) -> Path | None:
     return folder if (folder / SWEEP).is_file() and (folder / JOURNAL).is_file() else None
 
 
+def name_of(run_dir: Path) -> str:
+    """Return the name that `run` finds a run by: its id, or ``SWEEP/TRIAL``."""
+    return run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}"
+
+
 def is_run(folder: Path) -> bool:
     """Return whether a directory is a run's; a sweep's has a journal, too, but is not a run's."""
     return os.path.isfile(folder / JOURNAL) and not os.path.isfile(folder / SWEEP)

@@ -143,7 +143,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
     sent = state.latest(run_dir)
     deleted = bool(sent) and all(e.get("deleted") for e in sent)
     return Listed(
-        run=run_dir.name if run_dir.parent.name == "runs" else f"{run_dir.parent.name}/{run_dir.name}",
+        run=find.name_of(run_dir),
         run_dir=os.fspath(run_dir),
         status=now.status,
         reason=now.reason,

@@ -139,7 +139,7 @@ def _running(
 
 def _row(follow: FollowedRun) -> Text:
     trial = follow.trial
-    name = trial.run_dir.name if trial.run_dir.parent.name == "runs" else "/".join(trial.run_dir.parts[-2:])
+    name = find.name_of(trial.run_dir)
     total = ((trial.config or {}).get("trainer") or {}).get("epochs")
     parts = [(f"{name}  ", "bold"), (f"{trial.epochs}/{total}" if total else str(trial.epochs), "")]
     for key in [k for k in ("loss", "val_loss") if k in trial.metrics]:
