@@ -7,16 +7,15 @@ import json
 import zipfile
 from datetime import UTC, datetime
 
+import keras
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras")
-
-from trainrun.data.csv import csv as load  # noqa: E402
-from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec  # noqa: E402
-from trainrun.data.preprocessor import FILE, Preprocessor  # noqa: E402
-from trainrun.model import front, functional, mlp, saving  # noqa: E402
-from trainrun.model.file import file as from_file  # noqa: E402
+from trainrun.data.csv import csv as load
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.data.preprocessor import FILE, Preprocessor
+from trainrun.model import front, functional, mlp, saving
+from trainrun.model.file import file as from_file
 
 ROWS = 120
 

@@ -6,11 +6,10 @@ import csv
 import json
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("keras")
 
 import trainrun
 from trainrun.checkpoint import file as checkpoint_file
@@ -75,7 +74,7 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
         "city": frame["city"].fillna("").to_numpy(str),
         "member": frame["member"].map({True: "True", False: "False"}).to_numpy(str),
     }
-    plain = saved.raw({k: trainrun_tensor(v) for k, v in raw.items()})
+    plain = saved.raw({k: keras.ops.convert_to_tensor(v) for k, v in raw.items()})
     np.testing.assert_allclose(plain, predictions.output, atol=1e-6)
     # Each row of the parts as it was in training.
     data = trainrun.build("data", "csv", path=str(folder / "people.csv"), target="buys", exclude=["id"],
@@ -84,12 +83,6 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
         [np.ravel(result.model.predict(s.x, verbose=0)) for s in (data.train, data.validation, data.test)]
     )
     np.testing.assert_allclose(np.sort(measured), np.sort(predictions.output.ravel()), atol=1e-6)
-
-
-def trainrun_tensor(values):
-    import keras
-
-    return keras.ops.convert_to_tensor(values)
 
 
 def test_unknown_categories_are_counted_and_gaps_of_a_frame_are_filled(trained):

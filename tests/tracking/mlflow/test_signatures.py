@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import sys
 
+import mlflow
 import numpy as np
 import pandas as pd
-import pytest
 
-pytest.importorskip("keras")
-mlflow = pytest.importorskip("mlflow")
-
-from trainrun.data.csv import csv as load  # noqa: E402
-from trainrun.data.preprocessor import Preprocessor  # noqa: E402
-from trainrun.model import front, functional, mlp, saving  # noqa: E402
-from trainrun.run.saved_model import SavedModel  # noqa: E402
-from trainrun.tracking.mlflow.model_files import write_model  # noqa: E402
+from trainrun.data.csv import csv as load
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.model import front, functional, mlp, saving
+from trainrun.run.saved_model import SavedModel
+from trainrun.tracking.mlflow.model_files import write_model
 
 
 def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("tensorboard")
-
 from trainrun.cli import main
 from trainrun.tracking import journal, listing
 from trainrun.tracking.delivery import client, errors, state
