@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chaos import faults, victim
-from chaos.faults import FAULTS, Scene
+from chaos.faults import FAULTS
+from chaos.scene import Fell, Scene
 from chaos.subjects import RUN, SWEEP, Subject
 from chaos.verifier import Reference
 from trainrun.util import subprocesses
@@ -127,7 +128,7 @@ class Campaign:
                 if chance.random() < HAS_DATABASE:
                     shutil.copy(self.folder / "mlflow.db", scene.project)
                 point.fault(scene)
-            except faults.Fell as error:
+            except Fell as error:
                 fell = str(error)
             except Exception:
                 fell = traceback.format_exc()
