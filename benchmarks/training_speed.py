@@ -19,16 +19,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import itertools
 import json
-import logging
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,10 +33,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import lightning_peer
 import numpy as np
 import options
 import results_file
 import tensorflow as tf
+from stopwatch import Stopwatch
 
 from trainrun.hydra_bridge import preflight
 from trainrun.run import builders
@@ -56,22 +55,6 @@ MODELS = {
 }
 GOALS = {("mlp", 32, "custom"): 8.0, ("mlp", 32, "fit"): 3.0}
 NEVER_SLOWER = 0.98
-
-
-class Stopwatch(keras.callbacks.Callback):
-    """The seconds of each epoch."""
-
-    coarse = True
-
-    def __init__(self):
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
 
 
 def prepare(model: list[str], batch: int, epochs: int, way: str) -> tuple[Job, Any]:
@@ -146,76 +129,6 @@ def by_jax(way: str, model: list[str], batch: int, epochs: int) -> tuple[list[fl
     return result["seconds"], result["loss"]
 
 
-def has_lightning() -> str | None:
-    """Return the name of Lightning's package, or None where it or torch is missing."""
-    names = [n for n in ("lightning", "pytorch_lightning") if importlib.util.find_spec(n) is not None]
-    return names[0] if names and importlib.util.find_spec("torch") is not None else None
-
-
-def by_lightning(package: str, batch: int, epochs: int) -> tuple[list[float], float]:
-    """Train the digits MLP by PyTorch Lightning; return each epoch's seconds and the last loss."""
-    import torch
-
-    # Torch's threads spin while they wait, and slow TensorFlow's and each other down in one process. So small a model gains
-    # nothing from a second thread.
-    torch.set_num_threads(1)
-    pl = importlib.import_module("lightning.pytorch" if package == "lightning" else package)
-    for name in ("lightning.pytorch", "pytorch_lightning", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=".*lightning.*")
-    data = prepare(MODELS["mlp"], batch, epochs, "fit")[0].dataset.train
-    pl.seed_everything(42, verbose=False)
-
-    class Module(pl.LightningModule):
-        def __init__(self):
-            super().__init__()
-            widths = [64, 64, 32, 10]
-            layers: list[Any] = [torch.nn.Flatten()]
-            for i, (before, after) in enumerate(itertools.pairwise(widths)):
-                layers.append(torch.nn.Linear(before, after))
-                torch.nn.init.xavier_uniform_(layers[-1].weight)
-                torch.nn.init.zeros_(layers[-1].bias)
-                layers += [torch.nn.ReLU()] if i < len(widths) - 2 else []
-            self.layers = torch.nn.Sequential(*layers)
-
-        def training_step(self, batch: Any, _: int) -> Any:
-            x, y = batch
-            scores = self.layers(x)
-            loss = torch.nn.functional.cross_entropy(scores, y)
-            right = (scores.argmax(1) == y).float().mean()
-            self.log_dict({"loss": loss, "accuracy": right}, on_step=False, on_epoch=True, batch_size=len(y))
-            return loss
-
-        def configure_optimizers(self) -> Any:
-            return torch.optim.Adam(self.parameters(), lr=1e-3, eps=1e-7)
-
-    class Watch(pl.Callback):
-        seconds: list[float] = []
-
-        def on_train_epoch_start(self, *_: Any) -> None:
-            self._start = time.perf_counter()
-
-        def on_train_epoch_end(self, *_: Any) -> None:
-            self.seconds.append(time.perf_counter() - self._start)
-
-    examples = torch.utils.data.TensorDataset(
-        torch.tensor(data.x, dtype=torch.float32), torch.tensor(data.y.reshape(-1), dtype=torch.int64)
-    )
-    loader = torch.utils.data.DataLoader(examples, batch_size=batch, shuffle=True)
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[Watch()],
-    )
-    trainer.fit(Module(), loader)
-    return Watch.seconds, float(trainer.callback_metrics["loss"])
-
-
 def main() -> int:
     """Print a line for each model and batch size; return 1 if the losses do not agree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -242,14 +155,17 @@ def main() -> int:
     jax = ["jax fit", "jax scan"] if importlib.util.find_spec("jax") is not None else []
     for name in names:
         for batch in sizes:
-            package = has_lightning() if name == "mlp" else None
+            package = lightning_peer.installed() if name == "mlp" else None
             ways = ["plain", "fit", "custom", "xla", *jax, *(["lightning"] if package else [])]
             epochs: dict[str, list[float]] = {way: [] for way in ways}
             first, loss = {}, {}
             for _ in range(arguments.repeats):
                 for way, took in epochs.items():
                     if way == "lightning":
-                        seconds, loss[way] = by_lightning(package, batch, arguments.epochs)
+                        job, _ = prepare(MODELS[name], batch, arguments.epochs, "fit")
+                        seconds, loss[way] = lightning_peer.train(
+                            package, job.dataset.train, batch, arguments.epochs
+                        )
                     elif way in jax:
                         seconds, loss[way] = by_jax(way.split()[1], MODELS[name], batch, arguments.epochs)
                     else:
@@ -312,7 +228,7 @@ def main() -> int:
     results_file.write(
         arguments.json, f"python benchmarks/training_speed.py --epochs {arguments.epochs}", tables, goals
     )
-    if has_lightning() is None:
+    if lightning_peer.installed() is None:
         print("PyTorch Lightning: not compared; `lightning` or `torch` is not installed")
     for line in failed:
         print("not the same:", line)

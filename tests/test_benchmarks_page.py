@@ -45,7 +45,9 @@ def test_every_result_file_and_every_script_has_a_section(page):
         "page",
         "results_file",
         "options",
+        "stopwatch",
         "jax_peers",
+        "lightning_peer",
     } <= sections
 
 
