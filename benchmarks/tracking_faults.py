@@ -14,19 +14,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import queue
 import signal
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +31,9 @@ from typing import Any
 
 import options
 import results_file
-from chaos import tracked_training
+from attacks import command
+from chaos import tracked_training, victim
+from chaos.tracking_stage import Stage, count, proxy, servers
 
 from trainrun.util import subprocesses
 
@@ -47,55 +46,6 @@ GOAL_SLOWDOWN = 0.02
 SETTINGS = ["data=digits", "model=cnn", "trainer=custom", "artifacts.plots=false", "artifacts.report=false"]
 LARGE = "model.filters=[128,256]"  # epochs of half a second; without it, of a fifteenth
 WARM, SHORT = 12, 60  # epochs of the first pair, and of each in the short form
-spec = importlib.util.spec_from_file_location(
-    "servers", Path(__file__).parent.parent / "tests" / "servers.py"
-)
-servers = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(servers)
-
-
-class Stage:
-    """A server, a proxy before it, and what a fault may need."""
-
-    def __init__(self, folder: Path, database: Any = None, aside: bool = True):
-        self.folder, self.database = folder, database
-        folder.mkdir(exist_ok=True)
-        self.server = servers.MlflowServer(folder, database.uri if database else None, aside=aside).start()
-        self.proxy = servers.FaultyProxy(self.server.uri)
-        self._restarting = threading.Lock()
-
-    def close(self) -> None:
-        """End both."""
-        self.proxy.close()
-        self.server.kill()
-
-    def restart(self, pause: float = 1.0) -> None:
-        """Kill the server, and its database, and start them again; of two runs that want it, one after the other."""
-        with self._restarting:
-            self.server.kill()
-            if self.database:
-                self.database.stop()
-            time.sleep(pause)
-            if self.database:
-                self.database.start()
-            self.server.start()
-
-    def forget(self) -> None:
-        """Have the server lose the runs that it has."""
-        with sqlite3.connect(self.folder / "server.db", timeout=30) as database:
-            for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
-                database.execute(f"DELETE FROM {table}")
-
-
-def proxy(fault: str | int | None, share: float = 1.0, delay: float = 5.0) -> Callable[[Stage], None]:
-    """Return what sets the proxy's fault."""
-
-    def act(stage: Stage) -> None:
-        stage.proxy.fault, stage.proxy.share, stage.proxy.delay = fault, share, delay
-
-    return act
-
-
 CONTROL = "control: no tracking either"
 # Name -> what happens before the training begins, and what happens a while after each run has begun.
 FAULTS: dict[str, tuple[Callable[[Stage], None] | None, Callable[[Stage], None] | None]] = {
@@ -202,10 +152,11 @@ def _disturb(
     delivery: set[int],
 ) -> None:
     time.sleep(4.0 if kills or during else 1.0)
-    delivery |= (children := _children(trainer.pid))
+    found = {pid for pid, line in command.children(trainer.pid) if victim.DELIVERY in line}
+    delivery |= found
     with contextlib.suppress(ProcessLookupError):
         if kills.startswith("delivery"):
-            for pid in children:
+            for pid in found:
                 os.kill(pid, signal.SIGKILL)
         elif kills.startswith("training"):
             trainer.signal(signal.SIGKILL)
@@ -213,62 +164,11 @@ def _disturb(
         during(stage)
 
 
-def _children(pid: int) -> set[int]:
-    """Return the delivery processes of a training process."""
-    children = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if b"trainrun.tracking.delivery.service" in (folder / "cmdline").read_bytes():
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                children |= {int(folder.name)} if parent == pid else set()
-    return children
-
-
 def _wait_for(processes: set[int]) -> None:
     for _ in range(600):
         if not any(Path(f"/proc/{pid}").exists() for pid in processes):
             return
         time.sleep(0.1)
-
-
-def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
-    """Compare MLflow with the journals; return values written, delivered, lost and doubled.
-
-    A parameter, an end and a model count as a value each, a second run of the same directory as all of its own.
-    """
-    from mlflow import MlflowClient
-
-    from trainrun.tracking import journal
-
-    client = MlflowClient(stage.server.uri)
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    written: Counter = Counter()
-    delivered: Counter = Counter()
-    for run_dir in runs:
-        records = journal.read(run_dir / "journal.jsonl").records
-        for record in records:
-            for name, value in (record.get("metrics") or {}).items():
-                written[run_dir.name, name, record["epoch"], value, int(record["time"] * 1000)] += 1
-            for name in record.get("params") or {}:
-                written[run_dir.name, "param", name] += 1
-            if record["kind"] == "end":
-                written[run_dir.name, "end", record["status"]] += 1
-            if record.get("model"):
-                written[run_dir.name, "model"] += 1
-        for run in client.search_runs(experiments, f"tags.run_dir = '{run_dir}'"):
-            for name in run.data.metrics:
-                for m in client.get_metric_history(run.info.run_id, name):
-                    if name != "step":
-                        delivered[run_dir.name, name, m.step, m.value, m.timestamp] += 1
-            for name in run.data.params:
-                delivered[run_dir.name, "param", name] += 1
-            delivered[run_dir.name, "end", run.info.status] += 1
-            models = run.outputs.model_outputs if run.outputs else []
-            if models:
-                delivered[run_dir.name, "model"] += len(models)
-    lost = sum((written - delivered).values())
-    doubled = sum((delivered - written).values())
-    return sum(written.values()), sum(delivered.values()) - doubled, lost, doubled
 
 
 def verdict(good: bool) -> str:
