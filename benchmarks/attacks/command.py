@@ -58,9 +58,16 @@ def children(pid: int) -> list[tuple[int, str]]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+            if parent(int(path.name)) == pid:
                 found.append((int(path.name), (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
     return found
+
+
+def parent(pid: int) -> int:
+    """Return the process that has started a process, or 0 where that has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def records(run_dir: Path) -> list[dict[str, Any]]:

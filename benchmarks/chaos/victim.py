@@ -17,13 +17,14 @@ import threading
 import time
 from pathlib import Path
 
+from attacks.command import parent
+
 from trainrun.util import subprocesses
 
 MARK = "TRAINRUN_CHAOS"  # a variable by whose value the processes of a point are recognized
 NEW_HOST_NAMES = 0x04000000  # CLONE_NEWUTS of unshare(2)
 DELIVERY = "trainrun.tracking.delivery.service"
 FORK_SERVER = "multiprocessing.forkserver"
-POLL_INTERVAL_S = 0.01
 _forking = threading.Lock()  # a fork sets variables of this process for a moment
 
 
@@ -86,10 +87,6 @@ class Process:
         self._forked.join(seconds)
         return self.code
 
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._forked.signal(number)
-
     @property
     def printed(self) -> str:
         """What it has printed."""
@@ -111,14 +108,8 @@ def living(mark: str) -> dict[int, str]:
 def trials(mark: str) -> list[int]:
     """Return the processes of a sweep's trials: children of its fork server."""
     processes = living(mark)
-    servers = [p for p, line in processes.items() if FORK_SERVER in line and _parent(p) not in processes]
-    return [p for p in processes if _parent(p) in servers]
-
-
-def _parent(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
+    servers = [p for p, line in processes.items() if FORK_SERVER in line and parent(p) not in processes]
+    return [p for p in processes if parent(p) in servers]
 
 
 def send(pids: list[int], number: int) -> None:
