@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainrun.after.why import Recorded
+from trainrun.after.why import RecordedProvenance
 from trainrun.artifacts import environment
 from trainrun.registry import direction
 from trainrun.run.result import RunResult
@@ -139,7 +139,7 @@ def _config(runs: Sequence[RunResult]) -> tuple[list[Difference], list[str]]:
     )
     notes, places = [], []
     for run in runs:
-        with Recorded(run.run_dir) as recorded:
+        with RecordedProvenance(run.run_dir) as recorded:
             settings = [recorded.settings(d.name) for d in differences]
             places.append([s[-1].place if s else "" for s in settings])
             if recorded.fault is not None:

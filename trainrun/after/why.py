@@ -68,11 +68,11 @@ def of_run(run_dir: Path, key: str) -> list[Explanation]:
     Raises:
         UserError: there is no such key.
     """
-    with Recorded(run_dir) as recorded:
+    with RecordedProvenance(run_dir) as recorded:
         return [Explanation(k, v, recorded.settings(k)) for k, v in _below(recorded.config, key)]
 
 
-class Recorded:
+class RecordedProvenance:
     """The provenance of a recorded run's config; a context in which relative paths count from where the run began.
 
     Args:
@@ -94,7 +94,7 @@ class Recorded:
         self.fault: str | None = None
         self._inside = contextlib.ExitStack()
 
-    def __enter__(self) -> Recorded:
+    def __enter__(self) -> RecordedProvenance:
         if self._folder is not None:
             self._inside.enter_context(contextlib.chdir(self._folder))
         try:
