@@ -200,7 +200,7 @@ def _verdict(name: str, one: RunResult, other: RunResult) -> str:
         return ""
     if first == second:
         return "equal"
-    base = name.removeprefix("test_").removeprefix("val_")
+    base = direction.bare(name)
     counts = [_examples(run, name) for run in (one, other)]
     if base in SHARES and all(counts):
         # Two shares, measured independently; on the same examples the true error is smaller.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config.store_address import SQLITE_PREFIX
+from trainrun.registry import direction
 from trainrun.tracking import summary as summaries
 from trainrun.ui import console
 
@@ -22,7 +23,7 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     `best` is the best validation value, `epoch` its epoch; without validation, those of the training value.
     """
     metrics, best = summary["metrics"], summary.get("best") or {}
-    names = list(dict.fromkeys(_base(name) for name in metrics))
+    names = list(dict.fromkeys(direction.bare(name) for name in metrics))
     names = sorted((n for n in names if n not in LEFT_OUT), key=lambda n: n != "loss")
     table = []
     for name in names:
@@ -88,10 +89,6 @@ def _model(weights: Mapping[str, Any], top: Mapping[str, Any]) -> str:
 
 def _line(label: str, text: str) -> None:
     console.pieces([(f"{label:<12}", "dim"), (text, "")])
-
-
-def _base(name: str) -> str:
-    return name.removeprefix("val_").removeprefix("test_")
 
 
 def number(value: Any) -> str:

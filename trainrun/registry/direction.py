@@ -26,7 +26,7 @@ WAY_OUT = "sweep.direction=minimize or sweep.direction=maximize"
 WORDS = {"min": "minimize", "max": "maximize"}
 
 
-def _base(name: str) -> str:
+def bare(name: str) -> str:
     """Return a logged name without the prefix of its split: `val_auc` is `auc`."""
     for split in SPLITS:
         name = name.removeprefix(split)
@@ -40,7 +40,7 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
         name: as in the logs or the summary: ``val_auc``, ``loss``, ``seconds.train``.
         metrics: the config's `metric` node, key -> spec; without it a name stands for the option or component of that name.
     """
-    base = _base(name)
+    base = bare(name)
     spec = (metrics or {}).get(base)
     if isinstance(spec, Mapping) and spec.get("name"):
         return declaration_reader.of("metric", spec["name"]).direction
@@ -62,7 +62,7 @@ def unknown(name: str, way_out: str) -> str:
         name: as in the logs.
         way_out: the setting that gives the direction, such as ``sweep.direction=minimize``.
     """
-    base = _base(name)
+    base = bare(name)
     known = {*lookup.names("metric"), *option_files.options("metric"), *FIGURES} - {base}
     near = did_you_mean(base, known, 0.75)
     return f"nothing declares which way {name} is better.{near} Set {way_out}."

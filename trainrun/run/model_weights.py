@@ -30,8 +30,8 @@ def best(config: Mapping[str, Any], job: Job) -> BestWeights:
         v if isinstance(v, str | None) else v[0] for v in (sweep.get("objective"), sweep.get("direction"))
     )
     columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind) or ()
-    column = log_columns.canonical(f"val_{_base(name)}", columns) if name else "val_loss"
-    if _base(column) not in columns:
+    column = log_columns.canonical(f"val_{direction.bare(name)}", columns) if name else "val_loss"
+    if direction.bare(column) not in columns:
         return BestWeights("val_loss", keep=keep)
     maximize = direction.resolved(column, way, config["metric"]) == "maximize"
     return BestWeights(column, maximize, keep)
@@ -79,7 +79,3 @@ def early_stops(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str]:
             delta = abs(getattr(callback, "min_delta", 0))
             least = f" by more than {delta:g}" if delta else ""
             yield f"stopped early after epoch {stopped + 1}: {monitor} has not improved{least} since epoch {best_epoch + 1}"
-
-
-def _base(name: str) -> str:
-    return name.removeprefix("test_").removeprefix("val_")

@@ -106,7 +106,7 @@ def measured(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, f
 
     An epoch measures no ``test_`` metric, and without validation no ``val_`` one.
     """
-    bare = objective.name.removeprefix("test_").removeprefix("val_")
+    bare = directions.bare(objective.name)
     # The loss cannot replace an objective to maximize.
     others = () if objective.maximize else ("val_loss", "loss")
     for name in (objective.name, f"val_{bare}", bare, *others):
