@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.data._columns import LARGEST, TASKS
+from trainrun.data._faults import Fault
 from trainrun.data._mapped import Mapped
-from trainrun.data._table_settings import Fault
 from trainrun.data.lazy_array import Rows, blocks
 from trainrun.errors import did_you_mean
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainrun.data import _table, _table_files
-from trainrun.data._table_settings import Fault
-from trainrun.errors import Problem, UserError
+from trainrun.data._faults import Fault, raise_faults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,8 +92,7 @@ class ArrowSource:
             except (pa.ArrowException, OSError) as error:
                 faults = [("path", _damaged(file, self._kind, error))]
                 break
-        if faults:
-            raise UserError([Problem(f"data.{key}", message) for key, message in faults])
+        raise_faults(faults)
 
     def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
         places, first = {}, 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from trainrun.data._columns import number
-from trainrun.data._table_settings import Fault
+from trainrun.data._faults import Fault
 
 # Bytes read to inspect a file; a longer header is refused.
 LONGEST_LINE = 1_000_000

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 
 from trainrun.data._csv_file import CsvFile, fields_of_any_length, not_in_encoding
+from trainrun.data._faults import Fault
 from trainrun.data._table_problems import NAMED, capped
-from trainrun.data._table_settings import Fault
 
 
 def faults(file: CsvFile) -> list[Fault]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data import _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._csv_file import UTF_8, CsvFile
-from trainrun.data._table_settings import Fault
-from trainrun.errors import Problem, UserError
+from trainrun.data._faults import Fault, raise_faults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +97,7 @@ class CsvSource:
                 wrong.append(None)
             if wrong:
                 faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
-                raise UserError([Problem(f"data.{key}", self._named(file, m)) for key, m in faults])
+                raise_faults([(key, self._named(file, message)) for key, message in faults])
 
     def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
         """Return a table for each readable file, with the columns in `numbers` as float64, and the faults of the rows."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrow_source
-from trainrun.data._table_settings import Fault
+from trainrun.data._faults import Fault
 from trainrun.errors import Problem, UserError, first_line
 
 if TYPE_CHECKING:

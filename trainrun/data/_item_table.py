@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _arrow_source, _class_folders, _table_examples, _table_split, csv
+from trainrun.data._faults import Fault
 from trainrun.data._named_arrays import task_of
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples, TableSource
-from trainrun.data._table_settings import Fault, TableSettings, listed
+from trainrun.data._table_settings import TableSettings, listed
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
-from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 from trainrun.util.paths import expanded
 
@@ -178,16 +178,6 @@ def dataset(
         preprocessing={"target": settings.target, **record},
     )
     return dataclasses.replace(made, inferred={**items.inferred, "notices": []})
-
-
-def raise_faults(faults: Sequence[Fault]) -> None:
-    """Raise the faults, if there are any.
-
-    Raises:
-        UserError: with all of them.
-    """
-    if faults:
-        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
 
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:

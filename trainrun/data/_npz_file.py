@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._array_faults import shape_faults
+from trainrun.data._faults import Fault
 from trainrun.data._mapped import Mapped
-from trainrun.data._table_settings import Fault
 from trainrun.data.lazy_array import Rows
 from trainrun.errors import did_you_mean
 from trainrun.util import paths

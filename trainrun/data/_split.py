@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import shortened
+from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError
@@ -69,8 +70,7 @@ def split(
     """
     import numpy as np
 
-    if problems := share_problems(n, validation, test):
-        raise UserError([Problem(f"data.{key}", message) for key, message in problems])
+    raise_faults(share_problems(n, validation, test))
     _, n_validation, n_test = sizes(n, validation, test)
     order = shuffled(bits(seed, SPLIT, 0, n))
     if labels is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._faults import Fault
+from trainrun.data._table_settings import TableSettings
 from trainrun.errors import did_you_mean
 
 METHODS = ("auto", "random", "group", "time", "column")

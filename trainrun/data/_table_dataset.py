@@ -14,14 +14,14 @@ from trainrun.data import (
     _table_split,
     _table_stored,
 )
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples, TableSource
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues, Values
-from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ def dataset(
         UserError: all that is wrong with the table or the arguments.
     """
     source, settings, faults = _opened(open_source, settings, splitting, stored)
-    _raise(faults)
+    raise_faults(faults)
     examples, faults = _table_examples.examples(source, settings)
-    _raise(faults)
+    raise_faults(faults)
     if stored is not None:
-        _raise(_table_stored.kind_faults(examples.table, stored))
+        raise_faults(_table_stored.kind_faults(examples.table, stored))
         examples, faults = _table_stored.with_labels(examples, stored, settings)
-        _raise([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
+        raise_faults([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
     parts, faults = _table_split.parts(examples, settings, splitting)
-    _raise(faults)
+    raise_faults(faults)
     keep, labels, target = examples.keep, examples.labels, examples.target
     inferred = _inferred(source, settings, examples, parts)
     inferred["split"] = splitting.words(settings, source.own_files)
@@ -169,9 +169,9 @@ def values(
     """
     settings = TableSettings(**_of(TableSettings, arguments))
     source, settings, faults = _opened(open_source, settings, SplitSettings(**_of(SplitSettings, arguments)))
-    _raise(faults)
+    raise_faults(faults)
     examples, faults = _table_examples.examples(source, settings)
-    _raise(faults)
+    raise_faults(faults)
     keep, columns = examples.keep, {name: examples.table.columns[name] for name in settings.inputs}
     return TableValues(
         [
@@ -193,11 +193,6 @@ def values(
 
 def _of(settings: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: arguments[f.name] for f in fields(settings) if f.name in arguments}
-
-
-def _raise(faults: Sequence[Fault]) -> None:
-    if faults:
-        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
 
 
 def _opened(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainrun.data import _columns, _table, _table_problems
 from trainrun.data._columns import RARER
+from trainrun.data._faults import Fault
 from trainrun.data._table import Table
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import TargetSpec
 from trainrun.util import typed_names
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainrun.data._table_settings import Fault, listed
+from trainrun.data._faults import Fault
+from trainrun.data._table_settings import listed
 from trainrun.util import paths
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, number, shortened
+from trainrun.data._faults import Fault
 from trainrun.data._table import Column, Table
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 
 # Faults of one kind that are listed; the others are counted.
 NAMED = 10

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, TRANSFORMS, number
+from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
-
-Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
-
 
 # Columns that a message lists.
 LISTED = 20

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._columns import shortened
+from trainrun.data._faults import Fault
 from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainrun.data._columns import RARER, shortened
+from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
-from trainrun.data._table_settings import Fault, TableSettings, listed
+from trainrun.data._table_settings import TableSettings, listed
 
 if TYPE_CHECKING:
     from trainrun.data._table import Table

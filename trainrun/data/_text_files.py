@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from trainrun.data._csv_file import OTHER_ENCODING, UTF_8
-from trainrun.data._table_settings import Fault
+from trainrun.data._faults import Fault
 
 # Files that the preflight check reads.
 SAMPLE = 100

@@ -7,8 +7,9 @@ from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
 from trainrun.data._csv_source import CsvSource
+from trainrun.data._faults import Fault
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainrun.data import _image_cache, _item_table
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER, ImageForm
 from trainrun.data._item_table import ItemSettings
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.util import paths
@@ -83,7 +84,7 @@ def image_folder(
         ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting)
     )
     form, wrong = _form(size, channels, resize)
-    _item_table.raise_faults([*wrong, *faults])
+    raise_faults([*wrong, *faults])
     files = items.values if items.folder else _absolute(items.values, path)
     rows, shape = _image_cache.decoded(files, form, FOLDER if cache is None else paths.expanded(cache))
     step = {"scale": 1 / 255, "resize": resize if form.size else None}

@@ -9,13 +9,12 @@ from typing import Any
 
 from trainrun.data import _named_arrays, _npz_file
 from trainrun.data._array_faults import choice_faults, value_faults
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.lazy_array import Rows
-from trainrun.errors import Problem, UserError
 from trainrun.util.arguments import Decay
 
 # The preflight check reads arrays up to this number of values, of larger ones only the shape.
@@ -67,9 +66,9 @@ def npz(
     """
     settings = ArraySettings(_keys(x), y, weight, kind, task, standardize, standardize_target)
     known, faults = _opened(path, settings)
-    _raise([*faults, *share_problems(None, validation, test)])
+    raise_faults([*faults, *share_problems(None, validation, test)])
     arrays, faults = _read(path, settings, known)
-    _raise(faults)
+    raise_faults(faults)
     splitting = SplitSettings(validation, test, stratify, seed)
     return _named_arrays.dataset(Path(str(path)).stem, arrays, settings, splitting)
 
@@ -131,8 +130,3 @@ def _read(
         return arrays, value_faults(arrays, settings.x, settings.y, settings.weight)
     except ValueError as error:
         return {}, [("path", _npz_file.damaged(str(path), error))]
-
-
-def _raise(faults: list[Fault]) -> None:
-    if faults:
-        raise UserError([Problem(f"data.{key}", message) for key, message in faults])

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from trainrun.data import _in_memory, _named_arrays, _table_dataset
 from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._in_memory import InMemory, MemorySource
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean
@@ -107,8 +108,7 @@ def python(
     settings = ArraySettings(
         tuple(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
     )
-    if faults := [*_array_faults(value, settings), *share_problems(None, validation, test)]:
-        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
+    raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
     return _named_arrays.dataset("python", value.arrays, settings, splitting)
 
 

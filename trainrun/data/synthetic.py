@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays
+from trainrun.data._faults import raise_faults
 from trainrun.data._order import SYNTHETIC, bits, shuffled
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import did_you_mean
 from trainrun.util import paths
 from trainrun.util.arguments import Decay, NotNegative
 
@@ -69,9 +70,7 @@ def synthetic(
     Reference:
         Friedman, Multivariate adaptive regression splines, 1991.
     """
-    problems = _problems(kind, examples, noise, features, classes, share, size, length, vocabulary)
-    if problems:
-        raise UserError([Problem(f"data.{key}", message) for key, message in problems])
+    raise_faults(_problems(kind, examples, noise, features, classes, share, size, length, vocabulary))
     draw = _Draw(seed)
     noise = NOISE[kind] if noise is None else noise
     make: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {

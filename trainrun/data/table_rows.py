@@ -17,10 +17,11 @@ from trainrun.data import (
     csv,
     scoring,
 )
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._gaps import UNKNOWN
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
-from trainrun.data._table_settings import Fault, TableSettings, listed
+from trainrun.data._table_settings import TableSettings, listed
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -77,7 +78,7 @@ def open_rows(
         if kind is None
         else _arrow_source.open_source(data, kind)
     )
-    _raise(faults)
+    raise_faults(faults)
     return source
 
 
@@ -108,7 +109,7 @@ def blocks(source: TableSource, fitted: Preprocessor, further: Sequence[str] = (
     Raises:
         UserError: as by `read`; the rows before the fault were yielded.
     """
-    _raise([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
+    raise_faults([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
     names = list(dict.fromkeys([*(c.name for c in fitted.columns), *further]))
     first = 0
     for table in source.blocks(names):
@@ -141,7 +142,7 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     import numpy as np
     import pyarrow as pa
 
-    _raise([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
+    raise_faults([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
     names = tuple(c.name for c in fitted.columns)
     # Nothing is fitted here, whatever is missing.
     settings = _table_stored.with_stored(
@@ -150,16 +151,16 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     columns = list(dict.fromkeys([*names, *further]))
     raw, faults = source.read(columns, [*settings.text_columns, *(f for f in further if f not in names)])
     if raw is None:
-        _raise(faults)
+        raise_faults(faults)
     kept = raw.select(list(further)) if further else pa.table({})
     raw = _as_texts(raw, source, fitted)
     table = _table.convert(raw.select(list(names)), settings, source.typed)
     del raw
     invalid = {name: column for name, column in table.columns.items() if len(column.invalid)}
-    _raise(
+    raise_faults(
         [*faults, *_table_problems.value_faults(_table.Table(invalid, table.rows), settings, source.locate)]
     )
-    _raise(_table_stored.kind_faults(table, fitted))
+    raise_faults(_table_stored.kind_faults(table, fitted))
     every = np.arange(table.rows)
     examples = Examples(table, every, every, fitted.target, {}, every)
     return _rows(examples, settings, fitted, kept)
@@ -198,7 +199,7 @@ def labelled(
 
     names = [c.name for c in fitted.columns]
     target = [] if fitted.target_name is None else [fitted.target_name]
-    _raise(
+    raise_faults(
         [
             *_table_stored.header_faults(source.header, fitted),
             *_further_faults(source, [*target, *further]),
@@ -214,18 +215,18 @@ def labelled(
         positive=None,
     )
     settings, faults = _table_stored.with_stored(settings, fitted).with_header(source.header)
-    _raise(faults)
+    raise_faults(faults)
     read_too = [name for name in further if name not in names]
     raw, faults = source.read(
         list(dict.fromkeys([*settings.used, *further])), [*settings.text_columns, *read_too]
     )
-    _raise(faults)
+    raise_faults(faults)
     kept = raw.select(list(further))
     examples, faults = _table_examples.examples(Block(source, _as_texts(raw, source, fitted), 0), settings)
-    _raise(faults)
-    _raise(_table_stored.kind_faults(examples.table, fitted))
+    raise_faults(faults)
+    raise_faults(_table_stored.kind_faults(examples.table, fitted))
     examples, faults = _table_stored.with_labels(examples, fitted, settings)
-    _raise([*faults, *_table_stored.gap_faults(examples.table, fitted, settings.missing)])
+    raise_faults([*faults, *_table_stored.gap_faults(examples.table, fitted, settings.missing)])
     keep = examples.keep
     weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
     rows = _rows(examples, settings, fitted, kept.take(keep))
@@ -283,8 +284,3 @@ def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.
     ]
     texts = pa.array(spelled, pa.string()).take(chunk.indices)
     return pa.chunked_array([texts])
-
-
-def _raise(faults: Sequence[Fault]) -> None:
-    if faults:
-        raise UserError([Problem(f"data.{key}", message) for key, message in faults])

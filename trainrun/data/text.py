@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from trainrun.data import _item_table, _text_files, _vectorized_text, csv
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data._vectorized_text import TextForm
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.ui import console
@@ -86,9 +87,9 @@ def text(
     items, faults = _item_table.read(
         _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
     )
-    _item_table.raise_faults(faults)
+    raise_faults(faults)
     texts, faults = _texts(items, encoding)
-    _item_table.raise_faults(faults)
+    raise_faults(faults)
     form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
     ids, record = _vectorized_text.vectorized(texts, items.parts[0], form)
     vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _item_table, _table_examples, csv
+from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
-from trainrun.data._table_settings import Fault, TableSettings
+from trainrun.data._table_settings import TableSettings
 from trainrun.data._windows import Cut, Windows, cut
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
@@ -94,7 +95,7 @@ def timeseries(
     )
     rows, faults = _read(path, settings, delimiter, encoding)
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
-    _item_table.raise_faults([*faults, *wrong])
+    raise_faults([*faults, *wrong])
     for note in rows.notes:
         console.note(note)
     x = View.of(Windows(rows.values, windows.starts, window))

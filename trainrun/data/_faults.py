@@ -1,0 +1,19 @@
+"""Faults of a dataset's arguments and of its files, by the argument that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainrun.errors import Problem, UserError
+
+Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
+
+
+def raise_faults(faults: Sequence[Fault]) -> None:
+    """Raise the faults, if there are any.
+
+    Raises:
+        UserError: with all of them.
+    """
+    if faults:
+        raise UserError([Problem(f"data.{key}", message) for key, message in faults])
