@@ -115,16 +115,6 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
     return Items(source.name, values, examples, parts, table, inferred, folder), []
 
 
-def settings_of(arguments: Mapping[str, Any]) -> tuple[TableSettings, SplitSettings]:
-    """Return the settings of table and split among a dataset's arguments; the seed is 0."""
-
-    def of(settings: type) -> dict[str, Any]:
-        names = {field.name for field in dataclasses.fields(settings)}
-        return {name: value for name, value in arguments.items() if name in names}
-
-    return TableSettings(**of(TableSettings)), SplitSettings(**of(SplitSettings) | {"seed": 0})
-
-
 def description(
     items: Items | None, splitting: SplitSettings, kind: InputKind, faults: Sequence[Fault]
 ) -> Description:

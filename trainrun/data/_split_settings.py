@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from trainrun.data._faults import Fault
 from trainrun.data._table_settings import TableSettings
@@ -90,3 +91,12 @@ class SplitSettings:
         fold = f", fold {self.fold} of {self.folds}" if self.folds else ""
         own = f", {' and '.join(files)} from files of their own" if files else ""
         return f"{words}{fold}{own}"
+
+
+def settings_of(arguments: Mapping[str, Any]) -> tuple[TableSettings, SplitSettings]:
+    """Return the settings of table and split among a dataset's arguments; others are left out."""
+
+    def of(settings: type) -> dict[str, Any]:
+        return {f.name: arguments[f.name] for f in fields(settings) if f.name in arguments}
+
+    return TableSettings(**of(TableSettings)), SplitSettings(**of(SplitSettings))

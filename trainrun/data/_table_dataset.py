@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
@@ -16,7 +15,7 @@ from trainrun.data import (
 )
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
-from trainrun.data._split_settings import SplitSettings
+from trainrun.data._split_settings import SplitSettings, settings_of
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
@@ -32,25 +31,19 @@ MUCH = 0.1
 
 
 def dataset(
-    open_source: Callable[[], tuple[TableSource | None, list[Fault]]],
-    settings: TableSettings,
-    splitting: SplitSettings,
-    standardize: bool,
-    standardize_target: bool,
-    stored: Preprocessor | None = None,
+    open_source: Callable[[], tuple[TableSource | None, list[Fault]]], arguments: Mapping[str, Any]
 ) -> Dataset:
     """Return a table's rows, split; numbers and categories are two inputs where there are both.
 
     Args:
         open_source: returns the table, or what keeps it from being read.
-        settings: the columns as typed.
-        splitting: the parts.
-        standardize, standardize_target: as in `data.csv.csv`.
-        stored: what was fitted on another table, in place of fitting.
+        arguments: of the dataset, as in `data.csv.csv`; others are left out.
 
     Raises:
         UserError: all that is wrong with the table or the arguments.
     """
+    settings, splitting = settings_of(arguments)
+    stored: Preprocessor | None = arguments["preprocessor"]
     source, settings, faults = _opened(open_source, settings, splitting, stored)
     raise_faults(faults)
     examples, faults = _table_examples.examples(source, settings)
@@ -70,7 +63,7 @@ def dataset(
         "missing": examples.missing(),
         "dropped_rows": examples.table.rows - len(keep),
     }
-    inputs = _table_inputs.inputs(examples, settings, parts, standardize, record, stored)
+    inputs = _table_inputs.inputs(examples, settings, parts, arguments["standardize"], record, stored)
     inferred["imputed"] = {
         name: {"missing": count, "value": record["fill"][name]}
         for name, count in record["missing"].items()
@@ -79,7 +72,7 @@ def dataset(
     inferred["indicators"] = bool(record.get("indicators"))
     ys = [labels[part] for part in parts]
     if target.kind == "real":
-        record |= _target_scaling(ys[0], settings.target_transform, standardize_target)
+        record |= _target_scaling(ys[0], settings.target_transform, arguments["standardize_target"])
     return Dataset(
         source.name,
         "regression" if target.kind == "real" else "classification",
@@ -130,10 +123,9 @@ def description(
 
     Args:
         open_source: as in `dataset`.
-        arguments: of the dataset, as in its YAML; those that are no fields of `TableSettings` and `SplitSettings` are left out.
+        arguments: of the dataset, as in its YAML; others are left out.
     """
-    settings = TableSettings(**_of(TableSettings, arguments))
-    splitting = SplitSettings(**_of(SplitSettings, arguments) | {"seed": 0})
+    settings, splitting = settings_of({**arguments, "seed": 0})
     source, settings, faults = _opened(open_source, settings, splitting)
     if faults:
         return Description(problems=tuple(faults))
@@ -167,8 +159,7 @@ def values(
     Raises:
         UserError: with all faults of the table and the arguments.
     """
-    settings = TableSettings(**_of(TableSettings, arguments))
-    source, settings, faults = _opened(open_source, settings, SplitSettings(**_of(SplitSettings, arguments)))
+    source, settings, faults = _opened(open_source, *settings_of(arguments))
     raise_faults(faults)
     examples, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
@@ -189,10 +180,6 @@ def values(
         examples.target,
         settings.target,
     )
-
-
-def _of(settings: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {f.name: arguments[f.name] for f in fields(settings) if f.name in arguments}
 
 
 def _opened(

@@ -8,8 +8,6 @@ from typing import Any
 from trainrun.data import _csv_file, _table_dataset, _table_files
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
-from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
@@ -105,29 +103,9 @@ def csv(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    settings = TableSettings(
-        target,
-        features,
-        categorical,
-        exclude,
-        weight,
-        missing,
-        task,
-        na_values,
-        positive,
-        formats,
-        group,
-        time,
-        part,
-        target_transform,
-    )
     return _table_dataset.dataset(
         lambda: open_source((path, validation_path, test_path), delimiter, encoding),
-        settings,
-        SplitSettings(validation, test, stratify, seed, split, folds, fold),
-        standardize,
-        standardize_target,
-        preprocessor,
+        locals(),
     )
 
 

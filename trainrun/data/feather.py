@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data import _arrow_source, _table_dataset
-from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
@@ -62,29 +60,9 @@ def feather(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    settings = TableSettings(
-        target,
-        features,
-        categorical,
-        exclude,
-        weight,
-        missing,
-        task,
-        na_values or (),
-        positive,
-        formats,
-        group,
-        time,
-        part,
-        target_transform,
-    )
     return _table_dataset.dataset(
         lambda: _arrow_source.open_source(path, "feather", validation_path, test_path),
-        settings,
-        SplitSettings(validation, test, stratify, seed, split, folds, fold),
-        standardize,
-        standardize_target,
-        preprocessor,
+        locals() | {"na_values": na_values or ()},
     )
 
 

@@ -10,8 +10,7 @@ from trainrun.data import _image_cache, _item_table
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER, ImageForm
 from trainrun.data._item_table import ItemSettings
-from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import TableSettings
+from trainrun.data._split_settings import settings_of
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.util import paths
@@ -69,17 +68,7 @@ def image_folder(
     Raises:
         UserError: with all faults of the images, the table and the arguments.
     """
-    table = TableSettings(
-        target,
-        weight=weight,
-        missing=missing,
-        task=task,
-        positive=positive,
-        group=group,
-        time=time,
-        part=part,
-    )
-    splitting = SplitSettings(validation, test, stratify, seed, split, folds, fold)
+    table, splitting = settings_of(locals())
     items, faults = _item_table.read(
         ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting)
     )
@@ -105,7 +94,7 @@ def describe(
     **arguments: Any,
 ) -> Description:
     """Return what folders, or the table, tell; of some images the sizes. Arguments as in `image_folder`."""
-    table, splitting = _item_table.settings_of(arguments)
+    table, splitting = settings_of(arguments | {"seed": 0})
     settings = ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting)
     form, faults = _form(size, channels, resize)
     items, wrong = _item_table.read(settings)

@@ -12,7 +12,6 @@ from trainrun.data._in_memory import InMemory, MemorySource
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean
@@ -72,34 +71,18 @@ def python(
     Raises:
         UserError: with all faults of the data and the arguments.
     """
+    arguments = locals()
     if function is None:
         raise UserError(Problem("data.function", MISSING))
     if isinstance(function, Dataset):
         return function
     value = _in_memory.understood(function)
-    splitting = SplitSettings(validation, test, stratify, seed, split, folds, fold)
     if value.table is not None:
         roles = {"target": target, "weight": weight}
         roles = {key: value.roles.get(key) if role is None else role for key, role in roles.items()}
-        settings = TableSettings(
-            roles["target"],
-            features,
-            categorical,
-            exclude,
-            roles["weight"],
-            missing,
-            task,
-            na_values or (),
-            positive,
-            formats,
-            group,
-            time,
-            part,
-            target_transform,
-        )
         source = MemorySource("python", value.table)
         return _table_dataset.dataset(
-            lambda: (source, []), settings, splitting, standardize, standardize_target, preprocessor
+            lambda: (source, []), {**arguments, **roles, "na_values": na_values or ()}
         )
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:
@@ -109,7 +92,9 @@ def python(
         tuple(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
     )
     raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
-    return _named_arrays.dataset("python", value.arrays, settings, splitting)
+    return _named_arrays.dataset(
+        "python", value.arrays, settings, SplitSettings(validation, test, stratify, seed)
+    )
 
 
 def describe(*, function: Any = None, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from trainrun.data import _item_table, _text_files, _vectorized_text, csv
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
-from trainrun.data._split_settings import SplitSettings
+from trainrun.data._split_settings import SplitSettings, settings_of
 from trainrun.data._table_settings import TableSettings
 from trainrun.data._vectorized_text import TextForm
 from trainrun.data.dataset import Dataset, Description, InputSpec
@@ -73,17 +73,7 @@ def text(
     Raises:
         UserError: with all faults of the texts, the table and the arguments.
     """
-    table = TableSettings(
-        target,
-        weight=weight,
-        missing=missing,
-        task=task,
-        positive=positive,
-        group=group,
-        time=time,
-        part=part,
-    )
-    splitting = SplitSettings(validation, test, stratify, seed, split, folds, fold)
+    table, splitting = settings_of(locals())
     items, faults = _item_table.read(
         _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
     )
@@ -109,7 +99,7 @@ def describe(
     **arguments: Any,
 ) -> Description:
     """Return what the table or the folders tell; arguments as in `text`."""
-    table, splitting = _item_table.settings_of(arguments)
+    table, splitting = settings_of(arguments | {"seed": 0})
     items, faults = _item_table.read(
         _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
     )

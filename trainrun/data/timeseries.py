@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _item_table, _table_examples, csv
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
+from trainrun.data._split_settings import settings_of
 from trainrun.data._table_settings import TableSettings
 from trainrun.data._windows import Cut, Windows, cut
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
@@ -83,16 +84,7 @@ def timeseries(
     Raises:
         UserError: with all faults of the table and the arguments.
     """
-    settings = TableSettings(
-        target,
-        features,
-        exclude=exclude,
-        missing="error",
-        task="regression",
-        na_values=na_values,
-        group=series,
-        time=time,
-    )
+    settings = _settings(locals(), series)
     rows, faults = _read(path, settings, delimiter, encoding)
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
     raise_faults([*faults, *wrong])
@@ -138,13 +130,18 @@ def describe(
     **arguments: Any,
 ) -> Description:
     """Return what the table tells; arguments as in `timeseries`."""
-    settings, _ = _item_table.settings_of(arguments)
-    settings = dataclasses.replace(settings, group=series, missing="error", task="regression")
+    settings = _settings(arguments, series)
     rows, faults = _read(path, settings, delimiter, encoding)
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
     if faults or wrong:
         return Description(problems=(*faults, *wrong))
     return Description("regression", "real", None, len(windows.parts[0]), ("numeric",), outputs=horizon)
+
+
+def _settings(arguments: Mapping[str, Any], series: Any) -> TableSettings:
+    """Return the settings of the table; a series is what a group is in other tables."""
+    settings, _ = settings_of(arguments)
+    return dataclasses.replace(settings, group=series, missing="error", task="regression")
 
 
 def _read(
