@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data import _table, _table_files
 from trainrun.data._faults import Fault, raise_faults
@@ -120,21 +120,29 @@ def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
     ]
 
 
-def open_source(
-    path: str | None, kind: Format, validation_path: str | None = None, test_path: str | None = None
-) -> tuple[ArrowSource | None, list[Fault]]:
-    """Return the table source of a path as typed, or the faults of the path.
+def table(
+    kind: Format, arguments: Mapping[str, Any]
+) -> tuple[Callable[[], tuple[ArrowSource | None, list[Fault]]], dict[str, Any]]:
+    """Return what opens the table of a dataset, and the dataset's arguments; only null and empty texts are missing by themselves.
 
     Args:
-        path: a file, a folder or a pattern.
         kind: ``parquet`` or ``feather``.
-        validation_path, test_path: the same for the rows of those parts, or None.
+        arguments: of the dataset.
+    """
+    paths = _table_files.paths_of(arguments)
+    return lambda: open_source(paths, kind), {**arguments, "na_values": arguments.get("na_values") or ()}
+
+
+def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource | None, list[Fault]]:
+    """Return the table source of paths as typed, or their faults.
+
+    Args:
+        paths: of training, validation and test rows, each a file, a folder, a pattern or None.
+        kind: ``parquet`` or ``feather``.
     """
     import pyarrow as pa
 
-    files, parts, faults = _table_files.find_parts(
-        (path, validation_path, test_path), [f".{kind}"], f"my_data.{kind}"
-    )
+    files, parts, faults = _table_files.find_parts(paths, [f".{kind}"], f"my_data.{kind}")
     if faults:
         return None, faults
     schemas = []

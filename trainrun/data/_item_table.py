@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _arrow_source, _class_folders, _table_examples, _table_split, csv
+from trainrun.data import _arrays, _class_folders, _open_table, _table_examples, _table_split
 from trainrun.data._faults import Fault
 from trainrun.data._named_arrays import task_of
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_examples import Examples, TableSource
+from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings, listed
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
@@ -34,7 +34,7 @@ class ItemSettings:
         column: the column of items, as typed; None in folders.
         table: the other columns.
         splitting: the parts.
-        open_table: opens the paths where they are a table; None: by their ending.
+        delimiter, encoding: of a CSV file, as in `data.csv.csv`.
     """
 
     argument: str
@@ -43,7 +43,8 @@ class ItemSettings:
     column: Any
     table: TableSettings
     splitting: SplitSettings
-    open_table: Callable[[], tuple[TableSource | None, list[Fault]]] | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         column = _class_folders.FILE
         table = dataclasses.replace(table, target=_class_folders.CLASS, task="classification", na_values=())
     else:
-        source, faults = (settings.open_table or (lambda: by_ending(settings.folders)))()
+        source, faults = _open_table.by_settings(settings.folders, settings.delimiter, settings.encoding)
         column = settings.column
     faults = [*faults, *table.faults(), *share_problems(None, *_shares(settings.splitting))]
     if source is None or faults:
@@ -172,16 +173,3 @@ def dataset(
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:
     return splitting.validation, splitting.test
-
-
-def by_ending(paths: Sequence[str | None]) -> tuple[TableSource | None, list[Fault]]:
-    """Return the table of paths, by the ending of the first one, or its faults.
-
-    Args:
-        paths: of training, validation and test rows.
-    """
-    path, *others = paths
-    for kind in ("parquet", "feather"):
-        if str(path).endswith(f".{kind}"):
-            return _arrow_source.open_source(path, kind, *others)
-    return csv.open_source(paths)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data._faults import Fault
 from trainrun.data._table_settings import listed
@@ -41,6 +41,12 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
 
 # The arguments with the files of training, validation and test rows.
 PATHS = ("path", "validation_path", "test_path")
+
+
+def paths_of(arguments: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Return the paths of training, validation and test rows among a dataset's arguments."""
+    path, validation, test = (arguments.get(name) for name in PATHS)
+    return path, validation, test
 
 
 def find_parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
@@ -103,38 +103,25 @@ def csv(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    return _table_dataset.dataset(
-        lambda: open_source((path, validation_path, test_path), delimiter, encoding),
-        locals(),
-    )
+    arguments = locals()
+    return _table_dataset.dataset(lambda: _opened(arguments), arguments)
 
 
-def describe(
-    *,
-    path: str | None = None,
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    **arguments: Any,
-) -> Description:
+def describe(**arguments: Any) -> Description:
     """Return what the header tells and, of a small file, its rows; arguments as in `csv`."""
-    paths = path, validation_path, test_path
-    return _table_dataset.description(lambda: open_source(paths, delimiter, encoding), arguments)
+    return _table_dataset.description(lambda: _opened(arguments), arguments)
 
 
-def values(
-    *,
-    path: str | None = None,
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    **arguments: Any,
-) -> TableValues:
+def values(**arguments: Any) -> TableValues:
     """Return the columns as they are understood; arguments as in `csv`."""
-    paths = path, validation_path, test_path
-    return _table_dataset.values(lambda: open_source(paths, delimiter, encoding), arguments)
+    return _table_dataset.values(lambda: _opened(arguments), arguments)
+
+
+def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]]:
+    """Return the table of a dataset's arguments, or its faults."""
+    return open_source(
+        _table_files.paths_of(arguments), arguments.get("delimiter"), arguments.get("encoding")
+    )
 
 
 def open_source(

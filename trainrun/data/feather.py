@@ -60,37 +60,14 @@ def feather(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    return _table_dataset.dataset(
-        lambda: _arrow_source.open_source(path, "feather", validation_path, test_path),
-        locals() | {"na_values": na_values or ()},
-    )
+    return _table_dataset.dataset(*_arrow_source.table("feather", locals()))
 
 
-def describe(
-    *,
-    path: str | None = None,
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    na_values: Sequence[Name] | None = None,
-    **arguments: Any,
-) -> Description:
+def describe(**arguments: Any) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `feather`."""
-    return _table_dataset.description(
-        lambda: _arrow_source.open_source(path, "feather", validation_path, test_path),
-        arguments | {"na_values": na_values or ()},
-    )
+    return _table_dataset.description(*_arrow_source.table("feather", arguments))
 
 
-def values(
-    *,
-    path: str | None = None,
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    na_values: Sequence[Name] | None = None,
-    **arguments: Any,
-) -> TableValues:
+def values(**arguments: Any) -> TableValues:
     """Return the columns as they are understood; arguments as in `feather`."""
-    return _table_dataset.values(
-        lambda: _arrow_source.open_source(path, "feather", validation_path, test_path),
-        arguments | {"na_values": na_values or ()},
-    )
+    return _table_dataset.values(*_arrow_source.table("feather", arguments))

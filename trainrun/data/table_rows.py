@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
-    _arrow_source,
     _in_memory,
+    _open_table,
     _table,
     _table_examples,
     _table_inputs,
     _table_problems,
     _table_stored,
-    csv,
     scoring,
 )
 from trainrun.data._faults import Fault, raise_faults
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
-
-# Endings of files whose columns have types.
-TYPED = ("parquet", "feather")
 
 
 @dataclass(frozen=True)
@@ -72,12 +68,7 @@ def open_rows(
                 Problem("data", "expected a table: a DataFrame, or one array of one axis for each column.")
             )
         return MemorySource("data", value.table)
-    kind = next((kind for kind in TYPED if data.endswith(f".{kind}")), None)
-    source, faults = (
-        csv.open_source((data, None, None), delimiter, encoding)
-        if kind is None
-        else _arrow_source.open_source(data, kind)
-    )
+    source, faults = _open_table.by_ending((data, None, None), delimiter, encoding)
     raise_faults(faults)
     return source
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from trainrun.data import _item_table, _text_files, _vectorized_text, csv
+from trainrun.data import _item_table, _text_files, _vectorized_text
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
-from trainrun.data._split_settings import SplitSettings, settings_of
-from trainrun.data._table_settings import TableSettings
+from trainrun.data._split_settings import settings_of
 from trainrun.data._vectorized_text import TextForm
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.ui import console
@@ -75,7 +74,9 @@ def text(
     """
     table, splitting = settings_of(locals())
     items, faults = _item_table.read(
-        _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
+        ItemSettings(
+            "text", ENDINGS, (path, validation_path, test_path), text, table, splitting, delimiter, encoding
+        )
     )
     raise_faults(faults)
     texts, faults = _texts(items, encoding)
@@ -101,24 +102,13 @@ def describe(
     """Return what the table or the folders tell; arguments as in `text`."""
     table, splitting = settings_of(arguments | {"seed": 0})
     items, faults = _item_table.read(
-        _settings((path, validation_path, test_path), text, table, splitting, delimiter, encoding)
+        ItemSettings(
+            "text", ENDINGS, (path, validation_path, test_path), text, table, splitting, delimiter, encoding
+        )
     )
     if items is not None and items.folder:
         faults += _text_files.read(items.values[: _text_files.SAMPLE], encoding)[1]
     return _item_table.description(items, splitting, "tokens", faults)
-
-
-def _settings(
-    folders: tuple[str | None, str | None, str | None],
-    column: Any,
-    table: TableSettings,
-    splitting: SplitSettings,
-    delimiter: str | None,
-    encoding: str | None,
-) -> ItemSettings:
-    own = delimiter is not None or encoding is not None
-    open_table = (lambda: csv.open_source(folders, delimiter, encoding)) if own else None
-    return ItemSettings("text", ENDINGS, folders, column, table, splitting, open_table)
 
 
 def _texts(items: Items, encoding: str | None) -> tuple[list[str], list[Fault]]:

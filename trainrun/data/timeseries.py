@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _item_table, _table_examples, csv
+from trainrun.data import _arrays, _open_table, _table_examples
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
@@ -150,11 +150,7 @@ def _read(
     """Return the rows, or the faults of the table."""
     import numpy as np
 
-    paths = (path, None, None)
-    if delimiter is None and encoding is None:
-        source, faults = _item_table.by_ending(paths)
-    else:
-        source, faults = csv.open_source(paths, delimiter, encoding)
+    source, faults = _open_table.by_settings((path, None, None), delimiter, encoding)
     faults += settings.faults()
     if faults:
         return None, faults
