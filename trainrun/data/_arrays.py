@@ -65,32 +65,26 @@ def dataset(
 
 
 def parts(
-    y: np.ndarray, target: TargetSpec, splitting: SplitSettings, held_out: int = 0
+    y: np.ndarray, target: TargetSpec, splitting: SplitSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the indices of the training, validation and test examples.
 
     Args:
         y, target: the labels and their meaning; those of classes are stratified if the settings say so.
         splitting: the shares.
-        held_out: so many examples at the end are the test part, and the share of the validation part is one of the others;
-            0: the test part is drawn.
 
     Raises:
         UserError: nothing would be left to train on, or a class is too small to be in every part.
     """
-    import numpy as np
-
-    n = len(y) - held_out
     stratified = splitting.stratify and target.kind in ("binary", "multiclass") and not target.shape
-    train, validation, test = split(
-        n,
+    return split(
+        len(y),
         validation=splitting.validation,
-        test=0 if held_out else splitting.test,
+        test=splitting.test,
         seed=splitting.seed,
-        labels=y[:n] if stratified else None,
+        labels=y if stratified else None,
         classes=target.classes,
     )
-    return train, validation, np.arange(n, len(y)) if held_out else test
 
 
 def of_parts(

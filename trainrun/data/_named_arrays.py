@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,6 @@ def dataset(
     arrays: Mapping[str, Rows],
     settings: ArraySettings,
     splitting: SplitSettings,
-    held_out: int = 0,
-    classes: Sequence[str] = (),
 ) -> Dataset:
     """Return the split dataset of arrays without faults.
 
@@ -65,15 +63,13 @@ def dataset(
         arrays: by key.
         settings: the roles of the arrays.
         splitting: the parts.
-        held_out: so many examples at the end are the test part; 0: it is drawn.
-        classes: the names of the class ids 0, 1 …; empty: the ids.
 
     Raises:
         UserError: the arrays do not have the kind that the settings name, or the target has one class.
     """
     inputs = _inputs(arrays, settings)
     spec = inputs[0][0]
-    target, labels = target_of(arrays[settings.y], settings.task, spec, classes)
+    target, labels = target_of(arrays[settings.y], settings.task, spec)
     records = {spec.name: record for spec, _, record in inputs if record}
     single = len(inputs) == 1
     return _arrays.of_parts(
@@ -82,7 +78,7 @@ def dataset(
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
-        _arrays.parts(labels, target, splitting, held_out),
+        _arrays.parts(labels, target, splitting),
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,
@@ -175,16 +171,13 @@ def _limits(x: Rows) -> tuple[np.ndarray, np.ndarray]:
     return np.min([low for low, _ in limits], axis=0), np.max([high for _, high in limits], axis=0)
 
 
-def target_of(
-    y: np.ndarray, task: str, spec: InputSpec, classes: Sequence[str] = ()
-) -> tuple[TargetSpec, np.ndarray]:
+def target_of(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np.ndarray]:
     """Return the target's spec and its values: class ids, or numbers `[n, outputs]`.
 
     Args:
         y: the array.
         task: ``classification``, ``regression`` or ``auto``.
         spec: the first input.
-        classes: the names of the class ids 0, 1 …; empty: the ids, or the labels themselves.
 
     Raises:
         UserError: the array has one class only, or no shape of class labels.
@@ -211,10 +204,10 @@ def target_of(
     if y.ndim not in (1, 3) or (y.ndim == 3 and y.shape[1:] != spec.shape[:2]):
         message = f"class labels need the shape [n], or [n, height, width] of the images; got {list(y.shape)}. One-hot labels: numpy.argmax(y, -1)."
         raise UserError(Problem("data.y", message))
-    present, ids = (range(len(classes)), y.astype("int64")) if classes else np.unique(y, return_inverse=True)
+    present, ids = np.unique(y, return_inverse=True)
     if len(present) < 2:
         message = f"there is one class only, {present[0]}; there is nothing to tell apart."
         raise UserError(Problem("data.y", message))
-    names = tuple(classes) or tuple(str(int(c)) if y.dtype.kind in "iub" else str(c) for c in present)
+    names = tuple(str(int(c)) if y.dtype.kind in "iub" else str(c) for c in present)
     kind = "binary" if len(names) == 2 else "multiclass"
     return TargetSpec(kind, names, 1 if kind == "binary" else len(names), y.shape[1:]), ids.reshape(y.shape)
