@@ -577,8 +577,11 @@ def test_time_is_linear_in_the_number_of_columns(write):
         assert describe(path=path, target="y").examples == 12
         return time.perf_counter() - start
 
+    def fastest(columns):  # of three: other processes and the garbage collector cost time, too
+        return min(seconds(columns) for _ in range(3))
+
     seconds(10)  # imports
-    assert seconds(8_000) < 40 * seconds(500)  # quadratic: 256 times
+    assert fastest(8_000) < 40 * fastest(500)  # quadratic: 256 times
 
 
 def test_a_line_end_within_quotes_is_kept_wherever_it_stands(write):
