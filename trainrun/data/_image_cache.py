@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._mapped import Mapped
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, first_line
 from trainrun.ui.counter import counted
 from trainrun.util import paths
 from trainrun.util.file_lock import FileLock
@@ -147,12 +147,9 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
             try:
                 image = pixels_of(files[i], form.channels)
                 pixels[i] = image if resize is None or image.shape[:2] == size else resize(image)
-            except (
-                Exception
-            ) as error:  # Pillow raises what its decoders and C libraries make of a damaged file
-                first = (str(error).splitlines() or [type(error).__name__])[0]
-                return f"{files[i]} cannot be read as an image: {first}"
-            pixels[i] = image if resize is None or image.shape[:2] == size else resize(image)
+            # Pillow raises what its decoders and C libraries make of a damaged file.
+            except Exception as error:
+                return f"{files[i]} cannot be read as an image: {first_line(error)}"
             return None
 
         wrong = [fault for fault in _parallel(fill, range(len(files)), "decoding images") if fault]
