@@ -55,6 +55,8 @@ def test_git_is_read_once_for_the_trials_of_a_process(tmp_path, monkeypatch):
     monkeypatch.chdir(checkout(tmp_path))
     context = RunContext(caches=SharedCaches(datasets=None))
     state = context.git_state()
+    (tmp_path / "plugin.py").write_text("")  # of another trial of the sweep, not tracked
+    assert context.git_state([tmp_path / "plugin.py"])["dirty"] is True
     (tmp_path / "a.py").write_text("x = 2\n")
     assert context.git_state() == state and state["dirty"] is False
     assert RunContext().git_state()["dirty"] is True

@@ -27,12 +27,13 @@ class SharedCaches:
     Args:
         datasets: loaded datasets.
         programs: compiled programs; None: each run compiles its own.
-        git: state of the checkout by folder; it is read once, because the process runs the code that it has imported.
+        git: state of the checkout by folder and sources of plug-ins; it is read once, because the process runs the code that it has
+            imported.
     """
 
     datasets: DatasetCache
     programs: ProgramCache | None = None
-    git: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    git: dict[tuple[str | Path, ...], dict[str, Any] | None] = field(default_factory=dict)
 
     @classmethod
     def of_process(cls, programs: bool) -> SharedCaches:
@@ -93,7 +94,7 @@ class RunContext:
         """Return `{commit, dirty}` of the checkout, or None; see `environment.git_state`."""
         if self.caches is None:
             return environment.git_state(sources=sources)
-        folder = os.getcwd()
-        if folder not in self.caches.git:
-            self.caches.git[folder] = environment.git_state(sources=sources)
-        return self.caches.git[folder]
+        key = (os.getcwd(), *sources)
+        if key not in self.caches.git:
+            self.caches.git[key] = environment.git_state(sources=sources)
+        return self.caches.git[key]
