@@ -12,8 +12,6 @@ import pytest
 import trainrun
 from trainrun.registry import option_files
 
-# Needs a package that trainrun does not.
-NEEDS = {"tensorboard": "tensorboard"}
 NAMES = [n for n, o in option_files.options("callback").items() if o.arguments.get("name")]
 X = np.ones((40, 2), "float32")
 

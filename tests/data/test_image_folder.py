@@ -109,10 +109,6 @@ def test_photographs_are_turned_as_the_camera_says(photos):
     assert data.train.x[0] == pytest.approx(np.rot90(np.asarray(picture), -1) / 255, abs=1e-6)
 
 
-def remove(path):
-    path.unlink()
-
-
 @pytest.mark.parametrize(
     ("spoil", "arguments", "message"),
     [

@@ -73,8 +73,6 @@ DEFINED = {
 OPTIONS = {
     n: o for n, o in option_files.options("metric").items() if o.arguments.get("name") not in (None, "auto")
 }
-ARGUMENTS = {"MeanIoU": {"num_classes": 2}, "OneHotMeanIoU": {"num_classes": 2}, "IoU": {"num_classes": 2, "target_class_ids": [0]},
-             "OneHotIoU": {"num_classes": 2, "target_class_ids": [0]}, "FBetaScore": {}}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,6 @@ OPTIMIZERS = {
     "radam": "optimizer.beta_2={0.999,0.99,0.9}",
     "lookahead": "optimizer.slow_step_size={0.5,0.4,0.3} optimizer.sync_period=2",
 }
-NAMES = list(OPTIMIZERS)
 # What is a random draw more, with one optimizer: that the draws are a trial's own does not depend on it.
 MORE = {
     "noise": [*DIGITS, "model=layers", "model.layers=[{name: Flatten}, {name: GaussianNoise, stddev: <0.1,0.2,0.3>}, {name: Dense, units: 8}]"],
