@@ -30,12 +30,12 @@ def numbers(frame: pd.DataFrame, run: str) -> np.ndarray:
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
 def test_each_kind_of_file_in_blocks_gives_the_same_rows(within, tmp_path, monkeypatch, ending):
     frame = pd.read_csv("new.csv")
-    given, out = tmp_path / f"new.{ending}", tmp_path / f"out.{ending}"
-    getattr(frame, f"to_{ending}")(given, **({"index": False} if ending == "csv" else {}))
+    table, out = tmp_path / f"new.{ending}", tmp_path / f"out.{ending}"
+    getattr(frame, f"to_{ending}")(table, **({"index": False} if ending == "csv" else {}))
     monkeypatch.setattr(_csv_source, "STREAMED", 500)
     monkeypatch.setattr(_csv_source, "BLOCK", 500)
     monkeypatch.setattr("trainrun.data._arrow_source.STREAMED", 50)
-    assert main(["predict", "buyers", str(given), "-o", str(out), "--keep", "id", "--keep", "age"]) == 0
+    assert main(["predict", "buyers", str(table), "-o", str(out), "--keep", "id", "--keep", "age"]) == 0
     read = getattr(pd, f"read_{ending}")(out)
     assert list(read.columns) == ["id", "age", "prediction", "probability_no", "probability_yes"]
     np.testing.assert_array_equal(read["age"].astype(float), frame["age"])

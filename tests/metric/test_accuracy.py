@@ -22,7 +22,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("declared", [True, False], ids=["told", "from the shapes"])
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "from the shapes"])
 @pytest.mark.parametrize("form", FORMS)
 def test_equals_scikit_learn_for_each_form(form, declared):
     y, p, expected = FORMS[form]

@@ -23,7 +23,7 @@ def best(tmp_path_factory):
         return trainrun.run(OVERSHOOTS, "outputs/runs/best")
 
 
-def test_the_best_epoch_on_validation_is_saved_tested_and_told(best):
+def test_the_best_epoch_on_validation_is_saved_tested_and_recorded(best):
     losses = best.history["val_loss"]
     epoch = int(np.argmin(losses)) + 1
     assert epoch < 13
@@ -71,7 +71,7 @@ def test_a_resumed_run_has_the_model_of_one_that_was_not_stopped(best, inside):
           "callback.early_stopping.restore_best_weights=true"], "callback", "loss"),
     ],
 )  # fmt: skip
-def test_another_choice_is_told(overrides, choice, epoch, inside):
+def test_another_choice_is_recorded(overrides, choice, epoch, inside):
     result = trainrun.run([*OVERSHOOTS, *overrides])
     weights = result.summary["weights"]
     assert weights["choice"] == choice

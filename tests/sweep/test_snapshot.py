@@ -90,10 +90,10 @@ def test_edited_plugins_are_used_and_every_such_trial_records_it(tmp_path, as_ne
     assert "TELLS first first data" in logs[0] and "TELLS edited edited data" in logs[1]
     assert rates == [0.01, 0.01], "an edited option changed a trial that was still to come"
     assert remarks[0] == [] and len(remarks[1]) == 2
-    code_said, conf_said = remarks[1]
-    assert "helper.py" in code_said and "plug.py" in code_said and "with the edited code" in code_said
-    assert "mine.yaml" in conf_said and "copies" in conf_said
-    assert code_said in output and logs[1].count(code_said) == 1
+    about_code, about_conf = remarks[1]
+    assert "helper.py" in about_code and "plug.py" in about_code and "with the edited code" in about_code
+    assert "mine.yaml" in about_conf and "copies" in about_conf
+    assert about_code in output and logs[1].count(about_code) == 1
     assert "edited since" not in logs[0]
 
 

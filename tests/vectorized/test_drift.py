@@ -109,8 +109,8 @@ def _by_name(logs):
     return {name: np.array([log[name] for log in logs]) for name in logs[0]}
 
 
-def _told_apart(one, other):
-    """Tell whether two samples are of different distributions, by the whole and by the mean."""
+def _differ(one, other):
+    """Return whether two samples are of different distributions, by the whole and by the mean."""
     error = np.hypot(scipy.stats.sem(one), scipy.stats.sem(other))
     return scipy.stats.ks_2samp(one, other).pvalue <= 0.01 or abs(one.mean() - other.mean()) > 2 * error
 
@@ -123,7 +123,7 @@ def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
         "they learn, differently"
     )
     for name in ours:
-        assert not _told_apart(ours[name], theirs[name]), name
+        assert not _differ(ours[name], theirs[name]), name
     # A distribution says little of its parts: the seeds are also those that they are alone.
     assert np.corrcoef(ours["loss"], theirs["loss"])[0, 1] > 0.9
 
@@ -132,4 +132,4 @@ def test_64_seeds_score_together_as_they_do_one_by_one(together, alone):
 def test_wrong_step_is_detected(together, alone):
     """As would be, for instance, steps of half the length: the comparison can fail."""
     wrong = alone(RATE / 2)
-    assert _told_apart(together["loss"], wrong["loss"])
+    assert _differ(together["loss"], wrong["loss"])

@@ -21,7 +21,7 @@ from trainrun.sweep.trial import Trial
         Begun(3, "node", 77),
         Epoch(3, 2, {"loss": 0.5, "val_loss": float("inf")}, True),
         Ended(3, "FAILED", "it broke", 1.5, True),
-        Note("said"),
+        Note("a line"),
         Stop(3, kill=True),
     ],
 )
