@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from scipy import stats
 from sweeping import QUIET, only_sweep, rows_of, summaries, trainrun
 
 from trainrun.config.rules.sweep import counted
+from trainrun.sweep.ranking.racing import Comparison, Race
+from trainrun.sweep.ranking.seed_replicates import Setting
 from trainrun.sweep.space import seeds
+from trainrun.sweep.space.trial_source import Point
+from trainrun.sweep.trial import Trial
 
 
 def test_replicates_are_all_folds_with_each_seed():
@@ -23,6 +28,23 @@ def test_replicates_are_all_folds_with_each_seed():
         ["seed=8", "data.fold=1"],
     ]
     assert counted(2, 3, 5) == "2 settings x 3 seeds x 5 folds = 30 runs"
+
+
+def test_a_setting_that_is_clearly_worse_is_reported_by_folds():
+    losses, lines = {"a=1": [0.1, 0.11, 0.12], "a=2": [0.9, 0.91, 0.92]}, []
+    races = []
+    for name, values in losses.items():
+        varied = [[name, f"data.fold={i}"] for i in range(3)]
+        trials = [
+            Trial(i, v, v, "", {}, status="FINISHED", metrics={"val_loss": values[i]})
+            for i, v in enumerate(varied)
+        ]
+        races.append(Race(Setting([name], trials), waiting=deque([Point(i, None) for i in (3, 4)])))
+    Comparison("val_loss", "minimize", lines.append).look(races)
+    p = stats.ttest_ind(*reversed(losses.values()), equal_var=False, alternative="greater").pvalue
+    assert lines == [
+        f"a=2: 2 folds not begun: val_loss 0.91 after 3 folds is clearly worse than 0.11 of a=1 (p = {p:.1g})"
+    ]
 
 
 def test_a_sweep_over_folds_is_ranked_by_the_mean_and_predicts_every_row(tmp_path):

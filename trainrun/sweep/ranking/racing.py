@@ -100,10 +100,11 @@ class Comparison:
         worse, better = (best, race) if goal.maximize else (race, best)
         p = seed_replicates.welch(worse.values, better.values, "greater")
         if p < LEVEL:
+            name = seed_replicates.replicate_name(race.setting.trials)
             mean, top = statistics.fmean(race.values), statistics.fmean(best.values)
             self._out(
                 race,
-                f"{goal.name} {mean:.4g} after {len(race.values)} seeds is clearly worse than {top:.4g} of "
+                f"{goal.name} {mean:.4g} after {len(race.values)} {name}s is clearly worse than {top:.4g} of "
                 f"{' '.join(best.setting.varied) or 'another'} (p = {p:.1g})",
             )
 
@@ -120,8 +121,8 @@ class Comparison:
         left = len(race.waiting)
         race.waiting.clear()
         race.setting.note = why
-        seeds = "1 seed" if left == 1 else f"{left} seeds"
-        self._say(f"{' '.join(race.setting.varied) or 'default'}: {seeds} not begun: {why}")
+        name = seed_replicates.replicate_name(race.setting.trials) + "s" * (left > 1)
+        self._say(f"{' '.join(race.setting.varied) or 'default'}: {left} {name} not begun: {why}")
 
     def _goal(self, races: Collection[Race]) -> Objective:
         return Objective.of(self._objective, self._direction, [t for r in races for t in r.setting.trials])

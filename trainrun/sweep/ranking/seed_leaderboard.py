@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.config import override_text
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import seed_replicates
 from trainrun.sweep.ranking.seed_replicates import Setting
@@ -105,8 +104,7 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, shown: 
             ]
         )
     if rows:
-        seeded = any(override_text.key(o) == "seed" for t in trials for o in t.varied)
-        replicates = "seeds" if seeded else "folds"
+        replicates = f"{seed_replicates.replicate_name(trials)}s"
         others = [f"mean {o.name}" for o in objective.others]
         head = ["rank", f"mean {objective.name}", "95% interval", *others, replicates, "trials", "setting"]
         console.table("", head, rows, [0])

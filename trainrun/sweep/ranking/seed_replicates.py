@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trainrun.config.override_text import REPLICATES, is_replicate
+from trainrun.config.override_text import REPLICATES, is_replicate, key
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.trial import RUNNING, WAITING, Trial
 
@@ -30,6 +30,12 @@ def grouped(settings: Mapping[str, Any]) -> bool:
 def replicated(trials: Iterable[Trial]) -> bool:
     """Return whether trials of a sweep differ by seed or fold."""
     return any(is_replicate(o) for t in trials for o in t.varied)
+
+
+def replicate_name(trials: Iterable[Trial]) -> str:
+    """Return what a trial of a setting is called: `fold` where its trials differ by fold alone, otherwise `seed`."""
+    keys = {key(o) for t in trials for o in t.varied if is_replicate(o)}
+    return "fold" if keys == {"data.fold"} else "seed"
 
 
 @dataclass
