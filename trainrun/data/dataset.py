@@ -125,6 +125,12 @@ class Dataset:
     inferred: dict = field(default_factory=dict)
     fold_rows: np.ndarray | None = None
 
+    @property
+    def parts(self) -> dict[str, Split]:
+        """The splits that there are: ``train``, ``validation``, ``test``."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {part: split for part, split in named.items() if split is not None}
+
     def reduced(self, part: str, index: np.ndarray) -> Dataset:
         """Return the dataset with some examples of a part.
 
@@ -142,8 +148,8 @@ class Dataset:
         import numpy as np
 
         sha = hashlib.sha256()
-        for part in (self.train, self.validation, self.test):
-            for array in part.arrays() if part is not None else ():
+        for part in self.parts.values():
+            for array in part.arrays():
                 sha.update(f"{array.dtype}{array.shape}".encode())
                 for _, block in blocks(array):
                     sha.update(np.ascontiguousarray(block).data if block.size else b"")

@@ -10,7 +10,6 @@ from trainrun.data._columns import shortened
 if TYPE_CHECKING:
     from trainrun.data.dataset import Dataset
 
-PARTS = ("train", "validation", "test")
 TASKS = {
     "binary": "binary classification",
     "multiclass": "classification",
@@ -36,7 +35,7 @@ def of(data: Dataset) -> dict[str, Any]:
     """
     import numpy as np
 
-    splits = {part: split for part in PARTS if (split := getattr(data, part)) is not None}
+    splits = data.parts
     labels = [split.y for split in splits.values()]
     target, inferred = data.target, data.inferred
     overview: dict[str, Any] = {

@@ -198,8 +198,8 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
 
     if data.target.kind not in ("binary", "multiclass") or data.target.shape or not data.target.classes:
         return {}
-    parts = {part: split for part in ("train", "validation", "test") if (split := getattr(data, part))}
-    counts = {part: np.bincount(split.y, minlength=len(data.target.classes)) for part, split in parts.items()}
+    classes = len(data.target.classes)
+    counts = {part: np.bincount(split.y, minlength=classes) for part, split in data.parts.items()}
     return {
         name: {part: int(count[i]) for part, count in counts.items()}
         for i, name in enumerate(data.target.classes)

@@ -252,9 +252,8 @@ def _limited(data: Dataset, limit: int | None, seed: int) -> Dataset:
     if limit is None:
         return data
     classes = data.target.kind in ("binary", "multiclass") and not data.target.shape
-    for part in ("train", "validation", "test"):
-        split = getattr(data, part)
-        if split is not None and len(split) > limit:
+    for part, split in data.parts.items():
+        if len(split) > limit:
             data = data.reduced(part, sample(len(split), limit, seed, split.y if classes else None))
     return data
 

@@ -34,7 +34,7 @@ def own_part(
     """
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
-    part = next(p for p in PARTS if (split := getattr(data, p)) is not None and len(split))
+    part = next(p for p in PARTS if data.parts.get(p))
     split = getattr(data, part)
     column = None if by is None else slices.column(by, split, model.fitted)
     output = np.asarray(model.model.predict(in_order(split, BATCH), verbose=0))

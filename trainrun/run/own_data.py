@@ -52,11 +52,9 @@ def load(
 
 def problems(data: Dataset) -> list[Problem]:
     """Return the problems of a dataset: numbers of rows, types, shapes and values that its target does not allow."""
-    parts = ((part, getattr(data, part)) for part in ("train", "validation", "test"))
     faults = [
         f"data={data.name}, {part}: {text}"
-        for part, split in parts
-        if split is not None
+        for part, split in data.parts.items()
         for text in _faults(data, split)
     ]
     return [Problem("data", text) for text in faults]
