@@ -22,7 +22,7 @@ from trainrun.verify import differences, kill_and_resume
 
 BASE = [
     "data=iris", "trainer.limit=90", "trainer.batch_size=16", "trainer.epochs=4", "metric=accuracy", "trainer=custom",
-    "artifacts.model=false", "optimizer=sgd", *kill_and_resume.forced([]), "checkpoint.every=0.5epochs",
+    "artifacts.model=false", "optimizer=sgd", *kill_and_resume.FORCED, kill_and_resume.DETERMINISTIC, "checkpoint.every=0.5epochs",
 ]  # fmt: skip
 # Things whose state no checkpoint has, each with the words by which it is to be named.
 PLUGIN = '''

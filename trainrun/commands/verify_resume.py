@@ -37,8 +37,11 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.verify import kill_and_resume
 
     where = (flags.config_name, flags.config_path)
-    own = [o for o in flags.overrides if not o.startswith("tracking")]
-    config, problems = preflight.overrides([*own, *kill_and_resume.forced(own)], *where)
+    overrides = [*(o for o in flags.overrides if not o.startswith("tracking")), *kill_and_resume.FORCED]
+    config, problems = preflight.overrides(overrides, *where)
+    compiled = not problems and config["trainer"].get("jit_compile") is True
+    if not problems and not compiled:
+        config, problems = preflight.overrides([*overrides, kill_and_resume.DETERMINISTIC], *where)
     if problems:
         raise UserError(problems)
     _refuse_clocked(config)
@@ -46,7 +49,9 @@ def main(argv: Sequence[str]) -> int:
     folder = _folder(options.keep)
     keep = options.keep is not None
     try:
-        trial = kill_and_resume.Trial(words, folder, config["trainer"].get("epochs"), options.seed)
+        trial = kill_and_resume.Trial(
+            words, folder, config["trainer"].get("epochs"), options.seed, compiled=compiled
+        )
         runs = _run(trial, options.kills)
         equal = report(trial.whole, trial.epochs, runs)
         keep = keep or not equal

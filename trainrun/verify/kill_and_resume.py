@@ -27,21 +27,17 @@ from trainrun.util import subprocesses
 
 # Number of checkpoints, about, that both runs keep for the comparison.
 PLACES = 24
+# Overrides after the user's: without tracking and plots; and deterministic, except with XLA, which Keras refuses then.
+FORCED = (
+    "tracking=none",
+    "artifacts.plots=false",
+    "artifacts.report=false",
+    f"checkpoint.keep={3 * PLACES}",
+)
+DETERMINISTIC = "hardware.deterministic=true"
 POLL_INTERVAL_S = 0.002  # between two looks at the files of a run
 # Share of the kills that wait until a checkpoint is being written.
 WRITING_SHARE = 1 / 3
-
-
-def forced(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that follow the user's: deterministic (Keras refuses XLA then), without tracking and plots."""
-    compiled = any(o.replace(" ", "").lower() == "trainer.jit_compile=true" for o in overrides)
-    return [
-        f"hardware.deterministic={'false' if compiled else 'true'}",
-        "tracking=none",
-        "artifacts.plots=false",
-        "artifacts.report=false",
-        f"checkpoint.keep={3 * PLACES}",
-    ]
 
 
 @dataclass(frozen=True)
@@ -68,13 +64,22 @@ class Trial:
         epochs: of the config; None: its trainer has none.
         seed: of the moments of the kills.
         kept: keep about `PLACES` checkpoints; False: as configured.
+        compiled: by XLA.
     """
 
     def __init__(
-        self, argv: Sequence[str], folder: Path, epochs: int | None, seed: int = 0, kept: bool = True
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        epochs: int | None,
+        seed: int = 0,
+        kept: bool = True,
+        compiled: bool = False,
     ):
         self.folder, self.random = folder, random.Random(seed)
-        self.argv = [*(a for a in argv if not a.startswith("tracking")), *forced(argv)]
+        self.argv = [*(a for a in argv if not a.startswith("tracking")), *FORCED]
+        if not compiled:
+            self.argv.append(DETERMINISTIC)
         if kept and epochs:
             self.argv.append(f"checkpoint.every={interval(epochs)}")
         self.first = self.usual = 0.0  # seconds of the first epoch of a process, and of the others
