@@ -24,7 +24,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import options
 import results_file
-from attacks import fuzz, locks, outsiders
+from attacks import credentials, fuzz, locks, processes, stores
 from chaos import campaign
 
 KINDS = {
@@ -40,13 +40,13 @@ KINDS = {
     "10": "files from elsewhere",
 }
 CHAOS = "chaos"
-MODULES = (locks, outsiders, fuzz)
+MODULES = (locks, stores, credentials, processes, fuzz)
 QUICK = {
     locks.store_left_half_made,
     locks.received_run_with_links,
     locks.killed_before_its_journal,
-    outsiders.variable_of_a_preset,
-    outsiders.control_characters,
+    credentials.variable_of_a_preset,
+    processes.control_characters,
 }
 QUICK_POINTS = 6
 

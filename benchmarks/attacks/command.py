@@ -16,6 +16,7 @@ from typing import Any
 
 SMALL = ("data=iris", "artifacts.plots=false", "artifacts.report=false")
 QUIET = (*SMALL, "tracking=none")
+FAST = ("data=iris", "trainer.epochs=1", "artifacts=none", "tracking=none")
 TIMEOUT_S = 240.0
 
 
@@ -23,6 +24,20 @@ def trainrun(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command line in a folder."""
     command = [sys.executable, "-P", "-m", "trainrun", *map(str, words)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def shell(
+    folder: Path, *words: str, redirection: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `trainrun` by a shell, so that its streams can be redirected."""
+    return subprocess.run(
+        ["bash", "-c", f'exec "$@" {redirection}', "bash", sys.executable, "-P", "-m", "trainrun", *words],
+        cwd=folder,
+        env={**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def begun(folder: Path, *words: str) -> subprocess.Popen[bytes]:
