@@ -498,6 +498,26 @@ def test_ended_run_is_delivered_without_waiting_for_its_turn(tmp_path):
     os.close(answer)
 
 
+def test_nothing_is_reported_of_a_run_after_its_last_trackers_end(tmp_path):
+    """The training process may have the run followed anew by then, and would take it for a report on that."""
+    from trainrun.tracking.delivery import service as deliver
+
+    recorder = Recorder(tmp_path)
+    recorder.start(run_id="r", config={})
+    recorder.end("FINISHED")
+    reports, answer = os.pipe()
+    service = deliver.Service(0, answer, os.getpid())
+    where = {"tracker": "tensorboard", "uri": "tensorboard"}
+    service.take({"follow": str(tmp_path), "targets": [where], "interval": 0.1, "timeout": 60})
+    run = service.runs[str(tmp_path)]
+    run.work()
+    assert run.finished
+    os.close(answer)
+    with open(reports, encoding="utf-8") as lines:
+        finished = [report for report in map(json.loads, lines) if "finished" in report]
+    assert finished == [{"run": str(tmp_path), "tracker": 0, "finished": True}]
+
+
 @pytest.mark.parametrize("since", ["before the run began", "after it"])
 def test_a_run_that_another_process_may_have_made_is_searched_for(server, tmp_path, monkeypatch, since):
     from mlflow import MlflowClient

@@ -84,6 +84,7 @@ class Delivery:
     def work(self) -> None:
         """Deliver new records to each tracker that is due."""
         if not self.run_dir.is_dir():  # the user has removed the run
+            self.report(finished=True)
             self._finish()
             return
         log: Path | None = None
@@ -117,6 +118,6 @@ class Delivery:
         self.report(warn=text)
 
     def _finish(self) -> None:
+        # Nothing is reported here: after its last tracker's report, the training process may have the run followed anew.
         self.finished = True
-        self.report(finished=True)
         self.lock.release()
