@@ -45,8 +45,8 @@ def _terminal_closed(folder: Path, ignored: bool, epochs: int) -> int:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        if ignored:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Set in both cases: a benchmark that is itself under nohup would hand on its own.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
         words = ["data=iris", f"trainer.epochs={epochs}", "artifacts=none", "tracking=none"]
         os.execv(sys.executable, [sys.executable, "-P", "-m", "trainrun", *words])
     printed = b""
