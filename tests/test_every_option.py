@@ -34,6 +34,7 @@ NEEDS = {
     "callback/swap_ema_weights": ["optimizer.use_ema=true"],
     "callback/tensorboard": None,  # the package tensorboard
     "data/csv": None,  # files: tests/data
+    "data/keras": None,
     "data/feather": None,
     "data/image_folder": None,
     "data/text": None,

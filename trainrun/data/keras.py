@@ -1,0 +1,207 @@
+"""The datasets that Keras loads by name: mnist, fashion_mnist, cifar10, cifar100, imdb, reuters, california_housing."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from trainrun.data import _arrays
+from trainrun.data._faults import raise_faults
+from trainrun.data._split import share_problems, sizes, split
+from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec, TargetSpec
+from trainrun.data.lazy_array import View
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
+from trainrun.util import paths
+from trainrun.util.arguments import Count, Decay, Range
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+HOUSING = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a dataset before its file is read.
+
+    Args:
+        train: number of examples of Keras' training part.
+        kind: of its input.
+        classes: number of classes; None: a number is predicted.
+        names: of the classes in the order of their ids, where they are no numbers.
+        file: in Keras' folder of datasets.
+    """
+
+    train: int
+    kind: InputKind
+    classes: int | None
+    file: str
+    names: tuple[str, ...] = ()
+
+
+KNOWN = {
+    "mnist": Known(60_000, "image", 10, "mnist.npz"),
+    "fashion_mnist": Known(60_000, "image", 10, "fashion-mnist/", FASHION),
+    "cifar10": Known(50_000, "image", 10, "cifar-10-batches-py-target_archive", CIFAR10),
+    "cifar100": Known(50_000, "image", 100, "cifar-100-python-target_archive"),
+    "imdb": Known(25_000, "tokens", 2, "imdb.npz", ("negative", "positive")),
+    "reuters": Known(8_982, "tokens", 46, "reuters.npz"),
+    "california_housing": Known(16_512, "numeric", None, "california_housing.npz"),
+}
+DatasetName = Literal[
+    "mnist", "fashion_mnist", "cifar10", "cifar100", "imdb", "reuters", "california_housing"
+]
+
+
+def keras(
+    *,
+    dataset: DatasetName | None = None,
+    max_tokens: Annotated[int, Range(4)] = 20000,
+    sequence_length: Count = 200,
+    validation: Decay = 0.2,
+    standardize: bool = True,
+    standardize_target: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return what `keras.datasets.<dataset>.load_data()` returns; the test part is Keras' own.
+
+    Args:
+        dataset: which one. Its file is downloaded to ``~/.keras/datasets`` (``$KERAS_HOME/datasets``) unless it is there.
+        max_tokens: imdb and reuters: only the most frequent words up to this id are kept; 0 is padding, 1 the start, 2 any other word.
+        sequence_length: imdb and reuters: words of each text, the others cut off or padded.
+        validation: fraction of Keras' training part, drawn at random; 0: no such set.
+        standardize, standardize_target: california_housing, as in `data.csv.csv`.
+        seed: of the validation part.
+
+    Raises:
+        UserError: the file is not there and cannot be downloaded, or it is damaged.
+    """
+    raise_faults(_faults(dataset, validation))
+    known = KNOWN[dataset]
+    tokens = {"num_words": max_tokens} if known.kind == "tokens" else {}
+    (x, y), (x_test, y_test) = _loaded(dataset, tokens)
+    n = len(x)
+    spec, values, record = _input(known, x, x_test, max_tokens, sequence_length)
+    target, labels = _target(dataset, known, y, y_test)
+    train, held_out, _ = split(
+        n,
+        validation=validation,
+        test=0,
+        seed=seed,
+        labels=labels[:n] if target.classes else None,
+        classes=target.classes,
+    )
+    return _arrays.of_parts(
+        dataset,
+        "classification" if target.classes else "regression",
+        {spec: values},
+        target,
+        labels,
+        (train, held_out, _range(n, len(labels))),
+        features=HOUSING if known.kind == "numeric" else (),
+        standardize=standardize,
+        standardize_target=standardize_target,
+        preprocessing=record,
+    )
+
+
+def describe(*, dataset: str | None = None, validation: Decay = 0.2, **_: Any) -> Description:
+    """Return what is known without loading the data."""
+    if faults := _faults(dataset, validation):
+        return Description(problems=tuple(faults))
+    known = KNOWN[dataset]
+    kind = "real" if known.classes is None else "binary" if known.classes == 2 else "multiclass"
+    return Description(
+        "regression" if kind == "real" else "classification",
+        kind,
+        known.classes,
+        sizes(known.train, validation, 0)[0],
+        (known.kind,),
+        class_names=known.names,
+    )
+
+
+def _faults(dataset: str | None, validation: float) -> list[tuple[str, str]]:
+    faults = list(share_problems(None, validation, 0))
+    if dataset not in KNOWN:
+        near = did_you_mean(str(dataset), KNOWN)
+        faults.append(("dataset", f"expected one of {', '.join(KNOWN)}, got {dataset}.{near}"))
+    return faults
+
+
+def _loaded(dataset: str, options: dict[str, Any]) -> Any:
+    """Return Keras' training and test arrays.
+
+    Raises:
+        UserError: with the folder that Keras looks into.
+    """
+    folder = paths.expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
+    file = folder / KNOWN[dataset].file
+    try:
+        return importlib.import_module(f"keras.datasets.{dataset}").load_data(**options)
+    # Keras raises Exception itself where a download fails; a damaged file raises what zipfile, gzip, tarfile or pickle do.
+    except Exception as error:
+        message = f"keras.datasets.{dataset} cannot be loaded: {first_line(error)}. {_way_out(error, file)}"
+        raise UserError(Problem("data.dataset", message)) from error
+
+
+def _way_out(error: Exception, file: Path) -> str:
+    if "fetch failure" in str(error) or not file.exists():
+        return f"Without a network, copy {file} from a machine on which Keras has loaded it."
+    return f"Delete {file}, so that it is downloaded anew."
+
+
+def _input(
+    known: Known, x: Any, x_test: Any, max_tokens: int, length: int
+) -> tuple[InputSpec, View, dict[str, Any]]:
+    """Return the input, its values with the test part at the end, and the record of the preprocessing."""
+    import numpy as np
+
+    if known.kind == "tokens":
+        ids = _padded([*x, *x_test], length)
+        return InputSpec("tokens", "tokens", (length,), (max_tokens,)), View.of(ids), {}
+    both = np.concatenate([x, x_test])
+    if known.kind == "numeric":
+        return InputSpec("numeric", "numeric", both.shape[1:]), View.of(both), {}
+    shape = (*both.shape[1:], 1) if both.ndim == 3 else both.shape[1:]
+    return InputSpec("image", "image", shape), View.of(both, shape, 1 / 255), {"scale": 1 / 255}
+
+
+def _padded(texts: Sequence[Sequence[int]], length: int) -> np.ndarray:
+    """Return the ids of each text, int32 `[n, length]`, 0 after its end."""
+    import numpy as np
+
+    ids = np.zeros((len(texts), length), "int32")
+    for row, text in zip(ids, texts, strict=True):
+        row[: len(text)] = text[:length]
+    return ids
+
+
+def _target(dataset: str, known: Known, y: Any, y_test: Any) -> tuple[TargetSpec, np.ndarray]:
+    """Return the target and its values with the test part at the end: class ids `[n]`, or numbers `[n, 1]`."""
+    import numpy as np
+
+    both = np.concatenate([y, y_test])
+    if known.classes is None:
+        return TargetSpec("real"), both.reshape(-1, 1).astype("float64")
+    names = known.names
+    if dataset == "reuters":
+        from keras.datasets import reuters
+
+        names = tuple(reuters.get_label_names())
+    names = names or tuple(map(str, range(known.classes)))
+    binary = known.classes == 2
+    target = TargetSpec("binary" if binary else "multiclass", names, 1 if binary else known.classes)
+    return target, both.ravel().astype("int64")
+
+
+def _range(start: int, stop: int) -> np.ndarray:
+    import numpy as np
+
+    return np.arange(start, stop, dtype="int64")
