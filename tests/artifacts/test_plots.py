@@ -109,7 +109,7 @@ def test_confusion_matrix_shows_the_counts():
     )
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.texts] == ["1", "1", "2"]
-    assert axes._left_title.get_text() == "test: 75.0% of 4 right"
+    assert axes._left_title.get_text() == "test: 75.0% of 4 right, 75.0% on average over the classes"
 
 
 def test_roc_names_the_area_of_each_class():

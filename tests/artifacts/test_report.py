@@ -9,6 +9,8 @@ import pytest
 
 from trainrun.artifacts import plots, report, result_table
 from trainrun.tracking import summary
+from trainrun.tracking.journal import Journal
+from trainrun.util import liveness
 
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [1.5, 1.75], "accuracy": [0.5, 0.75], "val_accuracy": [0.6, 0.625]}
 
@@ -29,6 +31,11 @@ def run_dir(tmp_path):
         identity={"tracking_uri": "http://host", "experiment_id": "1", "run_id": "f00"},
     )
     summary.write(tmp_path, built)
+    book = Journal(tmp_path / "journal.jsonl")
+    book.write("start", run_id="2026-01-01_abc", overrides=[], config={}, **liveness.identity())
+    for epoch in (1, 2):
+        book.write("epoch", epoch=epoch, step=epoch, metrics={k: v[epoch - 1] for k, v in HISTORY.items()})
+    book.close()
     plots.write(tmp_path, HISTORY)
     (tmp_path / "config.yaml").write_text(
         "note: </pre><script>alert(2)</script>\nuri: http://me:hunter2@host\n"
@@ -65,14 +72,14 @@ def test_page_refers_to_no_other_file(run_dir):
     page = report.write(run_dir).read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "http://" not in re.sub(r"http://(\*\*\*@)?host", "", page)
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count('<svg class="chart"') == 2  # loss and accuracy
     for text in ("2026-01-01_abc", "FINISHED", "1.7500", "123,456", "f00", "python 3"):
         assert text in page
 
 
 def test_the_page_is_well_formed_and_escapes_what_users_wrote(run_dir):
     page = report.write(run_dir).read_text()
-    assert "<script" not in page
+    assert page.count("<script>") == 1 and "alert(2)</script>" not in page
     assert "&lt;script&gt;alert(1)" in page
     stack = []
 
@@ -80,6 +87,9 @@ def test_the_page_is_well_formed_and_escapes_what_users_wrote(run_dir):
         def handle_starttag(self, tag, attributes):
             if tag not in ("meta", "img", "br"):
                 stack.append(tag)
+
+        def handle_startendtag(self, tag, attributes):
+            assert tag in ("polyline", "path", "circle", "rect")
 
         def handle_endtag(self, tag):
             assert stack.pop() == tag

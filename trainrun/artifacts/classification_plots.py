@@ -40,7 +40,11 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     right = np.trace(counts) / max(counts.sum(), 1)
-    axes.set_title(f"{part}: {right:.1%} of {counts.sum():,} right", loc="left")
+    balanced = np.diag(share)[counts.sum(axis=1) > 0].mean() if counts.any() else 0.0
+    axes.set_title(
+        f"{part}: {right:.1%} of {counts.sum():,} right, {balanced:.1%} on average over the classes",
+        loc="left",
+    )
     axes.grid(False)
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("share of the true class", size=9, color=INK)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.artifacts import curves
+from trainrun.artifacts import curves, diagnostic_charts
 from trainrun.artifacts.classification_plots import confusion_matrix, precision_recall, roc
 from trainrun.artifacts.figure_style import COLOURS, sheet
 from trainrun.artifacts.image_plots import images, masks
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from trainrun.data.dataset import Dataset, Split
 
 FOLDER = "plots"
-MOST_PANELS = 12
 
 
 def write(
@@ -105,16 +104,14 @@ def _plots(
 def learning_curves(
     history: Mapping[str, Sequence[float]], metrics: Mapping[str, Any] | None = None
 ) -> Figure:
-    """Draw a panel for the loss, each metric and the learning rate; training and validation in each.
+    """Draw a panel for the loss, each metric and, unless it is constant, the learning rate; training and validation in each.
 
     Args:
         history: metric -> one number per epoch.
         metrics: the config's `metric` node; the best epoch of a metric with a known direction is marked.
     """
-    bases = list(dict.fromkeys(n.removeprefix("val_") for n in history if len(history[n])))
-    bases.sort(key=lambda n: (n != "loss", n == "learning_rate"))
+    bases = diagnostic_charts.panels(history)
     best = best_epochs(history, metrics)
-    bases = [n for n in bases if n != "step"][:MOST_PANELS]
     figure, panels = sheet(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
     epochs = max(len(v) for v in history.values())
     for axes, base in zip(panels, bases, strict=True):

@@ -1,33 +1,28 @@
-"""`report.html`: a self-contained page about a run, made from the files in its directory."""
+"""`report.html`: a self-contained page about a run, made from the files in its directory and its model's diagnostics."""
 
 from __future__ import annotations
 
 import base64
-import functools
 import json
-from collections.abc import Mapping
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import environment, plots, result_table
+from trainrun.artifacts import diagnostic_charts, environment, page, plots, result_table
+from trainrun.artifacts.diagnostics import Diagnostics
+from trainrun.artifacts.page import Section, Table
 from trainrun.data import overview
-from trainrun.tracking import find
+from trainrun.tracking import find, status
 from trainrun.tracking import summary as summaries
-from trainrun.util import paths, redaction
+from trainrun.util import redaction
 
 FILE = "report.html"
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
-# In the order of the page; other plots follow by name.
-CAPTIONS = {
-    "curves": "Learning curves",
-    "confusion_matrix": "Confusion matrix",
-    "roc": "ROC",
-    "precision_recall": "Precision and recall",
-    "predicted_vs_true": "Predicted against true",
-    "residuals": "Residuals",
-    "images": "Some images",
-    "masks": "Some masks",
-}
+# Pictures whose content is a chart of the page.
+DRAWN = ("curves", "confusion_matrix", "roc", "precision_recall", "predicted_vs_true", "residuals")
+CAPTIONS = {"images": "Some images", "masks": "Some masks"}
+MOST_CLASSES = 100  # rows of the table of classes
 _DETAILS = {
     "steps": "steps",
     "parameters": "parameters",
@@ -38,27 +33,60 @@ _DETAILS = {
 }
 
 
-def write(run_dir: str | Path, summary: Mapping[str, Any] | None = None, title: str | None = None) -> Path:
-    """Write `report.html` from the files in the run's directory.
+def write(
+    run_dir: str | Path,
+    summary: Mapping[str, Any] | None = None,
+    found: Diagnostics | None = None,
+    differs: Iterable[tuple[str, Any, Any]] | None = None,
+    further: Sequence[Section] = (),
+    path: Path | None = None,
+) -> Path:
+    """Write the page.
 
     Args:
-        run_dir: `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
+        run_dir: journal, `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
         summary: the content of `summary.json`; None: read it.
-        title: by default the run's id; of a trial its number and its sweep.
+        found: of the model's predictions; None: the plots that were drawn stand for it.
+        differs: key, value and default of what the config has otherwise than by default; None: the overrides alone are shown.
+        further: sections on the model.
+        path: of the page; by default `report.html` in the run's directory.
     """
     folder = Path(run_dir)
     summary = summary or summaries.read(folder)
-    page = render(
-        title=title or _title(folder, summary),
-        summary=summary,
-        pictures=_pictures(folder / plots.FOLDER),
-        config=_text(folder / "config.yaml"),
-        environment=_text(folder / environment.FILE),
+    past = status.read(folder).past
+    start: Mapping[str, Any] = past["start"]
+    config = start.get("config")
+    history = {name: [_float(v) for v in values] for name, values in past["history"].items()}
+    return page.write(
+        path or folder / FILE,
+        _title(folder, summary),
+        str(summary["status"]),
+        _head(summary),
+        [
+            *_judged(found),
+            _asked(folder, summary, start, differs),
+            Section(
+                "curves",
+                "Learning curves",
+                panels=[
+                    *diagnostic_charts.learning_curves(
+                        history, config.get("metric") if isinstance(config, Mapping) else None
+                    )
+                ],
+            ),
+            _metrics(summary),
+            *further,
+            Section(
+                "pictures",
+                "Pictures",
+                pictures=_pictures(folder / plots.FOLDER, DRAWN if found else DRAWN[:1]),
+            ),
+            Section("data", "Data", lines=_data(summary.get("data"))),
+            _times(summary),
+            Section("details", "Details", details=_details(summary)),
+        ],
+        [("Config", _text(folder / "config.yaml")), ("Environment", _text(folder / environment.FILE))],
     )
-    path = folder / FILE
-    with paths.whole(path) as new:
-        new.write_text(page, encoding="utf-8", errors="replace")
-    return path
 
 
 def _title(folder: Path, summary: Mapping[str, Any]) -> str:
@@ -66,22 +94,111 @@ def _title(folder: Path, summary: Mapping[str, Any]) -> str:
     return str(summary["run_id"]) if sweep is None else f"trial {folder.name} of {sweep.name}"
 
 
-def render(
-    title: str, summary: Mapping[str, Any], pictures: list[dict[str, str]], config: str, environment: str
-) -> str:
-    """Return the page; all values are escaped."""
-    rows = result_table.rows(summary)
-    kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
-    name = summaries.monitored(summary)
-    seconds = summary["seconds"]
-    speed = summary.get("examples_per_second")
-    facts = [
-        ("epochs", f"{summary['epochs']:,}"),
-        *([("best epoch", str(summary["best"][name]["epoch"]))] if name else []),
-        ("training", f"{seconds['train']:.1f} s"),
-        ("in all", f"{seconds['total']:.1f} s"),
-        *([("examples a second", f"{speed:,.0f}")] if speed else []),
+def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the facts below the title."""
+    name, seconds, speed = (
+        summaries.monitored(summary),
+        summary["seconds"],
+        summary.get("examples_per_second"),
+    )
+    weights = summary.get("weights") or {}
+    model = "" if weights.get("epoch") is None else f"the model is of epoch {weights['epoch']}"
+    return [
+        ("epochs", f"{summary['epochs']:,}", ""),
+        *([(f"best epoch by {name}", str(summary["best"][name]["epoch"]), model)] if name else []),
+        ("training", f"{seconds['train']:.1f} s", ""),
+        ("in all", f"{seconds['total']:.1f} s", ""),
+        *([("examples a second", f"{speed:,.0f}", "")] if speed else []),
     ]
+
+
+def _judged(found: Diagnostics | None) -> list[Section]:
+    """Return the headline and the charts of the model's predictions."""
+    if found is None:
+        return []
+    facts = [
+        (f.label, result_table.number(f.value) if math.isfinite(f.value) else "—", f.detail)
+        for f in found.headline
+    ]
+    tables = []
+    if found.classes:
+        rows = [
+            [
+                c.name,
+                f"{c.examples:,}",
+                f"{c.found:,}",
+                _share(c.recall),
+                f"{_share(c.interval[0])} to {_share(c.interval[1])}" if c.examples else "",
+                _share(c.precision),
+            ]
+            for c in sorted(found.classes, key=lambda c: (math.isnan(c.recall), c.recall))[:MOST_CLASSES]
+        ]
+        tables.append(Table(("class", "examples", "found", "recall", "95% interval", "precision"), rows))
+    note = f"Of {found.examples:,} {found.part} examples, each counted once."
+    return [
+        Section("judged", f"How good is it? ({found.part})", facts=facts, tables=tables, note=note),
+        Section("charts", f"Predictions ({found.part})", panels=[*diagnostic_charts.charts(found)]),
+    ]
+
+
+def _asked(
+    folder: Path,
+    summary: Mapping[str, Any],
+    start: Mapping[str, Any],
+    differs: Iterable[tuple[str, Any, Any]] | None,
+) -> Section:
+    """Return what was asked, and the command to repeat it."""
+    words = redaction.words(summary["overrides"])
+    command = f"trainrun {shlex.join(words)}".rstrip()
+    typed = redaction.text(str(start.get("command") or ""))
+    lines = [f"Asked as: {typed}"] if typed and typed != command and find.sweep_of(folder) is None else []
+    tables = []
+    if differs is not None:
+        rows = [
+            [
+                key,
+                *(
+                    "" if v is None else str(redaction.under(key.rpartition(".")[2], v))
+                    for v in (value, default)
+                ),
+            ]
+            for key, value, default in differs
+        ]
+        lines += [] if rows else ["Everything is as by default."]
+        tables = (
+            [Table(("differs from the defaults", "value", "default"), rows, texts=(1, 2))] if rows else []
+        )
+    again = f"trainrun reproduce {shlex.quote(find.name_of(folder))}"
+    return Section(
+        "asked",
+        "What was asked",
+        lines,
+        f"{command}\n{again}   # the same, and a comparison of the results",
+        tables=tables,
+    )
+
+
+def _metrics(summary: Mapping[str, Any]) -> Section:
+    """Return the table of the run's own metrics."""
+    rows, name = result_table.rows(summary), summaries.monitored(summary)
+    kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
+    marked = [i for i, r in enumerate(rows) if name in (r[0], f"val_{r[0]}")]
+    table = Table([result_table.COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in rows], marked)
+    return Section("metrics", "Metrics", tables=[table] if rows else [])
+
+
+def _times(summary: Mapping[str, Any]) -> Section:
+    """Return how the time was spent."""
+    seconds, total = summary["seconds"], summary["seconds"]["total"]
+    rows = [
+        [phase, f"{seconds[phase]:.2f} s", _share(seconds[phase] / total if total else 0.0)]
+        for phase in summaries.SECONDS
+        if seconds.get(phase)
+    ]
+    return Section("times", "Time", tables=[Table(("phase", "time", "share"), rows)] if rows else [])
+
+
+def _details(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     details = [
         (label, _plain(summary.get(key))) for key, label in _DETAILS.items() if summary.get(key) is not None
     ]
@@ -90,40 +207,18 @@ def render(
         details.append(("git commit", git["commit"] + (" with changes" if git.get("dirty") else "")))
     if identity := summary.get(summaries.IDENTITY):
         details.append(("tracked run", f"{identity['run_id']} in {redaction.text(identity['tracking_uri'])}"))
-    details += [(package, version) for package, version in summary.get("versions", {}).items()]
-    return _template().render(
-        title=title,
-        status=summary["status"],
-        overrides=redaction.words(summary["overrides"]),
-        facts=facts,
-        columns=[result_table.COLUMNS[i] for i in kept],
-        rows=[{"cells": [r[i] for i in kept], "marked": name in (r[0], f"val_{r[0]}")} for r in rows],
-        data=_data(summary.get("data")),
-        details=details,
-        pictures=pictures,
-        config=config,
-        environment=environment,
-    )
+    return [*details, *summary.get("versions", {}).items()]
 
 
-@functools.cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
-
-
-def _pictures(folder: Path) -> list[dict[str, str]]:
-    order = {name: place for place, name in enumerate(CAPTIONS)}
-    files = sorted(folder.glob("*.png"), key=lambda p: (order.get(p.stem, len(order)), p.stem))
+def _pictures(folder: Path, drawn: Sequence[str]) -> list[dict[str, str]]:
+    """Return the PNG files of a folder, those that are charts of the page left out."""
     return [
         {
-            "name": file.stem,
             "caption": CAPTIONS.get(file.stem, file.stem.replace("_", " ")),
             "data": base64.b64encode(file.read_bytes()).decode(),
         }
-        for file in files
+        for file in sorted(folder.glob("*.png"))
+        if file.stem not in drawn
     ]
 
 
@@ -132,6 +227,14 @@ def _data(described: Mapping[str, Any] | None) -> list[str]:
     if not described:
         return []
     return [*overview.lines(described), *(f"Warning: {notice}" for notice in described["notices"])]
+
+
+def _share(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1%}"
+
+
+def _float(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _plain(value: Any) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import plots, report
+from trainrun.artifacts.diagnostics import Diagnostics, diagnose
 from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     import keras
@@ -40,23 +41,32 @@ def write(
     job: Job,
     run_dir: Path,
     epochs: Mapping[str, Sequence[float]],
-    metrics: Mapping[str, Any],
+    config: Mapping[str, Any],
     model: keras.Model | None = None,
-) -> None:
-    """Draw the plots of a trained model.
+) -> Diagnostics | None:
+    """Draw the plots of a trained model, as far as they are configured, and return the diagnostics of its predictions for the report.
 
     Args:
         job: with the model, on one device.
         run_dir: the run's directory.
         epochs: metric -> one number an epoch.
-        metrics: the config's `metric` node.
+        config: of the run.
         model: see `evaluation.predict`.
     """
     from trainrun.run import evaluation
 
     part, _ = evaluation.shown_split(job)
     split = getattr(job.dataset, part) if part else None
-    plots.write(run_dir, epochs, job.dataset, split, evaluation.predict(job, model), part, metrics)
+    predictions = evaluation.predict(job, model)
+    if config["artifacts"]["plots"]:
+        plots.write(run_dir, epochs, job.dataset, split, predictions, part, config["metric"])
+    if predictions is None or not config["artifacts"]["report"]:
+        return None
+    try:
+        return diagnose(job.dataset.target, split.y, predictions, part)
+    except Exception as error:  # a report without them must not be the end of the run
+        console.warn(f"the report lacks the diagnostics ({type(error).__name__}: {error}).")
+        return None
 
 
 def draw(run_dir: Path) -> None:
@@ -74,10 +84,11 @@ def draw(run_dir: Path) -> None:
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
     epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
+    found = None
     if (run_dir / model_files.MODEL).is_file():
         job = builders.job(config, builders.dataset(config), builders.strategy(config))
-        write(job, run_dir, epochs, config["metric"], model_files.load_core(run_dir))
+        found = write(job, run_dir, epochs, config, model_files.load_core(run_dir))
     else:
         plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:
-        report.write(run_dir, json.loads((run_dir / "summary.json").read_text(encoding="utf-8")))
+        report.write(run_dir, found=found)

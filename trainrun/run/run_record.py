@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from trainrun.artifacts import environment, plots, report, result_table
+from trainrun.artifacts.diagnostics import Diagnostics
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import override_text, plugin_sources
@@ -77,6 +78,7 @@ class RunRecord:
         self.failures: list[dict[str, Any]] = []
         self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
+        self._found: Diagnostics | None = None
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),
@@ -221,7 +223,7 @@ class RunRecord:
             self.recorder.artifacts([fold_predictions.FILE])
 
     def save_artifacts(self) -> None:
-        """Write the model and the plots."""
+        """Write the model and the plots, and compute what the report shows of its predictions."""
         chosen, job = settings.artifacts(self.config), self.job
         if chosen.model == "weights":
             model_files.save_weights(job, self.run_dir)
@@ -234,8 +236,8 @@ class RunRecord:
                 [*model.output_shape[1:]],
                 epochs=self.evaluation.epochs,
             )
-        if chosen.plots and not deferred_plots.deferred(self.config, self.context):
-            deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config["metric"])
+        if (chosen.plots or chosen.report) and not deferred_plots.deferred(self.config, self.context):
+            self._found = deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config)
 
     def end(self) -> dict[str, Any]:
         """Close the record and print the result; return the summary."""
@@ -283,7 +285,7 @@ class RunRecord:
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":
-            report.write(self.run_dir, content)
+            report.write(self.run_dir, content, self._found)
         self.recorder.artifacts(
             ["summary.json", "report.html", "profile.json", nan_search.FILE, plots.FOLDER]
         )

@@ -1,0 +1,88 @@
+"""The charts of the report: well-formed, escaped, and only those that say something."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as xml
+
+import numpy as np
+import pytest
+
+from trainrun.artifacts import diagnostic_charts, svg_chart
+from trainrun.artifacts.diagnostics import diagnose
+from trainrun.data.dataset import TargetSpec
+
+EVIL = "<script>alert(1)</script>\" onload='x"
+RANDOM = np.random.default_rng(0)
+Y = RANDOM.integers(0, 2, 300)
+P = np.clip(0.3 * Y + 0.7 * RANDOM.random(300), 0, 1)
+
+
+def titles(panels):
+    for panel in panels:
+        element = xml.fromstring(panel.svg)
+        assert not [e for e in element.iter() if e.tag in ("script",) or "onload" in e.attrib]
+    return [panel.title for panel in panels]
+
+
+def test_two_classes_have_all_curves_whatever_their_names():
+    found = diagnose(TargetSpec("binary", ("no", EVIL), 1), Y, P, "test")
+    panels = [*diagnostic_charts.charts(found)]
+    assert titles(panels) == [
+        "Confusion matrix",
+        "ROC",
+        "Precision and recall",
+        "KS: the classes' shares by score",
+        "Calibration",
+        "Lift",
+    ]
+
+
+def test_numbers_have_residuals():
+    y = RANDOM.normal(size=(50, 1))
+    found = diagnose(TargetSpec("real"), y, y + 0.1, "test")
+    assert titles([*diagnostic_charts.charts(found)])[1:] == [
+        "Residuals by prediction",
+        "Distribution of the residuals",
+    ]
+
+
+def test_many_classes_stay_readable():
+    y = RANDOM.integers(0, 40, 400)
+    found = diagnose(TargetSpec("multiclass", (), 40), y, RANDOM.dirichlet(np.ones(40), 400), "test")
+    confusion, roc, *_ = diagnostic_charts.charts(found)
+    assert "<text" in confusion.svg and len(roc.legend) == svg_chart.COLOURS
+
+
+@pytest.mark.parametrize(
+    ("rates", "shown"), [([0.1, 0.1, 0.1], False), ([0.1, 0.05, 0.01], True)], ids=["constant", "changing"]
+)
+def test_a_learning_rate_has_a_panel_if_it_changes(rates, shown):
+    history = {
+        "loss": [3.0, 2.0, 1.0],
+        "val_loss": [3.0, 1.0, 2.0],
+        "learning_rate": rates,
+        "step": [1, 2, 3],
+    }
+    panels = [*diagnostic_charts.learning_curves(history)]
+    assert titles(panels) == ["loss", *["learning rate"] * shown]
+    assert panels[0].legend[-1] == ("mark", "best: 1, epoch 2")
+
+
+@pytest.mark.parametrize(
+    "values", [[np.nan] * 3, [1.0], [0.0, 0.0], [1e308, -1e308, np.inf], [1.0, 1.0 + 1e-16], [5e-324, 0.0]]
+)
+def test_no_history_is_beyond_drawing(values):
+    (panel,) = diagnostic_charts.learning_curves({"loss": values})
+    xml.fromstring(panel.svg)
+    assert "nan" not in panel.svg
+
+
+def test_a_long_line_is_thinned_along_its_length_and_keeps_its_ends():
+    x = np.linspace(0, 1, 100_000)
+    y = np.where(
+        x < 0.001, x * 1000, 1.0
+    )  # steep, then flat: by number, two points would be left of the rise
+    across, up = svg_chart.thinned(x, y)
+    assert len(across) <= svg_chart.LINE_POINTS + 2
+    assert (across[0], up[0], across[-1], up[-1]) == (0.0, 0.0, 1.0, 1.0)
+    assert np.sum(up < 1) > 50

@@ -1,0 +1,220 @@
+"""The report's charts of a model: learning curves, and what `diagnostics` has computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from trainrun.artifacts.diagnostics import Diagnostics, Residuals
+from trainrun.artifacts.score_curves import THRESHOLD, Calibration, Curve, Separation
+from trainrun.artifacts.svg_chart import (
+    COLOURS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Chart,
+    Panel,
+    cut,
+    drawing,
+    number,
+    span,
+)
+from trainrun.tracking.summary import best_epochs
+
+NAMED_CLASSES = 24  # of a confusion matrix; of more only the colours are shown
+RATE = (0.0, 1.0)
+
+
+def learning_curves(
+    history: Mapping[str, Sequence[float]], metrics: Mapping[str, Any] | None = None
+) -> Iterator[Panel]:
+    """Yield a chart for the loss, each metric and, unless it is constant, the learning rate.
+
+    Args:
+        history: metric -> one number an epoch.
+        metrics: the config's `metric` node, for the direction of each metric.
+    """
+    best = best_epochs(history, metrics)
+    epochs = max(map(len, history.values()), default=0)
+    for base in panels(history):
+        series = [
+            (label, name, np.asarray(history[name], float))
+            for label, name in (("train", base), ("validation", f"val_{base}"))
+            if history.get(name)
+        ]
+        values = np.concatenate([v[np.isfinite(v)] for _, _, v in series])
+        wide = bool(len(values)) and values.min() > 0 and values.max() / values.min() > 50
+        log = wide and (base in ("loss", "learning_rate") or "error" in base)
+        ends = (float(values.min()), float(values.max())) if log else span(values)
+        chart = Chart(base.replace("_", " "), (1, max(epochs, 2)), ends, "epoch", log_y=log)
+        lost = 0
+        for i, (label, name, v) in enumerate(series):
+            # With validation every n epochs, its values belong to every n-th epoch.
+            every = max(epochs // len(v), 1) if name.startswith("val_") else 1
+            lost += int(np.sum(~np.isfinite(v)))
+            chart.line(np.arange(1, len(v) + 1) * every, v, label, f"s{i}", dots=len(v) <= 30)
+        top = best.get(f"val_{base}")
+        if top is not None:
+            chart.ring(top["epoch"], top["value"], name=f"best: {number(top['value'])}, epoch {top['epoch']}")
+        yield chart.panel(f"{lost} values are no finite numbers" if lost else "")
+
+
+def panels(history: Mapping[str, Sequence[float]], most: int = 12) -> list[str]:
+    """Return the metrics that get a panel, the loss first; a constant learning rate gets none."""
+    bases = dict.fromkeys(n.removeprefix("val_") for n in history if len(history[n]))
+    bases.pop("step", None)
+    if len(set(history.get("learning_rate", ()))) == 1:
+        bases.pop("learning_rate", None)
+    return sorted(bases, key=lambda n: (n != "loss", n == "learning_rate"))[:most]
+
+
+def charts(found: Diagnostics) -> Iterator[Panel]:
+    """Yield the charts that suit the task."""
+    if found.confusion is not None:
+        yield _confusion(found.confusion, [c.name for c in found.classes])
+    if found.roc:
+        chart = Chart("ROC", RATE, RATE, "false positive rate", "true positive rate")
+        chart.guide(RATE, RATE)
+        yield _curves(chart, found.roc, "area")
+    if found.precision_recall:
+        chart = Chart("Precision and recall", RATE, RATE, "recall", "precision")
+        yield _curves(chart, found.precision_recall, "average precision")
+    if found.separation is not None:
+        yield _separation(found.separation, found.classes[1].name, found.classes[0].name)
+    if found.calibration is not None:
+        yield _calibration(found.calibration, len(found.classes) == 2)
+    if found.lift is not None:
+        yield _lift(found.lift)
+    for output in found.outputs[:4]:
+        yield from _residuals(output)
+
+
+def _curves(chart: Chart, curves: Sequence[Curve], area: str) -> Panel:
+    for i, curve in enumerate(curves):
+        named = i < COLOURS
+        style = f"s{i}" if named else "rest"
+        name = f"{curve.name}: {curve.area:.3f}"
+        chart.line(curve.x, curve.y, name, style, legend=named)
+        if len(curves) == 1 and curve.decision is not None:
+            chart.ring(*curve.decision, name=f"predicted above {THRESHOLD:g}")
+    more = f"; {len(curves) - COLOURS} more in grey" if len(curves) > COLOURS else ""
+    return chart.panel(area + (", each class against the rest" if len(curves) > 1 else "") + more)
+
+
+def _separation(found: Separation, positive: str, negative: str) -> Panel:
+    chart = Chart("KS: the classes' shares by score", RATE, RATE, "probability", "share up to it")
+    chart.guide((THRESHOLD, THRESHOLD), RATE)
+    chart.line(np.append(0.0, found.scores), np.append(0.0, found.negatives), negative, "s0")
+    chart.line(np.append(0.0, found.scores), np.append(0.0, found.positives), positive, "s1")
+    i = int(np.argmin(np.abs(found.scores - found.at)))
+    chart.line([found.at] * 2, [found.positives[i], found.negatives[i]], style="mark")
+    return chart.panel(
+        f"KS {found.statistic:.3f} at {found.at:.3g}; grey: the decision threshold {THRESHOLD:g}"
+    )
+
+
+def _calibration(found: Calibration, binary: bool) -> Panel:
+    label = "probability" if binary else "probability of the predicted class"
+    # Rare classes have small probabilities only, which would be one dot in a corner.
+    most = min(1.0, 1.1 * float(max(found.predicted.max(), found.high.max())))
+    chart = Chart("Calibration", (0.0, most), (0.0, most), label, "share that is true")
+    chart.guide((0, most), (0, most))
+    for at, low, high in zip(found.predicted, found.low, found.high, strict=True):
+        chart.line([at, at], [low, high], style="rest")
+    chart.line(found.predicted, found.observed, "observed", "s0", dots=True, legend=False)
+    return chart.panel(
+        f"expected calibration error {found.error:.3f}; {len(found.examples)} bins of equally many examples, 95% intervals"
+    )
+
+
+def _lift(found: Curve) -> Panel:
+    chart = Chart(
+        "Lift",
+        RATE,
+        (0.0, max(1.2, 1.05 * float(found.y.max()))),
+        "share of the examples, highest scores first",
+        "times chance",
+    )
+    chart.guide(RATE, (1, 1))
+    chart.line(found.x, found.y, "lift", "s0", legend=False)
+    return chart.panel(f"the first tenth has {found.area:.2f} times as many as by chance")
+
+
+def _residuals(output: Residuals) -> Iterator[Panel]:
+    """Yield predicted against true values, residuals by prediction, and their histogram, on axes that outliers do not stretch."""
+    low, high = output.bounds
+    end = f", {output.name}" if output.name else ""
+    beyond = f"{output.beyond:,} of {len(output.true):,} lie beyond the axis" if output.beyond else ""
+    both = span(np.quantile(np.concatenate([output.true, output.predicted]), [0.005, 0.995]))
+    chart = Chart(f"Predicted against true{end}", both, both, "true", "predicted")
+    chart.guide(both, both)
+    chart.points(output.true, output.predicted)
+    yield chart.panel()
+    across = span(np.quantile(output.predicted, [0.005, 0.995]))
+    chart = Chart(f"Residuals by prediction{end}", across, span((low, high)), "predicted", "predicted − true")
+    chart.guide(across, (0, 0))
+    chart.points(output.predicted, output.residuals)
+    yield chart.panel(beyond)
+    inside = output.residuals[(output.residuals >= low) & (output.residuals <= high)]
+    heights, edges = np.histogram(inside, bins=int(np.clip(np.sqrt(len(inside)), 5, 30)))
+    chart = Chart(
+        f"Distribution of the residuals{end}",
+        span((low, high)),
+        (0, 1.05 * max(heights.max(), 1)),
+        "predicted − true",
+        "examples",
+    )
+    chart.bars(edges, heights)
+    chart.guide((0, 0), (0, 1.05 * max(heights.max(), 1)))
+    yield chart.panel(beyond)
+
+
+def _confusion(counts: np.ndarray, names: Sequence[str]) -> Panel:
+    """Return counts of true against predicted class; the colour is the share of the true class."""
+    size, written = len(names), len(names) <= NAMED_CLASSES
+    left, bottom = (74, 40) if written else (LEFT, 24)
+    side = (WIDTH - left - RIGHT) / size, (HEIGHT - TOP - bottom) / size
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    parts = []
+    for i, j in np.ndindex(counts.shape):
+        x, y = left + j * side[0], TOP + i * side[1]
+        title = escape(f"{names[i]} predicted as {names[j]}: {counts[i, j]:,} ({share[i, j]:.1%})")
+        parts.append(
+            f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{side[0]:.1f}" height="{side[1]:.1f}" fill-opacity="{share[i, j]:.3f}">'
+            f"<title>{title}</title></rect>"
+        )
+        if size <= 12 and counts[i, j]:
+            style = "on" if share[i, j] > 0.55 else "off"
+            text = f"{counts[i, j]:,}" if counts[i, j] < 100_000 else f"{counts[i, j]:.1e}"
+            parts.append(
+                f'<text class="{style}" x="{x + side[0] / 2:.1f}" y="{y + side[1] / 2 + 4:.1f}" text-anchor="middle">{text}</text>'
+            )
+    for i, name in enumerate(names if written else ()):
+        small = ' class="small"' if size > 12 else ""
+        x, y = left + (i + 0.5) * side[0], TOP + (i + 0.5) * side[1]
+        parts.append(
+            f'<text{small} x="{left - 4}" y="{y + 3.5:.1f}" text-anchor="end">{escape(cut(name, 8))}</text>'
+        )
+        room = max(2, int(side[0] / 6))
+        parts.append(
+            f'<text{small} x="{x:.1f}" y="{HEIGHT - bottom + 14}" text-anchor="middle">{escape(cut(name, room))}</text>'
+        )
+    parts.append(
+        f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">predicted</text>'
+    )
+    parts.append(
+        f'<text transform="translate(10 {(TOP + HEIGHT - bottom) / 2}) rotate(-90)" text-anchor="middle">true</text>'
+    )
+    mistakes = np.where(np.eye(size, dtype=bool), 0, counts)
+    i, j = np.unravel_index(int(mistakes.argmax()), counts.shape)
+    note = (
+        f"most frequent mistake: {names[i]} predicted as {names[j]}, {mistakes[i, j]:,} times"
+        if mistakes.any()
+        else "no mistakes"
+    )
+    return Panel("Confusion matrix", drawing(parts, "Confusion matrix"), note)

@@ -1,0 +1,127 @@
+"""Curves of a binary problem's scores: ROC, precision-recall, Kolmogorov-Smirnov, lift, calibration. Numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Above it the positive class is predicted; see `data.scoring.columns`.
+THRESHOLD = 0.5
+BINS = 10  # of a calibration curve, of equally many examples each
+Z = 1.959964  # of the normal distribution, for 95 %
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve: its name, its points, the area below it (or the average precision), and its point at the decision threshold."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    area: float
+    decision: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Separation:
+    """The Kolmogorov-Smirnov curve: of each score, the share of both classes up to it.
+
+    Args:
+        scores: ascending.
+        positives, negatives: shares.
+        statistic: the greatest difference.
+        at: the score there.
+    """
+
+    scores: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+    statistic: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Bins of equally many examples: mean probability, share that is right, Wilson's interval of it, examples.
+
+    Args:
+        predicted, observed, low, high, examples: one number a bin.
+        error: the expected calibration error: the mean distance, weighted by examples.
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    examples: np.ndarray
+    error: float
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval of a share; NaN without trials."""
+    if not trials:
+        return np.nan, np.nan
+    share, z2 = successes / trials, Z**2 / trials
+    middle, half = share + z2 / 2, Z * np.sqrt(share * (1 - share) / trials + z2 / trials / 4)
+    return float((middle - half) / (1 + z2)), float((middle + half) / (1 + z2))
+
+
+def _steps(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return descending distinct scores, and the positives and negatives with at least that score."""
+    order = np.argsort(-score, kind="stable")
+    score, positive = score[order], positive[order]
+    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    hits = np.cumsum(positive)[last]
+    return score[last], hits, last + 1 - hits
+
+
+def roc_curve(name: str, positive: np.ndarray, score: np.ndarray) -> Curve:
+    """Return the true against the false positive rate; both classes have examples."""
+    _, hits, misses = _steps(positive, score)
+    x, y = np.append(0, misses) / misses[-1], np.append(0, hits) / hits[-1]
+    above = score > THRESHOLD
+    decision = float(np.mean(above[~positive])), float(np.mean(above[positive]))
+    return Curve(name, x, y, float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2)), decision)
+
+
+def precision_recall(name: str, positive: np.ndarray, score: np.ndarray) -> Curve:
+    """Return precision against recall; `area` is the average precision: the precisions, weighted by the gain of recall."""
+    _, hits, misses = _steps(positive, score)
+    recall, precision = hits / hits[-1], hits / (hits + misses)
+    above = score > THRESHOLD
+    decision = (float(np.mean(above[positive])), float(np.mean(positive[above]))) if above.any() else None
+    area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return Curve(name, np.append(0.0, recall), np.append(precision[0], precision), area, decision)
+
+
+def separate(positive: np.ndarray, score: np.ndarray) -> Separation:
+    """Return the Kolmogorov-Smirnov curve; both classes have examples."""
+    scores, hits, misses = _steps(positive, -score)  # ascending scores, and the examples up to each
+    positives, negatives = hits / hits[-1], misses / misses[-1]
+    i = int(np.argmax(np.abs(negatives - positives)))
+    return Separation(
+        -scores, positives, negatives, float(abs(negatives[i] - positives[i])), float(-scores[i])
+    )
+
+
+def lifted(positive: np.ndarray, score: np.ndarray) -> Curve:
+    """Return how many times more positives than by chance are among the examples with the highest scores; `area`: in the first tenth."""
+    _, hits, misses = _steps(positive, score)
+    taken = (hits + misses) / len(score)
+    lift = hits / (hits + misses) / positive.mean()
+    tenth = int(np.argmin(np.abs(taken - 0.1)))
+    shown = taken >= min(max(0.01, 10 / len(score)), taken[-1])  # the first few are noise
+    return Curve("lift", taken[shown], lift[shown], float(lift[tenth]))
+
+
+def calibrate(correct: np.ndarray, probability: np.ndarray) -> Calibration:
+    """Return how often what has a probability is true, by bins of equally many examples."""
+    order = np.argsort(probability, kind="stable")
+    bins = [b for b in np.array_split(order, BINS) if len(b)]
+    predicted = np.array([probability[b].mean() for b in bins])
+    examples, hits = np.array([len(b) for b in bins]), np.array([correct[b].sum() for b in bins])
+    low, high = np.array([wilson(int(h), int(n)) for h, n in zip(hits, examples, strict=True)]).T
+    observed = hits / examples
+    error = float(np.sum(np.abs(observed - predicted) * examples) / len(probability))
+    return Calibration(predicted, observed, low, high, examples, error)
