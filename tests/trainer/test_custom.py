@@ -88,16 +88,3 @@ def test_xla_takes_data_in_blocks(train, monkeypatch):
     monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)
     sent = train("custom", *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")
     agree([held, sent], rtol=1e-5)
-
-
-def test_variables_of_a_step_are_noticed():
-    import keras
-
-    from trainrun.trainer.custom import variable_holders
-
-    class Step:
-        def __init__(self):
-            self.rate, self.slow = 0.1, keras.optimizers.SGD()
-
-    assert variable_holders(Step()) == ["slow"]
-    assert variable_holders(lambda model, x, y, weight, share: None) == []

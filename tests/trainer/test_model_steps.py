@@ -10,10 +10,12 @@ import pytest
 
 import trainrun
 from trainrun.checkpoint import file
+from trainrun.cli import main
 from trainrun.errors import UserError
 
 OFF = ["tracking=none", "artifacts=none", "data=iris", "metric=none", "trainer.epochs=3", "optimizer=sgd", "plugins=[./own.py]", "trainer.shuffle=false"]  # fmt: skip
 OWN = """
+from types import SimpleNamespace
 import keras, tensorflow as tf, trainrun
 from keras import ops
 
@@ -57,6 +59,25 @@ class Two(Weighed):
         self.seen.update_state(loss)
         return {"loss": self.seen.result()}
 
+@trainrun.register("step", "held")
+class Held:
+    # An optimizer made at the first call, a generator, and a variable in an object of its own.
+    def __init__(self):
+        self.slow, self.noise, self.box = None, keras.random.SeedGenerator(3), SimpleNamespace(count=tf.Variable(0))
+    def __call__(self, model, x, y, weight, share):
+        if self.slow is None:
+            self.slow = keras.optimizers.SGD(0.01, momentum=0.9)
+            self.slow.build(model.trainable_weights[1:])
+        self.box.count.assign_add(1)
+        with tf.GradientTape() as tape:
+            y_pred = model(x, training=True)
+            loss = model.compute_loss(x, y, y_pred, weight, training=True) * share
+        by_kernel, by_bias = tape.gradient(loss, model.trainable_weights)
+        by_kernel *= keras.random.uniform((), seed=self.noise) * tf.cast(self.box.count, "float32")
+        model.optimizer.apply_gradients([(by_kernel, model.trainable_weights[0])])
+        self.slow.apply_gradients([(by_bias, model.trainable_weights[1])])
+        return loss, y_pred
+
 @trainrun.register("model", "weighed", targets="multiclass", output="probabilities")
 def weighed(inputs, target, head):
     return Weighed()
@@ -87,13 +108,25 @@ def test_a_models_own_steps_train_as_in_keras(trainer, name):
     np.testing.assert_allclose(result.model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
 
 
-def test_a_second_optimizer_and_further_variables_are_in_the_checkpoint(inside):
-    result = trainrun.run([*OFF, "model=two", "checkpoint.every=1epochs"])
-    stored, _ = file.newest(result.run_dir)
-    names = [name for key, name in stored.about["names"].items() if key.startswith("others/")]
+@pytest.mark.parametrize(
+    "held",
+    [
+        ["model=two", "trainer=fit"],
+        ["model=two", "trainer=custom"],
+        ["model=linear", "trainer=custom", "trainer.step=held"],
+        ["model=linear", "trainer=custom", "trainer.step=held", "trainer.run_eagerly=true"],
+    ],
+)
+def test_a_resumed_run_continues_with_all_variables_of_its_step(held, inside):
+    whole = trainrun.run([*OFF, *held, "checkpoint.every=1epochs"])
+    trainrun.run([*OFF, *held, "trainer.epochs=1", "checkpoint.every=1epochs"], "outputs/runs/stopped")
+    assert main(["resume", "stopped", "trainer.epochs=3"]) == 0
+    assert trainrun.load("stopped").summary["weights_sha256"] == whole.summary["weights_sha256"]
+    stored, _ = file.newest(whole.run_dir)
+    names = {name for key, name in stored.about["names"].items() if key.startswith("others/")}
     assert any("momentum" in name for name in names)
-    values = [stored.arrays[key] for key in stored.arrays if key.startswith("others/")]
-    assert any(np.array_equal(value, result.model.count.numpy()) for value in values)
+    updates = [v for k, v in stored.arrays.items() if k.startswith("others/") and v.shape == () and v == 9]
+    assert len(updates) == 2, "the counter and the second optimizer's number of updates"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from trainrun.checkpoint.file import Stored
 from trainrun.checkpoint.plain_data import pack, unpack
 from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
-from trainrun.model.variables import by_purpose, number
+from trainrun.model.variables import by_purpose, number, of_replicas
 
 
 class StateReader(Protocol):
@@ -42,7 +42,7 @@ class Reader:
         """See `StateReader`."""
         of_kind = by_purpose(self.model)
         variables = itertools.chain.from_iterable(of_kind.values())
-        kept = dict(zip(entry_names(of_kind), map(_components, variables), strict=True))
+        kept = dict(zip(entry_names(of_kind), map(of_replicas, variables), strict=True))
         flat = list(itertools.chain.from_iterable(kept.values()))
         if len(flat) != len(self._components) or any(
             a is not b for a, b in zip(flat, self._components, strict=True)
@@ -137,8 +137,6 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
     if stored.step == 0:
         # Metrics are reset between two epochs; an `evaluate` in between may have added variables to them.
         of_kind.pop("metrics")
-    if not any(name.startswith("others/") for name in stored.arrays):
-        of_kind.pop("others")  # checkpoints had none before
     put(stored, of_kind)
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
@@ -164,6 +162,8 @@ def put(stored: Stored, of_kind: Mapping[str, Sequence[Any]]) -> None:
     assignments, problems = [], []
     for kind, variables in of_kind.items():
         saved = {n.partition("#")[0] for n in stored.arrays if n.startswith(f"{kind}/")}
+        if kind == "others" and not saved:  # checkpoints had none before
+            continue
         here = {f"{kind}/{i:04d}": variable for i, variable in enumerate(variables)}
         problems += [
             Problem(names.get(n, n), "it is in the checkpoint, but not in the model.")
@@ -198,14 +198,6 @@ def _path(variable: Any) -> str:
     return getattr(variable, "path", variable.name)
 
 
-def _components(variable: Any) -> list[Any]:
-    """Return the variable of each replica; they may differ, as in batch normalization."""
-    value = keras_private.backing_variable(variable)
-    if isinstance(value, tf.distribute.DistributedValues):
-        return list(value.values)
-    return [value]
-
-
 def values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     """Return the value of a variable, or one of each replica; empty if there is none of that name."""
     if name in arrays:
@@ -218,7 +210,7 @@ def values(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
 
 def assign(variable: Any, values: Sequence[np.ndarray]) -> None:
     """Set a variable to its value in a checkpoint: one, or one of each replica."""
-    components = _components(variable)
+    components = of_replicas(variable)
     if len(values) not in (1, len(components)):
         # Resumed on another number of devices: counts are summed over the replicas, averages are averaged.
         value = keras_private.backing_variable(variable)

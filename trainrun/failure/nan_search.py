@@ -162,7 +162,7 @@ class _Search:
             Unknown: the failure does not appear again, or the search takes too long.
         """
         model = self.job.model
-        build(self.job)
+        build(self.job, getattr(self.trainer, "step", None))
         steps = self._pass()
         checkpoint, _ = file.newest(run_dir)
         if checkpoint is not None:
@@ -269,7 +269,9 @@ class _Search:
 
     def _restore(self, checkpoint: Stored) -> None:
         kinds = by_purpose(self.job.model)
-        training_state.put(checkpoint, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators")})
+        training_state.put(
+            checkpoint, {kind: kinds[kind] for kind in ("weights", "optimizer", "generators", "others")}
+        )
 
     def _indices(self, epoch: int, step: int) -> np.ndarray:
         size = self.job.plan.batch_size

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,8 @@ import keras
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private, keras_private
+
+_STEP = "_trainrun_step"  # attribute of a model: its training step, see `hold`
 
 
 def number(variable: Any) -> Any:
@@ -38,7 +41,7 @@ def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
 
     Returns:
         Lists under ``weights``, ``optimizer`` (empty before it is built), ``metrics``, ``generators`` (the state of Keras'
-        global seed generator) and ``others`` (what a model of a user's class holds besides, such as a second optimizer).
+        global seed generator) and ``others`` (what a user's layers and training step hold besides, such as a second optimizer).
     """
     optimizer = getattr(model, "optimizer", None)  # none before it is compiled
     generator = keras_private.global_seed_generator().state
@@ -51,20 +54,62 @@ def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
     return known | {"others": _others(model, {id(v) for variables in known.values() for v in variables})}
 
 
+@dataclass(frozen=True)
+class _Step:
+    """The training step of a model: its object, and variables that its trace uses beside those of the model."""
+
+    object: Any
+    traced: Sequence[tf.Variable]
+
+
+def hold(model: keras.Model, step: Any, graph: tf.Graph | None) -> None:
+    """Count the variables of a model's training step among `others`, so that checkpoints have them.
+
+    Args:
+        model: compiled and built.
+        step: the step's object, whose attributes may hold variables; None: the model's own.
+        graph: of the traced step, for variables in closures and modules; None: it is not traced.
+    """
+    known = {id(c) for variables in by_purpose(model).values() for v in variables for c in of_replicas(v)}
+    by_handle = {} if graph is None else {id(v.handle): v for v in graph.variables if id(v) not in known}
+    # In the order in which the trace meets them: `graph.variables` is a set.
+    captured = () if graph is None else graph.external_captures
+    traced = [by_handle[id(handle)] for handle in captured if id(handle) in by_handle]
+    # Not by Keras' own setter, which would make weights of them.
+    object.__setattr__(model, _STEP, _Step(step, traced))
+
+
+def of_replicas(variable: Any) -> list[Any]:
+    """Return the variable of each replica; they may differ, as in batch normalization."""
+    value = keras_private.backing_variable(variable)
+    if isinstance(value, tf.distribute.DistributedValues):
+        return list(value.values)
+    return [value]
+
+
+def is_foreign(layer: keras.Layer) -> bool:
+    """Return whether a layer's class is the user's."""
+    return not type(layer).__module__.startswith(("keras.", "trainrun."))
+
+
 def _others(model: keras.Model, known: set[int]) -> list[Any]:
-    """Return the variables in attributes of a user's model and its layers that Keras does not count among its own."""
-    if type(model).__module__.startswith("keras."):
-        return []
+    """Return the variables that a user's layers and training step hold and Keras does not count among the model's."""
+    step = getattr(model, _STEP, _Step(None, ()))
+    owners = [layer for layer in keras_model_private.all_layers(model) if is_foreign(layer)]
     hidden: dict[int, Any] = {}
-    for layer in keras_model_private.all_layers(model):
-        for value in keras.tree.flatten([v for k, v in sorted(vars(layer).items()) if not k.startswith("_")]):
-            holds = isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric)
-            variables = (
-                value.variables
-                if holds
-                else [value]
-                if isinstance(value, keras.Variable | tf.Variable)
-                else []
-            )
-            hidden |= {id(v): v for v in variables if id(v) not in known}
-    return list(hidden.values())
+    for owner in [*owners, step.object]:
+        attributes = sorted(getattr(owner, "__dict__", {}).items())
+        for value in keras.tree.flatten([v for k, v in attributes if not k.startswith("_")]):
+            hidden |= {id(v): v for v in _held(value) if id(v) not in known}
+    seen = {id(c) for v in hidden.values() for c in of_replicas(v)}
+    return [*hidden.values(), *(v for v in step.traced if id(v) not in seen)]
+
+
+def _held(value: Any) -> Sequence[Any]:
+    """Return the variables that a value of an attribute is or holds."""
+    if isinstance(value, keras.Variable | tf.Variable):
+        return [value]
+    if isinstance(value, keras.random.SeedGenerator):
+        return [value.state]
+    holds = isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric | keras.Layer | tf.Module)
+    return value.variables if holds else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -16,12 +16,10 @@ from trainrun.checkpoint import random_state
 from trainrun.compat import keras_metric_private, keras_model_private, keras_optimizer_private
 from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
-from trainrun.model.variables import untouched
+from trainrun.model.variables import is_foreign, untouched
 from trainrun.registry import declaration_reader, lookup
-from trainrun.step.default import default
-from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.epoch_loop import build, trace
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import batch_of, is_own
 from trainrun.util.places import place
 
 # Hooks of callbacks that get a number besides the logs.
@@ -54,7 +52,7 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
         if component.group == "callback":
             _check_callback(key, component)
     layers = keras_model_private.all_layers(job.model)
-    foreign = any(not type(layer).__module__.startswith(("keras.", "trainrun.")) for layer in layers)
+    foreign = any(map(is_foreign, layers))
     if not (own or foreign) or job.model.distribute_strategy.num_replicas_in_sync > 1:
         return
     random = random_state.get()
@@ -75,7 +73,8 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             not job.model.run_eagerly
             and declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
         ):
-            _trace(job, part, step)
+            build(job, step)
+            trace(job, part, step)
     except Exception as error:
         if classification.kind(error) != classification.OUT_OF_MEMORY:  # to which training has answers
             raise
@@ -237,22 +236,4 @@ def _values_fault(values: Any, y_true: Any, y_pred: Any) -> str | None:
         f"returned shape {['batch' if n == examples else n for n in shape]}; {expected}. y_true is "
         f"{['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
         f"{['batch', *y_pred.shape[1:]]}: bring them to one shape first, as in ops.reshape(y_true, ops.shape(y_pred))."
-    )
-
-
-def _trace(job: Job, part: Any, step: Any) -> None:
-    """Trace one training step, as the trainers compile it."""
-    build(job)
-    model = job.model
-    batch = batch_of(part.x, part.y, part.weight)
-    run: Callable[..., Any] = model.train_step
-    if step is not None and step is not default and not is_own(model, "train_step"):
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
-
-        def run(_: Any) -> Any:
-            _, y_pred = step(model, x, y, weight, 1.0)
-            return model.compute_metrics(x, y, y_pred, sample_weight=weight)
-
-    tf.function(run, autograph=False).get_concrete_function(
-        tf.nest.map_structure(tf.convert_to_tensor, batch)
     )

@@ -21,7 +21,6 @@ from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
-from trainrun.ui import console
 from trainrun.util.arguments import Count, Reference
 from trainrun.util.declarations import declare
 
@@ -78,12 +77,7 @@ class Custom:
             The history: metric name -> one value per epoch.
         """
         model, plan = job.model, job.plan
-        if names := variable_holders(self.step):
-            console.warn(
-                f"trainer.step holds variables of its own ({', '.join(names)}), which are in no checkpoint: a resumed run "
-                "begins them anew. Hold them in a keras.Model with a train_step."
-            )
-        build(job)
+        build(job, self.step)
         make = partial(Pass, job, self.step, job.train)
         if is_own(model, "train_step") and not self.custom_step:
             make = partial(StepByModel, job, model.train_step, job.train)
@@ -137,12 +131,6 @@ class Custom:
             if model is not None and stopped(model):
                 break
         return logs
-
-
-def variable_holders(step: object) -> list[str]:
-    """Return the names of a step's attributes that are or hold variables."""
-    kinds = keras.optimizers.Optimizer | keras.metrics.Metric | keras.Variable | tf.Variable
-    return [name for name, value in getattr(step, "__dict__", {}).items() if isinstance(value, kinds)]
 
 
 def workers(model: keras.Model) -> int:

@@ -10,7 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
+from trainrun.data.dataset import Split
+from trainrun.model.variables import hold, is_foreign
+from trainrun.step._accumulate import Accumulate
+from trainrun.step.default import default
 from trainrun.trainer.callbacks import Callbacks
+from trainrun.trainer.compiled_epoch import is_replicated
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import batch_of, is_own
 
@@ -87,11 +92,16 @@ def _plain(value: Any) -> Any:
         return value  # a plug-in's metric can have any result
 
 
-def build(job: Job) -> None:
-    """Create the variables of model, optimizer and metrics before code that uses them is compiled.
+def build(job: Job, step: Any = None) -> None:
+    """Create the variables of model, optimizer, metrics and training step before code that uses them is compiled.
 
     Keras' `fit` may do so in its first step. Building the optimizer is then part of the compiled step and repeated at each one,
-    so that Keras' ScheduleFreeAdamW (3.15) restarts at each step.
+    so that Keras' ScheduleFreeAdamW (3.15) restarts at each step. What a user's step creates at its first call, such as the
+    variables of a second optimizer, belongs in checkpoints, which are restored before that call.
+
+    Args:
+        job: model, data and plan.
+        step: the trainer's training step; default None: the model's `train_step`.
     """
     model = job.model
     if job.state.built:
@@ -101,11 +111,44 @@ def build(job: Job) -> None:
     with model.distribute_strategy.scope():
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
-        if is_own(model, "train_step") and not model.run_eagerly and not tf.distribute.has_strategy():
-            # What the step creates at its first call, such as the variables of a second optimizer, belongs in checkpoints.
-            batch = batch_of(example.x, example.y, example.weight)
-            step = tf.function(model.train_step, autograph=False)
-            step.get_concrete_function(tf.nest.map_structure(tf.convert_to_tensor, batch))
+    own_step = type(step).__module__ != Accumulate.__module__ and step not in (None, default)
+    if own_step or is_own(model, "train_step") or any(map(is_foreign, keras_model_private.all_layers(model))):
+        try:
+            graph = trace(job, example, step)
+        except Exception:
+            if not model.run_eagerly:  # which allows what cannot be traced
+                raise
+            graph = None
+        hold(model, step if own_step else None, graph)
+
+
+def trace(job: Job, examples: Split, step: Any = None) -> tf.Graph | None:
+    """Trace a training step as trainers compile it, on one device or on replicas; nothing of the model changes.
+
+    Args:
+        job: its model is built.
+        examples: a batch.
+        step: see `build`; the model's own `train_step` precedes the default step.
+
+    Returns:
+        The graph; None for a `train_step` under replicas, which only Keras' `fit` can call.
+    """
+    model, strategy = job.model, job.model.distribute_strategy
+    by_model, replicated = step in (None, default), is_replicated(strategy)
+    if by_model and replicated:
+        return None
+    batch = tf.nest.map_structure(tf.convert_to_tensor, batch_of(examples.x, examples.y, examples.weight))
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+
+    def run() -> None:
+        if by_model:
+            model.train_step(batch)
+            return
+        _, y_pred = step(model, x, y, weight, 1.0)
+        model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+    take = (lambda: strategy.run(run)) if replicated else run
+    return tf.function(take, autograph=False).get_concrete_function().graph
 
 
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:

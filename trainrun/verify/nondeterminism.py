@@ -15,13 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.checkpoint import callback_state
-from trainrun.compat import keras_private, tensorflow_private
+from trainrun.compat import tensorflow_private
 from trainrun.config import plugin_sources
 from trainrun.errors import first_line
-from trainrun.model.variables import by_purpose
+from trainrun.model.variables import by_purpose, of_replicas
 from trainrun.run import builders, callback_builders
-from trainrun.step.default import default
-from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.epoch_loop import build, trace
 from trainrun.trainer.job import Job
 from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
@@ -62,22 +61,11 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
     """Yield operations of the traced step that draw numbers, call Python or read the clock, and variables unknown to Keras."""
-    build(job)
-    examples = job.train.take(np.arange(min(len(job.train), 2)))
-    data = tf.nest.map_structure(tf.convert_to_tensor, (examples.x, examples.y))
-    weight = None if examples.weight is None else tf.convert_to_tensor(examples.weight)
-    model = job.model
-
-    def run() -> Any:
-        if step is None or step is default:
-            return model.train_step((*data, weight) if weight is not None else data)
-        return step(model, *data, weight, 1.0)
-
-    # Before tracing, which creates further variables.
-    known = {c.ref() for variables in by_purpose(model).values() for v in variables for c in _tensors(v)}
-    known |= {c.ref() for c in _tensors(keras_private.global_seed_generator().state)}
-    traced = tf.function(run, autograph=False).get_concrete_function()
-    for name, kind, where in _operations(traced.graph):
+    build(job, step)
+    of_kind = by_purpose(job.model)  # before tracing, which creates further variables
+    known = {c.ref() for variables in of_kind.values() for v in variables for c in of_replicas(v)}
+    graph = trace(job, job.train.take(np.arange(min(len(job.train), 2))), step)
+    for name, kind, where in _operations(graph):
         if kind in RANDOM_OPERATIONS:
             yield (
                 f"{where}the random operation {kind} ({name}): its counter is in no checkpoint. Take "
@@ -87,19 +75,12 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
             yield f"{where}numpy_function or py_function ({name}): the state of its Python code is in no checkpoint"
         elif kind in CLOCK:
             yield f"{where}the operation {kind} ({name}) reads the clock"
-    for variable in traced.graph.variables:
+    for variable in graph.variables:
         if variable.ref() not in known:
             yield (
                 f"the variable {variable.name} is used by the step, but is not one of the model's: create it by "
                 "add_weight in a layer, or as a keras.Variable of the optimizer or a metric"
             )
-
-
-def _tensors(variable: Any) -> list[Any]:
-    value = keras_private.backing_variable(variable)
-    return (
-        list(getattr(value, "values", (value,))) if not callable(getattr(value, "values", None)) else [value]
-    )
 
 
 def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
