@@ -134,9 +134,9 @@ def load(run: str | Path = "last", outputs: str | Path = "outputs") -> RunResult
         >>> run = trainrun.load("last")
         >>> run.metrics, run.history["val_loss"], run.config["optimizer"], run.model, run.data()
     """
-    from trainrun.after import resolve
+    from trainrun.sweep import named_run
 
-    return RunResult.read(resolve.run(run, outputs))
+    return RunResult.read(named_run.run(run, outputs))
 
 
 def build(group: str, option: str | None = None, /, form: str = "class", **arguments: Any) -> Any:

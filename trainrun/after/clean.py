@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from trainrun.after import kept_files, protected, resolve
+from trainrun.after import kept_files, protected
 from trainrun.errors import Problem, UserError
+from trainrun.sweep import named_run
 from trainrun.tracking import find, journal, listing, status, trackers
 from trainrun.tracking.delivery import state
 
@@ -60,7 +61,7 @@ def named(words: Sequence[str], outputs: str | Path = find.OUTPUTS, unfinished: 
     """Return the plan to remove runs and sweeps by name.
 
     Args:
-        words: see `resolve.run`; a sweep's directory or name means the sweep with all its trials.
+        words: see `named_run.run`; a sweep's directory or name means the sweep with all its trials.
         outputs: the folder of the runs.
         unfinished: whether runs and sweeps that could be resumed may go.
 
@@ -71,7 +72,7 @@ def named(words: Sequence[str], outputs: str | Path = find.OUTPUTS, unfinished: 
     folders: dict[Path, str] = {}
     for word in words:
         try:
-            folder = find.sweep_named(word, outputs) or resolve.run(word, outputs)
+            folder = find.sweep_named(word, outputs) or named_run.run(word, outputs)
             if reason := _foreign(folder, Path(outputs)):
                 raise UserError(reason)
             # As the other functions name it: a user may type an absolute path.

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from trainrun.errors import UserError
 
-# What the verbs of recorded runs take; `trainrun.after.resolve` reads it.
+# What the verbs of recorded runs take; `trainrun.sweep.named_run` reads it.
 RUN = "a run's directory or id, SWEEP/TRIAL, a tracker's run id, `last`, or `best` (of the last sweep)"
 
 

@@ -35,10 +35,11 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if not 2 <= len(options.runs) <= len(LETTERS):
         raise UserError(f"expected 2 to {len(LETTERS)} runs, got {len(options.runs)}.")
-    from trainrun.after import compare, resolve
+    from trainrun.after import compare
+    from trainrun.sweep import named_run
     from trainrun.util import redaction
 
-    comparison = compare.compare(resolve.runs(options.runs))
+    comparison = compare.compare(named_run.runs(options.runs))
     if options.json:
         plain = redaction.tree(comparison.plain())
         console.say(json.dumps(plain, indent=1, ensure_ascii=False, default=str))

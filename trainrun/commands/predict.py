@@ -38,9 +38,10 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if options.json and options.output is None:
         raise UserError("--json needs -o OUT: standard output has the predictions otherwise.")
-    from trainrun.after import predict, resolve
+    from trainrun.after import predict
+    from trainrun.sweep import named_run
 
-    run_dir = resolve.run(options.run)
+    run_dir = named_run.run(options.run)
     output = None if options.output is None else Path(options.output)
     write = console.say if console.is_terminal() else streams.write_data
     console.quiet(options.json)

@@ -27,10 +27,10 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(list(argv))
     if not 1 <= options.digits <= EXACT:
         raise UserError(Problem("--digits", f"expected 1 to {EXACT}, got {options.digits}."))
-    from trainrun.after import resolve
+    from trainrun.sweep import named_run
     from trainrun.tracking import status
 
-    run_dir = resolve.run(options.run)
+    run_dir = named_run.run(options.run)
     now = status.read(run_dir)
     if now.status != "FINISHED":
         raise UserError(

@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         console.say(USAGE)
         return 0 if argv else 2
-    from trainrun.after import resolve
+    from trainrun.sweep import named_run
     from trainrun.tracking import find, lease, status
 
     command, take_over = ["trainrun", "resume", *argv], TAKE_OVER in argv
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         from trainrun.hydra_bridge import sweep_resume
 
         return sweep_resume.go_on(sweep_dir, argv[1:], command, take_over=take_over).exit_code
-    run_dir = resolve.run(argv[0])
+    run_dir = named_run.run(argv[0])
     # Read only: invalid input must not change the run. The recorder settles the status of a killed run.
     now = status.read(run_dir)
     if now.status == "RUNNING":

@@ -60,9 +60,9 @@ def _meant(word: str, outputs: str) -> list[Path]:
     """Return the directories that a word names; for a sweep, its own and those of all its trials."""
     folder = find.sweep_named(word, outputs)
     if folder is None:
-        from trainrun.after import resolve
+        from trainrun.sweep import named_run
 
-        run_dir = resolve.run(word, outputs)
+        run_dir = named_run.run(word, outputs)
         folder = run_dir.parent if word == find.LATEST and find.sweep_of(run_dir) else None
         if folder is None:
             return [run_dir]

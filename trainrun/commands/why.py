@@ -27,11 +27,12 @@ def main(argv: Sequence[str]) -> int:
     overrides = [word for word in options.words if word not in bare]
     if len(bare) not in (1, 2) or (len(bare) == 2 and overrides):
         raise UserError(f"expected KEY and overrides, or RUN and KEY. RUN is {RUN}.")
-    from trainrun.after import resolve, why
+    from trainrun.after import why
+    from trainrun.sweep import named_run
     from trainrun.util import redaction
 
     if len(bare) == 2:
-        explained = why.of_run(resolve.run(bare[0]), bare[1])
+        explained = why.of_run(named_run.run(bare[0]), bare[1])
     else:
         explained = why.of_overrides(bare[0], overrides)
     if options.json:

@@ -27,6 +27,19 @@ def all_layers(model: keras.Model, include_self: bool = True) -> list[keras.Laye
     return model._flatten_layers(include_self=include_self)
 
 
+def direct_layers(layer: keras.Layer) -> list[keras.Layer]:
+    """Return the layers that a layer or model holds itself, not those inside them.
+
+    For: paths of weights, which name the layers around each.
+    Public API: `model.layers` of a model; a layer has none.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+
+    Args:
+        layer: any Keras layer or model.
+    """
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
 def graph_nodes(model: Any) -> Iterator[Any]:
     """Yield the nodes of a functional or sequential model's graph: one for each call of a layer.
 

@@ -109,6 +109,9 @@ class Root:
     seed: Any = MISSING
     seeds: Any = MISSING
     plugins: list[str] = MISSING
+    init_from: Any = MISSING
+    init_skip: Any = MISSING
+    init_optimizer: bool = MISSING
     name: str | None = MISSING
     artifacts: Artifacts = field(default_factory=Artifacts)
     sweep: Sweep = field(default_factory=Sweep)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.compat import hydra_private
-from trainrun.config import plugins
 from trainrun.errors import UserError
-from trainrun.hydra_bridge import registration
+from trainrun.hydra_bridge import registration, written_out
 from trainrun.registry import option_files
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def arguments(argv: Sequence[str]) -> Any:
     parser.prog = "trainrun"
     parser.error = refuse
     flags = parser.parse_intermixed_args(list(argv))
-    flags.overrides = plugins.written_out(flags.overrides)
+    flags.overrides = written_out.overrides(flags.overrides)
     if flags.experimental_rerun is not None:
         raise UserError(
             "--experimental-rerun reads a pickle, which can run any code; trainrun never does. A run's config.yaml has "

@@ -11,7 +11,7 @@ from typing import Any
 from trainrun.config import check, moved_keys, override_text, plugins
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
-from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan
+from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan, written_out
 from trainrun.hydra_bridge.sweep_plan import Plan
 from trainrun.ui.counter import counted
 
@@ -27,7 +27,7 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    typed = plugins.written_out(typed)
+    typed = written_out.overrides(typed)
     named = plugins.early(typed)
     problems = plugins.announce(named)
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.compat import tensorflow_private
+from trainrun.compat import keras_private, tensorflow_private
 from trainrun.config.rules import combinations, heads
 from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
@@ -22,7 +22,7 @@ from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import label_encoding, metrics, output_head, stored_preprocessing
+from trainrun.run import initial, label_encoding, metrics, output_head, stored_preprocessing
 from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
@@ -102,6 +102,7 @@ def job(
     demands = declaration_reader.of("loss", loss_spec["name"])
     with strategy.scope():
         _seed(seed, keep_kernels)
+        keras_private.name_counters().clear()  # so that a trial's layers are named as those of a run of its own
         model = construct(
             "model",
             config["model"],
@@ -125,6 +126,7 @@ def job(
             model = outline = multiplied(model, data)
         output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
+        started = initial.weights(config, model, data)
         state = ModelState()
         example = data.train.take(np.arange(1)).x if replica_count == 1 else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
@@ -144,6 +146,8 @@ def job(
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
         replicas.clip_together(model.optimizer, replica_count)
+        if started is not None:
+            started = replace(started, optimizer=initial.optimizer(config, model))
     trains = declaration_reader.of("trainer", settings["name"])
     honours = trains.takes_steps or lookup.is_plugin("trainer", settings["name"])
     reason = model_steps.refusal(
@@ -158,7 +162,7 @@ def job(
     if (fault := output_head.shape_problem(outline, data)) is not None:
         raise UserError(fault)
     probabilities = output_head.to_probabilities(output, data)
-    return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state)
+    return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started)
 
 
 def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int) -> Plan:

@@ -115,6 +115,9 @@ def _train(
     with context.stop.on_signals(checkpoints.signals, checkpoints.grace), record.closed_on_error():
         for line in (*overview.lines(overview.of(data)), attempts.job.cost().line()):
             console.note(line)
+        if chief and attempts.job.initial is not None and resume is None:
+            attempts.job.initial.show()
+            record.event("initial_weights", **attempts.job.initial.record())
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
         for line in model_weights.early_stops(attempts.callbacks):

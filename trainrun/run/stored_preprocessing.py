@@ -1,4 +1,4 @@
-"""`model=file` on other data: the data is preprocessed by what the file says, or refused with the reason."""
+"""A model or weights of another run: the data is preprocessed by what that run has recorded, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.config.rules.initial import KEY as INIT_FROM
 from trainrun.data._table_settings import listed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split
@@ -15,7 +16,7 @@ from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, keras_file
-from trainrun.run import own_data
+from trainrun.run import initial, own_data
 from trainrun.ui import console
 from trainrun.util import paths
 
@@ -23,14 +24,17 @@ Rows = np.ndarray | View
 
 
 def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
-    """Return the data of a config, preprocessed for the model that is loaded from a file, where there is one.
+    """Return the data of a config, preprocessed as for the run whose model or weights it begins with, where there is one.
 
     Raises:
         UserError: the data is faulty, or does not fit the file.
     """
-    stored = of_model(config["model"])
+    key, source = (
+        ("model.path", "model=file") if config["model"]["name"] == "file" else (INIT_FROM, INIT_FROM)
+    )
+    stored = of_model(config["model"]) if source != INIT_FROM else initial.preprocessing(config)
     data = own_data.load(config, cache, stored)
-    return data if stored is None else applied(data, stored)
+    return data if stored is None else applied(data, stored, key, source)
 
 
 def of_model(model: Mapping[str, Any]) -> Preprocessor | None:
@@ -44,24 +48,27 @@ def of_model(model: Mapping[str, Any]) -> Preprocessor | None:
         return None  # the model's own loader says so
 
 
-def applied(data: Dataset, stored: Preprocessor) -> Dataset:
+def applied(
+    data: Dataset, stored: Preprocessor, key: str = "model.path", source: str = "model=file"
+) -> Dataset:
     """Return a dataset whose inputs are preprocessed as stored.
 
     Args:
         data: a table that was read with the stored preprocessor, or arrays that were standardized by their own training part.
         stored: of the file.
+        key, source: of the config, and in words, for messages.
 
     Raises:
         UserError: the data is of another form, or its classes are others.
     """
     own = Preprocessor.of(data)
-    if (problem := _problem(own, stored)) is not None:
+    if (problem := _problem(own, stored, key)) is not None:
         raise UserError(problem)
-    _say_differences(own, stored)
+    _say_differences(own, stored, source)
     if own.table or own.moments == stored.moments:
         return data
     console.note(
-        "model=file: numbers are standardized by the means and deviations in its file, not by those of this data."
+        f"{source}: numbers are standardized by the means and deviations in its file, not by those of this data."
     )
 
     def changed(x: Rows, name: str) -> Rows:
@@ -107,35 +114,50 @@ def _with_moments(data: Dataset, stored: Preprocessor) -> dict[str, Any]:
     return {**data.preprocessing, "inputs": {s.name: of(inputs.get(s.name, {}), s.name) for s in data.inputs}}
 
 
-def _problem(own: Preprocessor, stored: Preprocessor) -> Problem | None:
+def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | None:
     """Return why data does not fit a stored preprocessor, or None."""
     if stored.table != own.table:
         forms = {True: "the columns of a table", False: "arrays"}
         return Problem(
-            "model.path",
+            key,
             f"the model was trained on {forms[stored.table]} ({stored.data}); data={own.data} has {forms[own.table]}. "
             "Take data of that form, or train a new model.",
         )
     if [s.name for s in own.inputs] != [s.name for s in stored.inputs]:
-        return None  # the model's loader says that its inputs are others
+        if key != INIT_FROM:
+            return None  # the model's loader says that its inputs are others
+        names = [", ".join(s.name for s in p.inputs) for p in (stored, own)]
+        return Problem(
+            key,
+            f"the model was trained on the inputs {names[0]} ({stored.data}); data={own.data} has {names[1]}.",
+        )
+    for name in own.moments.keys() & stored.moments.keys():
+        counts = [len(p.moments[name][0]) for p in (stored, own)]
+        if counts[0] != counts[1]:
+            return Problem(
+                key,
+                f"the model was trained on {counts[0]} numbers an example ({stored.data}); those of data={own.data} are {counts[1]}. "
+                "Take data with the same columns, or train a new model.",
+            )
     if stored.scales != own.scales:
         return Problem(
-            "model.path",
+            key,
             f"the model was trained on pixels times {_factors(stored)} ({stored.data}); those of data={own.data} are taken times "
             f"{_factors(own)}. Save the images in the same range and type.",
         )
     return None
 
 
-def _say_differences(own: Preprocessor, stored: Preprocessor) -> None:
+def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> None:
     """Warn of classes and columns of arrays that are named otherwise than those that the model was trained on."""
-    names = (("classes", own.target.classes, stored.target.classes),)
+    # With `init_from`, the output layer of other classes is a new one.
+    names = () if source == INIT_FROM else (("classes", own.target.classes, stored.target.classes),)
     if len(own.features) == len(stored.features):
         names += (("columns", own.features, stored.features),)
     for what, own_names, stored_names in names:
         if list(own_names) != list(stored_names):
             console.warn(
-                f"model=file was trained on the {what} {listed(stored_names)} ({stored.data}); those of data={own.data} are {listed(own_names)}, "
+                f"{source} was trained on the {what} {listed(stored_names)} ({stored.data}); those of data={own.data} are {listed(own_names)}, "
                 "and are taken for them in this order."
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data.dataset import Dataset, Split
 from trainrun.model.cost import Cost
@@ -76,6 +76,7 @@ class Job:
         probabilities: the function from the model's output to probabilities: ``identity``, ``sigmoid`` or ``softmax``.
         start: the point to resume from; None: training begins.
         state: compiled functions and other data beside the model.
+        initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
 
     model: keras.Model
@@ -87,6 +88,7 @@ class Job:
     probabilities: str = "identity"
     start: Start | None = None
     state: ModelState = field(default_factory=ModelState)
+    initial: Any = None
 
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""

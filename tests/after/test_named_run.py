@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun.after import resolve
 from trainrun.errors import UserError
+from trainrun.sweep import named_run
 from trainrun.tracking.delivery import state
 
 
@@ -27,18 +27,18 @@ from trainrun.tracking.delivery import state
     ],
 )
 def test_a_word_means_a_run(within, word, folder):
-    assert resolve.run(word).resolve() == within / "outputs" / folder
+    assert named_run.run(word).resolve() == within / "outputs" / folder
 
 
 def test_a_trackers_run_id_means_its_run(within, monkeypatch):
     sent = [{"run_id": "0123abcd", "tracking_uri": "sqlite:///mlflow.db", "experiment_id": "1"}]
     monkeypatch.setattr(state, "read", lambda folder: sent if folder.name == "second" else [])
-    assert resolve.run("0123abcd").name == "second"
+    assert named_run.run("0123abcd").name == "second"
 
 
 def test_all_words_that_mean_no_run_are_reported_at_once(within):
     with pytest.raises(UserError) as error:
-        resolve.runs(["frist", "first", "best/7"])
+        named_run.runs(["frist", "first", "best/7"])
     assert [p.message.split(":")[0] for p in error.value.problems] == ["no run 'frist'", "no run 'best/7'"]
 
 

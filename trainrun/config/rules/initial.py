@@ -1,0 +1,55 @@
+"""Rules of a run that begins from another's weights: the file is there, and nothing else sets the weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainrun.data.dataset import Description
+from trainrun.errors import Problem
+from trainrun.model import source_file
+from trainrun.util import paths
+
+KEY, SKIP, OPTIMIZER = "init_from", "init_skip", "init_optimizer"
+
+
+def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """`init_from` names a run or a file with weights; `init_skip` and `init_optimizer` go with it."""
+    init_from = config.get(KEY)
+    for key in (SKIP, OPTIMIZER):
+        if config.get(key) and init_from is None:
+            yield Problem(
+                key, f"it goes with {KEY}, the run or file that the weights come from, which is null."
+            )
+    for pattern in patterns(config.get(SKIP)):
+        if reason := unreadable(pattern):
+            yield Problem(SKIP, reason)
+    if not isinstance(init_from, str):
+        return
+    if config["model"].get("name") == "file":
+        yield Problem(
+            KEY,
+            f"model=file takes all weights of model.path. Leave {KEY} out, or choose the model that the weights are for.",
+        )
+    if (fault := source_file.fault(init_from)) is not None:
+        yield Problem(KEY, fault)
+    elif config.get(OPTIMIZER) and not (paths.expanded(init_from) / "checkpoints").is_dir():
+        yield Problem(
+            OPTIMIZER,
+            f"the optimizer's state is in a run's checkpoints, and {init_from} has none. Name a run's directory, or leave it out.",
+        )
+
+
+def patterns(value: Any) -> list[str]:
+    """Return one regular expression, or several, as a list."""
+    return [value] if isinstance(value, str) else [v for v in value or () if isinstance(v, str)]
+
+
+def unreadable(pattern: str) -> str | None:
+    """Return why a text is no regular expression, or None."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"{pattern!r} is no regular expression: {error}. It matches whole paths, as in 'hidden_1/.*'."
+    return None

@@ -1,0 +1,46 @@
+"""Overrides in a form that Hydra reads and that keeps its meaning: a list that is added to, a run that a word means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun.config import plugins
+from trainrun.errors import Problem, UserError
+from trainrun.sweep import named_run
+
+# Keys whose value is a run.
+RUNS = ("init_from",)
+_TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
+
+
+def overrides(typed: Sequence[str]) -> list[str]:
+    """Return overrides with ``plugins+=[…]`` as the whole list, and a run's directory for ``last``, ``best`` or an id.
+
+    What ``last`` means changes with the next run, and the config of a run is recorded.
+
+    Args:
+        typed: as on the command line; of a sweep with its commas.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    return [_with_directories(text) for text in plugins.written_out(typed)]
+
+
+def _with_directories(text: str) -> str:
+    match = _TYPED.fullmatch(text)
+    if match is None:
+        return text
+    words = (word.strip().strip("'\"") for word in match["words"].split(","))
+    return f"{match['key']}={','.join(_directory(match['key'].lstrip('+'), word) for word in words)}"
+
+
+def _directory(key: str, word: str) -> str:
+    if word in ("", "null") or Path(word).expanduser().is_file() or word.endswith((".keras", ".h5")):
+        return word
+    try:
+        return str(named_run.run(word))
+    except UserError as error:
+        raise UserError([Problem(key, p.message) for p in error.problems]) from error

@@ -1,0 +1,171 @@
+"""A model's initial weights taken from a file, by path and shape; every weight is accounted for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from trainrun.compat import keras_model_private
+from trainrun.errors import Problem, UserError
+from trainrun.model import functional, variable_paths
+from trainrun.model.variable_paths import Weight
+
+KEY, SKIP = "init_from", "init_skip"
+# Weights that a message names.
+NAMED = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one weight.
+
+    Args:
+        path: of the weight.
+        outcome: ``loaded``; ``resized``: as many rows as both have are loaded; ``skipped``: it is in the file, and not taken;
+            ``new``: it is not in the file; ``unused``: it is in the file, and not in the model.
+        shape: in the model; of an unused one in the file.
+        reason: why it was not loaded as it is; empty where it was.
+    """
+
+    path: str
+    outcome: Literal["loaded", "resized", "skipped", "new", "unused"]
+    shape: tuple[int, ...]
+    reason: str = ""
+
+
+def apply(
+    model: keras.Model,
+    stored: Mapping[str, np.ndarray],
+    skip: Sequence[str] = (),
+    other_target: str | None = None,
+) -> list[Row]:
+    """Set the weights that a file has, and return a row for each weight of both; none is set if one does not fit.
+
+    The output layer is new where its shape is another, or the file's model predicts something else. Of an embedding with
+    another number of rows the first ones are loaded.
+
+    Args:
+        model: built.
+        stored: of `stored_weights.read`.
+        skip: regular expressions; weights whose paths they match are not loaded.
+        other_target: why the file's output layer means something else; None: it does not.
+
+    Raises:
+        UserError: a weight has another shape in the file, an expression matches none, or no weight is loaded.
+    """
+    weights = variable_paths.weights(model)
+    patterns = [re.compile(p) for p in skip]
+    if unmatched := [p.pattern for p in patterns if not any(p.fullmatch(w.path) for w in weights)]:
+        raise UserError(
+            [
+                Problem(SKIP, variable_paths.unmatched(pattern, [w.path for w in weights]))
+                for pattern in unmatched
+            ]
+        )
+    last = _head(model)
+    head = {w.path: _stored(stored, w) for w in weights if w.layer is last}
+    # The whole layer: a bias is nothing without its kernel.
+    odd = [v for w in weights if (v := head.get(w.path)) is not None and v.shape != tuple(w.variable.shape)]
+    new_head = f"the file's output layer has {_shape(odd[0])}" if odd else other_target
+    rows, assignments, misfits = [], [], []
+    for weight in weights:
+        value, shape = _stored(stored, weight), tuple(weight.variable.shape)
+        if value is None:
+            rows.append(Row(weight.path, "new", shape, "not in the file"))
+            continue
+        fits = value.shape == shape
+        if any(p.fullmatch(weight.path) for p in patterns):
+            rows.append(Row(weight.path, "skipped", shape, f"{SKIP} matches it"))
+        elif weight.path in head and new_head:
+            rows.append(Row(weight.path, "new", shape, new_head))
+        elif fits:
+            rows.append(Row(weight.path, "loaded", shape))
+            assignments.append((weight.variable, value))
+        elif _resizable(weight, value):
+            count = min(len(value), shape[0])
+            rows.append(
+                Row(weight.path, "resized", shape, f"the first {count} of the file's {len(value)} rows")
+            )
+            assignments.append(
+                (weight.variable, np.concatenate([value[:count], weight.variable.numpy()[count:]]))
+            )
+        else:
+            misfits.append(f"{weight.path} is {_shape(value)} in the file and {_shape(weight.variable)} here")
+    if misfits:
+        raise UserError(_misfit(misfits))
+    if not assignments:
+        raise UserError(_nothing(stored, weights))
+    for variable, value in assignments:
+        variable.assign(value.astype(keras.backend.standardize_dtype(variable.dtype)))
+    taken = {p for w in weights for p in (w.path, w.place)}
+    rows += [Row(p, "unused", v.shape, "not in this model") for p, v in stored.items() if p not in taken]
+    return rows
+
+
+def counted(rows: Sequence[Row]) -> str:
+    """Return how many weights were loaded, resized, skipped, new or unused, in words."""
+    counts = {o: sum(r.outcome == o for r in rows) for o in ("loaded", "resized", "skipped", "new", "unused")}
+    return ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
+
+
+def _stored(stored: Mapping[str, np.ndarray], weight: Weight) -> np.ndarray | None:
+    value = stored.get(weight.path)
+    return stored.get(weight.place) if value is None else value
+
+
+def _head(model: keras.Model) -> Any:
+    """Return the layer that makes the model's output: the last one with weights on the way back from it."""
+    outputs = functional.outputs(model)
+    if not outputs:
+        layers = [x for x in keras_model_private.direct_layers(model) if x.weights]
+        return layers[-1] if layers else None
+    tensor = outputs[0]
+    while (made := keras_model_private.made_by(tensor)) is not None:
+        layer, _, inputs = made
+        if isinstance(layer, keras.Model):
+            return _head(layer)
+        if getattr(layer, "weights", None):
+            return layer
+        if len(inputs) != 1:
+            return None
+        tensor = inputs[0]
+    return None
+
+
+def _resizable(weight: Weight, value: np.ndarray) -> bool:
+    """Return whether a weight is a table of an embedding that differs in its number of rows only."""
+    return isinstance(weight.layer, keras.layers.Embedding) and value.shape[1:] == tuple(
+        weight.variable.shape[1:]
+    )
+
+
+def _misfit(misfits: Sequence[str]) -> Problem:
+    shown = "; ".join(misfits[:NAMED]) + (
+        f"; and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
+    )
+    layers = list(dict.fromkeys(m.split(" is ")[0].rpartition("/")[0] for m in misfits))
+    named = layers[0] if len(layers) == 1 else f"({'|'.join(layers[:NAMED])})"
+    return Problem(
+        KEY,
+        f"{shown}. Build the model with the sizes of the file, or begin these weights anew: {SKIP}='{named}/.*'.",
+    )
+
+
+def _nothing(stored: Mapping[str, np.ndarray], weights: Sequence[Weight]) -> Problem:
+    def listed(names: Sequence[str]) -> str:
+        return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+
+    return Problem(
+        KEY,
+        f"no weight of the file would be loaded. It has {listed(list(stored))}; the model has {listed([w.path for w in weights])}. "
+        "Choose the model that the file was made by.",
+    )
+
+
+def _shape(value: Any) -> str:
+    return "×".join(map(str, value.shape)) or "a single number"

@@ -1,0 +1,73 @@
+"""The paths by which configs name a model's weights: the names of the layers around a weight, and its own (`hidden_1/kernel`)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from trainrun.compat import keras_model_private
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight of a model.
+
+    Args:
+        path: names of the layers around it from the outside in, without the model's own, and its name.
+        place: the same with its number in its layer for its name, as a `.weights.h5` file has it.
+        variable: the Keras variable.
+        layer: the layer that holds it.
+    """
+
+    path: str
+    place: str
+    variable: keras.Variable
+    layer: keras.Layer
+
+
+def weights(model: keras.Model) -> list[Weight]:
+    """Return the weights of a model, each once, in the order of its layers; states of random generators are none.
+
+    Args:
+        model: built.
+    """
+    listed = list(_within(model, (), set()))
+    paths: dict[str, int] = {}
+    for weight in listed:
+        paths[weight.path] = paths.get(weight.path, 0) + 1
+    # Two of one name in a layer are told apart by their numbers.
+    return [w if paths[w.path] == 1 else Weight(w.place, w.place, w.variable, w.layer) for w in listed]
+
+
+def _within(layer: Any, around: tuple[str, ...], visited: set[int]) -> Iterator[Weight]:
+    own: dict[str, Any] = {}
+    layer.save_own_variables(own)
+    for number, variable in own.items():
+        if isinstance(variable, keras.Variable) and id(variable) not in visited:
+            visited.add(id(variable))
+            yield Weight("/".join((*around, variable.name)), "/".join((*around, number)), variable, layer)
+    for inner in keras_model_private.direct_layers(layer):
+        if id(inner) not in visited:
+            visited.add(id(inner))
+            yield from _within(inner, (*around, inner.name), visited)
+
+
+def unmatched(pattern: str, paths: Sequence[str]) -> str:
+    """Return the message on a regular expression that no path matches as a whole, with the paths that are near."""
+    layers = list(dict.fromkeys(path.rpartition("/")[0] for path in paths))
+    plain = re.sub(r"[^a-z0-9_/]+", "", pattern.lower())
+    names = difflib.get_close_matches(plain, [*paths, *layers], n=5, cutoff=0.5)
+    names = names or [p for p in paths if _words(pattern) & _words(p)] or list(paths)
+    shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+    inside = [f"{layer}/.*" for layer in layers if re.fullmatch(pattern, layer)]
+    way_out = f" Write {inside[0]}" if inside else " `trainrun check` lists all"
+    return f"{pattern!r} matches the path of no weight. Near ones: {shown}.{way_out}."
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{3,}", text.lower()))

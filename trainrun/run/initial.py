@@ -1,0 +1,149 @@
+"""A run that begins from the weights of another: `init_from`, with that run's preprocessing and on wish its optimizer's state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainrun.checkpoint import file as checkpoint_file
+from trainrun.checkpoint import training_state
+from trainrun.config.rules import initial as rules
+from trainrun.data import preprocessor
+from trainrun.data._table_settings import listed
+from trainrun.data.dataset import Dataset, TargetSpec
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import Problem, UserError
+from trainrun.model import fitted_record, initial_weights, keras_file, source_file, stored_weights
+from trainrun.model.initial_weights import Row
+from trainrun.ui import console
+from trainrun.util import paths
+
+# Weights of a model up to which the table names those that were simply loaded.
+LISTED = 40
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Where the initial weights of a run come from, and what became of each.
+
+    Args:
+        path: of the file.
+        rows: one for each weight of the model and of the file.
+        optimizer: variables of the optimizer that were set, of how many; None: none were asked for.
+    """
+
+    path: Path
+    rows: list[Row]
+    optimizer: tuple[int, int] | None = None
+
+    def show(self) -> None:
+        """Print a table of all weights; of a large model those that were simply loaded are counted."""
+        console.note(f"initial weights of {self.path}: {initial_weights.counted(self.rows)}")
+        shown = [r for r in self.rows if r.outcome != "loaded" or len(self.rows) <= LISTED]
+        if shown:
+            lines = [[r.path, "×".join(map(str, r.shape)), r.outcome, r.reason] for r in shown]
+            console.table("", ["weight", "shape", "", ""], lines)
+        if self.optimizer is not None:
+            console.note("the optimizer goes on with {} of its {} variables".format(*self.optimizer))
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields of the journal's event."""
+        return {
+            "path": str(self.path),
+            "sha256": hashlib.sha256(paths.content(self.path)).hexdigest(),
+            "weights": [asdict(row) for row in self.rows],
+            "optimizer": self.optimizer,
+        }
+
+
+def preprocessing(config: Mapping[str, Any]) -> Preprocessor | None:
+    """Return what the run or file of `init_from` has recorded of its preprocessing, or None."""
+    if not isinstance(config.get(rules.KEY), str) or source_file.fault(config[rules.KEY]) is not None:
+        return None
+    path = source_file.located(config[rules.KEY])
+    beside = path.with_name(preprocessor.FILE)
+    try:
+        if path.name.endswith(source_file.KERAS):
+            return fitted_record.read(path)
+        return Preprocessor.from_json(paths.content(beside)) if beside.is_file() else None
+    except keras_file.READ_ERRORS as error:
+        raise UserError(
+            Problem(rules.KEY, f"{path} has a damaged record of its preprocessing: {error}")
+        ) from error
+
+
+def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Initial | None:
+    """Set a model's weights to those of `init_from`, and return what became of each; None: there is no `init_from`.
+
+    Args:
+        config: resolved and checked.
+        model: built.
+        data: as loaded.
+
+    Raises:
+        UserError: the file is damaged, or its weights do not fit the model.
+    """
+    if config.get(rules.KEY) is None:
+        return None
+    path, fitted = source_file.located(config[rules.KEY]), preprocessing(config)
+    other = None if fitted is None or _same(fitted.target, data.target) else _predicts(fitted.target)
+    stored = stored_weights.read(path, rules.KEY)
+    rows = initial_weights.apply(model, stored, rules.patterns(config.get(rules.SKIP)), other)
+    return Initial(path, rows)
+
+
+def optimizer(config: Mapping[str, Any], model: keras.Model) -> tuple[int, int] | None:
+    """Set the state of a compiled model's optimizer to that of the run of `init_from`; its learning rate stays.
+
+    Returns:
+        How many of its variables were set, and how many it has; None: `init_optimizer` is false.
+
+    Raises:
+        UserError: the run has no checkpoint, or its optimizer's state is of another kind.
+    """
+    if not config.get(rules.OPTIMIZER):
+        return None
+    run_dir, own = paths.expanded(config[rules.KEY]), model.optimizer
+    checkpoint, _ = checkpoint_file.newest(run_dir)
+    if checkpoint is None:
+        raise UserError(
+            Problem(rules.OPTIMIZER, f"{run_dir} has no checkpoint that can be read. Leave it out.")
+        )
+    own.build(model.trainable_variables)
+    names = checkpoint.about["names"]
+    stored = {_slot(names[name]): name for name in names if name.startswith("optimizer/")}
+    wanted = [v for v in own.variables if not v.path.endswith("/learning_rate")]
+    taken = 0
+    for variable in wanted:
+        values = training_state.values(checkpoint.arrays, stored.get(_slot(variable.path), ""))
+        if values and values[0].shape == tuple(variable.shape):
+            training_state.assign(variable, values)
+            taken += 1
+    if taken <= 1:  # the number of updates, which every optimizer has
+        raise UserError(
+            Problem(
+                rules.OPTIMIZER,
+                f"the optimizer of {run_dir} has no state that {type(own).__name__} could go on with. Take its optimizer, or leave it out.",
+            )
+        )
+    return taken, len(wanted)
+
+
+def _slot(path: str) -> str:
+    """Return the path of an optimizer's variable without the optimizer's own name."""
+    return path.partition("/")[2] or path
+
+
+def _same(one: TargetSpec, other: TargetSpec) -> bool:
+    return (one.kind, list(one.classes), one.outputs) == (other.kind, list(other.classes), other.outputs)
+
+
+def _predicts(target: TargetSpec) -> str:
+    names = list(target.classes)
+    what = f"the classes {listed(names)}" if names else f"{target.outputs} real numbers"
+    return f"the file's output layer predicts {what}"
