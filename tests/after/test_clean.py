@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import time
@@ -106,8 +107,12 @@ def test_gc_keeps_the_newest_winners_and_what_others_need(inside, capsys):
     done = document(capsys, "gc", "--keep", "last 1", "--yes")
     assert len(done["removed"]) == 3 and not done["failures"]
     assert sorted(p.name for p in Path("outputs/runs").iterdir()) == ["heir", "source", "stopped"]
-    assert sorted(p.name for p in swept.iterdir()) == ["1", "journal.jsonl", "sweep.json"]
+    assert sorted(p.name for p in swept.iterdir()) == ["1", "journal.jsonl", "removed.jsonl", "sweep.json"]
     assert main(["best", "s"]) == 0 and "learning_rate=1" in capsys.readouterr().out
+    assert main(["resume", "s"]) == 0 and "all 3 trials have ended" in capsys.readouterr().out
+    ranked = csv.DictReader((swept / "leaderboard.csv").read_text().splitlines())
+    assert [(r["trial"], r["val_loss"]) for r in ranked] == [("1", "0.1"), ("2", "0.2"), ("0", "0.3")]
+    assert not (swept / "0").exists()
     assert document(capsys, "gc", "--keep", "last 1", "--unfinished", "--yes")["removed"] == [str(stopped)]
     assert document(capsys, "gc")["plan"] == []
     assert main(["gc", "--keep", "newest"]) == 2 and "expected best, registered" in capsys.readouterr().err

@@ -43,6 +43,16 @@ def test_the_error_names_an_argument_that_works(sweep, capsys):
     assert "expected one for each objective (1)" in capsys.readouterr().err
 
 
+def test_the_winner_of_a_cross_validation_is_printed_without_its_fold(sweep, capsys):
+    content = json.loads((sweep / "sweep.json").read_text())
+    content["points"] = [[n, ["data=iris", "data.folds=2", f"data.fold={n}"]] for n in (0, 1)]
+    (sweep / "sweep.json").write_text(json.dumps(content))
+    assert main(["best", "last", "--direction", "minimize"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.strip() == "trainrun data=iris"
+    assert "data.validation=0 data.test=0" in " ".join(shown.err.split())
+
+
 def test_an_objective_that_no_trial_has_is_named_with_those_that_they_logged(sweep, capsys):
     words = ["best", "last", "--objective", "val_other", "--direction", "minimize"]
     assert main(words) == 2

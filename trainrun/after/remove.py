@@ -12,6 +12,7 @@ from pathlib import Path
 from trainrun.after.clean import Plan, Removal
 from trainrun.after.protected import target_of
 from trainrun.errors import UserError, first_line
+from trainrun.sweep import removed_trials, sweep_record
 from trainrun.tracking import find, journal, lease, origin, status, trackers
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Cursor
@@ -70,6 +71,7 @@ def _remove(removal: Removal, outputs: Path, at_trackers: bool) -> None:
             for entry in state.latest(run_dir):
                 _remove_at_tracker(run_dir, entry)
         names = _second_names(folder)
+        _keep_results(folder)
         _discard(folder, outputs / TRASH)
     for name in names:
         name.unlink(missing_ok=True)
@@ -99,6 +101,16 @@ def _remove_at_tracker(run_dir: Path, entry: dict) -> None:
         raise UserError(
             f"{tracker.title} at {target.address} has not removed it: {first_line(error)}"
         ) from error
+
+
+def _keep_results(folder: Path) -> None:
+    """Keep the results of a trial in its sweep's directory, so that `resume` does not train it again."""
+    sweep_dir = folder.parent
+    if not find.is_run(folder) or not (sweep_dir / find.SWEEP).is_file():
+        return
+    points = dict(sweep_record.read(sweep_dir)["points"])
+    trial = sweep_record.settled(sweep_record.trial(folder, points, frozenset()))
+    removed_trials.record(sweep_dir, trial)
 
 
 def _second_names(folder: Path) -> list[Path]:

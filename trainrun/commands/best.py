@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
         help="which way the objective is better, one for all objectives or one for each (default: as the sweep recorded it)",
     )
     options = parser.parse_args(argv)
+    from trainrun.config import override_text
     from trainrun.sweep import sweep_record
     from trainrun.sweep.objective import Objective
     from trainrun.sweep.ranking import best as winning
@@ -56,6 +57,12 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             leaderboard.unranked(sweep_dir, trials, ranked_by)
             or f"no trial of {sweep_dir} is finished. To continue: trainrun resume {options.sweep}"
+        )
+    if any(map(override_text.is_about_folds, winners[0].overrides)):
+        console.note(
+            "The settings were judged by cross-validation. This trains one model with a validation set; with data.validation=0 "
+            "data.test=0, on all rows:",
+            beside=True,
         )
     for trial in winners:
         console.say(shlex.join(["trainrun", *leaderboard.alone(trial.overrides)]))

@@ -18,6 +18,11 @@ def is_about_the_sweep(override: str) -> bool:
     return key(override).replace("/", ".").partition(".")[0] in _ABOUT
 
 
+def is_about_folds(override: str) -> bool:
+    """Return whether an override chooses folds, of which a model that is trained for use has none."""
+    return key(override) in ("data.fold", "data.folds")
+
+
 def is_replicate(override: str) -> bool:
     """Return whether an override sets the seed or the fold; trials that differ in these only are replicates of one setting."""
     return key(override) in REPLICATES

@@ -154,8 +154,8 @@ def _run(
     from trainrun.sweep.launchers import factory
 
     again = ["WAITING", "KILLED", "UNKNOWN", *["FAILED"] * request.retry, *["PRUNED"] * request.unprune]
-    waiting = [t for t in trials if t.status in again]
-    done = [t for t in trials if t.status not in again]
+    waiting = [t for t in trials if t.status in again and not t.removed]
+    done = [t for t in trials if t.status not in again or t.removed]
     for trial in waiting:
         trial.spared = trial.status == "PRUNED"
         trial.status, trial.reason, trial.metrics, trial.figures = WAITING, None, {}, {}

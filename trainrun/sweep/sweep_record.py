@@ -14,7 +14,8 @@ from typing import Any
 from trainrun.config import moved_keys
 from trainrun.errors import UserError
 from trainrun.registry import log_columns
-from trainrun.sweep.trial import Trial
+from trainrun.sweep import removed_trials
+from trainrun.sweep.trial import NOTHING, Trial
 from trainrun.tracking import find, journal, status, summary
 from trainrun.util import decimal_digits, paths, redaction
 
@@ -165,11 +166,11 @@ def _current(overrides: Sequence[Any]) -> list[str]:
 
 
 def trials(sweep_dir: Path) -> Iterator[Trial]:
-    """Yield a sweep's trials with their status on disk; those that never began are WAITING."""
+    """Yield a sweep's trials with their status on disk, or as they were when removed; those that never began are WAITING."""
     content = read(sweep_dir)
-    points = dict(content["points"])
+    points, gone = dict(content["points"]), removed_trials.read(sweep_dir)
     for number in points:
-        yield settled(trial(sweep_dir / str(number), points, content["settings"]["varying"]))
+        yield settled(trial(sweep_dir / str(number), points, content["settings"]["varying"]), gone)
 
 
 def trial(run_dir: Path, points: Mapping[int, list[str]], varying: frozenset[str]) -> Trial:
@@ -189,13 +190,14 @@ def trial(run_dir: Path, points: Mapping[int, list[str]], varying: frozenset[str
     return Trial(number, overrides, varied(overrides, varying), run_dir, {})
 
 
-def settled(trial: Trial) -> Trial:
-    """Return a trial with status and results as its directory has them; without a journal it is unchanged."""
+def settled(trial: Trial, gone: Mapping[int, Mapping[str, Any]] = NOTHING) -> Trial:
+    """Return a trial with status and results as its directory has them, or as `gone` has them; else it is unchanged."""
     if (trial.run_dir / status.JOURNAL).is_file():
         now = status.settle(trial.run_dir)
         read_results(trial, now)
         trial.status, trial.reason = now.status, now.reason
-    return trial
+        return trial
+    return removed_trials.restore(trial, gone)
 
 
 def earlier_attempt(run_dir: Path) -> dict[str, Any] | None:

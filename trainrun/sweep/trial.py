@@ -32,6 +32,7 @@ class Trial:
         seconds: from its start to its end.
         epochs: done.
         spared: whether it is exempt from pruning.
+        removed: its directory was removed; the results are those that the sweep has kept.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Trial:
     seconds: float = 0.0
     epochs: int = 0
     spared: bool = False
+    removed: bool = False
 
     def forget(self) -> None:
         """Drop the fields that an ended trial does not need: a sweep may have thousands of trials."""

@@ -145,5 +145,6 @@ def _figure(value: float) -> str:
 
 
 def alone(overrides: Sequence[str]) -> list[str]:
-    """Return a trial's overrides for running it alone, without those that concern the sweep."""
-    return [o for o in overrides if not override_text.is_about_the_sweep(o)]
+    """Return a trial's overrides for running it alone, without those that concern the sweep or choose its fold."""
+    alone = override_text.is_about_the_sweep, override_text.is_about_folds
+    return [o for o in overrides if not any(concerns(o) for concerns in alone)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trainrun.errors import UserError
 from trainrun.sweep import objective as goals
-from trainrun.sweep import sweep_record
+from trainrun.sweep import removed_trials, sweep_record
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.tracking import find
@@ -37,6 +37,12 @@ def of(sweep_dir: Path) -> Overview:
     points, varying = dict(recorded["points"]), recorded["settings"]["varying"]
     begun = (sweep_record.trial(run_dir, points, varying) for run_dir in find.trials(sweep_dir))
     trials = [sweep_record.settled(trial) for trial in begun]
+    gone = removed_trials.read(sweep_dir)
+    absent = points.keys() & gone.keys() - {t.number for t in trials}
+    trials += (
+        removed_trials.restore(sweep_record.trial(sweep_dir / str(n), points, varying), gone)
+        for n in sorted(absent)
+    )
     try:
         objective = goals.of(recorded["settings"], trials)[0]
     except UserError:
