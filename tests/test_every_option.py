@@ -35,6 +35,7 @@ NEEDS = {
     "callback/tensorboard": None,  # the package tensorboard
     "data/csv": None,  # files: tests/data
     "data/keras": None,
+    "data/huggingface": None,
     "data/feather": None,
     "data/image_folder": None,
     "data/text": None,

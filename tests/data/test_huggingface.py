@@ -1,0 +1,90 @@
+"""Datasets of Hugging Face, from folders: the rows of each split, classes by name, faults with the way out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import trainrun
+from trainrun.data.huggingface import describe
+from trainrun.errors import UserError
+
+datasets = pytest.importorskip("datasets")
+NUMBERS = np.random.default_rng(0).normal(size=60)
+
+
+@pytest.fixture
+def saved(inside, monkeypatch):
+    """Return the folders of one dataset, saved and as Parquet."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(inside / "cache"))
+    features = datasets.Features(
+        {
+            "id": datasets.Value("string"),
+            "n": datasets.Value("float64"),
+            "label": datasets.ClassLabel(names=["spam", "ham"]),
+        }
+    )
+    rows = {"id": [f"r{i % 3}" for i in range(60)], "n": NUMBERS, "label": [i % 2 for i in range(59)] + [-1]}
+    whole = datasets.Dataset.from_dict(rows, features=features)
+    parts = datasets.DatasetDict(
+        {"train": whole.select(range(9, 60)), "dev": whole.select(range(3)), "test": whole.select(range(3, 9))}
+    )
+    datasets.disable_progress_bars()
+    parts.save_to_disk("saved")
+    whole.save_to_disk("one")
+    (inside / "files").mkdir()
+    for name, file in (("train", "train"), ("dev", "validation"), ("test", "test")):
+        parts[name].to_parquet(f"files/{file}-00000-of-00001.parquet")
+    return inside
+
+
+def load(path, **arguments):
+    return trainrun.build("data", "huggingface", path=path, target="label", **arguments)
+
+
+@pytest.mark.parametrize("path", ["saved", "files"])
+def test_splits_of_the_dataset_are_the_parts(saved, path):
+    data = load(path, standardize=False, features=["n"])
+    assert data.test.x[:, 0] == pytest.approx(NUMBERS[3:9])
+    assert data.validation.x[:, 0] == pytest.approx(NUMBERS[:3])
+    assert data.train.x[:, 0] == pytest.approx(NUMBERS[9:59])  # the last row has no label
+    assert {data.target.classes[y] for y in data.test.y[::2]} == {"ham"}
+    known = describe(path=path, target="label")
+    assert (known.target, known.class_names, known.examples) == ("binary", data.target.classes, 50)
+
+
+def test_a_dataset_without_splits_is_divided(saved):
+    data = load("one", exclude=["id"])
+    assert (len(data.train), len(data.validation), len(data.test)) == (35, 12, 12)
+    named = load("saved", splits={"train": "test"}, validation=0, test=0)
+    assert len(named.train) == 6 and named.test is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": None}, "path: expected a folder"),
+        ({"path": "no such/thing/here"}, "path: there is no folder"),
+        ({"path": "saved", "splits": {"train": "nothing"}}, "splits: the dataset has no split 'nothing'; it has train, dev, test"),
+        ({"path": "saved", "splits": {"tran": "train"}}, "splits: .*Did you mean train"),
+        ({"path": "empty"}, "path: empty cannot be loaded"),
+        ({"path": "saved", "exclude": ["lable"]}, "exclude: .*Did you mean label"),
+    ],
+)  # fmt: skip
+def test_faults_are_named_before_loading(saved, arguments, message):
+    (saved / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        load(**arguments)
+    assert describe(target="label", **arguments).problems
+
+
+def test_images_are_refused_with_the_way_out(saved):
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
+    datasets.Dataset.from_dict({"image": [None] * 4, "label": [0, 1] * 2}, features=features).save_to_disk("i")
+    with pytest.raises(UserError, match="column image holds images.*data=image_folder"):
+        load("i")
+
+
+def test_without_the_package_the_extra_is_named(saved, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert describe(path="saved", target="label").problems[0][1].endswith("pip install 'trainrun[huggingface]'.")
