@@ -36,6 +36,7 @@ NEEDS = {
     "data/csv": None,  # files: tests/data
     "data/keras": None,
     "data/huggingface": None,
+    "data/tfds": None,
     "data/feather": None,
     "data/image_folder": None,
     "data/text": None,

@@ -27,7 +27,11 @@ def saved(inside, monkeypatch):
     rows = {"id": [f"r{i % 3}" for i in range(60)], "n": NUMBERS, "label": [i % 2 for i in range(59)] + [-1]}
     whole = datasets.Dataset.from_dict(rows, features=features)
     parts = datasets.DatasetDict(
-        {"train": whole.select(range(9, 60)), "dev": whole.select(range(3)), "test": whole.select(range(3, 9))}
+        {
+            "train": whole.select(range(9, 60)),
+            "dev": whole.select(range(3)),
+            "test": whole.select(range(3, 9)),
+        }
     )
     datasets.disable_progress_bars()
     parts.save_to_disk("saved")
@@ -80,11 +84,15 @@ def test_faults_are_named_before_loading(saved, arguments, message):
 
 def test_images_are_refused_with_the_way_out(saved):
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
-    datasets.Dataset.from_dict({"image": [None] * 4, "label": [0, 1] * 2}, features=features).save_to_disk("i")
-    with pytest.raises(UserError, match="column image holds images.*data=image_folder"):
+    datasets.Dataset.from_dict({"image": [None] * 4, "label": [0, 1] * 2}, features=features).save_to_disk(
+        "i"
+    )
+    with pytest.raises(UserError, match=r"column image holds images.*data=image_folder"):
         load("i")
 
 
 def test_without_the_package_the_extra_is_named(saved, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert describe(path="saved", target="label").problems[0][1].endswith("pip install 'trainrun[huggingface]'.")
+    assert (
+        describe(path="saved", target="label").problems[0][1].endswith("pip install 'trainrun[huggingface]'.")
+    )

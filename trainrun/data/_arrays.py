@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,31 @@ def parts(
         labels=y if stratified else None,
         classes=target.classes,
     )
+
+
+def own_parts(
+    y: np.ndarray, target: TargetSpec, splitting: SplitSettings, rows: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the parts of examples that stand one part after another; one that the data has not is split off the training part.
+
+    Args:
+        y, target, splitting: as in `parts`.
+        rows: training, validation and test examples that the data has of its own.
+
+    Raises:
+        UserError: as `parts`.
+    """
+    import numpy as np
+
+    shares = dataclasses.replace(
+        splitting,
+        validation=0.0 if rows[1] else splitting.validation,
+        test=0.0 if rows[2] else splitting.test,
+    )
+    ends = np.cumsum(rows)
+    drawn = parts(y[: rows[0]], target, shares)
+    own = [np.arange(end - count, end, dtype="int64") for end, count in zip(ends, rows, strict=True)]
+    return drawn[0], *(own[i] if rows[i] else drawn[i] for i in (1, 2))
 
 
 def of_parts(

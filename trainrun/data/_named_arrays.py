@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays
@@ -55,6 +55,8 @@ def dataset(
     arrays: Mapping[str, Rows],
     settings: ArraySettings,
     splitting: SplitSettings,
+    rows: Sequence[int] = (),
+    classes: Sequence[str] = (),
 ) -> Dataset:
     """Return the split dataset of arrays without faults.
 
@@ -63,6 +65,8 @@ def dataset(
         arrays: by key.
         settings: the roles of the arrays.
         splitting: the parts.
+        rows: as in `_arrays.own_parts`; empty: no part stands on its own.
+        classes: the names of class ids; empty: the ids.
 
     Raises:
         UserError: the arrays do not have the kind that the settings name, or the target has one class.
@@ -70,6 +74,8 @@ def dataset(
     inputs = _inputs(arrays, settings)
     spec = inputs[0][0]
     target, labels = target_of(arrays[settings.y], settings.task, spec)
+    if classes and target.kind in ("binary", "multiclass"):
+        target = replace(target, classes=tuple(classes[int(name)] for name in target.classes))
     records = {spec.name: record for spec, _, record in inputs if record}
     single = len(inputs) == 1
     return _arrays.of_parts(
@@ -78,7 +84,7 @@ def dataset(
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
-        _arrays.parts(labels, target, splitting),
+        _arrays.own_parts(labels, target, splitting, rows or (len(labels), 0, 0)),
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,

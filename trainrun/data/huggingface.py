@@ -180,9 +180,7 @@ def _loaded(path: str, subset: str | None) -> Mapping[str, Any]:
     return datasets.load_dataset("parquet", data_files=str(where))
 
 
-def _parts(
-    loaded: Mapping[str, Any], splits: Mapping[str, str] | None
-) -> tuple[dict[int, Any], list[Fault]]:
+def _parts(loaded: Mapping[str, Any], splits: Mapping[str, str] | None) -> tuple[dict[int, Any], list[Fault]]:
     """Return the dataset of each part: 0 training, 1 validation, 2 test."""
     if splits is None:
         named = {PART_NAMES[name.lower()]: name for name in loaded if name.lower() in PART_NAMES}

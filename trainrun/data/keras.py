@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from trainrun.data import _arrays
 from trainrun.data._faults import raise_faults
-from trainrun.data._split import share_problems, sizes, split
+from trainrun.data._split import share_problems, sizes
+from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
@@ -89,21 +90,14 @@ def keras(
     n = len(x)
     spec, values, record = _input(known, x, x_test, max_tokens, sequence_length)
     target, labels = _target(dataset, known, y, y_test)
-    train, held_out, _ = split(
-        n,
-        validation=validation,
-        test=0,
-        seed=seed,
-        labels=labels[:n] if target.classes else None,
-        classes=target.classes,
-    )
+    rows = n, 0, len(labels) - n
     return _arrays.of_parts(
         dataset,
         "classification" if target.classes else "regression",
         {spec: values},
         target,
         labels,
-        (train, held_out, _range(n, len(labels))),
+        _arrays.own_parts(labels, target, SplitSettings(validation, 0.0, True, seed), rows),
         features=HOUSING if known.kind == "numeric" else (),
         standardize=standardize,
         standardize_target=standardize_target,
@@ -199,9 +193,3 @@ def _target(dataset: str, known: Known, y: Any, y_test: Any) -> tuple[TargetSpec
     binary = known.classes == 2
     target = TargetSpec("binary" if binary else "multiclass", names, 1 if binary else known.classes)
     return target, both.ravel().astype("int64")
-
-
-def _range(start: int, stop: int) -> np.ndarray:
-    import numpy as np
-
-    return np.arange(start, stop, dtype="int64")
