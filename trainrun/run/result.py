@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import result_table
 from trainrun.config import plugins, saved
+from trainrun.model import export_formats
 from trainrun.tracking import origin, status, summary
 from trainrun.ui import console
 from trainrun.util import imports
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainrun.data.dataset import Dataset
+    from trainrun.run.exported import Exported
     from trainrun.run.saved_model import SavedModel
     from trainrun.run.scores import Scores
 
@@ -142,6 +144,48 @@ class RunResult:
         if data is not None:
             return evaluated.table(saved_model, self.config, self.run_dir, data, by)
         return evaluated.own_part(saved_model, self.config, self.run_dir, self.data(), by)
+
+    def export(
+        self,
+        format: str,
+        quantize: str | None = None,
+        output: str | Path | None = None,
+        bound: float | None = None,
+        rows: int | None = None,
+    ) -> Exported:
+        """Write the model in a format of another runtime, and compare it there with the original on held-out examples.
+
+        Args:
+            format: ``keras``, ``savedmodel``, ``onnx``, ``litert`` or ``openvino``.
+            quantize: ``float16``, ``int8`` or ``int4``, as the format has it; None: as trained.
+            output: the folder; None: ``export-FORMAT`` in the run's directory.
+            bound: the greatest difference between predictions that is accepted: of probabilities, or of numbers in standard deviations;
+                None: 0.001, of ``float16`` 0.01, of ``int8`` 0.1, of ``int4`` 0.25.
+            rows: examples to compare, at most; None: 1,000.
+
+        Raises:
+            UserError: there is no such format, a package is missing, or the run has no model.
+            ExportError: the export differs by more than the bound, or does not run; nothing is kept.
+
+        Example:
+            >>> trainrun.load("last").export("onnx").difference
+        """
+        export_formats.find(format, quantize)
+        saved_model, name = self.saved, "-".join(filter(None, ("export", format, quantize)))
+        with imports.collector_paused("tensorflow"):
+            from trainrun.run import exported
+
+        return exported.export(
+            saved_model,
+            self.config,
+            self.data(),
+            self.run_dir,
+            format,
+            quantize,
+            self.run_dir / name if output is None else Path(output),
+            bound,
+            exported.ROWS if rows is None else rows,
+        )
 
     def data(self) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.

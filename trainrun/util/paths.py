@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainrun.errors import did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean
 
 
 def expanded(path: str | Path) -> Path:
@@ -94,6 +95,38 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path, mark: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` to write to; it becomes `path` at the end.
+
+    After an exception `path` is unchanged, and the temporary folder is removed.
+
+    Args:
+        path: of the folder.
+        mark: a file that such folders have; one without it is not replaced.
+
+    Raises:
+        UserError: `path` is a file, or a folder that holds something else; or its parent cannot be written to.
+    """
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / mark).is_file())):
+        raise UserError(Problem("output", f"{path} exists already and has no {mark}. Name another folder."))
+    new, former = (path.with_name(f".{path.name}.{word}{os.getpid()}") for word in ("", "former."))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+    except OSError as error:
+        raise UserError(Problem("output", f"{path} cannot be written: {error}")) from error
+    try:
+        yield new
+        if path.exists():
+            os.replace(path, former)
+        os.replace(new, path)
+    finally:
+        for folder in (new, former):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def fault(path: str | Path | None, ending: str, example: str) -> str | None:

@@ -1,0 +1,103 @@
+"""`trainrun export RUN --format FORMAT [-o OUT]`: write a run's model for another runtime, and compare it with the original."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+
+from trainrun.artifacts import result_table
+from trainrun.commands._parser import RUN, Parser
+from trainrun.model import export_formats
+from trainrun.ui import console
+
+# Bytes of a kilobyte, as sizes are shown.
+KB = 1000
+
+
+def main(argv: Sequence[str]) -> int:
+    """Export."""
+    quantized = ", ".join(dict.fromkeys(q for f in export_formats.FORMATS.values() for q in f.quantize))
+    parser = Parser(
+        prog="trainrun export",
+        description="Write a run's model for another runtime, and compare both on rows of the test part: greatest difference, "
+        "objective, size, latency. Nothing is kept if they differ by more than a bound. Example: trainrun export last --format onnx",
+    )
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument("--format", required=True, help=", ".join(export_formats.FORMATS))
+    parser.add_argument(
+        "--quantize", metavar="TYPE", help=f"of the weights: {quantized}, as the format has it"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="the folder (default: export-FORMAT in the run's directory)"
+    )
+    bounds = ", ".join(
+        f"{'of ' if q else ''}{q or ''} {b:g}".strip() for q, b in export_formats.BOUNDS.items()
+    )
+    parser.add_argument(
+        "--bound",
+        type=_positive,
+        help=f"greatest difference of probabilities, or of numbers in standard deviations (default: {bounds})",
+    )
+    parser.add_argument("--rows", type=_count, help="rows to compare, at most (default: 1000)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    export_formats.find(options.format, options.quantize)
+    from trainrun.after import resolve
+    from trainrun.run.result import RunResult
+
+    run_dir = resolve.run(options.run)
+    console.quiet(options.json)
+    try:
+        exported = RunResult.read(run_dir).export(
+            options.format, options.quantize, options.output, options.bound, options.rows
+        )
+    finally:
+        console.quiet(False)
+    if options.json:
+        console.say(json.dumps(exported.plain(), indent=1, ensure_ascii=False))
+        return 0
+    if not exported.raw_rows:
+        console.warn(
+            f"{exported.format} takes no texts, or no numbers in float64: the model takes preprocessed arrays, not raw rows. "
+            "preprocessing.json beside it says how they are made."
+        )
+    if exported.worse:
+        console.warn(
+            f"{exported.metric} is worse than the original's by more than its 95% bootstrap interval "
+            f"({_number(exported.before.low)} to {_number(exported.before.high)})."
+        )
+    rows = [
+        ["size", f"{exported.size_before / KB:,.0f} kB", f"{exported.size / KB:,.0f} kB"],
+        ["one row", f"{exported.latency_before_ms:.2f} ms", f"{exported.latency_ms:.2f} ms"],
+    ]
+    if exported.metric is not None:
+        rows.insert(0, [exported.metric, _number(exported.before.value), _number(exported.after)])
+    console.table("", ["", "model.keras", f"{exported.format} {exported.quantize or ''}".strip()], rows)
+    takes = "raw rows" if exported.raw_rows else "preprocessed arrays"
+    named = ", ".join(f"{name} {i['dtype']}" for name, i in exported.inputs.items())
+    console.say(f"takes {takes}: {named}")
+    console.say(
+        f"greatest difference {exported.difference:.2g} {exported.unit} on {exported.examples:,} rows of the {exported.part} part"
+    )
+    console.say(f"written: {exported.folder}/{exported.file}")
+    return 0
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("expected a positive number")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a positive integer")
+    return value
+
+
+def _number(value: float) -> str:
+    return result_table.number(value) if math.isfinite(value) else "undefined"

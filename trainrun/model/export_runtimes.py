@@ -1,0 +1,97 @@
+"""Run an exported model in its own runtime: a function from arrays by input name to the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.model import inspected_file
+from trainrun.model.exporting import identifier, inputs
+
+# From input name (`exporting.identifier`) -> array `[batch, …]` to the output `[batch, …]`.
+Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+
+def of_model(model: keras.Model) -> Run:
+    """Return a Keras model as a compiled function."""
+    names, given = list(inputs(model)), model.input
+
+    @tf.function(reduce_retracing=True)
+    def call(tensors: Any) -> Any:
+        return model(tensors, training=False)
+
+    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+        # Not as arrays, of which Keras casts float64 to float32.
+        tensors = {name: tf.constant(feed[identifier(name)]) for name in names}
+        if not isinstance(given, Mapping):
+            tensors = [*tensors.values()] if isinstance(given, list) else tensors[names[0]]
+        return np.asarray(call(tensors))
+
+    return run
+
+
+def load(format_name: str, path: Path) -> Run:
+    """Return an exported model as a function.
+
+    Args:
+        format_name: of `export_formats.FORMATS`.
+        path: the file or folder.
+    """
+    return _LOADERS[format_name](path)
+
+
+def _keras(path: Path) -> Run:
+    return of_model(inspected_file.load(path, "model"))
+
+
+def _savedmodel(path: Path) -> Run:
+    # The loaded object owns the variables: the function keeps it.
+    loaded = tf.saved_model.load(path.as_posix())
+
+    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+        signature = loaded.signatures["serving_default"]
+        (output,) = signature(**{name: tf.constant(array) for name, array in feed.items()}).values()
+        return output.numpy()
+
+    return run
+
+
+def _onnx(path: Path) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda feed: session.run(None, dict(feed))[0]
+
+
+def _litert(path: Path) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(path.as_posix()).get_signature_runner("serving_default")
+
+    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+        (output,) = runner(**feed).values()
+        return output
+
+    return run
+
+
+def _openvino(path: Path) -> Run:
+    import openvino
+
+    # Otherwise processors that have bfloat16 compute in it, with three digits.
+    compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda feed: np.array(compiled(dict(feed))[0])
+
+
+_LOADERS = {
+    "keras": _keras,
+    "savedmodel": _savedmodel,
+    "onnx": _onnx,
+    "litert": _litert,
+    "openvino": _openvino,
+}
