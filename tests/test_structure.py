@@ -318,6 +318,7 @@ sys.stderr.write("\\nPROBE" + json.dumps([code or 0, heavy]))
         (["runs"], 0),
         (["sync", "--all"], 0),
         (["sync", "nothing"], 2),
+        (["export", "last", "--format", "onxx", "--quantize", "int4"], 2),
         (["shw"], 2),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),

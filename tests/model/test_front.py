@@ -14,7 +14,7 @@ import pytest
 from trainrun.data.csv import csv as load
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 from trainrun.data.preprocessor import FILE, Preprocessor
-from trainrun.model import front, functional, mlp, saving
+from trainrun.model import front, functional, mlp, raw_examples, saving
 from trainrun.model.file import file as from_file
 
 ROWS = 120
@@ -98,6 +98,8 @@ def test_front_and_model_equal_the_training_path_on_every_row(tmp_path, argument
         )
         expected = keras.ops.softmax(core(split.x)) if data.target.classes else core(split.x)
         np.testing.assert_allclose(output, np.asarray(expected), rtol=1e-6, atol=1e-6)
+        again = {k: keras.ops.convert_to_tensor(v) for k, v in raw_examples.of(split.x, fitted).items()}
+        np.testing.assert_allclose(np.asarray(loaded(again)), np.asarray(expected), rtol=1e-5, atol=1e-5)
     inside = from_file(data.inputs, data.target, None, path=str(tmp_path / "m.keras"))
     np.testing.assert_array_equal(np.asarray(inside(data.test.x)), np.asarray(core(data.test.x)))
 

@@ -42,8 +42,10 @@ def test_hides_by_key_in_a_tree():
     tree = {
         "a": {"password": "x", "api_key": "y", "tokens": 5, "token": ""},
         "b": ["http://u:p@h", 1, None, True],
+        "data": {"name": "text", "tokens": "whitespace"},
     }
     assert redaction.tree(tree) == {
         "a": {"password": "***", "api_key": "***", "tokens": 5, "token": ""},
         "b": ["http://***@h", 1, None, True],
+        "data": {"name": "text", "tokens": "whitespace"},
     }

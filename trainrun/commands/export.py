@@ -60,8 +60,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not exported.raw_rows:
         console.warn(
-            f"{exported.format} takes no texts, or no numbers in float64: the model takes preprocessed arrays, not raw rows. "
-            "preprocessing.json beside it says how they are made."
+            f"{exported.format} lacks the operations that encode raw rows: this model takes preprocessed arrays. preprocessing.json "
+            "beside it says how they are made."
         )
     if exported.worse:
         console.warn(

@@ -21,23 +21,25 @@ class Format:
         file: the model's file or folder in the folder of an export.
         quantize: the quantizations that were tried and verified.
         packages: name of a module -> the package that has it, besides TensorFlow and Keras.
-        lacks: types of inputs that its runtime does not take. A model whose raw rows have one is exported over preprocessed arrays.
+        lacks: types of inputs that its runtime does not take, or not to their last digits.
+        tables: whether it has the operations that encode a table's rows: texts, and what is missing.
     """
 
     file: str
     quantize: Sequence[str] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
+    tables: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
-    "keras": Format("model.keras", ("int8", "int4")),
-    "savedmodel": Format("model", ("int8", "int4")),
+    "keras": Format("model.keras", ("int8", "int4"), tables=True),
+    "savedmodel": Format("model", ("int8", "int4"), tables=True),
     "onnx": Format(
         "model.onnx",
         ("float16", "int8"),
         {"onnx": "onnx", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"},
-        frozenset({"string"}),
+        frozenset({"string"}),  # tables: tf2onnx multiplies what is missing by 0, which leaves NaN
     ),
     "litert": Format(
         "model.tflite",
@@ -45,7 +47,7 @@ FORMATS: Mapping[str, Format] = {
         {"ai_edge_litert": "ai-edge-litert"},
         frozenset({"string", "float64"}),
     ),
-    "openvino": Format("model.xml", ("float16",), {"openvino": "openvino"}, frozenset({"string"})),
+    "openvino": Format("model.xml", ("float16",), {"openvino": "openvino"}, frozenset({"string", "float64"})),
 }
 
 

@@ -40,7 +40,10 @@ class Source:
 
     def takes_raw(self, format_name: str) -> bool:
         """Return whether a format's runtime takes the raw rows of this model."""
-        return not any(str(t.dtype) in FORMATS[format_name].lacks for t in self.raw.inputs)
+        spec = FORMATS[format_name]
+        return (spec.tables or not self.fitted.table) and not any(
+            str(t.dtype) in spec.lacks for t in self.raw.inputs
+        )
 
 
 def inputs(model: keras.Model) -> dict[str, Any]:
@@ -149,15 +152,22 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
 
 def _in_float32(model: keras.Model) -> keras.Model:
     """Return a model with the same weights whose layers compute in float32 where they did in float64: LiteRT has no such operations."""
-    if all(layer.dtype != "float64" for layer in model.layers):
+    config = model.get_config()
+    changed = _replaced(config, "float64", "float32")
+    if changed == config:
         return model
+    made = type(model).from_config(changed)
+    made.set_weights(model.get_weights())
+    return made
 
-    def changed(layer: Any) -> Any:
-        if layer.dtype != "float64":
-            return layer
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    return keras.models.clone_model(model, clone_function=changed)
+def _replaced(tree: Any, old: str, new: str) -> Any:
+    """Return a config with a text replaced by another one, wherever it is a value."""
+    if isinstance(tree, Mapping):
+        return {k: _replaced(v, old, new) for k, v in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_replaced(v, old, new) for v in tree)
+    return new if isinstance(tree, str) and tree == old else tree
 
 
 def _openvino(model: keras.Model, path: Path, quantize: str | None) -> None:

@@ -70,7 +70,8 @@ def _table(arrays: Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[str, 
         values = np.where(gaps, np.nan, raw[column.name])
         if column.kind == "truth":
             false, true = str(column.form).split("/")
-            values = np.where(np.isnan(values), "", np.where(values > 0.5, true, false))
+            # An imputed one may be a mean.
+            values = np.where(np.isclose(values, 1), true, np.where(np.abs(values) < 1e-5, false, ""))
         raw[column.name] = np.round(values) if column.whole else values
     for i, column in enumerate(fitted.categories):
         texts = np.array([UNKNOWN_TEXT, *column.categories], object)[arrays["categorical"][:, i]]

@@ -44,8 +44,10 @@ _QUOTED = r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 _BRACKETS = r"\[[^\[\]\n]*(?:\[[^\[\]\n]*\][^\[\]\n]*)*\]|\{[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}"
 _BARE = r"(?:(?![&;,]\s*[\w.-]+\s*[=:]|[)\]};,:\"']+(?:[\s,;)\]}]|$))\S)+"
 _VALUE = rf"(?:{_QUOTED}|{_BRACKETS}|{_BARE})"
+# What no secret is: what data.tokens takes, among others.
 _KEPT = re.compile(
-    r"^(?:\*\*\*|null|none|true|false|str|int|bytes|\?\?\?|\"\"|''|\[\]|\{\})$|^\$\{[^}]*\}$", re.IGNORECASE
+    r"^(?:\*\*\*|null|none|true|false|str|int|bytes|whitespace|character|\?\?\?|\"\"|''|\[\]|\{\})$|^\$\{[^}]*\}$",
+    re.IGNORECASE,
 )
 _ASSIGNED = re.compile(
     rf"(?<![\w.@/-])(?P<name>[+~]{{0,2}}(?:{_NAME}))(?P<sep>[\"']?\]?(?::\s*[\w.]+)?\s*(?::=|=>|=(?!=))\s*)[rbfu]?(?P<value>{_VALUE})",

@@ -1,0 +1,142 @@
+"""`trainrun export`: each format in its own runtime gives the predictions of the run's model, or nothing is kept."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import trainrun
+from trainrun.cli import main
+from trainrun.errors import UserError
+from trainrun.run.exported import ExportError
+
+
+def raw_rows() -> dict[str, tf.Tensor]:
+    frame = pd.read_csv("new.csv")
+    return {"age": tf.constant(frame[["age"]]), "city": tf.constant(frame[["city"]].astype(str))}
+
+
+def probabilities() -> np.ndarray:
+    return trainrun.load("buyers").predict(pd.read_csv("new.csv"))["probability_yes"].to_numpy()
+
+
+def prepared(frame: pd.DataFrame, folder) -> dict[str, np.ndarray]:
+    """Return arrays that numpy makes of raw rows by the record beside an export."""
+    record = json.loads((folder / "preprocessing.json").read_text())
+    by_name = {column["name"]: column for column in record["columns"]}
+    mean, std = np.array(record["moments"]["numeric"])
+    wide = np.stack([frame["age"].fillna(by_name["age"]["fill"]), frame["age"].isna()], axis=1)
+    codes = [by_name["city"]["categories"].index(city) + 1 for city in frame["city"]]
+    return {
+        "numeric": ((wide - mean) / std).astype("float32"),
+        "categorical": np.array(codes, "int32")[:, None],
+    }
+
+
+def in_runtime(format_name: str, path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Return what the format's own runtime computes."""
+    if format_name == "onnx":
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(path).run(None, arrays)[0]
+    if format_name == "litert":
+        from ai_edge_litert.interpreter import Interpreter
+
+        (output,) = Interpreter(str(path)).get_signature_runner("serving_default")(**arrays).values()
+        return output
+    import openvino
+
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    return openvino.compile_model(path, "CPU", exact)(arrays)[0]
+
+
+def test_keras_and_savedmodel_take_raw_rows_without_trainrun(within, tmp_path, capsys):
+    for name in ("keras", "savedmodel"):
+        assert main(["export", "buyers", "--format", name, "-o", str(tmp_path / name)]) == 0
+    printed = capsys.readouterr()
+    assert "takes raw rows: age float64, city string" in printed.out and "loss" in printed.out
+    loaded = keras.saving.load_model(tmp_path / "keras" / "model.keras")
+    np.testing.assert_allclose(np.ravel(loaded(raw_rows())), probabilities(), atol=1e-6)
+    served = tf.saved_model.load(str(tmp_path / "savedmodel" / "model"))
+    (output,) = served.signatures["serving_default"](**raw_rows()).values()
+    np.testing.assert_allclose(np.ravel(output), probabilities(), atol=1e-6)
+
+
+RUNTIMES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "openvino": "openvino"}
+
+
+@pytest.mark.parametrize("format_name", RUNTIMES)
+def test_other_runtimes_take_the_arrays_that_the_record_beside_describes(
+    within, tmp_path, capsys, format_name
+):
+    pytest.importorskip(RUNTIMES[format_name])
+    out = tmp_path / "out"
+    assert main(["export", "buyers", "--format", format_name, "-o", str(out), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["raw_rows"] is False and set(content["inputs"]) == {"categorical", "numeric"}
+    arrays = prepared(pd.read_csv("new.csv"), out)
+    output = in_runtime(format_name, out / content["file"], arrays)
+    np.testing.assert_allclose(np.ravel(output), probabilities(), atol=1e-6)
+    recorded = trainrun.load("buyers").metrics["test_loss"]
+    assert content["before"]["value"] == pytest.approx(recorded, rel=1e-4)
+    assert content["after"] == pytest.approx(recorded, rel=1e-4) and content["size"] < content["size_before"]
+    # A target in its own unit, which Keras computes in float64; and weights in 16 bits.
+    spending = trainrun.load("spending").export(format_name, "float16", out)
+    output = in_runtime(format_name, out / content["file"], prepared(pd.read_csv("new.csv"), out))
+    expected = trainrun.load("spending").predict(pd.read_csv("new.csv"))["prediction"].to_numpy()
+    assert np.abs(np.ravel(output) - expected).max() < 0.01 * expected.std()
+    assert spending.unit == "standard deviations" and 0 < spending.difference < 0.01
+
+
+def test_measurements_are_raw_in_onnx(within, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from sklearn import datasets
+
+    exported = trainrun.load("first").export("onnx", output=tmp_path / "out")
+    assert exported.raw_rows
+    values = datasets.load_iris().data
+    output = in_runtime("onnx", tmp_path / "out" / "model.onnx", {"numeric": values})
+    loaded = keras.saving.load_model("outputs/runs/first/model.keras", compile=False)
+    np.testing.assert_allclose(output, loaded(tf.constant(values)), atol=1e-6)
+
+
+def test_what_differs_by_more_than_the_bound_is_not_kept_and_a_former_export_stays(within, tmp_path, capsys):
+    run, out = trainrun.load("buyers"), tmp_path / "out"
+    quantized = run.export("keras", "int8", out)
+    assert quantized.difference > 1e-6
+    loaded = keras.saving.load_model(out / "model.keras")
+    difference = np.abs(np.ravel(loaded(raw_rows())) - probabilities()).max()
+    assert difference == pytest.approx(quantized.difference, abs=0.01)
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in out.iterdir())
+    typed = ["export", "buyers", "--format", "keras", "--quantize", "int4", "--bound", "1e-9", "-o", str(out)]
+    assert main(typed) == 1
+    assert "of probability, more than 1e-09" in capsys.readouterr().err
+    with pytest.raises(ExportError):
+        run.export("savedmodel", "int8", tmp_path / "other", bound=1e-9)
+    assert before == sorted((p.name, p.stat().st_mtime_ns) for p in out.iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(UserError, match=r"has no export\.json"):
+        run.export("keras", output=tmp_path / "mine")
+
+
+def test_unknown_formats_quantizations_and_missing_packages_are_told_together(within, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for arguments, messages in (
+        (["onxx"], ["Did you mean onnx?"]),
+        (
+            ["litert", "--quantize", "int4"],
+            ["litert: float16, int8", "needs ai-edge-litert: pip install 'trainrun[export]'"],
+        ),
+        (["keras", "--rows", "0"], ["expected a positive integer"]),
+        (["keras", "--bound", "-1"], ["expected a positive number"]),
+    ):
+        assert main(["export", "buyers", "--format", *arguments]) == 2
+        printed = capsys.readouterr().err
+        assert all(message in " ".join(printed.split()) for message in messages), printed
