@@ -44,10 +44,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     export_formats.find(options.format, options.quantize)
-    from trainrun.after import resolve
     from trainrun.run.result import RunResult
+    from trainrun.sweep import named_run
 
-    run_dir = resolve.run(options.run)
+    run_dir = named_run.run(options.run)
     console.quiet(options.json)
     try:
         exported = RunResult.read(run_dir).export(
