@@ -13,20 +13,12 @@ from trainrun.after.why import RecordedProvenance
 from trainrun.artifacts import environment
 from trainrun.registry import direction
 from trainrun.run.result import RunResult
+from trainrun.sweep.ranking import tiers
 from trainrun.tracking import status
 from trainrun.tracking.record import flatten
 
 # Config keys that say nothing about the training.
 LEFT_OUT = ("name", "tracking", "artifacts", "sweep", "checkpoint", "plugins")
-# Metrics that are a share of examples: their error follows from the number of examples alone.
-SHARES = (
-    "accuracy",
-    "binary_accuracy",
-    "categorical_accuracy",
-    "sparse_categorical_accuracy",
-    "top_k_accuracy",
-)
-Z = 1.96  # of the normal distribution, for 95 %
 
 
 @dataclass(frozen=True)
@@ -202,11 +194,8 @@ def _verdict(name: str, one: RunResult, other: RunResult) -> str:
         return "equal"
     base = direction.bare(name)
     counts = [_examples(run, name) for run in (one, other)]
-    if base in SHARES and all(counts):
-        # Two shares, measured independently; on the same examples the true error is smaller.
-        error = math.sqrt(sum(p * (1 - p) / n for p, n in zip((first, second), counts, strict=True)))
-        if abs(second - first) <= Z * error:
-            return "no difference"
+    if base in tiers.SHARES and all(counts) and tiers.shares_agree(first, second, counts):
+        return "no difference"
     return "better" if (second > first) == (way == "max") else "worse"
 
 

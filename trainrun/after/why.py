@@ -72,6 +72,32 @@ def of_run(run_dir: Path, key: str) -> list[Explanation]:
         return [Explanation(k, v, recorded.settings(k)) for k, v in _below(recorded.config, key)]
 
 
+def differing(run_dir: Path) -> list[tuple[str, Any, Any]]:
+    """Return key, value and default of what a recorded run's config has otherwise than by default, by the files as they are now.
+
+    The default of a key is that of its option's own file; an option that is not the default one is a row, too.
+
+    Args:
+        run_dir: the run's directory.
+
+    Raises:
+        UserError: the run has no config, or it cannot be composed any more.
+    """
+    with RecordedProvenance(run_dir) as recorded:
+        if recorded.fault is not None:
+            raise UserError(f"the defaults of {run_dir} cannot be composed any more: {recorded.fault}")
+        plain, rows = Provenance(), []
+        for key, value in flatten(recorded.config).items():
+            settings = recorded.settings(key)
+            by_default = plain.settings(key) if key.endswith(".name") and len(settings) == 1 else settings[:1]
+            default = by_default[0].value if by_default else None
+            chosen = len(settings) > 1 or (settings and settings[0].chosen_by and key.endswith(".name"))
+            # An interpolation follows another key, which has its own row.
+            if chosen and value != default and "${" not in str(default):
+                rows.append((key, value, default))
+        return rows
+
+
 class RecordedProvenance:
     """The provenance of a recorded run's config; a context in which relative paths count from where the run began.
 

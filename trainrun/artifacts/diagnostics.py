@@ -12,6 +12,7 @@ import numpy as np
 
 from trainrun.artifacts import curves
 from trainrun.artifacts.score_curves import (
+    LEAST,
     THRESHOLD,
     Calibration,
     Curve,
@@ -27,7 +28,6 @@ from trainrun.data.dataset import TargetSpec
 
 # Scores that a curve is computed of: of more (the pixels of masks) an even selection.
 SCORES = 1_000_000
-LEAST = 1e-7  # of a probability whose logarithm is taken, as Keras has it
 
 
 @dataclass(frozen=True)

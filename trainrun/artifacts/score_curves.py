@@ -9,6 +9,7 @@ import numpy as np
 # Above it the positive class is predicted; see `data.scoring.columns`.
 THRESHOLD = 0.5
 BINS = 10  # of a calibration curve, of equally many examples each
+LEAST = 1e-7  # of a probability whose logarithm is taken, as Keras has it
 Z = 1.959964  # of the normal distribution, for 95 %
 
 

@@ -169,6 +169,10 @@ class Chart:
         if name:
             self._legend.append((style, name))
 
+    def legend(self, style: str, name: str) -> None:
+        """Add a line to the legend."""
+        self._legend.append((style, name))
+
     def panel(self, note: str = "") -> Panel:
         """Return the finished chart."""
         right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM

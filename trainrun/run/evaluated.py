@@ -37,8 +37,13 @@ def own_part(
     part = next(p for p in PARTS if data.parts.get(p))
     split = getattr(data, part)
     column = None if by is None else slices.column(by, split, model.fitted)
-    output = np.asarray(model.model.predict(in_order(split, BATCH), verbose=0))
+    output = predicted(model, split)
     return scores.score(config, data, split, output, column, run=str(run_dir), source=part, by=by)
+
+
+def predicted(model: SavedModel, split: Split) -> np.ndarray:
+    """Return a model's probabilities, or numbers in the target's unit, for a part of its run's data."""
+    return np.asarray(model.model.predict(in_order(split, BATCH), verbose=0))
 
 
 def table(

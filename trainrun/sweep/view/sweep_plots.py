@@ -64,10 +64,10 @@ def _figures(
         end = f"_{objective.name}" if i else ""
         yield f"objective{end}", lambda o=objective: history(trials, o)
         if marginal_plots.varied([t for t in trials if t.status in ("FINISHED", "PRUNED")]):
-            reached = partial(_reached, objective=objective)
+            where = partial(reached, objective=objective)
             yield (
                 f"effects{end}",
-                lambda o=objective, reached=reached: marginal_plots.draw(trials, o, reached),
+                lambda o=objective, where=where: marginal_plots.draw(trials, o, where),
             )
     learning = learned(trials, objectives[0])
     if any(len(values) for _, _, values in learning):
@@ -86,7 +86,7 @@ def history(trials: Sequence[Trial], objective: Objective) -> Figure:
     size = marginal_plots.marker_size(len(finished))
     axes.scatter(*zip(*finished, strict=True), s=size, color=BLUE, alpha=0.65, linewidths=0, label="finished",
                  zorder=3)  # fmt: skip
-    pruned = [(t.number, v) for t in trials if t.status == "PRUNED" and (v := _reached(t, objective)) is not None]  # fmt: skip
+    pruned = [(t.number, v) for t in trials if t.status == "PRUNED" and (v := reached(t, objective)) is not None]  # fmt: skip
     if pruned:
         axes.scatter(*zip(*pruned, strict=True), s=size, facecolors="none", edgecolors=GREY, linewidths=0.9,
                      label="pruned, where it was", zorder=2)  # fmt: skip
@@ -240,7 +240,7 @@ def _curve(trial: Trial, objective: Objective) -> tuple[str, list[tuple[int, flo
     return name, sorted(values.items())
 
 
-def _reached(trial: Trial, objective: Objective) -> float | None:
+def reached(trial: Trial, objective: Objective) -> float | None:
     """Return the last value that a pruned trial reported."""
     _, values = _curve(trial, objective)
     return values[-1][1] if values and math.isfinite(values[-1][1]) else None

@@ -1,0 +1,104 @@
+"""Permutation importance, against scikit-learn's and theory; coefficients of a linear model by name."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.inspection import permutation_importance
+
+from trainrun.data.dataset import InputSpec, Split, TargetSpec
+from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.run.linear_coefficients import coefficients
+from trainrun.run.permutation_importance import errors, importance
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(800, 3)).astype("float32")
+WEIGHTS = np.array([3.0, 1.0, 0.0])
+REAL = TargetSpec("real")
+FITTED = Preprocessor(
+    "made", "regression", (InputSpec("x", "numeric", (3,)),), REAL, features=("a", "b", "c")
+)
+
+
+class Linear(BaseEstimator):
+    """What scikit-learn takes for an estimator."""
+
+    def fit(self, x, y):
+        return self
+
+    def predict(self, x):
+        return x @ WEIGHTS
+
+
+def test_the_rise_of_the_error_is_scikit_learn_s():
+    y = X @ WEIGHTS + RANDOM.normal(size=800)
+    found = importance(lambda x: Linear().predict(x)[:, None], Split(X, y[:, None]), REAL, FITTED, seed=1)
+    expected = permutation_importance(
+        Linear(), X, y, scoring="neg_mean_absolute_error", n_repeats=30, random_state=0
+    )
+    assert [i.column for i in found] == ["a", "b", "c"]
+    for i, mean in zip(found, expected.importances_mean, strict=True):
+        assert i.rise == pytest.approx(mean, abs=0.12)
+        assert i.low - 0.01 <= mean <= i.high + 0.01
+    # Without noise, shuffling changes a prediction by w (x' - x), normal with variance 2 w².
+    (first, *_) = importance(
+        lambda x: Linear().predict(x)[:, None], Split(X, (X @ WEIGHTS)[:, None]), REAL, FITTED, seed=1
+    )
+    assert first.rise == pytest.approx(3 * math.sqrt(2) * math.sqrt(2 / math.pi), rel=0.05)
+    assert found[2].rise == pytest.approx(0.0, abs=1e-12)  # a column without weight
+
+
+def test_a_number_is_shuffled_with_its_indicator_and_a_category_by_its_name():
+    inputs = (InputSpec("numeric", "numeric", (2,)), InputSpec("categorical", "categorical", (1,), (3,)))
+    columns = (Column("age", "number"), Column("city", "category", categories=("x", "y")))
+    fitted = Preprocessor(
+        "made", "classification", inputs, TargetSpec("binary", ("no", "yes")), True, columns, {"age": True},
+        ("age", "age is missing"),
+    )  # fmt: skip
+    x = {"numeric": X[:, :2], "categorical": RANDOM.integers(0, 3, (800, 1))}
+    y = (x["categorical"][:, 0] == 1).astype(int)
+    pairs = set(map(tuple, x["numeric"].tolist()))
+
+    def predict(x):
+        assert set(map(tuple, x["numeric"].tolist())) <= pairs, "the two numbers were torn apart"
+        return np.where(x["categorical"] == 1, 0.9, 0.1)
+
+    found = importance(predict, Split(x, y), fitted.target, fitted, seed=1)
+    assert [(i.column, i.rise > 0.1) for i in found] == [("city", True), ("age", False)]
+
+
+def test_errors_are_the_log_loss_of_each_example():
+    y, p = np.array([0, 2]), np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    assert errors(TargetSpec("multiclass", outputs=3), y, p) == pytest.approx([math.log(2), -math.log(0.8)])
+    assert errors(TargetSpec("binary"), np.array([1, 0]), np.array([[0.5], [0.2]])) == pytest.approx(
+        [math.log(2), -math.log(0.8)]
+    )
+
+
+def test_images_have_no_columns():
+    fitted = Preprocessor("made", "regression", (InputSpec("x", "image", (4, 4, 1)),), REAL)
+    assert importance(lambda x: x, Split(np.zeros((5, 4, 4, 1)), np.zeros((5, 1))), REAL, fitted, 1) == []
+
+
+def test_coefficients_bear_the_names_of_columns_and_categories():
+    inputs = (InputSpec("numeric", "numeric", (2,)), InputSpec("categorical", "categorical", (1,), (3,)))
+    columns = (Column("age", "number"), Column("city", "category", categories=("Oslo", "Rome")))
+    fitted = Preprocessor("made", "regression", inputs, REAL, True, columns, features=("age", "height"))
+    tensors = {
+        "numeric": keras.Input((2,), name="numeric"),
+        "categorical": keras.Input((1,), dtype="int32", name="categorical"),
+    }
+    hot = keras.ops.one_hot(tensors["categorical"][:, 0], 3)
+    head = keras.layers.Dense(1, name="head")
+    model = keras.Model(tensors, head(keras.layers.Concatenate()([tensors["numeric"], hot])))
+    head.set_weights([np.array([[1.0], [-3.0], [9.0], [2.0], [0.5]]), np.zeros(1)])
+    assert coefficients(model, fitted) == [
+        ("height", (-3.0,)),
+        ("city = Oslo", (2.0,)),
+        ("age", (1.0,)),
+        ("city = Rome", (0.5,)),
+    ]

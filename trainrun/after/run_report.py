@@ -1,0 +1,152 @@
+"""The report of a recorded run, written again with what takes a while: importance of columns, coefficients, worst examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.after import why
+from trainrun.artifacts import report, result_table
+from trainrun.artifacts.page import Section, Table
+from trainrun.artifacts.svg_chart import number
+from trainrun.errors import UserError
+from trainrun.run.result import RunResult
+from trainrun.tracking import status, summary
+from trainrun.ui import console
+from trainrun.util import imports
+
+if TYPE_CHECKING:
+    from trainrun.artifacts.diagnostics import Diagnostics
+    from trainrun.run.linear_coefficients import Coefficient
+    from trainrun.run.permutation_importance import Importance
+    from trainrun.run.worst_examples import Worst
+
+SHOWN = 30  # columns of a table
+
+
+@dataclass
+class Explained:
+    """What only the model and the data can tell.
+
+    Args:
+        found: diagnostics of the test part, else of the validation or training part; None: there is no model or no target.
+        importance, coefficients, worst: each empty where there are none.
+        columns: whose values `worst` has.
+    """
+
+    found: Diagnostics | None = None
+    importance: list[Importance] = field(default_factory=list)
+    coefficients: list[Coefficient] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    worst: list[Worst] = field(default_factory=list)
+
+
+def write(run_dir: Path, path: Path | None = None) -> Path:
+    """Write the report of a run that has ended; its model is loaded, and its data.
+
+    Args:
+        run_dir: the run's directory.
+        path: of the page; by default `report.html` in the run's directory.
+
+    Raises:
+        UserError: the run has not ended, or its data or model cannot be loaded.
+    """
+    content = summary.read_or_empty(run_dir)
+    if not content or status.settle(run_dir).status == "RUNNING":
+        raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
+    explained = explain(run_dir)
+    try:
+        differs = why.differing(run_dir)
+    except UserError as error:
+        console.warn(str(error))
+        differs = None
+    return report.write(run_dir, content, explained.found, differs, sections(explained), path)
+
+
+def explain(run_dir: Path) -> Explained:
+    """Return what a run's model makes of the test part of its data, or the next part that there is.
+
+    Args:
+        run_dir: the run's directory.
+    """
+    run = RunResult.read(run_dir)
+    if not (run_dir / "model.keras").is_file():
+        return Explained()
+    with imports.collector_paused("tensorflow"), console.hushed():
+        from trainrun.artifacts.diagnostics import diagnose
+        from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
+
+    model, data = run.saved, run.data()
+    part = next((p for p in evaluated.PARTS if data.parts.get(p)), None)
+    if part is None or data.target.kind == "none":
+        return Explained()
+    split = data.parts[part]
+    predicted = evaluated.predicted(model, split)
+    importance = permutation_importance.importance(
+        model.on_arrays, split, data.target, model.fitted, run.config["seed"]
+    )
+    columns, worst = worst_examples.worst(
+        data, split, predicted, model.fitted, [i.column for i in importance]
+    )
+    linear = (run.config.get("model") or {}).get("name") == "linear"
+    return Explained(
+        diagnose(data.target, split.y, predicted, part),
+        importance,
+        linear_coefficients.coefficients(model.model, model.fitted) if linear else [],
+        columns,
+        worst,
+    )
+
+
+def sections(explained: Explained) -> list[Section]:
+    """Return the sections of the page."""
+    classes = [c.name for c in explained.found.classes] if explained.found else []
+    unit = "log loss" if classes else "absolute error"
+    importance = [
+        [i.column, number(i.rise), f"{number(i.low)} to {number(i.high)}"]
+        for i in explained.importance[:SHOWN]
+    ]
+    heads = classes if len(classes) > 2 else [classes[1] if classes else "coefficient"]
+    weights = [[c.column, *map(number, c.values)] for c in explained.coefficients[:SHOWN]]
+    if weights and len(weights[0]) != 1 + len(heads):
+        heads = [f"output {i}" for i in range(len(weights[0]) - 1)]
+    rows = [
+        [str(w.place), _text(w.true), _text(w.predicted), result_table.number(w.error), *map(_text, w.values)]
+        for w in explained.worst
+    ]
+    return [
+        Section(
+            "importance",
+            "Importance of the columns",
+            tables=_table(("column", f"rise of the {unit}", "95% interval"), importance),
+            note=f"By how much the mean {unit} rises if the column's values are shuffled among the examples. Columns that tell the "
+            f"same stand in for each other.{_more(explained.importance)}",
+        ),
+        Section(
+            "coefficients",
+            "Coefficients",
+            tables=_table(("column", *heads), weights),
+            note="Change of the output (of classes: the log-odds or score; of a standardized target: in its deviations) per standard deviation "
+            f"of a number, or where the category holds.{_more(explained.coefficients)}",
+        ),
+        Section(
+            "worst",
+            "Worst examples",
+            tables=_table(("example", "true", "predicted", unit, *explained.columns), rows, texts=(1, 2)),
+            note="Numbers of examples count from 0 within the part; columns are the most important ones, with imputed values.",
+        ),
+    ]
+
+
+def _table(columns: Sequence[str], rows: list[list[str]], texts: Sequence[int] = ()) -> list[Table]:
+    return [Table(columns, rows, texts=texts)] if rows else []
+
+
+def _more(listed: Sequence[Any]) -> str:
+    return f" {len(listed) - SHOWN:,} more columns are not shown." if len(listed) > SHOWN else ""
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,242 @@
+"""The report of a sweep: leaderboard in tiers, importance of the parameters, how they act, learning curves, Pareto front."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.artifacts import page, report
+from trainrun.artifacts.page import Section, Table
+from trainrun.artifacts.svg_chart import number
+from trainrun.config.override_text import REPLICATES
+from trainrun.errors import UserError
+from trainrun.sweep import objective as goals
+from trainrun.sweep import sweep_record
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.ranking import leaderboard, parameter_importance, pareto, seed_replicates, tiers
+from trainrun.sweep.ranking.seed_leaderboard import number_ranges
+from trainrun.sweep.ranking.seed_replicates import Setting
+from trainrun.sweep.trial import Trial
+from trainrun.sweep.view import marginal_plots, overview, sweep_charts, sweep_plots
+from trainrun.tracking import status, summary
+from trainrun.util import redaction
+from trainrun.util.durations import text as duration
+
+SHOWN = 50  # rows of the leaderboard
+
+
+def write(sweep_dir: Path, path: Path | None = None) -> Path:
+    """Write the report of a sweep; one that runs is shown as it is now.
+
+    Args:
+        sweep_dir: the sweep's directory.
+        path: of the page; by default `report.html` in the sweep's directory.
+
+    Raises:
+        UserError: the record of the sweep cannot be read.
+    """
+    settings = sweep_record.read(sweep_dir)["settings"]
+    state = overview.of(sweep_dir)
+    trials = state.trials
+    try:
+        objectives = goals.of(settings, trials)
+    except UserError:
+        objectives = []
+    ended = [t for t in trials if t.status == "FINISHED"]
+    head = [("trials", f"{len(trials):,}", f"{state.waiting:,} have not begun" if state.waiting else "")]
+    head += [
+        (word.lower(), f"{count:,}", "")
+        for word in summary.STATUSES
+        if (count := sum(t.status == word for t in trials))
+    ]
+    head.append(("of all trials together", duration(sum(t.seconds for t in trials)), ""))
+    return page.write(
+        path or sweep_dir / report.FILE,
+        f"sweep {sweep_dir.name}",
+        _status(sweep_dir),
+        head,
+        [
+            *(_ranking(sweep_dir, trials, objectives[0]) if objectives and ended else []),
+            *(_pareto(trials, objectives) if len(objectives) > 1 else []),
+            *(_parameters(trials, objectives[0]) if objectives and ended else []),
+            *(_curves(trials, objectives[0]) if objectives else []),
+            _failures(trials),
+            _asked(sweep_dir, settings),
+        ],
+    )
+
+
+def _status(sweep_dir: Path) -> str:
+    return status.read(sweep_dir).status if (sweep_dir / status.JOURNAL).is_file() else "UNKNOWN"
+
+
+def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> list[Section]:
+    """Return the leaderboard: a row for each setting, with its tier."""
+    ranked = seed_replicates.ranked(seed_replicates.group(trials), objective)
+    if not ranked:
+        return []
+    places = tiers.tiers(ranked, objective, _examples(ranked[0], objective))
+    name = objective.name
+    rows = []
+    for rank, setting in enumerate(ranked[:SHOWN], 1):
+        values = setting.values(name)
+        between = seed_replicates.interval(values)
+        rows.append(
+            [
+                str(rank),
+                *([str(places[rank - 1])] if places else []),
+                number(statistics.fmean(values)),
+                f"{number(between[0])} to {number(between[1])}" if between else "",
+                *(number(statistics.fmean(setting.values(o.name))) for o in objective.others),
+                number_ranges([t.number for t in setting.trials]),
+                duration(sum(t.seconds for t in setting.trials)),
+                " ".join(redaction.words(setting.varied)) or "default",
+            ]
+        )
+    columns = [
+        "rank",
+        *(["tier"] if places else []),
+        name,
+        "95% interval",
+        *(o.name for o in objective.others),
+    ]
+    columns += ["trial", "time", "setting"]
+    kept = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    marked = [i for i in range(len(rows)) if places and places[i] == 1] or [0]
+    table = Table(
+        [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], marked, texts=[len(kept) - 1]
+    )
+    if places is None:
+        note = "One run of each setting: whether two settings differ cannot be told. seeds=3 trains each three times."
+    else:
+        first = sum(place == 1 for place in places)
+        note = (
+            f"Settings of one tier cannot be told apart from its best (5% error): {first:,} share the first."
+        )
+    if len(ranked) > SHOWN:
+        note += f" {len(ranked) - SHOWN:,} more are in {leaderboard.FILE}."
+    best = shlex.join(redaction.words(leaderboard.alone(ranked[0].overrides)))
+    return [
+        Section("leaderboard", "Leaderboard", tables=[table], note=note),
+        Section(
+            "best",
+            "The best setting, alone",
+            command=f"trainrun {best}\ntrainrun report {shlex.quote(f'{sweep_dir.name}/{seed_replicates.median(ranked[0], objective).number}')}",
+        ),
+    ]
+
+
+def _examples(setting: Setting, objective: Objective) -> int:
+    """Return the number of examples that the objective is measured on; 0 where it is not recorded."""
+    part = (
+        "test"
+        if objective.name.startswith("test_")
+        else "validation"
+        if objective.name.startswith("val_")
+        else "train"
+    )
+    parts = (summary.read_or_empty(setting.trials[0].run_dir).get("data") or {}).get("parts")
+    count = parts.get(part) if isinstance(parts, Mapping) else None
+    return count if isinstance(count, int) else 0
+
+
+def _pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Section]:
+    best = pareto.front(trials, objectives)
+    rows = [
+        [str(t.number), *(number(t.value(o.name)) for o in objectives), " ".join(redaction.words(t.varied))]
+        for t in best[:SHOWN]
+    ]
+    table = Table(["trial", *(o.name for o in objectives), "setting"], rows, texts=[len(objectives) + 1])
+    return [
+        Section(
+            "pareto",
+            "Pareto front",
+            tables=[table] if rows else [],
+            panels=[*sweep_charts.pareto(trials, objectives)],
+        )
+    ]
+
+
+def _parameters(trials: Sequence[Trial], objective: Objective) -> list[Section]:
+    """Return importance, parallel coordinates and slices of the parameters."""
+    ranked = objective.ranked(list(trials))
+    if len(ranked) < 2:
+        return []
+    pruned = [
+        (t, y)
+        for t in trials
+        if t.status == "PRUNED" and (y := sweep_plots.reached(t, objective)) is not None
+    ]
+    shown = [*ranked, *(t for t, _ in pruned)]
+    keys = {k: v for k, v in marginal_plots.varied(shown).items() if k not in REPLICATES}
+    keys = {k: [None if t is None else str(redaction.under(k, t)) for t in v] for k, v in keys.items()}
+    if not keys:
+        return []
+    values = [t.value(objective.name) for t in ranked]
+    finished = {k: v[: len(ranked)] for k, v in keys.items()}
+    finished = {k: v for k, v in finished.items() if len(set(v)) > 1}
+    shares = parameter_importance.importance(finished, values)
+    order = [*shares, *(k for k in keys if k not in shares)]
+    rows = [[k, f"{shares[k]:.0%}"] for k in shares]
+    up = [*values, *(y for _, y in pruned)]
+    by_order = {k: keys[k] for k in order}
+    return [
+        Section(
+            "importance",
+            "Importance of the parameters",
+            tables=[Table(("parameter", "share of the variance"), rows)] if rows else [],
+            note=f"fANOVA of {len(values):,} finished trials: the share of the variance of {objective.name} that each explains alone or with "
+            "others. Of few trials it is a hint.",
+        ),
+        Section(
+            "parameters",
+            "Parameters",
+            panels=[
+                *(
+                    [
+                        sweep_charts.parallel(
+                            {k: v[: len(ranked)] for k, v in by_order.items()},
+                            values,
+                            [t.number for t in ranked],
+                            objective,
+                        )
+                    ]
+                ),
+                *sweep_charts.slices(
+                    dict(list(by_order.items())[: marginal_plots.MOST_KEYS]),
+                    up,
+                    [True] * len(ranked) + [False] * len(pruned),
+                    objective,
+                ),
+            ],
+        ),
+    ]
+
+
+def _curves(trials: Sequence[Trial], objective: Objective) -> list[Section]:
+    panel = sweep_charts.curves(sweep_plots.learned(trials, objective), objective)
+    return [Section("curves", "Learning curves", panels=[panel])] if panel else []
+
+
+def _failures(trials: Sequence[Trial]) -> Section:
+    rows = [
+        [str(t.number), t.status, redaction.text((t.reason or "").partition("\n")[0])]
+        for t in trials
+        if t.status in ("FAILED", "KILLED")
+    ]
+    return Section(
+        "failed",
+        "Failed",
+        tables=[Table(("trial", "status", "reason"), rows[:SHOWN], texts=(2,))] if rows else [],
+    )
+
+
+def _asked(sweep_dir: Path, settings: Mapping[str, Any]) -> Section:
+    """Return the command of the sweep, and what it varies."""
+    command = shlex.join(redaction.words([str(word) for word in settings["command"]]))
+    details = [("varied", ", ".join(sorted(settings["varying"]))), ("directory", os.path.relpath(sweep_dir))]
+    return Section("asked", "What was asked", command=command, details=details)

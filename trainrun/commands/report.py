@@ -1,0 +1,47 @@
+"""`trainrun report RUN|SWEEP`: write a self-contained page: how good the model is and why, or what a sweep has found."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainrun.commands._parser import RUN, Parser
+from trainrun.tracking import find
+from trainrun.ui import console
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the page."""
+    parser = Parser(
+        prog="trainrun report",
+        description="Write report.html anew. Of a run it also gets what is not computed at the run's end: permutation importance, "
+        "coefficients of a linear model, worst examples, and what differs from the defaults. Of a sweep: leaderboard, importance "
+        "of the parameters, learning curves. Example: trainrun report last",
+    )
+    parser.add_argument(
+        "run", metavar="RUN|SWEEP", help=f"{RUN}; a sweep's directory or name means the sweep"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="the page (default: report.html in its directory)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object: the page's path")
+    options = parser.parse_args(argv)
+    from trainrun.after import resolve, run_report, sweep_report
+
+    console.quiet(options.json)
+    try:
+        sweep_dir = find.sweep_named(options.run)
+        if sweep_dir is not None:
+            path = sweep_report.write(sweep_dir, options.output)
+        else:
+            path = run_report.write(resolve.run(options.run), options.output)
+    finally:
+        console.quiet(False)
+    console.say(
+        json.dumps({"report": str(path)}, ensure_ascii=False)
+        if options.json
+        else f"written: {os.path.relpath(path)}"
+    )
+    return 0

@@ -1,0 +1,118 @@
+"""Permutation importance: how much the error rises when a column's values are shuffled among the rows.
+
+Reference: L. Breiman, Random forests, Machine Learning 45, 2001.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from trainrun.artifacts.score_curves import LEAST, Z
+from trainrun.data._table_inputs import INDICATOR
+from trainrun.data.dataset import Split, TargetSpec
+from trainrun.data.preprocessor import Preprocessor
+
+Arrays = np.ndarray | Mapping[str, np.ndarray]
+# Rows that are shuffled, and shuffles of each column; fewer shuffles and columns, so that no more rows than `PREDICTED` are predicted.
+ROWS, REPEATS, PREDICTED = 1000, 5, 500_000
+BLOCK = 50_000  # rows of one call of the model
+
+
+class Importance(NamedTuple):
+    """One column: by how much the mean error of an example rises, with its 95% interval over the examples."""
+
+    column: str
+    rise: float
+    low: float
+    high: float
+
+
+def errors(target: TargetSpec, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the error of each example: of classes the log loss, of numbers the absolute error.
+
+    Args:
+        target: of the data; without a shape.
+        y: labels, as in `TargetSpec`.
+        predicted: probabilities, or real numbers.
+    """
+    p = predicted.reshape(len(y), -1).astype(np.float64)
+    if target.kind == "real":
+        return np.abs(p - np.asarray(y, np.float64).reshape(len(y), -1)).mean(axis=1)
+    if target.kind == "multiclass":
+        return -np.log(np.clip(p[np.arange(len(y)), y], LEAST, 1.0))
+    labels = np.asarray(y).reshape(len(y), -1) > 0.5
+    return -np.log(np.clip(np.where(labels, p, 1 - p), LEAST, 1.0)).mean(axis=1)
+
+
+def importance(
+    predict: Callable[[Arrays], np.ndarray], split: Split, target: TargetSpec, fitted: Preprocessor, seed: int
+) -> list[Importance]:
+    """Return the importance of each column, the greatest first; empty if the inputs have no columns.
+
+    Columns are shuffled as the table has them: the parts of a date, or a number and its indicator, together.
+
+    Args:
+        predict: preprocessed arrays -> probabilities or numbers.
+        split: examples that the model was not trained on.
+        target: of the data.
+        fitted: of the model, for the columns' names.
+        seed: of the shuffles.
+    """
+    columns = _columns(split, fitted)
+    if not columns or target.kind == "none" or target.shape or len(split) < 2:
+        return []
+    random = np.random.default_rng(seed)
+    rows = np.sort(random.permutation(len(split))[:ROWS])
+    part = split.take(rows)
+    n = len(part)
+    repeats = int(np.clip(PREDICTED // (n * len(columns)), 1, REPEATS))
+    names = [*columns][: max(1, PREDICTED // n)]
+    before = errors(target, part.y, predict(part.x))
+    found = []
+    each = max(1, BLOCK // (n * repeats))  # columns of one call
+    for first in range(0, len(names), each):
+        block = names[first : first + each]
+        x = _shuffled(part.x, [columns[name] for name in block], repeats, fitted.inputs[0].name, random)
+        after = errors(target, np.tile(part.y, (len(block) * repeats, *[1] * (part.y.ndim - 1))), predict(x))
+        rises = after.reshape(len(block), repeats, n).mean(axis=1) - before
+        for name, rise in zip(block, rises, strict=True):
+            rise = rise[np.isfinite(rise)]
+            if len(rise) > 1:
+                mean, half = float(rise.mean()), Z * float(rise.std(ddof=1)) / math.sqrt(len(rise))
+                found.append(Importance(name, mean, mean - half, mean + half))
+    return sorted(found, key=lambda i: -i.rise)
+
+
+def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, int]]]:
+    """Return each column with its places in the arrays: (input, number)."""
+    columns: dict[str, list[tuple[str, int]]] = {}
+    # "sold year" and "age is missing" belong to the table's columns "sold" and "age".
+    whole = {f"{c.name} {part}": c.name for c in fitted.dates for part in c.parts}
+    whole |= {f"{c.name}{INDICATOR}": c.name for c in fitted.columns}
+    for spec in fitted.inputs:
+        if spec.kind == "numeric" and len(spec.shape) == 1 and len(fitted.features) == spec.shape[0]:
+            for i, name in enumerate(fitted.features):
+                columns.setdefault(whole.get(name, name), []).append((spec.name, i))
+        elif spec.kind == "categorical" and len(fitted.categories) == spec.shape[0]:
+            for i, column in enumerate(fitted.categories):
+                columns.setdefault(column.name, []).append((spec.name, i))
+    return columns
+
+
+def _shuffled(
+    x: Arrays, columns: list[list[tuple[str, int]]], repeats: int, only: str, random: np.random.Generator
+) -> Arrays:
+    """Return copies of the arrays below one another, `repeats` for each column, with its values shuffled."""
+    arrays = dict(x) if isinstance(x, Mapping) else {only: x}
+    arrays = {name: np.asarray(array[:]) for name, array in arrays.items()}
+    n = len(next(iter(arrays.values())))
+    wide = {name: np.tile(a, (len(columns) * repeats, *[1] * (a.ndim - 1))) for name, a in arrays.items()}
+    for copy in range(len(columns) * repeats):
+        order = random.permutation(n)
+        for name, i in columns[copy // repeats]:
+            wide[name][copy * n : (copy + 1) * n, i] = arrays[name][order, i]
+    return wide if isinstance(x, Mapping) else wide[only]
