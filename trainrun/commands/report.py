@@ -28,7 +28,8 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object: the page's path")
     options = parser.parse_args(argv)
-    from trainrun.after import resolve, run_report, sweep_report
+    from trainrun.after import run_report, sweep_report
+    from trainrun.sweep import named_run
 
     console.quiet(options.json)
     try:
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         if sweep_dir is not None:
             path = sweep_report.write(sweep_dir, options.output)
         else:
-            path = run_report.write(resolve.run(options.run), options.output)
+            path = run_report.write(named_run.run(options.run), options.output)
     finally:
         console.quiet(False)
     console.say(
