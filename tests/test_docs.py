@@ -5,6 +5,7 @@ Every line of a ```sh block that begins with `trainrun` is checked, unless `<!--
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -16,6 +17,7 @@ from pyarrow import csv, parquet
 
 from trainrun.cli import main
 from trainrun.commands import _verbs
+from trainrun.data import _record_index
 from trainrun.registry import lookup
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +59,31 @@ RUNS = list(
 )
 
 
+def _records(count: int) -> bytes:
+    """Return a TFRecord file of images and labels."""
+
+    def field(number, content):
+        length = bytes([len(content) & 127 | 128, len(content) >> 7])
+        return bytes([number << 3 | 2]) + length + content
+
+    def crc(content):
+        return _record_index.checksum(content).to_bytes(4, "little")
+
+    stream = io.BytesIO()
+    Image.new("L", (8, 8)).save(stream, "PNG")
+    content = b""
+    for i in range(count):
+        values = {
+            b"image": field(1, field(1, stream.getvalue())),
+            b"label": field(3, field(1, bytes([i % 2]))),
+        }
+        features = b"".join(field(1, field(1, name) + field(2, value)) for name, value in values.items())
+        example = field(1, features)
+        length = len(example).to_bytes(8, "little")
+        content += length + crc(length) + example + crc(example)
+    return content
+
+
 @pytest.fixture(autouse=True)
 def reader_folder(inside, monkeypatch):
     rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i * 1.5}" for i in range(100))
@@ -78,6 +105,7 @@ def reader_folder(inside, monkeypatch):
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
+    (inside / "records.tfrecord").write_bytes(_records(20))
     monkeypatch.setenv("COLUMNS", "110")
     with lookup.isolated():  # without what other tests have plugged in
         yield

@@ -37,6 +37,7 @@ NEEDS = {
     "data/keras": None,
     "data/huggingface": None,
     "data/tfds": None,
+    "data/tfrecord": None,
     "data/feather": None,
     "data/image_folder": None,
     "data/text": None,

@@ -1,0 +1,256 @@
+"""The features of TFRecord files as rows: a feature's values are parsed when they are asked for."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _image_cache, _record_index
+from trainrun.data._faults import Fault
+from trainrun.data._record_index import RecordIndex, Records
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Type in the YAML -> kind in a record, numpy's type.
+DTYPES = {
+    "float32": ("float32", "float32"),
+    "int64": ("int64", "int64"),
+    "uint8": ("bytes", "uint8"),
+    "image": ("bytes", "uint8"),
+    "text": ("bytes", "U"),
+}
+# What the files of images begin with.
+IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+# Records that are read at once.
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What is under one name in each record.
+
+    Args:
+        name: of the feature.
+        dtype: a key of `DTYPES`.
+        shape: of one example.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The list of a record that has it."""
+        return DTYPES[self.dtype][0]
+
+    @property
+    def count(self) -> int:
+        """The number of values in a record's list."""
+        return 1 if self.kind == "bytes" else math.prod(self.shape)
+
+
+def specs(features: Any) -> tuple[dict[str, FeatureSpec], list[Fault]]:
+    """Return the features of a YAML, or its faults.
+
+    Args:
+        features: name -> dtype, or name -> ``{dtype: …, shape: […]}``.
+    """
+    if not isinstance(features, Mapping) or not features:
+        return {}, [("features", f"expected a mapping, {{image: {{dtype: image, shape: [28,28,1]}}, label: int64}}, got {features!r}.")]  # fmt: skip
+    known, faults = {}, []
+    for name, value in features.items():
+        node = value if isinstance(value, Mapping) else {"dtype": value}
+        dtype, shape = node.get("dtype"), node.get("shape", [])
+        more = [key for key in node if key not in ("dtype", "shape")]
+        sizes = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else [shape]
+        if more:
+            faults.append(("features", f"{name}: expected dtype and shape, got {more[0]!r}."))
+        elif dtype not in DTYPES:
+            near = did_you_mean(str(dtype), DTYPES)
+            faults.append(
+                ("features", f"{name}: expected one of {', '.join(DTYPES)} as dtype, got {dtype!r}.{near}")
+            )
+        elif not all(type(size) is int and size > 0 for size in sizes):
+            faults.append(("features", f"{name}: expected a shape such as [28,28,1], got {shape!r}."))
+        elif dtype == "image" and (len(sizes) != 3 or sizes[2] not in _image_cache.MODES):
+            faults.append(("features", f"{name}: an image needs a shape of height, width and 1, 3 or 4 channels, got {list(sizes)}."))  # fmt: skip
+        elif dtype == "text" and sizes:
+            faults.append(("features", f"{name}: a text has no shape, got {list(sizes)}. Leave it out."))
+        else:
+            known[str(name)] = FeatureSpec(str(name), dtype, tuple(sizes))
+    return known, faults
+
+
+def record_faults(record: bytes, place: str, features: Mapping[str, FeatureSpec]) -> list[Fault]:
+    """Return what a record has otherwise than it should.
+
+    Args:
+        record: its bytes.
+        place: for messages.
+        features: that are read.
+    """
+    try:
+        present = _record_index.features(record)
+    except ValueError as error:
+        return [("path", f"{place}: {error}.")]
+    faults: list[Fault] = []
+    for name, spec in features.items():
+        if name not in present:
+            has = ", ".join(f"{key} ({feature.words})" for key, feature in present.items())
+            faults.append(
+                ("features", f"{place} has no feature {name!r}.{did_you_mean(name, present)} It has {has}.")
+            )
+        elif present[name].kind != spec.kind or present[name].count != spec.count:
+            faults.append(("features", f"{name}: expected {spec.count} of {spec.kind}; {place} has {present[name].words}."))  # fmt: skip
+        elif spec.dtype == "image" and not present[name].start.startswith(IMAGES):
+            faults.append(("features", f"{name}: {place} has bytes that are no image. Is the dtype uint8?"))
+    return faults
+
+
+def suggestion(record: bytes) -> str:
+    """Return the features of a record as an override, where it has any."""
+    try:
+        present = _record_index.features(record)
+    except ValueError:
+        return ""
+    parts = []
+    for name, feature in present.items():
+        if feature.kind == "bytes":
+            image = feature.start.startswith(IMAGES)
+            parts.append(f"{name}: {{dtype: image, shape: [height,width,3]}}" if image else f"{name}: text")
+        else:
+            shape = "" if feature.count == 1 else f", shape: [{feature.count}]"
+            parts.append(
+                f"{name}: {feature.kind}" if not shape else f"{name}: {{dtype: {feature.kind}{shape}}}"
+            )
+    return f" The first record has: data.features={{{', '.join(parts)}}}."
+
+
+class RecordRows:
+    """One feature of all records, as `lazy_array.Rows`.
+
+    Args:
+        records: of the files.
+        spec: of the feature.
+    """
+
+    def __init__(self, records: Records, spec: FeatureSpec) -> None:
+        import numpy as np
+
+        self._records, self.spec = records, spec
+        self.shape = (len(records.index), *spec.shape)
+        self.dtype = np.dtype(DTYPES[spec.dtype][1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        """Return the values of the records at `key`, indices or a slice."""
+        import numpy as np
+
+        rows = np.arange(*key.indices(len(self))) if isinstance(key, slice) else np.asarray(key)
+        return parsed(self._records.read(rows), [self.spec], rows, self._records.index)[self.spec.name]
+
+
+def checked(index: RecordIndex, features: Sequence[FeatureSpec]) -> dict[str, np.ndarray]:
+    """Return the values of some features of all records, whose checksums are verified meanwhile.
+
+    Args:
+        index: of the files.
+        features: those that are small, as targets.
+
+    Raises:
+        UserError: a record is damaged, or has other features.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    blocks: dict[str, list[np.ndarray]] = {spec.name: [] for spec in features}
+    for path, first in zip(index.paths, index.first, strict=False):
+        row = first
+        try:
+            with tf.device("cpu:0"):
+                for block in tf.data.TFRecordDataset(str(path)).batch(BLOCK):
+                    records = block.numpy().tolist()
+                    rows = np.arange(row, row + len(records))
+                    for name, values in parsed(records, features, rows, index).items():
+                        blocks[name].append(values)
+                    row += len(records)
+        except tf.errors.OpError as error:
+            _, faults = _record_index.index([path], thorough=True)
+            text = faults[0][1] if faults else f"{path} cannot be read: {first_line(error)}."
+            raise UserError(Problem("data.path", text)) from error
+    return {name: np.concatenate(values) for name, values in blocks.items()}
+
+
+def parsed(
+    records: Sequence[bytes], features: Sequence[FeatureSpec], rows: np.ndarray, index: RecordIndex
+) -> dict[str, np.ndarray]:
+    """Return the values of features in some records, each `[n, *shape]`.
+
+    Args:
+        records: their bytes.
+        features: that are wanted.
+        rows: the numbers of the records.
+        index: of the files, for messages.
+
+    Raises:
+        UserError: with the file and the index of a record that has other features.
+    """
+    import tensorflow as tf
+
+    types = {"float32": tf.float32, "int64": tf.int64, "bytes": tf.string}
+    form = {
+        s.name: tf.io.FixedLenFeature(() if s.kind == "bytes" else s.shape, types[s.kind]) for s in features
+    }
+    if not form or not records:
+        return {s.name: _empty(s) for s in features}
+    try:
+        with tf.device("cpu:0"):
+            values = tf.io.parse_example(tf.constant(records, tf.string), form)
+    except tf.errors.InvalidArgumentError as error:
+        for row, record in zip(rows.tolist(), records, strict=True):
+            faults = record_faults(record, index.place(row), {s.name: s for s in features})
+            if faults:
+                raise UserError([Problem(f"data.{key}", text) for key, text in faults]) from error
+        raise UserError(Problem("data.path", first_line(error))) from error
+    return {s.name: _array(values[s.name].numpy(), s, rows, index) for s in features}
+
+
+def _empty(spec: FeatureSpec) -> np.ndarray:
+    import numpy as np
+
+    return np.empty((0, *spec.shape), DTYPES[spec.dtype][1])
+
+
+def _array(values: np.ndarray, spec: FeatureSpec, rows: np.ndarray, index: RecordIndex) -> np.ndarray:
+    """Return a feature's values, bytes decoded."""
+    import numpy as np
+
+    if spec.kind != "bytes":
+        return values
+    if spec.dtype == "text":
+        return np.array([value.decode("utf-8", "replace") for value in values])
+    made = np.empty((len(values), *spec.shape), "uint8")
+    for i, value in enumerate(values):
+        try:
+            pixels = np.frombuffer(value, "uint8") if spec.dtype == "uint8" else _pixels(value, spec)
+            made[i] = pixels.reshape(spec.shape)
+        # Pillow raises what its decoders and C libraries make of a damaged file.
+        except Exception as error:
+            message = f"{index.place(int(rows[i]))}: {spec.name} is no {spec.dtype} of shape {list(spec.shape)}: {first_line(error)}"
+            raise UserError(Problem("data.features", message)) from error
+    return made
+
+
+def _pixels(value: bytes, spec: FeatureSpec) -> np.ndarray:
+    pixels = _image_cache.pixels_of(io.BytesIO(value), spec.shape[2])
+    if pixels.shape != spec.shape:
+        raise ValueError(f"it has {pixels.shape[0]}x{pixels.shape[1]} pixels (height x width).")
+    return pixels

@@ -1,0 +1,182 @@
+"""TFRecord files of `tf.train.Example`: features by name, read from the files at any position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.data import _named_arrays, _record_index, _record_rows, _table_files
+from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._named_arrays import ArraySettings
+from trainrun.data._record_index import RecordIndex, Records
+from trainrun.data._record_rows import FeatureSpec, RecordRows
+from trainrun.data._split import share_problems, sizes
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data.dataset import Dataset, Description
+from trainrun.errors import did_you_mean
+from trainrun.util.arguments import Decay
+
+ENDINGS = (".tfrecord", ".tfrecords", ".record")
+# Bytes of files whose records the preflight check counts, and whose checksums it computes.
+COUNTED, SMALL = 200_000_000, 2_000_000
+
+
+def tfrecord(
+    *,
+    path: str | None = None,
+    features: Any = None,
+    x: str | Sequence[str] | None = None,
+    y: str = "label",
+    weight: str | None = None,
+    kind: Any = None,
+    task: str = "auto",
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    stratify: bool = True,
+    standardize: bool = True,
+    standardize_target: bool = True,
+    seed: int = 42,
+) -> Dataset:
+    """Return the records' features, split. Of inputs of more than 64 MB only the position of each record is in memory.
+
+    Args:
+        path: the file; or a folder, or a pattern (``data/train.tfrecord-*``), of files that are read in the order of their names. They
+            are not compressed.
+        features: name -> dtype, or ``{dtype: …, shape: […]}``: ``float32`` and ``int64``; ``uint8``, as raw bytes; ``image``, an encoded
+            image of the shape height, width, channels; ``text``, for targets.
+        x: the inputs' features, one or a list; None: all but target and weight.
+        y: the target's feature.
+        weight: the feature with each example's weight in the loss, or None.
+        kind, task: as in `data.npz.npz`.
+        validation_path, test_path: files of those parts, as `path`; None: they are split off.
+        validation, test, stratify, standardize, standardize_target, seed: as in `data.npz.npz`.
+
+    Raises:
+        UserError: with all faults of the files, the records and the arguments.
+    """
+    opened, faults = _opened((path, validation_path, test_path), features, x, y, weight, kind, task)
+    raise_faults([*faults, *share_problems(None, validation, test)])
+    files, parts, specs, keys = opened
+    index, faults = _record_index.index(files)
+    raise_faults(faults or _first_faults(index, specs))
+    others = [key for key in (y, weight) if key is not None]
+    arrays: dict[str, Any] = _record_rows.checked(index, [specs[key] for key in others])
+    records = Records(index)
+    arrays |= {key: RecordRows(records, specs[key]) for key in keys}
+    raise_faults(shape_faults(arrays, keys, y, weight) or value_faults(arrays, keys, y, weight))
+    settings = ArraySettings(keys, y, weight, kind, task, standardize, standardize_target)
+    splitting = SplitSettings(validation, test, stratify, seed)
+    training = [file for file, part in zip(files, parts, strict=True) if part == 0]
+    return _named_arrays.dataset(
+        _table_files.name(training), arrays, settings, splitting, _rows(index, parts)
+    )
+
+
+def describe(
+    *,
+    path: str | None = None,
+    features: Any = None,
+    x: str | Sequence[str] | None = None,
+    y: str = "label",
+    weight: str | None = None,
+    kind: Any = None,
+    task: str = "auto",
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    validation: Decay = 0.2,
+    test: Decay = 0.2,
+    **_: Any,
+) -> Description:
+    """Return what the files' records tell without TensorFlow: their number, their features, damaged ones."""
+    opened, faults = _opened((path, validation_path, test_path), features, x, y, weight, kind, task)
+    faults += share_problems(None, validation, test)
+    if faults:
+        return Description(problems=tuple(faults))
+    files, parts, specs, keys = opened
+    size = sum(file.stat().st_size for file in files)
+    if size > COUNTED:
+        return Description()
+    index, faults = _record_index.index(files, thorough=size <= SMALL)
+    faults = faults or _first_faults(index, specs)
+    if faults:
+        return Description(problems=tuple(faults))
+    own = _rows(index, parts)
+    shares = 0.0 if own[1] else validation, 0.0 if own[2] else test
+    if faults := share_problems(own[0], *shares):
+        return Description(problems=tuple(faults))
+    images = [specs[key].dtype == "image" for key in keys]
+    real = task == "regression" or (task == "auto" and specs[y].dtype == "float32")
+    return Description(
+        "regression" if real else None,
+        "real" if real else None,
+        examples=sizes(own[0], *shares)[0],
+        inputs=("image",) * len(keys) if all(images) and kind is None else None,
+    )
+
+
+def _opened(
+    paths: Sequence[str | None],
+    features: Any,
+    x: str | Sequence[str] | None,
+    y: str,
+    weight: str | None,
+    kind: Any,
+    task: str,
+) -> tuple[tuple[list[Path], list[int], dict[str, FeatureSpec], tuple[str, ...]] | None, list[Fault]]:
+    """Return the files, the part of each, the features that are read, and the inputs' names; or the faults."""
+    files, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.tfrecord")
+    if features is None and not faults:
+        return None, [("features", f"expected what a record has, got null.{_suggested(files[0])}")]
+    known, wrong = _record_rows.specs(features)
+    faults += wrong
+    if wrong:
+        return None, faults
+    keys = (x,) if isinstance(x, str) else tuple(map(str, x or ()))
+    keys = keys or tuple(name for name in known if name not in (y, weight))
+    for argument, key in (*(("x", key) for key in keys), ("y", y), ("weight", weight)):
+        if key is not None and key not in known:
+            near = did_you_mean(str(key), known)
+            faults.append((argument, f"data.features has no {key!r}.{near} It has {', '.join(known)}."))
+    if not keys:
+        faults.append(("x", "no feature is left to predict from. Name more data.features."))
+    faults += choice_faults(kind, task, keys)
+    read = {key: known[key] for key in (*keys, y, weight) if key in known}
+    return (files, parts, read, keys), faults
+
+
+def _suggested(file: Path) -> str:
+    index, faults = _record_index.index([file]) if file.stat().st_size <= COUNTED else (None, [])
+    if faults or not index:
+        return ""
+    return _record_rows.suggestion(_record(index, 0))
+
+
+def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec]) -> list[Fault]:
+    """Return what the first record of each file has otherwise than it should."""
+    if not len(index):
+        return [("path", f"{index.paths[0]} has no records.")]
+    firsts = [first for first, end in zip(index.first, index.first[1:], strict=False) if end > first]
+    faults = [
+        fault
+        for first in firsts
+        for fault in _record_rows.record_faults(_record(index, first), index.place(first), specs)
+    ]
+    return faults[: _table_files.NAMED]
+
+
+def _record(index: RecordIndex, row: int) -> bytes:
+    import numpy as np
+
+    return Records(index).read(np.array([row]))[0]
+
+
+def _rows(index: RecordIndex, parts: Sequence[int]) -> list[int]:
+    """Return the records of the training, validation and test part."""
+    rows = [0, 0, 0]
+    for part, first, end in zip(parts, index.first, index.first[1:], strict=False):
+        rows[part] += end - first
+    return rows
