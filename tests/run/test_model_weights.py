@@ -84,6 +84,49 @@ def test_another_choice_is_recorded(overrides, choice, epoch, inside):
         assert result.metrics["val_accuracy"] == pytest.approx(max(result.history["val_accuracy"]))
 
 
+AVERAGED = [*OVERSHOOTS[:3], *OVERSHOOTS[5:], "optimizer.learning_rate=0.1", "optimizer.ema_momentum=0.8", "model=linear",
+            "trainer.shuffle=false", "artifacts.weights=ema"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def keras_average():
+    """Return history and weights of plain Keras with `use_ema` and SwapEMAWeights."""
+    import keras
+    import tensorflow as tf
+
+    from trainrun.run import builders
+
+    config = trainrun.compose(AVERAGED)
+    data = builders.dataset(config)
+    first = builders.job(config, data, tf.distribute.get_strategy()).model.get_weights()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    model.set_weights(first)
+    model.compile(
+        keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8), "sparse_categorical_crossentropy"
+    )
+    held_out = data.validation.x, data.validation.y
+    history = model.fit(data.train.x, data.train.y, batch_size=32, epochs=3, shuffle=False, verbose=0, validation_data=held_out,
+                        callbacks=[keras.callbacks.SwapEMAWeights()]).history  # fmt: skip
+    return history, model.get_weights()
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
+def test_the_moving_average_is_validated_tested_and_saved(trainer, keras_average, inside):
+    result = trainrun.run([*AVERAGED, "trainer.epochs=3", f"trainer={trainer}"])
+    history, weights = keras_average
+    for column in history:
+        assert result.history[column] == pytest.approx(history[column], rel=1e-5), column
+    saved = trainrun.load(result.run_dir).model
+    for ours, theirs in zip(saved.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert result.metrics["val_loss"] == pytest.approx(history["val_loss"][-1], rel=1e-5)
+    assert result.summary["weights"] == {"choice": "average"}
+    assert "the model has the moving average of the weights" in (result.run_dir / "run.log").read_text()
+    trainrun.run([*AVERAGED, "trainer.epochs=2", f"trainer={trainer}"], "outputs/runs/stopped")
+    assert main(["resume", "stopped", "trainer.epochs=3"]) == 0
+    assert trainrun.load("stopped").summary["weights_sha256"] == result.summary["weights_sha256"]
+
+
 @pytest.mark.parametrize("patience", [2, 50])
 def test_early_stopping_is_announced(patience):
     import keras

@@ -103,6 +103,8 @@ def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     )
     weights = summary.get("weights") or {}
     model = "" if weights.get("epoch") is None else f"the model is of epoch {weights['epoch']}"
+    if weights.get("choice") == "average":
+        model = "the model has the moving average of the weights"
     return [
         ("epochs", f"{summary['epochs']:,}", ""),
         *([(f"best epoch by {name}", str(summary["best"][name]["epoch"]), model)] if name else []),

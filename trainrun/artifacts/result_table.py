@@ -75,7 +75,7 @@ def _model(weights: Mapping[str, Any], top: Mapping[str, Any]) -> str:
     """Return which epoch's weights are the model."""
     choice = weights.get("choice")
     if choice == "average":
-        return "; the model has averaged weights (optimizer.use_ema)"
+        return "; the model has the moving average of the weights"
     if choice == "last":
         return "; the model is of the last epoch"
     if choice is None:

@@ -14,7 +14,8 @@ class ArtifactSettings:
         model: write `model.keras`; ``weights``: the weights only, as `model.weights.h5`.
         plots: draw `plots/*.png`.
         report: write `report.html`.
-        weights: of the epoch that is the model: ``best`` on validation, or ``last``; so it was in runs that do not record it.
+        weights: that are the model: of the epoch ``best`` on validation, of the ``last`` one (so it was in runs that do not
+            record it), or their exponential moving average, ``ema``.
         verify: load `model.keras` back and compare its predictions.
     """
 
@@ -22,4 +23,4 @@ class ArtifactSettings:
     plots: bool = True
     report: bool = True
     verify: bool = False
-    weights: Literal["best", "last"] = "last"
+    weights: Literal["best", "last", "ema"] = "last"

@@ -44,6 +44,16 @@ def trained_variables(optimizer: Any) -> Sequence[Any]:
     return optimizer._trainable_variables
 
 
+def averaged_variables(optimizer: Any) -> list[tuple[Any, Any]]:
+    """Return the model's variables, each with its moving average, of an optimizer with `use_ema`.
+
+    For: validating the averaged weights.
+    Public API: `finalize_variable_values` overwrites the weights, and `SwapEMAWeights` rounds them.
+    Checked: Keras 3.15.1. Missing: AttributeError at the first validation.
+    """
+    return list(zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True))
+
+
 def clip(optimizer: Any, gradients: Sequence[Any]) -> list[Any]:
     """Return the gradients clipped by the optimizer's arguments.
 

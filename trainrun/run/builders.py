@@ -214,6 +214,8 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
 def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras.optimizers.Optimizer:
     """Return the optimizer, with the schedule as its learning rate where there is one; times `rate`."""
     spec = _in_steps("optimizer", config["optimizer"], plan)
+    if config["artifacts"].get("weights") == "ema":
+        spec["use_ema"] = True
     if combinations.has_schedule(config):
         spec["learning_rate"] = construct(
             "schedule",

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from trainrun.callback._validate_average import ValidateAverage
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
@@ -125,6 +126,8 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
         if isinstance(callback, MONITORING):
             _pass_over_undefined(callback)
         built.append(callback)
+    if config["artifacts"].get("weights") == "ema":
+        built.append(ValidateAverage())
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
     if config.get("profile"):

@@ -9,6 +9,7 @@ import keras
 
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.writer import Checkpoint
+from trainrun.hardware.replicas import leaves
 from trainrun.registry import declaration_reader, direction, log_columns
 from trainrun.trainer.job import Job
 
@@ -62,7 +63,8 @@ def settle(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str,
             }
             return {"choice": CALLBACK, **at}
     declared = (declaration_reader.of_object("callback", c).needs_averaged_weights for c in callbacks)
-    if getattr(job.model.optimizer, "use_ema", False) or any(declared):
+    averages = any(getattr(leaf, "use_ema", False) for leaf in leaves(job.model.optimizer))
+    if averages or any(declared):
         return {"choice": AVERAGE}
     kept = next((c.best for c in callbacks if isinstance(c, Checkpoint)), None)
     if kept is None or not kept.restore(job.model):

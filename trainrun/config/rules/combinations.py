@@ -241,8 +241,27 @@ def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterat
 
 
 def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Swapping in averaged weights needs an optimizer that averages."""
-    if (config.get("optimizer") or {}).get("use_ema"):
+    """Averaged weights need an optimizer that averages, and nothing that replaces them at the end."""
+    optimizer = config.get("optimizer") or {}
+    if (config.get("artifacts") or {}).get("weights") == "ema":
+        trainer, key = config["trainer"]["name"], "artifacts.weights"
+        if "use_ema" not in optimizer:
+            name = optimizer.get("name")
+            yield Problem(key, f"optimizer={name} keeps no moving average. Take another one, or best.")
+        elif not declaration_reader.of("trainer", trainer).takes_steps:
+            yield Problem(key, f"trainer={trainer} keeps no moving average. Take trainer=fit, or last.")
+        for callback, _, spec in chosen(config, "callback"):
+            if spec.get("restore_best_weights"):
+                text = (
+                    "it replaces the averaged weights at the end. Set it to false, or artifacts.weights=best."
+                )
+                yield Problem(f"{callback}.restore_best_weights", text)
+            elif declaration_reader.of("callback", spec["name"]).needs_averaged_weights:
+                yield Problem(
+                    callback, "artifacts.weights=ema validates the average by itself. Leave it out."
+                )
+        return
+    if optimizer.get("use_ema"):
         return
     for key, _, spec in chosen(config, "callback"):
         if declaration_reader.of("callback", spec["name"]).needs_averaged_weights:

@@ -18,7 +18,7 @@ HINTS: Mapping[str, Any] = {
     "profile": bool,
     "profile_steps": Sizes,
     "artifacts.model": bool | Literal["weights"],
-    "artifacts.weights": Literal["best", "last"],
+    "artifacts.weights": Literal["best", "last", "ema"],
     "tune.batch_size": Literal["auto"] | None,
     "tune.learning_rate": Literal["auto"] | None,
     "tune.gain": NotNegative,
