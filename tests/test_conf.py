@@ -11,7 +11,7 @@ from omegaconf import MISSING
 
 from trainrun.config import schema
 from trainrun.config.rules import settings
-from trainrun.registry import declaration_reader, lookup, option_files, signatures
+from trainrun.registry import common_keys, declaration_reader, lookup, option_files, signatures
 from trainrun.util import declarations
 
 COMPONENT_GROUPS = [g for g in lookup.KERAS if g != "layer"]
@@ -125,6 +125,7 @@ def test_keys_and_defaults_are_the_signature(option):
         # They also hold what the run's plan takes: epochs, batch_size, scale_batch …
         assert set(signature) - {"device"} <= set(keys), f"{option.path}: no {set(signature) - set(keys)}"
         keys = {k: v for k, v in keys.items() if k in signature}
+    keys = common_keys.without(option.group, keys, signature)
     assert set(keys) == set(signature) - {"device"}, (
         f"{option.path}: {set(keys) ^ set(signature)} are in one only"
     )

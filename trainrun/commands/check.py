@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trainrun.errors import UserError
 from trainrun.ui import console
+
+
+def _show_weights(config: Mapping[str, Any]) -> None:
+    """Build the model and print what becomes of each of its weights."""
+    from trainrun.run import builders, weights_overview
+
+    console.note("the model is built by TensorFlow to list its weights …")
+    strategy = builders.strategy(config)
+    job = builders.job(config, builders.dataset(config), strategy)
+    if job.initial is not None:
+        job.initial.show()
+    if weights_overview.concerns(config):
+        weights_overview.show(job)
 
 
 def main(argv: Sequence[str]) -> int:
     """Check a config or a sweep and report every problem, without training."""
     from trainrun.config import plugins
     from trainrun.config.rules import sweep
+    from trainrun.config.rules.freezing import treated_differently
     from trainrun.hydra_bridge import compose, preflight
 
     flags = compose.arguments(argv)
@@ -31,5 +46,7 @@ def main(argv: Sequence[str]) -> int:
     if problems:
         raise UserError(problems)
     plugins.load(named)
+    if not flags.multirun and treated_differently(config):
+        _show_weights(config)
     console.say(f"ok: {sweep.counted(*counts)}, nothing wrong", style="green")
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainrun.compat import hydra_private
 from trainrun.hydra_bridge import interpolations
-from trainrun.registry import literals, lookup, option_files, signatures
+from trainrun.registry import common_keys, literals, lookup, option_files, signatures
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -41,7 +41,7 @@ def option_of(component: lookup.Component, group: str | None = None) -> dict[str
     source = signatures.read(component)
     # A trainer's YAML holds the run's settings beside the trainer's own arguments.
     settings = option_files.shared("trainer", "epochs") if component.group == "trainer" else {}
-    values = {**settings, "name": component.name}
+    values = {**settings, **common_keys.defaults(component.group), "name": component.name}
     for argument, parameter in (source.parameters if source else {}).items():
         shown = not parameter.inherited or (component.group, argument) == ("optimizer", "learning_rate")
         if shown and argument not in ("name", *signatures.FILLED_IN.get(component.group, ())):

@@ -13,11 +13,10 @@ import numpy as np
 from trainrun.compat import keras_model_private
 from trainrun.errors import Problem, UserError
 from trainrun.model import functional, variable_paths
-from trainrun.model.variable_paths import Weight
+from trainrun.model.variable_paths import NAMED, Weight
+from trainrun.util import patterns
 
 KEY, SKIP = "init_from", "init_skip"
-# Weights that a message names.
-NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,13 @@ def apply(
         UserError: a weight has another shape in the file, an expression matches none, or no weight is loaded.
     """
     weights = variable_paths.weights(model)
-    patterns = [re.compile(p) for p in skip]
-    if unmatched := [p.pattern for p in patterns if not any(p.fullmatch(w.path) for w in weights)]:
-        raise UserError(
-            [
-                Problem(SKIP, variable_paths.unmatched(pattern, [w.path for w in weights]))
-                for pattern in unmatched
-            ]
-        )
+    paths = [w.path for w in weights]
+    if problems := [
+        Problem(SKIP, variable_paths.unmatched(p, paths))
+        for p in skip
+        if not any(re.fullmatch(p, path) for path in paths)
+    ]:
+        raise UserError(problems)
     last = _head(model)
     head = {w.path: _stored(stored, w) for w in weights if w.layer is last}
     # The whole layer: a bias is nothing without its kernel.
@@ -79,7 +77,7 @@ def apply(
             rows.append(Row(weight.path, "new", shape, "not in the file"))
             continue
         fits = value.shape == shape
-        if any(p.fullmatch(weight.path) for p in patterns):
+        if patterns.any_matches(skip, weight.path):
             rows.append(Row(weight.path, "skipped", shape, f"{SKIP} matches it"))
         elif weight.path in head and new_head:
             rows.append(Row(weight.path, "new", shape, new_head))
@@ -157,12 +155,9 @@ def _misfit(misfits: Sequence[str]) -> Problem:
 
 
 def _nothing(stored: Mapping[str, np.ndarray], weights: Sequence[Weight]) -> Problem:
-    def listed(names: Sequence[str]) -> str:
-        return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
-
     return Problem(
         KEY,
-        f"no weight of the file would be loaded. It has {listed(list(stored))}; the model has {listed([w.path for w in weights])}. "
+        f"no weight of the file would be loaded. It has {variable_paths.shown(list(stored))}; the model has {variable_paths.shown([w.path for w in weights])}. "
         "Choose the model that the file was made by.",
     )
 

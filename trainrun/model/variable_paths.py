@@ -12,6 +12,9 @@ import keras
 
 from trainrun.compat import keras_model_private
 
+# Paths that a message names.
+NAMED = 8
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -57,16 +60,20 @@ def _within(layer: Any, around: tuple[str, ...], visited: set[int]) -> Iterator[
             yield from _within(inner, (*around, inner.name), visited)
 
 
+def shown(paths: Sequence[str]) -> str:
+    """Return the first paths as a list in words."""
+    return ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+
+
 def unmatched(pattern: str, paths: Sequence[str]) -> str:
     """Return the message on a regular expression that no path matches as a whole, with the paths that are near."""
     layers = list(dict.fromkeys(path.rpartition("/")[0] for path in paths))
     plain = re.sub(r"[^a-z0-9_/]+", "", pattern.lower())
     names = difflib.get_close_matches(plain, [*paths, *layers], n=5, cutoff=0.5)
     names = names or [p for p in paths if _words(pattern) & _words(p)] or list(paths)
-    shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
     inside = [f"{layer}/.*" for layer in layers if re.fullmatch(pattern, layer)]
     way_out = f" Write {inside[0]}" if inside else " `trainrun check` lists all"
-    return f"{pattern!r} matches the path of no weight. Near ones: {shown}.{way_out}."
+    return f"{pattern!r} matches the path of no weight. Near ones: {shown(names)}.{way_out}."
 
 
 def _words(text: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from trainrun.compat import keras_metric_private
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import (
+    common_keys,
     declaration_reader,
     followed_keys,
     hints,
@@ -53,6 +54,7 @@ def construct(
     source = signatures.read(component)
     hinted = source.parameters if source else {}
     arguments = {k: hints.whole(hinted[k].hint, v) if k in hinted else v for k, v in arguments.items()}
+    arguments = common_keys.without(group, arguments, known)
     unread = {k for k, p in hinted.items() if p.unread}
     inside = signatures.references(component)
     arguments = {

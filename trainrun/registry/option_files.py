@@ -160,6 +160,12 @@ def shared(group: str, having: str) -> dict[str, Any]:
     return {k: v for k, v in every[0].items() if k != "name" and all(k in others for others in every)}
 
 
+def shared_file(group: str) -> dict[str, Any]:
+    """Return the keys of a group's `_shared.yaml`; empty if it has none."""
+    path = package_conf() / group / "_shared.yaml"
+    return yaml_file.parse(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def primary(name: str) -> dict[str, Any]:
     """Return the content of a YAML at the top of trainrun's conf/, without composition."""
     return yaml_file.parse((package_conf() / f"{name}.yaml").read_text(encoding="utf-8"))

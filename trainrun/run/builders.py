@@ -22,7 +22,7 @@ from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import initial, label_encoding, metrics, output_head, stored_preprocessing
+from trainrun.run import initial, label_encoding, metrics, model_builder, output_head, stored_preprocessing
 from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
@@ -103,21 +103,7 @@ def job(
     with strategy.scope():
         _seed(seed, keep_kernels)
         keras_private.name_counters().clear()  # so that a trial's layers are named as those of a run of its own
-        model = construct(
-            "model",
-            config["model"],
-            complete=True,
-            inputs=data.inputs,
-            target=data.target,
-            head=heads.activation(demands, loss_spec, data.target.kind),
-        )
-        if not isinstance(model, keras.Model):
-            raise UserError(
-                Problem(
-                    "model",
-                    f"expected a keras.Model, but {config['model']['name']} returned {type(model).__name__}.",
-                )
-            )
+        model = model_builder.built(config, data, demands, loss_spec)
         outline = model if functional.outputs(model) else functional.over(model, data.inputs)
         trained = declaration_reader.of("model", config["model"]["name"]).trained
         if (unit := Unit.of(data)) is not None and trained:
@@ -127,6 +113,7 @@ def job(
         output = output_head.meaning(model, config["model"], loss_spec, demands, data)
         form = label_encoding.choose(demands.labels, data.target)
         started = initial.weights(config, model, data)
+        model_builder.freeze(config, model)
         state = ModelState()
         example = data.train.take(np.arange(1)).x if replica_count == 1 else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)

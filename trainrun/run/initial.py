@@ -21,7 +21,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, initial_weights, keras_file, source_file, stored_weights
 from trainrun.model.initial_weights import Row
 from trainrun.ui import console
-from trainrun.util import paths
+from trainrun.util import paths, patterns
 
 # Weights of a model up to which the table names those that were simply loaded.
 LISTED = 40
@@ -93,7 +93,7 @@ def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Ini
     path, fitted = source_file.located(config[rules.KEY]), preprocessing(config)
     other = None if fitted is None or _same(fitted.target, data.target) else _predicts(fitted.target)
     stored = stored_weights.read(path, rules.KEY)
-    rows = initial_weights.apply(model, stored, rules.patterns(config.get(rules.SKIP)), other)
+    rows = initial_weights.apply(model, stored, patterns.listed(config.get(rules.SKIP)), other)
     return Initial(path, rows)
 
 

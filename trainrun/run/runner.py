@@ -79,7 +79,15 @@ def _train(
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas
             from trainrun.inspect import profiling
-            from trainrun.run import builders, model_files, model_weights, own_code, settings, tuning
+            from trainrun.run import (
+                builders,
+                model_files,
+                model_weights,
+                own_code,
+                settings,
+                tuning,
+                weights_overview,
+            )
             from trainrun.run.evaluation import evaluate
             from trainrun.run.run_builder import RunBuilder
             from trainrun.run.run_record import RunRecord, earlier_failures
@@ -118,6 +126,9 @@ def _train(
         if chief and attempts.job.initial is not None and resume is None:
             attempts.job.initial.show()
             record.event("initial_weights", **attempts.job.initial.record())
+        if chief and weights_overview.concerns(config) and resume is None:
+            weights_overview.show(attempts.job)
+            record.event("weights", **weights_overview.record(attempts.job))
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
         for line in model_weights.early_stops(attempts.callbacks):

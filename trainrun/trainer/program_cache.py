@@ -121,7 +121,7 @@ class _Fingerprint:
             job.train.weight is not None,
             job.probabilities,
             self._plain(model.get_config()),
-            [(tuple(v.shape), str(v.dtype)) for v in model.variables],
+            [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),
             self._part(model.loss),
             [self._part(metrics) for metrics in keras_model_private.metric_arguments(model)],

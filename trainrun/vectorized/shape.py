@@ -37,4 +37,4 @@ def variables(model: keras.Model) -> list[Any]:
 
 
 def _shapes(variables: Sequence[Any]) -> list[tuple]:
-    return [(tuple(v.shape), str(v.dtype)) for v in variables]
+    return [(tuple(v.shape), str(v.dtype), getattr(v, "trainable", True)) for v in variables]

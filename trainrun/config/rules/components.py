@@ -9,7 +9,15 @@ from typing import Any
 from trainrun.config import tracker_settings
 from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files, signatures
+from trainrun.registry import (
+    common_keys,
+    followed_keys,
+    hints,
+    lookup,
+    old_arguments,
+    option_files,
+    signatures,
+)
 from trainrun.registry.construct import resolve, unknown_argument
 from trainrun.registry.followed_keys import FOLLOWED
 from trainrun.util.arguments import Form, Reference
@@ -84,19 +92,21 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
         ]
     signature = signatures.read(component)
     parameters = signature.parameters if signature else {}
+    common = common_keys.of_group(group, key)
     wrong: list[Problem] = []
     if group in SETTINGS_GROUPS:
         wrong += _settings_problems(group, key, spec, parameters)
     elif signature is not None and not signature.open:
-        takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())}
+        takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())} | common
         wrong += [
             Problem(f"{key}.{k}", unknown_argument(group, k, component.name, takes))
-            for k in arguments
-            if k not in takes
+            for k, value in arguments.items()
+            if k not in takes and not (value is None and k in common_keys.KEYS.get(group, ()))
         ]
     option = option_files.by_component(group, spec["name"], key)
     defaults = (signature.defaults() if signature else {}) | (option.arguments if option else {})
-    return [*wrong, *_argument_problems(group, key, arguments, parameters, defaults)]
+    hints_of = {k: p.hint for k, p in parameters.items()} | dict(common)
+    return [*wrong, *_argument_problems(group, key, arguments, hints_of, defaults)]
 
 
 def _settings_problems(
@@ -130,22 +140,22 @@ def _argument_problems(
     group: str,
     key: str,
     spec: Mapping[str, Any],
-    parameters: Mapping[str, signatures.Parameter],
+    known: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Iterator[Problem]:
     """Yield each argument whose value does not fit its type hint.
 
     Args:
         group, key, spec: of the component's node.
-        parameters: its arguments, as far as its source declares them.
+        known: hints of its arguments, as far as its source declares them.
         defaults: of its option, else of its signature.
     """
     for argument, value in spec.items():
         if argument == "name":
             continue
         where, default = f"{key}.{argument}", defaults.get(argument)
-        if argument in parameters:
-            hint = parameters[argument].hint
+        if argument in known:
+            hint = known[argument]
         elif group in SETTINGS_GROUPS:
             hint = settings.HINTS.get(f"{group}.{argument}", hints.of_default(default, keras=False))
         else:

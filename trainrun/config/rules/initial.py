@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.model import source_file
-from trainrun.util import paths
+from trainrun.util import paths, patterns
 
 KEY, SKIP, OPTIMIZER = "init_from", "init_skip", "init_optimizer"
 
@@ -22,8 +21,8 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             yield Problem(
                 key, f"it goes with {KEY}, the run or file that the weights come from, which is null."
             )
-    for pattern in patterns(config.get(SKIP)):
-        if reason := unreadable(pattern):
+    for pattern in patterns.listed(config.get(SKIP)):
+        if reason := patterns.fault(pattern):
             yield Problem(SKIP, reason)
     if not isinstance(init_from, str):
         return
@@ -39,17 +38,3 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             OPTIMIZER,
             f"the optimizer's state is in a run's checkpoints, and {init_from} has none. Name a run's directory, or leave it out.",
         )
-
-
-def patterns(value: Any) -> list[str]:
-    """Return one regular expression, or several, as a list."""
-    return [value] if isinstance(value, str) else [v for v in value or () if isinstance(v, str)]
-
-
-def unreadable(pattern: str) -> str | None:
-    """Return why a text is no regular expression, or None."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"{pattern!r} is no regular expression: {error}. It matches whole paths, as in 'hidden_1/.*'."
-    return None

@@ -1,0 +1,100 @@
+"""Weights that are not trained, by regular expressions over their paths."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+from trainrun.compat import keras_model_private
+from trainrun.errors import Problem, UserError
+from trainrun.model import variable_paths
+from trainrun.util import patterns
+
+FREEZE, TRAINABLE = "model.freeze", "model.trainable"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Whether a weight is trained.
+
+    Args:
+        path, shape: of the weight.
+        state: ``trained``, ``frozen``, or ``measured``: a statistic such as a moving mean, which training updates without a gradient.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    state: str
+
+
+def apply(model: keras.Model, freeze: Sequence[str], trainable: Sequence[str]) -> None:
+    """Freeze the weights whose paths `freeze` matches, and those that `trainable` does not match if it is not empty.
+
+    A layer whose weights are all frozen gets ``trainable=False``; batch normalization then runs in inference mode, so that its
+    statistics stay, as Keras' guide to transfer learning has it.
+
+    Args:
+        model: built, not compiled yet.
+        freeze, trainable: regular expressions that match whole paths.
+
+    Raises:
+        UserError: an expression matches no weight, or no weight is left to train.
+    """
+    weights = variable_paths.weights(model)
+    paths = [w.path for w in weights]
+    if problems := [
+        Problem(key, variable_paths.unmatched(pattern, paths))
+        for key, listed in ((FREEZE, freeze), (TRAINABLE, trainable))
+        for pattern in listed
+        if not any(re.fullmatch(pattern, path) for path in paths)
+    ]:
+        raise UserError(problems)
+    frozen = [
+        w
+        for w in weights
+        if patterns.any_matches(freeze, w.path) or (trainable and not patterns.any_matches(trainable, w.path))
+    ]
+    held = {id(w.layer): [v for v in weights if v.layer is w.layer] for w in weights}
+    chosen = {id(w.variable) for w in frozen}
+    for weight in frozen:
+        weight.variable.trainable = False
+        whole = all(id(w.variable) in chosen for w in held[id(weight.layer)])
+        if whole and not keras_model_private.direct_layers(weight.layer):
+            weight.layer.trainable = False
+    if not model.trainable_variables:
+        key = FREEZE if freeze else TRAINABLE
+        raise UserError(
+            Problem(
+                key, f"no weight is left to train; {variable_paths.shown(paths)} are frozen. Freeze fewer."
+            )
+        )
+
+
+def rows(model: keras.Model) -> list[Row]:
+    """Return a row for each weight of a model."""
+    return [Row(w.path, tuple(w.variable.shape), _state(w)) for w in variable_paths.weights(model)]
+
+
+def _state(weight: variable_paths.Weight) -> str:
+    if not weight.layer.trainable:
+        return "frozen"
+    if weight.variable.trainable:
+        return "trained"
+    return "measured" if weight.path.rpartition("/")[2].startswith("moving_") else "frozen"
+
+
+def line(model: keras.Model) -> str:
+    """Return how many of a model's parameters are trained, in words."""
+    trained, total = (
+        sum(
+            math.prod(w.variable.shape)
+            for w in variable_paths.weights(model)
+            if w.variable.trainable or not only
+        )
+        for only in (True, False)
+    )
+    return f"{trained:,} of {total:,} parameters are trained"

@@ -1,0 +1,43 @@
+"""Keys that every component of a group has and that the run reads, not the component: `model.freeze`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.registry import option_files
+
+# One regular expression over the paths of weights, or several.
+Patterns = str | list[str] | None
+# Group -> key -> type hint. Their defaults stand in the group's `_shared.yaml`.
+KEYS: Mapping[str, Mapping[str, Any]] = {
+    "model": {"freeze": Patterns, "trainable": bool | Patterns},
+}
+
+
+def of_group(group: str, key: str) -> Mapping[str, Any]:
+    """Return the hints of the common keys of a node; a component that another names (`optimizer.inner`) has none.
+
+    Args:
+        group: of the component.
+        key: of its node in the config.
+    """
+    return KEYS.get(group, {}) if key == group else {}
+
+
+def without(group: str, arguments: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of a component without the common keys of its group, except for those that it reads itself.
+
+    Args:
+        group: of the component.
+        arguments: of its spec.
+        known: the arguments that the component takes; None: any.
+    """
+    common = KEYS.get(group, {})
+    return {k: v for k, v in arguments.items() if k not in common or (known is not None and k in known)}
+
+
+def defaults(group: str) -> dict[str, Any]:
+    """Return the common keys of a group with their defaults, for a component that has no YAML."""
+    shared = option_files.shared_file(group) if group in KEYS else {}
+    return {k: v for k, v in shared.items() if k in KEYS[group]} if shared else {}

@@ -1,0 +1,56 @@
+"""The model of a config, built for the data, with the weights that are to be frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from trainrun.config.rules import heads
+from trainrun.data.dataset import Dataset
+from trainrun.errors import Problem, UserError
+from trainrun.model import freezing
+from trainrun.registry.construct import construct
+from trainrun.util import patterns
+
+
+def built(
+    config: Mapping[str, Any], data: Dataset, demands: Any, loss_spec: Mapping[str, Any]
+) -> keras.Model:
+    """Return the model as its component builds it.
+
+    Args:
+        config: resolved and checked.
+        data: as loaded.
+        demands: what the loss declares.
+        loss_spec: of the loss.
+
+    Raises:
+        UserError: it is no Keras model, or does not fit the data.
+    """
+    # `trainable` is a model's own argument only as a truth value.
+    spec = {k: v for k, v in config["model"].items() if k != "trainable" or isinstance(v, bool)}
+    model = construct(
+        "model",
+        spec,
+        complete=True,
+        inputs=data.inputs,
+        target=data.target,
+        head=heads.activation(demands, loss_spec, data.target.kind),
+    )
+    if not isinstance(model, keras.Model):
+        text = f"expected a keras.Model, but {spec['name']} returned {type(model).__name__}."
+        raise UserError(Problem("model", text))
+    return model
+
+
+def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
+    """Freeze the weights that `model.freeze` and `model.trainable` name; see `trainrun.model.freezing`.
+
+    Raises:
+        UserError: an expression matches no weight, or none is left to train.
+    """
+    frozen, trainable = (patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable"))
+    if frozen or trainable:
+        freezing.apply(model, frozen, trainable)
