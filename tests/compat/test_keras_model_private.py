@@ -111,3 +111,10 @@ def test_backup_and_restore_sets_the_attribute_that_is_read(tmp_path):
     backup.set_model(again)
     backup.on_train_begin()
     assert private.initial_epoch(again) >= 1
+
+
+def test_direct_layers_are_those_that_a_layer_holds_itself():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="inside")], name="inner")
+    outer = keras.Sequential([keras.Input((2,)), inner])
+    assert [layer.name for layer in private.direct_layers(outer)] == ["inner"]
+    assert [layer.name for layer in private.direct_layers(inner)] == ["inside"]

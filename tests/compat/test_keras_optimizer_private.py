@@ -97,3 +97,21 @@ def test_apply_calls_the_methods_that_our_optimizers_override(method):
     optimizer.build([variable := keras.Variable([1.0])])
     optimizer.apply([tf.constant([1.0])], [variable])
     assert called == [method]
+
+
+def test_replaced_parts_get_the_methods_of_the_class_and_know_the_variable():
+    optimizer, variable = keras.optimizers.SGD(1.0, weight_decay=0.5), keras.Variable([2.0])
+    seen = []
+
+    def decay(own, listed):
+        seen.append([private.variable_key(optimizer, v) for v in listed])
+        own(listed)
+
+    def update(own, gradient, one, rate):
+        seen.append(private.variable_key(optimizer, one))
+        own(gradient, one, 0.5 * rate)
+
+    private.replace_parts(optimizer, decay, update)
+    optimizer.apply([keras.ops.ones(1)], [variable])
+    key = private.variable_key(optimizer, variable)
+    assert seen == [[key], key] and variable.numpy() == [0.5]

@@ -11,15 +11,18 @@ from trainrun.ui import console
 
 def _show_weights(config: Mapping[str, Any]) -> None:
     """Build the model and print what becomes of each of its weights."""
-    from trainrun.run import builders, weights_overview
+    from trainrun.config.rules import freezing
+    from trainrun.util import imports
 
     console.note("the model is built by TensorFlow to list its weights …")
+    with console.hushed(), imports.collector_paused("tensorflow"):
+        from trainrun.run import builders, weights_overview
     strategy = builders.strategy(config)
     job = builders.job(config, builders.dataset(config), strategy)
     if job.initial is not None:
         job.initial.show()
-    if weights_overview.concerns(config):
-        weights_overview.show(job)
+    if freezing.names_weights(config):
+        weights_overview.show(config, job)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ otherwise. `trainrun.optimizer` besides overrides `_clip_gradients` and `_backen
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,3 +85,38 @@ def replace_clipping(optimizer: keras.Optimizer, wrap: Callable[[Any], Any]) -> 
         wrap: takes the bound method, returns its replacement.
     """
     optimizer._clip_gradients = wrap(optimizer._clip_gradients)
+
+
+def variable_key(optimizer: keras.Optimizer, variable: Any) -> Any:
+    """Return what an optimizer knows a variable by, the same for a Keras variable, its `tf.Variable` and that of a replica.
+
+    For: weights that have settings of their own. Public API: none.
+    Checked: Keras 3.15.1. Missing: AttributeError at the first step.
+    """
+    return optimizer._var_key(variable)
+
+
+def replace_parts(
+    optimizer: keras.Optimizer,
+    decay: Callable[..., None],
+    update: Callable[..., None] | None,
+) -> None:
+    """Replace how an optimizer decays weights, and how it updates one of them.
+
+    For: groups of weights with a learning rate of their own, in one optimizer. The class's own methods are looked up at each
+    call, because `keras_pure_step_private` replaces them.
+    Public API: `update_step`, but nothing for the weight decay.
+    Checked: Keras 3.15.1. Missing: AttributeError at the first step.
+
+    Args:
+        optimizer: changed in place.
+        decay: takes the class's method, bound, and its arguments.
+        update: likewise; None: it stays.
+    """
+
+    def own(name: str) -> Callable[..., None]:
+        return functools.partial(getattr(type(optimizer), name), optimizer)
+
+    optimizer._apply_weight_decay = lambda *args: decay(own("_apply_weight_decay"), *args)
+    if update is not None:
+        optimizer.update_step = lambda *args: update(own("update_step"), *args)

@@ -12,6 +12,7 @@ Patterns = str | list[str] | None
 # Group -> key -> type hint. Their defaults stand in the group's `_shared.yaml`.
 KEYS: Mapping[str, Mapping[str, Any]] = {
     "model": {"freeze": Patterns, "trainable": bool | Patterns},
+    "optimizer": {"groups": Mapping | None},
 }
 
 

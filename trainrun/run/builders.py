@@ -132,6 +132,7 @@ def job(
             # and 3 to 4 s to compile, which a short run does not win back and a long one only where layers are dense.
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
+        model_builder.group(config, model)
         replicas.clip_together(model.optimizer, replica_count)
         if started is not None:
             started = replace(started, optimizer=initial.optimizer(config, model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ import keras
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
-from trainrun.model import freezing
+from trainrun.model import freezing, variable_paths
+from trainrun.optimizer import _groups
 from trainrun.registry.construct import construct
 from trainrun.util import patterns
 
@@ -54,3 +56,20 @@ def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
     frozen, trainable = (patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable"))
     if frozen or trainable:
         freezing.apply(model, frozen, trainable)
+
+
+def group(config: Mapping[str, Any], model: keras.Model) -> None:
+    """Give the weights that `optimizer.groups` names their own settings in a compiled model's optimizer.
+
+    Raises:
+        UserError: an expression matches no weight, or the optimizer cannot have groups.
+    """
+    if not (groups := config["optimizer"].get("groups")):
+        return
+    variables = {w.path: w.variable for w in variable_paths.weights(model)}
+    unmatched = [p for p in groups if not any(re.fullmatch(p, path) for path in variables)]
+    if unmatched:
+        raise UserError(
+            [Problem(_groups.KEY, variable_paths.unmatched(p, list(variables))) for p in unmatched]
+        )
+    _groups.apply(model.optimizer, groups, variables)

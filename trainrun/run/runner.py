@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.config.rules import freezing
 from trainrun.data import overview
 from trainrun.errors import UserError
 from trainrun.failure import disk_space
@@ -126,9 +127,9 @@ def _train(
         if chief and attempts.job.initial is not None and resume is None:
             attempts.job.initial.show()
             record.event("initial_weights", **attempts.job.initial.record())
-        if chief and weights_overview.concerns(config) and resume is None:
-            weights_overview.show(attempts.job)
-            record.event("weights", **weights_overview.record(attempts.job))
+        if chief and freezing.names_weights(config) and resume is None:
+            weights_overview.show(config, attempts.job)
+            record.event("weights", weights=weights_overview.rows(config, attempts.job))
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
         for line in model_weights.early_stops(attempts.callbacks):

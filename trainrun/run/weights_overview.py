@@ -6,27 +6,33 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from trainrun.config.rules import freezing as freezing_rules
 from trainrun.model import freezing
+from trainrun.optimizer import _groups
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 
 
-def concerns(config: Mapping[str, Any]) -> bool:
-    """Return whether a config treats weights differently, so that there is something to show."""
-    return freezing_rules.names_weights(config)
+def rows(config: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
+    """Return for each weight its path, shape and state, and the settings of its groups in the optimizer."""
+    groups = config["optimizer"].get("groups") or {}
+    return [
+        asdict(row) | (_groups.settings(groups, row.path) if row.state == "trained" else {})
+        for row in freezing.rows(job.model)
+    ]
 
 
-def show(job: Job) -> None:
+def show(config: Mapping[str, Any], job: Job) -> None:
     """Print a row for each weight of a model."""
-    console.table(
-        "",
-        ["weight", "shape", ""],
-        [[r.path, "×".join(map(str, r.shape)), r.state] for r in freezing.rows(job.model)],
-    )
+    listed = rows(config, job)
+    keys = [k for k in (_groups.SCALE, _groups.DECAY) if any(k in row for row in listed)]
+    lines = [
+        [
+            row["path"],
+            "×".join(map(str, row["shape"])),
+            row["state"],
+            *(f"{row[k]:g}" if k in row else "" for k in keys),
+        ]
+        for row in listed
+    ]
+    console.table("", ["weight", "shape", "", *keys], lines)
     console.note(freezing.line(job.model))
-
-
-def record(job: Job) -> dict[str, Any]:
-    """Return the fields of the journal's event."""
-    return {"weights": [asdict(row) for row in freezing.rows(job.model)]}

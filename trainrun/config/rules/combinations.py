@@ -54,7 +54,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, monitored_directions,
-        ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, requirements.problems, hardware.problems, tuning.problems,
+        ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems,
     )  # fmt: skip
     return [problem for rule in rules for problem in rule(config, data)]
 

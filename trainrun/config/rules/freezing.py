@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.data.dataset import Description
-from trainrun.errors import Problem
-from trainrun.registry import signatures
+from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
+from trainrun.util.arguments import NotNegative, Positive
+
+# Settings of a group of weights in the optimizer -> type hint.
+GROUP_SETTINGS: Mapping[str, Any] = {"scale": Positive | None, "weight_decay": NotNegative | None}
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -29,11 +33,34 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             )
 
 
+def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """`optimizer.groups` is a map of regular expressions to a scale and a weight decay."""
+    key, node = "optimizer.groups", (config.get("optimizer") or {}).get("groups")
+    for pattern, own in node.items() if isinstance(node, Mapping) else ():
+        if reason := patterns.fault(str(pattern)):
+            yield Problem(key, reason)
+        if not isinstance(own, Mapping) or not own:
+            yield Problem(
+                key,
+                f"expected scale and weight_decay for {pattern!r}, got {own!r}. Write {{{pattern}: {{scale: 0.1}}}}.",
+            )
+            continue
+        for name, value in own.items():
+            if name not in GROUP_SETTINGS:
+                text = f"a group has no {name!r}.{did_you_mean(str(name), GROUP_SETTINGS)} It takes {', '.join(GROUP_SETTINGS)}."
+                yield Problem(key, text)
+            elif fault := hints.violation(GROUP_SETTINGS[name], value, None):
+                way_out = " Weights that are not trained: model.freeze." if name == "scale" else ""
+                yield Problem(key, f"{name} of {pattern!r}: {fault}{way_out}")
+
+
 def treated_differently(config: Mapping[str, Any]) -> bool:
     """Return whether what becomes of each weight is known only once the model is built."""
     return names_weights(config) or config.get("init_from") is not None
 
 
 def names_weights(config: Mapping[str, Any]) -> bool:
-    """Return whether a config freezes weights by their paths."""
-    return any(patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable"))
+    """Return whether a config treats weights differently by their paths."""
+    return bool((config["optimizer"] or {}).get("groups")) or any(
+        patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable")
+    )
