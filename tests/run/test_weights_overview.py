@@ -17,6 +17,8 @@ SMALL = [
     "tracking=none", "artifacts.plots=false", "artifacts.weights=last", "trainer.epochs=2",
 ]  # fmt: skip
 
+PLAIN = ["data=iris", "model=mlp", "tracking=none"]
+
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
@@ -60,7 +62,7 @@ def test_a_resumed_run_ends_with_the_same_bits(fitted, inside):
             "optimizer.groups={head/.*: {scale: 0}}",
             "a number above 0.*Weights that are not trained: model.freeze",
         ),
-        ("optimizer.groups={'(': {scale: 1}}", "no regular expression"),
+        ("optimizer.groups={*: {scale: 1}}", "no regular expression"),
         ("optimizer.groups=0.1", "optimizer.groups: expected keys"),
         ("model.trainable=false", "would have nothing to train"),
         ("model.freeze=3", "model.freeze: expected text"),
@@ -68,9 +70,9 @@ def test_a_resumed_run_ends_with_the_same_bits(fitted, inside):
 )
 def test_what_cannot_be_is_refused_before_tensorflow(override, message):
     with pytest.raises(UserError, match=message):
-        trainrun.compose([*SMALL, override])
+        trainrun.compose([*PLAIN, override])
 
 
 def test_a_group_that_names_no_weight_is_refused_with_the_near_ones(inside):
     with pytest.raises(UserError, match=r"optimizer.groups: 'heads/.*Near ones: head"):
-        trainrun.run([*SMALL, "optimizer.groups={heads/.*: {scale: 0.1}}"])
+        trainrun.run([*PLAIN, "optimizer.groups={heads/.*: {scale: 0.1}}"])
