@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import trainrun
 from trainrun.errors import UserError
+from trainrun.hardware import replicas
 from trainrun.optimizer import _groups
 
 GROUPS = {"a.*": {"scale": 0.1}, ".*bias": {"weight_decay": 0.0, "scale": 0.5}}
@@ -69,7 +70,7 @@ def test_groups_are_a_hand_written_adam_and_sgd(variables, momentum):
         else keras.optimizers.SGD(momentum=momentum, **shared)
     )
     expected = by_hand({k: v.numpy().astype("float64") for k, v in variables.items()}, momentum, 1.0)
-    _groups.apply(made, GROUPS, variables)
+    _groups.apply([*replicas.leaves(made)], GROUPS, variables)
     step = tf.function(lambda g: made.apply(g, list(variables.values())))
     for listed in gradients():
         step([tf.constant(g) for g in listed])
@@ -90,7 +91,7 @@ def test_each_group_is_trained_as_by_a_keras_optimizer_of_its_own(variables, opt
         for k in SHAPES
     }
     together = trainrun.build("optimizer", option, **arguments)
-    _groups.apply(together, GROUPS, variables)
+    _groups.apply([*replicas.leaves(together)], GROUPS, variables)
     for listed in gradients():
         together.apply([tf.constant(g) for g in listed], list(variables.values()))
         for (k, variable), g in zip(alone.items(), listed, strict=True):
@@ -104,7 +105,7 @@ def test_a_wrapper_scales_the_optimizer_inside_it_and_takes_no_decay_of_a_group(
     groups = {k: {"scale": s} for k, s in SCALE.items()}
     together = trainrun.build("optimizer", "lookahead", learning_rate=RATE)
     own = {k: trainrun.build("optimizer", "lookahead", learning_rate=RATE * SCALE[k]) for k in SHAPES}
-    _groups.apply(together, groups, variables)
+    _groups.apply([*replicas.leaves(together)], groups, variables)
     for listed in gradients() * 2:
         together.apply([tf.constant(g) for g in listed], list(variables.values()))
         for (k, variable), g in zip(alone.items(), listed, strict=True):
@@ -112,4 +113,4 @@ def test_a_wrapper_scales_the_optimizer_inside_it_and_takes_no_decay_of_a_group(
     for k, v in variables.items():
         np.testing.assert_allclose(v.numpy(), alone[k].numpy(), rtol=1e-5, atol=1e-6, err_msg=k)
     with pytest.raises(UserError, match="Lookahead wraps other optimizers"):
-        _groups.apply(trainrun.build("optimizer", "lookahead"), GROUPS, variables)
+        _groups.apply([*replicas.leaves(trainrun.build("optimizer", "lookahead"))], GROUPS, variables)

@@ -11,7 +11,6 @@ import keras
 
 from trainrun.compat import keras_optimizer_private
 from trainrun.errors import Problem, UserError
-from trainrun.hardware import replicas
 
 KEY = "optimizer.groups"
 SCALE, DECAY = "scale", "weight_decay"
@@ -34,7 +33,7 @@ def settings(groups: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, An
 
 
 def apply(
-    optimizer: keras.optimizers.Optimizer,
+    optimizers: Sequence[keras.optimizers.Optimizer],
     groups: Mapping[str, Mapping[str, Any]],
     variables: Mapping[str, Any],
 ) -> None:
@@ -44,7 +43,7 @@ def apply(
     group. Weight decay is that of the group, times its learning rate.
 
     Args:
-        optimizer: changed in place, with those inside it.
+        optimizers: the optimizer and those inside it; changed in place.
         groups: regular expression -> `scale`, a factor of the learning rate, and `weight_decay`.
         variables: path -> weight, of the whole model.
 
@@ -54,12 +53,12 @@ def apply(
     merged = {path: settings(groups, path) for path in variables}
     distinct = [{}, *(s for i, s in enumerate(merged.values()) if s and s not in [*merged.values()][:i])]
     members = [distinct.index(merged[path]) for path in variables]
-    leaves = [x for x in replicas.leaves(optimizer) if not isinstance(x, keras.optimizers.LossScaleOptimizer)]
+    leaves = [x for x in optimizers if not isinstance(x, keras.optimizers.LossScaleOptimizer)]
     if any(hasattr(x, "inners") for x in leaves) and any(DECAY in s for s in distinct):
         raise UserError(
             Problem(
                 KEY,
-                f"{type(optimizer).__name__} wraps other optimizers, and a group's weight decay would be applied by each. Give the groups a "
+                f"{type(leaves[0]).__name__} wraps other optimizers, and a group's weight decay would be applied by each. Give the groups a "
                 "scale only, or take an optimizer that wraps none.",
             )
         )

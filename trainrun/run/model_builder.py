@@ -11,6 +11,7 @@ import keras
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
+from trainrun.hardware import replicas
 from trainrun.model import freezing, variable_paths
 from trainrun.optimizer import _groups
 from trainrun.registry.construct import construct
@@ -72,4 +73,4 @@ def group(config: Mapping[str, Any], model: keras.Model) -> None:
         raise UserError(
             [Problem(_groups.KEY, variable_paths.unmatched(p, list(variables))) for p in unmatched]
         )
-    _groups.apply(model.optimizer, groups, variables)
+    _groups.apply([*replicas.leaves(model.optimizer)], groups, variables)
