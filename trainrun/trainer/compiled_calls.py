@@ -1,4 +1,4 @@
-"""A pass as a compiled function: of TensorFlow's kernels, or with all of its full batches in one XLA program."""
+"""A pass as a compiled function: of TensorFlow's kernels, or as one XLA program."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ def by_kernels(steps: Pass) -> tuple[Any, Call]:
 
 
 def by_xla(steps: Pass) -> tuple[Any, Call]:
-    """Return a pass whose full batches are one XLA program, and a function that calls it; as `by_kernels`.
+    """Return a pass as one XLA program, and a function that calls it; as `by_kernels`.
 
     Compiled by itself, a step returns to TensorFlow after each batch, and costs more than its kernels do. XLA compiles a program
-    for each shape of its arguments: indices and data are padded to the longest call, and the number of steps is an argument. A
-    smaller last batch takes TensorFlow's kernels, so that it needs no program of its own.
+    for each shape of its arguments: indices and data are padded to the longest call, and the number of examples is an argument.
+    The program also has the step of the smaller last batch: as a call of TensorFlow's kernels it cost as much as 25 steps.
     """
-    batch, kernels = steps.batch_size, by_kernels(steps)
+    batch, last = steps.batch_size, steps.last
     longest = len(steps.split) // batch
-    size = (longest if steps.held is not None else min(longest, steps.block)) * batch
-    if not size:
-        return kernels
+    if not longest:
+        return by_kernels(steps)
+    size = (longest if steps.held is not None else min(longest, steps.block)) * batch + last
     signature = [tf.TensorSpec([size], tf.int64), tf.TensorSpec([], tf.int32)]
     if steps.held is None:
         signature.append(_sent(steps, size))
-    full = tf.function(
+    program = tf.function(
         lambda i, n, data=None: steps.run_steps(i, steps.held if data is None else (*data, None)[:3], n),
         input_signature=signature,
         autograph=False,
         jit_compile=True,
     )
+    kernels: list[Call] = []
 
     def call(index: np.ndarray, data: tuple) -> dict:
-        at, logs = len(index) // batch * batch, {}
-        if at:
-            sent = [] if steps.held is not None else [tf.nest.map_structure(padded, data[: steps.parts])]
-            logs = full(np.resize(index[:at], size), at // batch, *sent)
-        return kernels[1](index[at:], data) if at < len(index) else logs
+        if len(index) % batch not in (0, last):  # a trial of a sweep whose epochs end elsewhere
+            if not kernels:
+                kernels.append(by_kernels(steps)[1])
+            return kernels[0](index, data)
+        sent = [] if steps.held is not None else [tf.nest.map_structure(padded, data[: steps.parts])]
+        return program(np.resize(index, size), len(index), *sent)
 
     def padded(array: tf.Tensor) -> tf.Tensor:
         missing = size - len(array)
-        return (
-            tf.pad(array, [[0, missing], *[[0, 0]] * (len(array.shape) - 1)]) if missing > 0 else array[:size]
-        )
+        return tf.pad(array, [[0, missing], *[[0, 0]] * (len(array.shape) - 1)]) if missing > 0 else array
 
-    return full, call
+    return program, call
 
 
 def _sent(steps: Pass, rows: int | None) -> Any:

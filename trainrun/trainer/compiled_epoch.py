@@ -62,6 +62,8 @@ class Pass:
         arrays = (split.x, split.y, split.weight)
         self.parts = 2 if split.weight is None else 3
         remainder = len(split) % batch_size or batch_size
+        # Examples in a smaller last batch of an epoch; 0: all batches are full.
+        self.last = (job.plan.examples if split is job.train else len(split)) % batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         self.held = None
         size = sum(a.nbytes for a in split.arrays())
@@ -189,33 +191,34 @@ class Pass:
             return False
         return self._flops * FORWARD_PASSES_PER_STEP * self.batch_size < ONE_THREAD_FLOPS
 
-    def run_steps(self, index: tf.Tensor, data: tuple, steps: tf.Tensor | None = None) -> dict[str, Any]:
+    def run_steps(self, index: tf.Tensor, data: tuple, examples: tf.Tensor | None = None) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics.
 
         Args:
             index: of the examples.
             data: that they are taken from.
-            steps: the number of steps, all of full batches (for XLA, which needs the size of a batch); default None: all of
-                `index`, whose last batch may be smaller.
+            examples: how many of `index` to use, for XLA, which needs the size of each batch; default None: all.
         """
-        size, take = self.batches(index, steps)
         step = self._on_replicas if self.replicated else self._on_one
+        for first, end, take in self.loops(index, examples):
 
-        def body(at: tf.Tensor) -> list[tf.Tensor]:
-            step(take(at), data)
-            return [at + self.batch_size]
+            def body(at: tf.Tensor, take: Callable = take) -> list[tf.Tensor]:
+                step(take(at), data)
+                return [at + self.batch_size]
 
-        tf.while_loop(lambda at: at < size, body, [tf.constant(0)], parallel_iterations=1)
+            tf.while_loop(lambda at, end=end: at < end, body, [first], parallel_iterations=1)
         return self.model.get_metrics_result()
 
-    def batches(
-        self, index: tf.Tensor, steps: tf.Tensor | None
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        """Return the number of examples, and a function that returns the indices of the batch at a place."""
-        batch = self.batch_size
-        if steps is None:
-            return tf.shape(index)[0], lambda at: index[at : at + batch]
-        return steps * batch, lambda at: tf.slice(index, [at], [batch])
+    def loops(
+        self, index: tf.Tensor, examples: tf.Tensor | None
+    ) -> list[tuple[tf.Tensor, tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]]:
+        """Return first place, end, and the function from a place to the indices of a batch, for each size of batches."""
+        batch, last = self.batch_size, self.last
+        if examples is None:
+            return [(tf.constant(0), tf.shape(index)[0], lambda at: index[at : at + batch])]
+        full = examples // batch * batch
+        loops = [(tf.constant(0), full, lambda at: tf.slice(index, [at], [batch]))]
+        return [*loops, (full, examples, lambda at: tf.slice(index, [at], [last]))] if last else loops
 
     def _on_one(self, index: tf.Tensor, data: tuple) -> None:
         x, y, weight = gathered(data, index)

@@ -41,21 +41,24 @@ class StepByModel(Pass):
     def _on_one(self, index: tf.Tensor, data: tuple) -> Any:
         return self.step(batch_of(*gathered(data, index)))
 
-    def run_steps(self, index: tf.Tensor, data: tuple, steps: tf.Tensor | None = None) -> dict[str, Any]:
+    def run_steps(self, index: tf.Tensor, data: tuple, examples: tf.Tensor | None = None) -> dict[str, Any]:
         if not self.returns_logs:
-            return super().run_steps(index, data, steps)
-        size, take = self.batches(index, steps)
-        batch = self.batch_size
+            return super().run_steps(index, data, examples)
+        logs = None
+        for first, end, take in self.loops(index, examples):
 
-        def one(at: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
-            return at + batch, self._logs(take(at), data)
+            def one(at: tf.Tensor, _: Any, take: Callable = take) -> tuple[tf.Tensor, Any]:
+                return at + self.batch_size, self._logs(take(at), data)
 
-        # All steps are in the loop: TensorFlow optimizes the code outside of one otherwise, and a step there rounds otherwise.
-        nothing = tf.nest.map_structure(
-            lambda spec: tf.zeros(spec.shape, spec.dtype), self._signature(take, data)
-        )
-        start = tf.constant(0), nothing
-        return tf.while_loop(lambda at, _: at < size, one, start, parallel_iterations=1)[1]
+            # All steps are in the loop: TensorFlow optimizes the code outside of one otherwise, and a step there rounds otherwise.
+            if logs is None:
+                logs = tf.nest.map_structure(
+                    lambda spec: tf.zeros(spec.shape, spec.dtype), self._signature(take, data)
+                )
+            logs = tf.while_loop(
+                lambda at, _, end=end: at < end, one, (first, logs), parallel_iterations=1
+            )[1]
+        return logs
 
     def _signature(self, take: Callable[[tf.Tensor], tf.Tensor], data: tuple) -> dict[str, tf.TensorSpec]:
         """Return shape and dtype of the logs of a step."""
