@@ -75,7 +75,7 @@ def test_replicas_give_the_losses_of_one_device(replicas):
 
 @pytest.mark.parametrize("trainer", ["custom", "fit"])
 def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, train):
-    """62 examples in batches of 16: the smaller last batch takes TensorFlow's kernels. (Keras refuses XLA with op determinism.)"""
+    """62 examples in batches of 16: the program has a smaller last batch. (Keras refuses XLA with op determinism.)"""
     plain = train("train_on_batch", *SMALL, "trainer.epochs=3")
     agree([plain, train(trainer, *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")], rtol=1e-5)
 

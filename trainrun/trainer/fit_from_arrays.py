@@ -55,9 +55,9 @@ class StepByModel(Pass):
                 logs = tf.nest.map_structure(
                     lambda spec: tf.zeros(spec.shape, spec.dtype), self._signature(take, data)
                 )
-            logs = tf.while_loop(
-                lambda at, _, end=end: at < end, one, (first, logs), parallel_iterations=1
-            )[1]
+            logs = tf.while_loop(lambda at, _, end=end: at < end, one, (first, logs), parallel_iterations=1)[
+                1
+            ]
         return logs
 
     def _signature(self, take: Callable[[tf.Tensor], tf.Tensor], data: tuple) -> dict[str, tf.TensorSpec]:
