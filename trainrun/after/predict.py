@@ -54,10 +54,8 @@ class Predicted:
 
     def add(self, block: Predictions) -> None:
         """Count a block's rows."""
-        import numpy as np
-
         self.rows += block.rows.count
-        self.unpredicted += int(np.isnan(block.output).reshape(len(block.output), -1).any(axis=1).sum())
+        self.unpredicted += block.unpredicted
         self.missing.update(block.rows.missing)
         self.unknown.update(block.rows.unknown)
 

@@ -30,7 +30,7 @@ def write(
     history: Mapping[str, Sequence[float]],
     dataset: Dataset | None = None,
     split: Split | None = None,
-    predictions: np.ndarray | None = None,
+    predictions: Any = None,
     part: str = "validation",
     metrics: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = console.warn,
@@ -44,7 +44,7 @@ def write(
         split: the predicted examples, `y` as in `TargetSpec`.
         predictions: of `split`, in its order: probabilities (binary `[n]` or `[n, 1]`, multiclass
             `[n, classes]`, multilabel `[n, labels]`, segmentation the same per pixel) or real numbers
-            (`[n, outputs]`).
+            (`[n, outputs]`); of several outputs, a dict of these by name.
         part: name of the split, for titles.
         metrics: the config's `metric` node, for the direction of each metric.
         warn: prints a line to the user.
@@ -72,7 +72,7 @@ def _plots(
     history: Mapping[str, Sequence[float]],
     dataset: Dataset | None,
     split: Split | None,
-    predictions: np.ndarray | None,
+    predictions: Any,
     part: str,
     metrics: Mapping[str, Any] | None,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
@@ -80,6 +80,15 @@ def _plots(
         yield "curves", lambda: learning_curves(history, metrics)
     if dataset is None or split is None or predictions is None or not len(split):
         return
+    for output, one in dataset.each().items():
+        labels, predicted = (split.output(output), predictions[output]) if output else (split, predictions)
+        for name, draw in _of_target(one, labels, predicted, part):
+            yield f"{output}_{name}" if output else name, draw
+
+
+def _of_target(
+    dataset: Dataset, split: Split, predictions: np.ndarray, part: str
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
     target, y = dataset.target, split.y
     p = np.asarray(predictions, dtype=np.float64)
     image = next((i for i in dataset.inputs if i.kind == "image"), None)

@@ -6,7 +6,7 @@ otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,6 +75,46 @@ def compiled_parts(model: keras.Model) -> tuple[Any, Any]:
     Checked: Keras 3.15.1. Missing: AttributeError when training begins.
     """
     return model._compile_metrics, model._compile_loss
+
+
+def weigh_terms_by_examples(
+    model: keras.Model, loss: Any, loss_weights: Any, examples_of_replica: Callable[[], Any]
+) -> None:
+    """Have the losses of several outputs, logged beside their sum, be means over examples.
+
+    For: Keras takes the mean over the batches wherever the size of a batch is not known when a step is traced, so that a smaller last
+    batch counts as much as the others, and the terms do not add up to `loss`.
+    Public API: none; the container of the losses is made by `compile`.
+    Checked: Keras 3.15.1. Missing: ImportError or AttributeError before training.
+
+    Args:
+        model: compiled with these; changed in place.
+        loss, loss_weights: output -> loss, output -> its weight in the sum or None.
+        examples_of_replica: returns the number of examples that count in the step being traced, or None for the whole batch.
+    """
+    import keras
+    from keras.src.trainers.compile_utils import CompileLoss
+
+    class Terms(CompileLoss):
+        def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            if not self.built:
+                self.build(y_true, y_pred)
+            total = []
+            for (path, loss_of_output, weight, _), mean in zip(self._flat_losses, self.metrics, strict=True):
+                output = path[0]
+                of_output = sample_weight[output] if isinstance(sample_weight, dict) else sample_weight
+                value = loss_of_output(y_true[output], y_pred[output], of_output)
+                value = keras.ops.cast(value, self.dtype)
+                examples = examples_of_replica()
+                if examples is None:
+                    examples = keras.ops.shape(y_pred[output])[0]
+                mean.update_state(
+                    value * model.distribute_strategy.num_replicas_in_sync, sample_weight=examples
+                )
+                total.append(value if weight is None else keras.ops.multiply(value, weight))
+            return sum(total)
+
+    model._compile_loss = Terms(loss, loss_weights, output_names=model.output_names)
 
 
 def metric_arguments(model: keras.Model) -> tuple[Any, Any]:

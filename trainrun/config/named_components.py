@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import tracker_settings
+from trainrun.config import outputs, tracker_settings
 from trainrun.registry import option_files
 
 
@@ -20,7 +20,15 @@ def nodes(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, Any]]:
     if group == tracker_settings.GROUP:
         yield from tracker_settings.components(node)
     elif group in option_files.SEVERAL and isinstance(node, Mapping):
-        yield from ((f"{group}.{name}", spec) for name, spec in node.items())
+        of_outputs = outputs.metrics(node) if group == "metric" else {}
+        for name, spec in node.items():
+            if name in of_outputs:
+                yield from ((f"{group}.{name}.{inside}", metric) for inside, metric in spec.items())
+            else:
+                yield f"{group}.{name}", spec
+    elif group == "loss" and (of_outputs := outputs.losses(node)):
+        yield group, {key: value for key, value in node.items() if key not in of_outputs}
+        yield from ((f"{group}.{output}", spec) for output, spec in of_outputs.items())
     elif group in config:
         yield group, node
 

@@ -101,6 +101,7 @@ class Root:
     loss: Any = MISSING
     metric: Any = field(default_factory=dict)
     optimizer: Any = MISSING
+    loss_weights: Any = MISSING
     schedule: Any = MISSING
     trainer: Any = MISSING
     hardware: Any = MISSING

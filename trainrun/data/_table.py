@@ -95,7 +95,7 @@ def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
     for i, name in enumerate(settings.used):
         values, read[i] = read[i], None
         column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, name)
-        if name == settings.target or len(column.invalid):
+        if name in settings.targets or len(column.invalid):
             column.values = values
         columns[name] = column
     # Arrow's memory pool keeps freed memory unless asked to release it.
@@ -134,7 +134,7 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
     if t.is_dictionary(kind):
         kind, forced = kind.value_type, bool(forced)
         values = pc.cast(values, kind)
-    if _is_date(kind) and settings.formats == "auto" and forced is None and name != settings.target:
+    if _is_date(kind) and settings.formats == "auto" and forced is None and name not in settings.targets:
         return _dates(values)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
     if not numeric or settings.numbers_may_be_missing:
@@ -174,7 +174,7 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
         notation = settings.notations[name]
         return _parse(column, True, lambda text: _notations.read(text, notation), notation)
     if forced is not False and settings.formats == "auto":
-        only_numbers = name in (settings.target, settings.weight)
+        only_numbers = name in (*settings.targets, settings.weight)
         understood = _notations.understand(column.texts, only_numbers)
         if understood is not None:
             column.notation, numbers = understood

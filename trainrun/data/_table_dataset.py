@@ -18,7 +18,7 @@ from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import SplitSettings, settings_of
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
-from trainrun.data.dataset import Dataset, Description, InputSpec, Split
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split, Task
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues, Values
 from trainrun.ui import console
@@ -26,6 +26,8 @@ from trainrun.ui import console
 if TYPE_CHECKING:
     import numpy as np
 
+# Kind of target -> task; all others are classification.
+TASKS: Mapping[str, Task] = {"real": "regression", "named": "multi_output"}
 # Fraction of dropped rows above which a warning is printed.
 MUCH = 0.1
 
@@ -54,12 +56,12 @@ def dataset(
         raise_faults([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
-    keep, labels, target = examples.keep, examples.labels, examples.target
+    keep, target = examples.keep, examples.target
     inferred = _inferred(source, settings, examples, parts)
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {
-        "target": settings.target,
+        "target": None if settings.is_named else settings.target,
         "missing": examples.missing(),
         "dropped_rows": examples.table.rows - len(keep),
     }
@@ -70,16 +72,30 @@ def dataset(
         if name in record["fill"]
     }
     inferred["indicators"] = bool(record.get("indicators"))
-    ys = [labels[part] for part in parts]
-    if target.kind == "real":
-        record |= _target_scaling(ys[0], settings.target_transform, arguments["standardize_target"])
+    scalings, ys = {}, {}
+    for of_one, one in examples.each(settings):
+        ys[of_one.target] = [one.labels[part] for part in parts]
+        if one.target.kind == "real":
+            scalings[of_one.target] = _target_scaling(
+                ys[of_one.target][0], settings.target_transform, arguments["standardize_target"]
+            )
+    if settings.is_named:
+        record["outputs"] = scalings
+    else:
+        record |= scalings.get(settings.target, {})
     return Dataset(
         source.name,
-        "regression" if target.kind == "real" else "classification",
+        TASKS.get(target.kind, "classification"),
         inputs.specs,
         target,
         *_splits(
-            inputs.specs, inputs.arrays, ys, [None if weights is None else weights[part] for part in parts]
+            inputs.specs,
+            inputs.arrays,
+            [
+                {n: of[i] for n, of in ys.items()} if settings.is_named else ys[settings.target][i]
+                for i in range(3)
+            ],
+            [None if weights is None else weights[part] for part in parts],
         ),
         features=inputs.features,
         preprocessing=record,
@@ -130,7 +146,7 @@ def description(
     if faults:
         return Description(problems=tuple(faults))
     if not source.is_small:
-        known = {"regression": "real"}.get(settings.task)
+        known = None if settings.is_named or settings.task != "regression" else "real"
         return Description("regression" if known else None, known)
     examples, faults = _table_examples.examples(source, settings)
     if not faults:
@@ -141,13 +157,23 @@ def description(
     numeric = [columns[name].numbers is not None for name in settings.inputs]
     has_numbers = any(numeric) or bool(_table_inputs.incomplete(examples, settings))
     return Description(
-        "regression" if target.kind == "real" else "classification",
+        TASKS.get(target.kind, "classification"),
         target.kind,
         len(target.classes) or None,
         # How many rows the groups have depends on the seed.
         None if splitting.method(settings) == "group" else len(parts[0]),
         (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
         class_names=target.classes,
+        named={
+            name: Description(
+                TASKS.get(spec.kind, "classification"),
+                spec.kind,
+                len(spec.classes) or None,
+                outputs=spec.outputs,
+                class_names=spec.classes,
+            )
+            for name, spec in target.named.items()
+        },
     )
 
 
@@ -209,14 +235,16 @@ def _inferred(
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
         console.note(source.understood())
-    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts)]
+    notices = [*_left_out(settings, examples)]
+    for of_one, one in examples.each(settings):
+        notices += [n for n in _table_notices.notices(one, of_one, parts) if n not in notices]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}
     for name in settings.inputs:
         kinds.setdefault(examples.table.columns[name].kind, []).append(name)
     return {
-        "target": settings.target,
+        "target": ", ".join(settings.targets) or None,
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
         "notices": notices,
@@ -241,7 +269,7 @@ def _left_out(settings: TableSettings, examples: Examples) -> Iterator[str]:
 def _splits(
     specs: Sequence[InputSpec],
     arrays: dict[str, list[np.ndarray]],
-    ys: list[np.ndarray],
+    ys: list[np.ndarray | dict[str, np.ndarray]],
     weights: list[np.ndarray | None],
 ) -> list[Split | None]:
     import numpy as np
@@ -250,6 +278,11 @@ def _splits(
     for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
         xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
-        y = y.astype("float64" if y.dtype.kind == "f" else "int64")
-        parts.append(Split(x, y, None if weight is None else weight.astype("float32")) if len(y) else None)
+        y = {k: _typed(v) for k, v in y.items()} if isinstance(y, dict) else _typed(y)
+        part = Split(x, y, None if weight is None else weight.astype("float32"))
+        parts.append(part if len(part) else None)
     return parts
+
+
+def _typed(y: np.ndarray) -> np.ndarray:
+    return y.astype("float64" if y.dtype.kind == "f" else "int64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.data import _columns, _table, _table_problems
 from trainrun.data._columns import RARER
@@ -64,22 +64,34 @@ class Examples:
     Args:
         table: all rows.
         keep: indices of the examples.
-        labels: class ids `[n]`, or numbers `[n, 1]`.
+        labels: class ids `[n]`, or numbers `[n, 1]`; of several targets, a dict by name.
         target: what they mean.
-        counts: of a class target: name -> examples.
+        counts: of a class target: name -> examples; of several targets, a dict of these by name.
         file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int64 `[n]`.
     """
 
     table: Table
     keep: np.ndarray
-    labels: np.ndarray
+    labels: Any
     target: TargetSpec
-    counts: Mapping[str, int]
+    counts: Mapping[str, Any]
     file_parts: np.ndarray
 
     def missing(self) -> dict[str, int]:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""
         return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
+
+    def each(self, settings: TableSettings) -> list[tuple[TableSettings, Examples]]:
+        """Return settings and examples of each target."""
+        if not self.target.named:
+            return [(settings, self)]
+        return [
+            (
+                settings.of_target(name),
+                replace(self, labels=self.labels[name], target=spec, counts=self.counts[name]),
+            )
+            for name, spec in self.target.named.items()
+        ]
 
 
 def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | None, list[Fault]]:
@@ -103,6 +115,28 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
             "every row misses something, so none is left. Try data.missing=auto, or fewer data.features."
         )
         return None, [("missing", message)]
+    read = {name: _of_target(table, settings.of_target(name), keep) for name in settings.targets}
+    faults = [fault for *_, wrong in read.values() for fault in wrong]
+    if settings.is_named:
+        labels, specs, counts = ({name: of[i] for name, of in read.items()} for i in range(3))
+        target = TargetSpec("named", outputs=len(specs), named=specs)
+    else:
+        labels, target, counts, _ = read[settings.target]
+    if settings.weight is not None:
+        weights = table.columns[settings.weight].numbers[keep]
+        if weights.min() < 0 or weights.max() == 0:
+            message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
+            faults.append(("weight", message))
+    if settings.time is not None and table.columns[settings.time].numbers is None:
+        first = _columns.shortened(table.columns[settings.time].texts[0])
+        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {first!r}."))
+    return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
+
+
+def _of_target(
+    table: Table, settings: TableSettings, keep: np.ndarray
+) -> tuple[np.ndarray, TargetSpec, Mapping[str, int], list[Fault]]:
+    """Return labels, their meaning and counts of one target, and what is wrong with it."""
     labels, target, counts = _labels(table.columns[settings.target], settings, keep)
     labels, target, faults = _with_positive(labels, target, counts, settings)
     if target.kind != "real" and len(counts) < 2:
@@ -114,16 +148,7 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
         )
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
         faults.append(("target", _no_class(counts, len(keep), settings)))
-    if settings.weight is not None:
-        weights = table.columns[settings.weight].numbers[keep]
-        if weights.min() < 0 or weights.max() == 0:
-            message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
-            faults.append(("weight", message))
-    faults += _transform_faults(labels, target, settings)
-    if settings.time is not None and table.columns[settings.time].numbers is None:
-        first = _columns.shortened(table.columns[settings.time].texts[0])
-        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {first!r}."))
-    return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
+    return labels, target, counts, faults + _transform_faults(labels, target, settings)
 
 
 def _transform_faults(labels: np.ndarray, target: TargetSpec, settings: TableSettings) -> list[Fault]:
@@ -160,7 +185,7 @@ def _kept(table: Table, settings: TableSettings) -> np.ndarray:
     """Return the indices of the rows that the missing-value policy keeps."""
     import numpy as np
 
-    demanded = settings.used if settings.missing == "drop" else [settings.target, *settings.beside]
+    demanded = settings.used if settings.missing == "drop" else [*settings.targets, *settings.beside]
     keep = np.ones(table.rows, bool)
     for name in demanded:
         if name is None:

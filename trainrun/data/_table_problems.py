@@ -56,7 +56,7 @@ def _column_faults(
         return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]
     faults: list[Fault] = []
     if column.missing and settings.missing == "error":
-        drop = name in (settings.target, settings.weight)
+        drop = name in (*settings.targets, settings.weight)
         what = "drop those rows" + ("" if drop else ", or data.missing=auto to impute them")
         own = OWN_VALUE if any(column.missing) and column.numbers is None else ""
         faults.append(
@@ -86,6 +86,6 @@ def _leave_out(name: str, settings: TableSettings) -> str:
 def _way_out(name: str, settings: TableSettings) -> str:
     if settings.forced(name) is not None:
         return ""
-    if name == settings.target:
+    if name in settings.targets:
         return " Mend it, or data.task=classification if the column names classes."
     return " Mend it, or name the column in data.categorical."

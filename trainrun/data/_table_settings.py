@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
 
+# Names of several targets: they become names of layers and metrics, and keys of a config. Those of the inputs are taken.
+OUTPUT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+INPUT_NAMES = ("numeric", "categorical", "name", "auto")
 # Columns that a message lists.
 LISTED = 20
 
@@ -23,13 +27,13 @@ LISTED = 20
 class TableSettings:
     """The arguments of a table. `with_header` replaces column names as typed by those of the file."""
 
-    target: Any = None
+    target: Any = None  # a name, or a tuple of several
     features: Sequence[Any] | None = None
     categorical: Sequence[Any] | None = None
     exclude: Sequence[Any] | None = None
     weight: Any = None
     missing: str = "auto"
-    task: str = "auto"
+    task: Any = "auto"  # a word, or target -> word
     na_values: Sequence[Any] | None = None
     positive: Any = RARER
     formats: str = "auto"
@@ -57,8 +61,27 @@ class TableSettings:
     @property
     def used(self) -> list[str]:
         """All columns that are read, without duplicates: a weight may be a feature, too."""
-        others = (name for name in (self.target, *self.beside) if name is not None)
+        others = (name for name in (*self.targets, *self.beside) if name is not None)
         return list(dict.fromkeys([*self.inputs, *others]))
+
+    @property
+    def targets(self) -> tuple[Any, ...]:
+        """The targets, of which there may be several, or none."""
+        several = isinstance(self.target, list | tuple)
+        return tuple(self.target) if several else () if self.target is None else (self.target,)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether each target is an output of its own."""
+        return len(self.targets) > 1
+
+    def of_target(self, name: str) -> TableSettings:
+        """Return the settings with one target of several."""
+        return dataclasses.replace(self, target=name, task=self.task_of(name))
+
+    def task_of(self, name: str) -> Any:
+        """Return the task of a target."""
+        return self.task.get(name, "auto") if isinstance(self.task, Mapping) else self.task
 
     @property
     def beside(self) -> tuple[Any, ...]:
@@ -73,7 +96,7 @@ class TableSettings:
         return [
             c
             for c in self.used
-            if self.forced(c) is False or (c == self.target and self.task != "regression")
+            if self.forced(c) is False or (c in self.targets and self.task_of(c) != "regression")
         ]
 
     def forced(self, column: str) -> bool | None:
@@ -84,8 +107,8 @@ class TableSettings:
             return False
         if column == self.time or column in self.notations:
             return None
-        if column == self.target:
-            return {"regression": True, "classification": False}.get(self.task)
+        if column in self.targets:
+            return {"regression": True, "classification": False}.get(self.task_of(column))
         return None if self.categorical is None else column not in self._categorical
 
     @functools.cached_property
@@ -102,7 +125,9 @@ class TableSettings:
             ("target_transform", TRANSFORMS),
         ):
             value = getattr(self, key)
-            if value not in choices:
+            values = value.values() if key == "task" and isinstance(value, Mapping) else (value,)
+            if bad := [value for value in values if value not in choices]:
+                value = bad[0]
                 near = did_you_mean(str(value), choices)
                 faults.append((key, f"expected one of {', '.join(choices)}, got {value!r}.{near}"))
         for key in ("features", "categorical", "exclude"):
@@ -143,7 +168,14 @@ class TableSettings:
             )
             has = listed(header)
             faults.append(("target", f"expected the column to predict, got null. The file has {has}.{null}"))
-        target = None if self.target is None else column("target", self.target)
+        targets = tuple(dict.fromkeys(column("target", value) for value in self.targets))
+        target = targets if len(targets) > 1 else targets[0] if targets else None
+        faults += self._named_faults(targets)
+        task = self.task
+        if isinstance(task, Mapping):
+            task = {column("task", name): word for name, word in task.items()}
+            if stray := [name for name in task if name not in targets]:
+                faults.append(("task", f"{stray[0]!r} is no target. The targets are {listed(targets)}."))
         lists = {
             key: None if getattr(self, key) is None else [column(key, value) for value in getattr(self, key)]
             for key in ("features", "categorical", "exclude")
@@ -156,23 +188,48 @@ class TableSettings:
         excluded = {*(lists["exclude"] or ())}
         named = lists["features"]
         if named is None:
-            named, excluded = header, {*excluded, target, *beside.values()}
+            named, excluded = header, {*excluded, *targets, *beside.values()}
         inputs = tuple(name for name in named if name not in excluded)
-        if target is not None and target in inputs:
-            message = (
-                f"the target {target!r} is among the features, so there is nothing to learn. Leave it out."
-            )
-            faults.append(("features", message))
+        for name in targets:
+            if name in inputs:
+                message = (
+                    f"the target {name!r} is among the features, so there is nothing to learn. Leave it out."
+                )
+                faults.append(("features", message))
         if not inputs:
             faults.append(("features", "no columns are left to predict from."))
-        if weight is not None and weight == target:
+        if weight is not None and weight in targets:
             faults.append(("weight", f"{weight!r} is the target. Name another column, or null."))
-        if target is not None and target in (lists["exclude"] or ()):
-            faults.append(("exclude", f"{target!r} is the target. Take it out of data.exclude."))
-        for key in ("group", "part"):
-            if target is not None and beside[key] == target:
-                faults.append((key, f"{target!r} is the target. Name another column, or null."))
-        return dataclasses.replace(self, target=target, inputs=inputs, **beside, **lists), faults
+        for name in targets:
+            if name in (lists["exclude"] or ()):
+                faults.append(("exclude", f"{name!r} is the target. Take it out of data.exclude."))
+            faults += [
+                (key, f"{name!r} is the target. Name another column, or null.")
+                for key in ("group", "part")
+                if beside[key] == name
+            ]
+        return dataclasses.replace(self, target=target, task=task, inputs=inputs, **beside, **lists), faults
+
+    def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
+        """Return what does not go with several targets."""
+        if len(targets) < 2:
+            return (
+                []
+                if targets or self.target is None
+                else [("target", "expected a column, got an empty list.")]
+            )
+        faults: list[Fault] = []
+        for name in targets:
+            if not OUTPUT_NAME.fullmatch(name) or name in INPUT_NAMES:
+                message = (
+                    f"several targets name outputs, metrics and keys of the config: expected letters, digits and _, and none of "
+                    f"{', '.join(INPUT_NAMES)}; got {name!r}. Rename the column."
+                )
+                faults.append(("target", message))
+        if self.positive not in (None, RARER):
+            message = f"it names a class of one target, got several targets. Take {RARER} or null."
+            faults.append(("positive", message))
+        return faults
 
 
 def listed(header: Sequence[str]) -> str:

@@ -60,7 +60,9 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
     """
     import numpy as np
 
-    nothing = np.arange(0)
+    nothing, each = np.arange(0), examples.each(settings)
+    # Stratified by the first target of classes.
+    settings, examples = next((pair for pair in each if pair[1].target.classes), each[0])
     declared, faults = _declared_parts(examples, settings, splitting)
     if faults:
         return (nothing, nothing, nothing), faults
@@ -87,7 +89,7 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         return (nothing, nothing, nothing), faults
     train, *others = (np.sort(rows.index[part]) for part in drawn)
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
-    return (train, validation, test), _lost_classes(examples, train)
+    return (train, validation, test), [fault for _, one in each for fault in _lost_classes(one, train)]
 
 
 def _declared_parts(

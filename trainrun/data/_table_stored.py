@@ -14,6 +14,7 @@ from trainrun.data._table_settings import TableSettings, listed
 if TYPE_CHECKING:
     from trainrun.data._table import Table
     from trainrun.data._table_examples import Examples
+    from trainrun.data.dataset import TargetSpec
     from trainrun.data.preprocessor import Preprocessor
 
 # How messages name the model whose preprocessing is applied.
@@ -29,9 +30,13 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
         inputs=names,
         categorical=[c.name for c in stored.categories],
         exclude=None,
-        task="regression" if stored.target.kind == "real" else "classification",
+        task={name: _task(spec) for name, spec in stored.target.named.items()} or _task(stored.target),
         notations={c.name: Notation(c.kind, c.form) for c in stored.columns if c.form is not None},
     )
+
+
+def _task(target: TargetSpec) -> str:
+    return "regression" if target.kind == "real" else "classification"
 
 
 def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
@@ -84,6 +89,13 @@ def with_labels(
     """
     import numpy as np
 
+    if stored.target.named:
+        faults, labels = [], {}
+        for of_one, one in examples.each(settings):
+            of_output = replace(stored, target=stored.target.named[of_one.target])
+            coded, wrong = with_labels(one, of_output, of_one)
+            faults, labels[of_one.target] = [*faults, *wrong], coded.labels
+        return replace(examples, labels=labels, target=stored.target), faults
     target, classes = examples.target, stored.target.classes
     if stored.target.kind == "real":
         return examples, []

@@ -22,14 +22,14 @@ NAMED = 10
 def csv(
     *,
     path: str | None = None,
-    target: Name | None = None,
+    target: Name | Sequence[Name] | None = None,
     positive: Name | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     missing: str = "auto",
     formats: str = "auto",
-    task: str = "auto",
+    task: str | Mapping[str, str] = "auto",
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -61,7 +61,7 @@ def csv(
     Args:
         path: the file, text whose first line has the columns' names, also compressed (.csv.gz, .csv.zst); or a folder, or a
             pattern (``data/*.csv``), of files with the same columns, read in the order of their names.
-        target: the column to predict.
+        target: the column to predict; or several, each an output of the model with a loss and metrics of its own.
         positive: the positive class of two, whose probability is predicted; ``rarer``: the rarer one, but 1 of 0 and 1, and true of
             false and true; None: the second by number or alphabet.
         features: the columns to predict from; None: all others.
@@ -74,7 +74,7 @@ def csv(
         formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values or dates is
             understood as such, a date as year, month, day and weekday, and hour if any has one; ``plain``: they are categories.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
-            20 distinct whole numbers.
+            20 distinct whole numbers. Of several targets also a word for each, ``{churn: classification}``.
         na_values: the texts that stand for a missing value besides the empty field, ignoring case; None: NA, N/A, NaN, null,
             none and ?. An empty list: only the empty field does.
         delimiter: between fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, inferred from the first rows.

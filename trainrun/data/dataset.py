@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data.lazy_array import View, blocks
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 InputKind = Literal["numeric", "image", "categorical", "tokens"]
-TargetKind = Literal["binary", "multiclass", "multilabel", "real", "none"]
-Task = Literal["classification", "regression", "segmentation", "minimization"]
+TargetKind = Literal["binary", "multiclass", "multilabel", "real", "none", "named"]
+Task = Literal["classification", "regression", "segmentation", "minimization", "multi_output"]
 
 
 @dataclass(frozen=True)
@@ -47,36 +47,39 @@ class TargetSpec:
     Args:
         kind: ``binary`` and ``multiclass`` labels are class ids (int64, shape `[batch, *shape]`);
             ``multilabel`` is 0/1 float32 `[batch, classes]`; ``real`` is float64 `[batch, outputs]`;
-            ``none`` is a placeholder for tasks whose loss uses the model's output only.
+            ``none`` is a placeholder for tasks whose loss uses the model's output only; ``named``: several outputs, each with a
+            target of its own.
         classes: the classes' names, in the order of their ids; empty for ``real`` and ``none``.
         outputs: the number of units of the model's head (binary 1, multiclass the number of classes).
         shape: the shape over which a label repeats, `(height, width)` for segmentation, else `()`.
+        named: of ``named``: output -> its target, in the order of the config; else empty.
     """
 
     kind: TargetKind
     classes: tuple[str, ...] = ()
     outputs: int = 1
     shape: tuple[int, ...] = ()
+    named: Mapping[str, TargetSpec] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `x` an array, or a dict of arrays by input name; `y` labels; `weight` one per example or None.
+    """Examples: `x` an array, or a dict of arrays by input name; `y` labels, a dict by output name if there are several; `weight` one per
+    example or None, of a job with several outputs a dict by output name.
 
     A large input is a `View`: it has an array's shape, dtype, length and indexing, and makes the examples on access.
     """
 
     x: np.ndarray | View | dict[str, np.ndarray | View]
-    y: np.ndarray
-    weight: np.ndarray | None = None
+    y: np.ndarray | dict[str, np.ndarray]
+    weight: np.ndarray | dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(next(iter(self.y.values())) if isinstance(self.y, dict) else self.y)
 
     def take(self, index: np.ndarray) -> Split:
         """Return the examples at `index`, in that order, as arrays."""
-        x = {k: v[index] for k, v in self.x.items()} if isinstance(self.x, dict) else self.x[index]
-        return Split(x, self.y[index], None if self.weight is None else self.weight[index])
+        return self._each(lambda array: array[index])
 
     def part(self, index: np.ndarray | slice) -> Split:
         """Return the examples at `index`, in that order; views stay views."""
@@ -84,15 +87,28 @@ class Split:
         def cut(array: np.ndarray | View) -> np.ndarray | View:
             return array.part(index) if isinstance(array, View) else array[index]
 
-        x = {k: cut(v) for k, v in self.x.items()} if isinstance(self.x, dict) else cut(self.x)
-        return Split(x, self.y[index], None if self.weight is None else self.weight[index])
+        return self._each(cut)
+
+    def output(self, name: str) -> Split:
+        """Return the examples with the labels and weights of one of several outputs."""
+        weight = self.weight[name] if isinstance(self.weight, dict) else self.weight
+        return Split(self.x, self.y[name], weight)
+
+    def _each(self, change: Callable[[np.ndarray | View], np.ndarray | View]) -> Split:
+        """Return the examples with each array changed."""
+
+        def changed(arrays: Any) -> Any:
+            if isinstance(arrays, dict):
+                return {name: change(array) for name, array in arrays.items()}
+            return None if arrays is None else change(arrays)
+
+        return Split(changed(self.x), changed(self.y), changed(self.weight))
 
     def arrays(self) -> Iterator[np.ndarray | View]:
         """Yield every array held, in a fixed order."""
-        yield from (self.x[k] for k in sorted(self.x)) if isinstance(self.x, dict) else (self.x,)
-        yield self.y
-        if self.weight is not None:
-            yield self.weight
+        for held in (self.x, self.y, self.weight):
+            if held is not None:
+                yield from (held[k] for k in sorted(held)) if isinstance(held, dict) else (held,)
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,36 @@ class Dataset:
         """The splits that there are: ``train``, ``validation``, ``test``."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {part: split for part, split in named.items() if split is not None}
+
+    def output(self, name: str) -> Dataset:
+        """Return the dataset with one of its several outputs as the target."""
+        spec = self.target.named[name]
+        record = {k: v for k, v in self.preprocessing.items() if k != "outputs"}
+        return replace(
+            self,
+            task="regression" if spec.kind == "real" else "classification",
+            target=spec,
+            preprocessing={**record, **self.preprocessing.get("outputs", {}).get(name, {})},
+            inferred={**self.inferred, "target": name},
+            **{part: split.output(name) for part, split in self.parts.items()},
+        )
+
+    def each(self) -> dict[str, Dataset]:
+        """Return the dataset of each output by name; of one target, the dataset itself under an empty name."""
+        return {name: self.output(name) for name in self.target.named} or {"": self}
+
+    def description(self) -> Description:
+        """Return what `check` reads of a dataset."""
+        return Description(
+            self.task,
+            self.target.kind,
+            len(self.target.classes) or None,
+            len(self.train),
+            tuple(i.kind for i in self.inputs),
+            outputs=self.target.outputs,
+            class_names=self.target.classes,
+            named={name: self.output(name).description() for name in self.target.named},
+        )
 
     def reduced(self, part: str, index: np.ndarray) -> Dataset:
         """Return the dataset with some examples of a part.
@@ -170,6 +216,7 @@ class Description:
         outputs: the number of predicted values.
         class_names: the classes' names, in the order of their ids; empty: not known, or the ids.
         problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
+        named: of several outputs: name -> what is known of it.
     """
 
     task: Task | None = None
@@ -180,3 +227,4 @@ class Description:
     problems: tuple[tuple[str, str], ...] = ()
     outputs: int | None = None
     class_names: tuple[str, ...] = ()
+    named: Mapping[str, Description] = field(default_factory=dict, hash=False)

@@ -16,6 +16,7 @@ TASKS = {
     "multilabel": "multi-label classification",
     "real": "regression",
     "none": "minimization",
+    "named": "several outputs",
 }
 # Classes and columns of a kind that a line names, and that the record holds.
 NAMED, RECORDED = 8, 100
@@ -30,13 +31,10 @@ def of(data: Dataset) -> dict[str, Any]:
     Returns:
         `name`, `task`, `target` (the column, or None), `examples`, `parts` (name -> examples), `split` (in words, or None), `classes`
         (class -> examples, the first 100), `number_of_classes`, `positive` (of two classes), `range` (of a real target: least, mean and
-        largest value), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
+        largest value), `outputs` (of several: name -> its `task`, `classes` and the like, or `range`), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
         `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows) and `notices` (sentences).
     """
-    import numpy as np
-
     splits = data.parts
-    labels = [split.y for split in splits.values()]
     target, inferred = data.target, data.inferred
     overview: dict[str, Any] = {
         "name": data.name,
@@ -46,19 +44,13 @@ def of(data: Dataset) -> dict[str, Any]:
         "parts": {part: len(split) for part, split in splits.items()},
         "split": inferred.get("split"),
     }
-    if target.classes and not target.shape:
-        overview["number_of_classes"] = len(target.classes)
-        if target.kind == "multilabel":
-            counts = sum(y.sum(axis=0) for y in labels)
-        else:
-            counts = sum(np.bincount(y[y >= 0], minlength=max(len(target.classes), 2)) for y in labels)
-        named = zip(target.classes, np.asarray(counts).tolist(), strict=False)
-        overview["classes"] = {name: int(count) for name, count in list(named)[:RECORDED]}
-        if target.kind == "binary":
-            overview["positive"] = target.classes[1]
-    elif target.kind == "real" and target.outputs == 1:
-        values = np.concatenate([y.ravel() for y in labels])
-        overview["range"] = [float(values.min()), float(values.mean()), float(values.max())]
+    if target.named:
+        overview["outputs"] = {
+            name: {"task": TASKS[one.target.kind], "target": name, **_labels(one)}
+            for name, one in data.each().items()
+        }
+    else:
+        overview |= _labels(data)
     columns = inferred.get("columns") or {}
     overview["columns"] = {kind: list(names)[:RECORDED] for kind, names in columns.items() if names}
     overview["number_of_columns"] = {kind: len(names) for kind, names in columns.items() if names}
@@ -69,6 +61,27 @@ def of(data: Dataset) -> dict[str, Any]:
     overview["left_out"] = inferred.get("left_out", 0)
     overview["notices"] = list(inferred.get("notices", ()))
     return overview
+
+
+def _labels(data: Dataset) -> dict[str, Any]:
+    """Return the classes, or the range, of a target."""
+    import numpy as np
+
+    target, labels, found = data.target, [split.y for split in data.parts.values()], {}
+    if target.classes and not target.shape:
+        found["number_of_classes"] = len(target.classes)
+        if target.kind == "multilabel":
+            counts = sum(y.sum(axis=0) for y in labels)
+        else:
+            counts = sum(np.bincount(y[y >= 0], minlength=max(len(target.classes), 2)) for y in labels)
+        named = zip(target.classes, np.asarray(counts).tolist(), strict=False)
+        found["classes"] = {name: int(count) for name, count in list(named)[:RECORDED]}
+        if target.kind == "binary":
+            found["positive"] = target.classes[1]
+    elif target.kind == "real" and target.outputs == 1:
+        values = np.concatenate([y.ravel() for y in labels])
+        found["range"] = [float(values.min()), float(values.mean()), float(values.max())]
+    return found
 
 
 def lines(overview: Mapping[str, Any]) -> Iterator[str]:
@@ -83,12 +96,9 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
     split = f"; {overview['split']}" if overview["split"] else ""
     target = f" of {overview['target']}" if overview["target"] else ""
     yield f"data: {overview['name']}, {overview['examples']:,} examples ({parts}{split}); {overview['task']}{target}"
-    if overview.get("classes"):
-        yield f"classes: {_classes(overview)}"
-        yield from _frequent_positive(overview)
-    if overview.get("range"):
-        low, mean, high = overview["range"]
-        yield f"target: {low:.6g} to {high:.6g}, mean {mean:.6g}"
+    yield from _label_lines(overview)
+    for name, output in overview.get("outputs", {}).items():
+        yield from (f"output {name}: {output['task']}; {line}" for line in _label_lines(output))
     if overview["columns"]:
         counts = overview["number_of_columns"]
         kinds = (f"{kind} ({_listed(names, counts[kind])})" for kind, names in overview["columns"].items())
@@ -102,6 +112,15 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         yield f"missing values imputed: {_listed(shown, len(shown))}{more}"
     if overview["left_out"]:
         yield f"rows left out: {overview['left_out']:,}, with missing values"
+
+
+def _label_lines(overview: Mapping[str, Any]) -> Iterator[str]:
+    if overview.get("classes"):
+        yield f"classes: {_classes(overview)}"
+        yield from _frequent_positive(overview)
+    if overview.get("range"):
+        low, mean, high = overview["range"]
+        yield f"target: {low:.6g} to {high:.6g}, mean {mean:.6g}"
 
 
 def tags(overview: Mapping[str, Any]) -> dict[str, str]:

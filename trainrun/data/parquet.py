@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.data import _arrow_source, _table_dataset
@@ -15,14 +15,14 @@ from trainrun.util.arguments import Count, Decay, Index, Name
 def parquet(
     *,
     path: str | None = None,
-    target: Name | None = None,
+    target: Name | Sequence[Name] | None = None,
     positive: Name | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     missing: str = "auto",
     formats: str = "auto",
-    task: str = "auto",
+    task: str | Mapping[str, str] = "auto",
     na_values: Sequence[Name] | None = None,
     weight: Name | None = None,
     split: str = "auto",

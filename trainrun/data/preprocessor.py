@@ -77,8 +77,9 @@ class Preprocessor:
         moments: numeric input -> mean and deviation of each of its numbers, to subtract and to divide by; numbers of other inputs are
             taken as they are.
         scales: image input -> the factor of its pixels, unless it is 1.
-        target_name: the column that is predicted, or None.
+        target_name: the column that is predicted; None: there is none, or several, whose names are those of the outputs.
         target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
+        target_scales: of several outputs, the same of each that is learnt so.
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
         steps: of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it: `standardize` (`mean`,
             `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
@@ -96,6 +97,7 @@ class Preprocessor:
     scales: Mapping[str, float] = field(default_factory=dict)
     target_name: str | None = None
     target_scale: Moments | None = None
+    target_scales: Mapping[str, Moments] = field(default_factory=dict)
     missing_words: tuple[str, ...] = ("",)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -127,7 +129,12 @@ class Preprocessor:
             moments,
             scales,
             record.get("target"),
-            (tuple(scale["mean"]), tuple(scale["std"])) if scale else None,
+            _moments(scale) if scale else None,
+            {
+                name: _moments(of["standardize_target"])
+                for name, of in record.get("outputs", {}).items()
+                if "standardize_target" in of
+            },
             tuple(record.get("missing_words", ("",))),
             dict(record.get("inputs", {})),
         )
@@ -193,6 +200,7 @@ class Preprocessor:
         for name, (means, deviations) in [
             *self.moments.items(),
             *([("target", self.target_scale)] if self.target_scale else []),
+            *self.target_scales.items(),
         ]:
             if len(means) != len(deviations):
                 return f"{name} has {len(means)} means and {len(deviations)} deviations"
@@ -209,6 +217,10 @@ class Preprocessor:
         with paths.whole(folder / FILE) as new:
             new.write_text(self.to_json() + "\n", encoding="utf-8")
         return folder / FILE
+
+
+def _moments(scaling: Mapping[str, Any]) -> Moments:
+    return tuple(scaling["mean"]), tuple(scaling["std"])
 
 
 def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:

@@ -63,7 +63,11 @@ class RawRowModel:
         raw = inputs(frame, self.record)
         # Not as arrays, of which Keras casts float64 to float32.
         rows = tf.data.Dataset.from_tensor_slices(raw).batch(BATCH)
-        output = np.concatenate([np.asarray(self.model(batch, training=False)) for batch in rows])
+        blocks = [self.model(batch, training=False) for batch in rows]
+        if isinstance(blocks[0], dict):
+            output = {n: np.concatenate([np.asarray(block[n]) for block in blocks]) for n in blocks[0]}
+        else:
+            output = np.concatenate([np.asarray(block) for block in blocks])
         return pd.DataFrame(columns(output, self.record["target"]), index=frame.index)
 
 
@@ -121,15 +125,21 @@ def _numbers(values: pd.Series, column: Mapping[str, Any], words: frozenset[str]
     return np.array([read(value) for value in values], "float64")
 
 
-def columns(output: np.ndarray, target: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def columns(output: Any, target: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return a model's output as named columns: `prediction`, and of classes the probability of each.
 
     Args:
-        output: probabilities `[n, outputs]`, or real numbers; a row of NaN has no prediction.
-        target: `kind` and `classes` of the data's target; one label an example.
+        output: probabilities `[n, outputs]`, or real numbers; a row of NaN has no prediction. Of several outputs, a dict by name.
+        target: `kind` and `classes` of the data's target; one label an example. Of several outputs, `named`: these of each.
     """
     import numpy as np
 
+    if target.get("named"):
+        return {
+            column_name(column, name): values
+            for name, of_output in target["named"].items()
+            for column, values in columns(output[name], of_output).items()
+        }
     classes = [str(name) for name in target["classes"]]
     if target["kind"] == "real":
         names = (
@@ -153,6 +163,12 @@ def columns(output: np.ndarray, target: Mapping[str, Any]) -> dict[str, np.ndarr
     return {"prediction": decided} | {
         f"probability_{name}": p for name, p in zip(classes, probabilities.T, strict=True)
     }
+
+
+def column_name(column: str, output: str) -> str:
+    """Return the name of a column of one output of several: `prediction_churn`, `probability_churn_yes`."""
+    word, mark, rest = column.partition("_")
+    return f"{word}_{output}{mark}{rest}"
 
 
 def _is_nan(value: Any) -> bool:

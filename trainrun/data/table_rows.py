@@ -163,13 +163,13 @@ class LabelledRows:
 
     Args:
         rows: as a model's arrays.
-        y: class ids `[n]`, or numbers `[n, 1]`.
+        y: class ids `[n]`, or numbers `[n, 1]`; of several outputs, a dict of these by name.
         weight: of each row, or None.
         left_out: rows without a target, or left out as in training because something is missing.
     """
 
     rows: TableRows
-    y: np.ndarray
+    y: np.ndarray | dict[str, np.ndarray]
     weight: np.ndarray | None
     left_out: int
 
@@ -189,7 +189,8 @@ def labelled(
     import numpy as np
 
     names = [c.name for c in fitted.columns]
-    target = [] if fitted.target_name is None else [fitted.target_name]
+    named = tuple(fitted.target.named)
+    target = list(named) or ([] if fitted.target_name is None else [fitted.target_name])
     raise_faults(
         [
             *_table_stored.header_faults(source.header, fitted),
@@ -198,7 +199,7 @@ def labelled(
     )
     weight = spec.get("weight") if spec.get("weight") in source.header else None
     settings = TableSettings(
-        fitted.target_name,
+        named or fitted.target_name,
         weight=weight,
         missing=spec.get("missing", "auto"),
         formats=spec.get("formats", "auto"),
@@ -221,10 +222,10 @@ def labelled(
     keep = examples.keep
     weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
     rows = _rows(examples, settings, fitted, kept.take(keep))
-    y = np.asarray(examples.labels)
-    return LabelledRows(
-        rows, y.astype("float64" if y.dtype.kind == "f" else "int64"), weights, raw.num_rows - len(keep)
-    )
+    labels = [np.asarray(one.labels) for _, one in examples.each(settings)]
+    labels = [y.astype("float64" if y.dtype.kind == "f" else "int64") for y in labels]
+    y = dict(zip(named, labels, strict=True)) if named else labels[0]
+    return LabelledRows(rows, y, weights, raw.num_rows - len(keep))
 
 
 def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, further: pa.Table) -> TableRows:

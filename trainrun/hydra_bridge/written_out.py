@@ -1,4 +1,4 @@
-"""Overrides in a form that Hydra reads and that keeps its meaning: a list that is added to, a run that a word means."""
+"""Overrides in a form that Hydra reads and that keeps its meaning: a list that is added to, losses of outputs, a run that a word means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.config import plugins
+from trainrun.config import outputs, plugins
 from trainrun.errors import Problem, UserError
 from trainrun.sweep import named_run
 
@@ -16,7 +16,8 @@ _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(]
 
 
 def overrides(typed: Sequence[str]) -> list[str]:
-    """Return overrides with ``plugins+=[…]`` as the whole list, and a run's directory for ``last``, ``best`` or an id.
+    """Return overrides with ``plugins+=[…]`` as the whole list, ``loss={churn: focal}`` as choices of options, and a run's directory for ``last``,
+    ``best`` or an id.
 
     What ``last`` means changes with the next run, and the config of a run is recorded.
 
@@ -26,7 +27,7 @@ def overrides(typed: Sequence[str]) -> list[str]:
     Raises:
         UserError: there is no such run.
     """
-    return [_with_directories(text) for text in plugins.written_out(typed)]
+    return [_with_directories(text) for text in outputs.written_out(plugins.written_out(typed))]
 
 
 def _with_directories(text: str) -> str:

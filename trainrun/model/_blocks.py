@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -145,25 +146,39 @@ def output_dtype() -> str:
 
 
 def output_layer(
-    x: Any, target: TargetSpec, activation: str | None, weights: Weights, activity: bool = False
+    x: Any,
+    target: TargetSpec,
+    activation: str | Mapping[str, str | None] | None,
+    weights: Weights,
+    activity: bool = False,
+    name: str = "head",
 ) -> Any:
-    """Apply the dense output layer.
+    """Apply the dense output layer, or one for each of several outputs.
 
     Args:
         x: `[batch, d]`.
         target: number of outputs; if it has a shape, each of its positions has outputs of its own.
-        activation: of the outputs; None for logits, scores and real numbers.
+        activation: of the outputs; None for logits, scores and real numbers; of several outputs, a dict by name.
         weights: initializers, penalties and constraint of its weights.
         activity: whether the activity penalty includes the outputs: for models without a hidden layer.
+        name: of the layer; of several outputs, the prefix of their layers' names.
 
     Returns:
-        `[batch, *target.shape, outputs]`, of `output_dtype()`.
+        `[batch, *target.shape, outputs]`, of `output_dtype()`; of several outputs, a dict of these by name.
     """
+    if target.named:
+        return {
+            output: output_layer(x, spec, activation[output], weights, activity, f"{name}_{output}")
+            for output, spec in target.named.items()
+        }
     arguments = {"dtype": output_dtype(), **weights.dense(activity=activity)}
     if not target.shape:
-        return layers.Dense(target.outputs, activation=activation, name="head", **arguments)(x)
-    x = layers.Dense(math.prod(target.shape) * target.outputs, name="places", **arguments)(x)
+        return layers.Dense(target.outputs, activation=activation, name=name, **arguments)(x)
+    prefix = "" if name == "head" else f"{name}_"
+    x = layers.Dense(math.prod(target.shape) * target.outputs, name=f"{prefix}places", **arguments)(x)
     x = layers.Reshape(
-        (*target.shape, target.outputs), dtype=output_dtype(), name="head" if activation is None else "shaped"
+        (*target.shape, target.outputs),
+        dtype=output_dtype(),
+        name=name if activation is None else f"{prefix}shaped",
     )(x)
-    return x if activation is None else layers.Activation(activation, dtype=output_dtype(), name="head")(x)
+    return x if activation is None else layers.Activation(activation, dtype=output_dtype(), name=name)(x)

@@ -27,28 +27,46 @@ PROBABILITIES = f"{RAW_ROWS}.probabilities"
 MISSING = 0
 
 
-def over(core: keras.Model, fitted: Preprocessor, probabilities: str = "identity") -> keras.Model:
+def over(
+    core: keras.Model, fitted: Preprocessor, probabilities: str | Mapping[str, str] = "identity"
+) -> keras.Model:
     """Return a model that takes raw data and shares the weights of `core`; `core` itself where nothing is to be done.
 
     Args:
-        core: functional, with one output.
+        core: functional, with one output, or a dict of outputs by name.
         fitted: what its inputs were made by.
-        probabilities: the function from its output to probabilities: ``identity``, ``sigmoid`` or ``softmax``.
+        probabilities: the function from its output to probabilities: ``identity``, ``sigmoid`` or ``softmax``; of several outputs, a dict by
+            name.
     """
+    several = isinstance(probabilities, Mapping)
+    functions = dict(probabilities) if several else {"": probabilities}
+    is_identity = set(functions.values()) == {"identity"}
     inputs, encoded = _table(fitted) if fitted.table else _arrays(core, fitted)
-    if inputs is None and probabilities == "identity":
+    if inputs is None and is_identity:
         return core
     if inputs is None:
         inputs = encoded = {t.name: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in core.inputs}
     if core.name in inputs:
-        core = keras.Model(core.inputs, core.outputs[0], name=f"{core.name}_{RAW_ROWS}")
+        ends = core.output if several else core.outputs[0]
+        core = keras.Model(core.inputs, ends, name=f"{core.name}_{RAW_ROWS}")
     names = [tensor.name for tensor in core.inputs]
     output = core([encoded[name] for name in names] if len(names) > 1 else next(iter(encoded.values())))
-    if probabilities != "identity":
-        output = layers.Activation(probabilities, dtype="float32", name=PROBABILITIES)(output)
+    made = {
+        name: one if functions[name] == "identity" else _probabilities(functions[name], name)(one)
+        for name, one in (output if several else {"": output}).items()
+    }
+    output = made if several else made[""]
     if not fitted.table and len(inputs) == 1:
         inputs = next(iter(inputs.values()))
     return keras.Model(inputs, output, name=RAW_ROWS)
+
+
+def _probabilities(function: str, output: str) -> keras.layers.Layer:
+    return layers.Activation(function, dtype="float32", name=_probabilities_name(output))
+
+
+def _probabilities_name(output: str) -> str:
+    return f"{PROBABILITIES}_{output}" if output else PROBABILITIES
 
 
 def core(model: keras.Model) -> keras.Model:
@@ -60,10 +78,16 @@ def core(model: keras.Model) -> keras.Model:
 def on_arrays(model: keras.Model) -> keras.Model:
     """Return the trained model without its front, but with the probabilities that the front makes of its output."""
     inside = core(model)
-    last = model.layers[-1]
-    if inside is model or last.name != PROBABILITIES:
+    ends = inside.output if isinstance(inside.output, dict) else {"": inside.outputs[0]}
+    last = {layer.name: layer for layer in model.layers}
+    made = {
+        name: last[_probabilities_name(name)](end)
+        for name, end in ends.items()
+        if _probabilities_name(name) in last
+    }
+    if inside is model or not made:
         return inside
-    return functional.ending_in(inside, last(inside.outputs[0]))
+    return functional.ending_in(inside, made.get("", {**ends, **made}))
 
 
 def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -19,13 +19,13 @@ def outputs(model: keras.Model) -> list[Any]:
 
 
 def ending_in(model: keras.Model, output: Any) -> keras.Model:
-    """Return a model of the same inputs, weights and name whose output is another tensor, made of those of the model."""
+    """Return a model of the same inputs, weights and name whose output is another tensor, or dict of tensors, made of its own."""
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     return keras.Model(inputs, output, name=model.name)
 
 
 def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
-    """Return a functional model with the same weights and one output, without loss and metrics.
+    """Return a functional model with the same weights, without loss and metrics, with one output or a dict of outputs by name.
 
     A subclassed model becomes its only layer; if it is not built yet, this builds it.
 
@@ -43,4 +43,4 @@ def over(model: keras.Model, inputs: Sequence[InputSpec]) -> keras.Model:
             raise UserError(Problem("model", f"{place(type(model).call)}: call returned None. Add a return."))
         if not outputs(model):  # a Sequential has them once it is called
             return keras.Model(opened, keras.tree.flatten(called)[0], name=model.name)
-    return ending_in(model, outputs(model)[0])
+    return ending_in(model, model.output if isinstance(model.output, dict) else outputs(model)[0])

@@ -23,7 +23,7 @@ MINIMUM_SIZE = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 KERNELS = ("kernel", "depthwise", "pointwise")
 
 
-@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
+@declare(targets=("binary", "multiclass", "multilabel", "real", "named"), inputs="image")
 def keras_application(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -13,7 +13,7 @@ from trainrun.util.declarations import declare
 
 
 @declare(
-    targets=("binary", "multiclass", "multilabel", "real"),
+    targets=("binary", "multiclass", "multilabel", "real", "named"),
     inputs=("numeric", "categorical", "image", "tokens"),
     dense_layers=True,
 )

@@ -17,7 +17,7 @@ LAYERS = {"lstm": layers.LSTM, "gru": layers.GRU, "simple": layers.SimpleRNN}
 
 
 @declare(
-    targets=("binary", "multiclass", "multilabel", "real"),
+    targets=("binary", "multiclass", "multilabel", "real", "named"),
     inputs=("numeric", "categorical", "image", "tokens"),
 )
 def recurrent(

@@ -15,7 +15,7 @@ from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regul
 from trainrun.util.declarations import declare
 
 
-@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
+@declare(targets=("binary", "multiclass", "multilabel", "real", "named"), inputs="image")
 def resnet_small(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -17,7 +17,7 @@ from trainrun.util.declarations import declare
 
 
 @declare(
-    targets=("binary", "multiclass", "multilabel", "real"),
+    targets=("binary", "multiclass", "multilabel", "real", "named"),
     inputs=("numeric", "categorical", "image", "tokens"),
 )
 def transformer_small(

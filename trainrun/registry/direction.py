@@ -44,6 +44,10 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
     spec = (metrics or {}).get(base)
     if isinstance(spec, Mapping) and spec.get("name"):
         return declaration_reader.of("metric", spec["name"]).direction
+    for output, inside in (metrics or {}).items():  # the metrics of one output of several
+        spec = inside.get(base.removeprefix(f"{output}_")) if base.startswith(f"{output}_") else None
+        if isinstance(spec, Mapping) and spec.get("name"):
+            return declaration_reader.of("metric", spec["name"]).direction
     if base in FIGURES:
         return FIGURES[base]
     if base.endswith("_loss"):  # Keras' name for the loss of one output of several

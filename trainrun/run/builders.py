@@ -11,18 +11,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.compat import keras_private, tensorflow_private
-from trainrun.config.rules import combinations, heads
+from trainrun.compat import keras_model_private, keras_private, tensorflow_private
+from trainrun.config.rules import combinations
 from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
-from trainrun.data.dataset import Dataset, Description, Split
+from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
-from trainrun.run import initial, label_encoding, metrics, model_builder, output_head, stored_preprocessing
+from trainrun.run import (
+    initial,
+    label_encoding,
+    metrics,
+    model_builder,
+    output,
+    output_head,
+    stored_preprocessing,
+)
 from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
@@ -44,19 +52,12 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
     """
     data = stored_preprocessing.load(config, cache)
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
-    loss = heads.loss_spec(config["loss"], data.task, data.target.kind)["name"]
-    data = in_unit_of_loss(data, loss, declaration_reader.of("loss", loss).unit)
-    kinds = tuple(i.kind for i in data.inputs)
-    known = Description(
-        data.task,
-        data.target.kind,
-        len(data.target.classes) or None,
-        len(data.train),
-        kinds,
-        outputs=data.target.outputs,
-        class_names=data.target.classes,
-    )
-    problems = combinations.problems(config, known)
+    losses = {
+        name: (part.key, part.spec["name"], part.demands.unit)
+        for name, part in output.of(config, data).items()
+    }
+    data = in_unit_of_loss(data, losses)
+    problems = combinations.problems(config, data.description())
     if problems:
         raise UserError(problems)
     return data
@@ -98,41 +99,45 @@ def job(
         replica_count,
     )
     plan = _plan(settings, len(data.train), batch_size, seed)
-    loss_spec = heads.loss_spec(config["loss"], data.task, data.target.kind)
-    demands = declaration_reader.of("loss", loss_spec["name"])
+    parts, several = output.of(config, data), bool(data.target.named)
+    if several and replica_count > 1:
+        text = f"it has {replica_count} devices; several outputs are trained on one. Take hardware=cpu, or hardware=gpu with one device."
+        raise UserError(Problem("hardware", text))
     with strategy.scope():
         _seed(seed, keep_kernels)
         keras_private.name_counters().clear()  # so that a trial's layers are named as those of a run of its own
-        model = model_builder.built(config, data, demands, loss_spec)
+        model = model_builder.built(
+            config, data, _alone({name: part.activation for name, part in parts.items()})
+        )
         outline = model if functional.outputs(model) else functional.over(model, data.inputs)
         trained = declaration_reader.of("model", config["model"]["name"]).trained
         if (unit := Unit.of(data)) is not None and trained:
             model = outline = unit.deviations(outline)
         elif not trained and functional.outputs(model):
             model = outline = multiplied(model, data)
-        output = output_head.meaning(model, config["model"], loss_spec, demands, data)
-        form = label_encoding.choose(demands.labels, data.target)
+        meanings = {name: part.meaning(outline if several else model) for name, part in parts.items()}
         started = initial.weights(config, model, data)
         model_builder.freeze(config, model)
         state = ModelState()
         example = data.train.take(np.arange(1)).x if replica_count == 1 else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
+        losses = {name: part.loss(meanings[name], plan) for name, part in parts.items()}
+        weights = dict.fromkeys(losses, 1.0) | dict(config.get("loss_weights") or {}) if several else None
         model.compile(
             optimizer=optimizer(config, plan, adjustments.rate),
-            loss=construct(
-                "loss",
-                loss_spec,
-                complete=True,
-                **plan.lengths(),
-                **label_encoding.arguments(data.target, form, output, demands.predictions),
-            ),
-            **{_metrics_argument(data): metrics.build(config["metric"], data, form, output, plan)},
+            loss=_alone(losses),
+            loss_weights=weights,
+            **{_metrics_argument(data): _alone({n: p.metrics(meanings[n], plan) for n, p in parts.items()})},
             run_eagerly=settings.get("run_eagerly", False),
             # `auto` is off. XLA over the whole epoch, digits on a CPU of 2 cores: mlp 9.3 -> 2.8 ms, but cnn 52 -> 89,
             # and 3 to 4 s to compile, which a short run does not win back and a long one only where layers are dense.
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
         model_builder.group(config, model)
+        if several:
+            keras_model_private.weigh_terms_by_examples(
+                model, losses, weights, lambda: state.examples_of_replica
+            )
         replicas.clip_together(model.optimizer, replica_count)
         if started is not None:
             started = replace(started, optimizer=initial.optimizer(config, model))
@@ -145,11 +150,14 @@ def job(
         raise UserError(Problem("model", reason))
     if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)
-    splits = {part: _encoded(getattr(data, part), data, form) for part in ("train", "validation", "test")}
-    splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
-    if (fault := output_head.shape_problem(outline, data)) is not None:
-        raise UserError(fault)
-    probabilities = output_head.to_probabilities(output, data)
+    splits = {part: output.encoded(getattr(data, part), parts) for part in ("train", "validation", "test")}
+    if not several:
+        splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
+        if (fault := output_head.shape_problem(outline, data)) is not None:
+            raise UserError(fault)
+    probabilities = _alone(
+        {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}
+    )
     return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started)
 
 
@@ -171,7 +179,8 @@ def say_unexpected(config: Mapping[str, Any], job: Job) -> None:
             f"trainer.steps_per_epoch={asked}: an epoch ends after {plan.steps_per_epoch} steps, when all {plan.examples:,} "
             f"examples were seen (batches of {plan.batch_size}). For more steps, raise trainer.epochs."
         )
-    metrics.say_undefined(config["metric"], job.dataset)
+    for part in output.of(config, job.dataset).values():
+        metrics.say_undefined(part.config["metric"], part.data, part.name)
 
 
 def _seed(seed: int, keep_kernels: bool) -> None:
@@ -257,13 +266,9 @@ def _metrics_argument(data: Dataset) -> str:
     return "weighted_metrics" if data.train.weight is not None else "metrics"
 
 
-def _encoded(split: Split | None, data: Dataset, form: str) -> Split | None:
-    if split is None:
-        return None
-    weight = label_encoding.weights(split.y, data.target, split.weight)
-    unit = Unit.of(data)
-    y = split.y if unit is None else unit.standard(split.y)
-    return replace(split, y=label_encoding.encode(y, data.target, form), weight=weight)
+def _alone(of_outputs: dict[str, Any]) -> Any:
+    """Return what is of the only output, or a dict by name where there are several."""
+    return of_outputs.get("", of_outputs)
 
 
 def _weights(setting: Any, data: Dataset) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from trainrun.callback._validate_average import ValidateAverage
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
+from trainrun.config import outputs
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.failure.nan_guard import NanGuard
@@ -108,7 +109,7 @@ def _pass_over_undefined(callback: keras.callbacks.Callback) -> None:
 def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
     """Return the configured callbacks; their relative paths are inside the run's directory."""
     built, plan = [], job.plan
-    columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind)
+    columns = outputs.columns(config, job.dataset.description())
     for name, spec in config["callback"].items():
         component = resolve("callback", spec)[0]
         names = signatures.lengths(component)

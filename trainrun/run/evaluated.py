@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from trainrun.data import table_rows
 from trainrun.data._columns import LOGS
 from trainrun.data.dataset import Dataset, Split
+from trainrun.data.preprocessor import Moments
 from trainrun.errors import Problem, UserError
 from trainrun.run import scores, slices
 from trainrun.run.saved_model import BATCH, SavedModel
@@ -41,9 +43,9 @@ def own_part(
     return scores.score(config, data, split, output, column, run=str(run_dir), source=part, by=by)
 
 
-def predicted(model: SavedModel, split: Split) -> np.ndarray:
-    """Return a model's probabilities, or numbers in the target's unit, for a part of its run's data."""
-    return np.asarray(model.model.predict(in_order(split, BATCH), verbose=0))
+def predicted(model: SavedModel, split: Split) -> Any:
+    """Return a model's probabilities, or numbers in the target's unit, for a part of its run's data; a dict of several outputs."""
+    return keras.tree.map_structure(np.asarray, model.model.predict(in_order(split, BATCH), verbose=0))
 
 
 def table(
@@ -62,19 +64,23 @@ def table(
     fitted, further = model.fitted, [] if by is None else [by]
     labelled = table_rows.labelled(table_rows.open_rows(data), fitted, config["data"], further)
     split = Split(labelled.rows.x, labelled.y, labelled.weight)
-    scaling: dict[str, Any] = {}
-    if fitted.target_scale is not None:
-        mean, std = fitted.target_scale
-        scaling = {"mean": list(mean), "std": list(std)}
-        transform = config["data"].get("target_transform")
-        scaling |= {"log": LOGS[transform]} if transform in LOGS else {}
+    transform = config["data"].get("target_transform")
+
+    def scaling(moments: Moments | None) -> dict[str, Any]:
+        if moments is None:
+            return {}
+        mean, std = moments
+        log = {"log": LOGS[transform]} if transform in LOGS else {}
+        return {"standardize_target": {"mean": list(mean), "std": list(std), **log}}
+
+    of_outputs = {name: scaling(moments) for name, moments in fitted.target_scales.items()}
     dataset = Dataset(
         fitted.data,
         fitted.task,
         fitted.inputs,
         fitted.target,
         split,
-        preprocessing={"standardize_target": scaling} if scaling else {},
+        preprocessing={**scaling(fitted.target_scale), **({"outputs": of_outputs} if of_outputs else {})},
     )
     return scores.score(
         config,

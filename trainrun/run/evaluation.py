@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun.data.dataset import Split
+from trainrun.data.dataset import Dataset, Split
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import in_order
@@ -74,7 +74,7 @@ def shown_split(job: Job) -> tuple[str, Split | None]:
     return "", None
 
 
-def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
+def predict(job: Job, model: keras.Model | None = None) -> Any:
     """Return predictions for the split that plots show: probabilities, or numbers in the target's unit.
 
     Args:
@@ -82,7 +82,7 @@ def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
         model: of `model_files.load_core`, whose output is in the target's own unit; None: the job's model.
 
     Returns:
-        None where there is no split, or no target to compare with.
+        An array, of several outputs a dict of arrays by name; None where there is no split, or no target to compare with.
     """
     _, split = shown_split(job)
     if split is None or job.dataset.target.kind == "none":
@@ -90,12 +90,19 @@ def predict(job: Job, model: keras.Model | None = None) -> np.ndarray | None:
     return predictions(job, split, model)
 
 
-def predictions(job: Job, split: Split, model: keras.Model | None = None) -> np.ndarray:
-    """Return probabilities, or numbers in the target's unit, for the examples of a split; arguments as in `predict`."""
+def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any:
+    """Return probabilities, or numbers in the target's unit, for the examples of a split; arguments and result as of `predict`."""
     output: Any = (model or job.model).predict(in_order(split, job.plan.batch_size), verbose=0)
-    unit = Unit.of(job.dataset)
-    if unit is not None:
-        return output if model is not None else unit.own(output)
-    if job.probabilities == "identity":
-        return output
-    return keras.ops.convert_to_numpy(getattr(keras.ops, job.probabilities)(output))
+
+    def of_one(output: np.ndarray, data: Dataset, activation: str) -> np.ndarray:
+        if (unit := Unit.of(data)) is not None:
+            return output if model is not None else unit.own(output)
+        if activation == "identity":
+            return output
+        return keras.ops.convert_to_numpy(getattr(keras.ops, activation)(output))
+
+    if not job.dataset.target.named:
+        return of_one(output, job.dataset, job.probabilities)
+    return {
+        name: of_one(output[name], data, job.probabilities[name]) for name, data in job.dataset.each().items()
+    }

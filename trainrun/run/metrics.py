@@ -32,15 +32,16 @@ def build(
     return [_metric(name, spec, data, form, output, plan) for name, spec in _specs(nodes, data).items()]
 
 
-def say_undefined(nodes: Mapping[str, Any], data: Dataset) -> None:
+def say_undefined(nodes: Mapping[str, Any], data: Dataset, output: str) -> None:
     """Warn of the metrics that will be NaN because a split has examples of one class only.
 
     Args:
         nodes: the config's `metric` node.
-        data: as loaded.
+        data: as loaded, with the target of the output.
+        output: its name; empty: the only one.
     """
     names = [
-        name
+        f"{output}_{name}" if output else name
         for name, spec in _specs(nodes, data).items()
         if declaration_reader.of("metric", spec["name"]).needs_both_classes
         and spec.get("curve", "ROC") == "ROC"

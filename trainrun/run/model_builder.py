@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import replicas
@@ -19,15 +18,14 @@ from trainrun.util import patterns
 
 
 def built(
-    config: Mapping[str, Any], data: Dataset, demands: Any, loss_spec: Mapping[str, Any]
+    config: Mapping[str, Any], data: Dataset, head: str | Mapping[str, str | None] | None
 ) -> keras.Model:
     """Return the model as its component builds it.
 
     Args:
         config: resolved and checked.
         data: as loaded.
-        demands: what the loss declares.
-        loss_spec: of the loss.
+        head: the activation of the last layer, for models whose head the data decides; of several outputs, a dict by name.
 
     Raises:
         UserError: it is no Keras model, or does not fit the data.
@@ -40,10 +38,14 @@ def built(
         complete=True,
         inputs=data.inputs,
         target=data.target,
-        head=heads.activation(demands, loss_spec, data.target.kind),
+        head=head,
     )
     if not isinstance(model, keras.Model):
         text = f"expected a keras.Model, but {spec['name']} returned {type(model).__name__}."
+        raise UserError(Problem("model", text))
+    output = getattr(model, "output", None) if data.target.named else {}
+    if not isinstance(output, dict) or sorted(output) != sorted(data.target.named):
+        text = f"expected a functional model whose output is a dict of {', '.join(data.target.named)}."
         raise UserError(Problem("model", text))
     return model
 

@@ -15,10 +15,10 @@ from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.failure.classification import chain
 from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
-from trainrun.model import front, functional, inspected_file, saving
+from trainrun.model import front, inspected_file, saving
 from trainrun.model.variables import untouched
 from trainrun.run import builders
-from trainrun.run.target_scaling import Unit
+from trainrun.run.target_scaling import Unit, in_units
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util.places import place
@@ -53,7 +53,7 @@ def check(job: Job) -> None:
         loaded.set_weights(model.get_weights())
         x = job.train.take(np.arange(min(8, len(job.train)))).x
         with untouched(job.model), untouched(loaded):
-            first, again, other = (np.asarray(m(x, training=False)) for m in (model, model, loaded))
+            first, again, other = (_values(m(x, training=False)) for m in (model, model, loaded))
         # What draws numbers also at inference cannot be compared.
         if np.array_equal(first, again) and not np.allclose(first, other, rtol=1e-4, atol=1e-5):
             raise UserError(
@@ -63,6 +63,11 @@ def check(job: Job) -> None:
         raise UserError(
             _unsavable(job.model, f"it has variables {loaded_shapes} when it is loaded, and {shapes} here.")
         )
+
+
+def _values(output: Any) -> np.ndarray:
+    """Return all outputs of a model side by side."""
+    return np.concatenate([np.reshape(one, (len(one), -1)) for one in keras.tree.flatten(output)], axis=1)
 
 
 def _unsavable(model: keras.Model, reason: str) -> Problem:
@@ -76,6 +81,13 @@ def _unsavable(model: keras.Model, reason: str) -> Problem:
         "and has @keras.saving.register_keras_serializable() unless it stands in the plug-in itself. Or save the weights only: "
         f"artifacts.model=weights ({WEIGHTS}).",
     )
+
+
+def output_shape(model: keras.Model) -> list[int | None] | dict[str, list[int | None]]:
+    """Return the shape of a prediction, without the batch axis; of several outputs, a dict by name."""
+    if isinstance(model.output, dict):
+        return {name: [*output.shape[1:]] for name, output in model.output.items()}
+    return [*model.output_shape[1:]]
 
 
 def save_weights(job: Job, run_dir: Path) -> None:
@@ -103,7 +115,7 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
         loaded = load_core(run_dir)
         examples = job.train.take(np.arange(min(8, len(job.train)))).x
         expected, predicted = model.predict(examples, verbose=0), loaded.predict(examples, verbose=0)
-        if not np.array_equal(np.asarray(expected), np.asarray(predicted)):
+        if not np.array_equal(_values(expected), _values(predicted)):
             raise TrainingError(
                 f"{MODEL} was loaded back and does not predict what the trained model predicts."
             )
@@ -147,8 +159,7 @@ def inference_model(job: Job) -> keras.Model:
     A compiled model would save our metric wrappers by name and load only where trainrun is imported. The output is in
     the target's own unit, also if the target was standardized for training. A subclassed model is the only layer of it.
     """
-    unit, model = Unit.of(job.dataset), functional.over(job.model, job.dataset.inputs)
-    return model if unit is None else unit.model(model)
+    return in_units(job.model, job.dataset)
 
 
 def result_model(job: Job) -> keras.Model:
@@ -156,9 +167,8 @@ def result_model(job: Job) -> keras.Model:
 
     It has the trained optimizer. With a standardized target it is a second model over the same weights, without loss.
     """
-    unit = Unit.of(job.dataset)
-    if unit is None:
+    if all(Unit.of(data) is None for data in job.dataset.each().values()):
         return job.model
-    model = unit.model(functional.over(job.model, job.dataset.inputs))
+    model = in_units(job.model, job.dataset)
     model.compile(optimizer=job.model.optimizer)
     return model

@@ -9,6 +9,7 @@ import keras
 
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.writer import Checkpoint
+from trainrun.config import outputs
 from trainrun.hardware.replicas import leaves
 from trainrun.registry import declaration_reader, direction, log_columns
 from trainrun.trainer.job import Job
@@ -30,7 +31,7 @@ def best(config: Mapping[str, Any], job: Job) -> BestWeights:
     name, way = (
         v if isinstance(v, str | None) else v[0] for v in (sweep.get("objective"), sweep.get("direction"))
     )
-    columns = log_columns.of_metrics(config["metric"], job.dataset.task, job.dataset.target.kind) or ()
+    columns = outputs.columns(config, job.dataset.description()) or ()
     column = log_columns.canonical(f"val_{direction.bare(name)}", columns) if name else "val_loss"
     if direction.bare(column) not in columns:
         return BestWeights("val_loss", keep=keep)

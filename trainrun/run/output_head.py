@@ -27,6 +27,7 @@ def meaning(
     loss: Mapping[str, Any],
     demands: LossDeclaration,
     data: Dataset,
+    name: str = "",
 ) -> str:
     """Return the meaning of the model's output; models from files, plug-ins and YAML have their own heads.
 
@@ -37,7 +38,8 @@ def meaning(
         model: as built.
         spec, loss: the config's nodes.
         demands: what the loss declares.
-        data: the data.
+        data: the data, with the target of this output.
+        name: of the output; empty: the only one.
 
     Returns:
         ``real``, ``probabilities``, ``logits`` or ``scores``.
@@ -49,7 +51,7 @@ def meaning(
         return "real"
     declared = declaration_reader.of("model", spec["name"])
     stated = spec.get("output") if declared.states_output else declared.output
-    outputs = functional.outputs(model)
+    outputs = [model.output[name]] if name else functional.outputs(model)
     by_graph = output_kind.is_probabilities(outputs[0]) if len(outputs) == 1 else None
     before = heads.before(demands)
     if stated is not None:
@@ -62,7 +64,7 @@ def meaning(
     elif by_graph is not None:
         output = "probabilities" if by_graph else before
     else:
-        output = "probabilities" if _look_like_probabilities(model, data) else before
+        output = "probabilities" if _look_like_probabilities(model, data, name) else before
         console.note(
             f"model={spec['name']}: its output is read as {output}, by what it predicts for the first examples; "
             + (
@@ -79,11 +81,12 @@ def meaning(
     return output
 
 
-def _look_like_probabilities(model: keras.Model, data: Dataset) -> bool:
+def _look_like_probabilities(model: keras.Model, data: Dataset, name: str) -> bool:
     """Return whether predictions lie in [0, 1] and, for one class of several, sum to 1."""
     x = data.train.take(np.arange(min(EXAMINED, len(data.train)))).x
     with untouched(model):
-        predicted = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
+        output = model(x, training=False)
+        predicted = keras.ops.convert_to_numpy(output[name] if name else output).astype("float64")
     inside = bool(np.isfinite(predicted).all() and predicted.min() >= 0 and predicted.max() <= 1)
     if data.target.kind == "multiclass":
         return inside and bool(np.allclose(predicted.sum(axis=-1), 1, atol=1e-3))

@@ -55,9 +55,22 @@ def problems(data: Dataset) -> list[Problem]:
     faults = [
         f"data={data.name}, {part}: {text}"
         for part, split in data.parts.items()
-        for text in _faults(data, split)
+        for text in _all_faults(data, part, split)
     ]
     return [Problem("data", text) for text in faults]
+
+
+def _all_faults(data: Dataset, part: str, split: Split) -> Iterator[str]:
+    """Yield the faults of a part; those of several outputs by name."""
+    names = list(data.target.named)
+    if not names:
+        yield from _faults(data, split)
+    elif not isinstance(split.y, dict) or sorted(split.y) != sorted(names):
+        got = ", ".join(split.y) if isinstance(split.y, dict) else type(split.y).__name__
+        yield f"y: expected a dict of arrays by output, {', '.join(names)}; got {got}."
+    else:
+        for name, one in data.each().items():
+            yield from (f"output {name}: {text}" for text in _faults(one, getattr(one, part)))
 
 
 def _faults(data: Dataset, split: Split) -> Iterator[str]:

@@ -233,7 +233,7 @@ class RunRecord:
             self.recorder.model(
                 model_files.MODEL,
                 job.dataset.inputs,
-                [*model.output_shape[1:]],
+                model_files.output_shape(model),
                 epochs=self.evaluation.epochs,
             )
         if (chosen.plots or chosen.report) and not deferred_plots.deferred(self.config, self.context):

@@ -34,17 +34,25 @@ class Predictions:
 
     Args:
         output: probabilities, or real numbers in the target's unit, `[n, outputs]`; NaN where a number is missing that
-            nothing fills.
+            nothing fills. Of several outputs, a dict of these by name.
         fitted: the model's preprocessor, with the classes.
         rows: what was read; None for arrays.
     """
 
-    output: np.ndarray
+    output: np.ndarray | dict[str, np.ndarray]
     fitted: Preprocessor
     rows: table_rows.TableRows | None = None
 
+    @property
+    def unpredicted(self) -> int:
+        """The number of rows without a prediction."""
+        return int(np.isnan(_side_by_side(self.output)).any(axis=1).sum())
+
     def columns(self) -> dict[str, np.ndarray]:
-        """Return named columns: `prediction` (a class name or a number) and `probability_<class>` for each class."""
+        """Return named columns: `prediction` (a class name or a number) and `probability_<class>` for each class.
+
+        Of several outputs: `prediction_<output>` and `probability_<output>_<class>`.
+        """
         return scoring.columns(self.output, asdict(self.fitted.target))
 
 
@@ -122,9 +130,16 @@ class SavedModel:
         arrays = rows.x.values() if isinstance(rows.x, dict) else [rows.x]
         for array in arrays:
             # TensorFlow's fused ReLU makes 0 of NaN, so that the row would get a prediction.
-            output[np.isnan(array).reshape(len(array), -1).any(axis=1)] = np.nan
+            missing = np.isnan(array).reshape(len(array), -1).any(axis=1)
+            for one in output.values() if isinstance(output, dict) else [output]:
+                one[missing] = np.nan
         return Predictions(output, self.fitted, rows)
 
-    def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the output for preprocessed arrays, as `Split.x` holds them."""
-        return np.array(self.model.predict(x, batch_size=BATCH, verbose=0))
+    def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> Any:
+        """Return the output for preprocessed arrays, as `Split.x` holds them; of several outputs, a dict by name."""
+        return keras.tree.map_structure(np.array, self.model.predict(x, batch_size=BATCH, verbose=0))
+
+
+def _side_by_side(output: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
+    arrays = output.values() if isinstance(output, Mapping) else [output]
+    return np.concatenate([one.reshape(len(one), -1) for one in arrays], axis=1)

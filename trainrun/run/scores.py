@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.config import outputs
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset, Split
 from trainrun.registry import declaration_reader
@@ -83,7 +84,7 @@ def score(
     config: Mapping[str, Any],
     data: Dataset,
     split: Split,
-    output: np.ndarray,
+    output: Any,
     column: Sequence[Any] | None = None,
     **about: Any,
 ) -> Scores:
@@ -93,10 +94,20 @@ def score(
         config: of the run.
         data: its task, target, and scaling of the target.
         split: the labels, and weights.
-        output: probabilities, or real numbers in the target's unit, `[n, …]`; rows with NaN are left out.
+        output: probabilities, or real numbers in the target's unit, `[n, …]`; rows with NaN are left out. Of several outputs, a dict by
+            name.
         column: the values, one a row, whose groups are evaluated, too.
         about: the other arguments of `Scores`.
     """
+    if data.target.named:
+        of_outputs = {
+            name: score(
+                outputs.of(config, name), one, split.output(name), np.asarray(output[name]), column, **about
+            )
+            for name, one in data.each().items()
+        }
+        return _together(of_outputs)
+    output = np.asarray(output)
     whole = len(output)
     present = np.flatnonzero(~np.isnan(output.reshape(len(output), -1)).any(axis=1))
     if len(present) < len(output):
@@ -117,6 +128,21 @@ def score(
         slices=found,
         **{**about, "left_out": about.get("left_out", 0) + whole - len(split)},
     )
+
+
+def _together(of_outputs: Mapping[str, Scores]) -> Scores:
+    """Return the scores of several outputs as one, their metrics by output and name."""
+    first = next(iter(of_outputs.values()))
+
+    def metrics_of(measured: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
+        return {f"{output}_{name}": s for output, scores in measured.items() for name, s in scores.items()}
+
+    slices_of = [
+        replace(part, metrics=metrics_of({output: s.slices[i].metrics for output, s in of_outputs.items()}))
+        for i, part in enumerate(first.slices)
+    ]
+    whole = metrics_of({output: s.metrics for output, s in of_outputs.items()})
+    return replace(first, metrics=whole, slices=slices_of)
 
 
 def _intervals(

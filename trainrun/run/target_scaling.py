@@ -5,7 +5,7 @@ An optimizer at its usual rate then fits a target of any size, and errors are in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -82,16 +82,26 @@ class Unit:
         if (last := _rescaling(model)) is not None:
             scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
             output = last.input
-        model = _rescaled(model, output, scale, offset)
+        return functional.ending_in(model, self._converted(output, scale, offset, UNIT_LAYER))
+
+    def output(self, output: Any, name: str) -> Any:
+        """Return one of several outputs in its target's unit, float64.
+
+        Args:
+            output: in deviations.
+            name: of the output.
+        """
+        return self._converted(output, self.scale, self.mean, f"{UNIT_LAYER}_{name}")
+
+    def _converted(self, output: Any, scale: np.ndarray, offset: np.ndarray, layer: str) -> Any:
+        """Return an output times a scale plus an offset, or that of which this is the logarithm."""
+        output = _rescaled(output, scale, offset, layer)
         if self.log is None:
-            return model
-        output = keras.layers.Activation("exponential", dtype="float64", name=f"{UNIT_LAYER}_exponential")(
-            model.outputs[0]
-        )
+            return output
+        output = keras.layers.Activation("exponential", dtype="float64", name=f"{layer}_exponential")(output)
         if self.log:
-            shift = keras.layers.Rescaling(1.0, -self.log, dtype="float64", name=f"{UNIT_LAYER}_shift")
-            output = shift(output)
-        return functional.ending_in(model, output)
+            output = keras.layers.Rescaling(1.0, -self.log, dtype="float64", name=f"{layer}_shift")(output)
+        return output
 
     def deviations(self, model: keras.Model) -> keras.Model:
         """Return a model over the same weights whose output is in deviations, from one whose output is in the unit.
@@ -108,25 +118,34 @@ class Unit:
         scale, offset, output = np.ones_like(self.scale), np.zeros_like(self.mean), model.outputs[0]
         if (last := _rescaling(model)) is not None:
             scale, offset, output = np.asarray(last.scale), np.asarray(last.offset), last.input
-        return _rescaled(model, output, scale / self.scale, (offset - self.mean) / self.scale)
+        output = _rescaled(output, scale / self.scale, (offset - self.mean) / self.scale, UNIT_LAYER)
+        return functional.ending_in(model, output)
 
 
-def in_unit_of_loss(data: Dataset, loss: str, unit: str) -> Dataset:
-    """Return the dataset without the scaling of the target that a loss does not read.
+def in_unit_of_loss(data: Dataset, losses: Mapping[str, tuple[str, str, str]]) -> Dataset:
+    """Return the dataset without the scaling of targets that their losses do not read.
 
     Args:
         data: as loaded.
-        loss: its name.
-        unit: what it declares; ``own``: a relative error, or a likelihood of counts, means nothing in deviations from the mean.
+        losses: output (empty: the only one) -> key, name and declared unit of its loss; ``own``: a relative error, or a likelihood of
+            counts, means nothing in deviations from the mean.
 
     Raises:
-        UserError: the target's logarithm is to be learnt, and the loss reads the target.
+        UserError: a target's logarithm is to be learnt, and its loss reads the target.
     """
-    unused = "standardize_target" if unit == "own" else "target_factor"
-    if "log" in data.preprocessing.get(unused, ()):
-        text = f"loss={loss} reads the target in its own unit, not its logarithm. Leave it out, or take loss=mse."
-        raise UserError(Problem("data.target_transform", text))
-    return replace(data, preprocessing={k: v for k, v in data.preprocessing.items() if k != unused})
+
+    def read(record: Mapping[str, Any], key: str, loss: str, unit: str) -> dict[str, Any]:
+        unused = "standardize_target" if unit == "own" else "target_factor"
+        if "log" in record.get(unused, ()):
+            text = f"{key}={loss} reads the target in its own unit, not its logarithm. Leave it out, or take {key}=mse."
+            raise UserError(Problem("data.target_transform", text))
+        return {k: v for k, v in record.items() if k != unused}
+
+    record = data.preprocessing
+    if not data.target.named:
+        return replace(data, preprocessing=read(record, *losses[""]))
+    of_outputs = {name: read(of, *losses[name]) for name, of in record.get("outputs", {}).items()}
+    return replace(data, preprocessing={**record, "outputs": of_outputs})
 
 
 def multiplied(model: keras.Model, data: Dataset) -> keras.Model:
@@ -134,14 +153,39 @@ def multiplied(model: keras.Model, data: Dataset) -> keras.Model:
 
     A loss that reads targets in their unit then begins at their size: an optimizer's steps do not reach 200,000.
     """
-    factor = data.preprocessing.get("target_factor")
-    if factor is None:
+    if not any("target_factor" in one.preprocessing for one in data.each().values()):
         return model
+    if not data.target.named:
+        return functional.ending_in(model, _multiplied(model.outputs[0], data, UNIT_LAYER))
+    outputs = {
+        name: _multiplied(model.output[name], one, f"{UNIT_LAYER}_{name}")
+        for name, one in data.each().items()
+    }
+    return functional.ending_in(model, outputs)
+
+
+def _multiplied(output: Any, data: Dataset, layer: str) -> Any:
+    if (factor := data.preprocessing.get("target_factor")) is None:
+        return output
     scale = np.asarray(factor, "float32")
-    output = keras.layers.Rescaling(scale, np.zeros_like(scale), dtype="float32", name=UNIT_LAYER)(
-        model.outputs[0]
-    )
-    return functional.ending_in(model, output)
+    return keras.layers.Rescaling(scale, np.zeros_like(scale), dtype="float32", name=layer)(output)
+
+
+def in_units(model: keras.Model, data: Dataset) -> keras.Model:
+    """Return a functional model over the same weights whose real outputs are in the unit of their targets.
+
+    Args:
+        model: as trained.
+        data: whose targets it learns.
+    """
+    model = functional.over(model, data.inputs)
+    units = {name: Unit.of(one) for name, one in data.each().items()}
+    if not any(units.values()):
+        return model
+    if not data.target.named:
+        return units[""].model(model)
+    outputs = {n: out if units[n] is None else units[n].output(out, n) for n, out in model.output.items()}
+    return functional.ending_in(model, outputs)
 
 
 def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
@@ -150,12 +194,12 @@ def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
     return last if isinstance(last, keras.layers.Rescaling) and last.name == UNIT_LAYER else None
 
 
-def _rescaled(model: keras.Model, output: Any, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
-    """Return the model up to `output`, times a scale, plus an offset."""
+def _rescaled(output: Any, scale: np.ndarray, offset: np.ndarray, layer: str) -> Any:
+    """Return an output times a scale, plus an offset, by a layer of that name."""
     if not np.allclose(scale, 1, rtol=1e-12, atol=0) or not np.allclose(offset, 0, rtol=0, atol=1e-12):
         # As arrays: TensorFlow converts plain numbers to float32, whatever the layer's dtype.
-        output = keras.layers.Rescaling(scale, offset, dtype="float64", name=UNIT_LAYER)(output)
-    return functional.ending_in(model, output)
+        output = keras.layers.Rescaling(scale, offset, dtype="float64", name=layer)(output)
+    return output
 
 
 @keras.saving.register_keras_serializable("trainrun")

@@ -161,7 +161,7 @@ class Recorder:
         self,
         path: str | Path,
         inputs: Iterable[Any],
-        output_shape: Sequence[int | None],
+        output_shape: Sequence[int | None] | Mapping[str, Sequence[int | None]],
         output_dtype: str = "float32",
         named: bool | None = None,
         epochs: int | None = None,
@@ -171,7 +171,7 @@ class Recorder:
         Args:
             path: a .keras file in the run directory.
             inputs: `dataset.InputSpec` objects, or anything with `name`, `dtype` and `shape`.
-            output_shape: of one prediction, without the batch axis.
+            output_shape: of one prediction, without the batch axis; of several outputs, a dict by name.
             output_dtype: numpy's name of it.
             named: whether the model takes a dict of inputs by name; None: if there are several.
             epochs: that it is trained for; the model of as many epochs is recorded once, however often it is saved.
@@ -180,8 +180,15 @@ class Recorder:
         about = {
             "inputs": inputs,
             "named": len(inputs) > 1 if named is None else named,
-            "output": {"dtype": output_dtype, "shape": [-1 if d is None else int(d) for d in output_shape]},
         }
+
+        def output(shape: Sequence[int | None]) -> dict[str, Any]:
+            return {"dtype": output_dtype, "shape": [-1 if d is None else int(d) for d in shape]}
+
+        if isinstance(output_shape, Mapping):
+            about["outputs"] = {name: output(shape) for name, shape in output_shape.items()}
+        else:
+            about["output"] = output(output_shape)
         file = self.run_dir / path
         self.journal.write(
             "artifact", path=self._relative(file), bytes=file.stat().st_size, model=about, epochs=epochs

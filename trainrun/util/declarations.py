@@ -16,7 +16,7 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 # The name under which `declare` leaves the arguments on a class or function.
 ATTRIBUTE = "declared"
 
-TARGETS = ("binary", "multiclass", "multilabel", "real", "none")
+TARGETS = ("binary", "multiclass", "multilabel", "real", "none", "named")
 LABELS = ("ids", "one_hot", "binary", "real", "sequence", "any")
 PREDICTIONS = ("probabilities", "logits", "scores", "ids", "real", "positive", "any")
 INPUTS = ("numeric", "categorical", "image", "tokens")

@@ -6,7 +6,7 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import named_components
+from trainrun.config import named_components, outputs
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, log_columns, lookup, option_files
@@ -23,7 +23,7 @@ PARTS = {"val_": "validation", "test_": "test"}
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield each name that no column of the run bears; of data that is not known yet, nothing."""
-    metrics = log_columns.of_metrics(config.get("metric") or {}, data.task, data.target)
+    metrics = outputs.columns(config, data)
     if metrics is None or _logs_more(config):
         return
     for key, name in _named(config):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from trainrun.config import outputs
 from trainrun.config.named_components import chosen
 from trainrun.config.rules import columns, freezing, hardware, heads, initial, requirements, tuning
 from trainrun.data.dataset import Description
@@ -18,6 +20,7 @@ NEEDS = {
     "multilabel": "several 0/1 labels an example",
     "real": "real numbers to predict",
     "none": "no labels at all",
+    "named": "several named outputs",
 }
 IS = {
     "binary": "two-class classification",
@@ -25,6 +28,7 @@ IS = {
     "multilabel": "multi-label classification",
     "real": "regression",
     "none": "minimisation without labels",
+    "named": "of several outputs",
 }
 INSTEAD = {
     "loss": {
@@ -56,7 +60,18 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
         targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, monitored_directions,
         ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems,
     )  # fmt: skip
-    return [problem for rule in rules for problem in rule(config, data)]
+    found = [*outputs.problems(config, data), *(problem for rule in rules for problem in rule(config, data))]
+    for output, one in data.named.items():
+        of_output = outputs.of(config, output)
+        for rule in (targets, classes, heads.problems):
+            found += [_of_output(problem, output) for problem in rule(of_output, one)]
+    return found
+
+
+def _of_output(problem: Problem, output: str) -> Problem:
+    """Return the problem of one output's loss or metric under its key in the whole config."""
+    group, dot, rest = problem.key.partition(".")
+    return replace(problem, key=f"{group}.{output}{dot}{rest}") if group in ("loss", "metric") else problem
 
 
 def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -64,7 +79,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if data.target is None:
         return
     source = f"data={config['data']['name']}"
-    for group in ("loss", "metric", "model"):
+    for group in ("loss", "metric", "model") if data.target != "named" else ("model",):
         for key, name, spec in chosen(config, group):
             declared = declaration_reader.of(group, spec["name"])
             if getattr(declared, "labels", ()) == ("sequence",) and data.target != "none":

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._notations import CURRENCY, date_text
+from trainrun.data.dataset import TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.data.scoring import column_name
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -40,9 +42,11 @@ def of_arrays(about: Mapping[str, Any], fitted: Preprocessor | None) -> ModelSig
 
     inputs = about["inputs"]
     named = about.get("named", len(inputs) > 1)
+    outputs = [spec(about["output"], about["output"]["dtype"])] if about.get("output") else []
+    outputs += [spec(entry, entry["dtype"], name) for name, entry in about.get("outputs", {}).items()]
     return ModelSignature(
         inputs=Schema([spec(i, raw(i), i["name"] if named else None) for i in inputs]),
-        outputs=Schema([spec(about["output"], about["output"]["dtype"])]) if about.get("output") else None,
+        outputs=Schema(outputs) if outputs else None,
     )
 
 
@@ -51,15 +55,22 @@ def of_table(fitted: Preprocessor) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    target = fitted.target
-    if target.kind == "real":
-        names = ["prediction"] if target.outputs == 1 else [f"prediction_{i}" for i in range(target.outputs)]
-        outputs = [ColSpec(DataType.double, name) for name in names]
-    else:
-        outputs = [ColSpec(DataType.string, "prediction")]
-        outputs += [ColSpec(DataType.double, f"probability_{name}") for name in target.classes]
+    def columns(target: TargetSpec) -> list[tuple[Any, str]]:
+        if target.named:
+            of_outputs = {name: columns(spec) for name, spec in target.named.items()}
+            return [(t, column_name(c, name)) for name, made in of_outputs.items() for t, c in made]
+        if target.kind == "real" and target.outputs > 1:
+            return [(DataType.double, f"prediction_{i}") for i in range(target.outputs)]
+        if target.kind == "real":
+            return [(DataType.double, "prediction")]
+        return [
+            (DataType.string, "prediction"),
+            *((DataType.double, f"probability_{name}") for name in target.classes),
+        ]
+
     return ModelSignature(
-        inputs=Schema([ColSpec(_type(c), c.name) for c in fitted.columns]), outputs=Schema(outputs)
+        inputs=Schema([ColSpec(_type(c), c.name) for c in fitted.columns]),
+        outputs=Schema([ColSpec(kind, name) for kind, name in columns(fitted.target)]),
     )
 
 

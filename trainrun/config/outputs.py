@@ -1,0 +1,148 @@
+"""Losses and metrics of several outputs: where a config names them, how they are typed, and the config of one output.
+
+`loss={churn: focal, spend: huber}` is written out as Hydra has it: the options of a group, placed under the names of the outputs.
+
+    loss:                          metric:
+      name: auto                     auto: {name: auto}
+      churn: {name: focal, …}        churn: {auc: {name: AUC, …}, ks: {name: ks, …}}
+      spend: {name: Huber, …}        spend: {mae: {name: MeanAbsoluteError, …}}
+
+An output that is not named has the default loss and metrics of its target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trainrun.data.dataset import Description
+from trainrun.errors import Problem, did_you_mean
+from trainrun.registry import log_columns
+
+AUTO = "auto"
+_TYPED = re.compile(r"(?P<add>\+{0,2})(?P<group>loss|metric)=\{(?P<pairs>.*)\}", re.DOTALL)
+_PAIR = re.compile(r"\s*(?P<name>[A-Za-z]\w*)\s*:\s*(?P<options>\[[^\]{}]*\]|[\w./-]+)\s*(?:,|$)", re.ASCII)
+
+
+def written_out(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with ``loss={churn: focal}`` as the choices of options that Hydra knows; others are unchanged."""
+    return [text for override in overrides for text in _written_out(override)]
+
+
+def _written_out(override: str) -> list[str]:
+    typed = _TYPED.fullmatch(override)
+    if typed is None:
+        return [override]
+    pairs, at, text = [], 0, typed["pairs"].strip()
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return [override]  # Hydra says what is wrong with it
+        pairs.append(pair)
+        at = pair.end()
+    group = typed["group"]
+    return [
+        f"{group}={AUTO}",
+        *(f"+{group}@{group}.{pair['name']}={''.join(pair['options'].split())}" for pair in pairs),
+    ]
+
+
+def losses(node: Any) -> dict[str, Any]:
+    """Return output -> node of each loss in the config's `loss` node; empty where it is one loss."""
+    if not isinstance(node, Mapping) or node.get("name") != AUTO:
+        return {}
+    return {name: spec for name, spec in node.items() if isinstance(spec, Mapping)}
+
+
+def metrics(node: Any) -> dict[str, Mapping[str, Any]]:
+    """Return output -> metrics in the config's `metric` node; empty where these are of one output."""
+    if not isinstance(node, Mapping):
+        return {}
+    return {
+        output: inside
+        for output, inside in node.items()
+        if isinstance(inside, Mapping)
+        and "name" not in inside
+        and all(isinstance(spec, Mapping) for spec in inside.values())
+    }
+
+
+def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
+    """Return the config of one output: with its loss and its metrics; that of a run with one target is the config itself.
+
+    Args:
+        config: resolved.
+        output: its name; empty: the only one.
+    """
+    if not output:
+        return config
+    measured, auto = metrics(config["metric"]), {"name": AUTO}
+    default = {AUTO: auto} if AUTO in config["metric"] else {}
+    return {
+        **config,
+        "loss": losses(config["loss"]).get(output, auto),
+        "metric": measured.get(output, default),
+    }
+
+
+def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Yield what does not fit the number of outputs and their names; of data that is not known yet, nothing."""
+    if data.target is None:
+        return
+    source, known = f"data={config['data']['name']}", list(data.named)
+    named = {"loss": losses(config.get("loss")), "metric": metrics(config.get("metric"))}
+    if not known:
+        for group, nodes in named.items():
+            for output in nodes:
+                text = f"{source} has one target, and {group}.{output} is of one output of several. Write {group}=<option>."
+                yield Problem(f"{group}.{output}", text)
+        return
+    listed = ", ".join(known)
+    for group, nodes in named.items():
+        for output in nodes:
+            if output not in known:
+                near = did_you_mean(output, known)
+                yield Problem(
+                    f"{group}.{output}", f"{source} has no output {output!r}.{near} It has {listed}."
+                )
+    example = {"loss": f"{{{known[0]}: …}}", "metric": f"{{{known[0]}: […]}}"}
+    if (name := (config.get("loss") or {}).get("name")) != AUTO:
+        text = f"{source} has the outputs {listed}, each with a loss of its own; got {name}. Write 'loss={example['loss']}', or loss=auto."
+        yield Problem("loss", text)
+    for name in (config.get("metric") or {}).keys() - named["metric"].keys() - {AUTO}:
+        text = f"{source} has the outputs {listed}, each with metrics of its own. Write 'metric={example['metric']}', or metric=auto."
+        yield Problem(f"metric.{name}", text)
+    weights = config.get("loss_weights")
+    for output in weights or {}:
+        if output not in known:
+            text = f"{source} has no output {output!r}.{did_you_mean(str(output), known)} It has {listed}."
+            yield Problem(f"loss_weights.{output}", text)
+    yield from _refused(config, listed)
+
+
+def _refused(config: Mapping[str, Any], listed: str) -> Iterator[Problem]:
+    """Yield the settings that are of one target."""
+    trainer = config.get("trainer") or {}
+    several = f"the data has several outputs ({listed})"
+    if trainer.get("class_weight") is not None:
+        text = f"{several}, and class weights are of one. Leave it null; data.weight weighs examples, loss_weights outputs."
+        yield Problem("trainer.class_weight", text)
+    if (trainer.get("accumulate") or 1) > 1:
+        yield Problem(
+            "trainer.accumulate", f"{several}, whose batches are not divided. Set trainer.accumulate=1."
+        )
+    if trainer.get("name") not in ("fit", "train_on_batch", "custom"):
+        text = f"{several}; trainer={trainer.get('name')} trains one. Take trainer=fit, train_on_batch or custom."
+        yield Problem("trainer", text)
+
+
+def columns(config: Mapping[str, Any], data: Description) -> tuple[str, ...] | None:
+    """Return the logged columns of the config's metrics and of each output's loss, or None if they depend on data that is not known."""
+    if not data.named:
+        return log_columns.of_metrics(config.get("metric") or {}, data.task, data.target)
+    names: list[str] = []
+    for output, one in data.named.items():
+        measured = log_columns.of_metrics(of(config, output)["metric"], one.task, one.target)
+        names += [f"{output}_{name}" for name in ("loss", *(measured or ()))]
+    return tuple(names)
