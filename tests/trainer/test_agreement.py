@@ -92,3 +92,58 @@ def test_plain_keras_on_the_same_batches_gives_the_same(train, deterministic):
         model.fit(split.x[order], split.y[order], batch_size=16, shuffle=False, verbose=0)
     for got, expected in zip(ours.weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def two_targets(tmp_path_factory):
+    """The overrides of a table with a class and a number to predict; 70 training rows make a smaller last batch."""
+    random = np.random.default_rng(3)
+    age, visits = random.normal(40, 10, 100), random.integers(0, 60, 100)
+    churn = np.where(random.random(100) < 1 / (1 + np.exp((50 - age) / 10)), "yes", "no")
+    rows = [f"{a:.3f},{v},{c},{100 + 3 * v + a:.2f}" for a, v, c in zip(age, visits, churn, strict=True)]
+    path = tmp_path_factory.mktemp("two") / "customers.csv"
+    path.write_text("\n".join(["age,visits,churn,spend", *rows]), encoding="utf-8")
+    return ["data=csv", f"data.path={path}", "data.target=[churn,spend]", "data.validation=0.1", "data.test=0.2", "model.units=[6]",
+            "loss={churn: focal, spend: huber}", "metric={churn: [auc, ks], spend: [mae]}", "loss_weights={churn: 1, spend: 0.2}",
+            "trainer.epochs=3", "trainer.batch_size=16"]  # fmt: skip
+
+
+def test_several_outputs_train_alike_and_as_plain_keras_does(two_targets, train, deterministic):
+    """The reference from outside: the same functional model, compiled with dicts, over the batches of `epoch_order`."""
+    import keras
+
+    from trainrun.data._order import epoch_order
+
+    results, kept = [], {}
+
+    def keep(job):
+        kept["model"] = keras.models.clone_model(job.model)
+        kept["model"].set_weights(job.model.get_weights())
+
+    results = [train(t, *two_targets, change=keep) for t in TRAINERS]
+    agree(results)
+    history, model = results[0].history, kept["model"]
+    for split in ("", "val_"):
+        terms = np.array(history[f"{split}churn_loss"]) + 0.2 * np.array(history[f"{split}spend_loss"])
+        np.testing.assert_allclose(history[f"{split}loss"], terms, rtol=1e-5)
+    assert {"churn_auc", "churn_ks", "spend_mean_absolute_error"} < set(history)
+
+    data = results[0].job.dataset
+    scale = data.preprocessing["outputs"]["spend"]["standardize_target"]
+    y = {
+        "churn": data.train.y["churn"][:, None].astype("float32"),
+        "spend": ((data.train.y["spend"] - scale["mean"]) / scale["std"]).astype("float32"),
+    }
+    focal = keras.losses.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.75, gamma=2.0)
+    model.compile(
+        keras.optimizers.Adam(1e-3),
+        loss={"churn": focal, "spend": keras.losses.Huber()},
+        loss_weights={"churn": 1.0, "spend": 0.2},
+        jit_compile=False,
+    )
+    for epoch in range(3):
+        order = epoch_order(42, epoch, len(data.train))
+        batches = {name: labels[order] for name, labels in y.items()}
+        model.fit(data.train.x[order], batches, batch_size=16, shuffle=False, verbose=0)
+    for got, expected in zip(results[0].weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)

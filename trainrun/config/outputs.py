@@ -12,6 +12,7 @@ An output that is not named has the default loss and metrics of its target.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,9 @@ from trainrun.registry import log_columns
 
 AUTO = "auto"
 _TYPED = re.compile(r"(?P<add>\+{0,2})(?P<group>loss|metric)=\{(?P<pairs>.*)\}", re.DOTALL)
-_PAIR = re.compile(r"\s*(?P<name>[A-Za-z]\w*)\s*:\s*(?P<options>\[[^\]{}]*\]|[\w./-]+)\s*(?:,|$)", re.ASCII)
+_PAIR = re.compile(
+    r"\s*(?P<name>[A-Za-z]\w*)\s*:\s*(?P<options>\[[^\]{}]*\]|[A-Za-z][\w./-]*)\s*(?:,|$)", re.ASCII
+)
 
 
 def written_out(overrides: Sequence[str]) -> list[str]:
@@ -97,6 +100,9 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             for output in nodes:
                 text = f"{source} has one target, and {group}.{output} is of one output of several. Write {group}=<option>."
                 yield Problem(f"{group}.{output}", text)
+        if config.get("loss_weights") is not None:
+            text = f"{source} has one target, whose loss is the whole. Leave it null."
+            yield Problem("loss_weights", text)
         return
     listed = ", ".join(known)
     for group, nodes in named.items():
@@ -114,10 +120,17 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         text = f"{source} has the outputs {listed}, each with metrics of its own. Write 'metric={example['metric']}', or metric=auto."
         yield Problem(f"metric.{name}", text)
     weights = config.get("loss_weights")
-    for output in weights or {}:
+    if weights is not None and not isinstance(weights, Mapping):
+        yield Problem(
+            "loss_weights", f"expected a weight for each output, {{{known[0]}: 1}}, or null, got {weights!r}."
+        )
+        weights = None
+    for output, weight in (weights or {}).items():
         if output not in known:
             text = f"{source} has no output {output!r}.{did_you_mean(str(output), known)} It has {listed}."
             yield Problem(f"loss_weights.{output}", text)
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            yield Problem(f"loss_weights.{output}", f"expected a number of at least 0, got {weight!r}.")
     yield from _refused(config, listed)
 
 
