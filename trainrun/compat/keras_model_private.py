@@ -117,6 +117,16 @@ def weigh_terms_by_examples(
     model._compile_loss = Terms(loss, loss_weights, output_names=model.output_names)
 
 
+def loss_weights(model: keras.Model) -> Any:
+    """Return the argument `loss_weights` of `compile`, whose numbers are constants of a compiled step.
+
+    For: comparing the compiled programs of two jobs.
+    Public API: `model.get_compile_config` serializes it with custom objects, which need not support that.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+    """
+    return model._compile_loss._user_loss_weights
+
+
 def metric_arguments(model: keras.Model) -> tuple[Any, Any]:
     """Return the arguments `metrics` and `weighted_metrics` of `compile`.
 

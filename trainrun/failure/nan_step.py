@@ -64,16 +64,17 @@ def examine(
         updated: the variables that are not finite after the step.
     """
     seen = Examination()
-    size = len(y)
+    size = len(keras.tree.flatten(y)[0])
     parts = min(parts, size)
     if (finding := _first(_inputs(x, y, weight, model))) is not None:
         seen.finding = finding
         return seen
     for i in range(parts):
         start, stop = i * size // parts, (i + 1) * size // parts
-        part = keras.tree.map_structure(lambda a, p=slice(start, stop): a[p], x)
-        its_weight = None if weight is None else weight[start:stop]
-        layers, finding = _computed(model, part, y[start:stop], its_weight)
+        part, labels, its_weight = keras.tree.map_structure(
+            lambda a, p=slice(start, stop): None if a is None else a[p], (x, y, weight)
+        )
+        layers, finding = _computed(model, part, labels, its_weight)
         seen.layers = layers if not seen.layers or finding is not None else seen.layers
         if finding is not None:
             seen.finding = Finding(
@@ -93,12 +94,9 @@ def variables(named: Sequence[Any], kind: str) -> Iterator[Finding]:
 
 def _inputs(x: Any, y: Any, weight: Any, model: keras.Model) -> Iterator[Finding | None]:
     """Yield the findings in the batch and in the variables before the step."""
-    inputs = x.items() if isinstance(x, Mapping) else [("x", x)]
-    for name, array in inputs:
-        yield _of(INPUT, name, array)
-    yield _of(LABEL, "y", y)
-    if weight is not None:
-        yield _of(WEIGHT, "sample_weight", weight)
+    for kind, usual, arrays in ((INPUT, "x", x), (LABEL, "y", y), (WEIGHT, "sample_weight", weight)):
+        named = arrays if isinstance(arrays, Mapping) else {usual: arrays}
+        yield from (_of(kind, name, array) for name, array in named.items() if array is not None)
     yield from variables(model.variables, VARIABLE)
 
 
@@ -126,14 +124,17 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
                 findings.append(finding)
 
     with _watched(model, look), tf.GradientTape() as tape:
-        x = keras.tree.map_structure(tf.convert_to_tensor, x)
-        labels, weights = tf.convert_to_tensor(y), None if weight is None else tf.convert_to_tensor(weight)
+        x, labels, weights = keras.tree.map_structure(
+            lambda a: None if a is None else tf.convert_to_tensor(a), (x, y, weight)
+        )
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, labels, y_pred, weights, training=True)
     if findings:
         return layers, findings[0]
-    if (finding := _of_loss(model, labels, y_pred, weights)) is not None:
-        return layers, finding
+    for name, loss_of_output in model.loss.items() if isinstance(model.loss, Mapping) else [("", model.loss)]:
+        of_output = [tree[name] if isinstance(tree, Mapping) else tree for tree in (labels, y_pred, weights)]
+        if (finding := _of_loss(name, loss_of_output, *of_output)) is not None:
+            return layers, finding
     for variable in model.trainable_variables:
         if getattr(variable, "regularizer", None) is not None:
             value = non_finite(keras.ops.convert_to_numpy(variable.regularizer(variable)))
@@ -150,9 +151,8 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
     return layers, None
 
 
-def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | None:
-    """Return a finding in the losses of the examples, if the loss is a sum over them."""
-    loss = model.loss
+def _of_loss(name: str, loss: Any, y: Any, y_pred: Any, weight: Any) -> Finding | None:
+    """Return a finding in an output's losses of the examples, if the loss is a sum over them."""
     try:
         if isinstance(loss, keras.losses.Loss):
             labels = keras.ops.convert_to_tensor(y, dtype=loss.dtype)
@@ -167,7 +167,7 @@ def _of_loss(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> Finding | 
     ):  # the loss of a plug-in may need other arguments; the loss of the whole batch is examined next
         return None
     if array.ndim and len(array) == len(y):
-        return _of(LOSS, "", array if weight is None else (array.T * np.asarray(weight)).T)
+        return _of(LOSS, name, array if weight is None else (array.T * np.asarray(weight)).T)
     return None
 
 

@@ -124,6 +124,7 @@ class _Fingerprint:
             [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),
             self._part(model.loss),
+            self._part(keras_model_private.loss_weights(model)),
             [self._part(metrics) for metrics in keras_model_private.metric_arguments(model)],
         )
 
