@@ -82,6 +82,9 @@ def explain(run_dir: Path) -> Explained:
     part = next((p for p in evaluated.PARTS if data.parts.get(p)), None)
     if part is None or data.target.kind == "none":
         return Explained()
+    if data.target.named:
+        console.warn("importance, worst examples and diagnostics are of one target; the run has several.")
+        return Explained()
     split = data.parts[part]
     predicted = evaluated.predicted(model, split)
     importance = permutation_importance.importance(

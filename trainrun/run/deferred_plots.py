@@ -60,8 +60,8 @@ def write(
     predictions = evaluation.predict(job, model)
     if config["artifacts"]["plots"]:
         plots.write(run_dir, epochs, job.dataset, split, predictions, part, config["metric"])
-    if predictions is None or not config["artifacts"]["report"]:
-        return None
+    if predictions is None or not config["artifacts"]["report"] or job.dataset.target.named:
+        return None  # the diagnostics are of one target; the plots of each output stand in the report
     try:
         return diagnose(job.dataset.target, split.y, predictions, part)
     except Exception as error:  # a report without them must not be the end of the run

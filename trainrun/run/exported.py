@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.data.dataset import Dataset, Split
-from trainrun.errors import TrainingError, first_line
+from trainrun.errors import Problem, TrainingError, UserError, first_line
 from trainrun.model import export_formats, export_runtimes, exporting, raw_examples
 from trainrun.model.export_formats import FORMATS
 from trainrun.model.export_runtimes import Run
@@ -112,6 +112,10 @@ def export(
         UserError: the folder holds something else, or the model cannot be converted.
         ExportError: the export differs by more than the bound, or does not run.
     """
+    if data.target.named:
+        names = ", ".join(data.target.named)
+        text = f"a model with several outputs ({names}) is not exported. Take its {MODEL}, which gives a dict by output."
+        raise UserError(Problem("run", text))
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
     part = next(p for p in evaluated.PARTS if data.parts.get(p))
