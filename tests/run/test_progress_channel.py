@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trainrun.run import prune_request
 from trainrun.run.progress_channel import Report
 from trainrun.util.interrupt import Pruned, StopRequest
 
@@ -13,7 +14,7 @@ class Model:
 
 
 @pytest.fixture
-def report():
+def report(tmp_path):
     def of(answer):
         heard, stop = [], StopRequest()
 
@@ -21,7 +22,7 @@ def report():
             heard.append((epoch, metrics, last))
             return answer
 
-        callback = Report(listener, stop)
+        callback = Report(listener, stop, tmp_path)
         callback.set_model(Model())
         callback.set_params({"epochs": 3})
         return callback, heard, stop
@@ -45,3 +46,14 @@ def test_the_last_epoch_is_reported_and_not_pruned_at(report):
     callback, heard, stop = report("too slow")
     callback.on_epoch_end(2, {})
     assert heard == [(3, {}, True)] and stop.pending is None
+
+
+def test_a_user_s_request_prunes_once_after_the_epoch(report, tmp_path):
+    prune_request.write(tmp_path)
+    callback, _, stop = report(None)  # a request to an earlier attempt is none to this one
+    callback.on_epoch_end(0, {})
+    assert stop.pending is None
+    prune_request.write(tmp_path)
+    callback.on_epoch_end(1, {})
+    assert isinstance(stop.pending, Pruned) and "by the user" in str(stop.pending)
+    assert not prune_request.take(tmp_path)

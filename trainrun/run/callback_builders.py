@@ -84,7 +84,7 @@ def with_run_callbacks(
         keras.callbacks.History(),
         journal,
         guard,
-        *([] if context.listener is None else [Report(context.listener, context.stop)]),
+        *([] if context.listener is None else [Report(context.listener, context.stop, run_dir)]),
         checkpoint,
         progress,
     ]
