@@ -1,4 +1,4 @@
-"""`trainrun report RUN|SWEEP`: write a self-contained page: how good the model is and why, or what a sweep has found."""
+"""`trainrun report RUN|SWEEP`: write a page on a model or a sweep: how good, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainrun top`: watch all that runs: curves, pace, processor and memory, log; stop a run or prune a trial."""
+"""`trainrun top`: watch all that runs; stop a run or prune a trial."""
 
 from __future__ import annotations
 
