@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import made_up_runs
 import pytest
 
 import trainrun
@@ -66,3 +67,14 @@ def test_a_run_that_has_not_ended_has_no_report(within, tmp_path, capsys):
     (tmp_path / "journal.jsonl").write_text("")
     assert main(["report", str(tmp_path)]) == 2
     assert "a report is of a run that has ended" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_or_written_is_refused(inside, capsys):
+    run_dir = made_up_runs.run("runs/done")
+    (run_dir / "model.keras").unlink()
+    assert main(["report", "done", "-o", "missing/page.html"]) == 2
+    assert "the page cannot be written" in capsys.readouterr().err
+    content = json.loads((run_dir / "summary.json").read_text())
+    (run_dir / "summary.json").write_text(json.dumps({**content, "seconds": [], "versions": 3}))
+    assert main(["report", "done"]) == 2
+    assert "is damaged, or was edited" in capsys.readouterr().err

@@ -15,6 +15,7 @@ RANDOM = np.random.default_rng(0)
 Y = RANDOM.integers(0, 4, 500) == 0
 # Many ties, as of a model with few different outputs.
 P = np.round(np.clip(0.3 + 0.25 * Y + RANDOM.normal(0, 0.2, 500), 0, 1), 2)
+RANKED = score_curves.Ranked.of("yes", Y, P)
 BINARY = TargetSpec("binary", ("no", "yes"), 1)
 
 
@@ -51,10 +52,10 @@ def test_a_model_that_finds_nothing_is_not_praised():
 
 
 def test_curves_are_scikit_learn_s():
-    roc = score_curves.roc_curve("yes", Y, P)
+    roc = score_curves.roc_curve(RANKED)
     x, y, _ = metrics.roc_curve(Y, P, drop_intermediate=False)
     np.testing.assert_allclose([roc.x, roc.y], [x, y])
-    curve = score_curves.precision_recall("yes", Y, P)
+    curve = score_curves.precision_recall(RANKED)
     precision, recall, _ = metrics.precision_recall_curve(Y, P)
     # Ours begins at recall 0 with the precision of the highest score, and ends where all are found.
     shown = len(curve.x) - 1
@@ -68,7 +69,7 @@ def test_curves_are_scikit_learn_s():
 
 
 def test_the_separation_is_the_kolmogorov_smirnov_statistic():
-    found = score_curves.separate(Y, P)
+    found = score_curves.separate(RANKED)
     expected = stats.ks_2samp(P[Y], P[~Y])
     assert found.statistic == pytest.approx(expected.statistic)
     assert found.at == pytest.approx(expected.statistic_location)
@@ -88,7 +89,7 @@ def test_calibration_has_equally_many_examples_a_bin():
 
 def test_lift_is_the_share_of_positives_among_the_first_over_that_of_all():
     p = RANDOM.permutation(500) / 500
-    found = score_curves.lifted(Y, p)
+    found = score_curves.lifted(score_curves.Ranked.of("yes", Y, p))
     first = np.argsort(-p)[:50]
     assert found.area == pytest.approx(Y[first].mean() / Y.mean())
     assert found.y[-1] == pytest.approx(1.0)

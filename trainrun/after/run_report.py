@@ -62,7 +62,12 @@ def write(run_dir: Path, path: Path | None = None) -> Path:
     except UserError as error:
         console.warn(str(error))
         differs = None
-    return report.write(run_dir, content, explained.found, differs, sections(explained), path)
+    try:
+        return report.write(run_dir, content, explained.found, differs, sections(explained), path)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"the record in {run_dir} is damaged, or was edited: {type(error).__name__}: {error}"
+        ) from error
 
 
 def explain(run_dir: Path) -> Explained:

@@ -16,6 +16,7 @@ from trainrun.artifacts.score_curves import (
     THRESHOLD,
     Calibration,
     Curve,
+    Ranked,
     Separation,
     calibrate,
     lifted,
@@ -27,7 +28,7 @@ from trainrun.artifacts.score_curves import (
 from trainrun.data.dataset import TargetSpec
 
 # Scores that a curve is computed of: of more (the pixels of masks) an even selection.
-SCORES = 1_000_000
+SCORES = 200_000
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,13 @@ def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bo
         headline.append(Figure(f"precision of {worst.name!r}", worst.precision, detail))
     headline.append(Figure("log loss", log_loss, "less is better"))
     few = _selection(len(scores))
-    problems = [*curves.against_the_rest(y[few], scores[few], names, "binary" if binary else "multiclass")]
-    roc = [roc_curve(name, of, score) for name, of, score in problems]
-    average = [precision_recall(name, of, score) for name, of, score in problems]
+    kind = "binary" if binary else "multiclass"
+    problems = [Ranked.of(*p) for p in curves.against_the_rest(y[few], scores[few], names, kind)]
+    roc, average = [*map(roc_curve, problems)], [*map(precision_recall, problems)]
     separation = lift = None
     if binary and problems:
-        _, of, score = problems[0]
-        separation, lift = separate(of, score), lifted(of, score)
+        separation, lift = separate(problems[0]), lifted(problems[0])
+        of, score = y == 1, scores[:, 1]
         headline += [
             Figure("area under ROC", roc[0].area, "chance: 0.5"),
             Figure("average precision", average[0].area, f"chance: {of.mean():.3f}"),
@@ -231,9 +232,8 @@ def _multilabel(y: np.ndarray, scores: np.ndarray, names: Sequence[str], part: s
         Figure("mean recall", float(np.mean(recalls)) if recalls else np.nan, "over the labels"),
     ]
     few = _selection(len(scores))
-    problems = [*curves.against_the_rest(y[few], scores[few], names, "multilabel")]
-    roc = [roc_curve(name, of, score) for name, of, score in problems]
-    average = [precision_recall(name, of, score) for name, of, score in problems]
+    problems = [Ranked.of(*p) for p in curves.against_the_rest(y[few], scores[few], names, "multilabel")]
+    roc, average = [*map(roc_curve, problems)], [*map(precision_recall, problems)]
     return Diagnostics(part, len(y), headline, classes, None, roc, average)
 
 

@@ -68,52 +68,77 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return float((middle - half) / (1 + z2)), float((middle + half) / (1 + z2))
 
 
-def _steps(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return descending distinct scores, and the positives and negatives with at least that score."""
-    order = np.argsort(-score, kind="stable")
-    score, positive = score[order], positive[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    hits = np.cumsum(positive)[last]
-    return score[last], hits, last + 1 - hits
+@dataclass(frozen=True)
+class Ranked:
+    """The examples of a binary problem by score; both classes have some.
+
+    Args:
+        name: of the positive class.
+        scores: distinct ones, descending.
+        hits, misses: positives and negatives with at least that score.
+        decided: those above the decision threshold: hits and misses.
+    """
+
+    name: str
+    scores: np.ndarray
+    hits: np.ndarray
+    misses: np.ndarray
+    decided: tuple[int, int]
+
+    @classmethod
+    def of(cls, name: str, positive: np.ndarray, score: np.ndarray) -> Ranked:
+        """Sort the examples."""
+        order = np.argsort(-score, kind="stable")
+        score, positive = score[order], positive[order]
+        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+        hits = np.cumsum(positive)[last]
+        above = int(np.searchsorted(-score, -THRESHOLD))
+        return cls(
+            name,
+            score[last],
+            hits,
+            last + 1 - hits,
+            (int(positive[:above].sum()), int((~positive[:above]).sum())),
+        )
 
 
-def roc_curve(name: str, positive: np.ndarray, score: np.ndarray) -> Curve:
-    """Return the true against the false positive rate; both classes have examples."""
-    _, hits, misses = _steps(positive, score)
+def roc_curve(ranked: Ranked) -> Curve:
+    """Return the true against the false positive rate."""
+    hits, misses = ranked.hits, ranked.misses
     x, y = np.append(0, misses) / misses[-1], np.append(0, hits) / hits[-1]
-    above = score > THRESHOLD
-    decision = float(np.mean(above[~positive])), float(np.mean(above[positive]))
-    return Curve(name, x, y, float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2)), decision)
-
-
-def precision_recall(name: str, positive: np.ndarray, score: np.ndarray) -> Curve:
-    """Return precision against recall; `area` is the average precision: the precisions, weighted by the gain of recall."""
-    _, hits, misses = _steps(positive, score)
-    recall, precision = hits / hits[-1], hits / (hits + misses)
-    above = score > THRESHOLD
-    decision = (float(np.mean(above[positive])), float(np.mean(positive[above]))) if above.any() else None
-    area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
-    return Curve(name, np.append(0.0, recall), np.append(precision[0], precision), area, decision)
-
-
-def separate(positive: np.ndarray, score: np.ndarray) -> Separation:
-    """Return the Kolmogorov-Smirnov curve; both classes have examples."""
-    scores, hits, misses = _steps(positive, -score)  # ascending scores, and the examples up to each
-    positives, negatives = hits / hits[-1], misses / misses[-1]
-    i = int(np.argmax(np.abs(negatives - positives)))
-    return Separation(
-        -scores, positives, negatives, float(abs(negatives[i] - positives[i])), float(-scores[i])
+    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+    return Curve(
+        ranked.name, x, y, area, (ranked.decided[1] / int(misses[-1]), ranked.decided[0] / int(hits[-1]))
     )
 
 
-def lifted(positive: np.ndarray, score: np.ndarray) -> Curve:
+def precision_recall(ranked: Ranked) -> Curve:
+    """Return precision against recall; `area` is the average precision: the precisions, weighted by the gain of recall."""
+    recall, precision = ranked.hits / ranked.hits[-1], ranked.hits / (ranked.hits + ranked.misses)
+    found, above = ranked.decided[0], sum(ranked.decided)
+    decision = (found / int(ranked.hits[-1]), found / above) if above else None
+    area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return Curve(ranked.name, np.append(0.0, recall), np.append(precision[0], precision), area, decision)
+
+
+def separate(ranked: Ranked) -> Separation:
+    """Return the Kolmogorov-Smirnov curve."""
+    positives, negatives = (
+        1 - np.append(0, counts[:-1])[::-1] / counts[-1] for counts in (ranked.hits, ranked.misses)
+    )
+    scores = ranked.scores[::-1]
+    i = int(np.argmax(np.abs(negatives - positives)))
+    return Separation(scores, positives, negatives, float(abs(negatives[i] - positives[i])), float(scores[i]))
+
+
+def lifted(ranked: Ranked) -> Curve:
     """Return how many times more positives than by chance are among the examples with the highest scores; `area`: in the first tenth."""
-    _, hits, misses = _steps(positive, score)
-    taken = (hits + misses) / len(score)
-    lift = hits / (hits + misses) / positive.mean()
+    counts = ranked.hits + ranked.misses
+    total = int(counts[-1])
+    taken, lift = counts / total, ranked.hits / counts / (ranked.hits[-1] / total)
     tenth = int(np.argmin(np.abs(taken - 0.1)))
-    shown = taken >= min(max(0.01, 10 / len(score)), taken[-1])  # the first few are noise
-    return Curve("lift", taken[shown], lift[shown], float(lift[tenth]))
+    shown = taken >= min(max(0.01, 10 / total), taken[-1])  # the first few are noise
+    return Curve(ranked.name, taken[shown], lift[shown], float(lift[tenth]))
 
 
 def calibrate(correct: np.ndarray, probability: np.ndarray) -> Calibration:

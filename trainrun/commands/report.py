@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun.commands._parser import RUN, Parser
+from trainrun.errors import UserError
 from trainrun.tracking import find
 from trainrun.ui import console
 
@@ -38,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
             path = sweep_report.write(sweep_dir, options.output)
         else:
             path = run_report.write(named_run.run(options.run), options.output)
+    except OSError as error:
+        raise UserError(f"the page cannot be written: {error}") from error
     finally:
         console.quiet(False)
     console.say(

@@ -7,13 +7,16 @@ import builtins
 import json
 import os
 import signal
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from trainrun.cli import main
 from trainrun.run import prune_request
 from trainrun.sweep.view.activity import Activity
+from trainrun.sweep.view.process_usage import UsageMeter
 from trainrun.tracking.journal import Journal
 from trainrun.ui import console
 from trainrun.util import liveness
@@ -148,3 +151,19 @@ def test_a_pipe_is_referred_to_watch(inside, monkeypatch, capsys):
     monkeypatch.setattr(console, "is_terminal", lambda *_: False)
     assert main(["top"]) == 2
     assert "trainrun runs --watch" in capsys.readouterr().err
+
+
+def test_a_gpu_s_usage_belongs_to_the_processes_that_compute_on_it(monkeypatch):
+    """With the functions of nvidia-ml-py that its documentation names, as there may be no GPU here."""
+    here = SimpleNamespace(pid=os.getpid(), usedGpuMemory=2**30)
+    library = SimpleNamespace(
+        NVMLError=OSError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 2,
+        nvmlDeviceGetHandleByIndex=lambda i: i,
+        nvmlDeviceGetUtilizationRates=lambda device: SimpleNamespace(gpu=30 + 40 * device),
+        nvmlDeviceGetComputeRunningProcesses=lambda device: [here],
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    usage = UsageMeter().measure({os.getpid(), 2**22 + 1})
+    assert list(usage) == [os.getpid()] and usage[os.getpid()].text.endswith("GPU 70% 2.0 GiB")
