@@ -95,3 +95,42 @@ def test_what_cannot_be_measured_is_refused(within, tmp_path, capsys):
     ):
         assert main(["evaluate", "buyers", *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_run_is_compared_with_itself_and_another_on_the_same_rows(within, run_of, capsys):
+    assert main(["evaluate", "first", "--against", "second", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    data, both = run_of("first").data(), [run_of("first"), trainrun.load("second")]
+    right = [run.model.predict(data.test.x, verbose=0).argmax(1) == data.test.y for run in both]
+    paired = right[1].astype(float) - right[0]
+    found = content["differences"]["accuracy"]
+    assert found["value"] == pytest.approx(paired.mean())
+    # Of a mean over independent rows, by the central limit theorem.
+    assert found["high"] - found["low"] == pytest.approx(
+        2 * 1.96 * paired.std() / math.sqrt(len(paired)), rel=0.25
+    )
+    itself = run_of("buyers").evaluate("new.csv", against=run_of("buyers")).differences
+    assert {(s.value, s.low, s.high) for s in itself.values()} == {(0.0, 0.0, 0.0)}
+    for other, message in (
+        (("buyers", "spending"), "Name a file"),
+        (("buyers", "spending", "new.csv"), "another target"),
+    ):
+        run, against, *file = other
+        assert main(["evaluate", run, *file, "--against", against]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_shifted_columns_are_named_by_their_population_stability_index(within, run_of):
+    from trainrun.run import drift
+
+    frame = pd.read_csv("new.csv")
+    same = run_of("buyers").evaluate(frame)
+    assert not any(d.shifted for d in same.drift.values()) and drift.warning(same.drift) is None
+    frame["age"] = frame["age"] * 0.5
+    frame["city"] = "Lima"
+    shifted = run_of("buyers").evaluate(frame).drift
+    train = run_of("buyers").data().train.x["categorical"][:, 0]
+    old = np.maximum(np.bincount(train, minlength=4)[1:] / len(train), 1e-4)
+    new = np.maximum([1, 0, 0], 1e-4)
+    assert shifted["city"].psi == pytest.approx(((new - old) * np.log(new / old)).sum(), rel=1e-6)
+    assert shifted["age"].shifted and "age" in drift.warning(shifted) and "city" in drift.warning(shifted)

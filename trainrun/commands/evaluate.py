@@ -34,15 +34,20 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--by", metavar="COLUMN", help="measure each value of a column, or quarters of its numbers, too"
     )
+    parser.add_argument(
+        "--against", metavar="RUN", help="compare with another run on the same rows, with paired intervals"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    from trainrun.run import drift
     from trainrun.run.result import RunResult
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
     console.quiet(options.json)
     try:
-        scores = RunResult.read(run_dir).evaluate(options.file, options.by)
+        other = None if options.against is None else RunResult.read(named_run.run(options.against))
+        scores = RunResult.read(run_dir).evaluate(options.file, options.by, other)
     finally:
         console.quiet(False)
     content = json.dumps(scores.plain(), indent=1, ensure_ascii=False)
@@ -53,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
     for what, counts in (("unknown categories", scores.unknown), ("missing values", scores.missing)):
         if counts:
             console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+    if (shifted := drift.warning(scores.drift)) is not None:
+        console.warn(shifted)
     if scores.left_out:
         console.warn(f"{scores.left_out:,} rows left out: they have no target, or no prediction.")
     if options.json:
@@ -67,6 +74,13 @@ def main(argv: Sequence[str]) -> int:
         for name, s in scores.metrics.items()
     ]
     console.table("", ["metric", "value", "interval"], rows)
+    if scores.differences:
+        console.say()
+        rows = [
+            [name, f"{s.value:+.4g}", f"{_number(s.low)} to {_number(s.high)}", _clear(s)]
+            for name, s in scores.differences.items()
+        ]
+        console.table("", ["metric", f"{scores.against} minus it", "paired interval", ""], rows)
     if scores.slices:
         console.say()
         names = list(scores.metrics)
@@ -77,6 +91,11 @@ def main(argv: Sequence[str]) -> int:
         )
     console.say(f"written: {record}")
     return 0
+
+
+def _clear(difference: Score) -> str:
+    """Return whether a difference is more than the choice of the rows may explain."""
+    return "no clear difference" if difference.low <= 0 <= difference.high else "differs"
 
 
 def _cell(metrics: Mapping[str, Score], name: str) -> str:

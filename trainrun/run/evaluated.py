@@ -11,10 +11,10 @@ import numpy as np
 
 from trainrun.data import table_rows
 from trainrun.data._columns import LOGS
-from trainrun.data.dataset import Dataset, Split
+from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Moments
 from trainrun.errors import Problem, UserError
-from trainrun.run import scores, slices
+from trainrun.run import drift, scores, slices
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
 
@@ -22,7 +22,12 @@ PARTS = ("test", "validation", "train")
 
 
 def own_part(
-    model: SavedModel, config: Mapping[str, Any], run_dir: Path, data: Dataset, by: str | None
+    model: SavedModel,
+    config: Mapping[str, Any],
+    run_dir: Path,
+    data: Dataset,
+    by: str | None,
+    other: tuple[str, SavedModel] | None = None,
 ) -> scores.Scores:
     """Evaluate a model on the test part of its run's data, or the next that there is.
 
@@ -30,9 +35,10 @@ def own_part(
         model, config, run_dir: of the run.
         data: as loaded for the run.
         by: a feature, or the target.
+        other: directory and model of another run of the same data.
 
     Raises:
-        UserError: there is no target, or no such column.
+        UserError: there is no target, or no such column; the other run predicts something else.
     """
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
@@ -40,7 +46,20 @@ def own_part(
     split = getattr(data, part)
     column = None if by is None else slices.column(by, split, model.fitted)
     output = predicted(model, split)
-    return scores.score(config, data, split, output, column, run=str(run_dir), source=part, by=by)
+    about: dict[str, Any] = {"run": str(run_dir), "source": part, "by": by}
+    second = None
+    if other is not None:
+        _refuse_other_target(model, other[1])
+        second, about["against"] = predicted(other[1], split), other[0]
+    return scores.score(config, data, split, output, column, second, **about)
+
+
+def _refuse_other_target(model: SavedModel, other: SavedModel) -> None:
+    def kinds(target: TargetSpec) -> tuple:
+        return target.kind, tuple(target.classes), [(k, kinds(v)) for k, v in target.named.items()]
+
+    if kinds(model.fitted.target) != kinds(other.fitted.target):
+        raise UserError(Problem("against", "it predicts another target, or other classes."))
 
 
 def predicted(model: SavedModel, split: Split) -> Any:
@@ -49,7 +68,13 @@ def predicted(model: SavedModel, split: Split) -> Any:
 
 
 def table(
-    model: SavedModel, config: Mapping[str, Any], run_dir: Path, data: Any, by: str | None
+    model: SavedModel,
+    config: Mapping[str, Any],
+    run_dir: Path,
+    data: Any,
+    by: str | None,
+    other: tuple[str, SavedModel] | None = None,
+    train: Split | None = None,
 ) -> scores.Scores:
     """Evaluate a model on a table, by the preprocessing of the training.
 
@@ -57,6 +82,8 @@ def table(
         model, config, run_dir: of the run.
         data: the path of a file, a DataFrame, or arrays by column.
         by: a column of the table.
+        other: directory and model of another run.
+        train: the run's training set, to compare the columns with.
 
     Raises:
         UserError: the table does not fit the model.
@@ -64,6 +91,17 @@ def table(
     fitted, further = model.fitted, [] if by is None else [by]
     labelled = table_rows.labelled(table_rows.open_rows(data), fitted, config["data"], further)
     split = Split(labelled.rows.x, labelled.y, labelled.weight)
+    about: dict[str, Any] = {}
+    second = None
+    if train is not None:
+        about["drift"] = drift.of(train, split, fitted)
+    if other is not None:
+        _refuse_other_target(model, other[1])
+        theirs = table_rows.labelled(table_rows.open_rows(data), other[1].fitted, config["data"])
+        if theirs.rows.count != labelled.rows.count:
+            text = "it leaves out other rows of the file, for which training has nothing to impute."
+            raise UserError(Problem("against", text))
+        second, about["against"] = other[1].on_arrays(theirs.rows.x), other[0]
     transform = config["data"].get("target_transform")
 
     def scaling(moments: Moments | None) -> dict[str, Any]:
@@ -88,6 +126,8 @@ def table(
         split,
         model.on_arrays(split.x),
         None if by is None else labelled.rows.further.column(by).to_pylist(),
+        second,
+        **about,
         run=str(run_dir),
         source=data if isinstance(data, str) else type(data).__name__,
         by=by,

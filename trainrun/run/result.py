@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import result_table
 from trainrun.config import plugins, saved
+from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
 from trainrun.tracking import origin, status, summary
 from trainrun.ui import console
@@ -123,16 +124,17 @@ class RunResult:
         index = data.index if isinstance(data, pd.DataFrame) else None
         return pd.DataFrame({**columns, **predictions.columns()}, index=index)
 
-    def evaluate(self, data: Any = None, by: str | None = None) -> Scores:
+    def evaluate(self, data: Any = None, by: str | None = None, against: RunResult | None = None) -> Scores:
         """Return loss and every metric of the run with bootstrap intervals.
 
         Args:
             data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame. None: the run's own test
                 part; else its validation part.
             by: a column for whose values, or quarters of its numbers, the metrics are computed, too.
+            against: another run, whose metrics are compared on the same rows, with paired intervals.
 
         Raises:
-            UserError: the run has no model, the rows do not fit it, or there is no such column.
+            UserError: a run has no model, the rows do not fit it, or there is no such column.
 
         Example:
             >>> trainrun.load("last").evaluate(df, by="region").metrics["accuracy"]
@@ -141,9 +143,17 @@ class RunResult:
         with imports.collector_paused("tensorflow"):
             from trainrun.run import evaluated
 
-        if data is not None:
-            return evaluated.table(saved_model, self.config, self.run_dir, data, by)
-        return evaluated.own_part(saved_model, self.config, self.run_dir, self.data(), by)
+        other = None if against is None else (str(against.run_dir), against.saved)
+        if data is None:
+            if against is not None and against.summary.get("data_sha256") != self.summary.get("data_sha256"):
+                text = "it was trained on other data, or on other columns or parts of it. Name a file, which both evaluate."
+                raise UserError(Problem("against", text))
+            return evaluated.own_part(saved_model, self.config, self.run_dir, self.data(), by, other)
+        try:
+            train = self.data().train
+        except UserError:  # its file has gone, or has changed
+            train = None
+        return evaluated.table(saved_model, self.config, self.run_dir, data, by, other, train)
 
     def export(
         self,

@@ -7,13 +7,15 @@ predictions.columns()                             # {"prediction": […], "proba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
@@ -136,8 +138,20 @@ class SavedModel:
         return Predictions(output, self.fitted, rows)
 
     def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> Any:
-        """Return the output for preprocessed arrays, as `Split.x` holds them; of several outputs, a dict by name."""
-        return keras.tree.map_structure(np.array, self.model.predict(x, batch_size=BATCH, verbose=0))
+        """Return the output for preprocessed arrays, as `Split.x` holds them; of several outputs, a dict by name.
+
+        Keras' `predict` makes a dataset and calls Python for each batch, which takes several times as long for a small model.
+        """
+        count = len(tf.nest.flatten(x)[0])
+        parts = (
+            self._compiled(tf.nest.map_structure(lambda a, at=at: tf.constant(a[at : at + BATCH]), x))
+            for at in range(0, max(count, 1), BATCH)
+        )
+        return tf.nest.map_structure(lambda *of_one: np.concatenate([p.numpy() for p in of_one]), *parts)
+
+    @cached_property
+    def _compiled(self) -> Callable[[Any], Any]:
+        return tf.function(lambda x: self.model(x, training=False), autograph=False, reduce_retracing=True)
 
 
 def _side_by_side(output: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:

@@ -16,6 +16,7 @@ from trainrun.data.dataset import Dataset, Split
 from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metric_adapter, metrics, slices
+from trainrun.run.drift import Drift
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
 
@@ -62,6 +63,9 @@ class Scores:
         missing, unknown: column -> values that are missing, or that the training part did not have; of a file.
         by: the column of the slices.
         slices: the metrics of each of its values.
+        drift: column -> population stability index against the training set, of a file.
+        against: another run's directory, evaluated on the same rows.
+        differences: name -> the other run's metric minus this one's, with the paired bootstrap interval.
     """
 
     run: str
@@ -74,10 +78,14 @@ class Scores:
     unknown: Mapping[str, int] = field(default_factory=dict)
     by: str | None = None
     slices: Sequence[Slice] = ()
+    drift: Mapping[str, Drift] = field(default_factory=dict)
+    against: str | None = None
+    differences: Mapping[str, Score] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON; an undefined number is null."""
-        return _without_nan(asdict(self))
+        content = asdict(self) | {"drift": {name: d.psi for name, d in self.drift.items()}}
+        return _without_nan(content)
 
 
 def score(
@@ -86,6 +94,7 @@ def score(
     split: Split,
     output: Any,
     column: Sequence[Any] | None = None,
+    other: Any = None,
     **about: Any,
 ) -> Scores:
     """Return loss and metrics of a model's output with their intervals.
@@ -97,21 +106,31 @@ def score(
         output: probabilities, or real numbers in the target's unit, `[n, …]`; rows with NaN are left out. Of several outputs, a dict by
             name.
         column: the values, one a row, whose groups are evaluated, too.
+        other: the output of another model for the same rows; rows that lack either one's are left out.
         about: the other arguments of `Scores`.
     """
     if data.target.named:
         of_outputs = {
             name: score(
-                outputs.of(config, name), one, split.output(name), np.asarray(output[name]), column, **about
+                outputs.of(config, name),
+                one,
+                split.output(name),
+                np.asarray(output[name]),
+                column,
+                None if other is None else np.asarray(other[name]),
+                **about,
             )
             for name, one in data.each().items()
         }
         return _together(of_outputs)
     output = np.asarray(output)
     whole = len(output)
-    present = np.flatnonzero(~np.isnan(output.reshape(len(output), -1)).any(axis=1))
-    if len(present) < len(output):
+    both = [output] if other is None else [output, other]
+    missing = [np.isnan(o.reshape(whole, -1)).any(axis=1) for o in both]
+    present = np.flatnonzero(~np.logical_or.reduce(missing))
+    if len(present) < whole:
         output, split = output[present], split.part(present)
+        other = None if other is None else other[present]
         column = None if column is None else [column[i] for i in present]
     measured = _measuring(config, data, split, output)
     resamples = int(np.clip(DRAWN // max(output.size, 1), FEWEST, RESAMPLES))
@@ -121,6 +140,15 @@ def score(
         values = _intervals(measured, rows, min(resamples, OF_SLICE), seed)
         found.append(Slice(name, len(rows), values))
     every = np.arange(len(split))
+    if other is not None:
+        others = _measuring(config, data, split, other)
+
+        def difference(rows: np.ndarray) -> dict[str, float]:
+            first, second = measured(rows), others(rows)
+            return {name: second[name] - first[name] for name in first}
+
+        # The same resamples for both: what is hard for both cancels.
+        about["differences"] = _intervals(difference, every, resamples, seed)
     return Scores(
         rows=len(split),
         metrics=_intervals(measured, every, resamples, seed),
@@ -142,7 +170,8 @@ def _together(of_outputs: Mapping[str, Scores]) -> Scores:
         for i, part in enumerate(first.slices)
     ]
     whole = metrics_of({output: s.metrics for output, s in of_outputs.items()})
-    return replace(first, metrics=whole, slices=slices_of)
+    differences = metrics_of({output: s.differences for output, s in of_outputs.items()})
+    return replace(first, metrics=whole, slices=slices_of, differences=differences)
 
 
 def _intervals(
