@@ -103,6 +103,18 @@ SECTIONS = [
         "2,000 tiny trials with MLflow: whether time and memory per trial stay constant, and whether every record is complete.",
     ),
     Section(
+        "scaling",
+        "Cost as the work grows",
+        "Time, processor time and memory of whole commands against steps, rows, columns, parameters, trials and workers, each with the "
+        "exponent of what is added to the smallest size.",
+    ),
+    Section(
+        "gpu",
+        "On a GPU",
+        "Examples per second against plain Keras `fit`, share of the card's peak and of the time in kernels, agreement, kill and resume, "
+        "two trials on one card. The machines of the other sections have no GPU.",
+    ),
+    Section(
         "pruning",
         "Pruning",
         "60 trials of 27 epochs (12 learning rates, 5 dropout rates) with `sweep/pruner=asha` and without a pruner.",

@@ -102,3 +102,12 @@ def test_names_on_the_command_line_are_those_of_the_benchmark(parts, text, names
             read(text)
     else:
         assert read(text) == names
+
+
+@pytest.mark.parametrize(("power", "fixed"), [(1.0, 30.0), (2.0, 0.5)])
+def test_exponent_is_that_of_what_is_added_to_the_smallest_size(power, fixed, monkeypatch):
+    for name in ("options", "results_file"):
+        module(name, monkeypatch)
+    exponent, sizes = module("scaling", monkeypatch).exponent, [10, 100, 1000]
+    assert exponent(sizes, [fixed + 0.3 * (n - 10) ** power for n in sizes])[0] == pytest.approx(power)
+    assert exponent(sizes, [fixed] * 3) is None

@@ -129,8 +129,8 @@ def job(
             loss_weights=weights,
             **{_metrics_argument(data): _alone({n: p.metrics(meanings[n], plan) for n, p in parts.items()})},
             run_eagerly=settings.get("run_eagerly", False),
-            # `auto` is off. XLA over the whole epoch, digits on a CPU of 2 cores: mlp 9.3 -> 2.8 ms, but cnn 52 -> 89,
-            # and 3 to 4 s to compile, which a short run does not win back and a long one only where layers are dense.
+            # `auto` is off: compiling takes seconds, which dense layers win back after some 25,000 steps, recurrent ones after
+            # 6,500, and convolutions never (figures: benchmarks/training_speed.py).
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
         model_builder.group(config, model)
