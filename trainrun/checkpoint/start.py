@@ -20,11 +20,13 @@ class Start:
         checkpoint: as read.
         more: more epochs are configured than before; only then does a training go on that had ended early.
         rate: factor for a learning rate that is in the checkpoint.
+        new_phase: a phase begins here: its optimizer begins anew.
     """
 
     checkpoint: Stored
     more: bool = False
     rate: float = 1.0
+    new_phase: bool = False
 
     @property
     def over(self) -> bool:
@@ -33,6 +35,8 @@ class Start:
 
     def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Restore the state; see `training_state.apply`."""
-        training_state.apply(self.checkpoint, model, callbacks)
+        training_state.apply(self.checkpoint, model, callbacks, self.new_phase)
+        if self.new_phase:
+            return
         if self.rate != 1.0:
             replicas.scale_constant(model.optimizer, self.rate)

@@ -17,6 +17,9 @@ from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
 from trainrun.model.variables import by_purpose, number, of_replicas
 
+# Attribute of an optimizer: updates of the run before it.
+EARLIER = "earlier_updates"
+
 
 class StateReader(Protocol):
     """Reads the values of a model's variables."""
@@ -71,8 +74,13 @@ def entry_names(of_kind: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def updates(model: keras.Model) -> int:
-    """Return the number of updates of a model's optimizer."""
-    return number(model.optimizer.iterations)
+    """Return the number of updates of a run: those of the model's optimizer, and of the optimizers of earlier phases."""
+    return number(model.optimizer.iterations) + earlier_updates(model)
+
+
+def earlier_updates(model: keras.Model) -> int:
+    """Return the number of updates of the phases before the model's optimizer."""
+    return getattr(model.optimizer, EARLIER, 0)
 
 
 def capture(
@@ -100,6 +108,7 @@ def capture(
         "step": step,
         "done": done,
         "updates": updates(model),
+        EARLIER: earlier_updates(model),
         "names": {
             f"{kind}/{i:04d}": _path(v)
             for kind, variables in by_purpose(model).items()
@@ -122,13 +131,19 @@ def capture(
     return arrays, about
 
 
-def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+def apply(
+    stored: Stored,
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback],
+    new_phase: bool = False,
+) -> None:
     """Restore a checkpoint's state into the objects of a run of the same config.
 
     Args:
         stored: the checkpoint.
         model: compiled, its optimizer and metrics built.
         callbacks: of the run.
+        new_phase: the optimizer begins anew.
 
     Raises:
         UserError: the model does not fit the checkpoint; nothing was changed.
@@ -137,7 +152,11 @@ def apply(stored: Stored, model: keras.Model, callbacks: Sequence[keras.callback
     if stored.step == 0:
         # Metrics are reset between two epochs; an `evaluate` in between may have added variables to them.
         of_kind.pop("metrics")
+    if new_phase:
+        of_kind.pop("optimizer")
     put(stored, of_kind)
+    earlier = stored.about["updates"] if new_phase else stored.about.get(EARLIER, 0)
+    object.__setattr__(model.optimizer, EARLIER, earlier)
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
         by_class.setdefault(entry["class"], []).append(unpack(entry["state"], stored.arrays))

@@ -11,6 +11,7 @@ from trainrun.ui import console
 
 def _show_weights(config: Mapping[str, Any]) -> None:
     """Build the model and print what becomes of each of its weights."""
+    from trainrun.config import phases
     from trainrun.config.rules import freezing
     from trainrun.util import imports
 
@@ -21,8 +22,12 @@ def _show_weights(config: Mapping[str, Any]) -> None:
     job = builders.job(config, builders.dataset(config), strategy)
     if job.initial is not None:
         job.initial.show()
-    if freezing.names_weights(config):
-        weights_overview.show(config, job)
+    for phase in phases.listed(config):
+        if freezing.names_weights(phase.config):
+            if phase.of > 1:
+                console.note(f"phase {phase.number} of {phase.of}")
+                job = builders.job(phase.config, job.dataset, strategy)
+            weights_overview.show(phase.config, job)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,9 +7,10 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import named_components, plugins, safety, tracker_settings
+from trainrun.config import named_components, phases, plugins, safety, tracker_settings
 from trainrun.config.rules import checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
+from trainrun.config.rules import phases as phase_rules
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
@@ -40,6 +41,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         *checkpoint.problems(config),
         *sweep_rules.problems(config),
         *failure.problems(config),
+        *phase_rules.problems(config),
         *tracker_settings.problems(config["tracking"]),
     ]
     if any(p.key == "seed" for p in faults):
@@ -63,7 +65,18 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     whole = all(isinstance(config[group], Mapping) for group in TOP)
     if whole and not any(p.key.endswith(".name") for p in faults):
         faults += combinations.problems(config, described)
+        faults += _of_phases(config, faults)
     return list(dict.fromkeys(faults))
+
+
+def _of_phases(config: Mapping[str, Any], faults: list[Problem]) -> Iterator[Problem]:
+    """Yield what is wrong with the config of a phase and not with that of the run."""
+    if phases.epochs(config) is None or any(p.key.startswith(phases.KEY) for p in faults):
+        return
+    for phase in phases.listed(config):
+        for problem in problems(phase.config):
+            if problem not in faults:
+                yield Problem(f"{phases.KEY}[{phase.number - 1}].{problem.key}", problem.message)
 
 
 def _with_a_seed(config: Mapping[str, Any]) -> Mapping[str, Any]:

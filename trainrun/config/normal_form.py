@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.config import plugins
+from trainrun.config import phases, plugins
 from trainrun.config.rules import settings
 from trainrun.registry import lookup, option_files, whole_numbers
 
@@ -12,12 +12,14 @@ from trainrun.registry import lookup, option_files, whole_numbers
 def of(config: dict[str, Any]) -> dict[str, Any]:
     """Return a config with ints for whole floats (`trainer.epochs=1e1` is 10), in settings and components' arguments alike.
 
-    Its plug-ins include those of installed packages of which it names a component.
+    Of a run in phases, `trainer.epochs` is the number of all of their epochs. Its plug-ins include those of installed packages of which it names a component.
 
     Args:
         config: its plug-ins are announced; changed in place.
     """
     without_unread(config)
+    if (epochs := phases.epochs(config)) is not None and "epochs" in (config.get("trainer") or {}):
+        config["trainer"]["epochs"] = epochs
     settings.whole_numbers(config)
     for group in lookup.KERAS:
         node = config.get(group)

@@ -113,6 +113,7 @@ class Root:
     init_from: Any = MISSING
     init_skip: Any = MISSING
     init_optimizer: bool = MISSING
+    phases: Any = MISSING
     name: str | None = MISSING
     artifacts: Artifacts = field(default_factory=Artifacts)
     sweep: Sweep = field(default_factory=Sweep)

@@ -124,6 +124,25 @@ class Attempts:
             del callbacks
             self._again(record, answer.adjustments)
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether a callback has ended the training before its last epoch, in this process or an earlier one."""
+        start = self.job.start
+        return self.job.model.stop_training or (start is not None and start.over)
+
+    def begin_phase(self, builder: Builder, record: Record) -> None:
+        """Build the job of the next phase, which begins where the last one has ended.
+
+        Args:
+            builder: of the phase.
+            record: gets the job.
+        """
+        self.builder = builder
+        self.job = self.trainer = self.callbacks = record.job = None
+        gc.collect()
+        self._build(Resume(self.run_dir))
+        record.job = self.job
+
     def _again(self, record: Record, changed: Adjustments) -> None:
         self.adjustments = changed
         self.job = self.trainer = self.callbacks = record.job = None

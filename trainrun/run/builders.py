@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.checkpoint.training_state import EARLIER, earlier_updates
 from trainrun.compat import keras_model_private, keras_private, tensorflow_private
 from trainrun.config.rules import combinations
 from trainrun.data._split import sample
@@ -78,6 +79,7 @@ def job(
     strategy: Any,
     adjustments: Adjustments = NO_ADJUSTMENTS,
     keep_kernels: bool = False,
+    first_epoch: int = 0,
 ) -> Job:
     """Build and compile the model, and encode the data for it.
 
@@ -87,6 +89,7 @@ def job(
         strategy: the `tf.distribute.Strategy` to build under.
         adjustments: deviations that failures have led to.
         keep_kernels: other runs of the process use the same compiled functions; see `_seed`.
+        first_epoch: epochs of the phases before this one.
 
     Raises:
         UserError: model and data do not fit, which only building shows.
@@ -98,7 +101,7 @@ def job(
         config["hardware"].get("scale_batch", "global"),
         replica_count,
     )
-    plan = _plan(settings, len(data.train), batch_size, seed)
+    plan = replace(_plan(settings, len(data.train), batch_size, seed), first_epoch=first_epoch)
     parts, several = output.of(config, data), bool(data.target.named)
     if several and replica_count > 1:
         text = f"it has {replica_count} devices; several outputs are trained on one. Take hardware=cpu, or hardware=gpu with one device."
@@ -205,6 +208,7 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
     single = job(config, data, tf.distribute.get_strategy())
     single.model.set_weights(trained.model.get_weights())
     single.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
+    object.__setattr__(single.model.optimizer, EARLIER, earlier_updates(trained.model))
     return replace(single, plan=trained.plan)
 
 

@@ -66,7 +66,7 @@ def with_run_callbacks(
         best,
         every=settings.every,
         keep=settings.keep,
-        plan={**plan.lengths(), "batch_size": plan.batch_size, **adjustments.record()},
+        plan={**plan.lengths(), "epochs": plan.epochs, "batch_size": plan.batch_size, **adjustments.record()},
         preprocessing=Preprocessor.of(job.dataset).to_json(),
         writes=replicas.is_chief(job.model.distribute_strategy),
         within=not replicas.is_several_processes(job.model.distribute_strategy),

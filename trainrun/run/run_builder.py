@@ -28,6 +28,7 @@ class RunBuilder:
         strategy: the `tf.distribute.Strategy` to build under.
         run_dir: the run's directory.
         context: the run's.
+        first_epoch: epochs of the phases before this one.
     """
 
     config: Mapping[str, Any]
@@ -35,6 +36,7 @@ class RunBuilder:
     strategy: Any
     run_dir: Path
     context: RunContext
+    first_epoch: int = 0
 
     @property
     def trainer_name(self) -> str:
@@ -49,7 +51,12 @@ class RunBuilder:
     def job(self, adjustments: Adjustments) -> Job:
         """Return the job: model, data and plan, with the adjustments that earlier failures have led to."""
         return builders.job(
-            self.config, self.data, self.strategy, adjustments, keep_kernels=self.context.keeps_kernels
+            self.config,
+            self.data,
+            self.strategy,
+            adjustments,
+            keep_kernels=self.context.keeps_kernels,
+            first_epoch=self.first_epoch,
         )
 
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:

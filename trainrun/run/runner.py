@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config.rules import freezing
 from trainrun.data import overview
 from trainrun.errors import UserError
 from trainrun.failure import disk_space
@@ -85,6 +85,7 @@ def _train(
                 model_files,
                 model_weights,
                 own_code,
+                phases,
                 settings,
                 tuning,
                 weights_overview,
@@ -101,7 +102,8 @@ def _train(
         with clock("tune"):
             config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
-            builder = RunBuilder(config, data, strategy, run_dir, context)
+            to_come = phases.to_come(config, run_dir, resume)
+            builder = RunBuilder(to_come[0].config, data, strategy, run_dir, context, to_come[0].first)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
             own_code.check(attempts.job, config, getattr(attempts.trainer, "step", None))
@@ -127,15 +129,22 @@ def _train(
         if chief and attempts.job.initial is not None and resume is None:
             attempts.job.initial.show()
             record.event("initial_weights", **attempts.job.initial.record())
-        if chief and freezing.names_weights(config) and resume is None:
-            weights_overview.show(config, attempts.job)
-            record.event("weights", weights=weights_overview.rows(config, attempts.job))
+        if chief and resume is None:
+            weights_overview.report(builder.config, attempts.job, record)
         with clock("train"), context.stop.between_steps():
             history = attempts.train(record)
+            for phase in to_come[1:]:
+                if attempts.ended_early:
+                    break
+                record.event("phase", number=phase.number, of=phase.of, **phases.said(phase))
+                builder = replace(builder, config=phase.config, first_epoch=phase.first)
+                attempts.begin_phase(builder, record)
+                weights_overview.report(builder.config, attempts.job, record)
+                history = attempts.train(record)
         for line in model_weights.early_stops(attempts.callbacks):
             console.note(line)
         with clock("evaluate"), status("evaluating …", shown=chief and not context.threaded):
-            job = builders.on_one_device(config, data, record.job)
+            job = builders.on_one_device(builder.config, data, record.job)
             if chief:
                 epoch = record.weights.get("epoch")
                 record.add_evaluation(job, evaluate(job, history, context.training().measure, epoch))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from trainrun.config.rules.freezing import names_weights
+from trainrun.failure.interfaces import Record
 from trainrun.model import freezing
 from trainrun.optimizer import _groups
 from trainrun.trainer.job import Job
@@ -36,3 +38,10 @@ def show(config: Mapping[str, Any], job: Job) -> None:
     ]
     console.table("", ["weight", "shape", "", *keys], lines)
     console.note(freezing.line(job.model))
+
+
+def report(config: Mapping[str, Any], job: Job, record: Record) -> None:
+    """Print and record what becomes of each weight, if the config treats them differently."""
+    if names_weights(config):
+        show(config, job)
+        record.event("weights", weights=rows(config, job))

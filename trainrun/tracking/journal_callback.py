@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainrun.checkpoint.training_state import EARLIER
 from trainrun.model.variables import number
 from trainrun.tracking.journal import Journal
 from trainrun.util.declarations import declare
@@ -53,7 +54,7 @@ class JournalCallback(keras.callbacks.Callback):
 
     def _steps(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else number(optimizer.iterations)
+        return 0 if optimizer is None else number(optimizer.iterations) + getattr(optimizer, EARLIER, 0)
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:

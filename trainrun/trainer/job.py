@@ -26,6 +26,7 @@ class Plan:
         examples: training examples seen in one epoch.
         seed: of the order; the batch of (epoch, step) depends on nothing else.
         shuffle: False keeps the order of the data.
+        first_epoch: epochs of the phases before this one, with which `epochs` counts; lengths of training are the phase's.
     """
 
     epochs: int
@@ -34,17 +35,18 @@ class Plan:
     examples: int
     seed: int
     shuffle: bool = True
+    first_epoch: int = 0
 
     @property
     def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
+        return (self.epochs - self.first_epoch) * self.steps_per_epoch
 
     def lengths(self) -> dict[str, int]:
         """Return the run-time values that components can have as arguments: `total_steps`, `steps_per_epoch`, `epochs`."""
         return {
             "total_steps": self.total_steps,
             "steps_per_epoch": self.steps_per_epoch,
-            "epochs": self.epochs,
+            "epochs": self.epochs - self.first_epoch,
         }
 
     @classmethod

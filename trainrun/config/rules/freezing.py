@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainrun.config import phases
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import hints, signatures
@@ -56,7 +57,8 @@ def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 def treated_differently(config: Mapping[str, Any]) -> bool:
     """Return whether what becomes of each weight is known only once the model is built."""
-    return names_weights(config) or config.get("init_from") is not None
+    phases_name = any(names_weights(phase.config) for phase in phases.listed(config))
+    return phases_name or config.get("init_from") is not None
 
 
 def names_weights(config: Mapping[str, Any]) -> bool:

@@ -65,6 +65,7 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         "hardware.virtual_devices": bool(device.get("virtual_devices")),
         "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
         "profile=true": config["profile"],
+        "phases": config.get("phases") is not None,
         f"callback={','.join(odd)}": odd,
     }
     return next((text for text, holds in reasons.items() if holds), None)
