@@ -104,6 +104,10 @@ def test_a_run_that_died_in_a_phase_is_resumed_to_the_same_bits(whole, inside, e
         ),
         (["phases=[{epochs: 2}]", "optimizer.use_ema=true"], "does not go over phases"),
         (["phases=3"], "expected a list of phases"),
+        (
+            ["phases=[{epochs: 2}]", "trainer.epochs=5"],
+            "trainer.epochs: the phases have epochs of their own, 2 together",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_tensorflow(overrides, message):

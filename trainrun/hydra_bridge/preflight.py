@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainrun.config import check, moved_keys, override_text, plugins
+from trainrun.config.rules import phases
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
 from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan, written_out
@@ -33,7 +34,11 @@ def overrides(
 
     def examined() -> tuple[dict[str, Any] | None, list[Problem]]:
         tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
-        return tree, [*faults, *(check.problems(tree) if tree is not None else ())]
+        return tree, [
+            *faults,
+            *(check.problems(tree) if tree is not None else ()),
+            *(phases.typed_epochs(tree, typed) if tree is not None else ()),
+        ]
 
     tree, faults = examined()
     # What installed packages offer is looked up only when something is missing: reading their entry points takes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config import moved_keys, saved, tracker_settings
+from trainrun.config.rules import phases
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import override_grammar, preflight
 
@@ -41,6 +42,7 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     changeable = [*CHANGEABLE, *saved.hidden(config)]
     refused = {text: list(_refused(text, changeable)) for text in overrides}
     problems = [p for reasons in refused.values() for p in reasons]
+    problems += phases.typed_epochs(config, overrides)
     problems += _change(config, [text for text, reasons in refused.items() if not reasons])
     problems += [
         Problem(

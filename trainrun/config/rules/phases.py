@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trainrun.config.phases import KEY
+from trainrun.config.phases import KEY, epochs
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader
 
@@ -53,3 +53,11 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
             KEY,
             "a phase begins from a checkpoint, which only the first of several workers has. Train in one process.",
         )
+
+
+def typed_epochs(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem if `trainer.epochs` is typed for a run whose phases have epochs of their own."""
+    total = epochs(config)
+    if total is not None and any(text.lstrip("+").startswith("trainer.epochs=") for text in overrides):
+        text = f"the phases have epochs of their own, {total} together. Leave it out, or begin another run with init_from."
+        yield Problem("trainer.epochs", text)
