@@ -85,7 +85,7 @@ def _train(
                 model_files,
                 model_weights,
                 own_code,
-                phases,
+                remaining_phases,
                 settings,
                 tuning,
                 weights_overview,
@@ -102,7 +102,7 @@ def _train(
         with clock("tune"):
             config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
-            to_come = phases.to_come(config, run_dir, resume)
+            to_come = remaining_phases.to_come(config, run_dir, resume)
             builder = RunBuilder(to_come[0].config, data, strategy, run_dir, context, to_come[0].first)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
@@ -136,7 +136,7 @@ def _train(
             for phase in to_come[1:]:
                 if attempts.ended_early:
                     break
-                record.event("phase", number=phase.number, of=phase.of, **phases.said(phase))
+                record.event("phase", number=phase.number, of=phase.of, **remaining_phases.said(phase))
                 builder = replace(builder, config=phase.config, first_epoch=phase.first)
                 attempts.begin_phase(builder, record)
                 weights_overview.report(builder.config, attempts.job, record)
