@@ -107,6 +107,7 @@ FILES = [
     saved("a module's name with a trick", keras_file(model(layer("X", "keras.layers.../../os"), DENSE)), "model.path"),
     saved("a layer that is not registered", keras_file(model({**layer("Mine", "my_package.layers"), "registered_name": "mine>Mine"}, DENSE)), "plugins=[./my_layers.py]"),
     saved("a class that is a number", keras_file(model({**DENSE, "class_name": 3})), "model.path"),
+    saved("a class that is a list", keras_file(model({**DENSE, "class_name": ["Dense"]})), "names a class ['Dense']"),
     saved("a module that is a number", keras_file(model({**DENSE, "module": 3})), "model.path"),
     saved("a layer of Keras that is none", keras_file(model(layer("Dens", units=3, name="d"))), "cannot be loaded"),
     saved("a layer with arguments that are none", keras_file(model(layer("Dense", unit=3, name="d"))), "cannot be loaded"),

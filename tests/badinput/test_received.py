@@ -35,7 +35,7 @@ from trainrun.tracking import find, summary
 MORE = int(os.environ.get("TRAINRUN_FUZZ", "1"))
 FUZZ = {
     "derandomize": MORE == 1,
-    "deadline": 20_000,  # milliseconds: nothing hangs
+    "deadline": 60_000,  # milliseconds: nothing hangs
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
 CONTROL = "\x1b]0;owned\x07\x1b[2J\u202e\u200b\x9b"

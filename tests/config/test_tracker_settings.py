@@ -118,6 +118,22 @@ def test_recorded_run_with_a_single_tracker_node_resumes(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "mlflow",
+        {},
+        {"tracker": 1},
+        {"tracker": "mlflow", "uri": 1},
+        {"tracker": "mlflow", "settings": "a"},
+    ],
+)
+def test_what_is_no_tracker_in_a_received_record_is_left_out(entry):
+    whole = {"tracker": "mlflow", "uri": None, "experiment": "e", "settings": {}}
+    assert trackers.recorded({"tracking": [entry, whole]}) == [whole]
+
+
 def test_a_setting_of_a_recorded_run_may_stand_at_the_top(tmp_path):
     config = preflight.overrides([])[0]
     (tmp_path / "config.yaml").write_text(yaml_file.dump(config))

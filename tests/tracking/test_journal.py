@@ -164,7 +164,7 @@ def test_several_threads_write_whole_lines(path):
 @pytest.mark.parametrize(
     "fields",
     [{"epoch": "1"}, {"epoch": True}, {"step": 2**70}, {"metrics": [1]}, {"overrides": "a=b"}, {"config": []},
-     {"time": "now"}],
+     {"time": "now"}, {"time": None}, {"seq": None}],
 )  # fmt: skip
 def test_a_record_whose_fields_have_other_types_is_damaged(path, fields):
     path.write_text(journal.encode({"seq": 0, "time": 1.0, "kind": "epoch", **fields}) + "\n")
@@ -176,6 +176,7 @@ def test_metrics_are_numbers_and_one_beyond_every_float_is_infinite(path):
         journal.encode(
             {
                 "seq": 0,
+                "time": 1.0,
                 "kind": "epoch",
                 "metrics": {"text": "x", "large": 10**400, "least": -(10**400), "loss": 0.5},
             }

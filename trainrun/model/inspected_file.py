@@ -87,6 +87,8 @@ def inspect(file_path: Path, key: str, compiled: bool = False) -> None:
     try:
         config, unpacked_bytes = keras_file.read(file_path)
         nodes = list(_nodes({k: v for k, v in config.items() if compiled or k != "compile_config"}))
+        if strange := [n["class_name"] for n in nodes if not isinstance(n["class_name"], str)]:
+            raise ValueError(f"its config names a class {strange[0]!r:.60}")
         if too_large := [n for n in map(_size, nodes) if n > unpacked_bytes]:
             raise ValueError(
                 f"a layer has {too_large[0]:,} units, and the whole file has {unpacked_bytes:,} bytes"
@@ -150,7 +152,7 @@ def _is_allowed(node: dict[str, Any], compiled: bool) -> bool:
     Keras itself imports any name of its own packages except for a list of exclusions, so also its tools for files and
     downloads; this is a list of inclusions instead.
     """
-    name, module, registered = str(node["class_name"]), node.get("module"), node.get("registered_name")
+    name, module, registered = node["class_name"], node.get("module"), node.get("registered_name")
     if name.startswith("__"):
         return name in VALUE_CLASSES
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:

@@ -182,12 +182,14 @@ class Tail:
 
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """Return the record that a line holds, or None if it holds none: no JSON, or a field of another type than `FIELDS` says."""
+    """Return the record that a line holds, or None if it holds none: no JSON, without number or time, or a field of another type than `FIELDS` says."""
     try:
         value = decode(line.decode())
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return None
+    if value.get("seq") is None or value.get("time") is None:
         return None
     # An event's own fields are whatever it is about.
     checked = EVENT_FIELDS if value["kind"] == "event" else value

@@ -203,6 +203,16 @@ def recorded(start: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the targets in a run's first record, in the form of `Target.record`, also for records of older versions."""
     node = start.get("tracking")
     if isinstance(node, Mapping):
-        return [{"tracker": default(), "uri": node.get("uri"), "experiment": node.get("experiment"),
+        node = [{"tracker": default(), "uri": node.get("uri"), "experiment": node.get("experiment"),
                  "settings": {k: v for k, v in node.items() if k not in ("uri", "experiment")}}]  # fmt: skip
-    return [dict(t) for t in node] if isinstance(node, list) else []
+    return [dict(t) for t in node if _is_target(t)] if isinstance(node, list) else []
+
+
+def _is_target(node: Any) -> bool:
+    """Return whether an entry of a received record has what its readers rely on."""
+    return (
+        isinstance(node, Mapping)
+        and isinstance(node.get("tracker"), str)
+        and all(isinstance(node.get(key), str | None) for key in ("uri", "experiment"))
+        and isinstance(node.get("settings"), Mapping | None)
+    )
