@@ -38,7 +38,7 @@ LAYERS = (
     ("checkpoint",),
     ("config",),
     ("registry",),
-    ("model", "loss", "metric", "optimizer", "schedule", "callback", "step", "hardware"),
+    ("model", "loss", "metric", "optimizer", "schedule", "callback", "step", "hardware", "augment"),
     ("data",),
     ("ui",),
     ("errors", "compat", "util"),

@@ -22,6 +22,9 @@ MODELS = {
         "data=digits", "model=sparse_mlp", "optimizer=adam_then_sgd", "optimizer.switch_at=5", "optimizer.loss_scale_factor=64",
         "trainer.steps_per_epoch=2",
     ],
+    "augmented: flips, mixed labels and weights": [
+        "data=digits", "model=cnn", "model.filters=[4]", "augment=[random_flip,mixup]", "trainer.class_weight=balanced",
+    ],
     "unet_small": ["experiment=segmentation_iou", "model.filters=[4,8]", "data.size=16", "trainer.limit=40"],
     "a real target, averaged weights, a schedule, validation every other epoch": [
         "data=diabetes", "model=mlp", "metric=[mae,r2]", "optimizer.use_ema=true", "optimizer.ema_momentum=0.8",

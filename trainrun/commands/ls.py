@@ -13,6 +13,7 @@ from trainrun.ui import console
 
 GROUPS = {
     "data": "training data",
+    "augment": "random changes of training examples; several: augment=[a,b]",
     "model": "network architecture",
     "loss": "loss function",
     "metric": "metrics; several: metric=[accuracy,auc]",

@@ -107,6 +107,7 @@ class Root:
     hardware: Any = MISSING
     callback: Any = field(default_factory=dict)
     tracking: Any = field(default_factory=dict)
+    augment: Any = field(default_factory=dict)
     seed: Any = MISSING
     seeds: Any = MISSING
     plugins: list[str] = MISSING

@@ -22,6 +22,7 @@ import numpy as np
 
 from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import Stored
+from trainrun.data.dataset import Split
 from trainrun.errors import readable
 from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Adjustments
@@ -35,7 +36,7 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job, Plan
-from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.model_steps import as_tensors, is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
@@ -174,6 +175,10 @@ class _Search:
         self._restore(_in_memory(model, place.before))
         indices = self._indices(place.epoch, place.step)
         batch = self.job.train.take(indices)
+        if self.job.augment is not None:
+            batch = Split(
+                *self.job.augment(*as_tensors(batch), [self.job.plan.seed, place.epoch, place.step])
+            )
         seen = nan_step.examine(model, batch.x, batch.y, batch.weight, adjustments.parts, place.updated)
         first = seen.finding or nan_step.Finding(nan_step.STEP, "", place.value)
         # Weights that are not finite show in the loss of the next step.
@@ -199,9 +204,9 @@ class _Search:
         """Return a pass that takes the same steps as the trainer."""
         by_model = is_own(self.job.model, "train_step") and not getattr(self.trainer, "custom_step", False)
         if hasattr(self.trainer, "step") and not by_model:
-            return Pass(self.job, self.trainer.step or default, self.job.train)
+            return Pass(self.job, self.trainer.step or default, self.job.train, augment=self.job.augment)
         if hasattr(self.trainer, "validation_freq"):
-            return StepByModel(self.job, self.job.model.train_step, self.job.train)
+            return StepByModel(self.job, self.job.model.train_step, self.job.train, augment=self.job.augment)
         raise Unknown(f"a {type(self.trainer).__name__} takes no steps on batches")
 
     def _find(self, steps: Pass, position: tuple[int, int]) -> Place:
@@ -213,7 +218,7 @@ class _Search:
             if epoch in self.rates:  # as a callback may have set it
                 self.job.model.optimizer.learning_rate = self.rates[epoch]
             indices = order(plan, len(self.job.train), epoch)
-            for start, last, run in steps.calls(indices, pace, first):
+            for start, last, run in steps.calls(indices, pace, first, (plan.seed, epoch)):
                 if (epoch, start) > end:
                     break
                 self._check_time(total, pace)
@@ -241,7 +246,7 @@ class _Search:
         for step in range(start, last + 1):
             self._check_time(last - step, Pace())
             before = reader.arrays()
-            _, _, run = next(steps.calls(indices, Pace(1), step))
+            _, _, run = next(steps.calls(indices, Pace(1), step, (self.job.plan.seed, epoch)))
             if value := self._failing_value(run):
                 model = self.job.model
                 updated = [

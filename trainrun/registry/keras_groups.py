@@ -17,6 +17,7 @@ KERAS = {
     "step": None,
     "hardware": None,
     "tracking": None,
+    "augment": None,
 }
 
 _BASE = "a base class, which does nothing by itself"

@@ -17,7 +17,7 @@ from trainrun.registry.lookup import package_conf
 from trainrun.util import paths, yaml_file
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
-SEVERAL = ("metric", "callback", "tracking")
+SEVERAL = ("metric", "callback", "tracking", "augment")
 # Hydra's -cd: searched after the others.
 extra_folders: list[Path] = []
 

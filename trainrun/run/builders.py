@@ -24,6 +24,7 @@ from trainrun.model import functional, penalty
 from trainrun.registry import declaration_reader, lookup, signatures
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import (
+    augmentation_builder,
     initial,
     label_encoding,
     metrics,
@@ -161,7 +162,10 @@ def job(
     probabilities = _alone(
         {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}
     )
-    return Job(model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started)
+    augment = augmentation_builder.augmentations(config, data)
+    return Job(
+        model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment
+    )  # fmt: skip
 
 
 def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int) -> Plan:

@@ -18,6 +18,7 @@ def adapt(
     target: TargetSpec,
     labels: tuple[str, str],
     predictions: tuple[str, Sequence[str]],
+    mixed: bool = False,
 ) -> keras.metrics.Metric:
     """Return the metric, wrapped in `Adapted` if something has to be converted.
 
@@ -26,6 +27,7 @@ def adapt(
         target: the data's target.
         labels: the form that the batches hold, and the form that the metric reads (from `choose`).
         predictions: the form of the model's output, and the forms that the metric declares.
+        mixed: labels may be shares of classes.
     """
     have, want = labels
     output, reads = predictions
@@ -37,6 +39,7 @@ def adapt(
         predictions=(output, read),
         classes=max(len(target.classes), target.outputs),
         flat=len(target.shape),
+        mixed=mixed and target.kind in ("binary", "multiclass", "multilabel"),
     )
     return adapted if adapted.is_needed else metric
 
@@ -68,6 +71,7 @@ class Adapted(keras.metrics.Metric):
         classes: number of classes, for one-hot labels.
         flat: number of axes over which a label repeats (2 for segmented images): they are merged with the batch axis, and
             each label gets the weight of its example.
+        mixed: labels may be shares of classes, as an augmentation mixes them: the class with the largest share is the label.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Adapted(keras.metrics.Metric):
         predictions: Sequence[str],
         classes: int = 1,
         flat: int = 0,
+        mixed: bool = False,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
@@ -88,6 +93,7 @@ class Adapted(keras.metrics.Metric):
         self.predictions = tuple(predictions)
         self.classes = classes
         self.flat = flat
+        self.mixed = mixed
         keras_metric_private.copy_direction(metric, self)
 
     @property
@@ -95,7 +101,7 @@ class Adapted(keras.metrics.Metric):
         """Whether the wrapped metric would not give the same without this wrapper."""
         same = self.labels[0] == self.labels[1] and self.predictions[0] == self.predictions[1]
         odd = (_reads_values, _may_be_vector, _is_roc)
-        return not same or self.flat > 0 or any(holds(self.metric) for holds in odd)
+        return not same or self.flat > 0 or self.mixed or any(holds(self.metric) for holds in odd)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Convert a batch and update the wrapped metric.
@@ -105,7 +111,7 @@ class Adapted(keras.metrics.Metric):
             y_pred: the model's output in the form `predictions[0]`.
             sample_weight: None or one weight an example, `[batch]`; with `flat` also one a label.
         """
-        y_true = self._labels(ops.convert_to_tensor(y_true))
+        y_true = self._labels(self._whole(ops.convert_to_tensor(y_true)))
         y_pred = self._predictions(ops.convert_to_tensor(y_pred))
         if self.flat:
             y_true, y_pred, sample_weight = self._flattened(y_true, y_pred, sample_weight)
@@ -115,6 +121,14 @@ class Adapted(keras.metrics.Metric):
             self.metric.update_state(y_true, y_pred)
         else:
             self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
+
+    def _whole(self, y: Any) -> Any:
+        """Return labels that may be shares of classes as 0 and 1."""
+        if not self.mixed or self.labels[0] not in ("one_hot", "binary"):
+            return y
+        if self.kind == "multiclass":
+            return ops.one_hot(ops.argmax(y, axis=-1), self.classes, dtype=y.dtype)
+        return ops.cast(y >= 0.5, y.dtype)
 
     def _labels(self, y: Any) -> Any:
         have, want = self.labels
@@ -186,6 +200,7 @@ class Adapted(keras.metrics.Metric):
             "predictions": list(self.predictions),
             "classes": self.classes,
             "flat": self.flat,
+            "mixed": self.mixed,
         }
 
     @classmethod

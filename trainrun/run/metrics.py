@@ -18,7 +18,7 @@ from trainrun.ui import console
 
 
 def build(
-    nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+    nodes: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan, mixed: bool = False
 ) -> list[keras.metrics.Metric]:
     """Return the metrics; one that reads other forms than the loss and the model produce is wrapped.
 
@@ -28,8 +28,11 @@ def build(
         form: the form of the labels that the loss reads.
         output: the model's output: ``probabilities``, ``logits``, ``scores`` or ``real``.
         plan: for run-time values (`total_steps`, `steps_per_epoch`).
+        mixed: an augmentation mixes the labels of training batches; a metric counts the class with the largest share.
     """
-    return [_metric(name, spec, data, form, output, plan) for name, spec in _specs(nodes, data).items()]
+    return [
+        _metric(name, spec, data, form, output, plan, mixed) for name, spec in _specs(nodes, data).items()
+    ]
 
 
 def say_undefined(nodes: Mapping[str, Any], data: Dataset, output: str) -> None:
@@ -74,7 +77,7 @@ def _specs(nodes: Mapping[str, Any], data: Dataset) -> dict[str, Mapping[str, An
 
 
 def _metric(
-    name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan
+    name: str, spec: Mapping[str, Any], data: Dataset, form: str, output: str, plan: Plan, mixed: bool
 ) -> keras.metrics.Metric:
     demands = declaration_reader.of("metric", spec["name"])
     reads = demands.predictions
@@ -91,6 +94,6 @@ def _metric(
         runtime["dtype"] = "float64"
     metric = construct("metric", spec, key=f"metric.{name}", complete=True, **runtime)
     metric = metric_adapter.adapt(
-        metric, data.target, labels=(form, metric_form), predictions=(output, reads)
+        metric, data.target, labels=(form, metric_form), predictions=(output, reads), mixed=mixed
     )
     return metric if unit is None else unit.metric(metric, demands)

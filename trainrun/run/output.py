@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from trainrun.config import outputs
-from trainrun.config.rules import heads
+from trainrun.config.rules import augmentation, heads
 from trainrun.data.dataset import Dataset, Split
 from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
@@ -40,10 +40,15 @@ class Output:
         """The key of the loss in the config."""
         return f"loss.{self.name}" if self.name else "loss"
 
+    @property
+    def mixed(self) -> bool:
+        """Whether an augmentation mixes labels, so that they are shares of classes."""
+        return augmentation.mixes(self.config)
+
     @functools.cached_property
     def spec(self) -> Mapping[str, Any]:
         """The loss's name and arguments, `auto` resolved."""
-        return heads.loss_spec(self.config["loss"], self.data.task, self.data.target.kind)
+        return heads.loss_spec(self.config["loss"], self.data.task, self.data.target.kind, self.mixed)
 
     @functools.cached_property
     def demands(self) -> LossDeclaration:
@@ -53,7 +58,9 @@ class Output:
     @functools.cached_property
     def form(self) -> str:
         """The form of the labels that the loss reads."""
-        return label_encoding.choose(self.demands.labels, self.data.target)
+        # Class ids have no mixture.
+        prefer = "one_hot" if self.mixed else None
+        return label_encoding.choose(self.demands.labels, self.data.target, prefer)
 
     @property
     def activation(self) -> str | None:
@@ -71,7 +78,7 @@ class Output:
 
     def metrics(self, meaning: str, plan: Plan) -> list[keras.metrics.Metric]:
         """Return the metrics of an output of that meaning."""
-        return metrics.build(self.config["metric"], self.data, self.form, meaning, plan)
+        return metrics.build(self.config["metric"], self.data, self.form, meaning, plan, self.mixed)
 
     def labels(self, split: Split) -> np.ndarray:
         """Return labels of this output as the loss reads them."""

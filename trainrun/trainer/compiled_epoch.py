@@ -6,7 +6,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,10 +15,8 @@ import tensorflow as tf
 
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
-from trainrun.data.lazy_array import View
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
-from trainrun.step._accumulate import fraction, reduction
-from trainrun.trainer import compiled_calls
+from trainrun.trainer import compiled_calls, replica_step
 from trainrun.trainer.executor import (
     ONE_THREAD,
     ONE_THREAD_FLOPS,
@@ -26,9 +25,13 @@ from trainrun.trainer.executor import (
     operation_types,
     scope,
 )
+from trainrun.trainer.held_arrays import exchangeable, gathered, kinds, may_renew
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import MAX_HELD_BYTES, whole
 from trainrun.trainer.steps_per_call import Pace
+
+if TYPE_CHECKING:
+    from trainrun.augment._sequence import Augmentations
 
 # Block size in which a split larger than `MAX_HELD_BYTES` is sent to the device.
 BLOCK_BYTES = 16 * 2**20
@@ -51,12 +54,20 @@ class Pass:
         step: the training step; see `trainrun.step.default`.
         split: the examples.
         reusable: the pass will also be used for other splits (`renew`), without being compiled again.
+        augment: changes each batch; default None.
     """
 
-    def __init__(self, job: Job, step: Step, split: Split, reusable: bool = False):
+    def __init__(
+        self,
+        job: Job,
+        step: Step,
+        split: Split,
+        reusable: bool = False,
+        augment: Augmentations | None = None,
+    ):
         model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
-        self._flops, self._state = job.cost().flops, job.state
+        self._flops, self.state = job.cost().flops, job.state
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         arrays = (split.x, split.y, split.weight)
@@ -74,6 +85,11 @@ class Pass:
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
         self.by_xla = model.jit_compile and not self.replicated and not model.run_eagerly
         self.traced = False  # TensorFlow's profiler must see its kernels
+        self.augment = augment
+        if augment is not None:
+            # Seed, epoch and first step of the call: a variable, so that one program takes all of them.
+            with tf.device("cpu:0") if self.replicated else tf.device(None):
+                self._place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
         self._executor: str | None = None
         self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
@@ -101,7 +117,7 @@ class Pass:
         return True
 
     def calls(
-        self, order: np.ndarray, pace: Pace, first: int = 0
+        self, order: np.ndarray, pace: Pace, first: int = 0, epoch: tuple[int, int] = (0, 0)
     ) -> Iterator[tuple[int, int, Callable[[], dict]]]:
         """Yield the calls that make up a pass.
 
@@ -109,6 +125,7 @@ class Pass:
             order: indices of examples, `[n]` int64.
             pace: the number of steps per call; gets their duration.
             first: the step to begin with.
+            epoch: the run's seed and the epoch, which `augment` draws by.
 
         Yields:
             `(first, last, run)`: the numbers of the first and last step of a call, and the call itself, which
@@ -116,17 +133,17 @@ class Pass:
         """
         steps = -(-len(order) // self.batch_size)
         if self.held is None:
-            yield from self._sent(order, steps, pace, first)
+            yield from self._sent(order, steps, pace, first, epoch)
             return
         at = first
         while at < steps:
             count = pace.steps(steps - at, at)
             part = order[at * self.batch_size : (at + count) * self.batch_size]
-            yield at, at + count - 1, lambda part=part: self.call(part, self.held, pace)
+            yield at, at + count - 1, lambda part=part, at=at: self.call(part, self.held, pace, (*epoch, at))
             at += count
 
     def _sent(
-        self, order: np.ndarray, steps: int, pace: Pace, first: int
+        self, order: np.ndarray, steps: int, pace: Pace, first: int, epoch: tuple[int, int]
     ) -> Iterator[tuple[int, int, Callable]]:
         """Yield the calls for a split in the host's memory or on disk; the next block is read during each call."""
         parts, at = [], first
@@ -148,10 +165,22 @@ class Pass:
                 n, data = (pending or reader.submit(read, start, stop)).result()
                 pending = reader.submit(read, *following) if following else None
                 indices = np.arange(n, dtype="int64")
-                yield start, stop - 1, lambda i=indices, data=data: self.call(i, data, pace)
+                at = (*epoch, start)
+                yield start, stop - 1, lambda i=indices, d=data, at=at: self.call(i, d, pace, at)
 
-    def call(self, index: np.ndarray, data: tuple, pace: Pace) -> dict[str, Any]:
-        """Make one call and report its duration to the pace."""
+    def call(
+        self, index: np.ndarray, data: tuple, pace: Pace, at: tuple[int, int, int] = (0, 0, 0)
+    ) -> dict[str, Any]:
+        """Make one call and report its duration to the pace.
+
+        Args:
+            index: of the examples.
+            data: that they are taken from.
+            pace: gets the duration of a step.
+            at: the run's seed, the epoch and the first step, which `augment` draws by.
+        """
+        if self.augment is not None:
+            self._place.assign(at)
         start = time.perf_counter()
         first = self._prepared is None
         if first:
@@ -199,11 +228,11 @@ class Pass:
             data: that they are taken from.
             examples: how many of `index` to use, for XLA, which needs the size of each batch; default None: all.
         """
-        step = self._on_replicas if self.replicated else self._on_one
+        step = partial(replica_step.take, self) if self.replicated else self._on_one
         for first, end, take in self.loops(index, examples):
 
             def body(at: tf.Tensor, take: Callable = take) -> list[tf.Tensor]:
-                step(take(at), data)
+                step(take(at), data, at)
                 return [at + self.batch_size]
 
             tf.while_loop(lambda at, end=end: at < end, body, [first], parallel_iterations=1)
@@ -220,70 +249,25 @@ class Pass:
         loops = [(tf.constant(0), full, lambda at: tf.slice(index, [at], [batch]))]
         return [*loops, (full, examples, lambda at: tf.slice(index, [at], [last]))] if last else loops
 
-    def _on_one(self, index: tf.Tensor, data: tuple) -> None:
-        x, y, weight = gathered(data, index)
+    def examples(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> tuple:
+        """Return the examples `(x, y, weight)` of a batch, augmented.
+
+        Args:
+            index: of the batch's examples.
+            data: that they are taken from.
+            at: the number of examples of the call before the batch.
+        """
+        batch = gathered(data, index)
+        if self.augment is None:
+            return batch
+        step = tf.cast(at // self.batch_size, tf.int64)
+        return self.augment(*batch, self._place + tf.stack([tf.zeros_like(step), tf.zeros_like(step), step]))
+
+    def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
+        x, y, weight = self.examples(index, data, at)
         loss, y_pred = self.step(self.model, x, y, weight, 1.0)
         keras_model_private.count_loss(self.model, loss, tf.shape(index)[0])
         self.model.compute_metrics(x, y, y_pred, sample_weight=weight)
-
-    def _on_replicas(self, index: tf.Tensor, data: tuple) -> None:
-        """Divide a batch among the replicas so that the sum of their losses is the loss of the whole batch."""
-        model, replicas = self.model, self.strategy.num_replicas_in_sync
-        size = tf.shape(index)[0]
-        # Gathered on the device of the data: on a replica's device, all of the data would be copied there at each step.
-        with tf.device("cpu:0"):
-            weights = None if data[2] is None else tf.gather(data[2], index)
-
-        def replica() -> None:
-            number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            start, stop = number * size // replicas, (number + 1) * size // replicas
-            # A replica without an example of a small last batch takes one with share 0: it must take part in the sum of the
-            # gradients, and the mean of an empty batch is undefined.
-            with tf.device("cpu:0"):
-                x, y, weight = gathered(data, index[start : tf.maximum(stop, start + 1)])
-            part_weights = None if weights is None else weights[start:stop]
-            if reduction(model) == "sum":
-                share = tf.constant(1.0)
-            else:
-                # Keras divides the loss of each replica by the number of replicas, as if their parts were equal.
-                share = replicas * fraction(model, size, weights, stop - start, part_weights)
-            # For the metrics `data_loss` and `penalty`, in which an example with share 0 must not count.
-            self._state.examples_of_replica = stop - start
-            loss, y_pred = self.step(model, x, y, weight, share)
-            self._state.examples_of_replica = None
-            # The sums over the replicas are (loss of the whole batch) · size, and size.
-            keras_model_private.count_loss(model, loss * replicas, tf.cast(size, loss.dtype) / replicas)
-
-            def measure() -> tf.Tensor:
-                model.compute_metrics(x, y, y_pred, sample_weight=weight)
-                return tf.constant(0)
-
-            if self.some_are_empty:
-                tf.cond(stop > start, measure, lambda: tf.constant(0))
-            else:
-                measure()
-
-        self.strategy.run(replica)
-
-
-def may_renew() -> bool:
-    """Return whether data can be held in variables: only on a CPU, because a GPU does not support every dtype."""
-    return not tf.config.list_logical_devices("GPU")
-
-
-def exchangeable(array: np.ndarray | View) -> tf.Variable:
-    """Return an array as a variable with a variable number of rows."""
-    return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
-
-
-def kinds(arrays: Any) -> tuple:
-    """Return shape and dtype of each array without the number of rows; arrays of equal kinds can replace each other."""
-    return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
-
-
-def gathered(data: tuple, index: tf.Tensor) -> tuple:
-    """Return the examples `(x, y, weight)` at the indices."""
-    return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), data)
 
 
 def is_replicated(strategy: tf.distribute.Strategy) -> bool:

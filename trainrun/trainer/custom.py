@@ -30,6 +30,7 @@ STEPS_OF_WORKERS = 32
 
 @declare(
     takes_steps=True,
+    augments=True,
     accumulates=True,
     divides_batches=True,
     multi_worker=True,
@@ -78,15 +79,15 @@ class Custom:
         """
         model, plan = job.model, job.plan
         build(job, self.step)
-        make = partial(Pass, job, self.step, job.train)
+        make = partial(Pass, job, self.step, job.train, augment=job.augment)
         if is_own(model, "train_step") and not self.custom_step:
-            make = partial(StepByModel, job, model.train_step, job.train)
+            make = partial(StepByModel, job, model.train_step, job.train, augment=job.augment)
         training = pass_cache.shared(job, "training", make, job.train)
         training.traced = traced(callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
-            calls = training.calls(order(plan, len(job.train), epoch), pace, first)
+            calls = training.calls(order(plan, len(job.train), epoch), pace, first, (plan.seed, epoch))
             return self._run(
                 calls, callback_list.on_train_batch_begin, callback_list.on_train_batch_end, model
             )

@@ -25,6 +25,7 @@ MAX_UNMEASURED_STEPS = 64
 
 @declare(
     takes_steps=True,
+    augments=True,
     calls_train_step=True,
     divides_batches=True,
     keras_fit=True,
@@ -62,7 +63,8 @@ class Fit:
             if model.distribute_strategy.num_replicas_in_sync > 1:
                 average_together(model)
             model.steps_per_execution = self._steps(job, callbacks, None)
-            feed = Feed(job.train, plan, job.position(), model.distribute_strategy.num_replicas_in_sync)
+            replicas = model.distribute_strategy.num_replicas_in_sync
+            feed = Feed(job.train, plan, job.position(), replicas, job.augment)
             data = feed.dataset()
             validation = None if job.validation is None else self._validation(job)
         history = model.fit(

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainrun.augment._sequence import Augmentations
 from trainrun.data.dataset import Split
 from trainrun.model.variables import untouched
-from trainrun.trainer.compiled_epoch import Pass, gathered
+from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import batch_of
 from trainrun.trainer.pass_cache import cached, shared
@@ -33,13 +34,20 @@ class StepByModel(Pass):
     the last step returns are the logs, as in Keras' `fit`.
     """
 
-    def __init__(self, job: Job, step: Any, split: Split, reusable: bool = False):
+    def __init__(
+        self,
+        job: Job,
+        step: Any,
+        split: Split,
+        reusable: bool = False,
+        augment: Augmentations | None = None,
+    ):
         keras_steps = (keras.Model.train_step, keras.Model.test_step)
         self.returns_logs = getattr(step, "__func__", None) not in (None, *keras_steps)
-        super().__init__(job, step, split, reusable)
+        super().__init__(job, step, split, reusable, augment)
 
-    def _on_one(self, index: tf.Tensor, data: tuple) -> Any:
-        return self.step(batch_of(*gathered(data, index)))
+    def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> Any:
+        return self.step(batch_of(*self.examples(index, data, at)))
 
     def run_steps(self, index: tf.Tensor, data: tuple, examples: tf.Tensor | None = None) -> dict[str, Any]:
         if not self.returns_logs:
@@ -48,7 +56,7 @@ class StepByModel(Pass):
         for first, end, take in self.loops(index, examples):
 
             def one(at: tf.Tensor, _: Any, take: Callable = take) -> tuple[tf.Tensor, Any]:
-                return at + self.batch_size, self._logs(take(at), data)
+                return at + self.batch_size, self._logs(take(at), data, at)
 
             # All steps are in the loop: TensorFlow optimizes the code outside of one otherwise, and a step there rounds otherwise.
             if logs is None:
@@ -62,11 +70,11 @@ class StepByModel(Pass):
 
     def _signature(self, take: Callable[[tf.Tensor], tf.Tensor], data: tuple) -> dict[str, tf.TensorSpec]:
         """Return shape and dtype of the logs of a step."""
-        step = tf.function(lambda at: self._logs(take(at), data), autograph=False)
+        step = tf.function(lambda at: self._logs(take(at), data, at), autograph=False)
         return step.get_concrete_function(tf.TensorSpec([], tf.int32)).structured_outputs
 
-    def _logs(self, index: tf.Tensor, data: tuple) -> dict[str, tf.Tensor]:
-        return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data).items()}
+    def _logs(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data, at).items()}
 
 
 def measuring(job: Job, split: Split) -> Pass:
@@ -76,7 +84,8 @@ def measuring(job: Job, split: Split) -> Pass:
 
 def training(job: Job) -> Pass:
     """Return the pass of the model's own `train_step` over the training data."""
-    return shared(job, "training", partial(StepByModel, job, job.model.train_step, job.train), job.train)
+    make = partial(StepByModel, job, job.model.train_step, job.train, augment=job.augment)
+    return shared(job, "training", make, job.train)
 
 
 class Indexed(keras.callbacks.Callback):
@@ -101,7 +110,7 @@ class Indexed(keras.callbacks.Callback):
         self.test_order = np.arange(len(measured), dtype="int64")
         model.make_test_function(force=True)
         self._keras, model.test_function = model.test_function, None
-        self._at = self._done = 0
+        self._at = self._done = self._epoch = 0
         self._order = self.test_order
         self._first_epoch, self._first_step = job.position()
 
@@ -137,7 +146,7 @@ class Indexed(keras.callbacks.Callback):
         self.model.test_function = self._function(self.measuring, self._keras)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._order, self._at = order(self.job.plan, len(self.job.train), epoch), 0
+        self._order, self._at, self._epoch = order(self.job.plan, len(self.job.train), epoch), 0, epoch
         # Keras counts all steps of an epoch that is resumed in its middle; those that were done are skipped.
         self._done = self._first_step * self.job.plan.batch_size if epoch == self._first_epoch else 0
 
@@ -152,9 +161,10 @@ class Indexed(keras.callbacks.Callback):
             if otherwise is not None and getattr(iterator, "element_spec", None) != STEP_NUMBER:
                 return otherwise(iterator)  # a callback evaluates its own data
             size = self.model.steps_per_execution * self.job.plan.batch_size
-            part, self._at = self._order[max(self._at, self._done) : self._at + size], self._at + size
+            begin, self._at = max(self._at, self._done), self._at + size
+            part, plan = self._order[begin : self._at], self.job.plan
             if not len(part):
                 return self.model.get_metrics_result()
-            return steps.call(part, steps.held, Pace())
+            return steps.call(part, steps.held, Pace(), (plan.seed, self._epoch, begin // plan.batch_size))
 
         return call

@@ -12,6 +12,7 @@ from trainrun.trainer.model_state import ModelState
 if TYPE_CHECKING:
     import keras
 
+    from trainrun.augment._sequence import Augmentations
     from trainrun.checkpoint.start import Start
 
 
@@ -78,6 +79,7 @@ class Job:
         probabilities: the function from the model's output to probabilities: ``identity``, ``sigmoid`` or ``softmax``.
         start: the point to resume from; None: training begins.
         state: compiled functions and other data beside the model.
+        augment: changes each training batch as a function of (seed, epoch, step); None: nothing does.
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
 
@@ -91,6 +93,7 @@ class Job:
     start: Start | None = None
     state: ModelState = field(default_factory=ModelState)
     initial: Any = None
+    augment: Augmentations | None = None
 
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""

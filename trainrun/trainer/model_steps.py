@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from trainrun.data.dataset import Split
 
 
 def is_own(model: keras.Model, name: str) -> bool:
@@ -15,6 +18,13 @@ def is_own(model: keras.Model, name: str) -> bool:
 def batch_of(x: Any, y: Any, weight: Any) -> tuple:
     """Return a batch as Keras passes it to a step: `(x, y)` without sample weights, else `(x, y, weight)`."""
     return (x, y) if weight is None else (x, y, weight)
+
+
+def as_tensors(split: Split) -> tuple:
+    """Return `(x, y, weight)` of a split as tensors; the weights may be None."""
+    return tf.nest.map_structure(
+        lambda a: None if a is None else tf.convert_to_tensor(a), (split.x, split.y, split.weight)
+    )
 
 
 def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, replicas: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,6 +14,9 @@ from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.job import Plan
 from trainrun.trainer.model_steps import batch_of
+
+if TYPE_CHECKING:
+    from trainrun.augment._sequence import Augmentations
 
 # Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
 MAX_HELD_BYTES = 512 * 2**20
@@ -42,22 +45,33 @@ class Feed(keras.callbacks.Callback):
         plan: batch size, steps, seed.
         position: the epoch and the step to begin with; of earlier steps of that epoch, one example per replica is read.
         replicas: number of replicas that share a batch.
+        augment: changes each batch; default None.
     """
 
     coarse = True
     transient = True  # a function of (seed, epoch, step), without a state to save
 
-    def __init__(self, split: Split, plan: Plan, position: tuple[int, int] = (0, 0), replicas: int = 1):
+    def __init__(
+        self,
+        split: Split,
+        plan: Plan,
+        position: tuple[int, int] = (0, 0),
+        replicas: int = 1,
+        augment: Augmentations | None = None,
+    ):
         super().__init__()
+        self.augment = augment
         self.split, self.plan = split, plan
         self.first_epoch, self.first_step = position
         self.replicas = replicas
         self._epoch = self._at = 0
         with tf.device("cpu:0"):
             self.indices = tf.Variable(order(plan, len(split), 0), trainable=False)
+            self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
             self.first = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch.assign(epoch)
         self.indices.assign(order(self.plan, len(self.split), epoch))
         self.first.assign(self.first_step if epoch == self.first_epoch else 0)
         self._epoch, self._at = epoch, 0
@@ -92,7 +106,11 @@ class Feed(keras.callbacks.Callback):
         def batch(step: tf.Tensor) -> Any:
             # Keras needs as many elements in the resumed epoch; skipped ones have one example per replica.
             count = tf.where(step < self.first, replicas, size) if self.first_step else size
-            return read(self.indices[step * size : step * size + count])
+            examples = read(self.indices[step * size : step * size + count])
+            if self.augment is None:
+                return examples
+            at = tf.stack([tf.constant(self.plan.seed, tf.int64), self.epoch, step])
+            return batch_of(*self.augment(*keras.utils.unpack_x_y_sample_weight(examples), at))
 
         return _options(tf.data.Dataset.range(steps).map(batch), steps)
 

@@ -120,6 +120,7 @@ class _Fingerprint:
             job.plan.batch_size,
             job.train.weight is not None,
             job.probabilities,
+            repr(job.augment),
             self._plain(model.get_config()),
             [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from trainrun.data.dataset import Split
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import as_tensors, batch_of
 from trainrun.trainer.pipeline import batches, order
 from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
 
-@declare(takes_steps=True, calls_train_step=True, vectorizes=True, input="python")
+@declare(takes_steps=True, augments=True, calls_train_step=True, vectorizes=True, input="python")
 class TrainOnBatch:
     """Apply Keras' own training step to one numpy batch after another.
 
@@ -40,10 +43,18 @@ class TrainOnBatch:
         model.make_train_function()
         model.make_test_function()
 
+        augment = job.augment
+        if augment is not None and not model.run_eagerly:
+            augment = tf.function(augment, autograph=False, reduce_retracing=True)
+
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             logs: Logs = {}
             indices = order(plan, len(job.train), epoch)[first * plan.batch_size :]
             for step, batch in enumerate(batches(job.train, indices, plan.batch_size), start=first):
+                if augment is not None:
+                    examples = Split(*keras.utils.unpack_x_y_sample_weight(batch))
+                    at = tf.constant([plan.seed, epoch, step], tf.int64)
+                    batch = batch_of(*augment(*as_tensors(examples), at))
                 callback_list.on_train_batch_begin(step)
                 logs = model.train_function(iter([batch]))
                 callback_list.on_train_batch_end(step, logs)

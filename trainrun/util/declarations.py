@@ -141,12 +141,28 @@ class CallbackDeclaration(Declaration):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentDeclaration(Declaration):
+    """The declaration of an augmentation.
+
+    Args:
+        inputs: the kinds of input that it changes; one that mixes labels changes all inputs of an example.
+        mixes_labels: it takes inputs, labels and weights together, and mixes the labels of several examples.
+        moves_pixels: it moves the pixels of images, so that images of labels are moved with them.
+    """
+
+    inputs: tuple[str, ...] = _words(INPUTS)
+    mixes_labels: bool = False
+    moves_pixels: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainerDeclaration(Declaration):
     """The declaration of a trainer.
 
     Args:
         takes_steps: it takes steps on batches, one by one; else the whole data in one compiled call.
         calls_train_step: it calls the model's own `train_step`.
+        augments: it trains on the job's augmented batches.
         accumulates: it takes a batch in parts by its argument `accumulate`.
         divides_batches: it divides a batch among the replicas of a strategy.
         multi_worker: it runs under `MultiWorkerMirroredStrategy`.
@@ -159,6 +175,7 @@ class TrainerDeclaration(Declaration):
 
     takes_steps: bool = False
     calls_train_step: bool = False
+    augments: bool = False
     accumulates: bool = False
     divides_batches: bool = False
     multi_worker: bool = False
@@ -193,6 +210,7 @@ KINDS: Mapping[str, type[Declaration]] = {
     "metric": MetricDeclaration,
     "model": ModelDeclaration,
     "callback": CallbackDeclaration,
+    "augment": AugmentDeclaration,
     "trainer": TrainerDeclaration,
     "hardware": HardwareDeclaration,
 }

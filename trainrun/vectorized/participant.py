@@ -228,6 +228,8 @@ def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) ->
         return "it has a custom step, or accumulates"
     if is_own(model, "train_step") or is_own(model, "test_step"):
         return "its model overrides train_step or test_step"
+    if job.augment is not None:
+        return "it augments its training data"
     if model.run_eagerly or model.jit_compile:
         return "it runs eagerly, or by XLA"
     if model.distribute_strategy.num_replicas_in_sync > 1:

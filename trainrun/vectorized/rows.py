@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data.dataset import Split
-from trainrun.trainer.compiled_epoch import exchangeable, gathered, kinds
+from trainrun.trainer.held_arrays import exchangeable, gathered, kinds
 from trainrun.trainer.pipeline import whole
 from trainrun.vectorized.pending import PendingValues
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from trainrun.config import outputs
 from trainrun.config.named_components import chosen
-from trainrun.config.rules import columns, freezing, hardware, heads, initial, requirements, tuning
+from trainrun.config.rules import (
+    augmentation,
+    columns,
+    freezing,
+    hardware,
+    heads,
+    initial,
+    optimizer,
+    requirements,
+    tuning,
+)
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, direction, lookup
@@ -57,8 +67,8 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
             with the loaded data.
     """
     rules = (
-        targets, inputs, rate_set_twice, rate_to_start_from, nesterov, clipping, batch_size, classes, class_weights, monitored_directions,
-        ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems,
+        targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, monitored_directions,
+        ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems,
     )  # fmt: skip
     found = [*outputs.problems(config, data), *(problem for rule in rules for problem in rule(config, data))]
     for output, one in data.named.items():
@@ -138,27 +148,6 @@ def rate_to_start_from(config: Mapping[str, Any], data: Description) -> Iterator
         f"a schedule needs a rate to start from, and optimizer={optimizer.get('name')} leaves it to the optimizers inside. "
         "Set optimizer.learning_rate, for example to 0.001.",
     )
-
-
-def nesterov(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Nesterov's step needs a momentum."""
-    optimizer = config.get("optimizer") or {}
-    if optimizer.get("nesterov") is True and not optimizer.get("momentum", 1):
-        yield Problem(
-            "optimizer.nesterov",
-            "true needs a momentum above 0; optimizer.momentum is 0. Try optimizer.momentum=0.9, or optimizer=nag.",
-        )
-
-
-def clipping(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Keras clips gradients in one way at a time."""
-    optimizer = config.get("optimizer") or {}
-    kinds = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(k) is not None]
-    if len(kinds) > 1:
-        yield Problem(
-            f"optimizer.{kinds[0]}",
-            f"only one way of clipping at a time; {' and '.join(kinds)} are set. Set the others to null.",
-        )
 
 
 def batch_size(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

@@ -29,8 +29,16 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         yield from contradiction(output, model["name"], loss, demands)
 
 
-def loss_spec(spec: Mapping[str, Any], task: str, target: str) -> Mapping[str, Any]:
-    """Return the loss's name and arguments; `auto` is resolved by the task."""
+def loss_spec(spec: Mapping[str, Any], task: str, target: str, mixed: bool = False) -> Mapping[str, Any]:
+    """Return the loss's name and arguments; `auto` is resolved by the task.
+
+    Args:
+        spec: the config's node.
+        task, target: of the data.
+        mixed: an augmentation mixes labels, so that they are shares of classes.
+    """
+    if spec["name"] == "auto" and mixed and target == "multiclass":
+        return option_files.find("loss", "categorical_crossentropy").arguments
     if spec["name"] == "auto":
         return option_files.find("loss", auto_loss(task, target)).arguments
     return spec
