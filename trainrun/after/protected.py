@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from trainrun.errors import UserError, first_line
 from trainrun.sweep.ranking import best as winning
@@ -116,7 +115,7 @@ def _registered(folders: Mapping[Path, Sequence[Path]]) -> dict[Path, str]:
                 if not entry.get("run_id"):
                     continue
                 try:
-                    target = target_of(run_dir, entry)
+                    target = origin.target_of(run_dir, entry)
                 except UserError as error:
                     kept[folder] = f"whether a registered model comes from it is not known: {error}"
                     continue
@@ -141,18 +140,6 @@ def _ask(target: Target) -> set[str] | str:
             return tracker.registered(target)
     except Exception as error:  # whatever the tracker's library raises
         return f"{tracker.title} at {target.address} does not answer ({first_line(error)[:100]})"
-
-
-def target_of(run_dir: Path, entry: Mapping[str, Any]) -> Target:
-    """Return the target of an entry of a run's `tracking.json`.
-
-    Raises:
-        UserError: its address holds a password, which no file has.
-    """
-    start = journal.first(run_dir / status.JOURNAL)
-    uri = origin.relocated(entry["tracking_uri"], run_dir, start)
-    name = entry.get("tracker") or trackers.default()
-    return trackers.target({"name": name, "uri": uri, "experiment": entry["experiment"]})
 
 
 def inside(folders: Iterable[Path]) -> list[Path]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.after.clean import Plan, Removal
-from trainrun.after.protected import target_of
 from trainrun.errors import UserError, first_line
 from trainrun.sweep import removed_trials, sweep_record
 from trainrun.tracking import find, journal, lease, origin, status, trackers
@@ -89,7 +88,7 @@ def _remove_at_tracker(run_dir: Path, entry: dict) -> None:
         return
     if not origin.at_home(run_dir, journal.first(run_dir / status.JOURNAL)):
         return  # a copy, or a run of another project: the record there is the original's
-    target = target_of(run_dir, entry)
+    target = origin.target_of(run_dir, entry)
     tracker = trackers.find(target.tracker)
     try:
         tracker.prepare()

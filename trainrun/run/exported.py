@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -221,15 +221,8 @@ def _scores(
     before, after = (
         scores.score(config, data, split, o, run="", source="").metrics for o in (expected, output)
     )
-    name = objective(config, list(before))
+    name = scores.objective(config, list(before))
     score, value = before[name], after[name].value
     way = direction.of(name, config["metric"])
     worse = (way == "min" and value > score.high) or (way == "max" and value < score.low)
     return {"metric": name, "before": score, "after": value, "worse": worse}
-
-
-def objective(config: Mapping[str, Any], measured: Sequence[str]) -> str:
-    """Return the metric by which a run is judged: the sweep's objective, else the loss, else the first one that is measured."""
-    named = (config.get("sweep") or {}).get("objective")
-    named = direction.bare(named if isinstance(named, str) else (named or ["loss"])[0])
-    return next(name for name in (named, "loss", *measured) if name in measured)

@@ -13,7 +13,7 @@ from trainrun.artifacts import result_table
 from trainrun.config import plugins, saved
 from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
-from trainrun.tracking import origin, status, summary
+from trainrun.tracking import find, origin, status, summary
 from trainrun.ui import console
 from trainrun.util import imports
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from trainrun.data.dataset import Dataset
     from trainrun.run.exported import Exported
+    from trainrun.run.registered import Registered
     from trainrun.run.saved_model import SavedModel
     from trainrun.run.scores import Scores
 
@@ -195,6 +196,34 @@ class RunResult:
             self.run_dir / name if output is None else Path(output),
             bound,
             exported.ROWS if rows is None else rows,
+        )
+
+    def register(
+        self,
+        name: str,
+        alias: str | None = None,
+        if_better: bool = False,
+        outputs: str | Path = find.OUTPUTS,
+    ) -> Registered:
+        """Register the model in the registry of the run's tracker.
+
+        Args:
+            name: of the registered model; made if there is none.
+            alias: set on the new version; it leaves the version that had it.
+            if_better: only if the model is better than the one that has the alias: by this run's objective on its test part, by more
+                than the 95% bootstrap interval of the difference on the same rows.
+            outputs: where the run of that model is.
+
+        Raises:
+            UserError: the run is in no registry, or the two models were not tested on the same rows.
+
+        Example:
+            >>> trainrun.load("best").register("churn", alias="champion", if_better=True).version
+        """
+        from trainrun.run import registered
+
+        return registered.register(
+            self, name, alias, if_better, lambda run_id: type(self).read(find.run(run_id, outputs))
         )
 
     def data(self) -> Dataset:

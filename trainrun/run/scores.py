@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainrun.config import outputs
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset, Split
-from trainrun.registry import declaration_reader
+from trainrun.registry import declaration_reader, direction
 from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metric_adapter, metrics, slices
 from trainrun.run.drift import Drift
@@ -172,6 +172,13 @@ def _together(of_outputs: Mapping[str, Scores]) -> Scores:
     whole = metrics_of({output: s.metrics for output, s in of_outputs.items()})
     differences = metrics_of({output: s.differences for output, s in of_outputs.items()})
     return replace(first, metrics=whole, slices=slices_of, differences=differences)
+
+
+def objective(config: Mapping[str, Any], measured: Sequence[str]) -> str:
+    """Return the metric by which a run is judged: the sweep's objective, else the loss, else the first one that is measured."""
+    named = (config.get("sweep") or {}).get("objective")
+    named = direction.bare(named if isinstance(named, str) else (named or ["loss"])[0])
+    return next(name for name in (named, "loss", *measured) if name in measured)
 
 
 def _intervals(

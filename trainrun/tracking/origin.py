@@ -10,8 +10,9 @@ from typing import Any
 
 from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.errors import UserError
-from trainrun.tracking import journal, status
+from trainrun.tracking import journal, status, trackers
 from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.state import Target
 from trainrun.util import paths
 from trainrun.util.file_lock import FileLock
 
@@ -180,3 +181,14 @@ def _first_line(path: Path) -> bytes:
             return file.readline(journal.FIRST_LINE_LENGTH)
     except OSError:
         return b""
+
+
+def target_of(run_dir: Path, entry: Mapping[str, Any]) -> Target:
+    """Return the target of an entry of a run's `tracking.json`.
+
+    Raises:
+        UserError: its address holds a password, which no file has.
+    """
+    uri = relocated(entry["tracking_uri"], run_dir, journal.first(run_dir / status.JOURNAL))
+    name = entry.get("tracker") or trackers.default()
+    return trackers.target({"name": name, "uri": uri, "experiment": entry["experiment"]})

@@ -106,6 +106,16 @@ class Tracker:
         """Return the ids of the runs at a target that registered models come from; raises if it does not answer."""
         return set()
 
+    @classmethod
+    def holder(cls, target: Target, name: str, alias: str) -> str | None:
+        """Return the id of the run that the version of a registered model with an alias comes from; None: no version has it."""
+        raise UserError(f"{cls.title} has no registry of models.")
+
+    @classmethod
+    def register(cls, target: Target, run_id: str, name: str, alias: str | None) -> str:
+        """Register the model of a run, once, and set an alias on it; return the version."""
+        raise UserError(f"{cls.title} has no registry of models.")
+
     def delete(self) -> None:
         """Delete the run and its files at the destination, if it keeps any; raises if that fails."""
 

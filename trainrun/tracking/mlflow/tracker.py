@@ -17,11 +17,12 @@ from typing import Any
 
 from trainrun.tracking import find, history, status, summary
 from trainrun.tracking.delivery import errors
-from trainrun.tracking.delivery.state import Cursor, Target
+from trainrun.tracking.delivery.state import Cursor
 from trainrun.tracking.mlflow import (
     faults,
     inputs_outputs,
     limits,
+    model_registry,
     parent_run,
     removal,
     run_tags,
@@ -113,9 +114,9 @@ class MlflowTracker(Tracker):
         if self._client.get_run(self.cursor.run_id).info.lifecycle_stage == "deleted":
             raise errors.Deleted
 
-    @classmethod
-    def registered(cls, target: Target) -> set[str]:
-        return removal.registered(target)
+    registered = staticmethod(removal.registered)
+    holder = staticmethod(model_registry.holder)
+    register = staticmethod(model_registry.register)
 
     def delete(self) -> None:
         if self.cursor.run_id is not None:
