@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 from trainrun.errors import UserError
@@ -61,10 +64,28 @@ def register(target: Target, run_id: str, name: str, alias: str | None) -> str:
     versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     version = next((v for v in versions if source in (v.source, f"models:/{v.model_id}")), None)
     if version is None:
-        version = client.create_model_version(name, source, run_id=run_id, model_id=model.model_id)
+        with _default_store(target.uri):
+            version = client.create_model_version(name, source, run_id=run_id, model_id=model.model_id)
     if alias is not None:
         client.set_registered_model_alias(name, alias, version.version)
     return str(version.version)
+
+
+@contextlib.contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """Make a store MLflow's default one: a SQL store looks there for the files of `models:/…`, whichever store the client is of."""
+    import mlflow
+
+    variable = "MLFLOW_TRACKING_URI"
+    former, environment = mlflow.is_tracking_uri_set() and mlflow.get_tracking_uri(), os.environ.get(variable)
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(former or "")
+        os.environ.pop(variable, None)
+        if environment is not None:
+            os.environ[variable] = environment
 
 
 def _client(target: Target) -> Any:
