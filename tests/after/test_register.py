@@ -27,7 +27,7 @@ def inside(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train("weak", "trainer.epochs=1", "optimizer.learning_rate=1e-5")
     train("strong", "trainer.epochs=20", "optimizer.learning_rate=0.02")
-    train("else", "trainer.epochs=1", "seed=1")
+    train("else", "trainer.epochs=1", "data.seed=1")
     return MlflowClient(tracking_uri="sqlite:///r.db")
 
 

@@ -14,8 +14,14 @@ from trainrun.tracking.delivery.state import Target
 from trainrun.util import grants, imports
 
 if TYPE_CHECKING:
+    from trainrun.data.dataset import Split
+    from trainrun.data.preprocessor import Preprocessor
     from trainrun.run.result import RunResult
     from trainrun.run.scores import Paired
+
+
+# Rows by which two test parts are recognized as the same.
+COMPARED = 1000
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
         or not np.array_equal(split.y, same.y)
     ):
         raise UserError(
-            f"{run.run_dir} and {other.run_dir}, whose model has the alias, have not the same rows in their {part} part (data, seed, "
+            f"{run.run_dir} and {other.run_dir}, whose model has the alias, have not the same rows in their {part} part (data, data.seed, "
             "split), so that neither can be said to be better. Train one of them on the other's data, or leave out --if-better."
         )
     outputs = [evaluated.predicted(r.saved, s) for r, s in ((run, split), (other, same))]
@@ -146,6 +152,28 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
         better=_better(metric, measured[metric], run),
         **vars(measured[metric]),
     )
+
+
+def _same_rows(one: tuple[Split, Preprocessor], other: tuple[Split, Preprocessor]) -> bool:
+    """Return whether examples of two models come from the same raw rows, by the inputs that both have and some of the rows."""
+    import numpy as np
+
+    from trainrun.model import raw_examples
+
+    index = np.unique(np.linspace(0, len(one[0]) - 1, COMPARED).astype(int))
+    raw, others = (raw_examples.of(split.take(index).x, fitted) for split, fitted in (one, other))
+    equal = []
+    for name in raw.keys() & others.keys():
+        a, b = raw[name], others[name]
+        if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+            return False
+        if a.dtype.kind == "f":
+            present = ~(np.isnan(a) | np.isnan(b))
+            a, b = a[present], b[present]
+            equal.append(np.allclose(a, b, rtol=1e-4, atol=1e-4 * a.std() if a.size else 0.0))
+        else:
+            equal.append(np.array_equal(a, b))
+    return bool(equal) and all(equal)
 
 
 def _better(metric: str, measured: Paired, run: RunResult) -> bool:
