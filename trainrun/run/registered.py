@@ -128,14 +128,11 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
     split, same = getattr(data, part), getattr(others, part)
     if part == "train":
         raise UserError(f"{run.run_dir} has neither a test nor a validation part to compare on.")
-    origin_of = [
-        {k: config["data"].get(k) for k in ("name", "path")} for config in (run.config, other.config)
-    ]
     if (
-        origin_of[0] != origin_of[1]
-        or same is None
+        same is None
         or data.target != others.target
         or not np.array_equal(split.y, same.y)
+        or not _same_rows((split, run.saved.fitted), (same, other.saved.fitted))
     ):
         raise UserError(
             f"{run.run_dir} and {other.run_dir}, whose model has the alias, have not the same rows in their {part} part (data, data.seed, "

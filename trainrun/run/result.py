@@ -82,7 +82,7 @@ class RunResult:
         with imports.collector_paused("tensorflow"):
             from trainrun.run import model_files
 
-        with self._workplace():
+        with self.workplace():
             return model_files.load(self.run_dir, saved.load(self.run_dir))
 
     @cached_property
@@ -95,7 +95,7 @@ class RunResult:
         with imports.collector_paused("tensorflow"), console.hushed():
             from trainrun.run.saved_model import SavedModel
 
-        with self._workplace():
+        with self.workplace():
             plugins.load(self.config.get("plugins") or [])
         return SavedModel.load(self.run_dir)
 
@@ -235,10 +235,10 @@ class RunResult:
         with imports.collector_paused("tensorflow"):
             from trainrun.run import builders
 
-        with self._workplace():
+        with self.workplace():
             return builders.dataset(saved.load(self.run_dir))
 
-    def _workplace(self) -> contextlib.AbstractContextManager[None]:
+    def workplace(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which the config's relative paths count from where they did."""
         folder = origin.workplace(self.run_dir, status.read(self.run_dir).start)
         return contextlib.nullcontext() if folder is None else contextlib.chdir(folder)
