@@ -118,6 +118,10 @@ def export(
         raise UserError(Problem("run", text))
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
+    if data.target.named:
+        raise UserError(
+            Problem("format", f"a model of several outputs is not exported; {MODEL} has it in Keras' format.")
+        )
     part = next(p for p in evaluated.PARTS if data.parts.get(p))
     split = getattr(data, part)
     split = split.take(np.unique(np.linspace(0, len(split) - 1, min(rows, len(split))).round().astype(int)))

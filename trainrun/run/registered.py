@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from trainrun.data.dataset import Split
     from trainrun.data.preprocessor import Preprocessor
     from trainrun.run.result import RunResult
-    from trainrun.run.scores import Paired
 
 
 # Rows by which two test parts are recognized as the same.
@@ -126,6 +125,8 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
     data, others = run.data(), other.data()
     part = next(p for p in evaluated.PARTS if data.parts.get(p))
     split, same = getattr(data, part), getattr(others, part)
+    if data.target.named:
+        raise UserError(f"{run.run_dir} has several outputs, which are not compared. Leave out --if-better.")
     if part == "train":
         raise UserError(f"{run.run_dir} has neither a test nor a validation part to compare on.")
     if (
@@ -138,16 +139,17 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
             f"{run.run_dir} and {other.run_dir}, whose model has the alias, have not the same rows in their {part} part (data, data.seed, "
             "split), so that neither can be said to be better. Train one of them on the other's data, or leave out --if-better."
         )
-    outputs = [evaluated.predicted(r.saved, s) for r, s in ((run, split), (other, same))]
-    measured = scores.paired(run.config, data, split, *outputs)
-    metric = scores.objective(run.config, list(measured))
+    output, others_output = (evaluated.predicted(r.saved, s) for r, s in ((run, split), (other, same)))
+    measured = scores.score(
+        run.config, data, split, output, other=others_output, run=str(run.run_dir), source=part
+    )
+    metric = scores.objective(run.config, list(measured.metrics))
+    value, difference = measured.metrics[metric].value, measured.differences[metric]
+    low, high = -difference.high, -difference.low
+    way = direction.of(metric, run.config["metric"])
+    better = low > 0 if way == "max" else way == "min" and high < 0
     return Comparison(
-        str(other.run_dir),
-        part,
-        len(split),
-        metric,
-        better=_better(metric, measured[metric], run),
-        **vars(measured[metric]),
+        str(other.run_dir), part, measured.rows, metric, value, value + difference.value, low, high, better
     )
 
 
@@ -171,8 +173,3 @@ def _same_rows(one: tuple[Split, Preprocessor], other: tuple[Split, Preprocessor
         else:
             equal.append(np.array_equal(a, b))
     return bool(equal) and all(equal)
-
-
-def _better(metric: str, measured: Paired, run: RunResult) -> bool:
-    way = direction.of(metric, run.config["metric"])
-    return measured.low > 0 if way == "max" else way == "min" and measured.high < 0
