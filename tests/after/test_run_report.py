@@ -20,7 +20,10 @@ def text_of(page: str) -> str:
 def test_the_report_of_a_linear_model_of_a_table(within, tmp_path, capsys):
     path = tmp_path / "page.html"
     assert main(["report", "buyers", "--json", "-o", str(path)]) == 0
-    assert json.loads(capsys.readouterr().out) == {"report": str(path)}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["report"] == str(path) and printed["part"] == "test"
+    assert {"accuracy", "balanced accuracy"} <= printed["headline"].keys()
+    assert set(printed["worst"][0]["values"]) == {"age", "city", "age is missing"}
     page = path.read_text(encoding="utf-8")
     for name in (
         "judged",

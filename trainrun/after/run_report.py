@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from trainrun.errors import UserError
 from trainrun.run.result import RunResult
 from trainrun.tracking import status, summary
 from trainrun.ui import console
-from trainrun.util import imports
+from trainrun.util import finite, imports
 
 if TYPE_CHECKING:
     from trainrun.artifacts.diagnostics import Diagnostics
@@ -42,13 +42,35 @@ class Explained:
     columns: list[str] = field(default_factory=list)
     worst: list[Worst] = field(default_factory=list)
 
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, for JSON, without the curves; an undefined number is null."""
+        found = self.found
+        content = {
+            "part": found and found.part,
+            "examples": found and found.examples,
+            "headline": {f.label: f.value for f in found.headline} if found else {},
+            "classes": [
+                {**asdict(c), "recall": c.recall, "precision": c.precision}
+                for c in (found.classes if found else ())
+            ],
+            "importance": [i._asdict() for i in self.importance],
+            "coefficients": [c._asdict() for c in self.coefficients],
+            "worst": [
+                {**w._asdict(), "values": dict(zip(self.columns, w.values, strict=True))} for w in self.worst
+            ],
+        }
+        return finite.without_nan(content)
 
-def write(run_dir: Path, path: Path | None = None) -> Path:
+
+def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
     """Write the report of a run that has ended; its model is loaded, and its data.
 
     Args:
         run_dir: the run's directory.
         path: of the page; by default `report.html` in the run's directory.
+
+    Returns:
+        The page, and what the model and the data tell.
 
     Raises:
         UserError: the run has not ended, or its data or model cannot be loaded.
@@ -63,7 +85,8 @@ def write(run_dir: Path, path: Path | None = None) -> Path:
         console.warn(str(error))
         differs = None
     try:
-        return report.write(run_dir, content, explained.found, differs, sections(explained), path)
+        page = report.write(run_dir, content, explained.found, differs, sections(explained), path)
+        return page, explained
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"the record in {run_dir} is damaged, or was edited: {type(error).__name__}: {error}"

@@ -27,7 +27,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="the page (default: report.html in its directory)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object: the page's path")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object: the page's path and, of a run, the figures",
+    )
     options = parser.parse_args(argv)
     from trainrun.after import run_report, sweep_report
     from trainrun.sweep import named_run
@@ -36,16 +40,16 @@ def main(argv: Sequence[str]) -> int:
     try:
         sweep_dir = find.sweep_named(options.run)
         if sweep_dir is not None:
-            path = sweep_report.write(sweep_dir, options.output)
+            path, explained = sweep_report.write(sweep_dir, options.output), None
         else:
-            path = run_report.write(named_run.run(options.run), options.output)
+            path, explained = run_report.write(named_run.run(options.run), options.output)
     except OSError as error:
         raise UserError(f"the page cannot be written: {error}") from error
     finally:
         console.quiet(False)
-    console.say(
-        json.dumps({"report": str(path)}, ensure_ascii=False)
-        if options.json
-        else f"written: {os.path.relpath(path)}"
-    )
+    if options.json:
+        content = {"report": str(path), **(explained.plain() if explained else {})}
+        console.say(json.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        console.say(f"written: {os.path.relpath(path)}")
     return 0

@@ -19,6 +19,7 @@ from trainrun.run import label_encoding, metric_adapter, metrics, slices
 from trainrun.run.drift import Drift
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
+from trainrun.util import finite
 
 CONFIDENCE = 0.95
 # Bootstrap resamples of all rows, and of a slice; fewer where there are more than so many numbers to draw.
@@ -85,7 +86,7 @@ class Scores:
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON; an undefined number is null."""
         content = asdict(self) | {"drift": {name: d.psi for name, d in self.drift.items()}}
-        return _without_nan(content)
+        return finite.without_nan(content)
 
 
 def score(
@@ -253,11 +254,3 @@ def _loss(
         loss.reduction = None
     metric = keras.metrics.MeanMetricWrapper(loss, name="loss")
     return metric_adapter.adapt(metric, data.target, labels=(form, form), predictions=(reported, reads))
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
