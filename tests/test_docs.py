@@ -107,7 +107,7 @@ def reader_folder(inside, monkeypatch):
     random = np.random.default_rng(0)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
-    (inside / "records.tfrecord").write_bytes(_records(20))
+    (inside / "records.tfrecord").write_bytes(_records(60))
     monkeypatch.setenv("COLUMNS", "110")
     with lookup.isolated():  # without what other tests have plugged in
         yield
