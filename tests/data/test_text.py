@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import trainrun
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.text import describe
 from trainrun.errors import UserError
+from trainrun.run import stored_preprocessing
 
 WORDS = ["a", "Good", "bad,", "film", "plot!", "NONE", "actor", "scène", "two\nlines", '"quoted"']
 RNG = np.random.default_rng(0)
@@ -94,3 +96,21 @@ def test_files_in_another_encoding_are_named_with_the_way_out(inside):
     with pytest.raises(UserError, match=r"neg/0.txt is not text in utf-8.* data.encoding=cp1252"):
         load(str(inside / "t"))
     assert len(load(str(inside / "t"), encoding="cp1252").train) > 0
+
+
+def test_other_texts_are_read_by_the_vocabulary_and_classes_of_the_model(table, inside):
+    first = load(table, text="review", target="stars", split="time")
+    stored = Preprocessor.from_json(Preprocessor.of(first).to_json())
+    with (inside / "other.csv").open("w", encoding="utf-8", newline="") as stream:
+        rows = [(f"unheard of {TEXTS[i]}", "neg" if i % 3 else "pos") for i in range(60)]
+        csv.writer(stream).writerows([("review", "stars"), *rows])
+    arguments = {"text": "review", "target": "stars", "split": "time"}
+    other = load("other.csv", **arguments)
+    with pytest.raises(UserError, match=r"model\.path: the model has a vocabulary of its own"):
+        stored_preprocessing.applied(other, stored)
+    data = stored_preprocessing.applied(load("other.csv", preprocessor=stored, **arguments), stored)
+    layer = keras.layers.TextVectorization(output_sequence_length=first.inputs[0].shape[0])
+    layer.adapt(TEXTS[:36])
+    assert data.train.x.tolist() == layer([text for text, _ in rows[:36]]).numpy().tolist()
+    assert (data.target.classes, data.inputs) == (first.target.classes, first.inputs)
+    assert [data.target.classes[y] for y in data.test.y] == [label for _, label in rows[48:]]

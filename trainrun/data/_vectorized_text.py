@@ -64,6 +64,25 @@ def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple
     return tokens, {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
 
 
+def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
+    """Return the token ids of texts, int32 `[n, length]`, by what was fitted on others.
+
+    Args:
+        texts: all of them.
+        record: as `vectorized` returns it.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    layer = layer_of(record)
+    with tf.device("cpu:0"):
+        chunks = [
+            layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
+            for start in range(0, len(texts), CHUNK)
+        ]
+    return np.concatenate(chunks)
+
+
 def layer_of(record: Mapping[str, Any]) -> Any:
     """Return the `keras.layers.TextVectorization` of a record.
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from trainrun.data import _item_table, _text_files, _vectorized_text
+from trainrun.data import _item_table, _table_stored, _text_files, _vectorized_text
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
 from trainrun.data._vectorized_text import TextForm
 from trainrun.data.dataset import Dataset, Description, InputSpec
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.ui import console
 from trainrun.util.arguments import Count, Decay, Index, Name, Range
 
 ENDINGS = (".txt",)
+# Name of the model's input.
+INPUT = "text"
 # What the vocabulary has besides words.
 SPECIAL = 2
 
@@ -49,6 +53,7 @@ def text(
     stratify: bool = True,
     standardize_target: bool = True,
     seed: int = 42,
+    preprocessor: Preprocessor | None = None,
 ) -> Dataset:
     """Return the texts as token ids, split. The vocabulary is that of the training set.
 
@@ -68,6 +73,7 @@ def text(
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: table or folder of the validation and the test set; None: split off.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
+        preprocessor: what was fitted on other texts, in place of fitting: vocabulary, tokens and classes.
 
     Raises:
         UserError: with all faults of the texts, the table and the arguments.
@@ -81,12 +87,19 @@ def text(
     raise_faults(faults)
     texts, faults = _texts(items, encoding)
     raise_faults(faults)
-    form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
-    ids, record = _vectorized_text.vectorized(texts, items.parts[0], form)
+    stored = {} if preprocessor is None else preprocessor.steps.get(INPUT, {})
+    if "vocabulary" in stored:
+        examples, faults = _table_stored.with_labels(items.examples, preprocessor, items.settings)
+        raise_faults(faults)
+        items = replace(items, examples=examples)
+        ids, record = _vectorized_text.by_record(texts, stored), dict(stored)
+    else:
+        form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
+        ids, record = _vectorized_text.vectorized(texts, items.parts[0], form)
     vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]
     console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
-    spec = InputSpec("text", "tokens", (length,), (vocabulary,))
-    return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {"text": record}})
+    spec = InputSpec(INPUT, "tokens", (length,), (vocabulary,))
+    return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {INPUT: record}})
 
 
 def describe(

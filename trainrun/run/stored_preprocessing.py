@@ -139,6 +139,16 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
                 f"the model was trained on {counts[0]} numbers an example ({stored.data}); those of data={own.data} are {counts[1]}. "
                 "Take data with the same columns, or train a new model.",
             )
+    vocabularies = [
+        {name: list(step["vocabulary"]) for name, step in fitted.steps.items() if "vocabulary" in step}
+        for fitted in (own, stored)
+    ]
+    if vocabularies[0] != vocabularies[1]:
+        return Problem(
+            "model.path",
+            f"the model has a vocabulary of its own ({stored.data}), and data={own.data} has other ids of tokens. Take data=text, "
+            "which reads texts by the model's vocabulary, or train a new model.",
+        )
     if stored.scales != own.scales:
         return Problem(
             key,
