@@ -68,6 +68,12 @@ SECTIONS = [
         "beyond that of the imports. `plain` is pandas or numpy with `model.fit`.",
     ),
     Section(
+        "predict",
+        "Prediction of a file",
+        "`trainrun predict` of a CSV file: the model is loaded, the file read, checked and preprocessed, and ids, classes and probabilities "
+        "written. Compared with plain Keras' `predict` over an array that was prepared before.",
+    ),
+    Section(
         "metrics_speed",
         "The ks metric",
         "Time per sample of `metric=ks` in a compiled epoch, compared with the commonly published form (a loop that assigns to "

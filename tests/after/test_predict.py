@@ -83,3 +83,63 @@ def test_unknown_categories_are_counted_and_what_does_not_fit_is_refused(within,
         assert message in capsys.readouterr().err
     assert main(["predict", "first", "new.csv"]) == 2
     assert "takes arrays" in capsys.readouterr().err
+
+
+OFF = [
+    "tracking=none",
+    "artifacts.plots=false",
+    "artifacts.report=false",
+    "metric=none",
+    "trainer.epochs=1",
+    "trainer.batch_size=8",
+]
+ALL_ROWS = ["data.validation=0", "data.test=0"]
+
+
+def test_rows_of_arrays_are_predicted_with_their_ids(inside, capsys):
+    random = np.random.default_rng(0)
+    x, y, ids = random.normal(3, 2, (40, 4)).astype("float32"), np.arange(40) % 3, np.arange(1500) + 7
+    np.savez("train.npz", x=x, y=y)
+    run = trainrun.run(["data=npz", "data.path=train.npz", "model=linear", *OFF, *ALL_ROWS], "run")
+    new = random.normal(3, 2, (1500, 4)).astype("float32")
+    np.savez("new.npz", x=new, id=ids)
+    assert main(["predict", "run", "new.npz", "-o", "out.csv", "--keep", "id"]) == 0
+    read = pd.read_csv("out.csv")
+    kernel, bias = run.saved.model.get_weights()
+    scores = (new - x.mean(0)) / x.std(0) @ kernel + bias
+    shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    np.testing.assert_allclose(read.filter(like="probability"), shares, atol=1e-5)
+    assert list(read["id"]) == list(ids)
+    for arrays, arguments, message in (
+        ({"x": new[:, :3]}, [], r"expected shape [rows, 4], got [1500, 3]"),
+        ({"x": new}, ["--keep", "ids"], "no array 'ids'"),
+        ({"x": new, "id": ids[:5]}, ["--keep", "id"], "one value a row"),
+        ({"x": new.astype(object)}, [], "cannot be read as arrays"),
+    ):
+        np.savez("wrong.npz", **arrays)
+        assert main(["predict", "run", "wrong.npz", *arguments]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_images_of_a_folder_are_predicted_with_their_paths(inside, capsys):
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    pictures = {
+        f"photos/{c}/{i}.png": random.integers(0, 255, (8, 9, 3), dtype="uint8")
+        for c in "ab"
+        for i in range(8)
+    }
+    for name, pixels in pictures.items():
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(name)
+    run = trainrun.run(
+        ["data=image_folder", "data.path=photos", "model=cnn", "model.filters=[4]", *OFF, *ALL_ROWS], "run"
+    )
+    assert main(["predict", "run", "photos", "-o", "out.csv", "--keep", "file"]) == 0
+    read = pd.read_csv("out.csv")
+    assert list(read["file"]) == sorted(name.removeprefix("photos/") for name in pictures)
+    pixels = np.stack([pictures[f"photos/{name}"] for name in read["file"]]).astype("float32") / 255
+    np.testing.assert_allclose(read["probability_b"], np.ravel(run.saved.model(pixels)), atol=1e-5)
+    (inside / "photos/a/0.png").write_text("no image")
+    assert main(["predict", "run", "photos"]) == 2 and "0.png cannot be read" in capsys.readouterr().err

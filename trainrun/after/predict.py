@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from trainrun.data import table_rows
 from trainrun.errors import Problem, UserError
 from trainrun.run.result import RunResult
 from trainrun.ui import counter
-from trainrun.util import imports, paths
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,9 +72,9 @@ def predict(
 
     Args:
         run_dir: the run's directory.
-        path: a CSV, Parquet or Feather file.
+        path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them.
-        keep: columns of the file that are carried through.
+        keep: columns or arrays of the file that are carried through; of images ``file``, the path.
         write: takes lines of CSV.
 
     Raises:
@@ -83,11 +84,9 @@ def predict(
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     with contextlib.ExitStack() as stack:
-        with imports.collector_paused("tensorflow"):
-            from trainrun.data import table_rows
-
-        source = table_rows.open_rows(path)
-        blocks: Iterator[Predictions] = RunResult.read(run_dir).saved.blocks(source, keep)
+        if not Path(path).is_dir() and Path(path).suffix != ".npz":
+            table_rows.open_rows(path)  # its faults show before TensorFlow is loaded
+        blocks: Iterator[Predictions] = RunResult.read(run_dir).saved.blocks_of_file(path, keep)
         if output is None:
             sink: Any = io.BytesIO()
         else:

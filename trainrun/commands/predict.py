@@ -22,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("run", metavar="RUN", help=RUN)
     parser.add_argument(
-        "input", metavar="INPUT", help="a CSV, Parquet or Feather file with the columns of training; -: stdin"
+        "input",
+        metavar="INPUT",
+        help="a CSV, Parquet or Feather file with the columns of training, an .npz file with its arrays, or a folder of images; -: stdin",
     )
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a .csv, .parquet or .feather file (default: CSV on stdout)"
@@ -32,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         action="append",
         default=[],
         metavar="COLUMN",
-        help="carry a column through, such as an id; repeatable",
+        help="carry a column or array through, such as an id; of images, file is the path; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs -o")
     options = parser.parse_args(argv)

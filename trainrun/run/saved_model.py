@@ -21,6 +21,7 @@ from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, front, inspected_file, keras_file
+from trainrun.run import array_blocks
 from trainrun.run.model_files import MODEL
 
 if TYPE_CHECKING:
@@ -126,6 +127,23 @@ class SavedModel:
         """
         for rows in table_rows.blocks(source, self.fitted, further):
             yield self._of_rows(rows)
+
+    def blocks_of_file(self, path: str, further: Sequence[str] = ()) -> Iterator[Predictions]:
+        """Yield predictions for a table's file, for the arrays of an .npz file, or for the images of a folder.
+
+        Args:
+            path: of the file or folder.
+            further: names of columns or arrays that are wanted, too; of images, ``file``.
+        """
+        if Path(path).suffix == ".npz":
+            parts = array_blocks.of_npz(self.raw, self.fitted, path, further, BATCH)
+        elif [i.kind for i in self.fitted.inputs] == ["image"] and Path(path).is_dir():
+            parts = array_blocks.of_images(self.raw, path, further)
+        else:
+            yield from self.blocks(table_rows.open_rows(path), further)
+            return
+        for output, rows in parts:
+            yield Predictions(output, self.fitted, rows)
 
     def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
         output = self.on_arrays(rows.x)
