@@ -55,6 +55,11 @@ FEATURES = {
         ]
         for trainer in ("fit", "custom")
     },
+    **{
+        f"{trainer} augmented": [*SMALL_CNN, "augment=[random_flip,random_rotation,mixup]"]
+        for trainer in ("fit", "train_on_batch")
+    },
+    "custom augmented, streamed": [*SMALL_CNN, "augment=[random_flip,cutmix]"],
     # Streamed: larger than what is held, see `few_held`.
     "fit callbacks, streamed": [
         "callback=[csv_logger,model_checkpoint,swap_ema_weights,backup_and_restore,learning_rate_logger]",
