@@ -1,0 +1,50 @@
+"""`trainrun serve RUN [--port PORT]`: answer requests for predictions on this machine by MLflow's scoring server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from trainrun.commands._parser import RUN, Parser
+from trainrun.ui import console
+
+PORT = 5001
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve."""
+    parser = Parser(
+        prog="trainrun serve",
+        description="Serve a run's model on 127.0.0.1 by MLflow's scoring server until Ctrl-C, from the run's files alone. A table's "
+        "rows are sent as they stand in the file. Example: trainrun serve last --port 8080",
+    )
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "--port", type=_port, default=PORT, help="default: %(default)s; 0: a free one, which is printed"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print address and example as one JSON object when it listens"
+    )
+    options = parser.parse_args(argv)
+    from trainrun.sweep import named_run
+
+    run_dir = named_run.run(options.run)
+    from trainrun.after import serve
+
+    def ready(address: str, example: str) -> None:
+        if options.json:
+            console.say(json.dumps({"run": str(run_dir), "address": address, "example": example}))
+            return
+        console.say(f"{run_dir.name} is served at {address}/invocations; Ctrl-C ends it. A row of its data:")
+        console.say(example)
+
+    serve.serve(run_dir, options.port, ready)
+    return 0
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 65536:
+        raise argparse.ArgumentTypeError("expected a port below 65536")
+    return value

@@ -1,0 +1,60 @@
+"""Serve a .keras file by MLflow's own scoring server, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.errors import Problem, UserError
+from trainrun.tracking.mlflow import model_files, store
+from trainrun.ui import console
+
+HOST = "127.0.0.1"
+
+
+def serve(
+    folder: Path, path: Path, about: Mapping[str, Any], port: int, ready: Callable[[str, Path], None]
+) -> None:
+    """Answer requests until SIGINT or SIGTERM.
+
+    Args:
+        folder: an empty one, for the MLflow model.
+        path: the .keras file; plug-ins whose layers it contains are loaded.
+        about: see `model_files.write_model`.
+        port: on the loopback interface; 0: a free one.
+        ready: is called with the server's address and the model's folder when the server listens.
+
+    Raises:
+        UserError: the port is in use.
+    """
+    with contextlib.closing(_listening(port)) as listener:
+        store.import_quietly()
+        with warnings.catch_warnings(), console.hushed():
+            warnings.simplefilter("ignore")  # of packages that MLflow would want in other versions
+            import mlflow
+            import uvicorn
+            from mlflow.pyfunc import scoring_server
+
+            model_files.write_model(folder, path, about, None)
+            application = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
+        server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+        ready(f"http://{HOST}:{listener.getsockname()[1]}", folder)
+        server.run(sockets=[listener])
+
+
+def _listening(port: int) -> socket.socket:
+    """Return a socket that listens; before anything large is loaded."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        text = f"port {port} of {HOST} cannot be used: {error}. Name another one: --port 0 takes a free one."
+        raise UserError(Problem("port", text)) from error
+    return listener
