@@ -187,6 +187,19 @@ def test_a_sweep_is_no_run(offline, capsys):
     assert f"{offline.name}: its best trial, 0" in capsys.readouterr().err
 
 
+def test_a_trial_that_was_resumed_by_itself_is_ranked_by_the_sweeps_next_resume(offline, capsys):
+    table = offline / "leaderboard.csv"
+    whole = table.read_text()
+    ranks = [row.split(",")[:4] for row in whole.splitlines()]
+    # As a sweep leaves it that meets a trial which another process is training.
+    table.write_text(whole.replace(",0,FINISHED,", ",0,FAILED,"))
+    assert main(["resume", str(offline)]) == 0
+    assert "ranking and plots are made again" in "".join(capsys.readouterr())
+    assert [row.split(",")[:4] for row in table.read_text().splitlines()] == ranks
+    assert main(["resume", str(offline)]) == 0
+    assert "is finished: 2 trials" in capsys.readouterr().out
+
+
 def delivered(run_dir):
     """Whether a run's end is written, and is on the server."""
     records = journal.read(run_dir / "journal.jsonl").records

@@ -23,6 +23,7 @@ from trainrun.hydra_bridge import (
 )
 from trainrun.hydra_bridge.sweep_additions import Request
 from trainrun.sweep import loop, snapshot, sweep_record, trial_delivery
+from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard, seed_replicates
 from trainrun.sweep.space import seeds
 from trainrun.sweep.space.trial_source import Compose, Listed, Point, Points
@@ -163,7 +164,7 @@ def _run(
     again = [(t, _point(t, settings, take_over)) for t in waiting]
     points = _points(sweep_dir, settings, done, again, new)
     if not points.left:
-        if _concluded(sweep_dir):
+        if _concluded(sweep_dir, settings, done):
             return _finished(sweep_dir, settings, done)
         console.note(f"all {len(done)} trials have ended; ranking and plots are made again")
         return loop.conclude(sweep_dir, {**settings, "command": list(command)}, done)
@@ -231,10 +232,13 @@ def _never() -> Trial:
     raise AssertionError("a setting is no trial: its seeds are")
 
 
-def _concluded(sweep_dir: Path) -> bool:
-    """Return whether a sweep whose trials have ended was ranked, and has its own end; one of an older trainrun has no journal."""
+def _concluded(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> bool:
+    """Return whether a sweep has its own end and its trials are ranked as they ended; one of an older trainrun has no journal."""
     now = status.settle(sweep_dir).status
-    return now == "UNKNOWN" or (now in ("FINISHED", "FAILED") and (sweep_dir / leaderboard.FILE).exists())
+    if now == "UNKNOWN":
+        return True
+    objective = Objective.of(settings["objective"], settings["direction"], done)
+    return now in ("FINISHED", "FAILED") and leaderboard.is_current(sweep_dir, done, objective)
 
 
 def _finished(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> loop.SweepResult:

@@ -40,7 +40,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
                     rank if trial.status == "FINISHED" and value is not None else "",
                     trial.number,
                     trial.status,
-                    *("" if v is None else repr(v) for v in [value, *map(trial.value, further)]),
+                    *map(_cell, [value, *map(trial.value, further)]),
                     *["yes" if trial in best else ""] * bool(further),
                     f"{trial.seconds:.2f}",
                     " ".join(redaction.words(trial.overrides)),
@@ -51,6 +51,22 @@ def write(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> Pat
     if seed_replicates.replicated(trials):
         seed_leaderboard.write(sweep_dir, trials, objective)
     return path
+
+
+def is_current(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> bool:
+    """Return whether `leaderboard.csv` has the trials as they are: one that was resumed by itself since has another status or value."""
+    try:
+        with open(sweep_dir / FILE, newline="", encoding="utf-8", opener=paths.regular) as file:
+            written = {
+                row.get("trial"): (row.get("status"), row.get(objective.name)) for row in csv.DictReader(file)
+            }
+    except (OSError, ValueError, csv.Error):
+        return False
+    return written == {str(t.number): (t.status, _cell(t.value(objective.name))) for t in trials}
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)
 
 
 def unranked(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> str | None:
