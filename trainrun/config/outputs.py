@@ -72,7 +72,7 @@ def metrics(node: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
-    """Return the config of one output: with its loss and its metrics; that of a run with one target is the config itself.
+    """Return the config of one output: with its loss, its metrics and its class weights; that of a run with one target is the config itself.
 
     Args:
         config: resolved.
@@ -82,8 +82,11 @@ def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
         return config
     measured, auto = metrics(config["metric"]), {"name": AUTO}
     default = {AUTO: auto} if AUTO in config["metric"] else {}
+    trainer = config["trainer"]
+    weights = trainer.get("class_weight")
     return {
         **config,
+        "trainer": {**trainer, "class_weight": weights.get(output) if isinstance(weights, Mapping) else None},
         "loss": losses(config["loss"]).get(output, auto),
         "metric": measured.get(output, default),
     }
@@ -131,15 +134,16 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             yield Problem(f"loss_weights.{output}", text)
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             yield Problem(f"loss_weights.{output}", f"expected a number of at least 0, got {weight!r}.")
-    yield from _refused(config, listed)
+    yield from _refused(config, known)
 
 
-def _refused(config: Mapping[str, Any], listed: str) -> Iterator[Problem]:
+def _refused(config: Mapping[str, Any], known: Sequence[str]) -> Iterator[Problem]:
     """Yield the settings that are of one target."""
     trainer = config.get("trainer") or {}
-    several = f"the data has several outputs ({listed})"
-    if trainer.get("class_weight") is not None:
-        text = f"{several}, and class weights are of one. Leave it null; data.weight weighs examples, loss_weights outputs."
+    several = f"the data has several outputs ({', '.join(known)})"
+    weights = trainer.get("class_weight")
+    if weights is not None and (not isinstance(weights, Mapping) or weights.keys() - {*known}):
+        text = f"{several}; expected class weights by output, {{{known[0]}: balanced}}, or null, got {weights!r}."
         yield Problem("trainer.class_weight", text)
     if (trainer.get("accumulate") or 1) > 1:
         yield Problem(

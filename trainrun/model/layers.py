@@ -19,7 +19,7 @@ from trainrun.util.declarations import declare
 
 
 @declare(
-    targets=("binary", "multiclass", "multilabel", "real"),
+    targets=("binary", "multiclass", "multilabel", "real", "named"),
     inputs=("numeric", "categorical", "image", "tokens"),
     states_output=True,
 )
@@ -42,7 +42,7 @@ def layers(
         head: activation of the output layer, if one is added.
         layers: the layers, as Keras objects.
         add_head: add a dense output layer of the size that the data requires. Default None: unless the last layer's
-            output has that shape and its activation is none, softmax, sigmoid or softplus.
+            output has that shape and its activation is none, softmax, sigmoid or softplus. Several outputs have a head each.
         output: what the model predicts for classes: ``probabilities``, ``logits`` or ``scores``; default None: inferred
             from the graph. Used by the run, not by this function.
 
@@ -75,6 +75,10 @@ def layers(
                     f"{type(layer).__name__} gives several outputs; a list of layers passes one on.",
                 )
             )
+    if target.named and add_head is False:
+        text = f"the data has several outputs ({', '.join(target.named)}), and a list of layers ends in one. Leave it null: each gets a head."
+        raise UserError(Problem("model.add_head", text))
+    add_head = True if target.named else add_head
     expected = (*target.shape, target.outputs)
     fits = tuple(x.shape[1:]) == expected
     is_output = bool(layers) and _is_output(layers[-1], x)

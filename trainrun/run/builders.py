@@ -155,10 +155,10 @@ def job(
     if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)
     splits = {part: output.encoded(getattr(data, part), parts) for part in ("train", "validation", "test")}
-    if not several:
+    if settings["class_weight"] is not None:
         splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
-        if (fault := output_head.shape_problem(outline, data)) is not None:
-            raise UserError(fault)
+    if not several and (fault := output_head.shape_problem(outline, data)) is not None:
+        raise UserError(fault)
     probabilities = _alone(
         {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}
     )
@@ -279,8 +279,17 @@ def _alone(of_outputs: dict[str, Any]) -> Any:
     return of_outputs.get("", of_outputs)
 
 
-def _weights(setting: Any, data: Dataset) -> np.ndarray | None:
-    """Return the training labels' weights; `balanced` is examples / (classes · examples of the class)."""
+def _weights(setting: Any, data: Dataset) -> Any:
+    """Return the training labels' weights; `balanced` is examples / (classes · examples of the class).
+
+    Args:
+        setting: `trainer.class_weight`; of several outputs, one of each by name.
+        data: as loaded.
+    """
+    if data.target.named:
+        each = {name: _weights(setting.get(name), one) for name, one in data.each().items()}
+        plain = np.ones(len(data.train), "float32")
+        return {name: plain if weight is None else weight for name, weight in each.items()}
     if setting == "balanced":
         counts = np.bincount(data.train.y.ravel(), minlength=len(data.target.classes))
         setting = {i: counts.sum() / (len(counts) * max(count, 1)) for i, count in enumerate(counts)}

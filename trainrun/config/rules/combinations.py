@@ -73,13 +73,15 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     found = [*outputs.problems(config, data), *(problem for rule in rules for problem in rule(config, data))]
     for output, one in data.named.items():
         of_output = outputs.of(config, output)
-        for rule in (targets, classes, heads.problems):
+        for rule in (targets, classes, class_weights, heads.problems):
             found += [_of_output(problem, output) for problem in rule(of_output, one)]
     return found
 
 
 def _of_output(problem: Problem, output: str) -> Problem:
     """Return the problem of one output's loss or metric under its key in the whole config."""
+    if problem.key == "trainer.class_weight":
+        return replace(problem, key=f"{problem.key}.{output}")
     group, dot, rest = problem.key.partition(".")
     return replace(problem, key=f"{group}.{output}{dot}{rest}") if group in ("loss", "metric") else problem
 
@@ -202,7 +204,7 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
     """Class weights name the data's classes."""
     weights = (config.get("trainer") or {}).get("class_weight")
     key = "trainer.class_weight"
-    if weights is None:
+    if weights is None or data.target == "named":  # of which each output is checked by itself
         return
     if weights != "balanced" and not isinstance(weights, Mapping):
         yield Problem(
