@@ -90,6 +90,8 @@ def reader_folder(inside, monkeypatch):
     (inside / "parts").mkdir()
     for name in ("houses.csv", "parts/a.csv"):
         (inside / name).write_text(f"rooms,city,price\n{rows}\n")
+    films = "\n".join(f"{i % 7},{i % 2},{i % 3 % 2}" for i in range(60))
+    (inside / "films.csv").write_text(f"length,drama,comedy\n{films}\n")
     customers = "\n".join(f"{i % 7},{'no' if i % 3 else 'yes'},{i * 1.5}" for i in range(100))
     (inside / "customers.csv").write_text(f"visits,churn,spend\n{customers}\n")
     parquet.write_table(csv.read_csv(inside / "houses.csv"), inside / "houses.parquet")

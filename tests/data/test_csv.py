@@ -623,7 +623,8 @@ def test_columns_are_found_as_typed_on_the_command_line(write):
         "data.target: column 2019_01 has one value only, '1'; there is nothing to tell apart."
     ]
     assert "data.target='\"null\"'" in problems("data.target=null")[0]
-    assert "data.target: expected text" in problems("data.target=[yes]")[0]
+    assert problems("data.target=[yes]") == problems("data.target=yes")
+    assert "data.target: expected text" in problems("data.target={yes: 1}")[0]
     unknown = problems("data.target=z", "data.weight=99")
     assert "quotes" not in unknown[0] and "quotes: '\"99\"'" in unknown[1]
 

@@ -12,12 +12,29 @@ import tensorflow as tf
 
 import trainrun
 from trainrun.commands import resume
+from trainrun.errors import UserError
 from trainrun.tracking import journal
 
 OFF = ["tracking=none", "artifacts.report=false", "hardware.deterministic=true"]
 TARGETS = ["data=csv", "data.path=customers.csv", "data.target=[churn,spend]"]
 SETTINGS = [*OFF, *TARGETS, "metric={churn: [accuracy], spend: [mae]}", "loss={spend: huber}", "model.units=[4]",
             "trainer.limit=40", "artifacts.weights=last"]  # fmt: skip
+
+TWO_BY_TWO = """
+import numpy as np
+import trainrun
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
+
+@trainrun.register("data", "two_by_two")
+def two_by_two():
+    random = np.random.default_rng(0)
+    def part(n):
+        x = {"a": random.random((n, 3), "float32"), "b": random.integers(0, 4, (n, 1)).astype("int32")}
+        return Split(x, {"kind": np.arange(n) % 2, "size": random.random((n, 2))})
+    named = {"kind": TargetSpec("binary", ("no", "yes")), "size": TargetSpec("real", outputs=2)}
+    inputs = InputSpec("a", "numeric", (3,)), InputSpec("b", "categorical", (1,), (4,))
+    return Dataset("two_by_two", "multi_output", inputs, TargetSpec("named", outputs=2, named=named), part(40), part(10), part(10))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +88,53 @@ def test_the_saved_file_takes_raw_rows_and_gives_each_output_in_its_meaning(trai
     assert measured["spend_mean_absolute_error"].value == pytest.approx(error, rel=1e-5)
     right = (predicted["prediction_churn"] == table["churn"]).mean()
     assert measured["churn_accuracy"].value == pytest.approx(right)
+
+
+def test_the_best_epoch_is_known_by_the_default_metrics_too(trained):
+    # `metric=` names other metrics here; of `auto`, each output has those of its kind.
+    from trainrun.config import outputs
+    from trainrun.registry import direction
+
+    config = {**trained.config, "metric": {"auto": {"name": "auto"}}}
+    metrics = outputs.measured(config, trained.data().description())
+    ways = {
+        name: direction.of(name, metrics)
+        for name in ("val_churn_auc_pr", "spend_r2_score", "spend_root_mean_squared_error")
+    }
+    assert list(ways.values()) == ["max", "max", "min"]
+    assert {"val_churn_accuracy", "val_spend_mean_absolute_error", "val_churn_loss"} < set(
+        trained.summary["best"]
+    )
+
+
+def test_a_dataset_of_python_code_may_have_several_inputs_and_outputs(inside):
+    (inside / "mine.py").write_text(TWO_BY_TWO)
+    result = trainrun.run([*OFF, "plugins=[./mine.py]", "data=two_by_two", "trainer.class_weight={kind: {1: 2}}",
+                           "model=wide_and_deep", "model.units=[4]", "trainer.epochs=1", "artifacts.plots=false"])  # fmt: skip
+    assert {"test_kind_accuracy", "test_size_r2_score"} < set(result.metrics)
+    got = result.model.predict(result.data().test.x, verbose=0)
+    assert {name: array.shape for name, array in got.items()} == {"kind": (10, 1), "size": (10, 2)}
+
+
+def test_several_labels_are_one_output_of_a_table(inside):
+    random = np.random.default_rng(2)
+    a, b = random.normal(size=(2, 120))
+    frame = pd.DataFrame({"a": a, "b": b, "red": (a > 0).astype(int), "big": np.where(b > 0, "yes", "no")})
+    frame.to_csv("labels.csv", index=False)
+    result = trainrun.run([*OFF, "data=csv", "data.path=labels.csv", "data.target=[red,big]", "data.task=multilabel",
+                           "model=linear", "trainer.epochs=30", "optimizer.learning_rate=0.05", "artifacts.plots=false"])  # fmt: skip
+    predicted = result.predict("labels.csv")
+    for name, truth in (("red", frame["red"] == 1), ("big", frame["big"] == "yes")):
+        assert ((predicted[f"probability_{name}"] > 0.5) == truth).mean() > 0.9
+    right = [
+        ((predicted["probability_red"] > 0.5) == (a > 0)).mean(),
+        ((predicted["probability_big"] > 0.5) == (b > 0)).mean(),
+    ]
+    assert result.evaluate("labels.csv").metrics["binary_accuracy"].value == pytest.approx(np.mean(right))
+    with pytest.raises(UserError, match="expected 0 and 1, or no and yes"):
+        trainrun.run(
+            [*OFF, "data=csv", "data.path=labels.csv", "data.target=[a,red]", "data.task=multilabel"]
+        )
 
 
 @pytest.mark.parametrize("trainer", ["fit", "custom"])

@@ -19,7 +19,8 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
-from trainrun.registry import log_columns
+from trainrun.metric.auto import auto as auto_metrics
+from trainrun.registry import log_columns, option_files
 
 AUTO = "auto"
 _TYPED = re.compile(r"(?P<add>\+{0,2})(?P<group>loss|metric)=\{(?P<pairs>.*)\}", re.DOTALL)
@@ -80,7 +81,7 @@ def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
     """
     if not output:
         return config
-    measured, auto = metrics(config["metric"]), {"name": AUTO}
+    named, auto = metrics(config["metric"]), {"name": AUTO}
     default = {AUTO: auto} if AUTO in config["metric"] else {}
     trainer = config["trainer"]
     weights = trainer.get("class_weight")
@@ -88,7 +89,7 @@ def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
         **config,
         "trainer": {**trainer, "class_weight": weights.get(output) if isinstance(weights, Mapping) else None},
         "loss": losses(config["loss"]).get(output, auto),
-        "metric": measured.get(output, default),
+        "metric": named.get(output, default),
     }
 
 
@@ -154,12 +155,22 @@ def _refused(config: Mapping[str, Any], known: Sequence[str]) -> Iterator[Proble
         yield Problem("trainer", text)
 
 
+def measured(config: Mapping[str, Any], data: Description) -> Mapping[str, Any]:
+    """Return the config's `metric` node; of several outputs, with the default metrics of those that it does not name."""
+    if not data.named:
+        return config["metric"]
+    nodes: dict[str, dict[str, Any]] = {}
+    for output, one in data.named.items():
+        specs = nodes[output] = dict(of(config, output)["metric"])
+        if specs.pop(AUTO, None) is not None:
+            chosen = [option_files.find("metric", name) for name in auto_metrics(one.task, one.target)]
+            specs |= {option.name: option.arguments for option in chosen}
+    return nodes
+
+
 def columns(config: Mapping[str, Any], data: Description) -> tuple[str, ...] | None:
     """Return the logged columns of the config's metrics and of each output's loss, or None if they depend on data that is not known."""
     if not data.named:
         return log_columns.of_metrics(config.get("metric") or {}, data.task, data.target)
-    names: list[str] = []
-    for output, one in data.named.items():
-        measured = log_columns.of_metrics(of(config, output)["metric"], one.task, one.target)
-        names += [f"{output}_{name}" for name in ("loss", *(measured or ()))]
-    return tuple(names)
+    nodes = measured(config, data)
+    return tuple(f"{output}_{name}" for output, specs in nodes.items() for name in ("loss", *specs))

@@ -16,6 +16,7 @@ CLASSES_UP_TO = 20
 LARGEST = 3.4e38
 POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
+MULTILABEL = "multilabel"  # task of tables: the targets are 0/1 columns, labels of one output
 FORMATS = ("auto", "plain")
 # Transforms of a real target by its logarithm -> what is added before.
 LOGS = {"log": 0.0, "log1p": 1.0}

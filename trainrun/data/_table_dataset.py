@@ -61,7 +61,7 @@ def dataset(
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {
-        "target": None if settings.is_named else settings.target,
+        "target": settings.target if len(settings.targets) == 1 else None,
         "missing": examples.missing(),
         "dropped_rows": examples.table.rows - len(keep),
     }
@@ -163,6 +163,7 @@ def description(
         # How many rows the groups have depends on the seed.
         None if splitting.method(settings) == "group" else len(parts[0]),
         (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
+        outputs=target.outputs if target.kind == "multilabel" else None,
         class_names=target.classes,
         named={
             name: Description(
@@ -202,9 +203,7 @@ def values(
             )
             for name, column in columns.items()
         ],
-        examples.labels,
-        examples.target,
-        settings.target,
+        {", ".join(of_one.targets): (one.labels, one.target) for of_one, one in examples.each(settings)},
     )
 
 
@@ -285,4 +284,4 @@ def _splits(
 
 
 def _typed(y: np.ndarray) -> np.ndarray:
-    return y.astype("float64" if y.dtype.kind == "f" else "int64")
+    return y if y.dtype == "float32" else y.astype("float64" if y.dtype.kind == "f" else "int64")

@@ -101,6 +101,8 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
         source: the table.
         settings: how its columns are to be read, with their names as it has them.
     """
+    import numpy as np
+
     raw, faults = source.read(settings.used, settings.text_columns)
     if raw is None or (faults and not raw.num_rows):
         return None, faults
@@ -115,9 +117,15 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
             "every row misses something, so none is left. Try data.missing=auto, or fewer data.features."
         )
         return None, [("missing", message)]
-    read = {name: _of_target(table, settings.of_target(name), keep) for name in settings.targets}
+    is_multilabel = settings.task == _columns.MULTILABEL
+    read = {
+        name: _of_target(table, settings.of_target(name), keep, is_multilabel) for name in settings.targets
+    }
     faults = [fault for *_, wrong in read.values() for fault in wrong]
-    if settings.is_named:
+    if is_multilabel:
+        labels = np.stack([of[0] for of in read.values()], axis=1).astype("float32")
+        target, counts = TargetSpec("multilabel", tuple(read), len(read)), {}
+    elif settings.is_named:
         labels, specs, counts = ({name: of[i] for name, of in read.items()} for i in range(3))
         target = TargetSpec("named", outputs=len(specs), named=specs)
     else:
@@ -134,10 +142,24 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
 
 
 def _of_target(
-    table: Table, settings: TableSettings, keep: np.ndarray
+    table: Table, settings: TableSettings, keep: np.ndarray, is_label: bool = False
 ) -> tuple[np.ndarray, TargetSpec, Mapping[str, int], list[Fault]]:
-    """Return labels, their meaning and counts of one target, and what is wrong with it."""
+    """Return labels, their meaning and counts of one target, and what is wrong with it.
+
+    Args:
+        table, settings, keep: the rows and the target.
+        is_label: whether it is one of several labels: 0 or 1, no or yes.
+    """
     labels, target, counts = _labels(table.columns[settings.target], settings, keep)
+    if is_label:
+        if len(counts) == 2 and tuple(name.lower() for name in target.classes) in (
+            *_columns.CONVENTIONAL,
+            ("no", "yes"),
+        ):
+            return labels, target, counts, []
+        shown = _columns.shortened(", ".join(map(repr, counts)))
+        message = f"column {settings.target}: expected 0 and 1, or no and yes, for data.task=multilabel; got {shown}."
+        return labels, target, counts, [("target", message)]
     labels, target, faults = _with_positive(labels, target, counts, settings)
     if target.kind != "real" and len(counts) < 2:
         faults.append(

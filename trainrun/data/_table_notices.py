@@ -104,8 +104,9 @@ def _row_numbers(columns: dict[str, Column], examples: Examples, settings: Table
             f"columns that number the rows: {_listed(ids)}. They say nothing about new rows. "
             f"Leave them out: {exclusion(ids[:NAMED])}."
         )
-    target = examples.table.columns[settings.target]
-    if examples.target.kind == "real" and _numbers_rows(target, examples.table.rows):
+    if examples.target.kind != "real":
+        return
+    if _numbers_rows(examples.table.columns[settings.target], examples.table.rows):
         yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
 
 
@@ -142,6 +143,8 @@ def _constant(columns: dict[str, Column]) -> Iterator[str]:
 def _give_away(columns: dict[str, Column], examples: Examples, unique: Sequence[str]) -> Iterator[str]:
     import numpy as np
 
+    if examples.target.kind == "multilabel":
+        return
     n = len(examples.keep)
     looked_at = min(n, LOOKED_AT_OF_COLUMN, max(ENOUGH_ROWS, LOOKED_AT // len(columns)))
     at = np.linspace(0, n - 1, looked_at).astype("int64")
@@ -239,7 +242,7 @@ def _one_class(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]
     import numpy as np
 
     for name, part in zip(PARTS, parts, strict=True):
-        if examples.target.classes and len(part):
+        if examples.target.classes and examples.target.kind != "multilabel" and len(part):
             present = np.unique(examples.labels[part])
             if len(present) == 1:
                 text = f"all {name} examples are of one class, {_columns.shortened(examples.target.classes[present[0]])!r}."

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data._columns import FORMATS, MISSING, POLICIES, RARER, TASKS, TRANSFORMS, number
+from trainrun.data._columns import FORMATS, MISSING, MULTILABEL, POLICIES, RARER, TASKS, TRANSFORMS, number
 from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
@@ -72,8 +72,8 @@ class TableSettings:
 
     @property
     def is_named(self) -> bool:
-        """Whether each target is an output of its own."""
-        return len(self.targets) > 1
+        """Whether each target is an output of its own, not one of several labels."""
+        return len(self.targets) > 1 and self.task != MULTILABEL
 
     def of_target(self, name: str) -> TableSettings:
         """Return the settings with one target of several."""
@@ -81,6 +81,8 @@ class TableSettings:
 
     def task_of(self, name: str) -> Any:
         """Return the task of a target."""
+        if self.task == MULTILABEL:
+            return "classification"
         return self.task.get(name, "auto") if isinstance(self.task, Mapping) else self.task
 
     @property
@@ -120,7 +122,7 @@ class TableSettings:
         faults = []
         for key, choices in (
             ("missing", POLICIES),
-            ("task", TASKS),
+            ("task", (*TASKS, MULTILABEL)),
             ("formats", FORMATS),
             ("target_transform", TRANSFORMS),
         ):
@@ -212,6 +214,9 @@ class TableSettings:
 
     def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
         """Return what does not go with several targets."""
+        if self.task == MULTILABEL:
+            message = f"{MULTILABEL} needs several columns of 0 and 1: data.target=[a,b,c]."
+            return [("target", message)] if len(targets) == 1 else []
         if len(targets) < 2:
             return (
                 []

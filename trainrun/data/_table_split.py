@@ -73,7 +73,7 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         times = keep if settings.time is None else columns[settings.time].numbers[keep]
     rows = _Rows(
         np.arange(len(keep)),
-        examples.labels if splitting.stratify and examples.target.classes else None,
+        examples.labels if splitting.stratify and _classes(examples) else None,
         columns[settings.group].codes[keep] if method == "group" else None,
         times,
     ).at(training)
@@ -82,7 +82,7 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         0.0 if len(fixed[0]) or splitting.folds else splitting.validation,
         0.0 if len(fixed[1]) or method == "column" else splitting.test,
     )
-    drawn, faults = _drawn(rows, shares, splitting.seed, examples.target.classes)
+    drawn, faults = _drawn(rows, shares, splitting.seed, _classes(examples))
     if not faults and splitting.folds:
         drawn, faults = _fold(drawn, rows, splitting)
     if faults:
@@ -113,11 +113,16 @@ def _declared_parts(
     return np.maximum(declared, named), []
 
 
+def _classes(examples: Examples) -> tuple[str, ...]:
+    """Return the names of the classes of which each example has one."""
+    return () if examples.target.kind == "multilabel" else examples.target.classes
+
+
 def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:
     """Return a fault if there is nothing to tell apart among the training examples."""
     import numpy as np
 
-    classes = examples.target.classes
+    classes = _classes(examples)
     if classes and len(np.unique(examples.labels[train])) < 2:
         name = shortened(classes[examples.labels[train[0]]])
         return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainrun.data._columns import RARER, shortened
+from trainrun.data._columns import MULTILABEL, RARER, shortened
 from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
 from trainrun.data._table_settings import TableSettings, listed
@@ -36,7 +36,7 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
 
 
 def _task(target: TargetSpec) -> str:
-    return "regression" if target.kind == "real" else "classification"
+    return {"real": "regression", "multilabel": MULTILABEL}.get(target.kind, "classification")
 
 
 def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
@@ -99,6 +99,8 @@ def with_labels(
     target, classes = examples.target, stored.target.classes
     if "real" in (stored.target.kind, target.kind):
         return examples, []  # the model's loader says that its head is another
+    if stored.target.kind == "multilabel":
+        return examples, []
     strange = [name for name in target.classes if name not in classes]
     if strange:
         message = (

@@ -74,7 +74,8 @@ def csv(
         formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values or dates is
             understood as such, a date as year, month, day and weekday, and hour if any has one; ``plain``: they are categories.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
-            20 distinct whole numbers. Of several targets also a word for each, ``{churn: classification}``.
+            20 distinct whole numbers. Of several targets also a word for each, ``{churn: classification}``, or
+            ``multilabel``: they are columns of 0 and 1, the labels of one output.
         na_values: the texts that stand for a missing value besides the empty field, ignoring case; None: NA, N/A, NaN, null,
             none and ?. An empty list: only the empty field does.
         delimiter: between fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, inferred from the first rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,30 +55,39 @@ class TableValues:
 
     Args:
         columns: the features.
-        labels: class ids `[n]`, or numbers `[n, 1]`.
-        target: what they mean.
-        name: of the target's column.
+        targets: name of the target's column, of several those of all -> class ids `[n]`, 0/1 `[n, labels]` or numbers `[n, 1]`, and what
+            they mean.
     """
 
     columns: Sequence[Values]
-    labels: np.ndarray
-    target: TargetSpec
-    name: str
+    targets: Mapping[str, tuple[np.ndarray, TargetSpec]]
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the record of each column (`of_columns`)."""
-        return list(of_columns(self.columns, self.labels, self.target))
+        """Return the record of each column (`of_columns`); of several targets, nothing is said of how it goes with them."""
+        labels, target = next(iter(self.targets.values()))
+        return list(of_columns(self.columns, labels if len(self.targets) == 1 else None, target))
 
     def rows(self, count: int = ROWS) -> list[dict[str, str]]:
         """Return the first rows with their target, each value as text."""
-        if self.target.classes:
-            labels = [self.target.classes[label] for label in self.labels[:count]]
-        else:
-            labels = [f"{label[0]:.6g}" for label in self.labels[:count]]
+        labels = {name: _texts(labels[:count], target) for name, (labels, target) in self.targets.items()}
         return [
-            {**{column.name: column.text(row) for column in self.columns}, self.name: label}
-            for row, label in enumerate(labels)
+            {
+                **{column.name: column.text(row) for column in self.columns},
+                **dict(zip(labels, texts, strict=True)),
+            }
+            for row, texts in enumerate(zip(*labels.values(), strict=True))
         ]
+
+
+def _texts(labels: np.ndarray, target: TargetSpec) -> list[str]:
+    """Return labels as a file has them."""
+    if target.kind == "multilabel":
+        return [";".join(n for n, holds in zip(target.classes, row, strict=True) if holds) for row in labels]
+    return (
+        [target.classes[label] for label in labels]
+        if target.classes
+        else [f"{label[0]:.6g}" for label in labels]
+    )
 
 
 def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec) -> Iterator[dict[str, Any]]:
@@ -196,6 +205,12 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
     """Return class -> part -> examples; empty if the target has no classes, or one a pixel."""
     import numpy as np
 
+    if data.target.named:
+        return {
+            f"{output}: {name}": counts
+            for output, one in data.each().items()
+            for name, counts in class_counts(one).items()
+        }
     if data.target.kind not in ("binary", "multiclass") or data.target.shape or not data.target.classes:
         return {}
     classes = len(data.target.classes)

@@ -190,7 +190,8 @@ def labelled(
 
     names = [c.name for c in fitted.columns]
     named = tuple(fitted.target.named)
-    target = list(named) or ([] if fitted.target_name is None else [fitted.target_name])
+    labels = fitted.target.classes if fitted.table and fitted.target.kind == "multilabel" else ()
+    target = list(named or labels) or ([] if fitted.target_name is None else [fitted.target_name])
     raise_faults(
         [
             *_table_stored.header_faults(source.header, fitted),
@@ -199,7 +200,7 @@ def labelled(
     )
     weight = spec.get("weight") if spec.get("weight") in source.header else None
     settings = TableSettings(
-        named or fitted.target_name,
+        named or labels or fitted.target_name,
         weight=weight,
         missing=spec.get("missing", "auto"),
         formats=spec.get("formats", "auto"),
@@ -222,9 +223,9 @@ def labelled(
     keep = examples.keep
     weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
     rows = _rows(examples, settings, fitted, kept.take(keep))
-    labels = [np.asarray(one.labels) for _, one in examples.each(settings)]
-    labels = [y.astype("float64" if y.dtype.kind == "f" else "int64") for y in labels]
-    y = dict(zip(named, labels, strict=True)) if named else labels[0]
+    ys = [np.asarray(one.labels) for _, one in examples.each(settings)]
+    ys = [y if labels else y.astype("float64" if y.dtype.kind == "f" else "int64") for y in ys]
+    y = dict(zip(named, ys, strict=True)) if named else ys[0]
     return LabelledRows(rows, y, weights, raw.num_rows - len(keep))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import plots, report
 from trainrun.artifacts.diagnostics import Diagnostics, diagnose
+from trainrun.config import outputs
 from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
 from trainrun.ui import console
@@ -59,7 +60,8 @@ def write(
     split = getattr(job.dataset, part) if part else None
     predictions = evaluation.predict(job, model)
     if config["artifacts"]["plots"]:
-        plots.write(run_dir, epochs, job.dataset, split, predictions, part, config["metric"])
+        measured = outputs.measured(config, job.dataset.description())
+        plots.write(run_dir, epochs, job.dataset, split, predictions, part, measured)
     if predictions is None or not config["artifacts"]["report"] or job.dataset.target.named:
         return None  # the diagnostics are of one target; the plots of each output stand in the report
     try:

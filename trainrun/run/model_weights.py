@@ -35,7 +35,9 @@ def best(config: Mapping[str, Any], job: Job) -> BestWeights:
     column = log_columns.canonical(f"val_{direction.bare(name)}", columns) if name else "val_loss"
     if direction.bare(column) not in columns:
         return BestWeights("val_loss", keep=keep)
-    maximize = direction.resolved(column, way, config["metric"]) == "maximize"
+    maximize = (
+        direction.resolved(column, way, outputs.measured(config, job.dataset.description())) == "maximize"
+    )
     return BestWeights(column, maximize, keep)
 
 

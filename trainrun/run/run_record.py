@@ -16,7 +16,7 @@ from trainrun.artifacts import environment, plots, report, result_table
 from trainrun.artifacts.diagnostics import Diagnostics
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
-from trainrun.config import override_text, plugin_sources
+from trainrun.config import outputs, override_text, plugin_sources
 from trainrun.data import overview
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError
@@ -86,6 +86,7 @@ class RunRecord:
             job.dataset.digest(),
         )
         self.overview = overview.of(job.dataset)
+        self.measured = outputs.measured(config, job.dataset.description())
         devices = [f"{d.device_type} {d.name}" for d in tf.config.list_logical_devices()]
         environment.write(run_dir, devices, self.git)
         fitted = Preprocessor.of(job.dataset).write(run_dir)
@@ -264,7 +265,7 @@ class RunRecord:
             seed=self.config["seed"],
             overrides=self.overrides,
             metrics=self.evaluation.metrics,
-            best=summary.best_epochs(self.evaluation.history, self.config["metric"]),
+            best=summary.best_epochs(self.evaluation.history, self.measured),
             epochs=self.evaluation.epochs,
             steps=self.updates,
             parameters=None if job is None else job.model.count_params(),

@@ -216,6 +216,8 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
         yield Problem(key, f"data={config['data']['name']} has no classes to weigh. Leave it null.")
     if not isinstance(weights, Mapping):
         return
+    if data.target is None and any(isinstance(w, Mapping) or w == "balanced" for w in weights.values()):
+        return  # of several outputs, if the data has them
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
             yield Problem(key, f"expected a weight of at least 0 for class {label}, got {weight!r}.")
