@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trainrun.data.dataset import Description
@@ -91,6 +92,14 @@ def of(config: Mapping[str, Any], output: str) -> Mapping[str, Any]:
         "loss": losses(config["loss"]).get(output, auto),
         "metric": named.get(output, default),
     }
+
+
+def of_output(problem: Problem, output: str) -> Problem:
+    """Return the problem of one output's config (`of`) under its key in the whole config."""
+    if problem.key == "trainer.class_weight":
+        return replace(problem, key=f"{problem.key}.{output}")
+    group, dot, rest = problem.key.partition(".")
+    return replace(problem, key=f"{group}.{output}{dot}{rest}") if group in ("loss", "metric") else problem
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

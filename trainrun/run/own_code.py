@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from trainrun.checkpoint import random_state
 from trainrun.compat import keras_metric_private, keras_model_private, keras_optimizer_private
+from trainrun.config import named_components
 from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
 from trainrun.model.variables import is_foreign, untouched
@@ -62,11 +63,15 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
         part = job.train.take(np.arange(min(count, len(job.train))))
         with untouched(job.model):
             predicted = job.model(part.x, training=False)
-        if "loss" in own:
-            _check_loss(job, part.y, predicted, own["loss"])
-        for name, metric in _metrics(job):
-            if f"metric.{name}" in own:
-                _check_metric(job, metric, part, predicted, own[f"metric.{name}"])
+        for output in job.dataset.each():
+            of_output, its = (part.output(output), predicted[output]) if output else (part, predicted)
+            within = f".{output}" if output else ""
+            if f"loss{within}" in own:
+                loss = job.model.loss[output] if output else job.model.loss
+                _check_loss(f"loss{within}", loss, of_output.y, its, own[f"loss{within}"])
+            for metric in _metrics(job, output):
+                if (key := f"metric{within}.{metric.name}") in own:
+                    _check_metric(key, metric, of_output, its, own[key])
         if "schedule" in own:
             _check_schedule(job.model.optimizer, own["schedule"])
         if (
@@ -85,11 +90,7 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
 def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, lookup.Component]]:
     """Yield the key and the component of each plug-in's component that the config names at its top."""
     for group in lookup.KERAS:
-        node = config.get(group)
-        if not isinstance(node, Mapping):
-            continue
-        nodes = {group: node} if "name" in node else {f"{group}.{k}": v for k, v in node.items()}
-        for key, spec in nodes.items():
+        for key, spec in named_components.nodes(config, group):
             name = spec.get("name") if isinstance(spec, Mapping) else None
             if isinstance(name, str) and (group == "metric" or name in lookup.names(group)):
                 component = lookup.find(group, name) if name not in ("auto", "none") else None
@@ -116,8 +117,8 @@ def _check_callback(key: str, component: lookup.Component) -> None:
             raise UserError(Problem(key, text)) from None
 
 
-def _check_loss(job: Job, y: Any, predicted: Any, component: lookup.Component) -> None:
-    loss, thing = job.model.loss, component.load()
+def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.Component) -> None:
+    thing = component.load()
     where = thing.call if isinstance(thing, type) and hasattr(thing, "call") else thing
     dtype = getattr(loss, "dtype", None)
     y = tf.convert_to_tensor(y if dtype is None else np.asarray(y).astype(dtype))
@@ -125,25 +126,25 @@ def _check_loss(job: Job, y: Any, predicted: Any, component: lookup.Component) -
         tape.watch(predicted)
         values = loss.call(y, predicted) if isinstance(loss, keras.losses.Loss) else loss(y, predicted)
     if fault := _values_fault(values, y, predicted):
-        raise UserError(Problem("loss", f"{place(where)}: {component.name} {fault}"))
+        raise UserError(Problem(key, f"{place(where)}: {component.name} {fault}"))
     if not tf.convert_to_tensor(values).dtype.is_floating or tape.gradient(values, predicted) is None:
         raise UserError(
             Problem(
-                "loss",
+                key,
                 f"{place(where)}: the gradient of {component.name} by y_pred is undefined, so it cannot be learnt from. argmax, "
                 "round, comparisons, integers and numpy have none: compute with keras.ops on y_pred itself.",
             )
         )
 
 
-def _metrics(job: Job) -> Iterator[tuple[str, Any]]:
+def _metrics(job: Job, output: str) -> Iterator[Any]:
+    """Yield the metrics of an output."""
     for listed in keras_model_private.metric_arguments(job.model):
-        yield from ((metric.name, metric) for metric in listed or ())
+        yield from (listed[output] if output and listed else listed or ())
 
 
-def _check_metric(job: Job, metric: Any, part: Any, predicted: Any, component: lookup.Component) -> None:
+def _check_metric(key: str, metric: Any, part: Any, predicted: Any, component: lookup.Component) -> None:
     thing = component.load()
-    key = f"metric.{metric.name}"
     inner = metric
     while hasattr(inner, "metric"):
         inner = inner.metric

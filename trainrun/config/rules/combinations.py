@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from trainrun.config import outputs
@@ -74,16 +73,8 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     for output, one in data.named.items():
         of_output = outputs.of(config, output)
         for rule in (targets, classes, class_weights, heads.problems):
-            found += [_of_output(problem, output) for problem in rule(of_output, one)]
+            found += [outputs.of_output(problem, output) for problem in rule(of_output, one)]
     return found
-
-
-def _of_output(problem: Problem, output: str) -> Problem:
-    """Return the problem of one output's loss or metric under its key in the whole config."""
-    if problem.key == "trainer.class_weight":
-        return replace(problem, key=f"{problem.key}.{output}")
-    group, dot, rest = problem.key.partition(".")
-    return replace(problem, key=f"{group}.{output}{dot}{rest}") if group in ("loss", "metric") else problem
 
 
 def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -216,7 +207,7 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
         yield Problem(key, f"data={config['data']['name']} has no classes to weigh. Leave it null.")
     if not isinstance(weights, Mapping):
         return
-    if data.target is None and any(isinstance(w, Mapping) or w == "balanced" for w in weights.values()):
+    if data.target is None and not all(isinstance(w, int | float) for w in weights.values()):
         return  # of several outputs, if the data has them
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
