@@ -30,7 +30,7 @@ def two_by_two():
     random = np.random.default_rng(0)
     def part(n):
         x = {"a": random.random((n, 3), "float32"), "b": random.integers(0, 4, (n, 1)).astype("int32")}
-        return Split(x, {"kind": np.arange(n) % 2, "size": random.random((n, 2))})
+        return Split(x, {"kind": np.arange(n) % 2, "size": random.random((n, 2))}, np.arange(n) / n + 0.5)
     named = {"kind": TargetSpec("binary", ("no", "yes")), "size": TargetSpec("real", outputs=2)}
     inputs = InputSpec("a", "numeric", (3,)), InputSpec("b", "categorical", (1,), (4,))
     return Dataset("two_by_two", "multi_output", inputs, TargetSpec("named", outputs=2, named=named), part(40), part(10), part(10))

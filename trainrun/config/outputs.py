@@ -159,6 +159,8 @@ def _refused(config: Mapping[str, Any], known: Sequence[str]) -> Iterator[Proble
         yield Problem(
             "trainer.accumulate", f"{several}, whose batches are not divided. Set trainer.accumulate=1."
         )
+    if config.get("augment"):
+        yield Problem("augment", f"{several}, whose batches are not changed. Take augment=none.")
     if trainer.get("name") not in ("fit", "train_on_batch", "custom"):
         text = f"{several}; trainer={trainer.get('name')} trains one. Take trainer=fit, train_on_batch or custom."
         yield Problem("trainer", text)

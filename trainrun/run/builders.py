@@ -26,7 +26,6 @@ from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import (
     augmentation_builder,
     initial,
-    label_encoding,
     metrics,
     model_builder,
     output,
@@ -39,7 +38,7 @@ from trainrun.trainer import model_steps
 from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
-from trainrun.util import class_ids, lengths
+from trainrun.util import lengths
 
 
 def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
@@ -156,7 +155,9 @@ def job(
         divide(model, adjustments.parts)
     splits = {part: output.encoded(getattr(data, part), parts) for part in ("train", "validation", "test")}
     if settings["class_weight"] is not None:
-        splits["train"] = replace(splits["train"], weight=_weights(settings["class_weight"], data))
+        splits["train"] = replace(
+            splits["train"], weight=output.class_weights(settings["class_weight"], data)
+        )
     if not several and (fault := output_head.shape_problem(outline, data)) is not None:
         raise UserError(fault)
     probabilities = _alone(
@@ -277,28 +278,6 @@ def _metrics_argument(data: Dataset) -> str:
 def _alone(of_outputs: dict[str, Any]) -> Any:
     """Return what is of the only output, or a dict by name where there are several."""
     return of_outputs.get("", of_outputs)
-
-
-def _weights(setting: Any, data: Dataset) -> Any:
-    """Return the training labels' weights; `balanced` is examples / (classes · examples of the class).
-
-    Args:
-        setting: `trainer.class_weight`; of several outputs, one of each by name.
-        data: as loaded.
-    """
-    if data.target.named:
-        each = {name: _weights(setting.get(name), one) for name, one in data.each().items()}
-        plain = np.ones(len(data.train), "float32")
-        return {name: plain if weight is None else weight for name, weight in each.items()}
-    if setting == "balanced":
-        counts = np.bincount(data.train.y.ravel(), minlength=len(data.target.classes))
-        setting = {i: counts.sum() / (len(counts) * max(count, 1)) for i, count in enumerate(counts)}
-    elif setting is not None:
-        names = data.target.classes
-        setting = {class_ids.of(label, names): float(weight) for label, weight in setting.items()}
-        listed = (f"{name}: {setting.get(i, 1.0):g}" for i, name in enumerate(names))
-        console.note(f"class weights: {', '.join(listed)}")
-    return label_encoding.weights(data.train.y, data.target, data.train.weight, setting)
 
 
 def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:

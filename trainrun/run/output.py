@@ -18,6 +18,8 @@ from trainrun.registry.construct import construct
 from trainrun.run import label_encoding, metrics, output_head
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
+from trainrun.ui import console
+from trainrun.util import class_ids
 from trainrun.util.declarations import LossDeclaration
 
 
@@ -114,4 +116,27 @@ def encoded(split: Split | None, parts: Mapping[str, Output]) -> Split | None:
     }
     if "" in parts:
         return replace(split, y=y[""], weight=weight[""])
-    return replace(split, y=y, weight=None if None in weight.values() else weight)
+    is_weighted = all(of_one is not None for of_one in weight.values())
+    return replace(split, y=y, weight=weight if is_weighted else None)
+
+
+def class_weights(setting: Any, data: Dataset) -> Any:
+    """Return the training labels' weights; `balanced` is examples / (classes · examples of the class).
+
+    Args:
+        setting: `trainer.class_weight`; of several outputs, one of each by name.
+        data: as loaded.
+    """
+    if data.target.named:
+        each = {name: class_weights(setting.get(name), one) for name, one in data.each().items()}
+        plain = np.ones(len(data.train), "float32")
+        return {name: plain if weight is None else weight for name, weight in each.items()}
+    if setting == "balanced":
+        counts = np.bincount(data.train.y.ravel(), minlength=len(data.target.classes))
+        setting = {i: counts.sum() / (len(counts) * max(count, 1)) for i, count in enumerate(counts)}
+    elif setting is not None:
+        names = data.target.classes
+        setting = {class_ids.of(label, names): float(weight) for label, weight in setting.items()}
+        listed = (f"{name}: {setting.get(i, 1.0):g}" for i, name in enumerate(names))
+        console.note(f"class weights: {', '.join(listed)}")
+    return label_encoding.weights(data.train.y, data.target, data.train.weight, setting)
