@@ -143,8 +143,7 @@ def run(
         board.close()
         result.signal = stopping.signal
         result.trials = sorted([*result.trials, *begun], key=lambda t: t.number)
-        _rank(result, settings, book, failing_alike)
-    leaderboard.show(sweep_dir, result.trials, result.objective, total)
+        _rank(result, settings, book, failing_alike, total)
     return result
 
 
@@ -162,17 +161,22 @@ def conclude(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]
         sweep_journal.of(sweep_dir, settings, len(done), 1, done) as book,
     ):
         deliver.owed([t.run_dir for t in done])
-        _rank(result, settings, book, None)
-    leaderboard.show(sweep_dir, result.trials, result.objective, len(done))
+        _rank(result, settings, book, None, len(done))
     return result
 
 
 def _rank(
-    result: SweepResult, settings: Mapping[str, Any], book: sweep_journal.Parent, failing_alike: str | None
+    result: SweepResult,
+    settings: Mapping[str, Any],
+    book: sweep_journal.Parent,
+    failing_alike: str | None,
+    total: int | None,
 ) -> None:
-    """Write the leaderboard, the plots and the end of a sweep whose trials have result."""
+    """Write and print the leaderboard of a sweep whose trials have ended; then write its plots and its end."""
     result.objective = Objective.of(settings["objective"], settings["direction"], result.trials)
     table = leaderboard.write(result.sweep_dir, result.trials, result.objective)
+    # Before plots and delivery, which may take half a minute: 64 short trials are trained faster than they are sent.
+    leaderboard.show(result.sweep_dir, result.trials, result.objective, total)
     with best_plots.of_the_best(best.of(result.trials, result.objective)):
         drawn = sweep_plots.write(result.sweep_dir, result.trials, settings)
     predicted = out_of_fold.write(result.sweep_dir, result.trials, result.objective)
