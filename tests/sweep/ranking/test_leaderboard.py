@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from trainrun.sweep import loop
 from trainrun.sweep.loop import SweepResult
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard
@@ -42,3 +44,13 @@ def test_one_trial_with_a_rank_is_enough(tmp_path, capsys):
     assert SweepResult(tmp_path, both, Objective("val_own", True)).exit_code == 0
     leaderboard.show(tmp_path, both, Objective("val_own", True), 2)
     assert "last, without a rank, for want of val_own: trial 0" in capsys.readouterr().out
+
+
+def test_leaderboard_is_printed_before_plots_and_delivery(tmp_path, capsys, monkeypatch):
+    printed = []
+    monkeypatch.setattr(loop.sweep_journal, "of", lambda *_: MagicMock())
+    monkeypatch.setattr(loop.sweep_plots, "write", lambda *_: printed.append(capsys.readouterr().out) or [])
+    settings = {"objective": "val_own", "direction": "max", "tracking": {"trackers": {}, "timeout": 1}}
+    ended = Trial(0, [], [], tmp_path / "0", {}, "FINISHED", metrics={"val_own": 0.5})
+    loop.conclude(tmp_path, settings, [ended])
+    assert "0.5000" in printed[0]
