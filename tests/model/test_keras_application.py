@@ -85,3 +85,28 @@ def test_penalty_counts_every_kernel_and_seeds_repeat_the_start(models):
 def test_bad_arguments_are_refused_with_a_message(arguments, says):
     with pytest.raises(UserError, match=says):
         build(**arguments)
+
+
+def test_weights_of_a_file_are_loaded_and_those_of_another_network_refused(inside):
+    source = keras.applications.MobileNet(
+        include_top=False, weights=None, alpha=0.25, input_shape=(32, 32, 3)
+    )
+    source.save_weights("net.weights.h5")
+    inputs, target = (InputSpec("image", "image", (32, 32, 3)),), TargetSpec("multiclass", ("a", "b"), 2)
+    made = {"application": "MobileNet", "weights": "net.weights.h5"}
+
+    def build(**arguments):
+        return construct(
+            "model", {"name": "keras_application", **arguments}, inputs=inputs, target=target, head=None
+        )
+
+    model = build(options={"alpha": 0.25}, **made)
+    (base,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    for got, expected in zip(base.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    with pytest.raises(
+        UserError, match=r"model.weights: net.weights.h5 lacks, or has in another shape, conv1/kernel"
+    ):
+        build(options={"alpha": 0.5}, **made)
+    with pytest.raises(UserError, match="model.weights: there is no file"):
+        build(application="MobileNet", weights="nothing.weights.h5")

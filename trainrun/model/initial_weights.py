@@ -65,8 +65,8 @@ def apply(
         if not any(re.fullmatch(p, path) for path in paths)
     ]:
         raise UserError(problems)
-    last = _head(model)
-    head = {w.path: _stored(stored, w) for w in weights if w.layer is last}
+    last = _heads(model)
+    head = {w.path: _stored(stored, w) for w in weights if any(w.layer is layer for layer in last)}
     # The whole layer: a bias is nothing without its kernel.
     odd = [v for w in weights if (v := head.get(w.path)) is not None and v.shape != tuple(w.variable.shape)]
     new_head = f"the file's output layer has {_shape(odd[0])}" if odd else other_target
@@ -116,23 +116,24 @@ def _stored(stored: Mapping[str, np.ndarray], weight: Weight) -> np.ndarray | No
     return stored.get(weight.place) if value is None else value
 
 
-def _head(model: keras.Model) -> Any:
-    """Return the layer that makes the model's output: the last one with weights on the way back from it."""
+def _heads(model: keras.Model) -> list[keras.Layer]:
+    """Return the layers that make the model's outputs: of each the last one with weights on the way back from it."""
     outputs = functional.outputs(model)
     if not outputs:
-        layers = [x for x in keras_model_private.direct_layers(model) if x.weights]
-        return layers[-1] if layers else None
-    tensor = outputs[0]
-    while (made := keras_model_private.made_by(tensor)) is not None:
-        layer, _, inputs = made
-        if isinstance(layer, keras.Model):
-            return _head(layer)
-        if getattr(layer, "weights", None):
-            return layer
-        if len(inputs) != 1:
-            return None
-        tensor = inputs[0]
-    return None
+        return [x for x in keras_model_private.direct_layers(model) if x.weights][-1:]
+    heads: list[keras.Layer] = []
+    for tensor in outputs:
+        while (made := keras_model_private.made_by(tensor)) is not None:
+            layer, _, inputs = made
+            if isinstance(layer, keras.Model):
+                heads += _heads(layer)
+            elif getattr(layer, "weights", None):
+                heads.append(layer)
+            elif len(inputs) == 1:
+                tensor = inputs[0]
+                continue
+            break
+    return heads
 
 
 def _resizable(weight: Weight, value: np.ndarray) -> bool:

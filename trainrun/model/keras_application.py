@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.model import stored_weights, variable_paths
 from trainrun.model._blocks import output_layer
 from trainrun.model._inputs import input_tensors, single_input
 from trainrun.model._weights import Weights
+from trainrun.util import paths
 from trainrun.util.arguments import Constraint, Count, Decay, Initializer, Regularizer
 from trainrun.util.declarations import declare
 
@@ -72,6 +76,9 @@ def keras_application(
                 f"expected one of {', '.join(known)}, got {application!r}.{did_you_mean(str(application), known)}",
             )
         )
+    of_file = weights not in (None, "imagenet")
+    if of_file and (fault := paths.fault(weights, ".weights.h5", "model.weights=net.weights.h5")):
+        raise UserError(Problem("model.weights", fault))
     own = Weights(
         initializer, regularizer, bias_regularizer, activity_regularizer, constraint, bias_constraint
     )
@@ -86,18 +93,48 @@ def keras_application(
     x = sys.modules[function.__module__].preprocess_input(layers.Rescaling(255.0, name="as_bytes")(x))
     try:
         base = function(
-            include_top=False, weights=weights, input_shape=(height, width, x.shape[-1]), **(options or {})
+            include_top=False,
+            weights=None if of_file else weights,
+            input_shape=(height, width, x.shape[-1]),
+            **(options or {}),
         )
     except Exception as error:
+        if weights == "imagenet":
+            text = (
+                f"the weights of {application} could not be downloaded: {str(error).splitlines()[0]} Without a network, save them "
+                f"elsewhere, keras.applications.{application}(include_top=False).save_weights('net.weights.h5'), and name the file."
+            )
+            raise UserError(Problem("model.weights", text)) from error
         raise UserError(
             Problem("model.application", f"{application} refused: {str(error).splitlines()[0]}")
         ) from error
+    if of_file:
+        _load(base, paths.expanded(weights), application)
     if any(v is not None for v in (own.initializer, own.regularizer, own.bias_regularizer, own.constraint)):
         base = _with_arguments(own, base, keep_weights=weights is not None)
     base.trainable = trainable
     x = layers.GlobalAveragePooling2D(name="mean", activity_regularizer=own.activity_regularizer)(base(x))
     x = layers.Dropout(dropout)(x) if dropout else x
     return keras.Model(tensors, output_layer(x, target, head, own), name="keras_application")
+
+
+def _load(base: keras.Model, file: Path, application: str) -> None:
+    """Set the weights of a network to those of a file.
+
+    Raises:
+        UserError: the file is damaged, or was made by another network.
+    """
+    stored = stored_weights.read(file, "model.weights")
+    weights = variable_paths.weights(base)
+    odd = [w.path for w in weights if np.shape(stored.get(w.place)) != tuple(w.variable.shape)]
+    if odd:
+        text = (
+            f"{file} lacks, or has in another shape, {variable_paths.shown(odd)} of {application}. Name a file of this network without its "
+            "top, made with the same model.options."
+        )
+        raise UserError(Problem("model.weights", text))
+    for weight in weights:
+        weight.variable.assign(stored[weight.place])
 
 
 def _with_arguments(own: Weights, base: keras.Model, keep_weights: bool) -> keras.Model:
