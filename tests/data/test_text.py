@@ -106,8 +106,8 @@ def test_other_texts_are_read_by_the_vocabulary_and_classes_of_the_model(table, 
         csv.writer(stream).writerows([("review", "stars"), *rows])
     arguments = {"text": "review", "target": "stars", "split": "time"}
     other = load("other.csv", **arguments)
-    with pytest.raises(UserError, match=r"model\.path: the model has a vocabulary of its own"):
-        stored_preprocessing.applied(other, stored)
+    with pytest.raises(UserError, match=r"init_from: the model has a vocabulary of its own"):
+        stored_preprocessing.applied(other, stored, "init_from", "init_from")
     data = stored_preprocessing.applied(load("other.csv", preprocessor=stored, **arguments), stored)
     layer = keras.layers.TextVectorization(output_sequence_length=first.inputs[0].shape[0])
     layer.adapt(TEXTS[:36])

@@ -73,7 +73,8 @@ def text(
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: table or folder of the validation and the test set; None: split off.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
-        preprocessor: what was fitted on other texts, in place of fitting: vocabulary, tokens and classes.
+        preprocessor: what was fitted on other texts, in place of fitting: vocabulary and tokens, and the
+            order of the classes if it knows all of them.
 
     Raises:
         UserError: with all faults of the texts, the table and the arguments.
@@ -90,8 +91,8 @@ def text(
     stored = {} if preprocessor is None else preprocessor.steps.get(INPUT, {})
     if "vocabulary" in stored:
         examples, faults = _table_stored.with_labels(items.examples, preprocessor, items.settings)
-        raise_faults(faults)
-        items = replace(items, examples=examples)
+        # Other classes are no fault for `init_from`, whose head is then another.
+        items = items if faults else replace(items, examples=examples)
         ids, record = _vectorized_text.by_record(texts, stored), dict(stored)
     else:
         form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)

@@ -145,7 +145,7 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
     ]
     if vocabularies[0] != vocabularies[1]:
         return Problem(
-            "model.path",
+            key,
             f"the model has a vocabulary of its own ({stored.data}), and data={own.data} has other ids of tokens. Take data=text, "
             "which reads texts by the model's vocabulary, or train a new model.",
         )
