@@ -25,7 +25,7 @@ from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.run import runner
-from trainrun.sweep import loop
+from trainrun.sweep import loop, removed_trials
 from trainrun.sweep.launchers import factory, launcher_settings
 from trainrun.sweep.space import study_storage
 from trainrun.sweep.space.optuna_study import Study
@@ -163,6 +163,10 @@ def template(tmp_path_factory):
         (place / ".training.lock").write_text(json.dumps(start(place.name)))
     (folder / SWEEP / "sweep.json").write_text(json.dumps(RECORD))
     (folder / SWEEP / "points.jsonl").write_text(lines([[2, ["seed=3"]]]))
+    removed_trials.record(
+        folder / SWEEP,
+        Trial(2, [], [], folder, {}, "FINISHED", metrics={"val_loss": 0.5}, seconds=1.0, epochs=2),
+    )
     (folder / SWEEP / "snapshot").mkdir()
     (folder / SWEEP / "snapshot" / "code.json").write_text(json.dumps(CODE))
     (folder / SWEEP / "journal.jsonl").write_text(
@@ -178,6 +182,7 @@ VERBS = {
     "sweep.json": [["runs"], ["runs", SWEEP, "--json"], ["best", SWEEP], ["resume", SWEEP]],
     "config.yaml": [["resume", RUN]],
     "points.jsonl": [["runs", SWEEP], ["resume", SWEEP]],
+    "removed.jsonl": [["runs", SWEEP], ["best", SWEEP], ["resume", SWEEP]],
     "code.json": [["resume", SWEEP]],
     ".training.lock": [["runs"], ["resume", RUN], ["sync", RUN, "--timeout", "0"]],
 }  # fmt: skip
@@ -256,7 +261,7 @@ def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, 
         place = folder / data.draw(st.sampled_from(places))
         text = place.read_text()
         if file.endswith(".jsonl"):
-            place.write_text(lines(altered(data.draw, [json.loads(line) for line in text.splitlines()])))
+            place.write_text(lines(altered(data.draw, [json.loads(line) for line in text.split("\n") if line])))
         elif file == "config.yaml":
             place.write_text(
                 yaml.safe_dump(altered(data.draw, yaml.safe_load(text)), allow_unicode=True), errors="replace"

@@ -32,7 +32,7 @@ def record(sweep_dir: Path, trial: Trial) -> None:
 def read(sweep_dir: Path) -> dict[int, dict[str, Any]]:
     """Return the results by the trial's number; a damaged line is skipped, for the file may be received."""
     results: dict[int, dict[str, Any]] = {}
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # none, or no regular file
         for line in paths.content(sweep_dir / FILE).decode("utf-8", "replace").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 entry = json.loads(line)
