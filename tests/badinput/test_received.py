@@ -261,7 +261,9 @@ def test_received_files_are_read_or_refused(file, template, isolated, tmp_path, 
         place = folder / data.draw(st.sampled_from(places))
         text = place.read_text()
         if file.endswith(".jsonl"):
-            place.write_text(lines(altered(data.draw, [json.loads(line) for line in text.split("\n") if line])))
+            place.write_text(
+                lines(altered(data.draw, [json.loads(line) for line in text.split("\n") if line]))
+            )
         elif file == "config.yaml":
             place.write_text(
                 yaml.safe_dump(altered(data.draw, yaml.safe_load(text)), allow_unicode=True), errors="replace"
