@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import keras
 import numpy as np
+import pytest
 
 from trainrun.tracking import journal, status
 from trainrun.tracking.record import Recorder, flatten
@@ -93,3 +96,25 @@ def test_the_first_end_counts(tmp_path):
 def test_flatten_keeps_lists_and_empty_branches():
     tree = {"a": {"b": {"c": 1}, "d": {}}, "l": [{"name": "dense"}], "n": None}
     assert flatten(tree) == {"a.b.c": 1, "a.d": {}, "l": [{"name": "dense"}], "n": None}
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_an_attempt_without_room_for_its_first_record_leaves_none(attempts, tmp_path, monkeypatch):
+    for _ in range(attempts):
+        recorder = Recorder(tmp_path)
+        start(recorder)
+        recorder.end("KILLED", "why")
+    before = (tmp_path / "journal.jsonl").read_bytes() if attempts else b""
+    recorder = Recorder(tmp_path)
+
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_put", full)
+        with pytest.raises(OSError, match="No space"):
+            start(recorder)
+    (tmp_path / "summary.json").write_text("{}")
+    recorder.artifacts(["summary.json"])
+    assert recorder.end("FAILED", "No space left on device") == (None, 0)
+    assert (tmp_path / "journal.jsonl").read_bytes() == before

@@ -85,6 +85,7 @@ class Recorder:
         self.delivery: Handover | None = None
         if settings.targets and delivers:
             self.delivery = Handover(self.run_dir.absolute(), settings, warn)
+        self._begun = False
         self._ended: DeliveryResult | None = None
 
     def start(
@@ -133,6 +134,7 @@ class Recorder:
             **liveness.identity(),
             **redaction.tree(more),
         )
+        self._begun = True
         if self.delivery is not None:
             self.delivery.begin()
 
@@ -151,7 +153,9 @@ class Recorder:
         self.journal.write("event", event=event, **redaction.tree(fields))
 
     def artifacts(self, paths: Iterable[str | Path]) -> None:
-        """Record files of the run directory; of a folder, all its files. What does not exist is left out."""
+        """Record files of the run directory; of a folder, all its files. What does not exist is left out, and all before `start`."""
+        if not self._begun:
+            return
         for path in (self.run_dir / p for p in paths):
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file():
@@ -209,6 +213,8 @@ class Recorder:
     ) -> DeliveryResult:
         """Write the last record and wait a little for the delivery; a second call changes nothing.
 
+        Where the disk had no room for the attempt's first record, there is none to end.
+
         Args:
             status: FINISHED, FAILED, KILLED or PRUNED.
             reason: why, if not FINISHED.
@@ -217,6 +223,9 @@ class Recorder:
         """
         if self._ended is not None:
             return self._ended
+        if not self._begun:
+            self.journal.close()
+            return DeliveryResult(None, 0)
         if status in ("FAILED", "KILLED"):
             more = {"log": last_lines(self.run_dir), **more}
         self.journal.write("end", status=status, reason=redaction.tree(reason), **redaction.tree(more))
