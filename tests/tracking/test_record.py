@@ -107,11 +107,11 @@ def test_an_attempt_without_room_for_its_first_record_leaves_none(attempts, tmp_
     before = (tmp_path / "journal.jsonl").read_bytes() if attempts else b""
     recorder = Recorder(tmp_path)
 
-    def full(file, data):
+    def full(kind, **fields):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_put", full)
+        patch.setattr(recorder.journal, "write", full)
         with pytest.raises(OSError, match="No space"):
             start(recorder)
     (tmp_path / "summary.json").write_text("{}")

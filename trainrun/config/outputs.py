@@ -42,8 +42,8 @@ def _written_out(override: str) -> list[str]:
     pairs, at, text = [], 0, typed["pairs"].strip()
     while at < len(text):
         pair = _PAIR.match(text, at)
-        if pair is None:
-            return [override]  # Hydra says what is wrong with it
+        if pair is None or pair["name"] == "name":  # that key of a group's node is its component
+            return [override]  # Hydra or the check says what is wrong with it
         pairs.append(pair)
         at = pair.end()
     group = typed["group"]
