@@ -130,7 +130,7 @@ BUILDING = [
     case("model: layers without their arguments", f"{QUICK} model=layers model.layers=[{{name: Dense}}]", "model.layers[0]"),
     case("model: layers that end wrongly", f"{QUICK} model=layers model.add_head=false model.layers=[{{name: Dense, units: 7}}]", "model.layers[0].units"),
     case("model: a network that is none", "tracking=none model=keras_application model.application=MobilNet", "model.application", "Did you mean MobileNet?"),
-    case("model: a network's weights that are not there", "tracking=none model=keras_application model.weights=nowhere.h5", "model.application", "refused"),
+    case("model: a network's weights that are not there", "tracking=none model=keras_application model.weights=nowhere.h5", "model.weights", "there is no file nowhere.h5"),
     case("optimizer: arguments that Keras refuses", f"{QUICK} optimizer.ema_momentum=0.5 optimizer.use_ema=true optimizer.ema_overwrite_frequency=-1", "optimizer.ema_overwrite_frequency"),
     case("metric: arguments that Keras refuses", f"{QUICK} metric=auc metric.auc.curve=XYZ", "metric.auc", "XYZ"),
     case("loss: arguments that Keras refuses", "tracking=none data=diabetes loss=huber loss.dtype=nonsense", "loss"),
