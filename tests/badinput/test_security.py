@@ -87,7 +87,7 @@ def fault(owner: str, name: str, call: ast.Call) -> str | None:
     if owner == "yaml" and name in ("load", "load_all"):
         loader = ast.unparse(keywords.get("Loader", ast.Constant("none")))
         return None if "SafeLoader" in loader and not re.search("Unsafe|Full", loader) else loader
-    if name == "load_model":
+    if name == "load_model" and owner != "pyfunc":  # MLflow's, of a folder that trainrun has written
         return None if getattr(keywords.get("safe_mode"), "value", None) is True else "no safe_mode=True"
     return None
 
@@ -114,7 +114,10 @@ def test_servers_bind_to_loopback():
         assert "0.0.0.0" not in text, f"{where(path)} names every address of the machine"
         for _, name, call in calls(path):
             if name == "bind" and "signature(" not in ast.unparse(call.func):
-                assert "127.0.0.1" in ast.unparse(call), f"{where(path)}:{call.lineno}"
+                address = ast.unparse(call)
+                if "(HOST," in address and '\nHOST = "127.0.0.1"\n' in text:
+                    continue
+                assert "127.0.0.1" in address, f"{where(path)}:{call.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ def serve(run_dir: Path, port: int, ready: Callable[[str, str], None]) -> None:
 
         with run.workplace():
             plugins.load(run.config.get("plugins") or [])
+        from trainrun.model import inspected_file
+
+        inspected_file.inspect(
+            run_dir / MODEL, "RUN"
+        )  # MLflow loads it in Keras' safe mode, which allows more
         serving.serve(Path(folder, "model"), run_dir / MODEL, about, port, listening)
 
 

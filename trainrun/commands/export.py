@@ -1,4 +1,4 @@
-"""`trainrun export RUN --format FORMAT [-o OUT]`: write a run's model for another runtime, and compare it with the original."""
+"""`trainrun export RUN --format FORMAT [-o OUT]`: write a run's model for another runtime and compare the two."""
 
 from __future__ import annotations
 

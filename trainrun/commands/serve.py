@@ -1,4 +1,4 @@
-"""`trainrun serve RUN [--port PORT]`: answer requests for predictions on this machine by MLflow's scoring server."""
+"""`trainrun serve RUN [--port PORT]`: answer requests for predictions by MLflow's scoring server."""
 
 from __future__ import annotations
 
