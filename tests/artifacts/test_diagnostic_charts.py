@@ -9,6 +9,7 @@ import pytest
 
 from trainrun.artifacts import diagnostic_charts, svg_chart
 from trainrun.artifacts.diagnostics import diagnose
+from trainrun.artifacts.svg_chart import Axis
 from trainrun.data.dataset import TargetSpec
 
 EVIL = "<script>alert(1)</script>\" onload='x"
@@ -86,3 +87,9 @@ def test_a_long_line_is_thinned_along_its_length_and_keeps_its_ends():
     assert len(across) <= svg_chart.LINE_POINTS + 2
     assert (across[0], up[0], across[-1], up[-1]) == (0.0, 0.0, 1.0, 1.0)
     assert np.sum(up < 1) > 50
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 4.0), (0.15, 1.9), (3e-3, 0.3), (1e-5, 1.0), (1e-12, 1e9)])
+def test_a_logarithmic_axis_has_three_to_six_ticks_within_its_ends(low, high):
+    ticks = Axis(low, high, 0.0, 100.0, log=True).ticks()
+    assert 3 <= len(ticks) <= 6 and low * 0.999 <= ticks[0] and ticks[-1] <= high * 1.001

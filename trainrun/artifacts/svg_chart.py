@@ -64,6 +64,9 @@ class Axis:
             powers = range(
                 math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
             )
+            if len(powers) < 3:
+                near = [s * 10.0**p for p in range(powers[0] - 1, powers[-1] + 1) for s in (1, 2, 5)]
+                return [v for v in near if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
             every = max(1, math.ceil(len(powers) / 6))
             return [10.0**p for p in powers[::every]]
         rough = (self.high - self.low) / 5

@@ -98,7 +98,10 @@ def _upright(x: float, name: str, marks: Sequence[tuple[str, float]]) -> list[st
     texts = [
         f'<text class="small" x="{x + 3:.1f}" y="{y + 3:.1f}">{escape(text)}</text>' for text, y in marks
     ]
-    label = f'<text class="small" x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{escape(cut(name, 14))}</text>'
+    x_label, anchor = (
+        (x, "middle") if x > 40 else (4.0, "start")
+    )  # the first one would be cut off at the left
+    label = f'<text class="small" x="{x_label:.1f}" y="{bottom + 20}" text-anchor="{anchor}">{escape(cut(name, 14))}</text>'
     return [f'<path class="axis" d="M{x:.1f} {TOP}V{bottom}"/>', *texts, label]
 
 
