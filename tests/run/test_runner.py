@@ -162,8 +162,7 @@ def test_an_epoch_that_ends_before_its_steps_are_done_is_reported(capsys):
 
     for asked, times in ((4, 0), (5, 1)):  # 100 examples in batches of 32 are four steps
         config = {"trainer": {"steps_per_epoch": asked}, "metric": {}}
-        job = SimpleNamespace(plan=Plan.of(100, 1, 32, asked, 1, True), dataset=SimpleNamespace(target=None))
-        job.dataset.target = SimpleNamespace(kind="real")
+        job = SimpleNamespace(plan=Plan.of(100, 1, 32, asked, 1, True), dataset=SimpleNamespace(each=dict))
         builders.say_unexpected(config, job)
         shown = capsys.readouterr()
         assert " ".join((shown.out + shown.err).split()).count("an epoch ends after 4 steps") == times

@@ -54,11 +54,7 @@ def listed(config: Mapping[str, Any]) -> list[Phase]:
 
 def at(phases: Sequence[Phase], epoch: int) -> Phase:
     """Return the phase that goes on after so many epochs of the run; after all of them the last one."""
-    return (
-        [p for p in phases if p.first <= epoch][-1]
-        if epoch < phases[-1].config["trainer"]["epochs"]
-        else phases[-1]
-    )
+    return [p for p in phases if p.first <= epoch][-1]
 
 
 def _changed(config: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
