@@ -70,25 +70,12 @@ def counting(model, x, y, weight, share):
     counted = tf.numpy_function(count, [x], x.dtype)
     counted.set_shape(x.shape)
     return default(model, counted, y, weight, share)
-
-
-made = []
-
-
-@trainrun.register("step", "hidden")
-def hidden(model, x, y, weight, share):
-    if not made:
-        with tf.init_scope():
-            made.append(tf.Variable(1.0, name="hidden_factor"))
-    made[0].assign_add(0.01)
-    return default(model, x * made[0], y, weight, share)
 '''
 MODULE = "trainrun_plugin_mine"  # as which the plug-in's file is imported
 CAUSES = {
     "callback=forgetful": "callback Forgetful: its attribute memory is a Memory",
     "trainer.step=noisy": "the random operation RandomStandardNormal",
     "trainer.step=counting": "numpy_function or py_function",
-    "trainer.step=hidden": "is used by the step, but is not one of the model's",
 }
 
 

@@ -18,7 +18,6 @@ from trainrun.checkpoint import callback_state
 from trainrun.compat import tensorflow_private
 from trainrun.config import plugin_sources
 from trainrun.errors import first_line
-from trainrun.model.variables import by_purpose, of_replicas
 from trainrun.run import builders, callback_builders
 from trainrun.trainer.epoch_loop import build, trace
 from trainrun.trainer.job import Job
@@ -60,10 +59,8 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
 
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
-    """Yield operations of the traced step that draw numbers, call Python or read the clock, and variables unknown to Keras."""
+    """Yield operations of the traced step that draw numbers, call Python or read the clock."""
     build(job, step)
-    of_kind = by_purpose(job.model)  # before tracing, which creates further variables
-    known = {c.ref() for variables in of_kind.values() for v in variables for c in of_replicas(v)}
     graph = trace(job, job.train.take(np.arange(min(len(job.train), 2))), step)
     for name, kind, where in _operations(graph):
         if kind in RANDOM_OPERATIONS:
@@ -75,12 +72,6 @@ def _in_graph(job: Job, step: Any) -> Iterator[str]:
             yield f"{where}numpy_function or py_function ({name}): the state of its Python code is in no checkpoint"
         elif kind in CLOCK:
             yield f"{where}the operation {kind} ({name}) reads the clock"
-    for variable in graph.variables:
-        if variable.ref() not in known:
-            yield (
-                f"the variable {variable.name} is used by the step, but is not one of the model's: create it by "
-                "add_weight in a layer, or as a keras.Variable of the optimizer or a metric"
-            )
 
 
 def _operations(graph: Any) -> Iterator[tuple[str, str, str]]:
