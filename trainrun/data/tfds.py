@@ -182,7 +182,7 @@ def _keys(info: Any, x: str | Sequence[str] | None, y: str | None) -> tuple[list
     """
     supervised = info.supervised_keys or (None, None)
     inputs, target = supervised[0] if x is None else x, supervised[1] if y is None else y
-    known = list(info.features)
+    known = sorted(info.features)  # a prepared dataset keeps no order of them
     keys = [inputs] if isinstance(inputs, str) else list(inputs or ())
     faults = []
     for argument, values in (("x", keys or [None]), ("y", [target])):
