@@ -167,7 +167,9 @@ def _run(
         if _concluded(sweep_dir, settings, done):
             return _finished(sweep_dir, settings, done)
         console.note(f"all {len(done)} trials have ended; ranking and plots are made again")
-        return loop.conclude(sweep_dir, {**settings, "command": list(command)}, done)
+        result = loop.conclude(sweep_dir, {**settings, "command": list(command)}, done)
+        leaderboard.show_ways_on(sweep_dir, done)
+        return result
     begun = sum(point.resume is not None for _, point in again)
     parts = [f"{len(done)} trials stay", f"{begun} go on", f"{len(waiting) - begun} begin"]
     if points.total is not None and (further := points.total - len(waiting)) > 0:
@@ -244,15 +246,10 @@ def _concluded(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Tria
 def _finished(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> loop.SweepResult:
     with trial_delivery.of(settings["tracking"]) as deliver:
         deliver.owed([sweep_dir, *(t.run_dir for t in done)])
-    failed = sum(t.status == "FAILED" for t in done)
-    pruned = sum(t.status == "PRUNED" for t in done)
-    counts = [f", {n} of them {word}" for n, word in ((failed, "failed"), (pruned, "pruned")) if n]
+    ends = [t.status for t in done]
+    counts = [f", {ends.count(s)} of them {s.lower()}" for s in ("FAILED", "PRUNED") if s in ends]
     console.say(f"{sweep_dir.name} is finished: {len(done)} trials{''.join(counts)}")
-    name = os.path.relpath(sweep_dir)
-    if failed:
-        console.say(f"To repeat them: trainrun resume {name} retry=failed")
-    if pruned:
-        console.say(f"To continue the pruned ones: trainrun resume {name} continue=pruned")
+    leaderboard.show_ways_on(sweep_dir, done)
     return loop.SweepResult(sweep_dir, [t for t in done if t.status == "FINISHED"])
 
 

@@ -155,6 +155,15 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
 
 
+def show_ways_on(sweep_dir: Path, trials: Sequence[Trial]) -> None:
+    """Print how the trials of a finished sweep go on that have failed or were pruned."""
+    name, ends = os.path.relpath(sweep_dir), {t.status for t in trials}
+    if "FAILED" in ends:
+        console.say(f"To repeat the failed ones: trainrun resume {name} retry=failed")
+    if "PRUNED" in ends:
+        console.say(f"To continue the pruned ones: trainrun resume {name} continue=pruned")
+
+
 def _figure(value: float) -> str:
     """Return a value as text: large whole numbers without decimals, others with four."""
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
