@@ -1,17 +1,15 @@
-"""Plots of a classifier's predictions: confusion matrix, ROC, precision and recall.
-
-scikit-learn takes a second to import, so the first plot that needs it imports it.
-"""
+"""Plots of a classifier's predictions: confusion matrix, ROC, precision and recall."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainrun.artifacts import curves
+from trainrun.artifacts import curves, score_curves
 from trainrun.artifacts.figure_style import COLOURS, FAINT, INK, sheet, thinned
+from trainrun.artifacts.score_curves import Curve, Ranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,14 +53,10 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
 
 def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """True against false positive rate; with several classes, each against the rest."""
-    from sklearn.metrics import auc, roc_curve
-
     figure, (axes,) = sheet(1, width=5.4, height=4.8)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1.2, zorder=1)
-    drawn = []
-    for name, labels, score in curves.against_the_rest(y, scores, names, kind):
-        fpr, tpr, _ = roc_curve(labels, score)
-        drawn.append((f"{name}: {auc(fpr, tpr):.3f}", *thinned(fpr, tpr)))
+    problems = curves.against_the_rest(y, scores, names, kind)
+    drawn = [score_curves.roc_curve(Ranked.of(*problem)) for problem in problems]
     _draw_curves(axes, drawn, "area", drawstyle="default")
     axes.set(
         xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
@@ -73,14 +67,10 @@ def roc(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part
 
 def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], kind: str, part: str) -> Figure:
     """Precision against recall; with several classes, each against the rest."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
     figure, (axes,) = sheet(1, width=5.4, height=4.8)
     drawn = []
     for name, labels, score in curves.against_the_rest(y, scores, names, kind):
-        precision, recall, _ = precision_recall_curve(labels, score)  # recall falls
-        average = average_precision_score(labels, score)
-        drawn.append((f"{name}: {average:.3f}", *thinned(recall[::-1], precision[::-1])))
+        drawn.append(score_curves.precision_recall(Ranked.of(name, labels, score)))
         if kind == "binary":
             axes.axhline(labels.mean(), color=FAINT, lw=1.2, zorder=1)
     _draw_curves(axes, drawn, "average precision", drawstyle="steps-pre")
@@ -89,15 +79,16 @@ def precision_recall(y: np.ndarray, scores: np.ndarray, names: Sequence[str], ki
     return figure
 
 
-def _draw_curves(axes: Axes, drawn: Sequence[tuple[str, Any, Any]], title: str, drawstyle: str) -> None:
+def _draw_curves(axes: Axes, drawn: Sequence[Curve], title: str, drawstyle: str) -> None:
     """Draw named curves; of many, only the first have a colour and a name."""
     if not drawn:
         axes.text(0.5, 0.5, "only one class among the examples", ha="center", va="center", color="#777777")
-    for i, (label, across, up) in enumerate(drawn):
+    for i, curve in enumerate(drawn):
         named = i < MAX_CURVES
+        label = f"{curve.name}: {curve.area:.3f}" if named else None
         colour = COLOURS[i % len(COLOURS)] if named else "#BBBBBB"
         style = "-" if i < len(COLOURS) else "--"
-        axes.plot(across, up, style, color=colour, lw=1.7 if named else 0.8, label=label if named else None,
+        axes.plot(*thinned(curve.x, curve.y), style, color=colour, lw=1.7 if named else 0.8, label=label,
                   drawstyle=drawstyle, zorder=3 if named else 2)  # fmt: skip
     if drawn:
         more = f" ({len(drawn) - MAX_CURVES} more in grey)" if len(drawn) > MAX_CURVES else ""
