@@ -117,10 +117,8 @@ class Chart:
         """Draw a line through the points that are finite; the page shows its values where the pointer is."""
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         finite = np.isfinite(x) & np.isfinite(y)
-        across, up = thinned(self._x.place(x[finite]), self._y.place(y[finite]), x[finite], y[finite])[:2]
-        shown_x, shown_y = thinned(self._x.place(x[finite]), self._y.place(y[finite]), x[finite], y[finite])[
-            2:
-        ]
+        x, y = x[finite], y[finite]
+        across, up, shown_x, shown_y = thinned(self._x.place(x), self._y.place(y), x, y)
         if not len(across):
             return
         data = ""
