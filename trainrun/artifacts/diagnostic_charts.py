@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.artifacts.diagnostics import Diagnostics, Residuals
+from trainrun.artifacts.learning_curves import panels
 from trainrun.artifacts.score_curves import THRESHOLD, Calibration, Curve, Separation
 from trainrun.artifacts.svg_chart import (
     COLOURS,
@@ -24,7 +25,6 @@ from trainrun.artifacts.svg_chart import (
     number,
     span,
 )
-from trainrun.tracking.summary import best_epochs
 
 NAMED_CLASSES = 24  # of a confusion matrix; of more only the colours are shown
 RATE = (0.0, 1.0)
@@ -33,44 +33,20 @@ RATE = (0.0, 1.0)
 def learning_curves(
     history: Mapping[str, Sequence[float]], metrics: Mapping[str, Any] | None = None
 ) -> Iterator[Panel]:
-    """Yield a chart for the loss, each metric and, unless it is constant, the learning rate.
-
-    Args:
-        history: metric -> one number an epoch.
-        metrics: the config's `metric` node, for the direction of each metric.
-    """
-    best = best_epochs(history, metrics)
-    epochs = max(map(len, history.values()), default=0)
-    for base in panels(history):
-        series = [
-            (label, name, np.asarray(history[name], float))
-            for label, name in (("train", base), ("validation", f"val_{base}"))
-            if history.get(name)
-        ]
-        values = np.concatenate([v[np.isfinite(v)] for _, _, v in series])
-        wide = bool(len(values)) and values.min() > 0 and values.max() / values.min() > 50
-        log = wide and (base in ("loss", "learning_rate") or "error" in base)
-        ends = (float(values.min()), float(values.max())) if log else span(values)
-        chart = Chart(base.replace("_", " "), (1, max(epochs, 2)), ends, "epoch", log_y=log)
+    """Yield a chart for each of a run's learning curves; see `learning_curves.panels`."""
+    for curve in panels(history, metrics):
+        finite, log = curve.finite, curve.logarithmic
+        ends = (float(finite.min()), float(finite.max())) if log else span(finite)
+        chart = Chart(curve.title, (1, max(curve.epochs, 2)), ends, "epoch", log_y=log)
         lost = 0
-        for i, (label, name, v) in enumerate(series):
-            # With validation every n epochs, its values belong to every n-th epoch.
-            every = max(epochs // len(v), 1) if name.startswith("val_") else 1
-            lost += int(np.sum(~np.isfinite(v)))
-            chart.line(np.arange(1, len(v) + 1) * every, v, label, f"s{i}", dots=len(v) <= 30)
-        top = best.get(f"val_{base}")
-        if top is not None:
-            chart.ring(top["epoch"], top["value"], name=f"best: {number(top['value'])}, epoch {top['epoch']}")
+        for i, (split, (at, values)) in enumerate(curve.series.items()):
+            lost += int(np.sum(~np.isfinite(values)))
+            chart.line(at, values, split, f"s{i}", dots=len(values) <= 30)
+        if (best := curve.best) is not None:
+            chart.ring(
+                best["epoch"], best["value"], name=f"best: {number(best['value'])}, epoch {best['epoch']}"
+            )
         yield chart.panel(f"{lost} values are no finite numbers" if lost else "")
-
-
-def panels(history: Mapping[str, Sequence[float]], most: int = 12) -> list[str]:
-    """Return the metrics that get a panel, the loss first; a constant learning rate gets none."""
-    bases = dict.fromkeys(n.removeprefix("val_") for n in history if len(history[n]))
-    bases.pop("step", None)
-    if len(set(history.get("learning_rate", ()))) == 1:
-        bases.pop("learning_rate", None)
-    return sorted(bases, key=lambda n: (n != "loss", n == "learning_rate"))[:most]
 
 
 def charts(found: Diagnostics) -> Iterator[Panel]:

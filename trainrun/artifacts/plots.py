@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.artifacts import curves, diagnostic_charts
+from trainrun.artifacts import curves
 from trainrun.artifacts.classification_plots import confusion_matrix, precision_recall, roc
 from trainrun.artifacts.figure_style import COLOURS, sheet
 from trainrun.artifacts.image_plots import images, masks
+from trainrun.artifacts.learning_curves import panels
 from trainrun.artifacts.regression_plots import predicted_vs_true, residuals
-from trainrun.tracking.summary import best_epochs
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -113,53 +113,32 @@ def _of_target(
 def learning_curves(
     history: Mapping[str, Sequence[float]], metrics: Mapping[str, Any] | None = None
 ) -> Figure:
-    """Draw a panel for the loss, each metric and, unless it is constant, the learning rate; training and validation in each.
-
-    Args:
-        history: metric -> one number per epoch.
-        metrics: the config's `metric` node; the best epoch of a metric with a known direction is marked.
-    """
-    bases = diagnostic_charts.panels(history)
-    best = best_epochs(history, metrics)
-    figure, panels = sheet(len(bases), width=4.0, height=2.9, columns=2 if len(bases) == 4 else 3)
-    epochs = max(len(v) for v in history.values())
-    for axes, base in zip(panels, bases, strict=True):
-        values = [
-            (label, np.asarray(history[name], float), colour)
-            for label, name, colour in (
-                ("train", base, COLOURS[0]),
-                ("validation", f"val_{base}", COLOURS[1]),
+    """Draw a panel for each of a run's learning curves, training and validation in each; see `learning_curves.panels`."""
+    drawn = [*panels(history, metrics)]
+    figure, places = sheet(len(drawn), width=4.0, height=2.9, columns=2 if len(drawn) == 4 else 3)
+    for axes, curve in zip(places, drawn, strict=True):
+        for split, (at, values) in curve.series.items():
+            colour, marker = COLOURS[split == "validation"], "o" if len(values) <= 30 else None
+            axes.plot(at, values, color=colour, label=split, lw=1.8, marker=marker, ms=3)
+        if (best := curve.best) is not None:
+            axes.plot(
+                best["epoch"],
+                best["value"],
+                "o",
+                ms=9,
+                mfc="none",
+                mec=COLOURS[1],
+                mew=1.4,
+                label=f"best: {best['value']:.4g}",
             )
-            if len(history.get(name, ()))
-        ]
-        for label, series, colour in values:
-            # With validation every n epochs, its values belong to every n-th epoch.
-            interval = max(epochs // len(series), 1) if label == "validation" else 1
-            at = np.arange(1, len(series) + 1) * interval
-            marker = "o" if len(series) <= 30 else None
-            axes.plot(at, series, color=colour, label=label, lw=1.8, marker=marker, ms=3)
-            top = best.get(f"val_{base}") if label == "validation" else None
-            if top is not None:
-                axes.plot(
-                    top["epoch"],
-                    top["value"],
-                    "o",
-                    ms=9,
-                    mfc="none",
-                    mec=colour,
-                    mew=1.4,
-                    label=f"best: {top['value']:.4g}",
-                )
-        numbers = np.concatenate([s[np.isfinite(s)] for _, s, _ in values])
-        wide = numbers.size and numbers.min() > 0 and numbers.max() / numbers.min() > 50
-        if wide and (base in ("loss", "learning_rate") or "error" in base):
+        if curve.logarithmic:
             axes.set_yscale("log")
-        axes.set_title(base.replace("_", " "), loc="left")
+        axes.set_title(curve.title, loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if epochs == 1:
+        if curve.epochs == 1:
             axes.set_xlim(0.5, 1.5)
             axes.set_xticks([1])
-        if base != "learning_rate":
+        if curve.metric != "learning_rate":
             axes.legend(frameon=False, fontsize=8)
     return figure

@@ -64,6 +64,13 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def metric_names(history: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the metrics of a history without the prefix of validation, the loss first and the learning rate last."""
+    names = dict.fromkeys(name.removeprefix("val_") for name, values in history.items() if len(values))
+    names.pop("step", None)
+    return sorted(names, key=lambda n: (n != "loss", n == "learning_rate"))
+
+
 def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:
     """Return whether a later attempt repeats a record's work: it lies behind the point from which the attempt resumed.
 

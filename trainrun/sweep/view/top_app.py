@@ -19,7 +19,7 @@ from trainrun.sweep.view import activity
 from trainrun.sweep.view.activity import Activity, LiveRun
 from trainrun.sweep.view.process_usage import UsageMeter
 from trainrun.sweep.view.trial_table import STYLES
-from trainrun.tracking import status
+from trainrun.tracking import history, status
 from trainrun.ui import braille_chart
 from trainrun.util.durations import text as duration
 
@@ -138,7 +138,7 @@ class TopApp(App[None]):
         run = self.selected if len(self.screen_stack) == 1 else None
         if run is None:
             return
-        names = metrics(run)
+        names = history.metric_names(run.history)
         width, height = curves.content_size
         if names and width > 0:
             name = names[self._metric % len(names)]
@@ -184,13 +184,6 @@ class TopApp(App[None]):
                 self.notify(plain(str(error)).plain, severity="error", markup=False)
 
         self.push_screen(Confirm(question.format(run.name)), answered)
-
-
-def metrics(run: LiveRun) -> list[str]:
-    """Return the names of a run's metrics, without those of validation, the loss first."""
-    names = dict.fromkeys(n.removeprefix("val_") for n in run.history)
-    names.pop("step", None)
-    return sorted(names, key=lambda n: (n != "loss", n == "learning_rate"))
 
 
 def plain(text: str) -> Text:
