@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datasets
 import numpy as np
 import pytest
 
@@ -9,7 +10,6 @@ import trainrun
 from trainrun.data.huggingface import describe
 from trainrun.errors import UserError
 
-datasets = pytest.importorskip("datasets")
 NUMBERS = np.random.default_rng(0).normal(size=60)
 
 
@@ -55,6 +55,16 @@ def test_splits_of_the_dataset_are_the_parts(saved, path):
     assert {data.target.classes[y] for y in data.test.y[::2]} == {"ham"}
     known = describe(path=path, target="label")
     assert (known.target, known.class_names, known.examples) == ("binary", data.target.classes, 50)
+
+
+def test_a_class_of_the_name_none_is_a_class(inside):
+    labels = datasets.ClassLabel(names=["none", "spam", "ham"])
+    features = datasets.Features({"n": datasets.Value("float64"), "label": labels})
+    rows = {"n": NUMBERS, "label": [i % 3 for i in range(60)]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk("three")
+    known = describe(path="three", target="label", validation=0, test=0)
+    assert (known.class_names, known.examples) == (("ham", "none", "spam"), 60)
+    assert describe(path="three", target="label", na_values=["none"]).classes == 2
 
 
 def test_a_dataset_without_splits_is_divided(saved):

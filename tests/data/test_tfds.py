@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow_datasets
 
 import trainrun
 from trainrun.data.tfds import describe
 from trainrun.errors import UserError
 
-# It takes tensorflow-datasets, whose import of etils needs importlib_resources.
-pytest.importorskip("importlib_resources")
-tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
 RNG = np.random.default_rng(0)
 PIXELS, LABELS = RNG.integers(0, 256, (40, 4, 5, 3), dtype="uint8"), np.arange(40) % 3
 

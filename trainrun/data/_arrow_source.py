@@ -120,17 +120,16 @@ def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
     ]
 
 
-def table(
+def opener(
     kind: Format, arguments: Mapping[str, Any]
-) -> tuple[Callable[[], tuple[ArrowSource | None, list[Fault]]], dict[str, Any]]:
-    """Return what opens the table of a dataset, and the dataset's arguments; only null and empty texts are missing by themselves.
+) -> Callable[[], tuple[ArrowSource | None, list[Fault]]]:
+    """Return what opens the table of a dataset.
 
     Args:
         kind: ``parquet`` or ``feather``.
         arguments: of the dataset.
     """
-    paths = _table_files.paths_of(arguments)
-    return lambda: open_source(paths, kind), {**arguments, "na_values": arguments.get("na_values") or ()}
+    return lambda: open_source(_table_files.paths_of(arguments), kind)
 
 
 def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource | None, list[Fault]]:

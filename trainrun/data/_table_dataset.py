@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
@@ -222,6 +223,10 @@ def _opened(
             _table_stored.header_faults(source.header, stored),
         )
     if source is not None and not faults:
+        if (
+            source.typed and settings.na_values is None
+        ):  # it has null for what is missing, and words are words
+            settings = replace(settings, na_values=())
         settings, faults = settings.with_header(source.header)
         faults += splitting.faults(settings)
     faults += share_problems(None, splitting.validation, splitting.test)

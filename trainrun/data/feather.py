@@ -60,14 +60,15 @@ def feather(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    return _table_dataset.dataset(*_arrow_source.table("feather", locals()))
+    arguments = locals()
+    return _table_dataset.dataset(_arrow_source.opener("feather", arguments), arguments)
 
 
 def describe(**arguments: Any) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `feather`."""
-    return _table_dataset.description(*_arrow_source.table("feather", arguments))
+    return _table_dataset.description(_arrow_source.opener("feather", arguments), arguments)
 
 
 def values(**arguments: Any) -> TableValues:
     """Return the columns as they are understood; arguments as in `feather`."""
-    return _table_dataset.values(*_arrow_source.table("feather", arguments))
+    return _table_dataset.values(_arrow_source.opener("feather", arguments), arguments)

@@ -60,14 +60,15 @@ def parquet(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    return _table_dataset.dataset(*_arrow_source.table("parquet", locals()))
+    arguments = locals()
+    return _table_dataset.dataset(_arrow_source.opener("parquet", arguments), arguments)
 
 
 def describe(**arguments: Any) -> Description:
     """Return what the columns' names and types tell and, of a small file, its rows; arguments as in `parquet`."""
-    return _table_dataset.description(*_arrow_source.table("parquet", arguments))
+    return _table_dataset.description(_arrow_source.opener("parquet", arguments), arguments)
 
 
 def values(**arguments: Any) -> TableValues:
     """Return the columns as they are understood; arguments as in `parquet`."""
-    return _table_dataset.values(*_arrow_source.table("parquet", arguments))
+    return _table_dataset.values(_arrow_source.opener("parquet", arguments), arguments)

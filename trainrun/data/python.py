@@ -61,7 +61,8 @@ def python(
     Args:
         function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
         target: of a table, the column to predict; of ``(DataFrame, Series)`` the Series, unless it is set.
-        positive, features, exclude, categorical, missing, formats, na_values: of a table, as in `data.csv.csv`.
+        positive, features, exclude, categorical, missing, formats: of a table, as in `data.csv.csv`.
+        na_values: of a table, as in `data.parquet.parquet`.
         task: as in `data.csv.csv`.
         x, y, kind: of arrays by name, as in `data.npz.npz`.
         weight: the column, or the key of the array, with the weight of each example in the loss, or None.
@@ -81,9 +82,7 @@ def python(
         roles = {"target": target, "weight": weight}
         roles = {key: value.roles.get(key) if role is None else role for key, role in roles.items()}
         source = MemorySource("python", value.table)
-        return _table_dataset.dataset(
-            lambda: (source, []), {**arguments, **roles, "na_values": na_values or ()}
-        )
+        return _table_dataset.dataset(lambda: (source, []), {**arguments, **roles})
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:
         raise UserError(Problem(f"data.{chosen[0]}", "it divides tables; arrays are divided at random."))
