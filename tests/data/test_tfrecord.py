@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import resource
 
 import numpy as np
 import pytest
@@ -86,6 +88,21 @@ def test_examples_are_those_of_the_same_arrays(tmp_path, monkeypatch, x, array, 
     assert (data.target, data.inputs[0].kind) == (expected.target, expected.inputs[0].kind)
     order = np.array([7, 0, 29, 7])
     assert np.array_equal(data.train.x[order], expected.train.x[order])
+
+
+def test_more_files_than_a_process_may_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(_arrays, "IN_MEMORY", -1)
+    files = [write(tmp_path / f"{i:03}.tfrecord", [i % N]) for i in range(160)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 200, hard))
+        data = load(tmp_path, "numbers", standardize=False, validation=0, test=0)
+        assert np.array_equal(data.train.x[:], NUMBERS[np.arange(160) % N])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    write(files[7], [7, 8])
+    with pytest.raises(UserError, match=r"007\.tfrecord was written to while it was read"):
+        data.train.x[:9]
 
 
 def test_parts_of_their_own_files_and_texts_as_classes(tmp_path):

@@ -6,15 +6,14 @@ import math
 import mmap
 import os
 import struct
-import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._watched_file import WatchedFile
 from trainrun.data.lazy_array import BLOCK
-from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,12 +41,9 @@ class Mapped:
     ):
         import numpy as np
 
-        self.path, self.shape, self.dtype = path, shape, dtype
-        self._file = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        self.shape, self.dtype, self._file = shape, dtype, WatchedFile(path)
         self._crc, self._entry = crc, (start, start + header)
-        self._stat = self._state()
-        self._map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         each = math.prod(shape[1:]) * dtype.itemsize
         flat = np.frombuffer(self._map, "uint8", shape[0] * each, start + header)
         self._bytes = flat.reshape(shape[0], each)
@@ -77,7 +73,7 @@ class Mapped:
         """Return the rows at `key`, indices or a slice, copied."""
         import numpy as np
 
-        self._unchanged()
+        self._file.check()
         taken = self._bytes[key].copy() if isinstance(key, slice) else np.take(self._bytes, key, axis=0)
         return taken.view(self.dtype).reshape(len(taken), *self.shape[1:])
 
@@ -96,17 +92,3 @@ class Mapped:
             yield at, block
         if crc != self._crc:
             raise ValueError(f"Bad CRC-32 of its {self.dtype} array of shape {list(self.shape)}")
-
-    def _state(self) -> tuple[int, int]:
-        status = os.fstat(self._file)
-        return status.st_size, status.st_mtime_ns
-
-    def _unchanged(self) -> None:
-        # Reading a mapped page beyond the end of a truncated file kills the process (SIGBUS); the check takes 1 µs.
-        if self._state() != self._stat:
-            raise UserError(
-                Problem(
-                    "data.path",
-                    f"{self.path} was written to while it was read. Write to another file and rename it, then run again.",
-                )
-            )

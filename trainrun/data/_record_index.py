@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import mmap
-import os
 import struct
-import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._faults import Fault
-from trainrun.errors import Problem, UserError
+from trainrun.data._watched_file import WatchedFile, state_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,8 @@ HEADER, FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 GZIP = b"\x1f\x8b"
 # Lists of a `tf.train.Feature`, by the number of its field.
 KINDS = {1: "bytes", 2: "float32", 3: "int64"}
+# Files that are open at once: a dataset may have thousands, a process often 1,024.
+OPEN = 128
 _POLYNOMIAL = 0x82F63B78
 
 
@@ -87,12 +89,16 @@ class RecordIndex:
 
     def place(self, record: int) -> str:
         """Return the file and the index of a record, from 0."""
-        file = max(i for i, first in enumerate(self.first[:-1]) if first <= record)
+        file = self.file_of(record)
         return f"{self.paths[file]}, record {record - self.first[file]}"
+
+    def file_of(self, record: int) -> int:
+        """Return the number of the file that a record is in."""
+        return bisect.bisect_right(self.first, record, hi=len(self.paths)) - 1
 
 
 class Records:
-    """The bytes of records, which are read from the mapped files.
+    """The bytes of records, which are read from the files.
 
     Args:
         index: of the files.
@@ -102,11 +108,8 @@ class Records:
         import numpy as np
 
         self.index = index
-        self._files = [os.open(path, os.O_RDONLY) for path in index.paths]
-        for file in self._files:
-            weakref.finalize(self, os.close, file)
-        self._maps = [mmap.mmap(file, 0, access=mmap.ACCESS_READ) for file in self._files]
-        self._states = [self._state(i) for i in range(len(self._files))]
+        self._states = [state_of(path) for path in index.paths]
+        self._opened = functools.lru_cache(OPEN)(WatchedFile)
         self._last = np.asarray(index.first[1:])
 
     def read(self, rows: np.ndarray) -> list[bytes]:
@@ -121,20 +124,14 @@ class Records:
         import numpy as np
 
         files = np.searchsorted(self._last, rows, side="right")
-        for file in np.unique(files):
-            # Reading a mapped page beyond the end of a truncated file kills the process.
-            if self._state(file) != self._states[file]:
-                message = f"{self.index.paths[file]} was written to while it was read. Write to another file and rename it, then run again."
-                raise UserError(Problem("data.path", message))
         starts, lengths = self.index.starts[rows].tolist(), self.index.lengths[rows].tolist()
-        return [
-            self._maps[file][start : start + length]
-            for file, start, length in zip(files.tolist(), starts, lengths, strict=True)
-        ]
-
-    def _state(self, file: int) -> tuple[int, int]:
-        status = os.fstat(self._files[file])
-        return status.st_size, status.st_mtime_ns
+        records = [b""] * len(rows)
+        for number in np.unique(files).tolist():
+            file = self._opened(self.index.paths[number])
+            file.check(self._states[number])
+            for i in np.flatnonzero(files == number).tolist():
+                records[i] = file.read(starts[i], lengths[i])
+        return records
 
 
 def index(paths: Sequence[Path], thorough: bool = False) -> tuple[RecordIndex | None, list[Fault]]:

@@ -172,20 +172,21 @@ def checked(index: RecordIndex, features: Sequence[FeatureSpec]) -> dict[str, np
     import tensorflow as tf
 
     blocks: dict[str, list[np.ndarray]] = {spec.name: [] for spec in features}
-    for path, first in zip(index.paths, index.first, strict=False):
-        row = first
-        try:
-            with tf.device("cpu:0"):
-                for block in tf.data.TFRecordDataset(str(path)).batch(BLOCK):
-                    records = block.numpy().tolist()
-                    rows = np.arange(row, row + len(records))
-                    for name, values in parsed(records, features, rows, index).items():
-                        blocks[name].append(values)
-                    row += len(records)
-        except tf.errors.OpError as error:
-            _, faults = _record_index.index([path], thorough=True)
-            text = faults[0][1] if faults else f"{path} cannot be read: {first_line(error)}."
-            raise UserError(Problem("data.path", text)) from error
+    row = 0
+    try:
+        with tf.device("cpu:0"):
+            for block in tf.data.TFRecordDataset([str(path) for path in index.paths]).batch(BLOCK):
+                records = block.numpy().tolist()
+                rows = np.arange(row, row + len(records))
+                for name, values in parsed(records, features, rows, index).items():
+                    blocks[name].append(values)
+                row += len(records)
+    except tf.errors.OpError as error:
+        paths = index.paths[index.file_of(row) :]
+        wrong = (_record_index.index([path], thorough=True)[1] for path in paths)
+        texts = (text for faults in wrong for _, text in faults)
+        text = next(texts, f"{paths[0]} cannot be read: {first_line(error)}.")
+        raise UserError(Problem("data.path", text)) from error
     return {name: np.concatenate(values) for name, values in blocks.items()}
 
 

@@ -149,29 +149,28 @@ def _opened(
 
 
 def _suggested(file: Path) -> str:
+    import numpy as np
+
     index, faults = _record_index.index([file]) if file.stat().st_size <= COUNTED else (None, [])
     if faults or not index:
         return ""
-    return _record_rows.suggestion(_record(index, 0))
+    return _record_rows.suggestion(Records(index).read(np.array([0]))[0])
 
 
 def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec]) -> list[Fault]:
     """Return what the first record of each file has otherwise than it should."""
+    import numpy as np
+
     if not len(index):
         return [("path", f"{index.paths[0]} has no records.")]
     firsts = [first for first, end in zip(index.first, index.first[1:], strict=False) if end > first]
+    records = Records(index).read(np.array(firsts))
     faults = [
         fault
-        for first in firsts
-        for fault in _record_rows.record_faults(_record(index, first), index.place(first), specs)
+        for first, record in zip(firsts, records, strict=True)
+        for fault in _record_rows.record_faults(record, index.place(first), specs)
     ]
     return faults[: _table_files.NAMED]
-
-
-def _record(index: RecordIndex, row: int) -> bytes:
-    import numpy as np
-
-    return Records(index).read(np.array([row]))[0]
 
 
 def _rows(index: RecordIndex, parts: Sequence[int]) -> list[int]:
