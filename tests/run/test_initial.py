@@ -69,6 +69,13 @@ def test_what_cannot_be_is_refused_before_tensorflow(trained, monkeypatch, overr
         trainrun.compose([*SMALL, *overrides])
 
 
+def test_a_word_that_means_no_run_is_reported_with_all_other_problems(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    with pytest.raises(UserError) as refused:
+        trainrun.compose([*SMALL, "init_from=nowhere", "trainer.epochs=0"])
+    assert [p.key for p in refused.value.problems] == ["init_from", "trainer.epochs"]
+
+
 def test_data_of_another_form_is_refused_with_the_reason(trained, monkeypatch):
     monkeypatch.chdir(trained)
     with pytest.raises(UserError, match="init_from: the model was trained on 4 numbers an example"):

@@ -74,7 +74,7 @@ def arguments(argv: Sequence[str]) -> Any:
     parser.prog = "trainrun"
     parser.error = refuse
     flags = parser.parse_intermixed_args(list(argv))
-    flags.overrides = written_out.overrides(flags.overrides)
+    flags.overrides, _ = written_out.overrides(flags.overrides)  # the check reports what is wrong
     if flags.experimental_rerun is not None:
         raise UserError(
             "--experimental-rerun reads a pickle, which can run any code; trainrun never does. A run's config.yaml has "

@@ -28,9 +28,9 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    typed = written_out.overrides(typed)
+    typed, unknown_runs = written_out.overrides(typed)
     named = plugins.early(typed)
-    problems = plugins.announce(named)
+    problems = [*unknown_runs, *plugins.announce(named)]
 
     def examined() -> tuple[dict[str, Any] | None, list[Problem]]:
         tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
@@ -46,7 +46,8 @@ def overrides(
     if faults and (offered := plugins.entry_points()):
         problems += plugins.announce([*named, *offered])
         tree, faults = examined()
-    return tree, list(dict.fromkeys([*problems, *faults]))
+    reported = {p.key for p in unknown_runs}
+    return tree, list(dict.fromkeys([*problems, *(p for p in faults if p.key not in reported)]))
 
 
 def sweep(

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from trainrun.config import outputs, plugins
 from trainrun.errors import Problem, UserError
-from trainrun.sweep import named_run
 
 # Keys whose value is a run.
 RUNS = ("init_from",)
 _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
 
 
-def overrides(typed: Sequence[str]) -> list[str]:
+def overrides(typed: Sequence[str]) -> tuple[list[str], list[Problem]]:
     """Return overrides with ``plugins+=[…]`` as the whole list, ``loss={churn: focal}`` as choices of options, and a run's directory for ``last``,
     ``best`` or an id.
 
@@ -24,24 +23,32 @@ def overrides(typed: Sequence[str]) -> list[str]:
     Args:
         typed: as on the command line; of a sweep with its commas.
 
-    Raises:
-        UserError: there is no such run.
+    Returns:
+        The overrides, and a problem for each word that means no run; it stays as typed.
     """
-    return [_with_directories(text) for text in outputs.written_out(plugins.written_out(typed))]
+    problems: list[Problem] = []
+    texts = outputs.written_out(plugins.written_out(typed))
+    return [_with_directories(text, problems) for text in texts], problems
 
 
-def _with_directories(text: str) -> str:
+def _with_directories(text: str, problems: list[Problem]) -> str:
     match = _TYPED.fullmatch(text)
     if match is None:
         return text
     words = (word.strip().strip("'\"") for word in match["words"].split(","))
-    return f"{match['key']}={','.join(_directory(match['key'].lstrip('+'), word) for word in words)}"
+    return (
+        f"{match['key']}={','.join(_directory(match['key'].lstrip('+'), word, problems) for word in words)}"
+    )
 
 
-def _directory(key: str, word: str) -> str:
+def _directory(key: str, word: str, problems: list[Problem]) -> str:
+    # Here, because few command lines name a run, and the imports take 40 ms of every one.
+    from trainrun.sweep import named_run
+
     if word in ("", "null") or Path(word).expanduser().is_file() or word.endswith((".keras", ".h5")):
         return word
     try:
         return str(named_run.run(word))
     except UserError as error:
-        raise UserError([Problem(key, p.message) for p in error.problems]) from error
+        problems += [Problem(key, p.message) for p in error.problems]
+        return word
