@@ -102,6 +102,10 @@ def test_a_run_that_died_in_a_phase_is_resumed_to_the_same_bits(whole, inside, e
             ["phases=[{epochs: 1}, {epochs: 2, optimizer.learning_rate: -1}]"],
             "phases.1..optimizer.learning_rate: .*above 0",
         ),
+        (
+            ["phases=[{epochs: 1, model.freeze: '('}, {epochs: 2}, {epochs: 3}]"],
+            r"^phases.0..model.freeze: '\(' is no regular expression[^\n]*$",
+        ),
         (["phases=[{epochs: 2}]", "optimizer.use_ema=true"], "does not go over phases"),
         (["phases=3"], "expected a list of phases"),
         (

@@ -70,12 +70,14 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def _of_phases(config: Mapping[str, Any], faults: list[Problem]) -> Iterator[Problem]:
-    """Yield what is wrong with the config of a phase and not with that of the run."""
+    """Yield what is wrong with the config of a phase and not with that of the run or of a phase before it, whose settings it keeps."""
     if phases.epochs(config) is None or any(p.key.startswith(phases.KEY) for p in faults):
         return
+    reported = set(faults)
     for phase in phases.listed(config):
         for problem in problems(phase.config):
-            if problem not in faults:
+            if problem not in reported:
+                reported.add(problem)
                 yield Problem(f"{phases.KEY}[{phase.number - 1}].{problem.key}", problem.message)
 
 

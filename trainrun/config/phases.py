@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,15 +40,15 @@ def listed(config: Mapping[str, Any]) -> list[Phase]:
     """Return the phases of a run; a run without any is one phase."""
     if epochs(config) is None:
         return [Phase(config)]
-    found: list[Phase] = []
-    current, first = {**copy.deepcopy(dict(config)), KEY: None}, 0
+    phases: list[Phase] = []
+    current, first = {**config, KEY: None}, 0
     for number, changed in enumerate(config[KEY], start=1):
         for key, value in changed.items():
             current = _changed(current, key, value)
         current = _changed(current, "trainer.epochs", first + changed["epochs"])
-        found.append(Phase(current, first, changed, number, len(config[KEY])))
+        phases.append(Phase(current, first, changed, number, len(config[KEY])))
         first += changed["epochs"]
-    return found
+    return phases
 
 
 def at(phases: Sequence[Phase], epoch: int) -> Phase:
