@@ -49,6 +49,16 @@ def test_a_run_goes_on_from_weights_and_optimizer_of_another(trained, monkeypatc
     assert [w["outcome"] for w in event["weights"]] == ["loaded"] * 4 and event["optimizer"] == [9, 9]
 
 
+def test_only_the_first_phase_goes_on_with_the_optimizer(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    result = trainrun.run(
+        [*SMALL, "init_from=of_1", "init_optimizer=true", "phases=[{epochs: 1}, {epochs: 1}]"],
+        run_dir="outputs/runs/phased",
+    )
+    # 3 updates of the other run and 3 of each phase.
+    assert result.summary["steps"] == 3 + 2 * 3
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -119,7 +119,8 @@ def job(
         elif not trained and functional.outputs(model):
             model = outline = multiplied(model, data)
         meanings = {name: part.meaning(outline if several else model) for name, part in parts.items()}
-        started = initial.weights(config, model, data)
+        # A later phase begins from the checkpoint of the one before it, with a new optimizer.
+        started = initial.weights(config, model, data) if first_epoch == 0 else None
         model_builder.freeze(config, model)
         state = ModelState()
         example = data.train.take(np.arange(1)).x if replica_count == 1 else None
