@@ -151,7 +151,7 @@ def _train(
         with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(
-            attempts.callbacks, partial(builders.job, config, data, strategy), builder.trainer_name
+            attempts.callbacks, partial(builders.job, builder.config, data, strategy), builder.trainer_name
         )
         summary = record.end()
     model = model_files.result_model(record.job)
