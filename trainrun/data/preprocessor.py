@@ -56,6 +56,11 @@ class Column:
         return 1 + self.categories.index(self.fill) if self.fill in self.categories else 0
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """The names under which the model reads it: of a date those of its parts, else the column's own."""
+        return tuple(f"{self.name} {part}" for part in self.parts) or (self.name,)
+
+    @property
     def words(self) -> str:
         """What the column holds, in words."""
         if self.kind == "category":

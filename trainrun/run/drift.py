@@ -32,7 +32,7 @@ class Drift(NamedTuple):
 
 
 def of(train: Split, new: Split, fitted: Preprocessor) -> dict[str, Drift]:
-    """Return the index of each column of a table, as the model reads it: missing values are imputed.
+    """Return the index of each column of a table, of a date of each of its parts, as the model reads it: missing values are imputed.
 
     Args:
         train: the training set, preprocessed.
@@ -41,16 +41,15 @@ def of(train: Split, new: Split, fitted: Preprocessor) -> dict[str, Drift]:
     """
     from scipy.stats import chi2
 
-    names = [c.name for c in fitted.columns]
-    found = {}
-    for name in names:
+    indices = {}
+    for name in (n for c in fitted.columns for n in c.features):
         old, later = (np.asarray(slices.column(name, split, fitted)) for split in (train, new))
         counts = _counts(old, later)
         psi = index(*counts)
         # Rows of one distribution: the index times n·m / (n + m) has about a χ² distribution.
         by_chance = chi2.ppf(0.999, max(len(counts[0]) - 1, 1)) * (1 / len(old) + 1 / len(later))
-        found[name] = Drift(psi, psi >= max(SHIFTED, by_chance))
-    return found
+        indices[name] = Drift(psi, psi >= max(SHIFTED, by_chance))
+    return indices
 
 
 def index(old: np.ndarray, new: np.ndarray) -> float:
@@ -59,12 +58,12 @@ def index(old: np.ndarray, new: np.ndarray) -> float:
     return float(((after - before) * np.log(after / before)).sum())
 
 
-def warning(found: Mapping[str, Drift]) -> str | None:
+def warning(indices: Mapping[str, Drift]) -> str | None:
     """Return a sentence that names the shifted columns, the most shifted first; None: there are none."""
-    shifted = sorted((n for n, d in found.items() if d.shifted), key=lambda n: -found[n].psi)
+    shifted = sorted((n for n, d in indices.items() if d.shifted), key=lambda n: -indices[n].psi)
     if not shifted:
         return None
-    listed = ", ".join(f"{name} {found[name].psi:.2f}" for name in shifted)
+    listed = ", ".join(f"{name} {indices[name].psi:.2f}" for name in shifted)
     return f"distributed otherwise than in training (population stability index): {listed}"
 
 

@@ -91,7 +91,7 @@ def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, in
     """Return each column with its places in the arrays: (input, number)."""
     columns: dict[str, list[tuple[str, int]]] = {}
     # "sold year" and "age is missing" belong to the table's columns "sold" and "age".
-    whole = {f"{c.name} {part}": c.name for c in fitted.dates for part in c.parts}
+    whole = {feature: c.name for c in fitted.columns for feature in c.features}
     whole |= {f"{c.name}{INDICATOR}": c.name for c in fitted.columns}
     for spec in fitted.inputs:
         if spec.kind == "numeric" and len(spec.shape) == 1 and len(fitted.features) == spec.shape[0]:
