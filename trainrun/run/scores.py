@@ -135,26 +135,21 @@ def score(
         column = None if column is None else [column[i] for i in present]
     measured = _measuring(config, data, split, output)
     resamples = int(np.clip(DRAWN // max(output.size, 1), FEWEST, RESAMPLES))
-    seed = config["seed"]
-    found = []
+    seed, slices_of = config["seed"], []
     for name, rows in slices.groups(column).items() if column is not None else ():
-        values = _intervals(measured, rows, min(resamples, OF_SLICE), seed)
-        found.append(Slice(name, len(rows), values))
+        of_rows = _resampled(measured, rows, min(resamples, OF_SLICE), seed)
+        slices_of.append(Slice(name, len(rows), _intervals(of_rows)))
     every = np.arange(len(split))
+    values = _resampled(measured, every, resamples, seed)
     if other is not None:
-        others = _measuring(config, data, split, other)
-
-        def difference(rows: np.ndarray) -> dict[str, float]:
-            first, second = measured(rows), others(rows)
-            return {name: second[name] - first[name] for name in first}
-
         # The same resamples for both: what is hard for both cancels.
-        about["differences"] = _intervals(difference, every, resamples, seed)
+        others = _resampled(_measuring(config, data, split, other), every, resamples, seed)
+        about["differences"] = _intervals({name: others[name] - values[name] for name in values})
     return Scores(
         rows=len(split),
-        metrics=_intervals(measured, every, resamples, seed),
+        metrics=_intervals(values),
         resamples=resamples,
-        slices=found,
+        slices=slices_of,
         **{**about, "left_out": about.get("left_out", 0) + whole - len(split)},
     )
 
@@ -182,19 +177,24 @@ def objective(config: Mapping[str, Any], measured: Sequence[str]) -> str:
     return next(name for name in (named, "loss", *measured) if name in measured)
 
 
-def _intervals(
+def _resampled(
     measured: Callable[[np.ndarray], dict[str, float]], rows: np.ndarray, resamples: int, seed: int
-) -> dict[str, Score]:
-    """Return the metrics of some rows, with percentiles over resamples of them."""
-    values, random = measured(rows), np.random.default_rng(seed)
-    drawn = [measured(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+) -> dict[str, np.ndarray]:
+    """Return each metric of some rows, then of as many rows drawn from them with replacement, again and again: `[1 + resamples]`."""
+    random = np.random.default_rng(seed)
+    values = [measured(rows)]
+    values += [measured(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+    return {name: np.array([v[name] for v in values]) for name in values[0]}
+
+
+def _intervals(values: Mapping[str, np.ndarray]) -> dict[str, Score]:
+    """Return metrics with the percentiles over their resamples; arguments as `_resampled` returns them."""
     ends = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     scores = {}
-    for name, value in values.items():
-        of_name = np.array([d[name] for d in drawn])
-        of_name = of_name[~np.isnan(of_name)]
-        low, high = np.quantile(of_name, ends) if len(of_name) else (np.nan, np.nan)
-        scores[name] = Score(value, float(low), float(high))
+    for name, (value, *drawn) in values.items():
+        known = np.array(drawn)[~np.isnan(drawn)]
+        low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
+        scores[name] = Score(float(value), float(low), float(high))
     return scores
 
 
