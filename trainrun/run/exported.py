@@ -118,10 +118,6 @@ def export(
         raise UserError(Problem("run", text))
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
-    if data.target.named:
-        raise UserError(
-            Problem("format", f"a model of several outputs is not exported; {MODEL} has it in Keras' format.")
-        )
     part = next(p for p in evaluated.PARTS if data.parts.get(p))
     split = getattr(data, part)
     split = split.take(np.unique(np.linspace(0, len(split) - 1, min(rows, len(split))).round().astype(int)))
@@ -222,11 +218,9 @@ def _scores(
     """Return the fields of `Exported` on the run's objective."""
     if data.target.kind == "none" or not np.isfinite(output).all():
         return {"metric": None, "before": None, "after": None, "worse": False}
-    before, after = (
-        scores.score(config, data, split, o, run="", source="").metrics for o in (expected, output)
-    )
+    before = scores.score(config, data, split, expected, run="", source="").metrics
     name = scores.objective(config, list(before))
-    score, value = before[name], after[name].value
+    score, value = before[name], scores.measuring(config, data, split, output)(np.arange(len(split)))[name]
     way = direction.of(name, config["metric"])
     worse = (way == "min" and value > score.high) or (way == "max" and value < score.low)
     return {"metric": name, "before": score, "after": value, "worse": worse}

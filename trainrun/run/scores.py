@@ -133,7 +133,7 @@ def score(
         output, split = output[present], split.part(present)
         other = None if other is None else other[present]
         column = None if column is None else [column[i] for i in present]
-    measured = _measuring(config, data, split, output)
+    measured = measuring(config, data, split, output)
     resamples = int(np.clip(DRAWN // max(output.size, 1), FEWEST, RESAMPLES))
     seed, slices_of = config["seed"], []
     for name, rows in slices.groups(column).items() if column is not None else ():
@@ -143,7 +143,7 @@ def score(
     values = _resampled(measured, every, resamples, seed)
     if other is not None:
         # The same resamples for both: what is hard for both cancels.
-        others = _resampled(_measuring(config, data, split, other), every, resamples, seed)
+        others = _resampled(measuring(config, data, split, other), every, resamples, seed)
         about["differences"] = _intervals({name: others[name] - values[name] for name in values})
     return Scores(
         rows=len(split),
@@ -198,10 +198,15 @@ def _intervals(values: Mapping[str, np.ndarray]) -> dict[str, Score]:
     return scores
 
 
-def _measuring(
+def measuring(
     config: Mapping[str, Any], data: Dataset, split: Split, output: np.ndarray
 ) -> Callable[[np.ndarray], dict[str, float]]:
-    """Return a function from rows to `loss` and the run's metrics of them."""
+    """Return a function from rows to `loss` and the run's metrics of them.
+
+    Args:
+        config, data, split: as in `score`, of one output.
+        output: as in `score`, without NaN.
+    """
     target, unit = data.target, Unit.of(data)
     plan = Plan(1, len(split), 1, len(split), config["seed"], shuffle=False)
     reported = "real" if target.kind in ("real", "none") else "probabilities"
