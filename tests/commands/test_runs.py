@@ -335,3 +335,13 @@ def test_a_run_that_ended_before_its_journal_is_listed_and_its_directory_is_free
     (run_dir / "checkpoints").mkdir()  # it had a journal: nothing of it is free
     (row,) = listed(capsys)
     assert "journal.jsonl is missing" in row["reason"] and not find.abandoned(run_dir)
+
+
+def test_an_undefined_metric_is_null_in_json(inside, capsys):
+    book = Journal(make(inside, 1, end=None, epochs=0) / "journal.jsonl")
+    book.write("epoch", epoch=1, step=1, metrics={"loss": float("nan")})
+    book.close()
+    for options in ([], ["--columns", "loss"]):
+        assert main(["runs", "--json", *options]) == 0
+        (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # NaN is no JSON
+        assert row["value" if not options else "loss"] is None

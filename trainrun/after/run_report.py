@@ -15,7 +15,7 @@ from trainrun.errors import UserError
 from trainrun.run.result import RunResult
 from trainrun.tracking import status, summary
 from trainrun.ui import console
-from trainrun.util import finite, imports
+from trainrun.util import imports, plain_json
 
 if TYPE_CHECKING:
     from trainrun.artifacts.diagnostics import Diagnostics
@@ -59,7 +59,7 @@ class Explained:
                 {**w._asdict(), "values": dict(zip(self.columns, w.values, strict=True))} for w in self.worst
             ],
         }
-        return finite.without_nan(content)
+        return plain_json.without_nan(content)
 
 
 def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from trainrun.commands import _run_table
 from trainrun.commands._parser import Parser
 from trainrun.tracking import find
 from trainrun.ui import console
+from trainrun.util import plain_json
 
 if TYPE_CHECKING:
     from trainrun.after.clean import Plan
@@ -60,7 +60,7 @@ def carry_out(plan: Plan, options: argparse.Namespace) -> int:
             "removed": [str(path) for path in removed],
             "failures": {str(path): reason for path, reason in failures.items()},
         }
-        console.say(json.dumps(content, indent=1, ensure_ascii=False))
+        console.say(plain_json.text(content))
         return int(bool(failures))
     for path, reason in failures.items():
         console.error(f"{path}: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
+from trainrun.util import plain_json, redaction
 
 if TYPE_CHECKING:
     from trainrun.after.compare import Comparison, Difference
@@ -37,12 +37,11 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"expected 2 to {len(LETTERS)} runs, got {len(options.runs)}.")
     from trainrun.after import compare
     from trainrun.sweep import named_run
-    from trainrun.util import redaction
 
     comparison = compare.compare(named_run.runs(options.runs))
     if options.json:
         plain = redaction.tree(comparison.plain())
-        console.say(json.dumps(plain, indent=1, ensure_ascii=False, default=str))
+        console.say(plain_json.text(plain))
         return 0
     _show(comparison)
     return 0
@@ -69,8 +68,6 @@ def _show(comparison: Comparison) -> None:
 def _section(title: str, differences: Sequence[Difference], letters: str) -> None:
     if not differences:
         return
-    from trainrun.util import redaction
-
     console.say()
     rows = [
         [d.name, *(_text(redaction.under(d.name.rpartition(".")[2], v)) for v in d.values)]

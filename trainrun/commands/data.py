@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.errors import UserError
 from trainrun.ui import console
+from trainrun.util import plain_json
 
 HELP = """trainrun data [--json] [overrides]: show what is understood of a dataset, without training: parts, classes, columns
 with their kind, range, histogram and relation to the target, missing values, the first rows, and what seems wrong.
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     plugins.load(config["plugins"])
     content = _content(config["data"], quiet=as_json)
     if as_json:
-        console.say(json.dumps(content, indent=2, ensure_ascii=False))
+        console.say(plain_json.text(content))
     else:
         _show(content)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
-from trainrun.util import paths
+from trainrun.util import paths, plain_json
 
 if TYPE_CHECKING:
     from trainrun.run.scores import Score
@@ -50,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         scores = RunResult.read(run_dir).evaluate(options.file, options.by, other)
     finally:
         console.quiet(False)
-    content = json.dumps(scores.plain(), indent=1, ensure_ascii=False)
+    content = plain_json.text(scores.plain())
     source = scores.source if options.file is None else Path(options.file).stem.replace("*", "_")
     record = run_dir / f"evaluation-{source}.json"
     with paths.whole(record) as new:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.model import export_formats
 from trainrun.ui import console
+from trainrun.util import plain_json
 
 # Bytes of a kilobyte, as sizes are shown.
 KB = 1000
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         console.quiet(False)
     if options.json:
-        console.say(json.dumps(exported.plain(), indent=1, ensure_ascii=False))
+        console.say(plain_json.text(exported.plain()))
         return 0
     if not exported.raw_rows:
         console.warn(

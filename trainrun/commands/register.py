@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from trainrun.artifacts import result_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
+from trainrun.util import plain_json
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         console.quiet(False)
     if options.json:
-        console.say(json.dumps(registered.plain(), indent=1, ensure_ascii=False))
+        console.say(plain_json.text(registered.plain()))
         return int(registered.version is None)
     if (compared := registered.comparison) is not None:
         number = result_table.number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find
 from trainrun.ui import console
+from trainrun.util import plain_json
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         console.quiet(False)
     if options.json:
         content = {"report": str(path), **(explained.plain() if explained else {})}
-        console.say(json.dumps(content, indent=1, ensure_ascii=False))
+        console.say(plain_json.text(content))
     else:
         console.say(f"written: {os.path.relpath(path)}")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -16,7 +15,7 @@ from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import Problem, UserError
 from trainrun.tracking import origin, summary
 from trainrun.ui import console
-from trainrun.util import imports
+from trainrun.util import imports, plain_json
 
 DIGITS = 5
 EXACT = 17  # significant digits that identify a double: the same number
@@ -50,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     comparison = compare(before, after, options.digits)
     if options.json:
         comparison = {"run": str(run_dir), "again": str(again_dir), **comparison, "warnings": warnings}
-        console.say(json.dumps(comparison, indent=1, ensure_ascii=False))
+        console.say(plain_json.text(comparison))
     else:
         _show(comparison, before, after, options.digits)
     return 0 if comparison["agree"] else 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find, listing, summary
 from trainrun.ui import console
-from trainrun.util import redaction
+from trainrun.util import plain_json, redaction
 from trainrun.util.durations import text as duration
 
 COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
@@ -77,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         # The former key of `tracker_run_id` stays for scripts that read it.
         rows = [{**e._asdict(), f"{summary.IDENTITY}_run_id": e.tracker_run_id} for e in listed.runs]
-        console.say(json.dumps(rows, indent=1, ensure_ascii=False))
+        console.say(plain_json.text(rows))
         return 0
     if not listed.runs:
         console.say(f"there are no runs below {options.outputs}/")
@@ -115,7 +114,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
     if as_json:
         keys = ("number", "status", "reason", "epochs", "seconds", "overrides", "metrics")
         entries = [{**{k: getattr(t, k) for k in keys}, "run_dir": str(t.run_dir)} for t in shown]
-        console.say(json.dumps(redaction.tree(entries), indent=1, ensure_ascii=False))
+        console.say(plain_json.text(redaction.tree(entries)))
         return 0
     rows = []
     for trial in shown:
@@ -160,7 +159,7 @@ def _selected(options: argparse.Namespace, limit: int | None) -> int:
     shown = chosen[:limit]
     if options.json:
         rows = [{"run_dir": str(r.run_dir), "overrides": r.overrides, **r.facts} for r in shown]
-        console.say(json.dumps(redaction.tree(rows), indent=1, ensure_ascii=False, default=str))
+        console.say(plain_json.text(redaction.tree(rows)))
         return 0
     if not shown:
         console.say(f"none of {len(runs)} runs below {options.outputs}/ meets the condition")

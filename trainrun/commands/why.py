@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
+from trainrun.util import plain_json, redaction
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,7 +29,6 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"expected KEY and overrides, or RUN and KEY. RUN is {RUN}.")
     from trainrun.after import why
     from trainrun.sweep import named_run
-    from trainrun.util import redaction
 
     if len(bare) == 2:
         explained = why.of_run(named_run.run(bare[0]), bare[1])
@@ -37,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         explained = why.of_overrides(bare[0], overrides)
     if options.json:
         plain = redaction.tree([e.plain() for e in explained])
-        console.say(json.dumps(plain, indent=1, ensure_ascii=False, default=str))
+        console.say(plain_json.text(plain))
     elif len(explained) == 1:
         (one,) = explained
         console.say(f"{one.key} = {_text(one.key, one.value)}", style="bold")
@@ -53,7 +52,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _text(key: str, value: object) -> str:
-    from trainrun.util import redaction
-
     shown = redaction.under(key.rpartition(".")[2], value)
     return "null" if shown is None else str(shown).lower() if isinstance(shown, bool) else str(shown)

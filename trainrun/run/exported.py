@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from trainrun.run import evaluated, scores
 from trainrun.run.model_files import MODEL
 from trainrun.run.saved_model import SavedModel
 from trainrun.run.scores import Score
-from trainrun.util import paths
+from trainrun.util import paths, plain_json
 
 RECORD = "export.json"
 # Examples that are compared at most, and that a runtime predicts at once.
@@ -165,7 +164,7 @@ def export(
                 f"the model in {exported.title} differs from the run's model by {exported.difference:.3g} {exported.unit}, more than "
                 f"{bound:g}, on {len(split):,} rows of the {part} part. Nothing is kept. To accept it: --bound"
             )
-        (new / RECORD).write_text(json.dumps(exported.plain(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        (new / RECORD).write_text(plain_json.text(exported.plain()) + "\n", "utf-8")
     return exported
 
 

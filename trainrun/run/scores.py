@@ -19,7 +19,7 @@ from trainrun.run import label_encoding, metric_adapter, metrics, slices
 from trainrun.run.drift import Drift
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
-from trainrun.util import finite
+from trainrun.util import plain_json
 
 CONFIDENCE = 0.95
 # Bootstrap resamples of all rows, and of a slice; fewer where there are more than so many numbers to draw.
@@ -86,7 +86,7 @@ class Scores:
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON; an undefined number is null."""
         content = asdict(self) | {"drift": {name: d.psi for name, d in self.drift.items()}}
-        return finite.without_nan(content)
+        return plain_json.without_nan(content)
 
 
 def score(
