@@ -130,6 +130,7 @@ def test_unknown_formats_quantizations_and_missing_packages_are_told_together(wi
             ["litert: float16, int8", "needs ai-edge-litert: pip install 'trainrun[export]'"],
         ),
         (["keras", "--rows", "0"], ["expected a positive integer"]),
+        (["keras", "--rows", "many"], ["expected a positive integer, got 'many'"]),
         (["keras", "--bound", "-1"], ["expected a positive number"]),
     ):
         assert main(["export", "buyers", "--format", *arguments]) == 2

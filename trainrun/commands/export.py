@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 
 from trainrun.artifacts import result_table
-from trainrun.commands._parser import RUN, Parser
+from trainrun.commands._parser import RUN, Parser, number
 from trainrun.model import export_formats
 from trainrun.ui import console
 from trainrun.util import plain_json
@@ -37,10 +36,14 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--bound",
-        type=_positive,
+        type=number(float, lambda value: 0 < value < math.inf, "a positive number"),
         help=f"greatest difference of probabilities, or of numbers in standard deviations (default: {bounds})",
     )
-    parser.add_argument("--rows", type=_count, help="rows to compare, at most (default: 1000)")
+    parser.add_argument(
+        "--rows",
+        type=number(int, lambda value: value >= 1, "a positive integer"),
+        help="rows to compare, at most (default: 1000)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     export_formats.find(options.format, options.quantize)
@@ -83,20 +86,6 @@ def main(argv: Sequence[str]) -> int:
     )
     console.say(f"written: {exported.folder}/{exported.file}")
     return 0
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError("expected a positive number")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("expected a positive integer")
-    return value
 
 
 def _number(value: float) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 
-from trainrun.commands._parser import RUN, Parser
+from trainrun.commands._parser import RUN, Parser, number
 from trainrun.ui import console
 
 PORT = 5001
@@ -21,7 +20,10 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("run", metavar="RUN", help=RUN)
     parser.add_argument(
-        "--port", type=_port, default=PORT, help="default: %(default)s; 0: a free one, which is printed"
+        "--port",
+        type=number(int, lambda value: 0 <= value < 65536, "a port below 65536"),
+        default=PORT,
+        help="default: %(default)s; 0: a free one, which is printed",
     )
     parser.add_argument(
         "--json", action="store_true", help="print address and example as one JSON object when it listens"
@@ -41,10 +43,3 @@ def main(argv: Sequence[str]) -> int:
 
     serve.serve(run_dir, options.port, ready)
     return 0
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 65536:
-        raise argparse.ArgumentTypeError("expected a port below 65536")
-    return value
