@@ -177,6 +177,12 @@ class Preprocessor:
         """The columns of texts."""
         return tuple(c for c in self.columns if c.kind == "category")
 
+    def names(self, spec: InputSpec) -> tuple[str, ...]:
+        """Return the names of an input's numbers or categories, in their order; empty where they have none."""
+        by_kind = {"numeric": self.features, "categorical": tuple(c.name for c in self.categories)}
+        names = by_kind.get(spec.kind, ())
+        return names if (len(names),) == spec.shape else ()
+
     def to_json(self) -> str:
         """Return the record as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, allow_nan=False)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from trainrun.compat import keras_model_private
 from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data.preprocessor import Preprocessor
 
@@ -35,32 +36,20 @@ def coefficients(model: keras.Model, fitted: Preprocessor) -> list[Coefficient]:
     """
     names: list[str] = []
     for spec in fitted.inputs:
-        if spec.kind == "numeric" and len(spec.shape) == 1 and len(fitted.features) == spec.shape[0]:
-            names += fitted.features
-        elif spec.kind == "categorical" and len(fitted.categories) == spec.shape[0]:
-            names += [f"{c.name} = {v}" for c in fitted.categories for v in (UNKNOWN_NAME, *c.categories)]
-        else:
+        if not (of_input := fitted.names(spec)):
             return []
-    head = next(
-        (layer for layer in _layers(model) if layer.name == HEAD and isinstance(layer, keras.layers.Dense)),
-        None,
-    )
+        if spec.kind == "categorical":
+            of_input = [f"{c.name} = {v}" for c in fitted.categories for v in (UNKNOWN_NAME, *c.categories)]
+        names += of_input
+    layers = keras_model_private.all_layers(model)
+    head = next((x for x in layers if x.name == HEAD and isinstance(x, keras.layers.Dense)), None)
     if head is None or head.kernel.shape[0] != len(names):
         return []
     kernel = np.asarray(keras.ops.convert_to_numpy(head.kernel), np.float64)
-    found = [
+    # A category that training never met has the weight that it was drawn with.
+    known = [
         Coefficient(name, tuple(row.tolist()))
         for name, row in zip(names, kernel, strict=True)
-        if not name.endswith(
-            f" = {UNKNOWN_NAME}"
-        )  # never met in training, so its weight is what it was drawn as
+        if not name.endswith(f" = {UNKNOWN_NAME}")
     ]
-    return sorted(found, key=lambda c: -max(map(abs, c.values)))
-
-
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    return [
-        inner
-        for layer in model.layers
-        for inner in (_layers(layer) if isinstance(layer, keras.Model) else [layer])
-    ]
+    return sorted(known, key=lambda c: -max(map(abs, c.values)))

@@ -72,7 +72,7 @@ def importance(
     repeats = int(np.clip(PREDICTED // (n * len(columns)), 1, REPEATS))
     names = [*columns][: max(1, PREDICTED // n)]
     before = errors(target, part.y, predict(part.x))
-    found = []
+    measured = []
     each = max(1, BLOCK // (n * repeats))  # columns of one call
     for first in range(0, len(names), each):
         block = names[first : first + each]
@@ -83,8 +83,8 @@ def importance(
             rise = rise[np.isfinite(rise)]
             if len(rise) > 1:
                 mean, half = float(rise.mean()), Z * float(rise.std(ddof=1)) / math.sqrt(len(rise))
-                found.append(Importance(name, mean, mean - half, mean + half))
-    return sorted(found, key=lambda i: -i.rise)
+                measured.append(Importance(name, mean, mean - half, mean + half))
+    return sorted(measured, key=lambda i: -i.rise)
 
 
 def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, int]]]:
@@ -94,12 +94,8 @@ def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, in
     whole = {feature: c.name for c in fitted.columns for feature in c.features}
     whole |= {f"{c.name}{INDICATOR}": c.name for c in fitted.columns}
     for spec in fitted.inputs:
-        if spec.kind == "numeric" and len(spec.shape) == 1 and len(fitted.features) == spec.shape[0]:
-            for i, name in enumerate(fitted.features):
-                columns.setdefault(whole.get(name, name), []).append((spec.name, i))
-        elif spec.kind == "categorical" and len(fitted.categories) == spec.shape[0]:
-            for i, column in enumerate(fitted.categories):
-                columns.setdefault(column.name, []).append((spec.name, i))
+        for i, name in enumerate(fitted.names(spec)):
+            columns.setdefault(whole.get(name, name), []).append((spec.name, i))
     return columns
 
 

@@ -32,20 +32,20 @@ def groups(values: Sequence[Any]) -> dict[str, np.ndarray]:
         numbers = np.array([np.nan if gap else float(v) for v, gap in zip(values, gaps, strict=True)])
     except (TypeError, ValueError):
         numbers = None
-    found: dict[str, np.ndarray] = {}
+    rows: dict[str, np.ndarray] = {}
     if numbers is not None and len(np.unique(numbers[~gaps])) > SEPARATE:
         edges = np.unique(np.quantile(numbers[~gaps], [0, 0.25, 0.5, 0.75, 1]))
         place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
         for i, (low, high) in enumerate(itertools.pairwise(edges)):
-            found[f"{low:g} to {high:g}"] = np.flatnonzero((place == i) & ~gaps)
+            rows[f"{low:g} to {high:g}"] = np.flatnonzero((place == i) & ~gaps)
     else:
         texts = np.array([MISSING if gap else str(v) for v, gap in zip(values, gaps, strict=True)], object)
         names, counts = np.unique(texts[~gaps].astype(str), return_counts=True)
         for name in sorted(names[np.argsort(-counts, kind="stable")[:GROUPS]]):
-            found[str(name)] = np.flatnonzero((texts == name) & ~gaps)
+            rows[str(name)] = np.flatnonzero((texts == name) & ~gaps)
     if gaps.any():
-        found[MISSING] = np.flatnonzero(gaps)
-    return {name: rows for name, rows in found.items() if len(rows)}
+        rows[MISSING] = np.flatnonzero(gaps)
+    return {name: places for name, places in rows.items() if len(places)}
 
 
 def column(name: str, split: Split, fitted: Preprocessor) -> list[Any]:
@@ -65,18 +65,18 @@ def column(name: str, split: Split, fitted: Preprocessor) -> list[Any]:
         return [fitted.target.classes[i] for i in split.y] if fitted.target.classes else list(split.y)
     if name == target and fitted.target.kind == "real" and fitted.target.outputs == 1:
         return np.ravel(split.y).tolist()
-    names = [c.name for c in fitted.categories]
-    if name in names and "categorical" in arrays:
-        i = names.index(name)
-        texts = (UNKNOWN_NAME, *fitted.categories[i].categories)
-        return [texts[code] for code in np.asarray(arrays["categorical"][:])[:, i]]
-    spec = next((s for s in fitted.inputs if s.kind == "numeric" and len(s.shape) == 1), None)
-    features = fitted.features if spec is not None and len(fitted.features) == spec.shape[0] else ()
-    if name in features:
-        i = features.index(name)
-        mean, std = fitted.moments.get(spec.name, ([0.0] * len(features), [1.0] * len(features)))
-        return (np.asarray(arrays[spec.name][:])[:, i].astype("float64") * std[i] + mean[i]).tolist()
-    known = [target, *names, *features]
+    known = [target]
+    for spec in fitted.inputs:
+        names = fitted.names(spec)
+        if name not in names:
+            known += names
+            continue
+        i, array = names.index(name), np.asarray(arrays[spec.name][:])
+        if spec.kind == "categorical":
+            texts = (UNKNOWN_NAME, *fitted.categories[i].categories)
+            return [texts[code] for code in array[:, i]]
+        mean, std = fitted.moments.get(spec.name, ([0.0] * len(names), [1.0] * len(names)))
+        return (array[:, i].astype("float64") * std[i] + mean[i]).tolist()
     raise UserError(
         Problem(
             "by",
