@@ -6,6 +6,7 @@ import os
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,27 +164,25 @@ def _pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Se
 
 def _parameters(trials: Sequence[Trial], objective: Objective) -> list[Section]:
     """Return importance, parallel coordinates and slices of the parameters."""
-    ranked = objective.ranked(list(trials))
+    shown = marginal_plots.valued(trials, objective, partial(sweep_plots.reached, objective=objective))
+    ranked = [t for t, _, whole in shown if whole]
     if len(ranked) < 2:
         return []
-    pruned = [
-        (t, y)
-        for t in trials
-        if t.status == "PRUNED" and (y := sweep_plots.reached(t, objective)) is not None
-    ]
-    shown = [*ranked, *(t for t, _ in pruned)]
-    keys = {k: v for k, v in marginal_plots.varied(shown).items() if k not in REPLICATES}
-    keys = {k: [None if t is None else str(redaction.under(k, t)) for t in v] for k, v in keys.items()}
+    keys = marginal_plots.varied([t for t, _, _ in shown])
+    keys = {
+        k: [None if t is None else str(redaction.under(k, t)) for t in typed]
+        for k, typed in keys.items()
+        if k not in REPLICATES
+    }
     if not keys:
         return []
-    values = [t.value(objective.name) for t in ranked]
-    finished = {k: v[: len(ranked)] for k, v in keys.items()}
-    finished = {k: v for k, v in finished.items() if len(set(v)) > 1}
-    shares = parameter_importance.importance(finished, values)
+    values = [y for _, y, whole in shown if whole]
+    finished = {k: typed[: len(ranked)] for k, typed in keys.items()}
+    shares = parameter_importance.importance(
+        {k: typed for k, typed in finished.items() if len(set(typed)) > 1}, values
+    )
     order = [*shares, *(k for k in keys if k not in shares)]
     rows = [[k, f"{shares[k]:.0%}"] for k in shares]
-    up = [*values, *(y for _, y in pruned)]
-    by_order = {k: keys[k] for k in order}
     return [
         Section(
             "importance",
@@ -196,21 +195,11 @@ def _parameters(trials: Sequence[Trial], objective: Objective) -> list[Section]:
             "parameters",
             "Parameters",
             panels=[
-                *(
-                    [
-                        sweep_charts.parallel(
-                            {k: v[: len(ranked)] for k, v in by_order.items()},
-                            values,
-                            [t.number for t in ranked],
-                            objective,
-                        )
-                    ]
+                sweep_charts.parallel(
+                    {k: finished[k] for k in order}, values, [t.number for t in ranked], objective
                 ),
                 *sweep_charts.slices(
-                    dict(list(by_order.items())[: marginal_plots.MOST_KEYS]),
-                    up,
-                    [True] * len(ranked) + [False] * len(pruned),
-                    objective,
+                    {k: keys[k] for k in order[: marginal_plots.MOST_KEYS]}, shown, objective
                 ),
             ],
         ),

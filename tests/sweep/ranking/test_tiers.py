@@ -50,6 +50,7 @@ def test_a_parameter_that_decides_has_the_greatest_importance():
         "units": units.tolist(),
         "rate": [f"{r:.3g}" for r in rate],
         "dropout": [None, *["0.1"] * 59],
+        "momentum": ["0.5", "nan", *["0.9"] * 58],
     }
     shares = importance(parameters, values.tolist())
     assert next(iter(shares)) == "rate" and shares["rate"] > 0.8

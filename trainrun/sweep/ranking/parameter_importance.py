@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainrun.util import finite
+
 FEWEST = 8  # trials; the forest of fewer tells nothing
 ABSENT = "(none)"
 
@@ -46,10 +48,7 @@ def _column(typed: Sequence[str | None]) -> tuple[list[Any], Any]:
     """Return a parameter's values as Optuna takes them, and their distribution."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    try:
-        numbers = [float(text) for text in typed if text is not None]
-    except ValueError:
-        numbers = []
+    numbers = [n for text in typed if (n := finite.number(text)) is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     if len(numbers) == len(typed) and low < high and abs(low) < 1e300 and abs(high) < 1e300:
         return numbers, FloatDistribution(low, high, log=low > 0 and high / low > 30)

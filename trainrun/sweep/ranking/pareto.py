@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import combinations, islice
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from trainrun.sweep.objective import Objective
     from trainrun.sweep.trial import Trial
+
+
+MOST_PAIRS = 6  # of objectives that are drawn
+
+
+class Pair(NamedTuple):
+    """Two objectives of a sweep.
+
+    Args:
+        across, up: the objectives.
+        points: number of a trial -> its values of both; of finished trials that have both.
+        front: numbers of the trials that no other one beats in these two, by their values.
+    """
+
+    across: Objective
+    up: Objective
+    points: dict[int, tuple[float, float]]
+    front: list[int]
+
+
+def pairs(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Iterator[Pair]:
+    """Yield each pair of objectives; at most `MOST_PAIRS`.
+
+    Args:
+        trials: of a sweep.
+        objectives: at least two.
+    """
+    for across, up in islice(combinations(objectives, 2), MOST_PAIRS):
+        points = {
+            t.number: (x, y)
+            for t in trials
+            if t.status == "FINISHED"
+            and (x := t.value(across.name)) is not None
+            and (y := t.value(up.name)) is not None
+        }
+        ahead = (t.number for t in front(trials, (across, up)))
+        yield Pair(across, up, points, sorted(ahead, key=lambda n: (points[n], n)))
 
 
 def front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.trial import Trial
+from trainrun.util import finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,17 @@ BLUE, ORANGE, GREY, RED = "#0072B2", "#D55E00", "#9A9A9A", "#C0392B"
 def marker_size(count: int) -> int:
     """Return the size of so many dots in one panel."""
     return 26 if count <= 100 else 12 if count <= 600 else 6
+
+
+def wide(values: Sequence[float]) -> bool:
+    """Return whether values span so much that their axis is logarithmic."""
+    known = [v for v in values if math.isfinite(v)]
+    return bool(known) and min(known) > 0 and max(known) / min(known) > WIDE
+
+
+def strip_offset(i: int) -> float:
+    """Return the place of a strip's i-th dot beside its middle, from -0.5 to 0.5: evenly filled, and the same each time."""
+    return (i * 0.618034) % 1 - 0.5
 
 
 def varied(trials: Sequence[Trial]) -> dict[str, list[str | None]]:
@@ -54,6 +66,35 @@ class Dot(NamedTuple):
     best: bool
 
 
+def valued(
+    trials: Sequence[Trial], objective: Objective, reached: Callable[[Trial], float | None]
+) -> list[tuple[Trial, float, bool]]:
+    """Return the trials that have a value of the objective, the value, and whether they have finished; these first, the best first.
+
+    Args:
+        trials: that have ended.
+        objective: of the sweep.
+        reached: returns the value of a pruned trial, or None.
+    """
+    finished = [(t, t.value(objective.name), True) for t in objective.ranked(list(trials))]
+    pruned = [(t, y, False) for t in trials if t.status == "PRUNED" and (y := reached(t)) is not None]
+    return finished + pruned
+
+
+def dots(typed: Sequence[str | None], shown: Sequence[tuple[Trial, float, bool]]) -> list[Dot]:
+    """Return the dots of a key; a trial that lacks it has none.
+
+    Args:
+        typed: each trial's value.
+        shown: see `valued`.
+    """
+    return [
+        Dot(x, y, whole, i == 0)
+        for i, (x, (_, y, whole)) in enumerate(zip(typed, shown, strict=True))
+        if x is not None
+    ]
+
+
 def draw(
     trials: Sequence[Trial], objective: Objective, reached: Callable[[Trial], float | None] = lambda t: None
 ) -> Figure:
@@ -66,9 +107,7 @@ def draw(
     """
     from trainrun.artifacts.figure_style import sheet
 
-    ranked = objective.ranked(list(trials))
-    shown = [(t, t.value(objective.name), True) for t in ranked]
-    shown += [(t, y, False) for t in trials if t.status == "PRUNED" and (y := reached(t)) is not None]
+    shown = valued(trials, objective, reached)
     keys = varied([t for t, _, _ in shown])
     # Seeds are repetitions: drawn only if nothing else was varied.
     names = [k for k in keys if k != "seed"][:MOST_KEYS] or list(keys)[:1]
@@ -77,16 +116,10 @@ def draw(
     figure, panels = sheet(
         len(names), width=3.9 if len(names) > 1 else 5.4, height=3.3, columns=2 if len(names) == 4 else 3
     )
-    values = [y for _, y, _ in shown]
-    wide = min(values) > 0 and max(values) / min(values) > WIDE
+    log = wide([y for _, y, _ in shown])
     for axes, key in zip(panels, names, strict=True):
-        dots = [
-            Dot(x, y, whole, i == 0)
-            for i, (x, (_, y, whole)) in enumerate(zip(keys[key], shown, strict=True))
-            if x is not None
-        ]
-        _panel(axes, dots)
-        if wide:
+        _panel(axes, dots(keys[key], shown))
+        if log:
             axes.set_yscale("log")
         axes.set_title(key, loc="left", fontsize=10)
         axes.set_ylabel(objective.name if axes.get_subplotspec().is_first_col() else "")
@@ -105,7 +138,7 @@ def _legend(figure: Figure) -> None:
 
 def _panel(axes: Axes, dots: Sequence[Dot]) -> None:
     """Draw numbers along an axis; names, and numbers of which there are few, each in a strip of its own."""
-    numbers = {d.x: _number(d.x) for d in dots}
+    numbers = {d.x: finite.number(d.x) for d in dots}
     if any(n is None for n in numbers.values()):
         groups: dict[str, list[float]] = {}
         for d in dots:
@@ -130,7 +163,7 @@ def logarithmic(values: Sequence[float]) -> bool:
 
 
 def _numbers(axes: Axes, dots: Sequence[Dot]) -> None:
-    across = [_number(d.x) for d in dots]
+    across = [finite.number(d.x) for d in dots]
     _dots(axes, across, dots)
     if logarithmic(across):
         axes.set_xscale("log")
@@ -154,8 +187,7 @@ def _names(axes: Axes, dots: Sequence[Dot], order: Sequence[str]) -> None:
     for d in dots:
         at = place[d.x]
         seen[at] += 1
-        # Beside one another, by a sequence that fills the strip evenly: the same picture each time.
-        across.append(at + (0.0 if counts[at] == 1 else 0.36 * ((seen[at] * 0.618034) % 1 - 0.5)))
+        across.append(at + (0.0 if counts[at] == 1 else 0.36 * strip_offset(seen[at])))
     _dots(axes, across, dots)
     long = max(len(n) for n in shown) * len(shown) > 34
     axes.set_xticks(range(len(shown)), [n if len(n) <= 24 else n[:23] + "…" for n in shown],
@@ -178,11 +210,3 @@ def _dots(axes: Axes, across: Sequence[float], dots: Sequence[Dot]) -> None:
     for x, d in placed:
         if d.best:
             axes.plot(x, d.y, "o", ms=10, mfc="none", mec=ORANGE, mew=1.6, zorder=5)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -23,20 +23,15 @@ from trainrun.artifacts.svg_chart import (
     tick,
 )
 from trainrun.sweep.objective import Objective
-from trainrun.sweep.ranking.pareto import front
+from trainrun.sweep.ranking.pareto import pairs
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots
-from trainrun.sweep.view.marginal_plots import WIDE
+from trainrun.sweep.view.marginal_plots import strip_offset, wide
+from trainrun.util import finite
 
 AXES = 6  # of parallel coordinates, the objective among them
 LINES = 300  # trials that are drawn there: the best
 NAMES = 8  # of a slice; more are drawn at the last place
-
-
-def wide(values: Sequence[float]) -> bool:
-    """Return whether values span so much that their axis is logarithmic."""
-    finite = [v for v in values if math.isfinite(v)]
-    return bool(finite) and min(finite) > 0 and max(finite) / min(finite) > WIDE
 
 
 def parallel(
@@ -58,14 +53,14 @@ def parallel(
     parts, columns = [], []
     for x, key in zip(places, shown, strict=False):
         typed = keys[key]
-        figures = [_number(t) for t in typed]
+        figures = [finite.number(t) for t in typed]
         if all(f is not None for f in figures):
             axis = _axis(figures, marginal_plots.logarithmic(figures))
             columns.append(axis.place(figures))
             ends = [(axis.high, TOP), (axis.low, HEIGHT - BOTTOM)]
             marks = [(tick(v), y) for v, y in ends]
         else:
-            names = sorted({t or "" for t in typed})
+            names = _ordered(typed)
             axis = _axis([0.0, max(len(names) - 1.0, 1.0)], False)
             columns.append(axis.place([names.index(t or "") for t in typed]))
             every = max(1, len(names) // 8)
@@ -107,54 +102,48 @@ def _upright(x: float, name: str, marks: Sequence[tuple[str, float]]) -> list[st
 
 def slices(
     keys: Mapping[str, Sequence[str | None]],
-    values: Sequence[float],
-    finished: Sequence[bool],
+    shown: Sequence[tuple[Trial, float, bool]],
     objective: Objective,
 ) -> Iterator[Panel]:
-    """Yield the objective against each parameter; the first trial, the best, is ringed.
+    """Yield the objective against each parameter; the best trial is ringed, and one that lacks the parameter has no dot.
 
     Args:
         keys: each trial's values, as typed, by key.
-        values: of the objective.
-        finished: whether a trial has finished; a pruned one has the value where it was.
+        shown: see `marginal_plots.valued`; a pruned one has the value where it was.
         objective: of the sweep.
     """
+    values = [y for _, y, _ in shown]
     y_log = wide(values)
     ends = (min(values), max(values)) if y_log else span(values)
-    whole = np.array(finished)
     for key, typed in keys.items():
-        figures = [_number(t) for t in typed]
+        dots = marginal_plots.dots(typed, shown)
+        figures = [finite.number(d.x) for d in dots]
         if all(f is not None for f in figures):
             log = marginal_plots.logarithmic(figures)
-            chart = Chart(
-                key,
-                (min(figures), max(figures)) if log else span(figures),
-                ends,
-                "",
-                objective.name,
-                log,
-                y_log,
-            )
+            places = (min(figures), max(figures)) if log else span(figures)
+            chart = Chart(key, places, ends, "", objective.name, log, y_log)
             across = np.array(figures)
         else:
-            names = sorted({t or "" for t in typed})
+            names = _ordered(d.x for d in dots)
             names = names if len(names) <= NAMES else [*names[: NAMES - 1], "others"]
             at = {name: i for i, name in enumerate(names)}
             chart = Chart(key, (-0.5, len(names) - 0.5), ends, "", objective.name, log_y=y_log, names=names)
-            # Beside one another, by a sequence that fills the strip evenly: the same picture each time.
-            across = np.array(
-                [
-                    at.get(t or "", len(names) - 1) + 0.4 * ((i * 0.618034) % 1 - 0.5)
-                    for i, t in enumerate(typed)
-                ]
-            )
-        up = np.array(values)
+            strips = [at.get(d.x, len(names) - 1) for d in dots]
+            across = np.array([strip + 0.4 * strip_offset(i) for i, strip in enumerate(strips)])
+        up, whole = np.array([d.y for d in dots]), np.array([d.whole for d in dots])
         chart.points(
             across[~whole], up[~whole], "rest", name="pruned, where it was" if (~whole).any() else ""
         )
         chart.points(across[whole], up[whole], "s0")
-        chart.ring(float(across[0]), values[0], name="best")
+        if dots[0].best:
+            chart.ring(float(across[0]), dots[0].y, name="best")
         yield chart.panel()
+
+
+def _ordered(typed: Iterable[str | None]) -> list[str]:
+    """Return different typed values, numbers by their size before texts; a missing one is the empty text."""
+    values = {text or "": finite.number(text) for text in typed}
+    return sorted(values, key=lambda text: (values[text] is None, values[text] or 0.0, text))
 
 
 def curves(
@@ -185,11 +174,9 @@ def curves(
             if trial.status == "FINISHED"
             else ("fade", "pruned or stopped")
         )
-        finite = [(e, v) for e, v in values if math.isfinite(v)]
-        if finite:
-            chart.line(
-                [e for e, _ in finite], [v for _, v in finite], f"trial {trial.number}", style, legend=False
-            )
+        if any(math.isfinite(v) for _, v in values):
+            at, up = zip(*values, strict=True)
+            chart.line(at, up, f"trial {trial.number}", style, legend=False)
             if kind not in seen:
                 seen.add(kind)
                 chart.legend(style, f"best: trial {trial.number}" if best else kind)
@@ -198,15 +185,7 @@ def curves(
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Iterator[Panel]:
     """Yield each pair of objectives against each other, with the Pareto front."""
-    pairs = [(a, b) for i, a in enumerate(objectives) for b in objectives[i + 1 :]][:6]
-    for across, up in pairs:
-        points = {
-            t.number: (x, y)
-            for t in trials
-            if t.status == "FINISHED"
-            and (x := t.value(across.name)) is not None
-            and (y := t.value(up.name)) is not None
-        }
+    for across, up, points, ahead in pairs(trials, objectives):
         if not points:
             continue
         xs, ys = zip(*points.values(), strict=True)
@@ -214,17 +193,7 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Iterator
         ends = [(min(v), max(v)) if wide_ else span(v) for v, wide_ in zip((xs, ys), log, strict=True)]
         chart = Chart(f"{up.name} against {across.name}", *ends, across.name, up.name, *log)
         chart.points(xs, ys, "s0", name="finished")
-        ahead = sorted(
-            points[t.number] for t in front([t for t in trials if t.number in points], (across, up))
-        )
-        chart.line([x for x, _ in ahead], [y for _, y in ahead], "Pareto front", "s1", dots=True)
+        line = [points[i] for i in ahead]
+        chart.line([x for x, _ in line], [y for _, y in line], "Pareto front", "s1", dots=True)
         yield chart.panel(f"{len(ahead)} of {len(points)} trials on the front; {'more' if across.maximize else 'less'} {across.name} and "
                           f"{'more' if up.maximize else 'less'} {up.name} are better")  # fmt: skip
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

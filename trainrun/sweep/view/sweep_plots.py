@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.sweep import objective as goals
 from trainrun.sweep.objective import Objective
-from trainrun.sweep.ranking.pareto import front
+from trainrun.sweep.ranking.pareto import pairs
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots
-from trainrun.sweep.view.marginal_plots import BLUE, GREY, ORANGE, RED, WIDE
+from trainrun.sweep.view.marginal_plots import BLUE, GREY, ORANGE, RED
 from trainrun.tracking import journal, status
 from trainrun.ui import console
 from trainrun.util import paths
@@ -186,22 +186,14 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
     """Plot each pair of objectives against each other, with the Pareto front."""
     from trainrun.artifacts.figure_style import sheet
 
-    pairs = [(a, b) for i, a in enumerate(objectives) for b in objectives[i + 1 :]][:6]
-    figure, panels = sheet(len(pairs), width=5.4, height=4.4)
-    for axes, (across, up) in zip(panels, pairs, strict=True):
-        points = [
-            (x, y, t)
-            for t in trials
-            if t.status == "FINISHED"
-            and (x := t.value(across.name)) is not None
-            and (y := t.value(up.name)) is not None
-        ]
+    drawn = [*pairs(trials, objectives)]
+    figure, panels = sheet(len(drawn), width=5.4, height=4.4)
+    for axes, (across, up, points, ahead) in zip(panels, drawn, strict=True):
         if not points:
             continue
-        axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], s=24, color=BLUE, alpha=0.55,
-                     linewidths=0, label="finished", zorder=2)  # fmt: skip
-        ahead = {t.number for t in front([t for _, _, t in points], (across, up))}
-        line = sorted((x, y, t.number) for x, y, t in points if t.number in ahead)
+        xs, ys = zip(*points.values(), strict=True)
+        axes.scatter(xs, ys, s=24, color=BLUE, alpha=0.55, linewidths=0, label="finished", zorder=2)
+        line = [(*points[number], number) for number in ahead]
         # Between two points of the front the worse value of both holds.
         where = "pre" if across.maximize else "post"
         axes.step([p[0] for p in line], [p[1] for p in line], where=where, color=ORANGE, lw=1.4, zorder=3)
@@ -211,8 +203,8 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
             for x, y, number in line:
                 axes.annotate(str(number), (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8,
                               color=ORANGE)  # fmt: skip
-        _scale(axes, [y for _, y, _ in points])
-        _scale(axes, [x for x, _, _ in points], "x")
+        _scale(axes, ys)
+        _scale(axes, xs, "x")
         axes.set(xlabel=_aim(across), ylabel=_aim(up))
         axes.set_title(f"{len(line)} of {len(points)} trials on the front", loc="left")
         axes.legend(frameon=False, fontsize=8)
@@ -248,6 +240,5 @@ def reached(trial: Trial, objective: Objective) -> float | None:
 
 def _scale(axes: Axes, values: Sequence[float], axis: str = "y") -> None:
     """Choose a logarithmic axis where the values span much, and a linear one elsewhere."""
-    finite = [v for v in values if math.isfinite(v)]
-    if finite and min(finite) > 0 and max(finite) / min(finite) > WIDE:
+    if marginal_plots.wide(values):
         (axes.set_yscale if axis == "y" else axes.set_xscale)("log")
