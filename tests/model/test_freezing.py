@@ -33,9 +33,10 @@ def test_a_frozen_backbone_is_that_of_keras_guide(seeded, freeze, trainable):
         plain.get_layer(name).trainable = False  # batch normalization in inference mode
     for got, expected in zip(trained(ours), trained(plain), strict=True):
         np.testing.assert_array_equal(got, expected)
-    states = {row.path: row.state for row in freezing.rows(ours)}
+    rows = freezing.rows(ours)
+    states = {row.path: row.state for row in rows}
     assert {k for k, state in states.items() if state == "trained"} == {"head/kernel", "head/bias"}
-    assert freezing.line(ours) == "8 of 35 parameters are trained"
+    assert freezing.line(rows) == "8 of 35 parameters are trained"
 
 
 def test_without_its_statistics_batch_normalization_goes_on_to_measure(seeded):

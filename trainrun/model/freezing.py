@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,24 +45,23 @@ def apply(model: keras.Model, freeze: Sequence[str], trainable: Sequence[str]) -
     """
     weights = variable_paths.weights(model)
     paths = [w.path for w in weights]
-    if problems := [
-        Problem(key, variable_paths.unmatched(pattern, paths))
-        for key, listed in ((FREEZE, freeze), (TRAINABLE, trainable))
-        for pattern in listed
-        if not any(re.fullmatch(pattern, path) for path in paths)
-    ]:
-        raise UserError(problems)
-    frozen = [
-        w
-        for w in weights
-        if patterns.any_matches(freeze, w.path) or (trainable and not patterns.any_matches(trainable, w.path))
+    problems = [
+        *variable_paths.unmatched(FREEZE, freeze, paths),
+        *variable_paths.unmatched(TRAINABLE, trainable, paths),
     ]
-    held = {id(w.layer): [v for v in weights if v.layer is w.layer] for w in weights}
-    chosen = {id(w.variable) for w in frozen}
+    if problems:
+        raise UserError(problems)
+    frozen: list[variable_paths.Weight] = []
+    partly_trained: set[int] = set()
+    for weight in weights:
+        named = patterns.any_matches(freeze, weight.path)
+        if named or (trainable and not patterns.any_matches(trainable, weight.path)):
+            frozen.append(weight)
+        else:
+            partly_trained.add(id(weight.layer))
     for weight in frozen:
         weight.variable.trainable = False
-        whole = all(id(w.variable) in chosen for w in held[id(weight.layer)])
-        if whole and not keras_model_private.direct_layers(weight.layer):
+        if id(weight.layer) not in partly_trained and not keras_model_private.direct_layers(weight.layer):
             weight.layer.trainable = False
     if not model.trainable_variables:
         key = FREEZE if freeze else TRAINABLE
@@ -87,14 +85,8 @@ def _state(weight: variable_paths.Weight) -> str:
     return "measured" if weight.path.rpartition("/")[2].startswith("moving_") else "frozen"
 
 
-def line(model: keras.Model) -> str:
-    """Return how many of a model's parameters are trained, in words."""
-    trained, total = (
-        sum(
-            math.prod(w.variable.shape)
-            for w in variable_paths.weights(model)
-            if w.variable.trainable or not only
-        )
-        for only in (True, False)
-    )
+def line(listed: Sequence[Row]) -> str:
+    """Return how many of a model's parameters are trained, in words; `listed` are the rows of all weights."""
+    total = sum(math.prod(row.shape) for row in listed)
+    trained = sum(math.prod(row.shape) for row in listed if row.state == "trained")
     return f"{trained:,} of {total:,} parameters are trained"

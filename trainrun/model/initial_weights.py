@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -59,11 +58,7 @@ def apply(
     """
     weights = variable_paths.weights(model)
     paths = [w.path for w in weights]
-    if problems := [
-        Problem(SKIP, variable_paths.unmatched(p, paths))
-        for p in skip
-        if not any(re.fullmatch(p, path) for path in paths)
-    ]:
+    if problems := variable_paths.unmatched(SKIP, skip, paths):
         raise UserError(problems)
     last = _heads(model)
     head = {w.path: _stored(stored, w) for w in weights if any(w.layer is layer for layer in last)}
@@ -164,4 +159,4 @@ def _nothing(stored: Mapping[str, np.ndarray], weights: Sequence[Weight]) -> Pro
 
 
 def _shape(value: Any) -> str:
-    return "×".join(map(str, value.shape)) or "a single number"
+    return variable_paths.dimensions(value.shape) or "a single number"

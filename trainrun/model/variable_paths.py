@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from trainrun.compat import keras_model_private
+from trainrun.errors import Problem
+from trainrun.util import patterns
 
 # Paths that a message names.
 NAMED = 8
@@ -65,8 +67,27 @@ def shown(paths: Sequence[str]) -> str:
     return ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
 
 
-def unmatched(pattern: str, paths: Sequence[str]) -> str:
-    """Return the message on a regular expression that no path matches as a whole, with the paths that are near."""
+def dimensions(shape: Sequence[int]) -> str:
+    """Return a shape as text, ``4×8``."""
+    return "×".join(map(str, shape))
+
+
+def unmatched(key: str, expressions: Iterable[str], paths: Sequence[str]) -> list[Problem]:
+    """Return a problem for each regular expression that matches no path as a whole.
+
+    Args:
+        key: that holds the expressions.
+        expressions: as in the config.
+        paths: of all weights.
+    """
+    return [
+        Problem(key, _unmatched(expression, paths))
+        for expression in expressions
+        if not any(patterns.any_matches([expression], path) for path in paths)
+    ]
+
+
+def _unmatched(pattern: str, paths: Sequence[str]) -> str:
     layers = list(dict.fromkeys(path.rpartition("/")[0] for path in paths))
     plain = re.sub(r"[^a-z0-9_/]+", "", pattern.lower())
     names = difflib.get_close_matches(plain, [*paths, *layers], n=5, cutoff=0.5)

@@ -18,7 +18,14 @@ from trainrun.data._table_settings import listed
 from trainrun.data.dataset import Dataset, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.model import fitted_record, initial_weights, keras_file, source_file, stored_weights
+from trainrun.model import (
+    fitted_record,
+    initial_weights,
+    keras_file,
+    source_file,
+    stored_weights,
+    variable_paths,
+)
 from trainrun.model.initial_weights import Row
 from trainrun.ui import console
 from trainrun.util import paths, patterns
@@ -46,7 +53,7 @@ class Initial:
         console.note(f"initial weights of {self.path}: {initial_weights.counted(self.rows)}")
         shown = [r for r in self.rows if r.outcome != "loaded" or len(self.rows) <= LISTED]
         if shown:
-            lines = [[r.path, "×".join(map(str, r.shape)), r.outcome, r.reason] for r in shown]
+            lines = [[r.path, variable_paths.dimensions(r.shape), r.outcome, r.reason] for r in shown]
             console.table("", ["weight", "shape", "", ""], lines)
         if self.optimizer is not None:
             console.note("the optimizer goes on with {} of its {} variables".format(*self.optimizer))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,9 +69,6 @@ def group(config: Mapping[str, Any], model: keras.Model) -> None:
     if not (groups := config["optimizer"].get("groups")):
         return
     variables = {w.path: w.variable for w in variable_paths.weights(model)}
-    unmatched = [p for p in groups if not any(re.fullmatch(p, path) for path in variables)]
-    if unmatched:
-        raise UserError(
-            [Problem(_groups.KEY, variable_paths.unmatched(p, list(variables))) for p in unmatched]
-        )
+    if problems := variable_paths.unmatched(_groups.KEY, groups, list(variables)):
+        raise UserError(problems)
     _groups.apply([*replicas.leaves(model.optimizer)], groups, variables)
