@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
 from trainrun.model import stored_weights, variable_paths
 from trainrun.model._blocks import output_layer
 from trainrun.model._inputs import input_tensors, single_input
@@ -101,12 +101,12 @@ def keras_application(
     except Exception as error:
         if weights == "imagenet":
             text = (
-                f"the weights of {application} could not be downloaded: {str(error).splitlines()[0]} Without a network, save them "
+                f"the weights of {application} could not be downloaded: {first_line(error)} Without a network, save them "
                 f"elsewhere, keras.applications.{application}(include_top=False).save_weights('net.weights.h5'), and name the file."
             )
             raise UserError(Problem("model.weights", text)) from error
         raise UserError(
-            Problem("model.application", f"{application} refused: {str(error).splitlines()[0]}")
+            Problem("model.application", f"{application} refused: {first_line(error)}")
         ) from error
     if of_file:
         _load(base, paths.expanded(weights), application)

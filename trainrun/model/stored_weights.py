@@ -9,7 +9,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, first_line
 from trainrun.model import front, inspected_file, source_file, variable_paths
 from trainrun.util import paths
 
@@ -36,15 +36,15 @@ def read(file: Path, key: str) -> Mapping[str, np.ndarray]:
         return {w.path: w.variable.numpy() for w in variable_paths.weights(model)}
     try:
         with h5py.File(file, "r") as content:
-            datasets = [
-                found
+            layers = [
+                layer
                 for name, group in _children(content)
                 if name not in NO_LAYERS and isinstance(group, h5py.Group)
-                for found in ([("", group)] if name == "vars" else _groups(group, (), 0))
+                for layer in ([("", group)] if name == "vars" else _groups(group, (), 0))
             ]
             weights = [
                 (f"{chain}/{number}".lstrip("/"), data)
-                for chain, group in datasets
+                for chain, group in layers
                 for number, data in _children(group)
             ]
             if faults := [name for name, data in weights if not _plain(data)]:
@@ -53,7 +53,7 @@ def read(file: Path, key: str) -> Mapping[str, np.ndarray]:
                 raise ValueError(f"unpacked, {too_large}")
             return {name: _values(data) for name, data in weights}
     except READ_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise UserError(Problem(key, f"{file} is damaged: {reason}. Save or copy it anew.")) from error
 
 

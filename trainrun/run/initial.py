@@ -124,9 +124,9 @@ def optimizer(config: Mapping[str, Any], model: keras.Model) -> tuple[int, int] 
     own.build(model.trainable_variables)
     names = checkpoint.about["names"]
     stored = {_slot(names[name]): name for name in names if name.startswith("optimizer/")}
-    wanted = [v for v in own.variables if not v.path.endswith("/learning_rate")]
+    settable = [v for v in own.variables if not v.path.endswith("/learning_rate")]
     taken = 0
-    for variable in wanted:
+    for variable in settable:
         values = training_state.values(checkpoint.arrays, stored.get(_slot(variable.path), ""))
         if values and values[0].shape == tuple(variable.shape):
             training_state.assign(variable, values)
@@ -138,7 +138,7 @@ def optimizer(config: Mapping[str, Any], model: keras.Model) -> tuple[int, int] 
                 f"the optimizer of {run_dir} has no state that {type(own).__name__} could go on with. Take its optimizer, or leave it out.",
             )
         )
-    return taken, len(wanted)
+    return taken, len(settable)
 
 
 def _slot(path: str) -> str:

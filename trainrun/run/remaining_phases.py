@@ -29,9 +29,9 @@ def to_come(config: Mapping[str, Any], run_dir: Path, resume: Resume | None) -> 
     return listed[current.number - 1 :]
 
 
-def said(phase: Phase) -> dict[str, Any]:
-    """Print a line about a phase that begins, and return what it changes for the journal."""
+def announce(phase: Phase) -> dict[str, Any]:
+    """Print a line about a phase that begins, and return the fields of its event in the journal."""
     changed = {k: v for k, v in (phase.changed or {}).items() if k != "epochs"}
     listed = ", ".join(f"{k}={'null' if v is None else v}" for k, v in changed.items()) or "the same settings"
     console.note(f"phase {phase.number} of {phase.of}, from epoch {phase.first + 1} on: {listed}")
-    return {"epoch": phase.first, "changed": changed}
+    return {"number": phase.number, "of": phase.of, "epoch": phase.first, "changed": changed}

@@ -136,7 +136,7 @@ def _train(
             for phase in to_come[1:]:
                 if attempts.ended_early:
                     break
-                record.event("phase", number=phase.number, of=phase.of, **remaining_phases.said(phase))
+                record.event("phase", **remaining_phases.announce(phase))
                 builder = replace(builder, config=phase.config, first_epoch=phase.first)
                 attempts.begin_phase(builder, record)
                 weights_overview.report(builder.config, attempts.job, record)

@@ -69,12 +69,12 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
         targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, monitored_directions,
         ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems,
     )  # fmt: skip
-    found = [*outputs.problems(config, data), *(problem for rule in rules for problem in rule(config, data))]
+    problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
     for output, one in data.named.items():
         of_output = outputs.of(config, output)
         for rule in (targets, classes, class_weights, heads.problems):
-            found += [outputs.of_output(problem, output) for problem in rule(of_output, one)]
-    return found
+            problems += [outputs.of_output(p, output) for p in rule(of_output, one)]
+    return problems
 
 
 def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
