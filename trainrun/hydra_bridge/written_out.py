@@ -8,9 +8,10 @@ from pathlib import Path
 
 from trainrun.config import outputs, plugins
 from trainrun.errors import Problem, UserError
+from trainrun.model import source_file
 
 # Keys whose value is a run.
-RUNS = ("init_from",)
+RUNS = (source_file.KEY,)
 _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
 
 

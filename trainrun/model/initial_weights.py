@@ -12,10 +12,9 @@ import numpy as np
 from trainrun.compat import keras_model_private
 from trainrun.errors import Problem, UserError
 from trainrun.model import functional, variable_paths
+from trainrun.model.source_file import KEY, SKIP
 from trainrun.model.variable_paths import NAMED, Weight
 from trainrun.util import patterns
-
-KEY, SKIP = "init_from", "init_skip"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trainrun.util import paths
 
+KEY, SKIP, OPTIMIZER = "init_from", "init_skip", "init_optimizer"
 MODEL, WEIGHTS = "model.keras", "model.weights.h5"
 KERAS, H5 = ".keras", ".weights.h5"
 
@@ -35,7 +36,7 @@ def fault(init_from: str) -> str | None:
             f"there is no run's directory {init_from}. Expected that, or a {KERAS} or {H5} file; on the command line also a run's id, "
             "last or best."
         )
-    if (problem := paths.fault(file, KERAS, f"init_from=outputs/runs/…/{MODEL}")) is not None:
+    if (problem := paths.fault(file, KERAS, f"{KEY}=outputs/runs/…/{MODEL}")) is not None:
         return problem
     if not file.name.endswith((KERAS, H5)):
         return f"expected a run, or a file ending in {KERAS} or {H5}, got {file.name}. Save it with model.save('model.keras')."

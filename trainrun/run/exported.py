@@ -17,9 +17,9 @@ from trainrun.model import export_formats, export_runtimes, exporting, raw_examp
 from trainrun.model.export_formats import FORMATS
 from trainrun.model.export_runtimes import Run
 from trainrun.model.exporting import Source, identifier
+from trainrun.model.source_file import MODEL
 from trainrun.registry import direction
 from trainrun.run import evaluated, scores
-from trainrun.run.model_files import MODEL
 from trainrun.run.saved_model import SavedModel
 from trainrun.run.scores import Score
 from trainrun.util import paths, plain_json

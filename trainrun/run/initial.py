@@ -12,7 +12,6 @@ import keras
 
 from trainrun.checkpoint import file as checkpoint_file
 from trainrun.checkpoint import training_state
-from trainrun.config.rules import initial as rules
 from trainrun.data import preprocessor
 from trainrun.data._table_settings import listed
 from trainrun.data.dataset import Dataset, TargetSpec
@@ -70,9 +69,10 @@ class Initial:
 
 def preprocessing(config: Mapping[str, Any]) -> Preprocessor | None:
     """Return what the run or file of `init_from` has recorded of its preprocessing, or None."""
-    if not isinstance(config.get(rules.KEY), str) or source_file.fault(config[rules.KEY]) is not None:
+    init_from = config.get(source_file.KEY)
+    if not isinstance(init_from, str) or source_file.fault(init_from) is not None:
         return None
-    path = source_file.located(config[rules.KEY])
+    path = source_file.located(init_from)
     beside = path.with_name(preprocessor.FILE)
     try:
         if path.name.endswith(source_file.KERAS):
@@ -80,7 +80,7 @@ def preprocessing(config: Mapping[str, Any]) -> Preprocessor | None:
         return Preprocessor.from_json(paths.content(beside)) if beside.is_file() else None
     except keras_file.READ_ERRORS as error:
         raise UserError(
-            Problem(rules.KEY, f"{path} has a damaged record of its preprocessing: {error}")
+            Problem(source_file.KEY, f"{path} has a damaged record of its preprocessing: {error}")
         ) from error
 
 
@@ -95,12 +95,12 @@ def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Ini
     Raises:
         UserError: the file is damaged, or its weights do not fit the model.
     """
-    if config.get(rules.KEY) is None:
+    if config.get(source_file.KEY) is None:
         return None
-    path, fitted = source_file.located(config[rules.KEY]), preprocessing(config)
+    path, fitted = source_file.located(config[source_file.KEY]), preprocessing(config)
     other = None if fitted is None or _same(fitted.target, data.target) else _predicts(fitted.target)
-    stored = stored_weights.read(path, rules.KEY)
-    rows = initial_weights.apply(model, stored, patterns.listed(config.get(rules.SKIP)), other)
+    stored = stored_weights.read(path, source_file.KEY)
+    rows = initial_weights.apply(model, stored, patterns.listed(config.get(source_file.SKIP)), other)
     return Initial(path, rows)
 
 
@@ -113,13 +113,13 @@ def optimizer(config: Mapping[str, Any], model: keras.Model) -> tuple[int, int] 
     Raises:
         UserError: the run has no checkpoint, or its optimizer's state is of another kind.
     """
-    if not config.get(rules.OPTIMIZER):
+    if not config.get(source_file.OPTIMIZER):
         return None
-    run_dir, own = paths.expanded(config[rules.KEY]), model.optimizer
+    run_dir, own = paths.expanded(config[source_file.KEY]), model.optimizer
     checkpoint, _ = checkpoint_file.newest(run_dir)
     if checkpoint is None:
         raise UserError(
-            Problem(rules.OPTIMIZER, f"{run_dir} has no checkpoint that can be read. Leave it out.")
+            Problem(source_file.OPTIMIZER, f"{run_dir} has no checkpoint that can be read. Leave it out.")
         )
     own.build(model.trainable_variables)
     names = checkpoint.about["names"]
@@ -134,7 +134,7 @@ def optimizer(config: Mapping[str, Any], model: keras.Model) -> tuple[int, int] 
     if taken <= 1:  # the number of updates, which every optimizer has
         raise UserError(
             Problem(
-                rules.OPTIMIZER,
+                source_file.OPTIMIZER,
                 f"the optimizer of {run_dir} has no state that {type(own).__name__} could go on with. Take its optimizer, or leave it out.",
             )
         )

@@ -16,6 +16,7 @@ from trainrun.failure.classification import chain
 from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
 from trainrun.model import front, inspected_file, saving
+from trainrun.model.source_file import MODEL, WEIGHTS
 from trainrun.model.variables import untouched
 from trainrun.run import builders
 from trainrun.run.target_scaling import Unit, in_units
@@ -23,8 +24,6 @@ from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util.places import place
 
-MODEL = "model.keras"
-WEIGHTS = "model.weights.h5"
 # Packages whose layers Keras loads by name, or by our registration.
 OWN = ("keras.", "trainrun.")
 

@@ -21,8 +21,8 @@ from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, front, inspected_file, keras_file
+from trainrun.model.source_file import MODEL
 from trainrun.run import array_blocks
-from trainrun.run.model_files import MODEL
 
 if TYPE_CHECKING:
     import pandas as pd

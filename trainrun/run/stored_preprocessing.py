@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.config.rules.initial import KEY as INIT_FROM
 from trainrun.data._table_settings import listed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split
@@ -16,6 +15,7 @@ from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, keras_file
+from trainrun.model.source_file import KEY as INIT_FROM
 from trainrun.run import initial, own_data
 from trainrun.ui import console
 from trainrun.util import paths
@@ -29,18 +29,17 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     Raises:
         UserError: the data is faulty, or does not fit the file.
     """
-    key, source = (
-        ("model.path", "model=file") if config["model"]["name"] == "file" else (INIT_FROM, INIT_FROM)
-    )
-    stored = of_model(config["model"]) if source != INIT_FROM else initial.preprocessing(config)
+    if config["model"]["name"] == "file":
+        key, source, stored = "model.path", "model=file", _of_file(config["model"].get("path"))
+    else:
+        key, source, stored = INIT_FROM, INIT_FROM, initial.preprocessing(config)
     data = own_data.load(config, cache, stored)
     return data if stored is None else applied(data, stored, key, source)
 
 
-def of_model(model: Mapping[str, Any]) -> Preprocessor | None:
-    """Return the preprocessor in the file of `model=file`; None for other models and for files that have none."""
-    path = model.get("path")
-    if model["name"] != "file" or not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
+def _of_file(path: Any) -> Preprocessor | None:
+    """Return the preprocessor in the file of `model=file`; None for a file that has none."""
+    if not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
         return None
     try:
         return fitted_record.read(paths.expanded(path))

@@ -8,6 +8,7 @@ from typing import Any
 from trainrun.config import phases
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
+from trainrun.model import source_file
 from trainrun.registry import hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
@@ -58,7 +59,7 @@ def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 def treated_differently(config: Mapping[str, Any]) -> bool:
     """Return whether what becomes of each weight is known only once the model is built."""
     phases_name = any(names_weights(phase.config) for phase in phases.listed(config))
-    return phases_name or config.get("init_from") is not None
+    return phases_name or config.get(source_file.KEY) is not None
 
 
 def names_weights(config: Mapping[str, Any]) -> bool:

@@ -8,9 +8,8 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.model import source_file
+from trainrun.model.source_file import KEY, OPTIMIZER, SKIP
 from trainrun.util import paths, patterns
-
-KEY, SKIP, OPTIMIZER = "init_from", "init_skip", "init_optimizer"
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
