@@ -83,6 +83,11 @@ def earlier_updates(model: keras.Model) -> int:
     return getattr(model.optimizer, EARLIER, 0)
 
 
+def set_earlier_updates(model: keras.Model, count: int) -> None:
+    """Set the number of updates of the phases before the model's optimizer."""
+    object.__setattr__(model.optimizer, EARLIER, count)
+
+
 def capture(
     model: keras.Model,
     reader: StateReader,
@@ -155,8 +160,7 @@ def apply(
     if new_phase:
         of_kind.pop("optimizer")
     put(stored, of_kind)
-    earlier = stored.about["updates"] if new_phase else stored.about.get(EARLIER, 0)
-    object.__setattr__(model.optimizer, EARLIER, earlier)
+    set_earlier_updates(model, stored.about["updates"] if new_phase else stored.about.get(EARLIER, 0))
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
         by_class.setdefault(entry["class"], []).append(unpack(entry["state"], stored.arrays))

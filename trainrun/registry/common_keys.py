@@ -40,5 +40,5 @@ def without(group: str, arguments: Mapping[str, Any], known: Mapping[str, Any] |
 
 def defaults(group: str) -> dict[str, Any]:
     """Return the common keys of a group with their defaults, for a component that has no YAML."""
-    shared = option_files.shared_file(group) if group in KEYS else {}
-    return {k: v for k, v in shared.items() if k in KEYS[group]} if shared else {}
+    common = KEYS.get(group, {})
+    return {k: v for k, v in option_files.shared_file(group).items() if k in common} if common else {}

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.checkpoint.training_state import EARLIER, earlier_updates
+from trainrun.checkpoint.training_state import earlier_updates, set_earlier_updates
 from trainrun.compat import keras_model_private, keras_private, tensorflow_private
 from trainrun.config.rules import combinations
 from trainrun.data._split import sample
@@ -214,7 +214,7 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
     single = job(config, data, tf.distribute.get_strategy())
     single.model.set_weights(trained.model.get_weights())
     single.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
-    object.__setattr__(single.model.optimizer, EARLIER, earlier_updates(trained.model))
+    set_earlier_updates(single.model, earlier_updates(trained.model))
     return replace(single, plan=trained.plan)
 
 

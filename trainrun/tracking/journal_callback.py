@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from trainrun.checkpoint.training_state import EARLIER
-from trainrun.model.variables import number
+from trainrun.checkpoint.training_state import updates
 from trainrun.tracking.journal import Journal
 from trainrun.util.declarations import declare
 
@@ -53,8 +52,7 @@ class JournalCallback(keras.callbacks.Callback):
         self.journal.write("epoch", epoch=epoch + 1, step=self._steps(), metrics=plain(logs))
 
     def _steps(self) -> int:
-        optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else number(optimizer.iterations) + getattr(optimizer, EARLIER, 0)
+        return 0 if getattr(self.model, "optimizer", None) is None else updates(self.model)
 
 
 def plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -46,9 +46,8 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             KEY, "a moving average of the weights does not go over phases. Set optimizer.use_ema=false."
         )
-    if (config.get("hardware") or {}).get("name") == "multi_worker" or (config.get("hardware") or {}).get(
-        "local_workers"
-    ):
+    hardware = config.get("hardware") or {}
+    if hardware.get("name") == "multi_worker" or hardware.get("local_workers"):
         yield Problem(
             KEY,
             "a phase begins from a checkpoint, which only the first of several workers has. Train in one process.",
