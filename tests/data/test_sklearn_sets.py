@@ -48,6 +48,7 @@ def test_is_as_described(name):
         len(data.train),
     )
     assert description.classes == (len(data.target.classes) or None)
+    assert (description.class_names, description.outputs) == (data.target.classes, data.target.outputs)
     assert description.inputs == tuple(i.kind for i in data.inputs) and not description.problems
     assert data.train.x.shape[1:] == data.inputs[0].shape and data.train.x.dtype == np.float32
     assert data.train.y.dtype == (np.float64 if data.target.kind == "real" else np.int64)
@@ -65,6 +66,8 @@ def test_standardizes_by_the_training_part(name):
 
 
 def test_class_names_and_features_are_scikit_learns():
+    for name in SETS:
+        assert construct("data", name).target.classes == tuple(map(str, raw(name)[2].get("target_names", ())))
     data = construct("data", "iris")
     assert data.target.classes == ("setosa", "versicolor", "virginica")
     assert data.features[0] == "sepal length (cm)"

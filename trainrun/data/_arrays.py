@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec, Task
+from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec, Split, TargetSpec
 from trainrun.data.lazy_array import View
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ IN_MEMORY = 64 * 2**20
 
 def dataset(
     name: str,
-    task: Task,
     spec: InputSpec,
     x: np.ndarray | View,
     target: TargetSpec,
@@ -39,7 +38,7 @@ def dataset(
     """Return the split dataset of one input array.
 
     Args:
-        name, task, features: as in `Dataset`.
+        name, features: as in `Dataset`.
         spec, x: the input, `[n, *shape]`.
         target, y: class ids, or real numbers `[n, outputs]`.
         validation, test, seed: of the split; classes are stratified unless `stratify` is false.
@@ -52,7 +51,6 @@ def dataset(
     splitting = SplitSettings(validation, test, stratify, seed)
     return of_parts(
         name,
-        task,
         {spec: x},
         target,
         y,
@@ -115,7 +113,6 @@ def own_parts(
 
 def of_parts(
     name: str,
-    task: Task,
     inputs: Mapping[InputSpec, np.ndarray | View],
     target: TargetSpec,
     y: np.ndarray,
@@ -130,7 +127,7 @@ def of_parts(
     """Return the dataset of one or several inputs, split.
 
     Args:
-        name, task, target, y, features, standardize, standardize_target, weight, preprocessing: as in `dataset`.
+        name, target, y, features, standardize, standardize_target, weight, preprocessing: as in `dataset`.
         inputs: each with its values, `[n, *shape]`.
         indices: of the examples of the training, validation and test part; an empty one is no part.
     """
@@ -155,28 +152,28 @@ def of_parts(
     ys = [y[i] for i in indices]
     if standardize_target and target.kind == "real":
         record["standardize_target"] = fitted(*standardizer(ys[0]))
-    # Real targets stay float64: float32 would round what is left after the mean is taken off.
-    dtype = {"real": "float64", "none": "float32", "multilabel": "float32"}.get(target.kind, "int64")
     splits: list[Split | None] = []
     for part, index in enumerate(indices):
         xs = {name: views[part] for name, views in values.items()}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
         weights = None if weight is None else weight[index].astype("float32")
-        labels = np.ascontiguousarray(ys[part], dtype=dtype)
+        labels = np.ascontiguousarray(ys[part], dtype=target.dtype)
         splits.append(Split(x, labels, weights) if len(index) else None)
-    return Dataset(name, task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record)
+    return Dataset(
+        name, target.task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record
+    )
 
 
 def description(
-    task: Task,
-    target: str,
-    classes: int | None,
-    examples: int,
-    inputs: tuple[str, ...],
-    validation: float,
-    test: float,
+    target: TargetSpec, examples: int, kind: InputKind, validation: float, test: float
 ) -> Description:
-    """Return the description of a dataset whose number of examples is known before it is loaded."""
-    problems = share_problems(examples, validation, test)
-    train = None if problems else sizes(examples, validation, test)[0]
-    return Description(task, target, classes, train, inputs, problems)
+    """Return the description of a dataset whose target and number of examples are known before it is loaded.
+
+    Args:
+        target, validation, test: as in `dataset`.
+        examples: of all parts.
+        kind: of the input.
+    """
+    if problems := share_problems(examples, validation, test):
+        return Description(problems=problems)
+    return Description.of(target, sizes(examples, validation, test)[0], (kind,))

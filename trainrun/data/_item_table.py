@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _class_folders, _open_table, _table_examples, _table_split
 from trainrun.data._faults import Fault
-from trainrun.data._named_arrays import task_of
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
@@ -129,15 +128,9 @@ def description(
     """
     if items is None or faults:
         return Description(problems=tuple(faults))
-    target = items.examples.target
-    return Description(
-        task_of(target),
-        target.kind,
-        len(target.classes) or None,
-        None if splitting.method(items.settings) == "group" else len(items.parts[0]),
-        (kind,),
-        class_names=target.classes,
-    )
+    # How many rows the groups have depends on the seed.
+    examples = None if splitting.method(items.settings) == "group" else len(items.parts[0])
+    return Description.of(items.examples.target, examples, (kind,))
 
 
 def dataset(
@@ -159,7 +152,6 @@ def dataset(
         weight = examples.table.columns[settings.weight].numbers[examples.keep]
     made = _arrays.of_parts(
         items.name,
-        task_of(examples.target),
         {spec: x},
         examples.target,
         examples.labels,

@@ -12,7 +12,7 @@ from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._split import sizes
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec, Task
+from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
 
@@ -80,7 +80,6 @@ def dataset(
     single = len(inputs) == 1
     return _arrays.of_parts(
         name,
-        task_of(target),
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
@@ -104,20 +103,8 @@ def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: 
         target, labels = target_of(arrays[settings.y], settings.task, specs[0])
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
-    return Description(
-        task_of(target),
-        target.kind,
-        len(target.classes) or None,
-        sizes(len(labels), splitting.validation, splitting.test)[0],
-        tuple(spec.kind for spec in specs),
-        outputs=target.outputs,
-        class_names=target.classes,
-    )
-
-
-def task_of(target: TargetSpec) -> Task:
-    """Return the task of a target."""
-    return "segmentation" if target.shape else "regression" if target.kind == "real" else "classification"
+    examples = sizes(len(labels), splitting.validation, splitting.test)[0]
+    return Description.of(target, examples, tuple(spec.kind for spec in specs))
 
 
 def _inputs(arrays: Mapping[str, Rows], settings: ArraySettings) -> list[Input]:

@@ -19,7 +19,7 @@ from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import SplitSettings, settings_of
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
-from trainrun.data.dataset import Dataset, Description, InputSpec, Split, Task
+from trainrun.data.dataset import Dataset, Description, InputSpec, Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues, Values
 from trainrun.ui import console
@@ -27,8 +27,6 @@ from trainrun.ui import console
 if TYPE_CHECKING:
     import numpy as np
 
-# Kind of target -> task; all others are classification.
-TASKS: Mapping[str, Task] = {"real": "regression", "named": "multi_output"}
 # Fraction of dropped rows above which a warning is printed.
 MUCH = 0.1
 
@@ -73,29 +71,26 @@ def dataset(
         if name in record["fill"]
     }
     inferred["indicators"] = bool(record.get("indicators"))
-    scalings, ys = {}, {}
-    for of_one, one in examples.each(settings):
-        ys[of_one.target] = [one.labels[part] for part in parts]
-        if one.target.kind == "real":
-            scalings[of_one.target] = _target_scaling(
-                ys[of_one.target][0], settings.target_transform, arguments["standardize_target"]
-            )
+    scalings = {
+        of_one.target: _target_scaling(
+            one.labels[parts[0]], settings.target_transform, arguments["standardize_target"]
+        )
+        for of_one, one in examples.each(settings)
+        if one.target.kind == "real"
+    }
     if settings.is_named:
         record["outputs"] = scalings
     else:
         record |= scalings.get(settings.target, {})
     return Dataset(
         source.name,
-        TASKS.get(target.kind, "classification"),
+        target.task,
         inputs.specs,
         target,
         *_splits(
             inputs.specs,
             inputs.arrays,
-            [
-                {n: of[i] for n, of in ys.items()} if settings.is_named else ys[settings.target][i]
-                for i in range(3)
-            ],
+            [examples.labels_at(part) for part in parts],
             [None if weights is None else weights[part] for part in parts],
         ),
         features=inputs.features,
@@ -154,28 +149,14 @@ def description(
         parts, faults = _table_split.parts(examples, settings, splitting)
     if faults:
         return Description(problems=tuple(faults))
-    target, columns = examples.target, examples.table.columns
+    columns = examples.table.columns
     numeric = [columns[name].numbers is not None for name in settings.inputs]
     has_numbers = any(numeric) or bool(_table_inputs.incomplete(examples, settings))
-    return Description(
-        TASKS.get(target.kind, "classification"),
-        target.kind,
-        len(target.classes) or None,
+    return Description.of(
+        examples.target,
         # How many rows the groups have depends on the seed.
         None if splitting.method(settings) == "group" else len(parts[0]),
         (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
-        outputs=target.outputs if target.kind == "multilabel" else None,
-        class_names=target.classes,
-        named={
-            name: Description(
-                TASKS.get(spec.kind, "classification"),
-                spec.kind,
-                len(spec.classes) or None,
-                outputs=spec.outputs,
-                class_names=spec.classes,
-            )
-            for name, spec in target.named.items()
-        },
     )
 
 
@@ -282,11 +263,6 @@ def _splits(
     for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
         xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
-        y = {k: _typed(v) for k, v in y.items()} if isinstance(y, dict) else _typed(y)
         part = Split(x, y, None if weight is None else weight.astype("float32"))
         parts.append(part if len(part) else None)
     return parts
-
-
-def _typed(y: np.ndarray) -> np.ndarray:
-    return y if y.dtype == "float32" else y.astype("float64" if y.dtype.kind == "f" else "int64")

@@ -81,6 +81,12 @@ class Examples:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""
         return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
 
+    def labels_at(self, rows: np.ndarray | slice) -> np.ndarray | dict[str, np.ndarray]:
+        """Return the labels of some examples, as a dataset has them."""
+        if self.target.named:
+            return {name: self.labels[name][rows].astype(of.dtype) for name, of in self.target.named.items()}
+        return self.labels[rows].astype(self.target.dtype)
+
     def each(self, settings: TableSettings) -> list[tuple[TableSettings, Examples]]:
         """Return settings and examples of each target."""
         if not self.target.named:

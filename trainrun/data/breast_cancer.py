@@ -9,6 +9,7 @@ from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
 EXAMPLES = 569
+TARGET = TargetSpec("binary", ("malignant", "benign"), 1)
 
 
 def breast_cancer(
@@ -26,10 +27,9 @@ def breast_cancer(
     raw = load_breast_cancer()
     return _arrays.dataset(
         "breast_cancer",
-        "classification",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),
         raw.data,
-        TargetSpec("binary", tuple(map(str, raw.target_names)), 1),
+        TARGET,
         raw.target,
         features=[str(f) for f in raw.feature_names],
         validation=validation,
@@ -41,4 +41,4 @@ def breast_cancer(
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading the data."""
-    return _arrays.description("classification", "binary", 2, EXAMPLES, ("numeric",), validation, test)
+    return _arrays.description(TARGET, EXAMPLES, "numeric", validation, test)

@@ -61,6 +61,17 @@ class TargetSpec:
     shape: tuple[int, ...] = ()
     named: Mapping[str, TargetSpec] = field(default_factory=dict, hash=False)
 
+    @property
+    def task(self) -> Task:
+        """What it is to predict the target."""
+        tasks: Mapping[str, Task] = {"real": "regression", "none": "minimization", "named": "multi_output"}
+        return "segmentation" if self.shape else tasks.get(self.kind, "classification")
+
+    @property
+    def dtype(self) -> str:
+        """The type of the labels; real targets stay float64: float32 would round what is left after the mean is taken off."""
+        return {"real": "float64", "none": "float32", "multilabel": "float32"}.get(self.kind, "int64")
+
 
 @dataclass(frozen=True)
 class Split:
@@ -153,7 +164,7 @@ class Dataset:
         record = {k: v for k, v in self.preprocessing.items() if k != "outputs"}
         return replace(
             self,
-            task="regression" if spec.kind == "real" else "classification",
+            task=spec.task,
             target=spec,
             preprocessing={**record, **self.preprocessing.get("outputs", {}).get(name, {})},
             inferred={**self.inferred, "target": name},
@@ -166,16 +177,8 @@ class Dataset:
 
     def description(self) -> Description:
         """Return what `check` reads of a dataset."""
-        return Description(
-            self.task,
-            self.target.kind,
-            len(self.target.classes) or None,
-            len(self.train),
-            tuple(i.kind for i in self.inputs),
-            outputs=self.target.outputs,
-            class_names=self.target.classes,
-            named={name: self.output(name).description() for name in self.target.named},
-        )
+        described = Description.of(self.target, len(self.train), tuple(i.kind for i in self.inputs))
+        return replace(described, task=self.task)
 
     def reduced(self, part: str, index: np.ndarray) -> Dataset:
         """Return the dataset with some examples of a part.
@@ -228,3 +231,27 @@ class Description:
     outputs: int | None = None
     class_names: tuple[str, ...] = ()
     named: Mapping[str, Description] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(
+        cls,
+        target: TargetSpec,
+        examples: int | None = None,
+        inputs: tuple[InputKind, ...] | None = None,
+    ) -> Description:
+        """Return the description of a dataset whose target is known.
+
+        Args:
+            target: of the dataset.
+            examples, inputs: as in the class.
+        """
+        return cls(
+            target.task,
+            target.kind,
+            len(target.classes) or None,
+            examples,
+            inputs,
+            outputs=target.outputs,
+            class_names=target.classes,
+            named={name: cls.of(of_output, examples, inputs) for name, of_output in target.named.items()},
+        )

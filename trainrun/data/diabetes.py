@@ -9,6 +9,7 @@ from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
 EXAMPLES = 442
+TARGET = TargetSpec("real")
 
 
 def diabetes(
@@ -33,10 +34,9 @@ def diabetes(
     raw = load_diabetes(scaled=False)
     return _arrays.dataset(
         "diabetes",
-        "regression",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),
         raw.data,
-        TargetSpec("real"),
+        TARGET,
         raw.target[:, None],
         features=[str(f) for f in raw.feature_names],
         validation=validation,
@@ -49,4 +49,4 @@ def diabetes(
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading the data."""
-    return _arrays.description("regression", "real", None, EXAMPLES, ("numeric",), validation, test)
+    return _arrays.description(TARGET, EXAMPLES, "numeric", validation, test)

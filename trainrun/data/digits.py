@@ -10,6 +10,7 @@ from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
 EXAMPLES = 1797
+TARGET = TargetSpec("multiclass", tuple("0123456789"), 10)
 
 
 def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dataset:
@@ -22,10 +23,9 @@ def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dat
     raw = _raw()
     return _arrays.dataset(
         "digits",
-        "classification",
         InputSpec("image", "image", (8, 8, 1)),
         raw.images[..., None] / 16.0,
-        TargetSpec("multiclass", tuple(map(str, raw.target_names)), 10),
+        TARGET,
         raw.target,
         validation=validation,
         test=test,
@@ -44,4 +44,4 @@ def _raw() -> Any:
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading the data."""
-    return _arrays.description("classification", "multiclass", 10, EXAMPLES, ("image",), validation, test)
+    return _arrays.description(TARGET, EXAMPLES, "image", validation, test)

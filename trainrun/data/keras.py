@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _named_arrays
 from trainrun.data._faults import raise_faults
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+REUTERS = (
+    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas cpi "
+    "money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi iron-steel rubber heat jobs lei bop "
+    "zinc orange pet-chem dlr gas silver wpi hog lead"
+)
 HOUSING = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
 
 
@@ -34,26 +39,29 @@ class Known:
     Args:
         train: number of examples of Keras' training part.
         kind: of its input.
-        classes: number of classes; None: a number is predicted.
-        names: of the classes in the order of their ids, where they are no numbers.
         file: in Keras' folder of datasets.
+        target: of it.
     """
 
     train: int
     kind: InputKind
-    classes: int | None
     file: str
-    names: tuple[str, ...] = ()
+    target: TargetSpec
+
+
+def _classes(names: Iterable[object]) -> TargetSpec:
+    classes = tuple(map(str, names))
+    return TargetSpec("multiclass", classes, len(classes))
 
 
 KNOWN = {
-    "mnist": Known(60_000, "image", 10, "mnist.npz"),
-    "fashion_mnist": Known(60_000, "image", 10, "fashion-mnist/", FASHION),
-    "cifar10": Known(50_000, "image", 10, "cifar-10-batches-py-target_archive", CIFAR10),
-    "cifar100": Known(50_000, "image", 100, "cifar-100-python-target_archive"),
-    "imdb": Known(25_000, "tokens", 2, "imdb.npz", ("negative", "positive")),
-    "reuters": Known(8_982, "tokens", 46, "reuters.npz"),
-    "california_housing": Known(16_512, "numeric", None, "california_housing.npz"),
+    "mnist": Known(60_000, "image", "mnist.npz", _classes(range(10))),
+    "fashion_mnist": Known(60_000, "image", "fashion-mnist/", _classes(FASHION)),
+    "cifar10": Known(50_000, "image", "cifar-10-batches-py-target_archive", _classes(CIFAR10)),
+    "cifar100": Known(50_000, "image", "cifar-100-python-target_archive", _classes(range(100))),
+    "imdb": Known(25_000, "tokens", "imdb.npz", TargetSpec("binary", ("negative", "positive"))),
+    "reuters": Known(8_982, "tokens", "reuters.npz", _classes(REUTERS.split())),
+    "california_housing": Known(16_512, "numeric", "california_housing.npz", TargetSpec("real")),
 }
 DatasetName = Literal[
     "mnist", "fashion_mnist", "cifar10", "cifar100", "imdb", "reuters", "california_housing"
@@ -83,21 +91,23 @@ def keras(
     Raises:
         UserError: the file is not there and cannot be downloaded, or it is damaged.
     """
+    import numpy as np
+
     raise_faults(_faults(dataset, validation))
     known = KNOWN[dataset]
     tokens = {"num_words": max_tokens} if known.kind == "tokens" else {}
     (x, y), (x_test, y_test) = _loaded(dataset, tokens)
     n = len(x)
     spec, values, record = _input(known, x, x_test, max_tokens, sequence_length)
-    target, labels = _target(dataset, known, y, y_test)
+    labels = np.concatenate([y, y_test]).astype(known.target.dtype)
+    labels = labels.ravel() if known.target.classes else labels.reshape(-1, 1)
     rows = n, 0, len(labels) - n
     return _arrays.of_parts(
         dataset,
-        "classification" if target.classes else "regression",
         {spec: values},
-        target,
+        known.target,
         labels,
-        _arrays.own_parts(labels, target, SplitSettings(validation, 0.0, True, seed), rows),
+        _arrays.own_parts(labels, known.target, SplitSettings(validation, 0.0, True, seed), rows),
         features=HOUSING if known.kind == "numeric" else (),
         standardize=standardize,
         standardize_target=standardize_target,
@@ -110,15 +120,7 @@ def describe(*, dataset: str | None = None, validation: Decay = 0.2, **_: Any) -
     if faults := _faults(dataset, validation):
         return Description(problems=tuple(faults))
     known = KNOWN[dataset]
-    kind = "real" if known.classes is None else "binary" if known.classes == 2 else "multiclass"
-    return Description(
-        "regression" if kind == "real" else "classification",
-        kind,
-        known.classes,
-        sizes(known.train, validation, 0)[0],
-        (known.kind,),
-        class_names=known.names,
-    )
+    return Description.of(known.target, sizes(known.train, validation, 0)[0], (known.kind,))
 
 
 def _faults(dataset: str | None, validation: float) -> list[tuple[str, str]]:
@@ -151,20 +153,14 @@ def _way_out(error: Exception, file: Path) -> str:
     return f"Delete {file}, so that it is downloaded anew."
 
 
-def _input(
-    known: Known, x: Any, x_test: Any, max_tokens: int, length: int
-) -> tuple[InputSpec, View, dict[str, Any]]:
+def _input(known: Known, x: Any, x_test: Any, max_tokens: int, length: int) -> _named_arrays.Input:
     """Return the input, its values with the test part at the end, and the record of the preprocessing."""
     import numpy as np
 
     if known.kind == "tokens":
         ids = _padded([*x, *x_test], length)
         return InputSpec("tokens", "tokens", (length,), (max_tokens,)), View.of(ids), {}
-    both = np.concatenate([x, x_test])
-    if known.kind == "numeric":
-        return InputSpec("numeric", "numeric", both.shape[1:]), View.of(both), {}
-    shape = (*both.shape[1:], 1) if both.ndim == 3 else both.shape[1:]
-    return InputSpec("image", "image", shape), View.of(both, shape, 1 / 255), {"scale": 1 / 255}
+    return _named_arrays.input_of(None, np.concatenate([x, x_test]), known.kind)
 
 
 def _padded(texts: Sequence[Sequence[int]], length: int) -> np.ndarray:
@@ -175,21 +171,3 @@ def _padded(texts: Sequence[Sequence[int]], length: int) -> np.ndarray:
     for row, text in zip(ids, texts, strict=True):
         row[: len(text)] = text[:length]
     return ids
-
-
-def _target(dataset: str, known: Known, y: Any, y_test: Any) -> tuple[TargetSpec, np.ndarray]:
-    """Return the target and its values with the test part at the end: class ids `[n]`, or numbers `[n, 1]`."""
-    import numpy as np
-
-    both = np.concatenate([y, y_test])
-    if known.classes is None:
-        return TargetSpec("real"), both.reshape(-1, 1).astype("float64")
-    names = known.names
-    if dataset == "reuters":
-        from keras.datasets import reuters
-
-        names = tuple(reuters.get_label_names())
-    names = names or tuple(map(str, range(known.classes)))
-    binary = known.classes == 2
-    target = TargetSpec("binary" if binary else "multiclass", names, 1 if binary else known.classes)
-    return target, both.ravel().astype("int64")

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split, TargetSpec
-
-if TYPE_CHECKING:
-    pass
 
 
 def none(*, examples: int = 1) -> Dataset:
@@ -20,13 +15,11 @@ def none(*, examples: int = 1) -> Dataset:
 
     zeros = np.zeros((examples, 1), "float32")
     target = TargetSpec("none")
-    return Dataset(
-        "none", "minimization", (InputSpec("nothing", "numeric", (1,)),), target, Split(zeros, zeros)
-    )
+    return Dataset("none", target.task, (InputSpec("nothing", "numeric", (1,)),), target, Split(zeros, zeros))
 
 
 def describe(*, examples: int = 1) -> Description:
     """Return what is known without loading the data."""
     if examples < 1:
         return Description(problems=(("examples", f"expected at least 1, got {examples}."),))
-    return Description("minimization", "none", None, examples, ("numeric",))
+    return Description.of(TargetSpec("none"), examples, ("numeric",))

@@ -81,10 +81,9 @@ def synthetic(
         "sequences": lambda: sequences(draw, examples, noise, length, vocabulary, classes),
     }
     x, y = make[kind]()
-    task, target, spec = _meaning(kind, features, classes, size, length, vocabulary)
+    target, spec = _meaning(kind, features, classes, size, length, vocabulary)
     return _arrays.dataset(
         f"synthetic_{kind}",
-        task,
         spec,
         x,
         target,
@@ -116,29 +115,27 @@ def describe(
     problems = _problems(kind, examples, noise, features, classes, share, size, length, vocabulary)
     if problems:
         return Description(problems=problems)
-    task, target, spec = _meaning(kind, features, classes, size, length, vocabulary)
-    return _arrays.description(
-        task, target.kind, len(target.classes) or None, examples, (spec.kind,), validation, test
-    )
+    target, spec = _meaning(kind, features, classes, size, length, vocabulary)
+    return _arrays.description(target, examples, spec.kind, validation, test)
 
 
 def _meaning(
     kind: str, features: int, classes: int, size: int, length: int, vocabulary: int
-) -> tuple[str, TargetSpec, InputSpec]:
-    """Return the task, the target spec and the input spec of a kind."""
+) -> tuple[TargetSpec, InputSpec]:
+    """Return the target spec and the input spec of a kind."""
     numeric = InputSpec("numeric", "numeric", (features,))
     names = tuple(f"class {i}" for i in range(classes))
     several = TargetSpec("binary", names) if classes == 2 else TargetSpec("multiclass", names, classes)
     if kind == "imbalanced":
-        return "classification", TargetSpec("binary", ("common", "rare")), numeric
+        return TargetSpec("binary", ("common", "rare")), numeric
     if kind == "blobs":
-        return "classification", several, numeric
+        return several, numeric
     if kind == "regression":
-        return "regression", TargetSpec("real"), numeric
+        return TargetSpec("real"), numeric
     if kind == "segmentation":
         mask = TargetSpec("binary", ("ground", "shape"), 1, (size, size))
-        return "segmentation", mask, InputSpec("image", "image", (size, size, 1))
-    return "classification", several, InputSpec("tokens", "tokens", (length,), (vocabulary,))
+        return mask, InputSpec("image", "image", (size, size, 1))
+    return several, InputSpec("tokens", "tokens", (length,), (vocabulary,))
 
 
 def _problems(

@@ -186,8 +186,6 @@ def labelled(
     Raises:
         UserError: columns are lacking, hold what is no number, or the target has other classes.
     """
-    import numpy as np
-
     names = [c.name for c in fitted.columns]
     named = tuple(fitted.target.named)
     labels = fitted.target.classes if fitted.table and fitted.target.kind == "multilabel" else ()
@@ -223,10 +221,7 @@ def labelled(
     keep = examples.keep
     weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
     rows = _rows(examples, settings, fitted, kept.take(keep))
-    ys = [np.asarray(one.labels) for _, one in examples.each(settings)]
-    ys = [y if labels else y.astype("float64" if y.dtype.kind == "f" else "int64") for y in ys]
-    y = dict(zip(named, ys, strict=True)) if named else ys[0]
-    return LabelledRows(rows, y, weights, raw.num_rows - len(keep))
+    return LabelledRows(rows, examples.labels_at(slice(None)), weights, raw.num_rows - len(keep))
 
 
 def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, further: pa.Table) -> TableRows:

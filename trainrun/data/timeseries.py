@@ -100,7 +100,6 @@ def timeseries(
     y = Windows(rows.values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
     data = _arrays.of_parts(
         rows.name,
-        "regression",
         {InputSpec("window", "numeric", x.shape[1:]): x},
         TargetSpec("real", (), horizon),
         y,
@@ -135,7 +134,7 @@ def describe(
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
     if faults or wrong:
         return Description(problems=(*faults, *wrong))
-    return Description("regression", "real", None, len(windows.parts[0]), ("numeric",), outputs=horizon)
+    return Description.of(TargetSpec("real", (), horizon), len(windows.parts[0]), ("numeric",))
 
 
 def _settings(arguments: Mapping[str, Any], series: Any) -> TableSettings:

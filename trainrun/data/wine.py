@@ -9,6 +9,7 @@ from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
 EXAMPLES = 178
+TARGET = TargetSpec("multiclass", ("class_0", "class_1", "class_2"), 3)
 
 
 def wine(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True, seed: int = 42) -> Dataset:
@@ -24,10 +25,9 @@ def wine(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True
     raw = load_wine()
     return _arrays.dataset(
         "wine",
-        "classification",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),
         raw.data,
-        TargetSpec("multiclass", tuple(map(str, raw.target_names)), len(raw.target_names)),
+        TARGET,
         raw.target,
         features=[str(f) for f in raw.feature_names],
         validation=validation,
@@ -39,4 +39,4 @@ def wine(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
     """Return what is known without loading the data."""
-    return _arrays.description("classification", "multiclass", 3, EXAMPLES, ("numeric",), validation, test)
+    return _arrays.description(TARGET, EXAMPLES, "numeric", validation, test)
