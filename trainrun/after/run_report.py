@@ -107,13 +107,12 @@ def explain(run_dir: Path) -> Explained:
         from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
 
     model, data = run.saved, run.data()
-    part = next((p for p in evaluated.PARTS if data.parts.get(p)), None)
-    if part is None or data.target.kind == "none":
+    if data.target.kind == "none":
         return Explained()
     if data.target.named:
         console.warn("importance, worst examples and diagnostics are of one target; the run has several.")
         return Explained()
-    split = data.parts[part]
+    part, split = data.held_out()
     predicted = evaluated.predicted(model, split)
     importance = permutation_importance.importance(
         model.on_arrays, split, data.target, model.fitted, run.config["seed"]

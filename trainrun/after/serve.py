@@ -73,8 +73,8 @@ def example(run: RunResult, address: str, model_folder: Path, folder: Path) -> s
     else:
         from trainrun.model import raw_examples
 
-        data = run.data()
-        raw = raw_examples.of((data.test or data.validation or data.train).part(slice(1)).x, fitted)
+        _, split = run.data().held_out()
+        raw = raw_examples.of(split.part(slice(1)).x, fitted)
         values = {name: array.tolist() for name, array in raw.items()}
         body = json.dumps({"inputs": values if len(values) > 1 else next(iter(values.values()))})
     if body.count(",") > SHORT:

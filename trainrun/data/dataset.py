@@ -158,6 +158,10 @@ class Dataset:
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {part: split for part, split in named.items() if split is not None}
 
+    def held_out(self) -> tuple[str, Split]:
+        """Return name and examples of the part to judge a model by: test, else validation, else train."""
+        return next((p, self.parts[p]) for p in ("test", "validation", "train") if self.parts.get(p))
+
     def output(self, name: str) -> Dataset:
         """Return the dataset with one of its several outputs as the target."""
         spec = self.target.named[name]

@@ -18,8 +18,6 @@ from trainrun.run import drift, scores, slices
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
 
-PARTS = ("test", "validation", "train")
-
 
 def own_part(
     model: SavedModel,
@@ -42,8 +40,7 @@ def own_part(
     """
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
-    part = next(p for p in PARTS if data.parts.get(p))
-    split = getattr(data, part)
+    part, split = data.held_out()
     column = None if by is None else slices.column(by, split, model.fitted)
     output = predicted(model, split)
     about: dict[str, Any] = {"run": str(run_dir), "source": part, "by": by}

@@ -19,7 +19,7 @@ from trainrun.model.export_runtimes import Run
 from trainrun.model.exporting import Source, identifier
 from trainrun.model.source_file import MODEL
 from trainrun.registry import direction
-from trainrun.run import evaluated, scores
+from trainrun.run import scores
 from trainrun.run.saved_model import SavedModel
 from trainrun.run.scores import Score
 from trainrun.util import paths, plain_json
@@ -117,8 +117,7 @@ def export(
         raise UserError(Problem("run", text))
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
-    part = next(p for p in evaluated.PARTS if data.parts.get(p))
-    split = getattr(data, part)
+    part, split = data.held_out()
     split = split.take(np.unique(np.linspace(0, len(split) - 1, min(rows, len(split))).round().astype(int)))
     split = split.take(_without_nan(split))
     raw = source.takes_raw(format_name)

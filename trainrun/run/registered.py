@@ -123,8 +123,8 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
         from trainrun.run import evaluated, scores
 
     data, others = run.data(), other.data()
-    part = next(p for p in evaluated.PARTS if data.parts.get(p))
-    split, same = getattr(data, part), getattr(others, part)
+    part, split = data.held_out()
+    same = others.parts.get(part)
     if data.target.named:
         raise UserError(f"{run.run_dir} has several outputs, which are not compared. Leave out --if-better.")
     if part == "train":
