@@ -7,11 +7,10 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from trainrun.commands import _run_table
+from trainrun.commands import _json, _run_table
 from trainrun.commands._parser import Parser
 from trainrun.tracking import find
 from trainrun.ui import console
-from trainrun.util import plain_json
 
 if TYPE_CHECKING:
     from trainrun.after.clean import Plan
@@ -60,7 +59,7 @@ def carry_out(plan: Plan, options: argparse.Namespace) -> int:
             "removed": [str(path) for path in removed],
             "failures": {str(path): reason for path, reason in failures.items()},
         }
-        console.say(plain_json.text(content))
+        _json.show(content)
         return int(bool(failures))
     for path, reason in failures.items():
         console.error(f"{path}: {reason}")

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import result_table
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
-from trainrun.util import plain_json, redaction
+from trainrun.util import redaction
 
 if TYPE_CHECKING:
     from trainrun.after.compare import Comparison, Difference
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     comparison = compare.compare(named_run.runs(options.runs))
     if options.json:
         plain = redaction.tree(comparison.plain())
-        console.say(plain_json.text(plain))
+        _json.show(plain)
         return 0
     _show(comparison)
     return 0

@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainrun.commands import _json
 from trainrun.errors import UserError
 from trainrun.ui import console
-from trainrun.util import plain_json
 
 HELP = """trainrun data [--json] [overrides]: show what is understood of a dataset, without training: parts, classes, columns
 with their kind, range, histogram and relation to the target, missing values, the first rows, and what seems wrong.
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     plugins.load(config["plugins"])
     content = _content(config["data"], quiet=as_json)
     if as_json:
-        console.say(plain_json.text(content))
+        _json.show(content)
     else:
         _show(content)
     return 0
@@ -51,11 +51,8 @@ def _content(spec: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
     from trainrun.registry import lookup
     from trainrun.registry.construct import construct
 
-    console.quiet(quiet)
-    try:
+    with _json.alone(quiet):
         data = construct("data", spec, complete=True)
-    finally:
-        console.quiet(False)
     content = {"overview": overview.of(data), "classes": profile.class_counts(data)}
     own = spec["name"] in lookup.own_names("data")
     module = importlib.import_module(f"trainrun.data.{spec['name']}") if own else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.artifacts import result_table
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
 from trainrun.util import paths, plain_json
@@ -43,12 +44,9 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    console.quiet(options.json)
-    try:
+    with _json.alone(options.json):
         other = None if options.against is None else RunResult.read(named_run.run(options.against))
         scores = RunResult.read(run_dir).evaluate(options.file, options.by, other)
-    finally:
-        console.quiet(False)
     content = plain_json.text(scores.plain())
     source = scores.source if options.file is None else Path(options.file).stem.replace("*", "_")
     record = run_dir / f"evaluation-{source}.json"

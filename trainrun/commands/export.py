@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from trainrun.artifacts import result_table
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser, number
 from trainrun.model import export_formats
 from trainrun.ui import console
-from trainrun.util import plain_json
 
 # Bytes of a kilobyte, as sizes are shown.
 KB = 1000
@@ -51,15 +51,12 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    console.quiet(options.json)
-    try:
+    with _json.alone(options.json):
         exported = RunResult.read(run_dir).export(
             options.format, options.quantize, options.output, options.bound, options.rows
         )
-    finally:
-        console.quiet(False)
     if options.json:
-        console.say(plain_json.text(exported.plain()))
+        _json.show(exported.plain())
         return 0
     if not exported.raw_rows:
         console.warn(

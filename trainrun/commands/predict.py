@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console, streams
@@ -46,9 +47,7 @@ def main(argv: Sequence[str]) -> int:
     run_dir = named_run.run(options.run)
     output = None if options.output is None else Path(options.output)
     write = console.say if console.is_terminal() else streams.write_data
-    console.quiet(options.json)
-    with contextlib.ExitStack() as stack:
-        stack.callback(console.quiet, False)
+    with _json.alone(options.json), contextlib.ExitStack() as stack:
         path = options.input
         if path == predict.STDIN:
             path = stack.enter_context(predict.spooled(sys.stdin.buffer))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainrun.artifacts import result_table
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
-from trainrun.util import plain_json
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,13 +31,10 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    console.quiet(options.json)
-    try:
+    with _json.alone(options.json):
         registered = RunResult.read(run_dir).register(options.name, options.alias, options.if_better)
-    finally:
-        console.quiet(False)
     if options.json:
-        console.say(plain_json.text(registered.plain()))
+        _json.show(registered.plain())
         return int(registered.version is None)
     if (compared := registered.comparison) is not None:
         number = result_table.number

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find
 from trainrun.ui import console
-from trainrun.util import plain_json
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,20 +36,18 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.after import run_report, sweep_report
     from trainrun.sweep import named_run
 
-    console.quiet(options.json)
     try:
-        sweep_dir = find.sweep_named(options.run)
-        if sweep_dir is not None:
-            path, explained = sweep_report.write(sweep_dir, options.output), None
-        else:
-            path, explained = run_report.write(named_run.run(options.run), options.output)
+        with _json.alone(options.json):
+            sweep_dir = find.sweep_named(options.run)
+            if sweep_dir is not None:
+                path, explained = sweep_report.write(sweep_dir, options.output), None
+            else:
+                path, explained = run_report.write(named_run.run(options.run), options.output)
     except OSError as error:
         raise UserError(f"the page cannot be written: {error}") from error
-    finally:
-        console.quiet(False)
     if options.json:
         content = {"report": str(path), **(explained.plain() if explained else {})}
-        console.say(plain_json.text(content))
+        _json.show(content)
     else:
         console.say(f"written: {os.path.relpath(path)}")
     return 0

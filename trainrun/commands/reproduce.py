@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.artifacts import environment
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import Problem, UserError
 from trainrun.tracking import origin, summary
 from trainrun.ui import console
-from trainrun.util import imports, plain_json
+from trainrun.util import imports
 
 DIGITS = 5
 EXACT = 17  # significant digits that identify a double: the same number
@@ -39,17 +40,12 @@ def main(argv: Sequence[str]) -> int:
         before = summary.read(run_dir)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise UserError(f"{run_dir / summary.FILE} cannot be read: {error}") from error  # fmt: skip
-    if options.json:
-        console.quiet()
-    try:
+    with _json.alone(options.json):
         warnings, again_dir, after = again(run_dir.absolute(), now.start, before)
-    finally:
-        if options.json:
-            console.quiet(False)
     comparison = compare(before, after, options.digits)
     if options.json:
         comparison = {"run": str(run_dir), "again": str(again_dir), **comparison, "warnings": warnings}
-        console.say(plain_json.text(comparison))
+        _json.show(comparison)
     else:
         _show(comparison, before, after, options.digits)
     return 0 if comparison["agree"] else 1

@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.commands import _run_table
+from trainrun.commands import _json, _run_table
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find, listing, summary
 from trainrun.ui import console
-from trainrun.util import plain_json, redaction
+from trainrun.util import redaction
 from trainrun.util.durations import text as duration
 
 COLUMNS = ("run", "status", "started", "epochs", "metric", "overrides", "unsent", "reason")
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         # The former key of `tracker_run_id` stays for scripts that read it.
         rows = [{**e._asdict(), f"{summary.IDENTITY}_run_id": e.tracker_run_id} for e in listed.runs]
-        console.say(plain_json.text(rows))
+        _json.show(rows)
         return 0
     if not listed.runs:
         console.say(f"there are no runs below {options.outputs}/")
@@ -114,7 +114,7 @@ def _trials(sweep_dir: Path, limit: int | None, as_json: bool) -> int:
     if as_json:
         keys = ("number", "status", "reason", "epochs", "seconds", "overrides", "metrics")
         entries = [{**{k: getattr(t, k) for k in keys}, "run_dir": str(t.run_dir)} for t in shown]
-        console.say(plain_json.text(redaction.tree(entries)))
+        _json.show(redaction.tree(entries))
         return 0
     rows = []
     for trial in shown:
@@ -159,7 +159,7 @@ def _selected(options: argparse.Namespace, limit: int | None) -> int:
     shown = chosen[:limit]
     if options.json:
         rows = [{"run_dir": str(r.run_dir), "overrides": r.overrides, **r.facts} for r in shown]
-        console.say(plain_json.text(redaction.tree(rows)))
+        _json.show(redaction.tree(rows))
         return 0
     if not shown:
         console.say(f"none of {len(runs)} runs below {options.outputs}/ meets the condition")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console
-from trainrun.util import plain_json, redaction
+from trainrun.util import redaction
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         explained = why.of_overrides(bare[0], overrides)
     if options.json:
         plain = redaction.tree([e.plain() for e in explained])
-        console.say(plain_json.text(plain))
+        _json.show(plain)
     elif len(explained) == 1:
         (one,) = explained
         console.say(f"{one.key} = {_text(one.key, one.value)}", style="bold")
