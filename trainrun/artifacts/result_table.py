@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,11 @@ def number(value: Any) -> str:
     if value == 0 or (1e-3 <= abs(value) < 1e5):
         return f"{value:.4f}"
     return f"{value:.3e}" if abs(value) < float("inf") else f"{value:g}"
+
+
+def measured(value: float) -> str:
+    """Return a metric as `number` does; one that is not finite is undefined."""
+    return number(value) if math.isfinite(value) else "undefined"
 
 
 def _short(path: Path) -> str:

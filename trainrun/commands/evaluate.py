@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainrun.artifacts import result_table
+from trainrun.artifacts.result_table import measured
 from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
@@ -39,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    from trainrun.data import table_rows
     from trainrun.run import drift
     from trainrun.run.result import RunResult
     from trainrun.sweep import named_run
@@ -52,9 +52,7 @@ def main(argv: Sequence[str]) -> int:
     record = run_dir / f"evaluation-{source}.json"
     with paths.whole(record) as new:
         new.write_text(content + "\n", encoding="utf-8")
-    for what, counts in (("unknown categories", scores.unknown), ("missing values", scores.missing)):
-        if counts:
-            console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+    table_rows.warn(scores.unknown, scores.missing)
     if (shifted := drift.warning(scores.drift)) is not None:
         console.warn(shifted)
     if scores.left_out:
@@ -67,14 +65,14 @@ def main(argv: Sequence[str]) -> int:
         f"{where}: {scores.rows:,} rows; intervals of 95% by {scores.resamples:,} bootstrap resamples"
     )
     rows = [
-        [name, _number(s.value), f"{_number(s.low)} to {_number(s.high)}"]
+        [name, measured(s.value), f"{measured(s.low)} to {measured(s.high)}"]
         for name, s in scores.metrics.items()
     ]
     console.table("", ["metric", "value", "interval"], rows)
     if scores.differences:
         console.say()
         rows = [
-            [name, f"{s.value:+.4g}", f"{_number(s.low)} to {_number(s.high)}", _clear(s)]
+            [name, f"{s.value:+.4g}", f"{measured(s.low)} to {measured(s.high)}", _clear(s)]
             for name, s in scores.differences.items()
         ]
         console.table("", ["metric", f"{scores.against} minus it", "paired interval", ""], rows)
@@ -97,8 +95,4 @@ def _clear(difference: Score) -> str:
 
 def _cell(metrics: Mapping[str, Score], name: str) -> str:
     score = metrics[name]
-    return f"{_number(score.value)} ({_number(score.low)} to {_number(score.high)})"
-
-
-def _number(value: float) -> str:
-    return result_table.number(value) if math.isfinite(value) else "undefined"
+    return f"{measured(score.value)} ({measured(score.low)} to {measured(score.high)})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainrun.artifacts import result_table
+from trainrun.artifacts.result_table import measured
 from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser, number
 from trainrun.model import export_formats
@@ -66,15 +66,15 @@ def main(argv: Sequence[str]) -> int:
     if exported.worse:
         console.warn(
             f"{exported.metric} is worse than the original's by more than its 95% bootstrap interval "
-            f"({_number(exported.before.low)} to {_number(exported.before.high)})."
+            f"({measured(exported.before.low)} to {measured(exported.before.high)})."
         )
     rows = [
         ["size", f"{exported.size_before / KB:,.0f} kB", f"{exported.size / KB:,.0f} kB"],
         ["one row", f"{exported.latency_before_ms:.2f} ms", f"{exported.latency_ms:.2f} ms"],
     ]
     if exported.metric is not None:
-        rows.insert(0, [exported.metric, _number(exported.before.value), _number(exported.after)])
-    console.table("", ["", "model.keras", f"{exported.format} {exported.quantize or ''}".strip()], rows)
+        rows.insert(0, [exported.metric, measured(exported.before.value), measured(exported.after)])
+    console.table("", ["", "model.keras", exported.title], rows)
     takes = "raw rows" if exported.raw_rows else "preprocessed arrays"
     named = ", ".join(f"{name} {i['dtype']}" for name, i in exported.inputs.items())
     console.say(f"takes {takes}: {named}")
@@ -83,7 +83,3 @@ def main(argv: Sequence[str]) -> int:
     )
     console.say(f"written: {exported.folder}/{exported.file}")
     return 0
-
-
-def _number(value: float) -> str:
-    return result_table.number(value) if math.isfinite(value) else "undefined"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun.commands import _json
@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json and options.output is None:
         raise UserError("--json needs -o OUT: standard output has the predictions otherwise.")
     from trainrun.after import predict
+    from trainrun.data import table_rows
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
@@ -53,8 +54,7 @@ def main(argv: Sequence[str]) -> int:
             path = stack.enter_context(predict.spooled(sys.stdin.buffer))
         keep = list(dict.fromkeys(options.keep))
         predicted = predict.predict(run_dir, path, output, keep, write)
-    _warn("unknown categories, which the training part does not have", predicted.unknown)
-    _warn("missing values", predicted.missing)
+    table_rows.warn(predicted.unknown, predicted.missing)
     if predicted.unpredicted:
         console.warn(
             f"{predicted.unpredicted:,} of {predicted.rows:,} rows have no prediction: a number is missing, and training had no value "
@@ -65,8 +65,3 @@ def main(argv: Sequence[str]) -> int:
     elif output is not None:
         console.say(f"{predicted.rows:,} rows predicted: {output}")
     return 0
-
-
-def _warn(what: str, counts: Mapping[str, int]) -> None:
-    if counts:
-        console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")

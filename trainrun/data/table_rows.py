@@ -23,6 +23,7 @@ from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings, listed
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,16 @@ class TableRows:
     missing: Mapping[str, int]
     unknown: Mapping[str, int]
     further: pa.Table
+
+
+def warn(unknown: Mapping[str, int], missing: Mapping[str, int]) -> None:
+    """Print a warning of values that the training part did not have, and of missing ones, with their number in each column."""
+    for what, counts in (
+        ("unknown categories, which the training part does not have", unknown),
+        ("missing values", missing),
+    ):
+        if counts:
+            console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
 
 
 def open_rows(

@@ -114,13 +114,10 @@ class RunResult:
         """
         import pandas as pd
 
+        from trainrun.data import table_rows
+
         predictions = self.saved.predict(data, further=keep)
-        for what, counts in (
-            ("unknown categories", predictions.rows.unknown),
-            ("missing values", predictions.rows.missing),
-        ):
-            if counts:
-                console.warn(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+        table_rows.warn(predictions.rows.unknown, predictions.rows.missing)
         columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}
         index = data.index if isinstance(data, pd.DataFrame) else None
         return pd.DataFrame({**columns, **predictions.columns()}, index=index)
