@@ -16,7 +16,9 @@ from trainrun.errors import UserError
 from trainrun.run import prune_request
 from trainrun.sweep import sweep_record
 from trainrun.sweep.trial import RUNNING
-from trainrun.tracking import find, history, journal, lease, status
+from trainrun.sweep.view import trial_table
+from trainrun.sweep.view.followed import mark_dead
+from trainrun.tracking import find, history, journal, status
 from trainrun.util import liveness, redaction
 
 RECENT = 5  # epochs whose median duration is the pace
@@ -49,31 +51,27 @@ class LiveRun:
         """Read what its journal has got."""
         with contextlib.suppress(OSError):  # its directory was removed
             if new := self._tail.read():
-                self._records += [r for r in new if r["kind"] != "event"]
+                self._records += [r for r in new if r["kind"] in ("start", "epoch", "end")]
                 past = history.replay(self._records)
                 self.start = past["attempts"][-1] if past["attempts"] else {}
                 self.status = RUNNING if past["end"] is None else str(past["end"].get("status") or "UNKNOWN")
                 self.history, self.epochs = past["history"], max(past["epochs"], default=0)
-                times = [self.start.get("time"), *(e["time"] for e in past["epochs"].values())]
-                self._times = [t for t in times if isinstance(t, int | float)]
+                self._times = [e["time"] for e in past["epochs"].values()]
 
     def settle(self) -> None:
         """Mark it KILLED if its process has died."""
-        if self.status == RUNNING and self.start and lease.alive(self.run_dir, self.start) is False:
-            with contextlib.suppress(OSError):
-                status.settle(self.run_dir)
+        if self.status == RUNNING:
+            mark_dead(self.run_dir, self.start)
 
     @property
     def total(self) -> int | None:
         """The epochs that are configured, or None."""
-        trainer = (self.start.get("config") or {}).get("trainer")
-        epochs = trainer.get("epochs") if isinstance(trainer, Mapping) else None
-        return epochs if isinstance(epochs, int) else None
+        return trial_table.epochs(self.start.get("config")) or None
 
     @property
     def pace(self) -> float | None:
         """Seconds an epoch, the median of the last ones; None before the second."""
-        recent = self._times[1:][-RECENT - 1 :]
+        recent = self._times[-RECENT - 1 :]
         gaps = [b - a for a, b in itertools.pairwise(recent) if b > a]
         return statistics.median(gaps) if gaps else None
 
@@ -83,15 +81,6 @@ class LiveRun:
         if self.pace is None or self.total is None or self.status != RUNNING:
             return None
         return max(self.total - self.epochs, 0) * self.pace
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since its last attempt began, until its end if it has one."""
-        began = self.start.get("time")
-        if not isinstance(began, int | float):
-            return 0.0
-        end = self._records[-1].get("time") if self.status != RUNNING else time.time()
-        return max((end if isinstance(end, int | float) else began) - began, 0.0)
 
     @property
     def setting(self) -> str:

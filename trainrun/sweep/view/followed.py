@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ from trainrun.sweep.trial import RUNNING, Trial
 from trainrun.sweep.view.live_table import Board
 from trainrun.tracking import journal, lease, status
 from trainrun.util import decimal_digits
+
+
+def mark_dead(run_dir: Path, start: Mapping[str, Any]) -> None:
+    """Mark a run or sweep KILLED if its process has died; one that has not begun stays.
+
+    Args:
+        run_dir: its directory.
+        start: the start record of its last attempt, or empty.
+    """
+    if start and lease.alive(run_dir, start) is False:
+        with contextlib.suppress(OSError):
+            status.settle(run_dir)
 
 
 class FollowedRun:
@@ -39,13 +52,8 @@ class FollowedRun:
 
     def settle(self) -> None:
         """Mark the run KILLED if its process has died."""
-        if (
-            self.trial.status == RUNNING
-            and self._start
-            and lease.alive(self.trial.run_dir, self._start) is False
-        ):
-            with contextlib.suppress(OSError):
-                status.settle(self.trial.run_dir)
+        if self.trial.status == RUNNING:
+            mark_dead(self.trial.run_dir, self._start)
 
     def _take(self, record: dict[str, Any]) -> dict[str, float] | None:
         trial = self.trial
@@ -114,9 +122,8 @@ class FollowedSweep:
 
     def settle(self) -> None:
         """Mark the sweep and its trials KILLED where their processes are gone."""
-        if self.start and self.end is None and lease.alive(self.sweep_dir, self.start) is False:
-            with contextlib.suppress(OSError):
-                status.settle(self.sweep_dir)
+        if self.end is None:
+            mark_dead(self.sweep_dir, self.start)
         for follow in self._follows.values():
             follow.settle()
 

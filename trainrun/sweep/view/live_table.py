@@ -155,7 +155,10 @@ class Board:
         parts = [f"{done}/{self.total} done" if self.total is not None else f"{done} done"]
         if others := [f"{n} {word.lower()}" for word, n in sorted(self.counts.items()) if word != "FINISHED"]:
             parts[0] += f" ({', '.join(others)})"
-        at = [f"[{t.number}] {trial_table.progress(t)}" for t in sorted(running, key=lambda t: t.number)[:4]]
+        at = [
+            f"[{t.number}] {trial_table.progress(t.epochs, t.config)}"
+            for t in sorted(running, key=lambda t: t.number)[:4]
+        ]
         if running:
             parts.append(f"{len(running)} running" + (f": {', '.join(at)}" if len(running) <= 4 else ""))
         if self.best is not None:

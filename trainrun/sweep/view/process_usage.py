@@ -9,7 +9,7 @@ GIB = 2.0**30
 
 
 class Usage(NamedTuple):
-    """The usage of one process with its children.
+    """The usage of one process, without its children.
 
     Args:
         cpu: per cent of one core.
@@ -58,14 +58,14 @@ class UsageMeter:
 
     def _gpus(self) -> dict[int, tuple[float, int]]:
         """Return the GPU's share and memory by process."""
-        found: dict[int, tuple[float, int]] = {}
+        usage: dict[int, tuple[float, int]] = {}
         if self._nvml is None:
-            return found
+            return usage
         with contextlib.suppress(self._nvml.NVMLError):
             for i in range(self._nvml.nvmlDeviceGetCount()):
                 device = self._nvml.nvmlDeviceGetHandleByIndex(i)
                 busy = float(self._nvml.nvmlDeviceGetUtilizationRates(device).gpu)
                 for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(device):
-                    share, memory = found.get(process.pid, (0.0, 0))
-                    found[process.pid] = max(share, busy), memory + (process.usedGpuMemory or 0)
-        return found
+                    share, memory = usage.get(process.pid, (0.0, 0))
+                    usage[process.pid] = max(share, busy), memory + (process.usedGpuMemory or 0)
+        return usage

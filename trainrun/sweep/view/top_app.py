@@ -18,7 +18,7 @@ from trainrun.sweep.trial import RUNNING
 from trainrun.sweep.view import activity
 from trainrun.sweep.view.activity import Activity, LiveRun
 from trainrun.sweep.view.process_usage import UsageMeter
-from trainrun.sweep.view.trial_table import STYLES
+from trainrun.sweep.view.trial_table import STYLES, progress
 from trainrun.tracking import history, status
 from trainrun.ui import braille_chart
 from trainrun.util.durations import text as duration
@@ -197,7 +197,7 @@ def _cells(run: LiveRun, usage: str) -> list[Text]:
     return [
         plain(run.name),
         Text(run.status, style=STYLES.get(run.status, "")),
-        Text(f"{run.epochs}/{run.total}" if run.total else str(run.epochs)),
+        Text(progress(run.epochs, run.start.get("config"))),
         Text(_newest(run, "loss")),
         Text(_newest(run, "val_loss")),
         Text("" if pace is None else f"{duration(pace)}/epoch"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -83,17 +83,18 @@ def _rows(board: Board, running: Sequence[Trial], width: int) -> Iterator[Render
         seconds = board.clock() - board.began.get(trial.number, board.clock())
         # Whole seconds: tenths would flicker five times a second.
         spent = (duration(seconds // 1) if seconds >= 10 else f"{int(seconds)}s", "dim")
+        at = progress(trial.epochs, trial.config)
         if width < WIDE:
             value = (f"  {measured[1]:.4g}" if measured else "  begins" if trial.epochs == 0 else "", "")
-            yield _line(number, f" {progress(trial)}", value, ("  ", ""), spent, f"  {brief(trial)}")
+            yield _line(number, f" {at}", value, ("  ", ""), spent, f"  {brief(trial)}")
             continue
         value = Text("begins" if trial.epochs == 0 else "", style="dim")
         if measured is not None:
             value = Text.assemble((f"{measured[0]} ", "dim"), f"{measured[1]:.4g}")
-        bar = _bar(share(trial), SMALL_BAR, "blue") if epochs(trial) else ""
+        bar = _bar(share(trial), SMALL_BAR, "blue") if epochs(trial.config) else ""
         text = setting(trial) if width >= 100 else brief(trial)
         grid.add_row(
-            Text(*number), bar, Text(progress(trial), justify="right"), _apart(value), _apart(Text(*spent, justify="right")), _apart(_line(text))
+            Text(*number), bar, Text(at, justify="right"), _apart(value), _apart(Text(*spent, justify="right")), _apart(_line(text))
         )  # fmt: skip
     if grid.row_count:
         yield grid
@@ -137,19 +138,26 @@ def brief(trial: Trial) -> str:
     )
 
 
-def epochs(trial: Trial) -> int:
-    """Return a trial's configured epochs, or 0 if they are not known."""
+def epochs(config: Any) -> int:
+    """Return the epochs of a run's config, or 0 if they are not known."""
     try:
-        return int(trial.config["trainer"]["epochs"])
+        return int(config["trainer"]["epochs"])
     except (LookupError, TypeError, ValueError):
         return 0
 
 
 def share(trial: Trial) -> float:
     """Return the share of its epochs that a trial has done, from 0 to 1."""
-    return min(trial.epochs / epochs(trial), 1.0) if epochs(trial) else 0.0
+    total = epochs(trial.config)
+    return min(trial.epochs / total, 1.0) if total else 0.0
 
 
-def progress(trial: Trial) -> str:
-    """Return the epochs done of all epochs as text: ``3/10``."""
-    return f"{trial.epochs}/{epochs(trial)}" if epochs(trial) else str(trial.epochs)
+def progress(done: int, config: Any) -> str:
+    """Return the epochs done of all epochs as text: ``3/10``.
+
+    Args:
+        done: epochs.
+        config: of the run.
+    """
+    total = epochs(config)
+    return f"{done}/{total}" if total else str(done)

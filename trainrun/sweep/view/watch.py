@@ -140,8 +140,7 @@ def _running(
 def _row(follow: FollowedRun) -> Text:
     trial = follow.trial
     name = find.name_of(trial.run_dir)
-    total = ((trial.config or {}).get("trainer") or {}).get("epochs")
-    parts = [(f"{name}  ", "bold"), (f"{trial.epochs}/{total}" if total else str(trial.epochs), "")]
+    parts = [(f"{name}  ", "bold"), (trial_table.progress(trial.epochs, trial.config), "")]
     for key in [k for k in ("loss", "val_loss") if k in trial.metrics]:
         parts += [(f"  {key} ", "dim"), (f"{trial.metrics[key]:.4g}", "")]
     if follow.started is not None:
