@@ -63,6 +63,15 @@ def test_the_end_of_a_run_names_everything(run_dir, capsys, monkeypatch):
     assert "tracking    run f00 in http://host" in lines
 
 
+def test_page_and_table_name_the_epoch_of_the_metric_that_chose_the_weights(run_dir, capsys):
+    content = summary.read(run_dir)
+    content["weights"] = {"choice": "best", "epoch": 2, "monitor": "val_accuracy", "value": 0.625}
+    result_table.show(content, run_dir)
+    assert "2 of 2, val_accuracy 0.6250; the model is of this epoch" in capsys.readouterr().out
+    page = report.write(run_dir, content).read_text()
+    assert "best epoch by val_accuracy<small>the model is of this epoch</small></dt><dd>2</dd>" in page
+
+
 def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
     result_table.show(summary.build(run_id="r", status="FAILED", seed=1), tmp_path)
     assert "best" not in capsys.readouterr().out

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import page, report
+from trainrun.artifacts import page, report, result_table
 from trainrun.artifacts.page import Section, Table
 from trainrun.artifacts.svg_chart import number
 from trainrun.config.override_text import REPLICATES
@@ -106,11 +106,9 @@ def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> 
         *(o.name for o in objective.others),
     ]
     columns += ["trial", "time", "setting"]
-    kept = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    columns, rows = result_table.filled(columns, rows)
     marked = [i for i in range(len(rows)) if places and places[i] == 1] or [0]
-    table = Table(
-        [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], marked, texts=[len(kept) - 1]
-    )
+    table = Table(columns, rows, marked, texts=[len(columns) - 1])
     if places is None:
         note = "One run of each setting: whether two settings differ cannot be told. seeds=3 trains each three times."
     else:

@@ -55,8 +55,6 @@ def write(
     summary = summary or summaries.read(folder)
     past = status.read(folder).past
     start: Mapping[str, Any] = past["start"]
-    config = start.get("config")
-    history = {name: [_float(v) for v in values] for name, values in past["history"].items()}
     return page.write(
         path or folder / FILE,
         _title(folder, summary),
@@ -70,7 +68,7 @@ def write(
                 "Learning curves",
                 panels=[
                     *diagnostic_charts.learning_curves(
-                        history, config.get("metric") if isinstance(config, Mapping) else None
+                        past["history"], (start.get("config") or {}).get("metric")
                     )
                 ],
             ),
@@ -96,22 +94,15 @@ def _title(folder: Path, summary: Mapping[str, Any]) -> str:
 
 def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the facts below the title."""
-    name, seconds, speed = (
-        summaries.monitored(summary),
-        summary["seconds"],
-        summary.get("examples_per_second"),
-    )
-    weights = summary.get("weights") or {}
-    model = "" if weights.get("epoch") is None else f"the model is of epoch {weights['epoch']}"
-    if weights.get("choice") == "average":
-        model = "the model has the moving average of the weights"
-    return [
-        ("epochs", f"{summary['epochs']:,}", ""),
-        *([(f"best epoch by {name}", str(summary["best"][name]["epoch"]), model)] if name else []),
-        ("training", f"{seconds['train']:.1f} s", ""),
-        ("in all", f"{seconds['total']:.1f} s", ""),
-        *([("examples a second", f"{speed:,.0f}", "")] if speed else []),
-    ]
+    name, seconds = summaries.monitored(summary), summary["seconds"]
+    facts = [("epochs", f"{summary['epochs']:,}", "")]
+    if name is not None:
+        top = summary["best"][name]
+        facts.append((f"best epoch by {name}", str(top["epoch"]), result_table.model_epoch(summary, top)))
+    facts += [("training", f"{seconds['train']:.1f} s", ""), ("in all", f"{seconds['total']:.1f} s", "")]
+    if speed := summary.get("examples_per_second"):
+        facts.append(("examples a second", f"{speed:,.0f}", ""))
+    return facts
 
 
 def _judged(found: Diagnostics | None) -> list[Section]:
@@ -182,10 +173,9 @@ def _asked(
 
 def _metrics(summary: Mapping[str, Any]) -> Section:
     """Return the table of the run's own metrics."""
-    rows, name = result_table.rows(summary), summaries.monitored(summary)
-    kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(r[i] for r in rows)]
-    marked = [i for i, r in enumerate(rows) if name in (r[0], f"val_{r[0]}")]
-    table = Table([result_table.COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in rows], marked)
+    rows = result_table.rows(summary)
+    marked = result_table.marked(rows, summaries.monitored(summary))
+    table = Table(*result_table.filled(result_table.COLUMNS, rows), marked)
     return Section("metrics", "Metrics", tables=[table] if rows else [])
 
 
@@ -233,10 +223,6 @@ def _data(described: Mapping[str, Any] | None) -> list[str]:
 
 def _share(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.1%}"
-
-
-def _float(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _plain(value: Any) -> str:

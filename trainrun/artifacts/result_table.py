@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     return table
 
 
+def filled(columns: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return columns and rows of a table without the columns that are empty; the first one stays."""
+    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in table)]
+    return [columns[i] for i in kept], [[row[i] for i in kept] for row in table]
+
+
+def marked(table: Sequence[Sequence[str]], name: str | None) -> list[int]:
+    """Return the numbers of the rows of a metric, or of its validation."""
+    return [i for i, row in enumerate(table) if name in (row[0], f"val_{row[0]}")]
+
+
 def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     """Print the results of a run.
 
@@ -41,25 +52,19 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
         summary: the content of `summary.json`.
         run_dir: the run's directory.
     """
-    table = rows(summary)
-    # Without empty columns.
-    kept = [i for i in range(len(COLUMNS)) if i == 0 or any(r[i] for r in table)]
+    table, name = rows(summary), summaries.monitored(summary)
     console.say()
     if table:
-        weights = summary.get("weights") or {}
-        name = summaries.monitored(summary)
-        if weights.get("monitor") in (summary.get("best") or {}):
-            name = weights["monitor"]
-        marked = [i for i, r in enumerate(table) if name in (r[0], f"val_{r[0]}")]
-        console.table("", [COLUMNS[i] for i in kept], [[r[i] for i in kept] for r in table], marked)
+        console.table("", *filled(COLUMNS, table), marked(table, name))
         console.say()
         if name is not None:
             top = summary["best"][name]
+            end = f"; {text}" if (text := model_epoch(summary, top)) else ""
             console.pieces(
                 [
                     ("best epoch  ", "dim"),
                     (f"{top['epoch']}", "bold green"),
-                    (f" of {summary['epochs']}, {name} {number(top['value'])}{_model(weights, top)}", ""),
+                    (f" of {summary['epochs']}, {name} {number(top['value'])}{end}", ""),
                 ]
             )
     seconds = summary["seconds"]
@@ -72,20 +77,22 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
         _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
 
 
-def _model(weights: Mapping[str, Any], top: Mapping[str, Any]) -> str:
-    """Return which epoch's weights are the model."""
+def model_epoch(summary: Mapping[str, Any], top: Mapping[str, Any]) -> str:
+    """Return which epoch's weights are the model, or an empty text for a run that does not record it.
+
+    Args:
+        summary: the content of `summary.json`.
+        top: the best `epoch`.
+    """
+    weights = summary.get("weights") or {}
     choice = weights.get("choice")
     if choice == "average":
-        return "; the model has the moving average of the weights"
+        return "the model has the moving average of the weights"
     if choice == "last":
-        return "; the model is of the last epoch"
+        return "the model is of the last epoch"
     if choice is None:
         return ""
-    return (
-        "; the model is of this epoch"
-        if weights["epoch"] == top["epoch"]
-        else f"; the model is of epoch {weights['epoch']}"
-    )
+    return f"the model is of {'this epoch' if weights['epoch'] == top['epoch'] else 'epoch ' + str(weights['epoch'])}"
 
 
 def _line(label: str, text: str) -> None:

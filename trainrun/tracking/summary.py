@@ -128,9 +128,9 @@ def read_or_empty(run_dir: str | Path) -> dict[str, Any]:
 
 
 def monitored(summary: Mapping[str, Any]) -> str | None:
-    """Return the metric whose best epoch is called the run's: the validation loss, else the training loss."""
-    best = summary.get("best") or {}
-    return next((name for name in ("val_loss", "loss") if name in best), None)
+    """Return the metric whose best epoch is called the run's: the one that chose its weights, else the validation, else the training loss."""
+    best, weights = summary.get("best") or {}, summary.get("weights") or {}
+    return next((name for name in (weights.get("monitor"), "val_loss", "loss") if name in best), None)
 
 
 def best_epochs(
