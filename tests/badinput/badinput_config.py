@@ -97,6 +97,7 @@ KEYS = {
     "optimizer.learning_rate=interval(0.1,0.2)": "names several values",
     "seed=glob(*)": "names several values",
     "loss=null": "expected the name of an option, got null",
+    "optimizer=null": "Write one of adadelta",
     "data=null": "expected the name of an option, got null",
     "callback=null": "Write callback=none.",
     "loss=[huber,mse]": "expected one option",

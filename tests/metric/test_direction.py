@@ -186,6 +186,11 @@ def test_a_callback_that_would_have_to_guess_is_refused_before_training():
     assert "callback.stop_at.mode=min" in problems[0].message
 
 
+def test_a_metric_that_is_no_metric_is_a_problem_like_any_other():
+    _, problems = preflight.overrides(["data=iris", "+metric.churn=3", "sweep.objective=val_churn_auc"])
+    assert "metric.churn" in [p.key for p in problems]
+
+
 def test_several_objectives_have_a_direction_each():
     assert direction.resolved(["val_auc", "parameters"], "auto") == ["maximize", "minimize"]
     assert direction.resolved(["val_auc", "nll"], ["auto", "minimize"]) == ["maximize", "minimize"]

@@ -57,6 +57,7 @@ def test_a_resumed_run_ends_with_the_same_bits(fitted, inside):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("optimizer.groups={3: {scale: 0.1}}", "optimizer.groups: expected a regular expression"),
         ("optimizer.groups={head/.*: {scal: 0.1}}", "a group has no 'scal'. Did you mean scale"),
         (
             "optimizer.groups={head/.*: {scale: 0}}",

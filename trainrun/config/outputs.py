@@ -118,13 +118,13 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             yield Problem("loss_weights", text)
         return
     listed = ", ".join(known)
+
+    def unknown(key: str, output: str) -> Problem:
+        near = did_you_mean(str(output), known)
+        return Problem(f"{key}.{output}", f"{source} has no output {output!r}.{near} It has {listed}.")
+
     for group, nodes in named.items():
-        for output in nodes:
-            if output not in known:
-                near = did_you_mean(output, known)
-                yield Problem(
-                    f"{group}.{output}", f"{source} has no output {output!r}.{near} It has {listed}."
-                )
+        yield from (unknown(group, output) for output in nodes if output not in known)
     example = {"loss": f"{{{known[0]}: …}}", "metric": f"{{{known[0]}: […]}}"}
     if (name := (config.get("loss") or {}).get("name")) != AUTO:
         text = f"{source} has the outputs {listed}, each with a loss of its own; got {name}. Write 'loss={example['loss']}', or loss=auto."
@@ -140,8 +140,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         weights = None
     for output, weight in (weights or {}).items():
         if output not in known:
-            text = f"{source} has no output {output!r}.{did_you_mean(str(output), known)} It has {listed}."
-            yield Problem(f"loss_weights.{output}", text)
+            yield unknown("loss_weights", output)
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             yield Problem(f"loss_weights.{output}", f"expected a number of at least 0, got {weight!r}.")
     yield from _refused(config, known)

@@ -194,7 +194,7 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
         return []
     shown = [name for name in known if not name.startswith("_")]
     if value is None:
-        hint = f"{group}=none" if "none" in known else f"one of {', '.join(known[:12])}"
+        hint = f"{group}=none" if "none" in known else f"one of {', '.join(shown[:12])}"
         return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
     several = isinstance(value, list) and len(value) != 1 and group not in option_files.SEVERAL
     if several and value:  # Hydra would merge the options into one

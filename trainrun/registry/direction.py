@@ -45,7 +45,8 @@ def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:
     if isinstance(spec, Mapping) and spec.get("name"):
         return declaration_reader.of("metric", spec["name"]).direction
     for output, inside in (metrics or {}).items():  # the metrics of one output of several
-        spec = inside.get(base.removeprefix(f"{output}_")) if base.startswith(f"{output}_") else None
+        of_output = isinstance(inside, Mapping) and base.startswith(f"{output}_")
+        spec = inside.get(base.removeprefix(f"{output}_")) if of_output else None
         if isinstance(spec, Mapping) and spec.get("name"):
             return declaration_reader.of("metric", spec["name"]).direction
     if base in FIGURES:

@@ -31,13 +31,12 @@ def best(config: Mapping[str, Any], job: Job) -> BestWeights:
     name, way = (
         v if isinstance(v, str | None) else v[0] for v in (sweep.get("objective"), sweep.get("direction"))
     )
-    columns = outputs.columns(config, job.dataset.description()) or ()
+    data = job.dataset.description()
+    columns = outputs.columns(config, data) or ()
     column = log_columns.canonical(f"val_{direction.bare(name)}", columns) if name else "val_loss"
     if direction.bare(column) not in columns:
         return BestWeights("val_loss", keep=keep)
-    maximize = (
-        direction.resolved(column, way, outputs.measured(config, job.dataset.description())) == "maximize"
-    )
+    maximize = direction.resolved(column, way, outputs.measured(config, data)) == "maximize"
     return BestWeights(column, maximize, keep)
 
 

@@ -39,7 +39,10 @@ def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """`optimizer.groups` is a map of regular expressions to a scale and a weight decay."""
     key, node = "optimizer.groups", (config.get("optimizer") or {}).get("groups")
     for pattern, own in node.items() if isinstance(node, Mapping) else ():
-        if reason := patterns.fault(str(pattern)):
+        if not isinstance(pattern, str):
+            text = f"expected a regular expression over the paths of weights, got {pattern!r}. Write {{hidden_1/.*: {{scale: 0.1}}}}."
+            yield Problem(key, text)
+        elif reason := patterns.fault(pattern):
             yield Problem(key, reason)
         if not isinstance(own, Mapping) or not own:
             yield Problem(
