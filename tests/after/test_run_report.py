@@ -46,7 +46,7 @@ def test_the_report_of_a_linear_model_of_a_table(within, tmp_path, capsys):
 def test_figures_are_those_of_evaluate_and_the_worst_examples_are_of_its_part(within):
     run = trainrun.load("outputs/runs/buyers")
     explained = run_report.explain(run.run_dir)
-    headline = {f.label: f.value for f in explained.found.headline}
+    headline = {f.label: f.value for f in explained.diagnostics.headline}
     scores = run.evaluate().metrics
     assert headline["accuracy"] == pytest.approx(scores["accuracy"].value)
     assert headline["log loss"] == pytest.approx(scores["loss"].value, rel=1e-4)

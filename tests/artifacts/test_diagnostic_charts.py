@@ -26,8 +26,8 @@ def titles(panels):
 
 
 def test_two_classes_have_all_curves_whatever_their_names():
-    found = diagnose(TargetSpec("binary", ("no", EVIL), 1), Y, P, "test")
-    panels = [*diagnostic_charts.charts(found)]
+    diagnostics = diagnose(TargetSpec("binary", ("no", EVIL), 1), Y, P, "test")
+    panels = [*diagnostic_charts.charts(diagnostics)]
     assert titles(panels) == [
         "Confusion matrix",
         "ROC",
@@ -40,8 +40,8 @@ def test_two_classes_have_all_curves_whatever_their_names():
 
 def test_numbers_have_residuals():
     y = RANDOM.normal(size=(50, 1))
-    found = diagnose(TargetSpec("real"), y, y + 0.1, "test")
-    assert titles([*diagnostic_charts.charts(found)])[1:] == [
+    diagnostics = diagnose(TargetSpec("real"), y, y + 0.1, "test")
+    assert titles([*diagnostic_charts.charts(diagnostics)])[1:] == [
         "Residuals by prediction",
         "Distribution of the residuals",
     ]
@@ -49,8 +49,8 @@ def test_numbers_have_residuals():
 
 def test_many_classes_stay_readable():
     y = RANDOM.integers(0, 40, 400)
-    found = diagnose(TargetSpec("multiclass", (), 40), y, RANDOM.dirichlet(np.ones(40), 400), "test")
-    confusion, roc, *_ = diagnostic_charts.charts(found)
+    diagnostics = diagnose(TargetSpec("multiclass", (), 40), y, RANDOM.dirichlet(np.ones(40), 400), "test")
+    confusion, roc, *_ = diagnostic_charts.charts(diagnostics)
     assert "<text" in confusion.svg and len(roc.legend) == svg_chart.COLOURS
 
 

@@ -19,14 +19,14 @@ RANKED = score_curves.Ranked.of("yes", Y, P)
 BINARY = TargetSpec("binary", ("no", "yes"), 1)
 
 
-def figures(found):
-    return {f.label: f.value for f in found.headline}
+def figures(diagnostics):
+    return {f.label: f.value for f in diagnostics.headline}
 
 
 def test_the_headline_of_two_classes():
-    found = diagnose(BINARY, Y.astype(int), P[:, None], "test")
+    diagnostics = diagnose(BINARY, Y.astype(int), P[:, None], "test")
     guess = P > 0.5
-    assert figures(found) == pytest.approx(
+    assert figures(diagnostics) == pytest.approx(
         {
             "accuracy": metrics.accuracy_score(Y, guess),
             "balanced accuracy": metrics.balanced_accuracy_score(Y, guess),
@@ -38,17 +38,17 @@ def test_the_headline_of_two_classes():
             "Brier score": metrics.brier_score_loss(Y, P),
         }
     )
-    np.testing.assert_array_equal(found.confusion, metrics.confusion_matrix(Y, guess))
-    assert found.headline[0].detail == f"always 'no': {np.mean(~Y):.1%}"
+    np.testing.assert_array_equal(diagnostics.confusion, metrics.confusion_matrix(Y, guess))
+    assert diagnostics.headline[0].detail == f"always 'no': {np.mean(~Y):.1%}"
 
 
 def test_a_model_that_finds_nothing_is_not_praised():
     y = np.array([0] * 95 + [1] * 5)
-    found = diagnose(BINARY, y, np.full(100, 0.1), "test")
-    assert figures(found)["accuracy"] == 0.95 and figures(found)["balanced accuracy"] == 0.5
-    recall = next(f for f in found.headline if f.label.startswith("recall"))
+    diagnostics = diagnose(BINARY, y, np.full(100, 0.1), "test")
+    assert figures(diagnostics)["accuracy"] == 0.95 and figures(diagnostics)["balanced accuracy"] == 0.5
+    recall = next(f for f in diagnostics.headline if f.label.startswith("recall"))
     assert (recall.value, recall.detail) == (0.0, "finds 0 of 5")
-    assert np.isnan(figures(found)["precision of 'yes'"])
+    assert np.isnan(figures(diagnostics)["precision of 'yes'"])
 
 
 def test_curves_are_scikit_learn_s():
@@ -69,44 +69,46 @@ def test_curves_are_scikit_learn_s():
 
 
 def test_the_separation_is_the_kolmogorov_smirnov_statistic():
-    found = score_curves.separate(RANKED)
+    separation = score_curves.separate(RANKED)
     expected = stats.ks_2samp(P[Y], P[~Y])
-    assert found.statistic == pytest.approx(expected.statistic)
-    assert found.at == pytest.approx(expected.statistic_location)
-    np.testing.assert_allclose(found.positives, [np.mean(P[Y] <= s) for s in found.scores])
+    assert separation.statistic == pytest.approx(expected.statistic)
+    assert separation.at == pytest.approx(expected.statistic_location)
+    np.testing.assert_allclose(separation.positives, [np.mean(P[Y] <= s) for s in separation.scores])
 
 
 def test_calibration_has_equally_many_examples_a_bin():
     p = RANDOM.random(1000)  # without ties, which scikit-learn never parts
     y = RANDOM.random(1000) < p
-    found = score_curves.calibrate(y, p)
+    calibrated = score_curves.calibrate(y, p)
     observed, predicted = calibration.calibration_curve(y, p, n_bins=10, strategy="quantile")
-    np.testing.assert_allclose(found.observed, observed)
-    np.testing.assert_allclose(found.predicted, predicted)
+    np.testing.assert_allclose(calibrated.observed, observed)
+    np.testing.assert_allclose(calibrated.predicted, predicted)
     expected = stats.binomtest(int(y[p.argsort()[:100]].sum()), 100).proportion_ci(method="wilson")
-    assert (found.low[0], found.high[0]) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert (calibrated.low[0], calibrated.high[0]) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_lift_is_the_share_of_positives_among_the_first_over_that_of_all():
     p = RANDOM.permutation(500) / 500
-    found = score_curves.lifted(score_curves.Ranked.of("yes", Y, p))
+    lift = score_curves.lifted(score_curves.Ranked.of("yes", Y, p))
     first = np.argsort(-p)[:50]
-    assert found.area == pytest.approx(Y[first].mean() / Y.mean())
-    assert found.y[-1] == pytest.approx(1.0)
+    assert lift.area == pytest.approx(Y[first].mean() / Y.mean())
+    assert lift.y[-1] == pytest.approx(1.0)
 
 
 def test_several_classes_and_the_worst_of_them():
     y = RANDOM.integers(0, 3, 300)
     scores = RANDOM.dirichlet([1, 1, 1], 300) + 0.5 * np.eye(3)[y]
     scores /= scores.sum(-1, keepdims=True)
-    found = diagnose(TargetSpec("multiclass", ("a", "b", "c"), 3), y, scores, "test")
+    diagnostics = diagnose(TargetSpec("multiclass", ("a", "b", "c"), 3), y, scores, "test")
     guess = scores.argmax(-1)
-    assert figures(found)["balanced accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, guess))
-    assert figures(found)["log loss"] == pytest.approx(metrics.log_loss(y, scores))
+    assert figures(diagnostics)["balanced accuracy"] == pytest.approx(
+        metrics.balanced_accuracy_score(y, guess)
+    )
+    assert figures(diagnostics)["log loss"] == pytest.approx(metrics.log_loss(y, scores))
     recalls = metrics.recall_score(y, guess, average=None)
-    assert [c.recall for c in found.classes] == pytest.approx(recalls)
-    assert found.headline[2].label == f"least recall, {'abc'[recalls.argmin()]!r}"
-    assert [c.area for c in found.roc] == pytest.approx(
+    assert [c.recall for c in diagnostics.classes] == pytest.approx(recalls)
+    assert diagnostics.headline[2].label == f"least recall, {'abc'[recalls.argmin()]!r}"
+    assert [c.area for c in diagnostics.roc] == pytest.approx(
         [metrics.roc_auc_score(y == i, scores[:, i]) for i in range(3)]
     )
 
@@ -114,17 +116,19 @@ def test_several_classes_and_the_worst_of_them():
 def test_labels_of_several_kinds_are_judged_each():
     y = (RANDOM.random((200, 2)) < [0.1, 0.5]).astype("float32")
     p = np.clip(y * 0.4 + RANDOM.random((200, 2)) * 0.6, 0, 1)
-    found = diagnose(TargetSpec("multilabel", ("a", "b"), 2), y, p, "test")
-    assert figures(found)["all labels right"] == pytest.approx(metrics.accuracy_score(y, p > 0.5))
-    assert [c.recall for c in found.classes] == pytest.approx(metrics.recall_score(y, p > 0.5, average=None))
+    diagnostics = diagnose(TargetSpec("multilabel", ("a", "b"), 2), y, p, "test")
+    assert figures(diagnostics)["all labels right"] == pytest.approx(metrics.accuracy_score(y, p > 0.5))
+    assert [c.recall for c in diagnostics.classes] == pytest.approx(
+        metrics.recall_score(y, p > 0.5, average=None)
+    )
 
 
 def test_numbers_and_a_robust_axis():
     y = RANDOM.normal(100, 10, 400)
     p = y + RANDOM.normal(1, 2, 400)
     p[7] = 1e6  # one prediction that would flatten a plain axis
-    found = diagnose(TargetSpec("real"), y[:, None], p[:, None], "test")
-    assert figures(found) == pytest.approx(
+    diagnostics = diagnose(TargetSpec("real"), y[:, None], p[:, None], "test")
+    assert figures(diagnostics) == pytest.approx(
         {
             "R²": metrics.r2_score(y, p),
             "mean absolute error": metrics.mean_absolute_error(y, p),
@@ -133,7 +137,7 @@ def test_numbers_and_a_robust_axis():
             "mean error": np.mean(p - y),
         }
     )
-    (output,) = found.outputs
+    (output,) = diagnostics.outputs
     assert -20 < output.bounds[0] < output.bounds[1] < 20 and output.beyond == 1
 
 

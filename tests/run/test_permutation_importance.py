@@ -36,12 +36,14 @@ class Linear(BaseEstimator):
 
 def test_the_rise_of_the_error_is_scikit_learn_s():
     y = X @ WEIGHTS + RANDOM.normal(size=800)
-    found = importance(lambda x: Linear().predict(x)[:, None], Split(X, y[:, None]), REAL, FITTED, seed=1)
+    importances = importance(
+        lambda x: Linear().predict(x)[:, None], Split(X, y[:, None]), REAL, FITTED, seed=1
+    )
     expected = permutation_importance(
         Linear(), X, y, scoring="neg_mean_absolute_error", n_repeats=30, random_state=0
     )
-    assert [i.column for i in found] == ["a", "b", "c"]
-    for i, mean in zip(found, expected.importances_mean, strict=True):
+    assert [i.column for i in importances] == ["a", "b", "c"]
+    for i, mean in zip(importances, expected.importances_mean, strict=True):
         assert i.rise == pytest.approx(mean, abs=0.12)
         assert i.low - 0.01 <= mean <= i.high + 0.01
     # Without noise, shuffling changes a prediction by w (x' - x), normal with variance 2 w².
@@ -49,7 +51,7 @@ def test_the_rise_of_the_error_is_scikit_learn_s():
         lambda x: Linear().predict(x)[:, None], Split(X, (X @ WEIGHTS)[:, None]), REAL, FITTED, seed=1
     )
     assert first.rise == pytest.approx(3 * math.sqrt(2) * math.sqrt(2 / math.pi), rel=0.05)
-    assert found[2].rise == pytest.approx(0.0, abs=1e-12)  # a column without weight
+    assert importances[2].rise == pytest.approx(0.0, abs=1e-12)  # a column without weight
 
 
 def test_a_number_is_shuffled_with_its_indicator_and_a_category_by_its_name():
@@ -67,8 +69,8 @@ def test_a_number_is_shuffled_with_its_indicator_and_a_category_by_its_name():
         assert set(map(tuple, x["numeric"].tolist())) <= pairs, "the two numbers were torn apart"
         return np.where(x["categorical"] == 1, 0.9, 0.1)
 
-    found = importance(predict, Split(x, y), fitted.target, fitted, seed=1)
-    assert [(i.column, i.rise > 0.1) for i in found] == [("city", True), ("age", False)]
+    importances = importance(predict, Split(x, y), fitted.target, fitted, seed=1)
+    assert [(i.column, i.rise > 0.1) for i in importances] == [("city", True), ("age", False)]
 
 
 def test_errors_are_the_log_loss_of_each_example():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,12 @@ class Explained:
     """What only the model and the data can tell.
 
     Args:
-        found: diagnostics of the test part, else of the validation or training part; None: there is no model or no target.
+        diagnostics: of the test part, else of the validation or training part; None: there is no model or no target.
         importance, coefficients, worst: each empty where there are none.
         columns: whose values `worst` has.
     """
 
-    found: Diagnostics | None = None
+    diagnostics: Diagnostics | None = None
     importance: list[Importance] = field(default_factory=list)
     coefficients: list[Coefficient] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
@@ -44,14 +44,21 @@ class Explained:
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON, without the curves; an undefined number is null."""
-        found = self.found
+        diagnostics = self.diagnostics
         content = {
-            "part": found and found.part,
-            "examples": found and found.examples,
-            "headline": {f.label: f.value for f in found.headline} if found else {},
+            "part": diagnostics and diagnostics.part,
+            "examples": diagnostics and diagnostics.examples,
+            "headline": {f.label: f.value for f in diagnostics.headline} if diagnostics else {},
             "classes": [
-                {**asdict(c), "recall": c.recall, "precision": c.precision}
-                for c in (found.classes if found else ())
+                {
+                    "name": c.name,
+                    "examples": c.examples,
+                    "found": c.true_positives,
+                    "predicted": c.predicted,
+                    "recall": c.recall,
+                    "precision": c.precision,
+                }
+                for c in (diagnostics.classes if diagnostics else ())
             ],
             "importance": [i._asdict() for i in self.importance],
             "coefficients": [c._asdict() for c in self.coefficients],
@@ -85,7 +92,7 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
         console.warn(str(error))
         differs = None
     try:
-        page = report.write(run_dir, content, explained.found, differs, sections(explained), path)
+        page = report.write(run_dir, content, explained.diagnostics, differs, sections(explained), path)
         return page, explained
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
@@ -132,7 +139,7 @@ def explain(run_dir: Path) -> Explained:
 
 def sections(explained: Explained) -> list[Section]:
     """Return the sections of the page."""
-    classes = [c.name for c in explained.found.classes] if explained.found else []
+    classes = [c.name for c in explained.diagnostics.classes] if explained.diagnostics else []
     unit = "log loss" if classes else "absolute error"
     importance = [
         [i.column, number(i.rise), f"{number(i.low)} to {number(i.high)}"]

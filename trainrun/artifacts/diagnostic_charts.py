@@ -49,24 +49,24 @@ def learning_curves(
         yield chart.panel(f"{lost} values are no finite numbers" if lost else "")
 
 
-def charts(found: Diagnostics) -> Iterator[Panel]:
+def charts(diagnostics: Diagnostics) -> Iterator[Panel]:
     """Yield the charts that suit the task."""
-    if found.confusion is not None:
-        yield _confusion(found.confusion, [c.name for c in found.classes])
-    if found.roc:
+    if diagnostics.confusion is not None:
+        yield _confusion(diagnostics.confusion, [c.name for c in diagnostics.classes])
+    if diagnostics.roc:
         chart = Chart("ROC", RATE, RATE, "false positive rate", "true positive rate")
         chart.guide(RATE, RATE)
-        yield _curves(chart, found.roc, "area")
-    if found.precision_recall:
+        yield _curves(chart, diagnostics.roc, "area")
+    if diagnostics.precision_recall:
         chart = Chart("Precision and recall", RATE, RATE, "recall", "precision")
-        yield _curves(chart, found.precision_recall, "average precision")
-    if found.separation is not None:
-        yield _separation(found.separation, found.classes[1].name, found.classes[0].name)
-    if found.calibration is not None:
-        yield _calibration(found.calibration, len(found.classes) == 2)
-    if found.lift is not None:
-        yield _lift(found.lift)
-    for output in found.outputs[:4]:
+        yield _curves(chart, diagnostics.precision_recall, "average precision")
+    if diagnostics.separation is not None:
+        yield _separation(diagnostics.separation, diagnostics.classes[1].name, diagnostics.classes[0].name)
+    if diagnostics.calibration is not None:
+        yield _calibration(diagnostics.calibration, len(diagnostics.classes) == 2)
+    if diagnostics.lift is not None:
+        yield _lift(diagnostics.lift)
+    for output in diagnostics.outputs[:4]:
         yield from _residuals(output)
 
 
@@ -82,43 +82,43 @@ def _curves(chart: Chart, curves: Sequence[Curve], area: str) -> Panel:
     return chart.panel(area + (", each class against the rest" if len(curves) > 1 else "") + more)
 
 
-def _separation(found: Separation, positive: str, negative: str) -> Panel:
+def _separation(separation: Separation, positive: str, negative: str) -> Panel:
     chart = Chart("KS: the classes' shares by score", RATE, RATE, "probability", "share up to it")
     chart.guide((THRESHOLD, THRESHOLD), RATE)
-    chart.line(np.append(0.0, found.scores), np.append(0.0, found.negatives), negative, "s0")
-    chart.line(np.append(0.0, found.scores), np.append(0.0, found.positives), positive, "s1")
-    i = int(np.argmin(np.abs(found.scores - found.at)))
-    chart.line([found.at] * 2, [found.positives[i], found.negatives[i]], style="mark")
+    chart.line(np.append(0.0, separation.scores), np.append(0.0, separation.negatives), negative, "s0")
+    chart.line(np.append(0.0, separation.scores), np.append(0.0, separation.positives), positive, "s1")
+    i = int(np.argmin(np.abs(separation.scores - separation.at)))
+    chart.line([separation.at] * 2, [separation.positives[i], separation.negatives[i]], style="mark")
     return chart.panel(
-        f"KS {found.statistic:.3f} at {found.at:.3g}; grey: the decision threshold {THRESHOLD:g}"
+        f"KS {separation.statistic:.3f} at {separation.at:.3g}; grey: the decision threshold {THRESHOLD:g}"
     )
 
 
-def _calibration(found: Calibration, binary: bool) -> Panel:
+def _calibration(calibration: Calibration, binary: bool) -> Panel:
     label = "probability" if binary else "probability of the predicted class"
     # Rare classes have small probabilities only, which would be one dot in a corner.
-    most = min(1.0, 1.1 * float(max(found.predicted.max(), found.high.max())))
+    most = min(1.0, 1.1 * float(max(calibration.predicted.max(), calibration.high.max())))
     chart = Chart("Calibration", (0.0, most), (0.0, most), label, "share that is true")
     chart.guide((0, most), (0, most))
-    for at, low, high in zip(found.predicted, found.low, found.high, strict=True):
+    for at, low, high in zip(calibration.predicted, calibration.low, calibration.high, strict=True):
         chart.line([at, at], [low, high], style="rest")
-    chart.line(found.predicted, found.observed, "observed", "s0", dots=True, legend=False)
+    chart.line(calibration.predicted, calibration.observed, "observed", "s0", dots=True, legend=False)
     return chart.panel(
-        f"expected calibration error {found.error:.3f}; {len(found.examples)} bins of equally many examples, 95% intervals"
+        f"expected calibration error {calibration.error:.3f}; {len(calibration.examples)} bins of equally many examples, 95% intervals"
     )
 
 
-def _lift(found: Curve) -> Panel:
+def _lift(lift: Curve) -> Panel:
     chart = Chart(
         "Lift",
         RATE,
-        (0.0, max(1.2, 1.05 * float(found.y.max()))),
+        (0.0, max(1.2, 1.05 * float(lift.y.max()))),
         "share of the examples, highest scores first",
         "times chance",
     )
     chart.guide(RATE, (1, 1))
-    chart.line(found.x, found.y, "lift", "s0", legend=False)
-    return chart.panel(f"the first tenth has {found.area:.2f} times as many as by chance")
+    chart.line(lift.x, lift.y, "lift", "s0", legend=False)
+    return chart.panel(f"the first tenth has {lift.area:.2f} times as many as by chance")
 
 
 def _residuals(output: Residuals) -> Iterator[Panel]:

@@ -47,29 +47,29 @@ class ClassFigures:
     Args:
         name: of the class.
         examples: that are of it.
-        found: those of them that are predicted as such.
+        true_positives: those of them that are predicted as such.
         predicted: examples that are predicted as such.
     """
 
     name: str
     examples: int
-    found: int
+    true_positives: int
     predicted: int
 
     @property
     def recall(self) -> float:
         """The share of its examples that is found; NaN without examples."""
-        return self.found / self.examples if self.examples else np.nan
+        return self.true_positives / self.examples if self.examples else np.nan
 
     @property
     def precision(self) -> float:
         """The share of the predicted ones that is right; NaN if none is predicted."""
-        return self.found / self.predicted if self.predicted else np.nan
+        return self.true_positives / self.predicted if self.predicted else np.nan
 
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95% interval of the recall."""
-        return wilson(self.found, self.examples)
+        return wilson(self.true_positives, self.examples)
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,10 @@ def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bo
     ]
     worst = classes[1] if binary else min(recalls, key=lambda c: c.recall)
     label = f"recall of {worst.name!r}" if binary else f"least recall, {worst.name!r}"
-    headline.append(Figure(label, worst.recall, f"finds {worst.found:,} of {worst.examples:,}"))
+    headline.append(Figure(label, worst.recall, f"finds {worst.true_positives:,} of {worst.examples:,}"))
     if binary:
         detail = (
-            f"{worst.found:,} of {worst.predicted:,} predicted ones"
+            f"{worst.true_positives:,} of {worst.predicted:,} predicted ones"
             if worst.predicted
             else "none is predicted"
         )

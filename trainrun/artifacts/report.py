@@ -36,7 +36,7 @@ _DETAILS = {
 def write(
     run_dir: str | Path,
     summary: Mapping[str, Any] | None = None,
-    found: Diagnostics | None = None,
+    diagnostics: Diagnostics | None = None,
     differs: Iterable[tuple[str, Any, Any]] | None = None,
     further: Sequence[Section] = (),
     path: Path | None = None,
@@ -46,7 +46,7 @@ def write(
     Args:
         run_dir: journal, `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
         summary: the content of `summary.json`; None: read it.
-        found: of the model's predictions; None: the plots that were drawn stand for it.
+        diagnostics: of the model's predictions; None: the plots that were drawn stand for it.
         differs: key, value and default of what the config has otherwise than by default; None: the overrides alone are shown.
         further: sections on the model.
         path: of the page; by default `report.html` in the run's directory.
@@ -61,7 +61,7 @@ def write(
         str(summary["status"]),
         _head(summary),
         [
-            *_judged(found),
+            *_judged(diagnostics),
             _asked(folder, summary, start, differs),
             Section(
                 "curves",
@@ -77,7 +77,7 @@ def write(
             Section(
                 "pictures",
                 "Pictures",
-                pictures=_pictures(folder / plots.FOLDER, DRAWN if found else DRAWN[:1]),
+                pictures=_pictures(folder / plots.FOLDER, DRAWN if diagnostics else DRAWN[:1]),
             ),
             Section("data", "Data", lines=_data(summary.get("data"))),
             _times(summary),
@@ -105,32 +105,36 @@ def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _judged(found: Diagnostics | None) -> list[Section]:
+def _judged(diagnostics: Diagnostics | None) -> list[Section]:
     """Return the headline and the charts of the model's predictions."""
-    if found is None:
+    if diagnostics is None:
         return []
     facts = [
         (f.label, result_table.number(f.value) if math.isfinite(f.value) else "—", f.detail)
-        for f in found.headline
+        for f in diagnostics.headline
     ]
     tables = []
-    if found.classes:
+    if diagnostics.classes:
         rows = [
             [
                 c.name,
                 f"{c.examples:,}",
-                f"{c.found:,}",
+                f"{c.true_positives:,}",
                 _share(c.recall),
                 f"{_share(c.interval[0])} to {_share(c.interval[1])}" if c.examples else "",
                 _share(c.precision),
             ]
-            for c in sorted(found.classes, key=lambda c: (math.isnan(c.recall), c.recall))[:MOST_CLASSES]
+            for c in sorted(diagnostics.classes, key=lambda c: (math.isnan(c.recall), c.recall))[
+                :MOST_CLASSES
+            ]
         ]
         tables.append(Table(("class", "examples", "found", "recall", "95% interval", "precision"), rows))
-    note = f"Of {found.examples:,} {found.part} examples, each counted once."
+    note = f"Of {diagnostics.examples:,} {diagnostics.part} examples, each counted once."
     return [
-        Section("judged", f"How good is it? ({found.part})", facts=facts, tables=tables, note=note),
-        Section("charts", f"Predictions ({found.part})", panels=[*diagnostic_charts.charts(found)]),
+        Section("judged", f"How good is it? ({diagnostics.part})", facts=facts, tables=tables, note=note),
+        Section(
+            "charts", f"Predictions ({diagnostics.part})", panels=[*diagnostic_charts.charts(diagnostics)]
+        ),
     ]
 
 

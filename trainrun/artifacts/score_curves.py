@@ -115,8 +115,8 @@ def roc_curve(ranked: Ranked) -> Curve:
 def precision_recall(ranked: Ranked) -> Curve:
     """Return precision against recall; `area` is the average precision: the precisions, weighted by the gain of recall."""
     recall, precision = ranked.hits / ranked.hits[-1], ranked.hits / (ranked.hits + ranked.misses)
-    found, above = ranked.decided[0], sum(ranked.decided)
-    decision = (found / int(ranked.hits[-1]), found / above) if above else None
+    hits, above = ranked.decided[0], sum(ranked.decided)
+    decision = (hits / int(ranked.hits[-1]), hits / above) if above else None
     area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     return Curve(ranked.name, np.append(0.0, recall), np.append(precision[0], precision), area, decision)
 

@@ -86,11 +86,11 @@ def draw(run_dir: Path) -> None:
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
     epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
-    found = None
+    diagnostics = None
     if (run_dir / model_files.MODEL).is_file():
         job = builders.job(config, builders.dataset(config), builders.strategy(config))
-        found = write(job, run_dir, epochs, config, model_files.load_core(run_dir))
+        diagnostics = write(job, run_dir, epochs, config, model_files.load_core(run_dir))
     else:
         plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:
-        report.write(run_dir, found=found)
+        report.write(run_dir, diagnostics=diagnostics)

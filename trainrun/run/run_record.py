@@ -78,7 +78,7 @@ class RunRecord:
         self.failures: list[dict[str, Any]] = []
         self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
-        self._found: Diagnostics | None = None
+        self._diagnostics: Diagnostics | None = None
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),
@@ -238,7 +238,7 @@ class RunRecord:
                 epochs=self.evaluation.epochs,
             )
         if (chosen.plots or chosen.report) and not deferred_plots.deferred(self.config, self.context):
-            self._found = deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config)
+            self._diagnostics = deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config)
 
     def end(self) -> dict[str, Any]:
         """Close the record and print the result; return the summary."""
@@ -286,7 +286,7 @@ class RunRecord:
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":
-            report.write(self.run_dir, content, self._found)
+            report.write(self.run_dir, content, self._diagnostics)
         self.recorder.artifacts(
             ["summary.json", "report.html", "profile.json", nan_search.FILE, plots.FOLDER]
         )
