@@ -39,6 +39,12 @@ def uniform(seed: tf.Tensor, shape: Sequence, low: float = 0.0, high: float = 1.
     return low + (high - low) * tf.random.stateless_uniform(shape, seed, alg=ALGORITHM)
 
 
+def integers(seed: tf.Tensor, shape: Sequence, end: int | tf.Tensor) -> tf.Tensor:
+    """Return whole numbers from 0 to `end` - 1, int32."""
+    drawn = tf.floor(uniform(seed, shape) * tf.cast(end, tf.float32))
+    return tf.minimum(tf.cast(drawn, tf.int32), end - 1)  # the product may round up to `end`
+
+
 def normal(seed: tf.Tensor, shape: Sequence, stddev: float) -> tf.Tensor:
     """Return normally distributed numbers around 0, float32."""
     return stddev * tf.random.stateless_normal(shape, seed, alg=ALGORITHM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainrun.augment import _boxes, _draw
+from trainrun.augment import _boxes, _draw, _mixing
 from trainrun.util.arguments import Positive
 from trainrun.util.declarations import declare
 
@@ -35,11 +35,6 @@ class CutMix:
         side = tf.sqrt(1 - _draw.beta(_draw.folded(seed, "share"), [size], self.alpha))
         other = _draw.permutation(_draw.folded(seed, "other"), size)
         pasted = _boxes.inside(next(iter(x.values())), _draw.folded(seed, "place"), side, side)
-        area = tf.reduce_mean(tf.cast(pasted, tf.float32), axis=[1, 2, 3])
-
-        def mixed(values: tf.Tensor) -> tf.Tensor:
-            share = tf.cast(_draw.per_example(area, values), values.dtype)
-            return (1 - share) * values + share * tf.gather(values, other)
-
+        own = 1 - tf.reduce_mean(tf.cast(pasted, tf.float32), axis=[1, 2, 3])
         images = {k: tf.where(pasted, tf.gather(v, other), v) for k, v in x.items()}
-        return images, mixed(y), None if weight is None else mixed(weight)
+        return images, _mixing.mixed(y, own, other), _mixing.mixed(weight, own, other)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
-from trainrun.augment import _draw
+from trainrun.augment import _draw, _mixing
 from trainrun.util.arguments import Positive
 from trainrun.util.declarations import declare
 
@@ -34,9 +36,5 @@ class MixUp:
         size = tf.shape(y)[0]
         share = _draw.beta(_draw.folded(seed, "share"), [size], self.alpha)
         other = _draw.permutation(_draw.folded(seed, "other"), size)
-
-        def mixed(values: tf.Tensor) -> tf.Tensor:
-            own = tf.cast(_draw.per_example(share, values), values.dtype)
-            return own * values + (1 - own) * tf.gather(values, other)
-
-        return {k: mixed(v) for k, v in x.items()}, mixed(y), None if weight is None else mixed(weight)
+        mixed = partial(_mixing.mixed, own=share, other=other)
+        return {k: mixed(v) for k, v in x.items()}, mixed(y), mixed(weight)

@@ -29,7 +29,7 @@ class RandomCrop:
         mode = {"constant": "CONSTANT", "reflect": "SYMMETRIC"}[self.fill_mode]
         padded = tf.pad(images, [[0, 0], [size, size], [size, size], [0, 0]], mode)
         for axis in (1, 2):
-            offsets = _draw.uniform(_draw.folded(seed, axis), tf.shape(images)[:1], 0, 2 * size + 1)
-            index = tf.cast(tf.floor(offsets), tf.int32)[:, None] + tf.range(tf.shape(images)[axis])
+            offsets = _draw.integers(_draw.folded(seed, axis), tf.shape(images)[:1], 2 * size + 1)
+            index = offsets[:, None] + tf.range(tf.shape(images)[axis])
             padded = tf.gather(padded, index, axis=axis, batch_dims=1)
         return padded

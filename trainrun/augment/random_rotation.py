@@ -29,12 +29,10 @@ class RandomRotation:
         fill_value: float = 0.0,
     ):
         self.limits = _affine.limits(factor)
-        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+        self.reader = _affine.Reader(fill_mode, interpolation, fill_value)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor, nearest: bool = False) -> tf.Tensor:
         """Return images `[batch, height, width, channels]`, rotated; `nearest`: they are labels."""
         angle = 2 * math.pi * _draw.uniform(seed, tf.shape(images)[:1], *self.limits)
         cos, sin, none = tf.cos(angle), tf.sin(angle), tf.zeros_like(angle)
-        matrices = _affine.around_center(images, ((cos, -sin), (sin, cos)), (none, none))
-        interpolation, fill = ("nearest", 0.0) if nearest else (self.interpolation, self.fill_value)
-        return _affine.transformed(images, matrices, interpolation, self.fill_mode, fill)
+        return self.reader.read(images, ((cos, -sin), (sin, cos)), (none, none), nearest)

@@ -31,7 +31,7 @@ class RandomTranslation:
     ):
         self.height_limits = _affine.limits(height_factor, "height_factor")
         self.width_limits = _affine.limits(width_factor, "width_factor")
-        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+        self.reader = _affine.Reader(fill_mode, interpolation, fill_value)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor, nearest: bool = False) -> tf.Tensor:
         """Return images `[batch, height, width, channels]`, moved; `nearest`: they are labels."""
@@ -39,6 +39,4 @@ class RandomTranslation:
         down = size[1] * _draw.uniform(_draw.folded(seed, "height"), drawn, *self.height_limits)
         right = size[2] * _draw.uniform(_draw.folded(seed, "width"), drawn, *self.width_limits)
         one, none = tf.ones_like(down), tf.zeros_like(down)
-        matrices = _affine.around_center(images, ((one, none), (none, one)), (right, down))
-        interpolation, fill = ("nearest", 0.0) if nearest else (self.interpolation, self.fill_value)
-        return _affine.transformed(images, matrices, interpolation, self.fill_mode, fill)
+        return self.reader.read(images, ((one, none), (none, one)), (right, down), nearest)

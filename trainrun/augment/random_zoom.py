@@ -32,7 +32,7 @@ class RandomZoom:
     ):
         self.height_limits = _affine.limits(height_factor, "height_factor")
         self.width_limits = None if width_factor is None else _affine.limits(width_factor, "width_factor")
-        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+        self.reader = _affine.Reader(fill_mode, interpolation, fill_value)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor, nearest: bool = False) -> tf.Tensor:
         """Return images `[batch, height, width, channels]`, zoomed; `nearest`: they are labels."""
@@ -42,6 +42,4 @@ class RandomZoom:
         if self.width_limits is not None:
             wide = 1 + _draw.uniform(_draw.folded(seed, "width"), drawn, *self.width_limits)
         none = tf.zeros_like(high)
-        matrices = _affine.around_center(images, ((wide, none), (none, high)), (none, none))
-        interpolation, fill = ("nearest", 0.0) if nearest else (self.interpolation, self.fill_value)
-        return _affine.transformed(images, matrices, interpolation, self.fill_mode, fill)
+        return self.reader.read(images, ((wide, none), (none, high)), (none, none), nearest)

@@ -25,8 +25,7 @@ class SwapNoise:
         rank = len(values.shape)
         columns = tf.transpose(values, [rank - 1, *range(rank - 1)])
         drawn = tf.shape(columns)[:2]
-        size = tf.cast(drawn[1], tf.float32)
-        other = tf.cast(tf.floor(_draw.uniform(_draw.folded(seed, "other"), drawn) * size), tf.int32)
+        other = _draw.integers(_draw.folded(seed, "other"), drawn, drawn[1])
         swaps = _draw.chance(_draw.folded(seed, "swaps"), drawn, self.rate)
-        source = tf.where(swaps, tf.minimum(other, drawn[1] - 1), tf.range(drawn[1]))
+        source = tf.where(swaps, other, tf.range(drawn[1]))
         return tf.transpose(tf.gather(columns, source, axis=1, batch_dims=1), [*range(1, rank), 0])
