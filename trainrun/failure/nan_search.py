@@ -22,7 +22,6 @@ import numpy as np
 
 from trainrun.checkpoint import file, training_state
 from trainrun.checkpoint.file import Stored
-from trainrun.data.dataset import Split
 from trainrun.errors import readable
 from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Adjustments
@@ -174,12 +173,11 @@ class _Search:
         place = self._find(steps, (0, 0) if checkpoint is None else (checkpoint.epoch, checkpoint.step))
         self._restore(_in_memory(model, place.before))
         indices = self._indices(place.epoch, place.step)
-        batch = self.job.train.take(indices)
+        examples = self.job.train.take(indices)
+        batch = examples.x, examples.y, examples.weight
         if self.job.augment is not None:
-            batch = Split(
-                *self.job.augment(*as_tensors(batch), [self.job.plan.seed, place.epoch, place.step])
-            )
-        seen = nan_step.examine(model, batch.x, batch.y, batch.weight, adjustments.parts, place.updated)
+            batch = self.job.augment(*as_tensors(*batch), [self.job.plan.seed, place.epoch, place.step])
+        seen = nan_step.examine(model, *batch, adjustments.parts, place.updated)
         first = seen.finding or nan_step.Finding(nan_step.STEP, "", place.value)
         # Weights that are not finite show in the loss of the next step.
         late = 0 if place.by_loss else 1

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
+from trainrun.trainer.model_steps import as_tensors
 from trainrun.util.finite import non_finite
 
 INPUT, LABEL, WEIGHT, VARIABLE, LAYER, LOSS, PENALTY, GRADIENT, UPDATE, STEP = (
@@ -124,9 +125,7 @@ def _computed(model: keras.Model, x: Any, y: Any, weight: Any) -> tuple[list[dic
                 findings.append(finding)
 
     with _watched(model, look), tf.GradientTape() as tape:
-        x, labels, weights = keras.tree.map_structure(
-            lambda a: None if a is None else tf.convert_to_tensor(a), (x, y, weight)
-        )
+        x, labels, weights = as_tensors(x, y, weight)
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, labels, y_pred, weights, training=True)
     if findings:

@@ -138,18 +138,21 @@ class Attempts:
             record: gets the job.
         """
         self.builder = builder
-        self.job = self.trainer = self.callbacks = record.job = None
-        gc.collect()
-        self._build(Resume(self.run_dir))
+        self._rebuild(record)
         record.job = self.job
 
     def _again(self, record: Record, changed: Adjustments) -> None:
         self.adjustments = changed
+        resume = self._rebuild(record)
+        record.begin_attempt(self.job, resume.record(self.job))
+
+    def _rebuild(self, record: Record) -> Resume:
+        """Release the job, and build the next one, which begins at the last checkpoint."""
         self.job = self.trainer = self.callbacks = record.job = None
         gc.collect()
         resume = Resume(self.run_dir)
         self._build(resume)
-        record.begin_attempt(self.job, resume.record(self.job))
+        return resume
 
     def _answer(self, error: Exception, callbacks: list[Any], record: Record) -> _Answer:
         kind = classification.kind(error)

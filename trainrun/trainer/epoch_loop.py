@@ -17,7 +17,7 @@ from trainrun.step.default import default
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.compiled_epoch import is_replicated
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import batch_of, is_own
+from trainrun.trainer.model_steps import as_tensors, batch_of, is_own
 
 Logs = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ def build(job: Job, step: Any = None) -> None:
     with model.distribute_strategy.scope():
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
-    own_step = type(step).__module__ != Accumulate.__module__ and step not in (None, default)
+    own_step = type(step) is not Accumulate and step not in (None, default)
     if own_step or is_own(model, "train_step") or any(map(is_foreign, keras_model_private.all_layers(model))):
         try:
             graph = trace(job, example, step)
@@ -137,12 +137,11 @@ def trace(job: Job, examples: Split, step: Any = None) -> tf.Graph | None:
     by_model, replicated = step in (None, default), is_replicated(strategy)
     if by_model and replicated:
         return None
-    batch = tf.nest.map_structure(tf.convert_to_tensor, batch_of(examples.x, examples.y, examples.weight))
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+    x, y, weight = as_tensors(examples.x, examples.y, examples.weight)
 
     def run() -> None:
         if by_model:
-            model.train_step(batch)
+            model.train_step(batch_of(x, y, weight))
             return
         _, y_pred = step(model, x, y, weight, 1.0)
         model.compute_metrics(x, y, y_pred, sample_weight=weight)

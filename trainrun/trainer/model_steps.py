@@ -7,8 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.data.dataset import Split
-
 
 def is_own(model: keras.Model, name: str) -> bool:
     """Return whether a model's class overrides a method of `keras.Model`, such as ``train_step``."""
@@ -20,11 +18,9 @@ def batch_of(x: Any, y: Any, weight: Any) -> tuple:
     return (x, y) if weight is None else (x, y, weight)
 
 
-def as_tensors(split: Split) -> tuple:
-    """Return `(x, y, weight)` of a split as tensors; the weights may be None."""
-    return tf.nest.map_structure(
-        lambda a: None if a is None else tf.convert_to_tensor(a), (split.x, split.y, split.weight)
-    )
+def as_tensors(x: Any, y: Any, weight: Any = None) -> tuple:
+    """Return a batch as tensors, `(x, y, weight)`; the weights may be None."""
+    return tf.nest.map_structure(lambda a: None if a is None else tf.convert_to_tensor(a), (x, y, weight))
 
 
 def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, replicas: int) -> str | None:

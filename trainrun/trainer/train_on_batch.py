@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.data.dataset import Split
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import as_tensors, batch_of
@@ -52,9 +51,8 @@ class TrainOnBatch:
             indices = order(plan, len(job.train), epoch)[first * plan.batch_size :]
             for step, batch in enumerate(batches(job.train, indices, plan.batch_size), start=first):
                 if augment is not None:
-                    examples = Split(*keras.utils.unpack_x_y_sample_weight(batch))
                     at = tf.constant([plan.seed, epoch, step], tf.int64)
-                    batch = batch_of(*augment(*as_tensors(examples), at))
+                    batch = batch_of(*augment(*as_tensors(*batch), at))
                 callback_list.on_train_batch_begin(step)
                 logs = model.train_function(iter([batch]))
                 callback_list.on_train_batch_end(step, logs)
