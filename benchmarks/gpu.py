@@ -20,10 +20,8 @@ import gzip
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ import numpy as np
 import options
 import results_file
 import tensorflow as tf
+import timing
 from stopwatch import Stopwatch
 
 from trainrun.data.dataset import Split
@@ -181,19 +180,6 @@ def speed(names: list[str], peaks: dict[str, float], quick: bool) -> list[list[A
     return rows
 
 
-def trainrun(folder: Path, *arguments: str) -> tuple[int, float, str]:
-    """Run trainrun in a folder; return exit code, seconds and output."""
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "trainrun", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, time.perf_counter() - begin, done.stdout + done.stderr
-
-
 def commands() -> list[list[Any]]:
     """Print and return what whole commands show: agreement, resume, two trials on one card."""
     run = ["data=digits", "model=cnn", "trainer.epochs=3", "tracking=none", "artifacts=none"]
@@ -201,16 +187,18 @@ def commands() -> list[list[Any]]:
     with tempfile.TemporaryDirectory() as name:
         folder, losses = Path(name), {}
         for trainer in ("fit", "train_on_batch", "custom"):
-            code, _, output = trainrun(folder, *run, f"trainer={trainer}", f"hydra.run.dir={trainer}")
-            if code:
-                sys.exit(output[-2000:])
+            timing.trainrun(folder, *run, f"trainer={trainer}", f"hydra.run.dir={trainer}")
             losses[trainer] = json.loads((folder / trainer / "summary.json").read_text())["metrics"]["loss"]
         spread = (max(losses.values()) - min(losses.values())) / max(abs(v) for v in losses.values())
         rows.append(["largest relative difference of the three trainers' losses", spread])
-        code, _, output = trainrun(folder, "verify-resume", *run, "hardware.deterministic=true")
+        code, _, output = timing.trainrun(
+            folder, "verify-resume", *run, "hardware.deterministic=true", may_fail=True
+        )
         rows.append(["kill and resume with determinism", "the same bits" if code == 0 else output[-300:]])
-        alone = sum(trainrun(folder, *run, f"seed={seed}")[1] for seed in (1, 2))
-        code, together, _ = trainrun(folder, "-m", *run, "seed=1,2", "hydra.launcher.per_gpu=2")
+        alone = sum(timing.trainrun(folder, *run, f"seed={seed}")[1] for seed in (1, 2))
+        code, together, _ = timing.trainrun(
+            folder, "-m", *run, "seed=1,2", "hydra.launcher.per_gpu=2", may_fail=True
+        )
         rows.append(
             ["two trials on one card, seconds one after another / at once", alone / together if code == 0 else "failed"]
         )  # fmt: skip

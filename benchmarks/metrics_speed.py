@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
-import time
 from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,6 +20,7 @@ import keras
 import numpy as np
 import results_file
 import tensorflow as tf
+import timing
 
 from trainrun.metric.ks import KS
 
@@ -49,18 +48,6 @@ class LoopKS:
     def result(self) -> float:
         rates = [np.cumsum(v.numpy()[::-1]) / v.numpy().sum() for v in (self.positive, self.negative)]
         return float((rates[0] - rates[1]).max())
-
-
-def median(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """Return each call's median seconds over interleaved repeats, after one to warm up."""
-    took: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if repeat:
-                took[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds) for name, seconds in took.items()}
 
 
 def epoch(metric: keras.metrics.Metric) -> Callable[[tf.Tensor, tf.Tensor], None]:
@@ -91,7 +78,7 @@ def main() -> int:
     update, update_auc = tf.function(ours.update_state), tf.function(auc.update_state)
     nothing = tf.function(lambda y, p: None)
     many, many_auc = epoch(ours), epoch(auc)
-    seconds = median(
+    seconds = timing.medians(
         {
             "ks": lambda: many(y, p),
             "auc": lambda: many_auc(y, p),

@@ -14,13 +14,12 @@ import argparse
 import csv
 import json
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import results_file
+import timing
 
 PRUNERS = {"none": [], "asha": ["sweep/pruner=asha"]}
 
@@ -31,14 +30,9 @@ def sweep(
     """Run a sweep over points; return its seconds and the rows of its leaderboard."""
     folder.mkdir()
     rates, drops = (",".join(str(p[i]) for p in points) for i in (0, 1))
-    command = [sys.executable, "-m", "trainrun", "-m", "data=digits", f"trainer.epochs={epochs}", "tracking=none",
-               f"optimizer.learning_rate={rates}", f"model.dropout={drops}", *extra,
-               "sweep.zip=[optimizer.learning_rate,model.dropout]"]  # fmt: skip
-    begin = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - begin
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    words = ["-m", "data=digits", f"trainer.epochs={epochs}", "tracking=none", f"optimizer.learning_rate={rates}",
+             f"model.dropout={drops}", *extra, "sweep.zip=[optimizer.learning_rate,model.dropout]"]  # fmt: skip
+    _, seconds, _ = timing.trainrun(folder, *words)
     (table,) = folder.glob("outputs/sweeps/*/leaderboard.csv")
     rows = []
     for row in csv.DictReader(table.open()):

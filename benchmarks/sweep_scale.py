@@ -28,6 +28,7 @@ from typing import Any
 
 import options
 import results_file
+import timing
 
 # A sweep of 100,000 trials may grow by 0.5 GB: 5 kB a trial. Drawing the sweep's plots at its end takes memory once.
 GOALS = {"memory": 5.0, "pace": 0.10, "runs": 1.0}
@@ -142,11 +143,7 @@ def healthy(folder: Path, sweep: Path, trials: int, rows: list[list[Any]]) -> di
     finished_query = "select count(*) from runs where status = 'FINISHED'"
     with sqlite3.connect(folder / "mlflow.db") as store:
         at_end = store.execute(finished_query).fetchone()[0] - 1
-    begin = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "trainrun", "sync"], cwd=folder, capture_output=True, check=True, timeout=600
-    )
-    waited = time.perf_counter() - begin
+    _, waited, _ = timing.trainrun(folder, "sync", timeout_s=600)
     with sqlite3.connect(folder / "mlflow.db") as store:
         sound = store.execute("PRAGMA integrity_check").fetchone()[0]
         finished = store.execute(finished_query).fetchone()[0]
@@ -179,14 +176,7 @@ def healthy(folder: Path, sweep: Path, trials: int, rows: list[list[Any]]) -> di
 
 def listing(folder: Path, rows: list[list[Any]]) -> dict[str, Any]:
     """Print and add to `rows` how long `trainrun runs` takes, median of three; return the goal."""
-    took = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "trainrun", "runs"], cwd=folder, capture_output=True, check=True
-        )
-        took.append(time.perf_counter() - begin)
-    seconds = statistics.median(took)
+    seconds = statistics.median(timing.trainrun(folder, "runs")[1] for _ in range(3))
     print(
         f"runs       {seconds:.2f} s (goal {GOALS['runs']:g} s): {verdict(seconds <= GOALS['runs'])}",
         flush=True,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import options
 import results_file
+import timing
 
 LAUNCHERS = ("local", "vectorized")
 # (data, epochs); the first one is that of a quick run.
@@ -29,13 +28,14 @@ def seconds(launcher: str, data: str, epochs: int, seeds: int, folder: Path) -> 
     Raises:
         SystemExit: it failed.
     """
-    command = [sys.executable, "-m", "trainrun", f"seeds={seeds}", "model=mlp", f"data={data}",
-               f"trainer.epochs={epochs}", f"hydra/launcher={launcher}"]  # fmt: skip
-    begin = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{launcher} failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    return time.perf_counter() - begin
+    words = [
+        f"seeds={seeds}",
+        "model=mlp",
+        f"data={data}",
+        f"trainer.epochs={epochs}",
+        f"hydra/launcher={launcher}",
+    ]
+    return timing.trainrun(folder, *words)[1]
 
 
 def main() -> int:
