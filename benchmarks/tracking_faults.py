@@ -152,11 +152,11 @@ def _disturb(
     delivery: set[int],
 ) -> None:
     time.sleep(4.0 if kills or during else 1.0)
-    found = {pid for pid, line in command.children(trainer.pid) if victim.DELIVERY in line}
-    delivery |= found
+    deliverers = {pid for pid, line in command.children(trainer.pid) if victim.DELIVERY in line}
+    delivery |= deliverers
     with contextlib.suppress(ProcessLookupError):
         if kills.startswith("delivery"):
-            for pid in found:
+            for pid in deliverers:
                 os.kill(pid, signal.SIGKILL)
         elif kills.startswith("training"):
             trainer.signal(signal.SIGKILL)

@@ -70,12 +70,14 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes] | No
 
 def children(pid: int) -> list[tuple[int, str]]:
     """Return number and command line of the processes that a process has started."""
-    found = []
+    started = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if parent(int(path.name)) == pid:
-                found.append((int(path.name), (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
-    return found
+                started.append(
+                    (int(path.name), (path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                )
+    return started
 
 
 def parent(pid: int) -> int:

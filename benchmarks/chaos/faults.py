@@ -62,9 +62,9 @@ def _settled(scene: Scene) -> None:
         return
     scene.expect(scene.begin(("sync", "--all")), (0,))
     scene.calm()
-    found = [text for p in run_dirs for text in verifier.ended(p, "KILLED") + verifier.tracked(p, scene.project / "mlflow.db", "KILLED")]  # fmt: skip
-    if found:
-        raise Fell("killed, and synchronized: " + "\n".join(found))
+    violations = [text for p in run_dirs for text in verifier.ended(p, "KILLED") + verifier.tracked(p, scene.project / "mlflow.db", "KILLED")]  # fmt: skip
+    if violations:
+        raise Fell("killed, and synchronized: " + "\n".join(violations))
 
 
 def stop(scene: Scene) -> None:
@@ -162,12 +162,12 @@ def copy(scene: Scene) -> None:
 
 def _contents(folder: Path) -> set[tuple[str, int, int]]:
     """Return name, size and time of each file, without what readers may touch."""
-    found = set()
+    files = set()
     for path in folder.rglob("*"):
         if path.is_file():
             about = path.stat()
-            found.add((str(path.relative_to(folder)), about.st_size, about.st_mtime_ns))
-    return found
+            files.add((str(path.relative_to(folder)), about.st_size, about.st_mtime_ns))
+    return files
 
 
 def twice(scene: Scene) -> None:

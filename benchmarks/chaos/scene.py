@@ -119,5 +119,5 @@ class Scene:
     def verify(self, folder: Path | None = None, alone: bool = True) -> None:
         """Hold all that is left against each other."""
         self.calm()
-        if found := verifier.problems(folder or self.project, self.reference, alone):
-            raise Fell("\n".join(found))
+        if violations := verifier.problems(folder or self.project, self.reference, alone):
+            raise Fell("\n".join(violations))

@@ -41,14 +41,14 @@ def _stage_of_run(folder: Path) -> int:
     run_dir = only_run(folder)
     if run_dir is None:
         return 0
-    found = records(run_dir)
-    kinds = {r["kind"] for r in found}
+    written = records(run_dir)
+    kinds = {r["kind"] for r in written}
     reached = (
-        bool(found),
+        bool(written),
         epochs(run_dir) > 0,
         epochs(run_dir) >= EPOCHS,
         "metrics" in kinds,
-        any(r.get("model") for r in found),
+        any(r.get("model") for r in written),
         (run_dir / "summary.json").exists(),
         "end" in kinds,
     )

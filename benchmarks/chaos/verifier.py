@@ -81,62 +81,64 @@ def problems(folder: Path, reference: Reference, alone: bool = True) -> list[str
         reference: of its subject.
         alone: whether its database holds its own runs only; that of a copied project has the original's, too.
     """
-    found = []
+    violations = []
     database = folder / "mlflow.db"
     runs, parents = trained(folder), sweeps(folder)
     if not runs or len({_place(r) for r in runs}) < len(reference.weights):
-        found.append(f"{len(runs)} runs with a journal, expected at least {len(reference.weights)}")
+        violations.append(f"{len(runs)} runs with a journal, expected at least {len(reference.weights)}")
     for run_dir in (*runs, *parents):
-        with _named(found, run_dir.relative_to(folder)):
-            found += [f"{run_dir.relative_to(folder)}: {text}" for text in ended(run_dir, "FINISHED")]
-            found += [
+        with _named(violations, run_dir.relative_to(folder)):
+            violations += [f"{run_dir.relative_to(folder)}: {text}" for text in ended(run_dir, "FINISHED")]
+            violations += [
                 f"{run_dir.relative_to(folder)}: {text}" for text in tracked(run_dir, database, "FINISHED")
             ]
     for run_dir in runs:
-        with _named(found, run_dir.relative_to(folder)):
-            found += [f"{run_dir.relative_to(folder)}: {text}" for text in _as_reference(run_dir, reference)]
+        with _named(violations, run_dir.relative_to(folder)):
+            violations += [
+                f"{run_dir.relative_to(folder)}: {text}" for text in _as_reference(run_dir, reference)
+            ]
     for sweep_dir in parents:
-        with _named(found, sweep_dir.relative_to(folder)):
-            found += [
+        with _named(violations, sweep_dir.relative_to(folder)):
+            violations += [
                 f"{sweep_dir.relative_to(folder)}: {text}" for text in _whole_sweep(sweep_dir, database)
             ]
     if (ranking := _ranking(folder)) != reference.ranking:
-        found.append(f"the leaderboard is {ranking}, without a fault {reference.ranking}")
+        violations.append(f"the leaderboard is {ranking}, without a fault {reference.ranking}")
     if alone:
         count = query(database, "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'")[0][0]
         if count != len(runs) + len(parents):
-            found.append(f"{count} runs in MLflow, {len(runs) + len(parents)} journals")
-    return found
+            violations.append(f"{count} runs in MLflow, {len(runs) + len(parents)} journals")
+    return violations
 
 
 @contextlib.contextmanager
-def _named(found: list[str], place: Path) -> Iterator[None]:
+def _named(violations: list[str], place: Path) -> Iterator[None]:
     """Count what cannot be read as a problem."""
     try:
         yield
     except (OSError, ValueError, LookupError) as error:
-        found.append(f"{place}: {error!r}")
+        violations.append(f"{place}: {error!r}")
 
 
 def ended(run_dir: Path, status: str) -> list[str]:
     """Return what is wrong with a journal that should have ended with a status, and with its summary."""
     records, damaged = _journal(run_dir)
-    found = [f"{damaged} damaged lines"] if damaged else []
+    violations = [f"{damaged} damaged lines"] if damaged else []
     numbers = [r["seq"] for r in records]
     if numbers != [*range(len(records))]:
-        found.append(f"its records have the numbers {numbers}")
+        violations.append(f"its records have the numbers {numbers}")
     kinds = [r["kind"] for r in records]
     starts, ends = kinds.count("start"), kinds.count("end")
     if starts != ends:
-        found.append(f"{starts} attempts, {ends} ends")
+        violations.append(f"{starts} attempts, {ends} ends")
     last = _but_copied(records)[-1]
     if last["kind"] != "end" or last["status"] != status:
-        found.append(f"its last record is {last['kind']} {last.get('status', '')}, expected {status}")
+        violations.append(f"its last record is {last['kind']} {last.get('status', '')}, expected {status}")
     if (run_dir / "summary.json").exists() or "epoch" in kinds:
         summary = json.loads((run_dir / "summary.json").read_text())
         if summary["status"] != status:
-            found.append(f"summary.json says {summary['status']}")
-    return found
+            violations.append(f"summary.json says {summary['status']}")
+    return violations
 
 
 def tracked(run_dir: Path, database: Path, status: str) -> list[str]:
@@ -150,64 +152,68 @@ def tracked(run_dir: Path, database: Path, status: str) -> list[str]:
     if len(runs) != 1 or runs[0][1] != status:
         return [f"in MLflow {len(runs)} runs: {', '.join(r[1] for r in runs)}; expected one, {status}"]
     run_id, _, files = runs[0]
-    found = []
+    violations = []
     entries = json.loads((run_dir / "tracking.json").read_text())["deliveries"]
     if entries[-1]["run_id"] != run_id or entries[-1]["next"] != len(records) or entries[-1].get("left"):
-        found.append(f"tracking.json has {entries[-1]}, the journal {len(records)} records of run {run_id}")
+        violations.append(
+            f"tracking.json has {entries[-1]}, the journal {len(records)} records of run {run_id}"
+        )
     if any(r["kind"] == "epoch" for r in records):
         rows = query(
             database, f"SELECT key, step, value FROM metrics WHERE run_uuid = '{run_id}' AND key != 'step'"
         )
         twice = [place for place, n in Counter((k, s) for k, s, _ in rows).items() if n > 1]
         if twice:
-            found.append(f"in MLflow more than once: {twice}")
+            violations.append(f"in MLflow more than once: {twice}")
         sent = {(k, s): v for k, s, v in rows}
-        found += [f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records))]
+        violations += [f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records))]
     if any(r.get("model") for r in records):
         models = query(database, f"SELECT count(*) FROM logged_models WHERE source_run_id = '{run_id}'")[0][0]
         if models != 1:
-            found.append(f"{models} models in MLflow")
+            violations.append(f"{models} models in MLflow")
     if (run_dir / "summary.json").exists():
         copy = Path(files.removeprefix("file://")) / "summary.json"
         if json.loads(copy.read_text())["status"] != status:
-            found.append(f"MLflow's copy of summary.json does not say {status}")
-    return found
+            violations.append(f"MLflow's copy of summary.json does not say {status}")
+    return violations
 
 
 def _as_reference(run_dir: Path, reference: Reference) -> list[str]:
     place, summary = _place(run_dir), json.loads((run_dir / "summary.json").read_text())
-    found = []
+    violations = []
     if summary["weights_sha256"] != reference.weights.get(place):
-        found.append(f"other weights than without a fault ({summary['weights_sha256'][:12]})")
+        violations.append(f"other weights than without a fault ({summary['weights_sha256'][:12]})")
     own, whole = _metrics(_journal(run_dir)[0]), reference.metrics.get(place, {})
-    found += [f"journal and undisturbed run: {text}" for text in _differences(own, whole)]
+    violations += [f"journal and undisturbed run: {text}" for text in _differences(own, whole)]
     for (name, _), value in whole.items():  # what is evaluated at the end, on the weights of the best epoch
         if name.startswith("test_") and summary["metrics"].get(name) != value:
-            found.append(f"summary.json has {name} {summary['metrics'].get(name)}, without a fault {value}")
+            violations.append(
+                f"summary.json has {name} {summary['metrics'].get(name)}, without a fault {value}"
+            )
     for name in ("model.keras", "config.yaml", "environment.txt"):
         if not (run_dir / name).exists():
-            found.append(f"no {name}")
-    return found
+            violations.append(f"no {name}")
+    return violations
 
 
 def _whole_sweep(sweep_dir: Path, database: Path) -> list[str]:
     """Return which trials do not stand below their sweep in MLflow, and what the sweep lacks."""
-    found = [
+    violations = [
         f"no {name}" for name in ("leaderboard.csv", "sweep.json", "plots") if not (sweep_dir / name).exists()
     ]
-    wanted = sorted(str(p.parent) for p in sweep_dir.glob("[0-9]*/journal.jsonl"))
+    trials = sorted(str(p.parent) for p in sweep_dir.glob("[0-9]*/journal.jsonl"))
     below = query(
         database,
         "SELECT place.value FROM tags AS place JOIN tags AS child ON place.run_uuid = child.run_uuid JOIN tags AS parent ON "
         "child.value = parent.run_uuid WHERE place.key = 'run_dir' AND child.key = 'mlflow.parentRunId' AND "
         f"parent.key = 'run_dir' AND parent.value = '{sweep_dir}'",
     )
-    if sorted(p for (p,) in below) != wanted:
-        found.append(f"{len(below)} trials stand below it in MLflow, expected {len(wanted)}")
+    if sorted(p for (p,) in below) != trials:
+        violations.append(f"{len(below)} trials stand below it in MLflow, expected {len(trials)}")
     counted = {r["trial"] for r in _journal(sweep_dir)[0] if r["kind"] == "metrics"}
-    if counted != {int(Path(p).name) for p in wanted}:
-        found.append(f"its journal has the results of the trials {sorted(counted)}")
-    return found
+    if counted != {int(Path(p).name) for p in trials}:
+        violations.append(f"its journal has the results of the trials {sorted(counted)}")
+    return violations
 
 
 def _journal(run_dir: Path) -> tuple[list[dict[str, Any]], int]:

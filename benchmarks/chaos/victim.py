@@ -97,12 +97,12 @@ class Process:
 
 def living(mark: str) -> dict[int, str]:
     """Return the started processes with a mark, as number -> command line; forked ones of this program have none of their own."""
-    found, wanted = {}, f"{MARK}={mark}".encode()
+    processes, entry = {}, f"{MARK}={mark}".encode()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if wanted in (path / "environ").read_bytes().split(b"\0"):
-                found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
+            if entry in (path / "environ").read_bytes().split(b"\0"):
+                processes[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return processes
 
 
 def trials(mark: str) -> list[int]:
