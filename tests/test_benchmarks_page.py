@@ -46,6 +46,7 @@ def test_every_result_file_and_every_script_has_a_section(page):
         "results_file",
         "options",
         "stopwatch",
+        "timing",
         "jax_peers",
         "lightning_peer",
     } <= sections
