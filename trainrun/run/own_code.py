@@ -19,7 +19,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
 from trainrun.model.variables import is_foreign, untouched
 from trainrun.registry import declaration_reader, lookup
-from trainrun.trainer.epoch_loop import build, trace
+from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
 from trainrun.util.places import place
 
@@ -78,7 +78,6 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             not job.model.run_eagerly
             and declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
         ):
-            build(job, step)
             trace(job, part, step)
     except Exception as error:
         if classification.kind(error) != classification.OUT_OF_MEMORY:  # to which training has answers

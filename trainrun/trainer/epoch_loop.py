@@ -92,7 +92,7 @@ def _plain(value: Any) -> Any:
         return value  # a plug-in's metric can have any result
 
 
-def build(job: Job, step: Any = None) -> None:
+def build(job: Job, step: Any = None, examples: Split | None = None) -> tf.Graph | None:
     """Create the variables of model, optimizer, metrics and training step before code that uses them is compiled.
 
     Keras' `fit` may do so in its first step. Building the optimizer is then part of the compiled step and repeated at each one,
@@ -102,37 +102,49 @@ def build(job: Job, step: Any = None) -> None:
     Args:
         job: model, data and plan.
         step: the trainer's training step; default None: the model's `train_step`.
+        examples: the batch by which a step is traced; default None: of one example.
+
+    Returns:
+        The graph of the step; None if it is not traced, because it cannot have variables of its own.
     """
     model = job.model
     if job.state.built:
-        return  # by the previous trial of a sweep
+        return None  # by the previous trial of a sweep
     job.state.built = True
     example = job.train.take(np.arange(1))
     with model.distribute_strategy.scope():
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
     own_step = type(step) is not Accumulate and step not in (None, default)
-    if own_step or is_own(model, "train_step") or any(map(is_foreign, keras_model_private.all_layers(model))):
-        try:
-            graph = trace(job, example, step)
-        except Exception:
-            if not model.run_eagerly:  # which allows what cannot be traced
-                raise
-            graph = None
-        hold(model, step if own_step else None, graph)
+    is_users = own_step or is_own(model, "train_step")
+    if not is_users and not any(map(is_foreign, keras_model_private.all_layers(model))):
+        return None
+    try:
+        graph = _traced(job, example if examples is None else examples, step)
+    except Exception:
+        if not model.run_eagerly:  # which allows what cannot be traced
+            raise
+        graph = None
+    hold(model, step if own_step else None, graph)
+    return graph
 
 
 def trace(job: Job, examples: Split, step: Any = None) -> tf.Graph | None:
-    """Trace a training step as trainers compile it, on one device or on replicas; nothing of the model changes.
+    """Build the job, and trace a training step as trainers compile it, on one device or on replicas; nothing is trained.
 
     Args:
-        job: its model is built.
+        job: model, data and plan.
         examples: a batch.
         step: see `build`; the model's own `train_step` precedes the default step.
 
     Returns:
         The graph; None for a `train_step` under replicas, which only Keras' `fit` can call.
     """
+    # Once: a trace of 30 layers takes a second or two.
+    return build(job, step, examples) or _traced(job, examples, step)
+
+
+def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
     model, strategy = job.model, job.model.distribute_strategy
     by_model, replicated = step in (None, default), is_replicated(strategy)
     if by_model and replicated:

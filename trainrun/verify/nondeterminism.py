@@ -19,7 +19,7 @@ from trainrun.compat import tensorflow_private
 from trainrun.config import plugin_sources
 from trainrun.errors import first_line
 from trainrun.run import builders, callback_builders
-from trainrun.trainer.epoch_loop import build, trace
+from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
 from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
@@ -60,7 +60,6 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
     """Yield operations of the traced step that draw numbers, call Python or read the clock."""
-    build(job, step)
     graph = trace(job, job.train.take(np.arange(min(len(job.train), 2))), step)
     for name, kind, where in _operations(graph):
         if kind in RANDOM_OPERATIONS:
