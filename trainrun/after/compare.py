@@ -14,7 +14,7 @@ from trainrun.artifacts import environment
 from trainrun.registry import direction
 from trainrun.run.result import RunResult
 from trainrun.sweep.ranking import tiers
-from trainrun.tracking import status
+from trainrun.tracking import status, summary
 from trainrun.tracking.record import flatten
 
 # Config keys that say nothing about the training.
@@ -193,18 +193,10 @@ def _verdict(name: str, one: RunResult, other: RunResult) -> str:
     if first == second:
         return "equal"
     base = direction.bare(name)
-    counts = [_examples(run, name) for run in (one, other)]
+    counts = [summary.examples(run.summary, name) for run in (one, other)]
     if base in tiers.SHARES and all(counts) and tiers.shares_agree(first, second, counts):
         return "no difference"
     return "better" if (second > first) == (way == "max") else "worse"
-
-
-def _examples(run: RunResult, name: str) -> int:
-    """Return the number of examples that a metric was measured on; 0 where it was not recorded."""
-    part = "test" if name.startswith("test_") else "validation" if name.startswith("val_") else "train"
-    parts = (run.summary.get("data") or {}).get("parts") or {}
-    value = parts.get(part) if isinstance(parts, Mapping) else None
-    return value if isinstance(value, int) else 0
 
 
 def _curves(runs: Sequence[RunResult]) -> dict[str, list[list[float]]]:

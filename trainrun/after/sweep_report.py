@@ -14,13 +14,10 @@ from trainrun.artifacts import page, report, result_table
 from trainrun.artifacts.page import Section, Table
 from trainrun.artifacts.svg_chart import number
 from trainrun.config.override_text import REPLICATES
-from trainrun.errors import UserError
-from trainrun.sweep import objective as goals
 from trainrun.sweep import sweep_record
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard, parameter_importance, pareto, seed_replicates, tiers
 from trainrun.sweep.ranking.seed_leaderboard import number_ranges
-from trainrun.sweep.ranking.seed_replicates import Setting
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots, overview, sweep_charts, sweep_plots
 from trainrun.tracking import status, summary
@@ -42,11 +39,7 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
     """
     settings = sweep_record.read(sweep_dir)["settings"]
     state = overview.of(sweep_dir)
-    trials = state.trials
-    try:
-        objectives = goals.of(settings, trials)
-    except UserError:
-        objectives = []
+    trials, objectives = state.trials, state.objective.all if state.objective else ()
     ended = [t for t in trials if t.status == "FINISHED"]
     head = [("trials", f"{len(trials):,}", f"{state.waiting:,} have not begun" if state.waiting else "")]
     head += [
@@ -58,7 +51,7 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
     return page.write(
         path or sweep_dir / report.FILE,
         f"sweep {sweep_dir.name}",
-        _status(sweep_dir),
+        status.read(sweep_dir).status,
         head,
         [
             *(_ranking(sweep_dir, trials, objectives[0]) if objectives and ended else []),
@@ -71,17 +64,14 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
     )
 
 
-def _status(sweep_dir: Path) -> str:
-    return status.read(sweep_dir).status if (sweep_dir / status.JOURNAL).is_file() else "UNKNOWN"
-
-
 def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> list[Section]:
     """Return the leaderboard: a row for each setting, with its tier."""
     ranked = seed_replicates.ranked(seed_replicates.group(trials), objective)
     if not ranked:
         return []
-    places = tiers.tiers(ranked, objective, _examples(ranked[0], objective))
-    name = objective.name
+    name, best = objective.name, ranked[0]
+    examples = summary.examples(summary.read_or_empty(best.trials[0].run_dir), name)
+    places = tiers.tiers(ranked, objective, examples)
     rows = []
     for rank, setting in enumerate(ranked[:SHOWN], 1):
         values = setting.values(name)
@@ -89,7 +79,7 @@ def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> 
         rows.append(
             [
                 str(rank),
-                *([str(places[rank - 1])] if places else []),
+                str(places[rank - 1]) if places else "",
                 number(statistics.fmean(values)),
                 f"{number(between[0])} to {number(between[1])}" if between else "",
                 *(number(statistics.fmean(setting.values(o.name))) for o in objective.others),
@@ -98,14 +88,8 @@ def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> 
                 " ".join(redaction.words(setting.varied)) or "default",
             ]
         )
-    columns = [
-        "rank",
-        *(["tier"] if places else []),
-        name,
-        "95% interval",
-        *(o.name for o in objective.others),
-    ]
-    columns += ["trial", "time", "setting"]
+    others = [o.name for o in objective.others]
+    columns = ["rank", "tier", name, "95% interval", *others, "trial", "time", "setting"]
     columns, rows = result_table.filled(columns, rows)
     marked = [i for i in range(len(rows)) if places and places[i] == 1] or [0]
     table = Table(columns, rows, marked, texts=[len(columns) - 1])
@@ -118,29 +102,16 @@ def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> 
         )
     if len(ranked) > SHOWN:
         note += f" {len(ranked) - SHOWN:,} more are in {leaderboard.FILE}."
-    best = shlex.join(redaction.words(leaderboard.alone(ranked[0].overrides)))
+    alone = shlex.join(redaction.words(leaderboard.alone(best.overrides)))
+    trial = f"{sweep_dir.name}/{seed_replicates.median(best, objective).number}"
     return [
         Section("leaderboard", "Leaderboard", tables=[table], note=note),
         Section(
             "best",
             "The best setting, alone",
-            command=f"trainrun {best}\ntrainrun report {shlex.quote(f'{sweep_dir.name}/{seed_replicates.median(ranked[0], objective).number}')}",
+            command=f"trainrun {alone}\ntrainrun report {shlex.quote(trial)}",
         ),
     ]
-
-
-def _examples(setting: Setting, objective: Objective) -> int:
-    """Return the number of examples that the objective is measured on; 0 where it is not recorded."""
-    part = (
-        "test"
-        if objective.name.startswith("test_")
-        else "validation"
-        if objective.name.startswith("val_")
-        else "train"
-    )
-    parts = (summary.read_or_empty(setting.trials[0].run_dir).get("data") or {}).get("parts")
-    count = parts.get(part) if isinstance(parts, Mapping) else None
-    return count if isinstance(count, int) else 0
 
 
 def _pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Section]:

@@ -133,6 +133,14 @@ def monitored(summary: Mapping[str, Any]) -> str | None:
     return next((name for name in (weights.get("monitor"), "val_loss", "loss") if name in best), None)
 
 
+def examples(summary: Mapping[str, Any], metric: str) -> int:
+    """Return the number of examples that a metric was measured on; 0 where it is not recorded."""
+    part = "test" if metric.startswith("test_") else "validation" if metric.startswith("val_") else "train"
+    parts = (summary.get("data") or {}).get("parts")
+    count = parts.get(part) if isinstance(parts, Mapping) else None
+    return count if isinstance(count, int) else 0
+
+
 def best_epochs(
     history: Mapping[str, Sequence[float]],
     metrics: Mapping[str, Any] | None = None,
