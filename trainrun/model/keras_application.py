@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from trainrun.data.dataset import InputSpec, TargetSpec
@@ -126,7 +125,9 @@ def _load(base: keras.Model, file: Path, application: str) -> None:
     """
     stored = stored_weights.read(file, "model.weights")
     weights = variable_paths.weights(base)
-    odd = [w.path for w in weights if np.shape(stored.get(w.place)) != tuple(w.variable.shape)]
+    odd = [
+        w.path for w in weights if w.place not in stored or stored[w.place].shape != tuple(w.variable.shape)
+    ]
     if odd:
         text = (
             f"{file} lacks, or has in another shape, {variable_paths.shown(odd)} of {application}. Name a file of this network without its "

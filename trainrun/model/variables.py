@@ -25,9 +25,11 @@ def number(variable: Any) -> Any:
 @contextmanager
 def untouched(model: keras.Model) -> Iterator[None]:
     """Restore at the end what a call of the model may move: seeds, running means, states that are no weights."""
-    weights, *further = (by_purpose(model)[kind] for kind in ("weights", "metrics", "generators", "others"))
+    kinds = by_purpose(model)
+    without_gradient = (w for w in kinds["weights"] if not w.trainable)
     states = [
-        (v, v.numpy()) for v in (*(w for w in weights if not w.trainable), *chain.from_iterable(further))
+        (v, v.numpy())
+        for v in chain(without_gradient, kinds["metrics"], kinds["generators"], kinds["others"])
     ]
     try:
         yield
