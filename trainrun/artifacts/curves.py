@@ -1,4 +1,4 @@
-"""The data of the classification plots: scores by class, confusion counts, binary problems of a class against the rest."""
+"""The data of plots and diagnostics: scores by class, confusion counts, binary problems of a class against the rest, finite numbers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def confusion(y: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
     known = (y >= 0) & (y < classes) & (guess >= 0) & (guess < classes)
     pairs = y[known] * classes + guess[known]
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def finite_rows(y: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted numbers as `[n, outputs]`, without examples that are not finite."""
+    y = np.asarray(y, np.float64).reshape(len(y), -1)
+    p = np.asarray(predictions, np.float64).reshape(len(y), -1)
+    finite = np.isfinite(p).all(axis=1) & np.isfinite(y).all(axis=1)
+    return y[finite], p[finite]
 
 
 def against_the_rest(

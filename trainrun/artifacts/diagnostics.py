@@ -12,7 +12,6 @@ import numpy as np
 
 from trainrun.artifacts import curves
 from trainrun.artifacts.score_curves import (
-    LEAST,
     THRESHOLD,
     Calibration,
     Curve,
@@ -20,6 +19,7 @@ from trainrun.artifacts.score_curves import (
     Separation,
     calibrate,
     lifted,
+    log_losses,
     precision_recall,
     roc_curve,
     separate,
@@ -143,8 +143,8 @@ def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: s
     if target.kind == "none" or not len(y):
         return None
     if target.kind == "real":
-        return _regression(np.asarray(y, np.float64), p, part)
-    names = [str(n) for n in target.classes] or [str(i) for i in range(max(target.outputs, 2))]
+        return _regression(y, p, part)
+    names = target.class_names
     scores = curves.per_class(p, target.kind)
     scores = scores.reshape(-1, scores.shape[-1])
     labels = np.asarray(y).reshape(len(scores), -1)
@@ -166,7 +166,7 @@ def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bo
     ]
     right, most = float(np.mean(guess == y)), max(classes, key=lambda c: c.examples)
     recalls = [c for c in classes if c.examples]
-    log_loss = float(-np.mean(np.log(np.clip(scores[np.arange(len(y)), y], LEAST, 1.0))))
+    log_loss = float(np.mean(log_losses(scores[np.arange(len(y)), y])))
     headline = [
         Figure("accuracy", right, f"always {most.name!r}: {most.examples / len(y):.1%}"),
         Figure(
@@ -238,9 +238,7 @@ def _multilabel(y: np.ndarray, scores: np.ndarray, names: Sequence[str], part: s
 
 
 def _regression(y: np.ndarray, p: np.ndarray, part: str) -> Diagnostics | None:
-    y, p = y.reshape(len(y), -1), p.reshape(len(y), -1)
-    finite = np.isfinite(p).all(axis=1) & np.isfinite(y).all(axis=1)
-    y, p = y[finite], p[finite]
+    y, p = curves.finite_rows(y, p)
     if not len(y):
         return None
     errors = p - y

@@ -93,7 +93,7 @@ def _of_target(
     p = np.asarray(predictions, dtype=np.float64)
     image = next((i for i in dataset.inputs if i.kind == "image"), None)
     x = None if image is None else (split.x[image.name] if isinstance(split.x, dict) else split.x)
-    names = target.classes or tuple(map(str, range(max(target.outputs, 2))))
+    names = target.class_names
     if target.kind == "real":
         yield "predicted_vs_true", lambda: predicted_vs_true(y, p, part)
         yield "residuals", lambda: residuals(y, p, part)

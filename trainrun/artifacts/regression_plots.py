@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainrun.artifacts.curves import finite_rows
 from trainrun.artifacts.figure_style import COLOURS, sheet, thinned
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     """Predictions against true values; on the line they are equal."""
-    y, p = _two_columns(y, p)
+    y, p = _columns(y, p)
     figure, panels = sheet(min(y.shape[1], 6), width=5.0, height=4.6)
     for i, axes in enumerate(panels):
         true, guess = thinned(y[:, i], p[:, i])
@@ -35,7 +36,7 @@ def predicted_vs_true(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
 
 def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     """Residuals against predictions, and their distribution."""
-    y, p = _two_columns(y, p)
+    y, p = _columns(y, p)
     left = p - y
     figure, (scatter, histogram) = sheet(2, width=4.8, height=4.0)
     for i in range(min(y.shape[1], len(COLOURS))):
@@ -55,11 +56,8 @@ def residuals(y: np.ndarray, p: np.ndarray, part: str) -> Figure:
     return figure
 
 
-def _two_columns(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return true and predicted values as `[n, outputs]`, without examples that are not finite."""
-    y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-    p = np.asarray(p, dtype=np.float64).reshape(len(y), -1)
-    finite = np.isfinite(p).all(axis=1) & np.isfinite(y).all(axis=1)
-    if not finite.any():
+def _columns(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    y, p = finite_rows(y, p)
+    if not len(y):
         raise ValueError("no prediction is a finite number")
-    return y[finite], p[finite]
+    return y, p

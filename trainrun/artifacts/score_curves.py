@@ -68,6 +68,11 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return float((middle - half) / (1 + z2)), float((middle + half) / (1 + z2))
 
 
+def log_losses(probability: np.ndarray) -> np.ndarray:
+    """Return the log loss of examples from the probability that each one's true class, or label, got."""
+    return -np.log(np.clip(probability, LEAST, 1.0))
+
+
 @dataclass(frozen=True)
 class Ranked:
     """The examples of a binary problem by score; both classes have some.

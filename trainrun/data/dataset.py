@@ -68,6 +68,11 @@ class TargetSpec:
         return "segmentation" if self.shape else tasks.get(self.kind, "classification")
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, or their ids as texts where they have none."""
+        return self.classes or tuple(map(str, range(max(self.outputs, 2))))
+
+    @property
     def dtype(self) -> str:
         """The type of the labels; real targets stay float64: float32 would round what is left after the mean is taken off."""
         return {"real": "float64", "none": "float32", "multilabel": "float32"}.get(self.kind, "int64")

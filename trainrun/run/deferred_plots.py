@@ -29,13 +29,12 @@ def deferred(config: Mapping[str, Any], context: RunContext) -> bool:
         config: resolved.
         context: of the run; its clock has the seconds of training.
     """
+    if context.listener is None or config["artifacts"]["model"] == "weights":
+        return False  # later they are drawn from model.keras
     # The clock of a trial that is trained together with others counts the seconds of all of them.
     seconds = 0.0 if context.joint is not None else context.clock.seconds.get("train", 0.0)
     choice = config["sweep"]["pictures"]
-    short = choice == "best" or (choice == "auto" and seconds < DRAW_AT_ONCE_S)
-    if config["artifacts"]["model"] == "weights":
-        return False  # they are drawn from model.keras
-    return context.listener is not None and short
+    return choice == "best" or (choice == "auto" and seconds < DRAW_AT_ONCE_S)
 
 
 def write(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainrun.artifacts.score_curves import LEAST, Z
+from trainrun.artifacts.score_curves import Z, log_losses
 from trainrun.data._table_inputs import INDICATOR
 from trainrun.data.dataset import Split, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
@@ -43,9 +43,9 @@ def errors(target: TargetSpec, y: np.ndarray, predicted: np.ndarray) -> np.ndarr
     if target.kind == "real":
         return np.abs(p - np.asarray(y, np.float64).reshape(len(y), -1)).mean(axis=1)
     if target.kind == "multiclass":
-        return -np.log(np.clip(p[np.arange(len(y)), y], LEAST, 1.0))
+        return log_losses(p[np.arange(len(y)), y])
     labels = np.asarray(y).reshape(len(y), -1) > 0.5
-    return -np.log(np.clip(np.where(labels, p, 1 - p), LEAST, 1.0)).mean(axis=1)
+    return log_losses(np.where(labels, p, 1 - p)).mean(axis=1)
 
 
 def importance(

@@ -66,7 +66,7 @@ def worst(
     if target.kind == "real":
         true, guess = np.ravel(rows.y).tolist(), p[:, 0].tolist()
     else:
-        names = target.classes or tuple(map(str, range(max(target.outputs, 2))))
+        names = target.class_names
         true = [names[i] for i in rows.y]
         guess = [_guess(row, names) for row in p]
     examples = [
