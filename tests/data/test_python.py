@@ -67,6 +67,11 @@ def test_several_inputs_by_name(load):
         ((IMAGES,), {}, "got a tuple of 1"),
         ((IMAGES, FRAME["age"][:30]), {}, "data.y: array 'y' has 30 examples, 'x' has 40"),
         ({"a": IMAGES, "y": FRAME["age"]}, {}, "data.x: there is no array 'x'. There are a, y"),
+        (
+            {"x": IMAGES, "y": FRAME["age"]},
+            {"x": []},
+            "data.x: expected the key of an array, or a list of keys",
+        ),
         ({"x": IMAGES, "y": FRAME["age"]}, {"kind": {"z": "image"}}, "data.kind: there is no input 'z'"),
         ((FRAME, FRAME["city"]), {}, "x has a column 'city', which is the name of the target"),
         ((FRAME, [1, 2]), {}, r"the target has the shape \[2\]; expected \[40\]"),

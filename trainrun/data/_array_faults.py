@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.data._columns import LARGEST, TASKS
@@ -22,6 +22,34 @@ class HasShape(Protocol):
 
     shape: tuple[int, ...]
     dtype: np.dtype
+
+
+def keys_of(x: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the keys of the inputs: one, several or none."""
+    return (x,) if isinstance(x, str) else tuple(map(str, x or ()))
+
+
+def roles(x: Sequence[str], y: str, weight: str | None) -> list[tuple[str, str]]:
+    """Return argument and key of each array: inputs, target and, if there are, weights."""
+    return [*(("x", key) for key in x), ("y", y), *([] if weight is None else [("weight", weight)])]
+
+
+def key_faults(
+    x: Sequence[str], y: str, weight: str | None, known: Collection[str], lacking: str, has: str = "It has"
+) -> list[Fault]:
+    """Return the keys that no array has.
+
+    Args:
+        x, y, weight: as in `shape_faults`.
+        known: the keys of all arrays.
+        lacking, has: the beginnings of the message's sentences: ``there is no array``, ``There are``.
+    """
+    faults = [] if x else [("x", "expected the key of an array, or a list of keys, got []. For example [x].")]
+    return faults + [
+        (argument, f"{lacking} {key!r}.{did_you_mean(str(key), known)} {has} {', '.join(known) or 'none'}.")
+        for argument, key in roles(x, y, weight)
+        if key not in known
+    ]
 
 
 def choice_faults(kind: Any, task: str, x: Sequence[str]) -> list[Fault]:
@@ -69,8 +97,8 @@ def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: str, weigh
             faults.append(("x", f"array {key!r} holds no examples: its shape is {list(arrays[key].shape)}."))
     faults += [
         (argument, f"array {key!r} has {arrays[key].shape[0]} examples, {x[0]!r} has {n}.")
-        for argument, key in (*(("x", key) for key in x[1:]), ("y", y), ("weight", weight))
-        if key is not None and arrays[key].shape[0] != n
+        for argument, key in roles(x[1:], y, weight)
+        if arrays[key].shape[0] != n
     ]
     for key in x:
         if arrays[key].dtype.kind not in "fiub":
@@ -97,8 +125,8 @@ def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: str, weight: s
         ValueError: the bytes of a mapped array are not those that were written.
     """
     faults = []
-    for argument, key in (*(("x", key) for key in x), ("y", y), ("weight", weight)):
-        if key is None or (arrays[key].dtype.kind != "f" and not isinstance(arrays[key], Mapped)):
+    for argument, key in roles(x, y, weight):
+        if arrays[key].dtype.kind != "f" and not isinstance(arrays[key], Mapped):
             continue
         count, first = _not_finite(arrays[key])
         if count:

@@ -9,11 +9,10 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainrun.data._array_faults import shape_faults
+from trainrun.data._array_faults import key_faults, roles, shape_faults
 from trainrun.data._faults import Fault
 from trainrun.data._mapped import Mapped
 from trainrun.data.lazy_array import Rows
-from trainrun.errors import did_you_mean
 from trainrun.util import paths
 
 if TYPE_CHECKING:
@@ -75,7 +74,6 @@ def headers(
     """
     import numpy as np
 
-    faults: list[Fault] = []
     fault = paths.fault(path, ".npz", "data.path=my_data.npz")
     if fault:
         return {}, [("path", fault)]
@@ -105,17 +103,11 @@ def headers(
                 f"{where} is no .npz file, or is damaged: {first_line(error)}. Write it with numpy.savez(path, x=…, y=…).",
             )
         ]
-    for argument, key in (*(("x", key) for key in x), ("y", y), ("weight", weight)):
-        if key is None:
-            continue
+    faults = key_faults(x, y, weight, shapes, f"{where} has no array")
+    for argument, key in roles(x, y, weight):
         if key not in shapes:
-            faults.append(
-                (
-                    argument,
-                    f"{where} has no array {key!r}.{did_you_mean(key, shapes)} It has {', '.join(shapes) or 'none'}.",
-                )
-            )
-        elif shapes[key][1].hasobject:
+            continue
+        if shapes[key][1].hasobject:
             faults.append(
                 (
                     argument,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.data import _named_arrays, _npz_file
-from trainrun.data._array_faults import choice_faults, value_faults
+from trainrun.data._array_faults import choice_faults, keys_of, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems, sizes
@@ -64,7 +64,7 @@ def npz(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    settings = ArraySettings(_keys(x), y, weight, kind, task, standardize, standardize_target)
+    settings = ArraySettings(keys_of(x), y, weight, kind, task, standardize, standardize_target)
     known, faults = _opened(path, settings)
     raise_faults([*faults, *share_problems(None, validation, test)])
     arrays, faults = _read(path, settings, known)
@@ -86,7 +86,7 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what is known from shapes and dtypes and, if the arrays are small, from their values."""
-    settings = ArraySettings(_keys(x), y, weight, kind, task)
+    settings = ArraySettings(keys_of(x), y, weight, kind, task)
     known, faults = _opened(path, settings)
     n = None if faults else known[settings.x[0]].shape[0]
     faults += share_problems(n, validation, test)
@@ -100,18 +100,9 @@ def describe(
     return _named_arrays.description(arrays, settings, SplitSettings(validation, test))
 
 
-def _keys(x: str | Sequence[str]) -> tuple[str, ...]:
-    return (x,) if isinstance(x, str) else tuple(map(str, x))
-
-
 def _opened(path: str | None, settings: ArraySettings) -> tuple[dict[str, _npz_file.Array], list[Fault]]:
     """Return the file's headers, and what is wrong with them or with the arguments."""
     faults = choice_faults(settings.kind, settings.task, settings.x)
-    if not settings.x:
-        return {}, [
-            *faults,
-            ("x", "expected the key of an array, or a list of keys, got []. For example [x]."),
-        ]
     known, wrong = _npz_file.headers(
         None if path is None else str(path), settings.x, settings.y, settings.weight
     )

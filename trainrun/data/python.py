@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from trainrun.data import _in_memory, _named_arrays, _table_dataset
-from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._array_faults import choice_faults, key_faults, keys_of, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._in_memory import InMemory, MemorySource
 from trainrun.data._named_arrays import ArraySettings
@@ -14,7 +14,7 @@ from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError
 from trainrun.util.arguments import Count, Decay, Index, Name, Reference
 
 MISSING = (
@@ -86,9 +86,9 @@ def python(
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:
         raise UserError(Problem(f"data.{chosen[0]}", "it divides tables; arrays are divided at random."))
-    keys = {"x": [x] if isinstance(x, str) else list(x), "y": y, "weight": weight, **value.roles}
+    keys = {"x": x, "y": y, "weight": weight, **value.roles}
     settings = ArraySettings(
-        tuple(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
+        keys_of(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
     )
     raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
     return _named_arrays.dataset(
@@ -104,18 +104,7 @@ def describe(*, function: Any = None, validation: Decay = 0.2, test: Decay = 0.2
 
 def _array_faults(value: InMemory, settings: ArraySettings) -> list[Fault]:
     """Return the faults of arrays: keys that do not exist, shapes, types and values."""
-    arrays, faults = value.arrays, choice_faults(settings.kind, settings.task, settings.x)
-    for argument, key in (
-        *(("x", key) for key in settings.x),
-        ("y", settings.y),
-        ("weight", settings.weight),
-    ):
-        if key is not None and key not in arrays:
-            message = (
-                f"there is no array {key!r}.{did_you_mean(str(key), arrays)} There are {', '.join(arrays)}."
-            )
-            faults.append((argument, message))
-    if faults:
-        return faults
-    faults = shape_faults(arrays, settings.x, settings.y, settings.weight)
-    return faults or value_faults(arrays, settings.x, settings.y, settings.weight)
+    arrays, roles = value.arrays, (settings.x, settings.y, settings.weight)
+    faults = choice_faults(settings.kind, settings.task, settings.x)
+    faults += key_faults(*roles, arrays, "there is no array", "There are")
+    return faults or shape_faults(arrays, *roles) or value_faults(arrays, *roles)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _named_arrays
-from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._array_faults import choice_faults, key_faults, keys_of, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems
@@ -70,7 +70,7 @@ def tfds(
         message = f"{dataset} has no split for training; it has {', '.join(builder.info.splits)}."
         raise UserError(Problem("data.dataset", message))
     arrays, rows = _arrays_of(builder, parts, [*keys, target])
-    settings = ArraySettings(tuple(keys), target, None, kind, task, standardize, standardize_target)
+    settings = ArraySettings(keys, target, None, kind, task, standardize, standardize_target)
     faults = shape_faults(arrays, keys, target, None) or value_faults(arrays, keys, target, None)
     raise_faults(faults)
     names = tuple(getattr(builder.info.features[target], "names", None) or ())
@@ -103,8 +103,7 @@ def _faults(
     validation: float,
     test: float,
 ) -> list[Fault]:
-    keys = () if x is None else (x,) if isinstance(x, str) else tuple(x)
-    faults = choice_faults(kind, task, keys or tuple(kind if isinstance(kind, Mapping) else ()))
+    faults = choice_faults(kind, task, keys_of(x) or tuple(kind if isinstance(kind, Mapping) else ()))
     faults += share_problems(None, validation, test)
     if dataset is None or not NAME.fullmatch(str(dataset)):
         faults.append(
@@ -174,29 +173,29 @@ def _prepared(dataset: str, data_dir: str | None, download: bool) -> Any:
     return builder
 
 
-def _keys(info: Any, x: str | Sequence[str] | None, y: str | None) -> tuple[list[str], str]:
+def _keys(info: Any, x: str | Sequence[str] | None, y: str | None) -> tuple[tuple[str, ...], str]:
     """Return the keys of the inputs and of the target.
 
     Raises:
         UserError: there is no such key, or none is known.
     """
     supervised = info.supervised_keys or (None, None)
-    inputs, target = supervised[0] if x is None else x, supervised[1] if y is None else y
+    keys = keys_of(supervised[0] if x is None else x)
+    target = supervised[1] if y is None else y
     known = sorted(info.features)  # a prepared dataset keeps no order of them
-    keys = [inputs] if isinstance(inputs, str) else list(inputs or ())
     faults = []
-    for argument, values in (("x", keys or [None]), ("y", [target])):
-        for value in values:
-            if value is None:
-                faults.append(
-                    (
-                        argument,
-                        f"the dataset does not say which it is. Name one of {', '.join(known)}: data.{argument}=…",
-                    )
-                )
-            elif value not in known:
-                near = did_you_mean(str(value), known)
-                faults.append((argument, f"there is no feature {value!r}.{near} It has {', '.join(known)}."))
+    for argument, is_known in (("x", keys), ("y", target is not None)):
+        if not is_known:
+            message = (
+                f"the dataset does not say which it is. Name one of {', '.join(known)}: data.{argument}=…"
+            )
+            faults.append((argument, message))
+    unnamed = [argument for argument, _ in faults]
+    faults += [
+        fault
+        for fault in key_faults(keys, target, None, known, "there is no feature")
+        if fault[0] not in unnamed
+    ]
     raise_faults(faults)
     return keys, target
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trainrun.data import _named_arrays, _record_index, _record_rows, _table_files
-from trainrun.data._array_faults import choice_faults, shape_faults, value_faults
+from trainrun.data._array_faults import choice_faults, key_faults, keys_of, roles, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._record_index import RecordIndex, Records
@@ -15,7 +16,6 @@ from trainrun.data._record_rows import FeatureSpec, RecordRows
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description
-from trainrun.errors import did_you_mean
 from trainrun.util.arguments import Decay
 
 ENDINGS = (".tfrecord", ".tfrecords", ".record")
@@ -58,17 +58,17 @@ def tfrecord(
     Raises:
         UserError: with all faults of the files, the records and the arguments.
     """
-    opened, faults = _opened((path, validation_path, test_path), features, x, y, weight, kind, task)
+    settings = ArraySettings(keys_of(x), y, weight, kind, task, standardize, standardize_target)
+    opened, faults = _opened((path, validation_path, test_path), features, settings)
     raise_faults([*faults, *share_problems(None, validation, test)])
-    files, parts, specs, keys = opened
+    files, parts, specs, settings = opened
     index, faults = _record_index.index(files)
     raise_faults(faults or _first_faults(index, specs))
-    others = [key for key in (y, weight) if key is not None]
-    arrays: dict[str, Any] = _record_rows.checked(index, [specs[key] for key in others])
+    keys = settings.x
     records = Records(index)
-    arrays |= {key: RecordRows(records, specs[key]) for key in keys}
+    arrays: dict[str, Any] = {key: RecordRows(records, specs[key]) for key in keys}
+    arrays |= _record_rows.checked(index, [specs[key] for _, key in roles((), y, weight)])
     raise_faults(shape_faults(arrays, keys, y, weight) or value_faults(arrays, keys, y, weight))
-    settings = ArraySettings(keys, y, weight, kind, task, standardize, standardize_target)
     splitting = SplitSettings(validation, test, stratify, seed)
     training = [file for file, part in zip(files, parts, strict=True) if part == 0]
     return _named_arrays.dataset(
@@ -92,11 +92,12 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the files' records tell without TensorFlow: their number, their features, damaged ones."""
-    opened, faults = _opened((path, validation_path, test_path), features, x, y, weight, kind, task)
+    settings = ArraySettings(keys_of(x), y, weight, kind, task)
+    opened, faults = _opened((path, validation_path, test_path), features, settings)
     faults += share_problems(None, validation, test)
     if faults:
         return Description(problems=tuple(faults))
-    files, parts, specs, keys = opened
+    files, parts, specs, settings = opened
     size = sum(file.stat().st_size for file in files)
     if size > COUNTED:
         return Description()
@@ -108,26 +109,20 @@ def describe(
     shares = 0.0 if own[1] else validation, 0.0 if own[2] else test
     if faults := share_problems(own[0], *shares):
         return Description(problems=tuple(faults))
-    images = [specs[key].dtype == "image" for key in keys]
+    images = [specs[key].dtype == "image" for key in settings.x]
     real = task == "regression" or (task == "auto" and specs[y].dtype == "float32")
     return Description(
         "regression" if real else None,
         "real" if real else None,
         examples=sizes(own[0], *shares)[0],
-        inputs=("image",) * len(keys) if all(images) and kind is None else None,
+        inputs=("image",) * len(images) if all(images) and kind is None else None,
     )
 
 
 def _opened(
-    paths: Sequence[str | None],
-    features: Any,
-    x: str | Sequence[str] | None,
-    y: str,
-    weight: str | None,
-    kind: Any,
-    task: str,
-) -> tuple[tuple[list[Path], list[int], dict[str, FeatureSpec], tuple[str, ...]] | None, list[Fault]]:
-    """Return the files, the part of each, the features that are read, and the inputs' names; or the faults."""
+    paths: Sequence[str | None], features: Any, settings: ArraySettings
+) -> tuple[tuple[list[Path], list[int], dict[str, FeatureSpec], ArraySettings] | None, list[Fault]]:
+    """Return the files, the part of each, the features that are read, and the settings with the inputs' names; or the faults."""
     files, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.tfrecord")
     if features is None and not faults:
         return None, [("features", f"expected what a record has, got null.{_suggested(files[0])}")]
@@ -135,17 +130,15 @@ def _opened(
     faults += wrong
     if wrong:
         return None, faults
-    keys = (x,) if isinstance(x, str) else tuple(map(str, x or ()))
-    keys = keys or tuple(name for name in known if name not in (y, weight))
-    for argument, key in (*(("x", key) for key in keys), ("y", y), ("weight", weight)):
-        if key is not None and key not in known:
-            near = did_you_mean(str(key), known)
-            faults.append((argument, f"data.features has no {key!r}.{near} It has {', '.join(known)}."))
-    if not keys:
+    y, weight = settings.y, settings.weight
+    keys = settings.x or tuple(name for name in known if name not in (y, weight))
+    if keys:
+        faults += key_faults(keys, y, weight, known, "data.features has no")
+    else:
         faults.append(("x", "no feature is left to predict from. Name more data.features."))
-    faults += choice_faults(kind, task, keys)
-    read = {key: known[key] for key in (*keys, y, weight) if key in known}
-    return (files, parts, read, keys), faults
+    faults += choice_faults(settings.kind, settings.task, keys)
+    read = {key: known[key] for _, key in roles(keys, y, weight) if key in known}
+    return (files, parts, read, replace(settings, x=keys)), faults
 
 
 def _suggested(file: Path) -> str:
