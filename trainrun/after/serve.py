@@ -14,11 +14,12 @@ from typing import Any
 from trainrun.config import plugins
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
+from trainrun.model import fitted_record
+from trainrun.model.source_file import MODEL
 from trainrun.run.result import RunResult
 from trainrun.tracking import journal, status
 from trainrun.tracking.mlflow import serving, signatures
 
-MODEL = "model.keras"
 # Numbers of a row of arrays that a command line holds.
 SHORT = 200
 # Rows among which one without gaps is looked for.
@@ -37,33 +38,28 @@ def serve(run_dir: Path, port: int, ready: Callable[[str, str], None]) -> None:
     Raises:
         UserError: the run has no model, or the port is in use.
     """
-    run = RunResult.read(run_dir)
+    run, about, fitted = RunResult.read(run_dir), _about(run_dir), fitted_record.require(run_dir / MODEL)
     with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
-        about = _about(run_dir)
 
         def listening(address: str, model_folder: Path) -> None:
-            ready(address, example(run, address, model_folder, Path(folder)))
+            ready(address, example(run, fitted, address, model_folder, Path(folder)))
 
         with run.workplace():
             plugins.load(run.config.get("plugins") or [])
-        from trainrun.model import inspected_file
-
-        inspected_file.inspect(
-            run_dir / MODEL, "RUN"
-        )  # MLflow loads it in Keras' safe mode, which allows more
         serving.serve(Path(folder, "model"), run_dir / MODEL, about, port, listening)
 
 
-def example(run: RunResult, address: str, model_folder: Path, folder: Path) -> str:
+def example(run: RunResult, fitted: Preprocessor, address: str, model_folder: Path, folder: Path) -> str:
     """Return a command that asks a server for the prediction of one row: of a table the first row of its file, as it stands there.
 
     Args:
         run: whose model is served.
+        fitted: of the model.
         address: of the server.
         model_folder: of the MLflow model.
         folder: where a row that is too long for a command line is written.
     """
-    url, fitted = f"{address}/invocations", run.saved.fitted
+    url = f"{address}/invocations"
     if fitted.table:
         row = _first_row(run, fitted)
         if row is not None:

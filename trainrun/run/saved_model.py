@@ -19,8 +19,7 @@ import tensorflow as tf
 
 from trainrun.data import scoring, table_rows
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError
-from trainrun.model import fitted_record, front, inspected_file, keras_file
+from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
 from trainrun.run import array_blocks
 
@@ -83,25 +82,7 @@ class SavedModel:
             UserError: there is no such file, or it has no preprocessing: an older trainrun, or Keras alone, has saved it.
         """
         path = path / MODEL if path.is_dir() else path
-        if not path.is_file():
-            raise UserError(
-                Problem(
-                    "model",
-                    f"there is no {path}. The run has saved none (artifacts.model), or has not ended.",
-                )
-            )
-        try:
-            fitted = fitted_record.read(path)
-        except keras_file.READ_ERRORS as error:
-            raise UserError(Problem("model", f"{path} is damaged: {error}")) from error
-        if fitted is None:
-            raise UserError(
-                Problem(
-                    "model",
-                    f"{path} has no record of its preprocessing: it was saved by Keras alone or by an older trainrun. "
-                    "Train the run again: trainrun reproduce",
-                )
-            )
+        fitted = fitted_record.require(path)
         raw = inspected_file.load(path, "model")
         return cls(front.on_arrays(raw), raw, fitted)
 

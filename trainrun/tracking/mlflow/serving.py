@@ -29,7 +29,7 @@ def serve(
         ready: is called with the server's address and the model's folder when the server listens.
 
     Raises:
-        UserError: the port is in use.
+        UserError: the port is in use, or the file holds code.
     """
     with contextlib.closing(_listening(port)) as listener:
         store.import_quietly()
@@ -39,6 +39,10 @@ def serve(
             import uvicorn
             from mlflow.pyfunc import scoring_server
 
+            from trainrun.model import inspected_file
+
+            # MLflow loads it in Keras' safe mode, which allows more.
+            inspected_file.inspect(path, "RUN")
             model_files.write_model(folder, path, about, None)
             application = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
