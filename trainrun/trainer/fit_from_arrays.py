@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.augment._sequence import Augmentations
 from trainrun.data.dataset import Split
 from trainrun.model.variables import untouched
 from trainrun.trainer.compiled_epoch import Pass
@@ -29,22 +28,15 @@ STEP_NUMBER = tf.TensorSpec([], tf.int64)
 class StepByModel(Pass):
     """A pass whose step is the model's own `train_step` or `test_step`, which also updates the metrics.
 
-
     Keras' own steps return the metrics since their last reset. One that the model's class defines may return anything: what
     the last step returns are the logs, as in Keras' `fit`.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        step: Any,
-        split: Split,
-        reusable: bool = False,
-        augment: Augmentations | None = None,
-    ):
+    @property
+    def returns_logs(self) -> bool:
+        """Whether the step is the model's own, whose results are the logs."""
         keras_steps = (keras.Model.train_step, keras.Model.test_step)
-        self.returns_logs = getattr(step, "__func__", None) not in (None, *keras_steps)
-        super().__init__(job, step, split, reusable, augment)
+        return getattr(self.step, "__func__", None) not in (None, *keras_steps)
 
     def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> Any:
         return self.step(batch_of(*self.examples(index, data, at)))
