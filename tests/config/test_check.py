@@ -100,6 +100,9 @@ WRONG = {
     "model=layers model.layers=[{name: Dens}]": ("model.layers[0].name", "Did you mean Dense?"),
     "model=layers model.layers=[{name: Lambda}]": ("model.layers[0].name", "takes Python code"),
     "optimizer=lookahead optimizer.inner=adm": ("optimizer.inner.name", "Did you mean"),
+    # dictionaries with keys of the user's own
+    'optimizer.groups={"b.*": {scale: 1}}': ('optimizer.groups={"b.*": {scale: 1}}', "keys have no quotes"),
+    "optimizer.groups={a: {scale: 1}} optimizer.groups={b: {scale: 1}}": ("optimizer.groups", "++optimizer.groups={…}"),
     # plug-ins and files
     "plugins=[./nowhere.py]": ("plugins", "there is no file ./nowhere.py"),
     "plugins=[no_such_module_at_all]": ("plugins", "there is no module"),

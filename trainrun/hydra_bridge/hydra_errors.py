@@ -32,6 +32,12 @@ def unparsable(text: str, error: Exception) -> str:
         else lines[0].partition(" expecting")[0]
     )
     reason = reason.rstrip(".")
+    if value.startswith("{"):
+        # Hydra's grammar has no quoted keys: quotes around the whole make it a text.
+        return (
+            f"{reason}. A dictionary's keys have no quotes here, and a backslash before each of ( ) [ ] {{ }} : = and ,; "
+            f"keys with other characters go into a YAML: an experiment, with {key} in it."
+        )
     return f"{reason}. Put values with special characters into quotes: '{key}=\"{value}\"'."
 
 

@@ -98,7 +98,12 @@ def _wrong_type(key: str, value: Any, error: Exception) -> str:
 
     text = str(error).splitlines()[0]
     if extra := re.search(r"Key '(.*)' (?:is )?not in", text):
-        return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
+        if not isinstance(value, Mapping):
+            return f"it has no key {extra[1]!r} inside. `trainrun --cfg all` shows which there are."
+        return (
+            f"a dictionary is merged into the one that is set, which has no key {extra[1]!r}. To add to it, write "
+            f"++{key}={{…}}; to replace it, '~{key}' '+{key}={{…}}'."
+        )
     match = re.search(r"(?:converted to|is not a valid|not a subclass of) '?(\w+)'?", text) or re.search(
         r"(\w+)\.?$", text
     )
