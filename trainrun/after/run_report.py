@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,8 @@ def explain(run_dir: Path) -> Explained:
         from trainrun.artifacts.diagnostics import diagnose
         from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
 
-    model, data = run.saved, run.data()
+    model = run.saved
+    data = replace(run.data(), target=model.fitted.target)
     if data.target.kind == "none":
         return Explained()
     if data.target.named:

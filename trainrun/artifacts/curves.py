@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from trainrun.data.dataset import TargetSpec
+
 
 def per_class(predictions: np.ndarray, kind: str) -> np.ndarray:
     """Return scores with one column per class: a binary `p` (`[…]` or `[…, 1]`) becomes `(1 − p, p)`."""
@@ -16,6 +18,13 @@ def per_class(predictions: np.ndarray, kind: str) -> np.ndarray:
         return p
     p = p[..., 0] if p.ndim > 1 and p.shape[-1] == 1 else p
     return np.stack([1 - p, p], axis=-1)
+
+
+def decided(scores: np.ndarray, target: TargetSpec) -> np.ndarray:
+    """Return the predicted class ids `[…]` of scores with one column per class: the highest, of two classes by the decision threshold."""
+    if target.kind == "binary":
+        return (scores[..., 1] > target.threshold).astype(np.int64)
+    return scores.argmax(-1)
 
 
 def confusion(y: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainrun.artifacts.diagnostics import Diagnostics, Residuals
 from trainrun.artifacts.learning_curves import panels
-from trainrun.artifacts.score_curves import THRESHOLD, Calibration, Curve, Separation
+from trainrun.artifacts.score_curves import Calibration, Curve
 from trainrun.artifacts.svg_chart import (
     COLOURS,
     HEIGHT,
@@ -56,12 +56,12 @@ def charts(diagnostics: Diagnostics) -> Iterator[Panel]:
     if diagnostics.roc:
         chart = Chart("ROC", RATE, RATE, "false positive rate", "true positive rate")
         chart.guide(RATE, RATE)
-        yield _curves(chart, diagnostics.roc, "area")
+        yield _curves(chart, diagnostics.roc, "area", diagnostics.threshold)
     if diagnostics.precision_recall:
         chart = Chart("Precision and recall", RATE, RATE, "recall", "precision")
-        yield _curves(chart, diagnostics.precision_recall, "average precision")
+        yield _curves(chart, diagnostics.precision_recall, "average precision", diagnostics.threshold)
     if diagnostics.separation is not None:
-        yield _separation(diagnostics.separation, diagnostics.classes[1].name, diagnostics.classes[0].name)
+        yield _separation(diagnostics)
     if diagnostics.calibration is not None:
         yield _calibration(diagnostics.calibration, len(diagnostics.classes) == 2)
     if diagnostics.lift is not None:
@@ -70,27 +70,29 @@ def charts(diagnostics: Diagnostics) -> Iterator[Panel]:
         yield from _residuals(output)
 
 
-def _curves(chart: Chart, curves: Sequence[Curve], area: str) -> Panel:
+def _curves(chart: Chart, curves: Sequence[Curve], area: str, threshold: float) -> Panel:
     for i, curve in enumerate(curves):
         named = i < COLOURS
         style = f"s{i}" if named else "rest"
         name = f"{curve.name}: {curve.area:.3f}"
         chart.line(curve.x, curve.y, name, style, legend=named)
         if len(curves) == 1 and curve.decision is not None:
-            chart.ring(*curve.decision, name=f"predicted above {THRESHOLD:g}")
+            chart.ring(*curve.decision, name=f"predicted above {threshold:.4g}")
     more = f"; {len(curves) - COLOURS} more in grey" if len(curves) > COLOURS else ""
     return chart.panel(area + (", each class against the rest" if len(curves) > 1 else "") + more)
 
 
-def _separation(separation: Separation, positive: str, negative: str) -> Panel:
+def _separation(diagnostics: Diagnostics) -> Panel:
+    separation, threshold = diagnostics.separation, diagnostics.threshold
+    negative, positive = (of_one.name for of_one in diagnostics.classes)
     chart = Chart("KS: the classes' shares by score", RATE, RATE, "probability", "share up to it")
-    chart.guide((THRESHOLD, THRESHOLD), RATE)
+    chart.guide((threshold, threshold), RATE)
     chart.line(np.append(0.0, separation.scores), np.append(0.0, separation.negatives), negative, "s0")
     chart.line(np.append(0.0, separation.scores), np.append(0.0, separation.positives), positive, "s1")
     i = int(np.argmin(np.abs(separation.scores - separation.at)))
     chart.line([separation.at] * 2, [separation.positives[i], separation.negatives[i]], style="mark")
     return chart.panel(
-        f"KS {separation.statistic:.3f} at {separation.at:.3g}; grey: the decision threshold {THRESHOLD:g}"
+        f"KS {separation.statistic:.3f} at {separation.at:.3g}; grey: the decision threshold {threshold:.4g}"
     )
 
 

@@ -112,6 +112,7 @@ class Diagnostics:
         separation, lift: of two classes; `lift` is by the share of the examples with the highest scores.
         calibration: of the positive class; of several classes, of the predicted one.
         outputs: of a regression.
+        threshold: the probability above which the positive class is predicted.
     """
 
     part: str
@@ -125,6 +126,7 @@ class Diagnostics:
     lift: Curve | None = None
     calibration: Calibration | None = None
     outputs: list[Residuals] = field(default_factory=list)
+    threshold: float = THRESHOLD
 
 
 def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: str) -> Diagnostics | None:
@@ -154,11 +156,11 @@ def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: s
         return None
     if target.kind == "multilabel":
         return _multilabel(labels > 0.5, scores, names, part)
-    return _classes(labels[:, 0].astype(np.int64), scores, names, target.kind == "binary", part)
+    return _classes(labels[:, 0].astype(np.int64), scores, target, part)
 
 
-def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bool, part: str) -> Diagnostics:
-    guess = scores.argmax(-1)
+def _classes(y: np.ndarray, scores: np.ndarray, target: TargetSpec, part: str) -> Diagnostics:
+    names, binary, guess = target.class_names, target.kind == "binary", curves.decided(scores, target)
     confusion = curves.confusion(y, guess, len(names))
     classes = [
         ClassFigures(name, int(confusion[i].sum()), int(confusion[i, i]), int(confusion[:, i].sum()))
@@ -185,10 +187,14 @@ def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bo
             else "none is predicted"
         )
         headline.append(Figure(f"precision of {worst.name!r}", worst.precision, detail))
+    if binary and target.threshold != THRESHOLD:
+        headline.append(
+            Figure("decision threshold", target.threshold, f"{worst.name!r} is predicted above it")
+        )
     headline.append(Figure("log loss", log_loss, "less is better"))
     few = _selection(len(scores))
-    kind = "binary" if binary else "multiclass"
-    problems = [Ranked.of(*p) for p in curves.against_the_rest(y[few], scores[few], names, kind)]
+    against = curves.against_the_rest(y[few], scores[few], names, target.kind)
+    problems = [Ranked.of(*p, target.threshold) for p in against]
     roc, average = [*map(roc_curve, problems)], [*map(precision_recall, problems)]
     separation = lift = None
     if binary and problems:
@@ -217,6 +223,7 @@ def _classes(y: np.ndarray, scores: np.ndarray, names: Sequence[str], binary: bo
         separation,
         lift,
         calibrate(correct, confidence),
+        threshold=target.threshold,
     )
 
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def images(x: np.ndarray, y: np.ndarray, scores: np.ndarray, names: Sequence[str], part: str) -> Figure:
+def images(
+    x: np.ndarray, y: np.ndarray, scores: np.ndarray, guess: np.ndarray, names: Sequence[str], part: str
+) -> Figure:
     """The first examples, then the most confident mistakes; each with its true and, if different, its predicted label."""
-    columns, guess = 8, scores.argmax(-1).ravel()
+    columns, guess = 8, guess.ravel()
     y = np.asarray(y).ravel().astype(int)
     first = np.arange(min(2 * columns, len(y)))
     wrong = np.flatnonzero(guess != y)

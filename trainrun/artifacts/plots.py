@@ -100,14 +100,14 @@ def _of_target(
     elif target.kind in ("binary", "multiclass", "multilabel"):
         scores = curves.per_class(p, target.kind)
         if target.kind != "multilabel":
-            yield "confusion_matrix", lambda: confusion_matrix(y, scores.argmax(-1), names, part)
+            yield "confusion_matrix", lambda: confusion_matrix(y, curves.decided(scores, target), names, part)
         yield "roc", lambda: roc(y, scores, names, target.kind, part)
         yield "precision_recall", lambda: precision_recall(y, scores, names, target.kind, part)
         if x is not None and target.kind != "multilabel":
             if target.shape:
-                yield "masks", lambda: masks(x, y, scores.argmax(-1), names, part)
+                yield "masks", lambda: masks(x, y, curves.decided(scores, target), names, part)
             else:
-                yield "images", lambda: images(x, y, scores, names, part)
+                yield "images", lambda: images(x, y, scores, curves.decided(scores, target), names, part)
 
 
 def learning_curves(

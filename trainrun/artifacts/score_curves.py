@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Above it the positive class is predicted; see `data.scoring.columns`.
-THRESHOLD = 0.5
+THRESHOLD = 0.5  # above which a class is predicted, where the target has no other
 BINS = 10  # of a calibration curve, of equally many examples each
 LEAST = 1e-7  # of a probability whose logarithm is taken, as Keras has it
 Z = 1.959964  # of the normal distribution, for 95 %
@@ -91,13 +90,13 @@ class Ranked:
     decided: tuple[int, int]
 
     @classmethod
-    def of(cls, name: str, positive: np.ndarray, score: np.ndarray) -> Ranked:
+    def of(cls, name: str, positive: np.ndarray, score: np.ndarray, threshold: float = THRESHOLD) -> Ranked:
         """Sort the examples."""
         order = np.argsort(-score, kind="stable")
         score, positive = score[order], positive[order]
         last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
         hits = np.cumsum(positive)[last]
-        above = int(np.searchsorted(-score, -THRESHOLD))
+        above = int(np.searchsorted(-score, -threshold))
         return cls(
             name,
             score[last],

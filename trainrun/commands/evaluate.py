@@ -64,6 +64,11 @@ def main(argv: Sequence[str]) -> int:
     console.say(
         f"{where}: {scores.rows:,} rows; intervals of 95% by {scores.resamples:,} bootstrap resamples"
     )
+    for output, value in scores.thresholds.items():
+        of_output = f" of {output}" if output else ""
+        console.say(
+            f"decision threshold{of_output} {value:.4g}: metrics ending in _at_threshold are at it, others at 0.5"
+        )
     rows = [
         [name, measured(s.value), f"{measured(s.low)} to {measured(s.high)}"]
         for name, s in scores.metrics.items()

@@ -108,6 +108,7 @@ class Root:
     callback: Any = field(default_factory=dict)
     tracking: Any = field(default_factory=dict)
     augment: Any = field(default_factory=dict)
+    threshold: Any = MISSING
     seed: Any = MISSING
     seeds: Any = MISSING
     plugins: list[str] = MISSING

@@ -53,6 +53,7 @@ class TargetSpec:
         outputs: the number of units of the model's head (binary 1, multiclass the number of classes).
         shape: the shape over which a label repeats, `(height, width)` for segmentation, else `()`.
         named: of ``named``: output -> its target, in the order of the config; else empty.
+        threshold: of ``binary``: the probability above which the positive class is predicted.
     """
 
     kind: TargetKind
@@ -60,6 +61,7 @@ class TargetSpec:
     outputs: int = 1
     shape: tuple[int, ...] = ()
     named: Mapping[str, TargetSpec] = field(default_factory=dict, hash=False)
+    threshold: float = 0.5
 
     @property
     def task(self) -> Task:

@@ -130,7 +130,7 @@ def columns(output: Any, target: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     Args:
         output: probabilities `[n, outputs]`, or real numbers; a row of NaN has no prediction. Of several outputs, a dict by name.
-        target: `kind` and `classes` of the data's target; one label an example. Of several outputs, `named`: these of each.
+        target: `kind`, `classes` and, of two classes, `threshold` of the data's target. Of several outputs, `named`: these of each.
     """
     import numpy as np
 
@@ -157,7 +157,9 @@ def columns(output: Any, target: Mapping[str, Any]) -> dict[str, np.ndarray]:
             for row in probabilities[present]
         ]
     elif target["kind"] == "binary":
-        decided[present] = np.array(classes, object)[(output[present, 0] > 0.5).astype(int)]
+        decided[present] = np.array(classes, object)[
+            (output[present, 0] > target.get("threshold", 0.5)).astype(int)
+        ]
     else:
         decided[present] = np.array(classes, object)[probabilities[present].argmax(axis=1)]
     return {"prediction": decided} | {

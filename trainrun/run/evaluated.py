@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def own_part(
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
     part, split = data.held_out()
+    data = replace(data, target=model.fitted.target)
     column = None if by is None else slices.column(by, split, model.fitted)
     output = predicted(model, split)
     about: dict[str, Any] = {"run": str(run_dir), "source": part, "by": by}
@@ -48,6 +50,7 @@ def own_part(
     if other is not None:
         _refuse_other_target(model, other[1])
         second, about["against"] = predicted(other[1], split), other[0]
+        about["other_target"] = other[1].fitted.target
     return scores.score(config, data, split, output, column, second, **about)
 
 
@@ -99,6 +102,7 @@ def table(
             text = "it leaves out other rows of the file, for which training has nothing to impute."
             raise UserError(Problem("against", text))
         second, about["against"] = other[1].on_arrays(theirs.rows.x), other[0]
+        about["other_target"] = other[1].fitted.target
     transform = config["data"].get("target_transform")
 
     def scaling(moments: Moments | None) -> dict[str, Any]:

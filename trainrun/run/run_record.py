@@ -57,6 +57,7 @@ class RunRecord:
         evaluation: of the trained model; empty until it is known.
         failures: those so far that were answered by another attempt.
         weights: which weights are the model, see `model_weights.settle`; None until training ends.
+        threshold: the record of the decision threshold, where the run has one of its own.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RunRecord:
         self.failures: list[dict[str, Any]] = []
         self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
+        self.threshold: dict[str, Any] | None = None
         self._diagnostics: Diagnostics | None = None
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
@@ -208,15 +210,24 @@ class RunRecord:
         self.evaluation.history = self.evaluation.history or unfinished.history
         self.evaluation.metrics = self.evaluation.metrics or unfinished.metrics
 
-    def add_evaluation(self, job: Job, evaluation: Evaluation) -> None:
+    def add_evaluation(
+        self, job: Job, evaluation: Evaluation, threshold: Mapping[str, Any] | None = None
+    ) -> None:
         """Record the metrics of the trained model.
 
         Args:
             job: with the trained model on one device; artifacts are made of it.
             evaluation: its metrics.
+            threshold: the record of the decision threshold (`threshold.settle`); None or empty: 0.5.
         """
         self.job, self.evaluation = job, evaluation
-        tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_")}
+        if threshold:
+            self.threshold = dict(threshold)
+            self.event("threshold", chosen=self.threshold)
+            self.recorder.artifacts([Preprocessor.of(job.dataset).write(self.run_dir)])
+        tested = {
+            k: v for k, v in evaluation.metrics.items() if k.startswith("test_") or k.endswith("threshold")
+        }
         if "epoch" in (self.weights or {}):
             tested["restored_epoch"] = self.weights["epoch"]  # as MLflow's autologging of Keras names it
         self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)
@@ -283,6 +294,7 @@ class RunRecord:
             tuned=self.tuned,
             attempts=self.failures,
             weights=self.weights,
+            threshold=self.threshold,
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":

@@ -87,6 +87,7 @@ def _train(
                 own_code,
                 remaining_phases,
                 settings,
+                threshold,
                 tuning,
                 weights_overview,
             )
@@ -147,7 +148,10 @@ def _train(
             job = builders.on_one_device(builder.config, data, record.job)
             if chief:
                 epoch = record.weights.get("epoch")
-                record.add_evaluation(job, evaluate(job, history, context.training().measure, epoch))
+                evaluation = evaluate(job, history, context.training().measure, epoch)
+                job, chosen, figures = threshold.settle(builder.config, job)
+                evaluation.metrics |= figures
+                record.add_evaluation(job, evaluation, chosen)
         with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from trainrun.config import outputs
 from trainrun.config.rules import heads
-from trainrun.data.dataset import Dataset, Split
+from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.registry import declaration_reader, direction
 from trainrun.registry.construct import construct
-from trainrun.run import label_encoding, metric_adapter, metrics, slices
+from trainrun.run import label_encoding, metric_adapter, metrics, slices, threshold
 from trainrun.run.drift import Drift
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
@@ -66,6 +66,7 @@ class Scores:
         slices: the metrics of each of its values.
         drift: column -> population stability index against the training set, of a file.
         against: another run's directory, evaluated on the same rows.
+        thresholds: output -> the decision threshold of the metrics `…_at_threshold`, where the run has one; of one output, an empty name.
         differences: name -> the other run's metric minus this one's, with the paired bootstrap interval.
     """
 
@@ -82,6 +83,7 @@ class Scores:
     drift: Mapping[str, Drift] = field(default_factory=dict)
     against: str | None = None
     differences: Mapping[str, Score] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON; an undefined number is null."""
@@ -96,6 +98,7 @@ def score(
     output: Any,
     column: Sequence[Any] | None = None,
     other: Any = None,
+    other_target: TargetSpec | None = None,
     **about: Any,
 ) -> Scores:
     """Return loss and metrics of a model's output with their intervals.
@@ -108,6 +111,7 @@ def score(
             name.
         column: the values, one a row, whose groups are evaluated, too.
         other: the output of another model for the same rows; rows that lack either one's are left out.
+        other_target: of that model, with its decision threshold; None: as the data's.
         about: the other arguments of `Scores`.
     """
     if data.target.named:
@@ -119,6 +123,7 @@ def score(
                 np.asarray(output[name]),
                 column,
                 None if other is None else np.asarray(other[name]),
+                None if other_target is None else other_target.named[name],
                 **about,
             )
             for name, one in data.each().items()
@@ -143,11 +148,13 @@ def score(
     values = _resampled(measured, every, resamples, seed)
     if other is not None:
         # The same resamples for both: what is hard for both cancels.
-        others = _resampled(measuring(config, data, split, other), every, resamples, seed)
+        theirs = data if other_target is None else replace(data, target=other_target)
+        others = _resampled(measuring(config, theirs, split, other), every, resamples, seed)
         about["differences"] = _intervals({name: others[name] - values[name] for name in values})
     return Scores(
         rows=len(split),
         metrics=_intervals(values),
+        thresholds={"": data.target.threshold} if threshold.is_set(config, data.target) else {},
         resamples=resamples,
         slices=slices_of,
         **{**about, "left_out": about.get("left_out", 0) + whole - len(split)},
@@ -167,7 +174,8 @@ def _together(of_outputs: Mapping[str, Scores]) -> Scores:
     ]
     whole = metrics_of({output: s.metrics for output, s in of_outputs.items()})
     differences = metrics_of({output: s.differences for output, s in of_outputs.items()})
-    return replace(first, metrics=whole, slices=slices_of, differences=differences)
+    thresholds = {output: value for output, s in of_outputs.items() for value in s.thresholds.values()}
+    return replace(first, metrics=whole, slices=slices_of, differences=differences, thresholds=thresholds)
 
 
 def objective(config: Mapping[str, Any], measured: Sequence[str]) -> str:
@@ -202,6 +210,8 @@ def measuring(
     config: Mapping[str, Any], data: Dataset, split: Split, output: np.ndarray
 ) -> Callable[[np.ndarray], dict[str, float]]:
     """Return a function from rows to `loss` and the run's metrics of them.
+
+    Of a run with a decision threshold of its own, also the metrics of decisions at it (`threshold.rates`).
 
     Args:
         config, data, split: as in `score`, of one output.
@@ -242,7 +252,15 @@ def measuring(
     tensors = [tf.constant(array) for array in arrays]
     if not config["trainer"].get("run_eagerly"):
         measure = tf.function(measure, input_signature=[tf.TensorSpec([None], tf.int64)])
-    return lambda rows: {k: float(v) for k, v in measure(tf.constant(rows, tf.int64)).items()}
+    positive, p = (split.y == 1, output.ravel()) if threshold.is_set(config, target) else (None, None)
+
+    def both(rows: np.ndarray) -> dict[str, float]:
+        measured = {k: float(v) for k, v in measure(tf.constant(rows, tf.int64)).items()}
+        if positive is None:
+            return measured
+        return measured | threshold.rates(positive[rows], p[rows], target.threshold)
+
+    return both
 
 
 def _loss(

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainrun.data._table_settings import listed
 from trainrun.data.cache import DatasetCache
-from trainrun.data.dataset import Dataset, Split
+from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
@@ -33,8 +33,16 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
         key, source, stored = "model.path", "model=file", _of_file(config["model"].get("path"))
     else:
         key, source, stored = INIT_FROM, INIT_FROM, initial.preprocessing(config)
+    if stored is not None:
+        stored = replace(stored, target=_undecided(stored.target))
     data = own_data.load(config, cache, stored)
     return data if stored is None else applied(data, stored, key, source)
+
+
+def _undecided(target: TargetSpec) -> TargetSpec:
+    """Return a target without the decision threshold, which is that of other weights."""
+    named = {name: _undecided(of_output) for name, of_output in target.named.items()}
+    return replace(target, threshold=TargetSpec.threshold, named=named)
 
 
 def _of_file(path: Any) -> Preprocessor | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainrun.artifacts import curves
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.run import slices
@@ -68,16 +69,11 @@ def worst(
     else:
         names = target.class_names
         true = [names[i] for i in rows.y]
-        guess = [_guess(row, names) for row in p]
+        scores = curves.per_class(p, target.kind)
+        decided = curves.decided(scores, target)
+        guess = [f"{names[i]} ({row[i]:.1%})" for i, row in zip(decided, scores, strict=True)]
     examples = [
         Worst(int(place), t, g, float(failed[place]), [values[i] for values in columns.values()])
         for i, (place, t, g) in enumerate(zip(places, true, guess, strict=True))
     ]
     return [*columns], examples
-
-
-def _guess(probabilities: np.ndarray, names: Sequence[str]) -> str:
-    """Return the predicted class with its probability."""
-    p = probabilities if len(probabilities) > 1 else np.array([1 - probabilities[0], probabilities[0]])
-    i = int(p.argmax())
-    return f"{names[i]} ({p[i]:.1%})"

@@ -43,6 +43,7 @@ def build(
     attempts: Sequence[Mapping[str, Any]] = (),
     data: Mapping[str, Any] | None = None,
     weights: Mapping[str, Any] | None = None,
+    threshold: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the summary's content, its keys always the same and in the same order; some may follow.
 
@@ -64,6 +65,7 @@ def build(
         tuned: the settings that trials before the run have found; the key is there only if there are any.
         data: `data.overview.of(dataset)`; the key is there only if it is given.
         weights: which weights are the model, once training has ended: its `choice`, and the `epoch` that they are of.
+        threshold: the decision threshold of two classes with its interval and criterion; likewise.
         attempts: what failed while training, and what was done about it; likewise.
 
     Raises:
@@ -91,6 +93,7 @@ def build(
         "resumed_from": resumed_from,
         **({"data": dict(data)} if data else {}),
         **({"weights": dict(weights)} if weights else {}),
+        **({"threshold": dict(threshold)} if threshold else {}),
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),
     }
