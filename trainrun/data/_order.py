@@ -7,7 +7,7 @@ numpy, and training can resume at any step of any epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 # Purposes of random bits: each has its own stream for one seed.
-EPOCHS, SPLIT, SYNTHETIC, SAMPLE = 0, 1, 2, 3
+EPOCHS, SPLIT, SYNTHETIC, SAMPLE, RESAMPLE = 0, 1, 2, 3, 4
 
 
 def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
 
     Args:
         seed: the run's seed.
-        purpose: `EPOCHS`, `SPLIT`, `SYNTHETIC` or `SAMPLE`.
+        purpose: one of `EPOCHS` … `RESAMPLE`.
         number: index of the stream within the purpose, below 2^56, such as the epoch.
         n: number of words.
     """
@@ -49,6 +49,26 @@ def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
         True
     """
     return shuffled(bits(seed, EPOCHS, epoch, n))
+
+
+def balanced(seed: int, epoch: int, classes: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Return the ascending indices of the examples of an epoch in which all classes have the same number.
+
+    A class is taken as often as it fits into `size` as a whole; the rest is drawn anew in each epoch, without replacement.
+
+    Args:
+        seed, epoch: as in `epoch_order`.
+        classes: indices of the examples of each class.
+        size: examples of each.
+    """
+    import numpy as np
+
+    parts = []
+    for i, rows in enumerate(classes):
+        whole, rest = divmod(size, len(rows))
+        drawn = shuffled(bits(seed, RESAMPLE, epoch * len(classes) + i, len(rows)))[:rest]
+        parts += [np.tile(rows, whole), rows[drawn]]
+    return np.sort(np.concatenate(parts)).astype("int64")
 
 
 def shuffled(random: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ from trainrun.run import (
 from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide
 from trainrun.trainer import model_steps
-from trainrun.trainer.job import Job, Plan
+from trainrun.trainer.job import Job, Plan, Resampled
 from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
 from trainrun.util import lengths
@@ -101,7 +101,12 @@ def job(
         config["hardware"].get("scale_batch", "global"),
         replica_count,
     )
-    plan = replace(_plan(settings, len(data.train), batch_size, seed), first_epoch=first_epoch)
+    resampled, examples = None, len(data.train)
+    if settings.get("resample"):
+        resampled = Resampled.of(data.train.y, settings["resample"])
+        examples = len(resampled.classes) * resampled.size
+    plan = _plan(settings, examples, batch_size, seed)
+    plan = replace(plan, first_epoch=first_epoch, resampled=resampled)
     parts, several = output.of(config, data), bool(data.target.named)
     if several and replica_count > 1:
         text = f"it has {replica_count} devices; several outputs are trained on one. Take hardware=cpu, or hardware=gpu with one device."
@@ -183,6 +188,10 @@ def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int
 def say_unexpected(config: Mapping[str, Any], job: Job) -> None:
     """Warn of consequences of the data for the config: epochs shorter than configured, metrics that will be undefined."""
     asked, plan = config["trainer"].get("steps_per_epoch"), job.plan
+    if plan.resampled is not None:
+        console.note(
+            f"{config['trainer']['resample']}: {plan.resampled.size:,} training examples of each class in an epoch"
+        )
     if asked is not None and asked > plan.steps_per_epoch:
         console.warn(
             f"trainer.steps_per_epoch={asked}: an epoch ends after {plan.steps_per_epoch} steps, when all {plan.examples:,} "

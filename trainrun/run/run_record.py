@@ -57,7 +57,7 @@ class RunRecord:
         evaluation: of the trained model; empty until it is known.
         failures: those so far that were answered by another attempt.
         weights: which weights are the model, see `model_weights.settle`; None until training ends.
-        threshold: the record of the decision threshold, where the run has one of its own.
+        threshold: see `threshold.settle`.
     """
 
     def __init__(
@@ -210,24 +210,15 @@ class RunRecord:
         self.evaluation.history = self.evaluation.history or unfinished.history
         self.evaluation.metrics = self.evaluation.metrics or unfinished.metrics
 
-    def add_evaluation(
-        self, job: Job, evaluation: Evaluation, threshold: Mapping[str, Any] | None = None
-    ) -> None:
+    def add_evaluation(self, job: Job, evaluation: Evaluation) -> None:
         """Record the metrics of the trained model.
 
         Args:
             job: with the trained model on one device; artifacts are made of it.
             evaluation: its metrics.
-            threshold: the record of the decision threshold (`threshold.settle`); None or empty: 0.5.
         """
         self.job, self.evaluation = job, evaluation
-        if threshold:
-            self.threshold = dict(threshold)
-            self.event("threshold", chosen=self.threshold)
-            self.recorder.artifacts([Preprocessor.of(job.dataset).write(self.run_dir)])
-        tested = {
-            k: v for k, v in evaluation.metrics.items() if k.startswith("test_") or k.endswith("threshold")
-        }
+        tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_") or "threshold" in k}
         if "epoch" in (self.weights or {}):
             tested["restored_epoch"] = self.weights["epoch"]  # as MLflow's autologging of Keras names it
         self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)

@@ -149,9 +149,8 @@ def _train(
             if chief:
                 epoch = record.weights.get("epoch")
                 evaluation = evaluate(job, history, context.training().measure, epoch)
-                job, chosen, figures = threshold.settle(builder.config, job)
-                evaluation.metrics |= figures
-                record.add_evaluation(job, evaluation, chosen)
+                job = threshold.settle(builder.config, job, record, evaluation)
+                record.add_evaluation(job, evaluation)
         with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(

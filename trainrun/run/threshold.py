@@ -10,10 +10,14 @@ import numpy as np
 
 from trainrun.config.rules.threshold import words
 from trainrun.data.dataset import Dataset, TargetSpec
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.run.evaluation import predictions
 from trainrun.ui import console
 from trainrun.util import plain_json
 
 if TYPE_CHECKING:
+    from trainrun.run.evaluation import Evaluation
+    from trainrun.run.run_record import RunRecord
     from trainrun.trainer.job import Job
 
 # Bootstrap resamples; fewer where there are more numbers to draw than so many.
@@ -169,22 +173,22 @@ def is_set(config: Mapping[str, Any], target: TargetSpec) -> bool:
     return config.get("threshold") is not None and target.kind == "binary" and not target.shape
 
 
-def settle(config: Mapping[str, Any], job: Job) -> tuple[Job, dict[str, Any], dict[str, float]]:
-    """Return the job with the decision threshold of each target of two classes, its record (of several outputs by name), and the metrics at it.
+def settle(config: Mapping[str, Any], job: Job, record: RunRecord, measured: Evaluation) -> Job:
+    """Return the job with the decision threshold of each target of two classes; all that is known of it is recorded.
 
     Args:
         config: of the run.
         job: with the trained model, on one device.
+        record: gets the thresholds, with interval and criterion; of several outputs a dict by name.
+        measured: gets the metrics of decisions.
     """
-    from trainrun.run import evaluation
-
     data, criterion = job.dataset, config.get("threshold")
     chosen = {name for name, one in data.each().items() if is_set(config, one.target)}
     if not chosen:
-        return job, {}, {}
+        return job
     parts = {"val_": "validation", "test_": "test"}
     split = {prefix: getattr(job, part) for prefix, part in parts.items()}
-    output = {prefix: evaluation.predictions(job, of) for prefix, of in split.items() if of is not None}
+    output = {prefix: predictions(job, of) for prefix, of in split.items() if of is not None}
     records, figures, targets = {}, {}, {}
     for name, one in data.each().items():
         if name not in chosen:
@@ -211,7 +215,13 @@ def settle(config: Mapping[str, Any], job: Job) -> tuple[Job, dict[str, Any], di
         figures[f"{label}threshold"] = float(value)
         for prefix, (y, p) in compared.items():
             figures |= {f"{prefix}{label}{key}": number for key, number in rates(y, p, value).items()}
-    return replace(job, dataset=_with(data, targets)), records.get("", records), figures
+    job = replace(job, dataset=_with(data, targets))
+    measured.metrics |= figures
+    if records:
+        record.threshold = records.get("", records)
+        record.event("threshold", chosen=record.threshold)
+        record.recorder.artifacts([Preprocessor.of(job.dataset).write(record.run_dir)])
+    return job
 
 
 def _with(data: Dataset, targets: Mapping[str, TargetSpec]) -> Dataset:

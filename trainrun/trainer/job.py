@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from trainrun.data.dataset import Dataset, Split
 from trainrun.model.cost import Cost
@@ -14,6 +16,20 @@ if TYPE_CHECKING:
 
     from trainrun.augment._sequence import Augmentations
     from trainrun.checkpoint.start import Start
+
+
+class Resampled(NamedTuple):
+    """Indices of the examples of each class, and how many of each an epoch has."""
+
+    classes: tuple[np.ndarray, ...]
+    size: int
+
+    @classmethod
+    def of(cls, labels: np.ndarray, resample: str) -> Resampled:
+        """Return the classes of labels `[n]`; ``oversample``: as many of each as the largest has, ``undersample``: as the smallest."""
+        classes = tuple(np.flatnonzero(labels == i) for i in np.unique(labels))
+        sizes = [len(rows) for rows in classes]
+        return cls(classes, max(sizes) if resample == "oversample" else min(sizes))
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,7 @@ class Plan:
         examples: training examples seen in one epoch.
         seed: of the order; the batch of (epoch, step) depends on nothing else.
         shuffle: False keeps the order of the data.
+        resampled: the classes' examples and their number in an epoch, where `trainer.resample` balances them; None: all examples.
         first_epoch: epochs of the phases before this one, with which `epochs` counts; lengths of training are the phase's.
     """
 
@@ -37,6 +54,7 @@ class Plan:
     seed: int
     shuffle: bool = True
     first_epoch: int = 0
+    resampled: Resampled | None = None
 
     @property
     def total_steps(self) -> int:

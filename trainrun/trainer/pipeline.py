@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.data._order import epoch_order
+from trainrun.data._order import balanced, epoch_order
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.job import Plan
@@ -30,7 +30,11 @@ def order(plan: Plan, examples: int, epoch: int) -> np.ndarray:
         examples: in the training split.
         epoch: from 0.
     """
-    indices = epoch_order(plan.seed, epoch, examples) if plan.shuffle else np.arange(examples, dtype="int64")
+    drawn = None if plan.resampled is None else balanced(plan.seed, epoch, *plan.resampled)
+    count = examples if drawn is None else len(drawn)
+    indices = epoch_order(plan.seed, epoch, count) if plan.shuffle else np.arange(count, dtype="int64")
+    if drawn is not None:
+        indices = drawn[indices]
     return indices[: plan.steps_per_epoch * plan.batch_size]
 
 

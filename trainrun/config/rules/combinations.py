@@ -67,7 +67,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
             with the loaded data.
     """
     rules = (
-        targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, monitored_directions,
+        targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, resampling, monitored_directions,
         ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, freezing.problems, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
     )  # fmt: skip
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
@@ -223,6 +223,20 @@ def class_weights(config: Mapping[str, Any], data: Description) -> Iterator[Prob
             yield Problem(
                 key, f"expected class ids (0 to {data.classes - 1}){or_names} as keys, got {label!r}.{near}"
             )
+
+
+def resampling(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """Resampling balances the classes of which each example has one, and nothing else does."""
+    trainer, key = config.get("trainer") or {}, "trainer.resample"
+    if trainer.get("resample") is None:
+        return
+    if data.target not in (None, "binary", "multiclass") or data.task == "segmentation":
+        text = (
+            f"it needs one class an example; data={config['data']['name']} has another target. Leave it null."
+        )
+        yield Problem(key, text)
+    if trainer.get("class_weight") is not None:
+        yield Problem(key, "trainer.class_weight balances the classes as well. Leave one of them null.")
 
 
 def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

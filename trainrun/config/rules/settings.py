@@ -43,6 +43,7 @@ HINTS: Mapping[str, Any] = {
     "trainer.epochs": Count,
     "trainer.batch_size": Count,
     "trainer.steps_per_epoch": Count | None,
+    "trainer.resample": Literal["oversample", "undersample"] | None,
     "trainer.limit": Count | None,
     "trainer.max_time": Duration | None,
     "trainer.shuffle": bool,
