@@ -40,6 +40,16 @@ def direct_layers(layer: keras.Layer) -> list[keras.Layer]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
+def own_variables(layer: keras.Layer) -> list[keras.Variable]:
+    """Return the weights that a layer holds itself, not those of layers inside it, frozen ones included.
+
+    For: paths of the weights of a layer with adapters.
+    Public API: `layer.weights` has those of layers inside it; `save_own_variables` merges adapters into the kernel.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+    """
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
 def graph_nodes(model: Any) -> Iterator[Any]:
     """Yield the nodes of a functional or sequential model's graph: one for each call of a layer.
 

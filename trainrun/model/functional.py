@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import keras_model_private
 from trainrun.data.dataset import InputSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model._inputs import input_tensors
@@ -16,6 +17,26 @@ from trainrun.util.places import place
 def outputs(model: keras.Model) -> list[Any]:
     """Return the symbolic outputs of a functional model, or an empty list for a subclassed one."""
     return list(getattr(model, "outputs", None) or ())
+
+
+def heads(model: keras.Model) -> list[keras.Layer]:
+    """Return the layers that make the model's outputs: of each the last one with weights on the way back from it."""
+    tensors = outputs(model)
+    if not tensors:
+        return [x for x in keras_model_private.direct_layers(model) if x.weights][-1:]
+    last: list[keras.Layer] = []
+    for tensor in tensors:
+        while (made := keras_model_private.made_by(tensor)) is not None:
+            layer, _, inputs = made
+            if isinstance(layer, keras.Model):
+                last += heads(layer)
+            elif getattr(layer, "weights", None):
+                last.append(layer)
+            elif len(inputs) == 1:
+                tensor = inputs[0]
+                continue
+            break
+    return last
 
 
 def ending_in(model: keras.Model, output: Any) -> keras.Model:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from trainrun.compat import keras_model_private
 from trainrun.errors import Problem, UserError
 from trainrun.model import functional, variable_paths
 from trainrun.model.source_file import KEY, SKIP
@@ -59,7 +58,7 @@ def apply(
     paths = [w.path for w in weights]
     if problems := variable_paths.unmatched(SKIP, skip, paths):
         raise UserError(problems)
-    last = _heads(model)
+    last = functional.heads(model)
     head = {w.path: _stored(stored, w) for w in weights if any(w.layer is layer for layer in last)}
     # The whole layer: a bias is nothing without its kernel.
     odd = [v for w in weights if (v := head.get(w.path)) is not None and v.shape != tuple(w.variable.shape)]
@@ -108,26 +107,6 @@ def counted(rows: Sequence[Row]) -> str:
 def _stored(stored: Mapping[str, np.ndarray], weight: Weight) -> np.ndarray | None:
     value = stored.get(weight.path)
     return stored.get(weight.place) if value is None else value
-
-
-def _heads(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers that make the model's outputs: of each the last one with weights on the way back from it."""
-    outputs = functional.outputs(model)
-    if not outputs:
-        return [x for x in keras_model_private.direct_layers(model) if x.weights][-1:]
-    heads: list[keras.Layer] = []
-    for tensor in outputs:
-        while (made := keras_model_private.made_by(tensor)) is not None:
-            layer, _, inputs = made
-            if isinstance(layer, keras.Model):
-                heads += _heads(layer)
-            elif getattr(layer, "weights", None):
-                heads.append(layer)
-            elif len(inputs) == 1:
-                tensor = inputs[0]
-                continue
-            break
-    return heads
 
 
 def _resizable(weight: Weight, value: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import keras
 from trainrun.compat import keras_model_private, keras_private
 from trainrun.data import preprocessor
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.model import lora
 
 
 @contextmanager
@@ -46,9 +48,21 @@ def save(model: keras.Model, path: Path, fitted: Preprocessor | None = None) -> 
     try:
         with uncompiled(model):
             model.save(temporary)
+        if lora.has_adapters(model):
+            _merge_adapters(temporary)
         if fitted is not None:
             with zipfile.ZipFile(temporary, "a") as archive:
                 archive.writestr(preprocessor.FILE, fitted.to_json())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _merge_adapters(path: Path) -> None:
+    """Take the adapters out of the config in a file; its kernels are merged already, but Keras would load adapters of zeros."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = json.dumps(lora.without_adapters(json.loads(members["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)

@@ -51,7 +51,10 @@ def weights(model: keras.Model) -> list[Weight]:
 
 def _within(layer: Any, around: tuple[str, ...], visited: set[int]) -> Iterator[Weight]:
     own: dict[str, Any] = {}
-    layer.save_own_variables(own)
+    if getattr(layer, "lora_enabled", False):  # it would save the merged kernel, which is no variable
+        own = {str(i): variable for i, variable in enumerate(keras_model_private.own_variables(layer))}
+    else:
+        layer.save_own_variables(own)
     for number, variable in own.items():
         if isinstance(variable, keras.Variable) and id(variable) not in visited:
             visited.add(id(variable))

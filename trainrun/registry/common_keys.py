@@ -11,7 +11,7 @@ from trainrun.registry import option_files
 Patterns = str | list[str] | None
 # Group -> key -> type hint. Their defaults stand in the group's `_shared.yaml`.
 KEYS: Mapping[str, Mapping[str, Any]] = {
-    "model": {"freeze": Patterns, "trainable": bool | Patterns},
+    "model": {"freeze": Patterns, "trainable": bool | Patterns, "lora": Mapping | None},
     "optimizer": {"groups": Mapping | None},
 }
 

@@ -10,7 +10,7 @@ import keras
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import replicas
-from trainrun.model import freezing, variable_paths
+from trainrun.model import freezing, lora, variable_paths
 from trainrun.optimizer import _groups
 from trainrun.registry.construct import construct
 from trainrun.util import patterns
@@ -50,12 +50,16 @@ def built(
 
 
 def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
-    """Freeze the weights that `model.freeze` and `model.trainable` name; see `trainrun.model.freezing`.
+    """Add the adapters of `model.lora`, and freeze the weights that `model.freeze` and `model.trainable` name.
+
+    See `trainrun.model.lora` and `trainrun.model.freezing`.
 
     Raises:
         UserError: an expression matches no weight, or none is left to train.
     """
     frozen, trainable = (patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable"))
+    if (adapters := config["model"].get("lora")) is not None:
+        trainable = [*lora.apply(model, adapters), *trainable]
     if frozen or trainable:
         freezing.apply(model, frozen, trainable)
 

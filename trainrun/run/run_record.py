@@ -22,6 +22,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
+from trainrun.model import lora
 from trainrun.run import deferred_plots, fold_predictions, model_files, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
@@ -228,6 +229,9 @@ class RunRecord:
     def save_artifacts(self) -> None:
         """Write the model and the plots, and compute what the report shows of its predictions."""
         chosen, job = settings.artifacts(self.config), self.job
+        if chosen.model and self.config["model"].get("lora"):
+            lora.save(job.model, self.run_dir / lora.FILE)
+            self.recorder.artifacts([lora.FILE])
         if chosen.model == "weights":
             model_files.save_weights(job, self.run_dir)
             self.recorder.artifacts([model_files.WEIGHTS])

@@ -12,10 +12,18 @@ from trainrun.model import source_file
 from trainrun.registry import hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
-from trainrun.util.arguments import NotNegative, Positive
+from trainrun.util.arguments import Count, NotNegative, Positive
 
 # Settings of a group of weights in the optimizer -> type hint.
 GROUP_SETTINGS: Mapping[str, Any] = {"scale": Positive | None, "weight_decay": NotNegative | None}
+
+# Settings of adapters -> type hint.
+ADAPTER_SETTINGS: Mapping[str, Any] = {
+    "rank": Count | None,
+    "layers": str | list[str] | None,
+    "alpha": Positive | None,
+    "weights": str | None,
+}
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -33,6 +41,27 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
                 f"model={spec['name']} would have nothing to train. Name the weights to train, model.trainable='head/.*', or those "
                 "that are not, by model.freeze.",
             )
+
+
+def adapters(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """`model.lora` has a rank and regular expressions of layers; whether they match is known once the model is built."""
+    key, node = "model.lora", config["model"].get("lora")
+    if not isinstance(node, Mapping):  # its type is checked with the other arguments
+        return
+    for name in node:
+        if name not in ADAPTER_SETTINGS:
+            text = f"there is no such key.{did_you_mean(str(name), ADAPTER_SETTINGS)} It takes {', '.join(ADAPTER_SETTINGS)}."
+            yield Problem(f"{key}.{name}", text)
+    for name, hint in ADAPTER_SETTINGS.items():
+        if name in ("rank", "layers") and node.get(name) is None:
+            yield Problem(
+                f"{key}.{name}", "expected a value. Write for example {rank: 8, layers: .*attention/.*}."
+            )
+        elif fault := hints.violation(hint, node.get(name), None):
+            yield Problem(f"{key}.{name}", fault)
+    for pattern in patterns.listed(node.get("layers")):
+        if reason := patterns.fault(pattern):
+            yield Problem(f"{key}.layers", reason)
 
 
 def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -67,6 +96,6 @@ def treated_differently(config: Mapping[str, Any]) -> bool:
 
 def names_weights(config: Mapping[str, Any]) -> bool:
     """Return whether a config treats weights differently by their paths."""
-    return bool((config["optimizer"] or {}).get("groups")) or any(
-        patterns.listed(config["model"].get(key)) for key in ("freeze", "trainable")
-    )
+    model = config["model"]
+    named = any(patterns.listed(model.get(key)) for key in ("freeze", "trainable"))
+    return named or bool(model.get("lora")) or bool((config["optimizer"] or {}).get("groups"))
